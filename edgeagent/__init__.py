@@ -1,0 +1,3 @@
+"""edgeagent: INT8 detectors on edge boards, made by quantization-aware training."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,197 @@
+"""The manifest of a model bundle: what the files are, how to feed them and what was measured.
+
+The format is described in docs/bundle.md. Fields that this version does not know are kept, so that a
+bundle written by a newer version survives being read and written by this one.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
+
+SCHEMA_VERSION = 1
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+
+
+class Section(BaseModel):
+    """Base of all manifest sections: unknown fields survive a round trip."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class Letterbox(Section):
+    """How a picture of any size is fitted into the input tensor, keeping its aspect ratio.
+
+    Attributes:
+        anchor: where the scaled picture lies; the rest is filled with ``pad``.
+        pad: grey level 0..255 of the padding.
+    """
+
+    anchor: Literal["top-left", "centre"] = "top-left"
+    pad: Annotated[int, Field(ge=0, le=255)] = 114
+
+
+class InputSpec(Section):
+    """The input tensor.
+
+    Attributes:
+        width: pixels.
+        height: pixels.
+        layout: order of the dimensions in the artefacts of this bundle.
+        colour: order of the colour channels.
+        mean: subtracted from each channel of the 0..255 picture, in the order of ``colour``.
+        std: divides each channel after the mean. Artefacts with an integer input take the 0..255
+            picture as it is: the scaling is part of their grid.
+        letterbox: how pictures are fitted; None stretches them to the input size.
+    """
+
+    width: PositiveInt
+    height: PositiveInt
+    layout: Literal["nhwc", "nchw"]
+    colour: Literal["bgr", "rgb"]
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    letterbox: Letterbox | None = Letterbox()
+
+
+class OutputSpec(Section):
+    """One raw output tensor of an artefact that ends at its head convolutions.
+
+    Attributes:
+        name: tensor name in the artefact.
+        role: what it predicts.
+        stride: input pixels per cell.
+    """
+
+    name: str
+    role: Literal["box", "objectness", "classes"]
+    stride: PositiveInt
+
+
+class DecoderSpec(Section):
+    """How output tensors become boxes.
+
+    Attributes:
+        family: ``yolox`` (anchor-free, objectness, exp sizes), ``yolov8`` (YOLOv8/YOLO11: distances,
+            optionally distribution focal loss bins) or ``ssd`` (TFLite_Detection_PostProcess in the graph).
+        strides: input pixels per cell, finest scale first; unused by ``ssd``.
+        reg_max: bins per box side for distribution focal loss (``yolov8``).
+        boxes: for a single concatenated output: ``raw`` grid offsets, or ``decoded`` input pixels.
+    """
+
+    family: Literal["yolox", "yolov8", "ssd"]
+    strides: tuple[PositiveInt, ...] = (8, 16, 32)
+    reg_max: PositiveInt = 16
+    boxes: Literal["raw", "decoded"] = "raw"
+
+
+class OperatorCounts(Section):
+    """Operators of the optimised graph, as the engine runs it.
+
+    Attributes:
+        integer: operators on 8-bit tensors, by name.
+        float: operators on floating-point tensors, by name.
+    """
+
+    integer: dict[str, int] = {}
+    float: dict[str, int] = {}
+
+
+class Artefact(Section):
+    """One deployable file.
+
+    Attributes:
+        file: path relative to the bundle, with forward slashes.
+        sha256: of the file.
+        size: bytes.
+        format: which engine family reads it.
+        grid: quantization grid preset (``a``: uint8/int8 affine activations), or ``float``.
+        outputs: roles of raw outputs, in the artefact's order; empty for a single concatenated output
+            or in-graph post-processing.
+        operators: counts, when measured.
+    """
+
+    file: str
+    sha256: Sha256
+    size: PositiveInt
+    format: Literal["onnx", "tflite"]
+    grid: Literal["a", "float"]
+    outputs: tuple[OutputSpec, ...] = ()
+    operators: OperatorCounts | None = None
+
+
+class GoldenSet(Section):
+    """Pictures with reference outputs, to check that an engine computes what was trained.
+
+    Attributes:
+        pictures: files relative to the bundle.
+        outputs: an ``.npz`` file with arrays ``<picture index>/<output index>`` (float32).
+        tolerance: largest mean absolute difference allowed, in steps of each output's grid.
+    """
+
+    pictures: tuple[str, ...]
+    outputs: str
+    sha256: dict[str, Sha256]
+    tolerance: float
+
+
+class Measurement(Section):
+    """One accuracy measurement.
+
+    Attributes:
+        state: ``float``, ``ptq`` or ``qat``.
+        method: how the state was reached, for example the calibration method.
+        engine: what ran it.
+        map50_95: COCO mAP at IoU .50:.95, 0..1.
+        map50: COCO mAP at IoU .50, 0..1.
+        images: number of pictures.
+        data_sha256: hash over names and contents of pictures and labels.
+    """
+
+    state: Literal["float", "ptq", "qat"]
+    method: str
+    engine: str
+    map50_95: float
+    map50: float
+    images: PositiveInt
+    data_sha256: Sha256
+
+
+class Evidence(Section):
+    """What was measured, and the recipe that made the artefacts.
+
+    Attributes:
+        measurements: accuracy of each state.
+        recipe: settings of the training run, source model hash and training data hash.
+    """
+
+    measurements: tuple[Measurement, ...] = ()
+    recipe: dict[str, Any] = {}
+
+
+class Manifest(Section):
+    """The whole manifest; see the module's documentation and docs/bundle.md."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: Name
+    version: Version
+    task: Literal["detection"]
+    labels: Annotated[tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(min_length=1)]
+    input: InputSpec
+    decoder: DecoderSpec
+    artefacts: Annotated[tuple[Artefact, ...], Field(min_length=1)]
+    golden: GoldenSet | None = None
+    evidence: Evidence = Evidence()
+    licence: str
+    attribution: str
+    minimum_agent_version: Version
+
+    @model_validator(mode="after")
+    def _labels_are_unique(self) -> Manifest:
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("labels must be unique")
+        return self

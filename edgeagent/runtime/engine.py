@@ -1,0 +1,89 @@
+"""The protocol between the agent and an inference engine.
+
+An engine takes arrays and fills arrays. It holds no global state and never allocates on the frame
+path: the caller owns the buffers, so that they can lie in shared memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """Shape and type of an input or output tensor.
+
+    Attributes:
+        name: name in the artefact.
+        shape: static shape, batch included.
+        dtype: numpy dtype of the buffer.
+        scale: real = scale * (code - zero_point); None when the tensor holds real numbers.
+        zero_point: code of real 0; only meaningful with a scale.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    scale: float | None = None
+    zero_point: int = 0
+
+    def allocate(self) -> Array:
+        """Return a zeroed buffer of this shape and dtype."""
+        return np.zeros(self.shape, self.dtype)
+
+    def dequantize(self, codes: Array) -> npt.NDArray[np.float32]:
+        """Return real numbers (float32) for an array of this tensor, or of a part of it."""
+        if self.scale is None:
+            return codes.astype(np.float32, copy=False)
+        return (codes.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """What an engine says about itself.
+
+    Attributes:
+        engine: ``onnxruntime`` or ``tflite``.
+        version: version of the engine's package.
+        delegate: execution provider or delegate that runs the graph.
+        threads: intra-operator threads.
+        load_s: seconds to load the artefact.
+    """
+
+    engine: str
+    version: str
+    delegate: str
+    threads: int
+    load_s: float
+
+
+class Engine(Protocol):
+    """A loaded artefact.
+
+    Errors are :class:`edgeagent.errors.EngineError`.
+    """
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """Specifications of the input tensors, in call order."""
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """Specifications of the output tensors, in call order."""
+
+    @property
+    def facts(self) -> EngineFacts:
+        """Facts for telemetry and reports."""
+
+    def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        """Run once, reading ``inputs`` and writing ``outputs``, which match the specifications."""
+
+    def close(self) -> None:
+        """Free the engine; it cannot be used afterwards."""

@@ -1,0 +1,171 @@
+"""Typed configuration: every key with its default.
+
+``config/edgeagent.yaml`` documents the same keys for operators; a test keeps the two equal.
+Reading a file, and naming the line of a mistake, is in :mod:`edgeagent.settings_file`.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+_UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
+
+
+def parse_duration(value: Any) -> float:
+    """Return seconds for ``250ms``, ``10s``, ``5min`` or ``1h``.
+
+    Raises:
+        ValueError: no unit, an unknown unit or a negative number.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]+)", value.strip()) if isinstance(value, str) else None
+    if match is None or match.group(2) not in _UNITS:
+        raise ValueError("expected a duration with a unit, such as 250ms, 10s, 5min or 1h")
+    return float(match.group(1)) * _UNITS[match.group(2)]
+
+
+def _duration(value: Any) -> Any:
+    return value if isinstance(value, float) else parse_duration(value)
+
+
+Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
+"""A duration: written with a unit in the file, seconds as float in the program."""
+
+TopicLevel = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are errors, values are never changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CameraSettings(Section):
+    """One camera.
+
+    Attributes:
+        name: topic level of its detections.
+        source: see docs/operations.md: a number or /dev/videoN, rtsp:// or http:// URL, ``gstreamer:``
+            pipeline, ``picamera2:``, a video file, a folder of pictures.
+        width, height, fps: asked of a live camera; the camera may answer with others.
+        pace: ``clock`` plays a file at its own frame rate, ``unthrottled`` as fast as it is processed.
+        loop: start a file or folder again at its end.
+        open_timeout, read_timeout: after which a camera counts as lost.
+        retry_first, retry_longest: back-off between attempts to open a lost camera.
+    """
+
+    name: TopicLevel
+    source: Annotated[str, StringConstraints(min_length=1)]
+    width: Annotated[int, Field(gt=0)] | None = None
+    height: Annotated[int, Field(gt=0)] | None = None
+    fps: Annotated[float, Field(gt=0)] | None = None
+    pace: Literal["clock", "unthrottled"] = "clock"
+    loop: bool = False
+    open_timeout: Seconds = 10.0
+    read_timeout: Seconds = 5.0
+    retry_first: Seconds = 1.0
+    retry_longest: Seconds = 30.0
+
+
+class ModelSettings(Section):
+    """Which model serves, and how.
+
+    Attributes:
+        bundle: directory of the bundle; None is the bundle that comes with the program.
+        engine: ``auto`` takes the first artefact whose engine is installed.
+        threads: intra-operator threads; 0 leaves one core to the rest of the agent.
+        score_threshold: detections below it are dropped.
+        iou_threshold: of non-maximum suppression.
+    """
+
+    bundle: Path | None = None
+    engine: Literal["auto", "onnxruntime", "tflite"] = "auto"
+    threads: Annotated[int, Field(ge=0, le=64)] = 0
+    score_threshold: Fraction = 0.3
+    iou_threshold: Fraction = 0.65
+
+
+class TlsSettings(Section):
+    """TLS towards the broker.
+
+    Attributes:
+        ca: file with the certificates to trust; None trusts the system's.
+        certificate, key: of this device, when the broker asks for them.
+    """
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @model_validator(mode="after")
+    def _key_with_certificate(self) -> TlsSettings:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together: give both or none")
+        return self
+
+
+class MqttSettings(Section):
+    """The broker.
+
+    Attributes:
+        host: None runs without telemetry over MQTT.
+        port: 8883 is usual with TLS.
+        protocol: MQTT version, for brokers that do not speak 5.
+        username: for password authentication.
+        password_file: file whose first line is the password; kept out of the configuration.
+        tls: None connects in clear text.
+        keepalive: after which a silent device counts as offline is 1.5 times this.
+        retry_first, retry_longest: back-off between attempts to connect.
+        queue: QoS 1 messages kept in memory while the broker is away.
+    """
+
+    host: str | None = None
+    port: Annotated[int, Field(gt=0, lt=65536)] = 1883
+    protocol: Literal["5", "3.1.1"] = "5"
+    username: str | None = None
+    password_file: Path | None = None
+    tls: TlsSettings | None = None
+    keepalive: Seconds = 30.0
+    retry_first: Seconds = 1.0
+    retry_longest: Seconds = 60.0
+    queue: Annotated[int, Field(gt=0)] = 1000
+
+
+class TelemetrySettings(Section):
+    """What is reported, and how often.
+
+    Attributes:
+        interval: between telemetry messages.
+        detections_rate: detection messages per second and camera at most; 0 sends none.
+        detections_empty: also send frames without detections.
+    """
+
+    interval: Seconds = 10.0
+    detections_rate: Annotated[float, Field(ge=0)] = 5.0
+    detections_empty: bool = False
+
+
+def _default_device() -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "-", socket.gethostname())[:64] or "edgeagent"
+
+
+class Settings(Section):
+    """The whole configuration."""
+
+    device: TopicLevel = Field(default_factory=_default_device)
+    cameras: Annotated[tuple[CameraSettings, ...], Field(min_length=1)]
+    model: ModelSettings = ModelSettings()
+    mqtt: MqttSettings = MqttSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+
+    @model_validator(mode="after")
+    def _camera_names_are_unique(self) -> Settings:
+        names = [camera.name for camera in self.cameras]
+        if len(set(names)) != len(names):
+            raise ValueError("camera names must be unique")
+        return self

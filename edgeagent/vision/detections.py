@@ -1,0 +1,42 @@
+"""Detections of one frame, as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """N detections.
+
+    Attributes:
+        boxes: (N, 4) float32, ``x1, y1, x2, y2`` in pixels of the picture they refer to.
+        scores: (N,) float32 in 0..1.
+        classes: (N,) int32, index into the labels of the bundle.
+    """
+
+    boxes: FloatArray
+    scores: FloatArray
+    classes: IntArray
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    @classmethod
+    def empty(cls) -> Detections:
+        """No detections."""
+        return cls(
+            np.zeros((0, 4), np.float32),
+            np.zeros(0, np.float32),
+            np.zeros(0, np.int32),
+        )
+
+    def take(self, index: npt.NDArray[np.intp] | npt.NDArray[np.bool_] | slice) -> Detections:
+        """Return the detections that ``index`` (positions or mask) selects."""
+        return Detections(self.boxes[index], self.scores[index], self.classes[index])
