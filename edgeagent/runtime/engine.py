@@ -42,7 +42,10 @@ class TensorSpec:
         """Return real numbers (float32) for an array of this tensor, or of a part of it."""
         if self.scale is None:
             return codes.astype(np.float32, copy=False)
-        return (codes.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
+        real: npt.NDArray[np.float32] = codes.astype(np.float32)
+        real -= np.float32(self.zero_point)
+        real *= np.float32(self.scale)
+        return real
 
 
 @dataclass(frozen=True, slots=True)
