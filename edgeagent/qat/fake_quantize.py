@@ -1,0 +1,175 @@
+"""Fake-quantization: rounding in the forward pass, float gradients in the backward pass.
+
+Rounding uses the straight-through estimator. Scales and zero points are learned with the gradient of
+LSQ+ (Bhalgat et al. 2020, arXiv:2004.09576), which autograd derives from the forward formula when the
+estimator is put on the rounding alone: y = s * (clamp(round(x / s + z), 0, 255) - z).
+
+On a CPU these element-wise chains are bound by memory traffic. ``torch.compile`` fuses each into one
+pass, about as fast as the float activation; without a C++ compiler they run unfused.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edgeagent.qat.grid import LEVELS
+
+HIGHEST = LEVELS - 1
+WEIGHT_HIGHEST = 127
+
+
+def round_straight_through(value: Tensor) -> Tensor:
+    """Round half to even; the gradient passes as if nothing had happened."""
+    return value + (value.round() - value).detach()
+
+
+def fake_quantize(x: Tensor, log_scale: Tensor, zero_point: Tensor) -> Tensor:
+    """Put ``x`` (any shape, float32) on the affine grid of 256 codes."""
+    scale = log_scale.exp()
+    zero = round_straight_through(zero_point.clamp(0, HIGHEST))
+    codes = round_straight_through(x / scale + zero).clamp(0, HIGHEST)
+    return (codes - zero) * scale
+
+
+def fake_quantize_silu(x: Tensor, x_log: Tensor, x_zero: Tensor, y_log: Tensor, y_zero: Tensor) -> Tensor:
+    """``x * sigmoid(x)`` as three integer operators compute it: x, sigmoid and product on their grids."""
+    x = fake_quantize(x, x_log, x_zero)
+    gate = round_straight_through(torch.sigmoid(x) * LEVELS).clamp(0, HIGHEST) / LEVELS
+    return fake_quantize(x * gate, y_log, y_zero)
+
+
+def fake_quantize_weight(weight: Tensor) -> Tensor:
+    """Put a convolution's weight (out, in, kh, kw) on its per-channel symmetric grid.
+
+    The scale is absmax/127 of each output channel, derived anew at every step, so that an exporter
+    which sees only the weights finds the same grid.
+    """
+    scale = weight_scale(weight)
+    zero = torch.zeros(len(weight), dtype=torch.int32, device=weight.device)
+    return torch.fake_quantize_per_channel_affine(weight, scale, zero, 0, -WEIGHT_HIGHEST - 1, WEIGHT_HIGHEST)
+
+
+def weight_scale(weight: Tensor) -> Tensor:
+    """Return absmax/127 of each output channel, float32 (out,); 1 for a channel of zeros."""
+    absmax = weight.detach().flatten(1).abs().amax(1)
+    return torch.where(absmax > 0, absmax / WEIGHT_HIGHEST, torch.ones_like(absmax))
+
+
+_eager: dict[str, Callable[..., Tensor]] = {"plain": fake_quantize, "silu": fake_quantize_silu}
+
+
+class Kernels:
+    """The element-wise functions, compiled when that is asked for and possible."""
+
+    def __init__(self, compiled: bool) -> None:
+        self.compiled = compiled and (shutil.which("g++") is not None or shutil.which("clang++") is not None)
+        self.plain, self.silu = (
+            torch.compile(function, dynamic=True) if self.compiled else function
+            for function in _eager.values()
+        )
+
+
+class ActivationGrid(nn.Module):
+    """Learned scale and zero point of one grid.
+
+    Attributes:
+        log_scale: natural logarithm of the scale, a scalar parameter.
+        zero_point: code of real 0 as a float scalar parameter, rounded where it is used.
+    """
+
+    def __init__(self, fixed: tuple[float, int] | None) -> None:
+        super().__init__()
+        scale, zero_point = fixed or (1.0, 0)
+        learned = fixed is None
+        self.fixed = fixed is not None
+        self.log_scale = nn.Parameter(torch.tensor(math.log(scale)), requires_grad=learned)
+        self.zero_point = nn.Parameter(torch.tensor(float(zero_point)), requires_grad=learned)
+
+    def set_range(self, low: float, high: float) -> None:
+        """Choose the grid that covers [low, high] and 0; a non-negative range gets zero point 0."""
+        low, high = min(low, 0.0), max(high, 0.0)
+        scale = max(high - low, 1e-6) / HIGHEST
+        with torch.no_grad():
+            self.log_scale.fill_(math.log(scale))
+            self.zero_point.fill_(round(-low / scale))
+        self.zero_point.requires_grad_(low < 0)
+
+    def quantization(self) -> tuple[np.float32, int]:
+        """Return (scale float32, zero point 0..255) as the artefact will carry them."""
+        return np.float32(self.log_scale.exp().item()), int(self.zero_point.clamp(0, HIGHEST).round().item())
+
+
+class _Switchable(nn.Module):
+    """Base of the modules that the network switches between its modes."""
+
+    mode = "float"
+    observe: Callable[[int, Tensor], Any] | None = None
+
+
+class FakeQuantize(_Switchable):
+    """Fake-quantizes one tensor."""
+
+    def __init__(self, index: int, grid: ActivationGrid, kernels: Kernels) -> None:
+        super().__init__()
+        self.index, self.grid, self._kernels = index, grid, kernels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``x`` unchanged (float), reported (observe) or on its grid (quantize)."""
+        if self.observe is not None:
+            self.observe(self.index, x)
+        if self.mode == "float":
+            return x
+        return self._kernels.plain(x, self.grid.log_scale, self.grid.zero_point)
+
+
+class FakeQuantizeSilu(_Switchable):
+    """SiLU whose input, gate and output are fake-quantized in one pass."""
+
+    def __init__(
+        self, x_index: int, x_grid: ActivationGrid, y_index: int, y_grid: ActivationGrid, kernels: Kernels
+    ) -> None:
+        super().__init__()
+        self.x_index, self.x_grid, self.y_index, self.y_grid = x_index, x_grid, y_index, y_grid
+        self._kernels = kernels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return SiLU of ``x``, in the network's mode."""
+        if self.mode == "float":
+            y = nn.functional.silu(x)
+        else:
+            x_grid, y_grid = self.x_grid, self.y_grid
+            y = self._kernels.silu(
+                x, x_grid.log_scale, x_grid.zero_point, y_grid.log_scale, y_grid.zero_point
+            )
+        if self.observe is not None:
+            self.observe(self.x_index, x)
+            self.observe(self.y_index, y)
+        return y
+
+
+class Convolution(_Switchable):
+    """A convolution of the graph with its weight fake-quantized per output channel."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, options: dict[str, Any]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)
+        self.bias = nn.Parameter(bias) if bias is not None else None
+        self.pads = options.pop("pads")
+        self.options = options
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve (batch, in, h, w)."""
+        weight = self.weight if self.mode == "float" else fake_quantize_weight(self.weight)
+        top, left, bottom, right = self.pads
+        if (top, left) != (bottom, right):
+            return nn.functional.conv2d(
+                nn.functional.pad(x, (left, right, top, bottom)), weight, self.bias, **self.options
+            )
+        return nn.functional.conv2d(x, weight, self.bias, padding=(top, left), **self.options)

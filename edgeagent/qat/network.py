@@ -1,0 +1,135 @@
+"""The ONNX graph as a torch module.
+
+:func:`build_network` turns the nodes into a :class:`torch.fx.GraphModule`, one call after another and
+without an interpreter, with a fake-quantizer behind every operator that computes. The same module
+runs in float (the teacher, the reference), observes (calibration) or fake-quantizes (training).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import getitem
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, fx, nn
+
+from edgeagent.qat.fake_quantize import (
+    ActivationGrid,
+    Convolution,
+    FakeQuantize,
+    FakeQuantizeSilu,
+    Kernels,
+    _Switchable,
+)
+from edgeagent.qat.graph import Graph, Node
+from edgeagent.qat.grid import GridPlan, keeps_codes
+from edgeagent.qat.operators import build_function, convolution_options
+
+Mode = Literal["float", "quantize"]
+
+
+class Network(nn.Module):
+    """The trainable graph.
+
+    Attributes:
+        graph: what it was built from.
+        plan: its grids.
+        grids: learned scale and zero point of each grid of the plan.
+        convolutions: by node name.
+        body: the traced graph, from (batch, 3, h, w) float32 to the head tensors.
+    """
+
+    def __init__(self, graph: Graph, plan: GridPlan, compiled: bool = False) -> None:
+        super().__init__()
+        self.graph, self.plan = graph, plan
+        kernels = Kernels(compiled)
+        self.compiled = kernels.compiled
+        self.grids = nn.ModuleList(ActivationGrid(grid.fixed) for grid in plan.grids)
+        self.convolutions = nn.ModuleDict()
+        self.body = _Builder(self, kernels).build()
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        """Return the head tensors, each (batch, channels, h, w), for pictures (batch, 3, h, w)."""
+        heads: tuple[Tensor, ...] = self.body(pictures)
+        return heads
+
+    def set_mode(self, mode: Mode) -> None:
+        """Run in float, or with weights and activations fake-quantized."""
+        for module in self._switchable():
+            module.mode = mode
+
+    def set_observer(self, observe: Callable[[int, Tensor], None] | None) -> None:
+        """Report every quantized tensor, before its quantization, as (position of its grid, tensor)."""
+        for module in self._switchable():
+            module.observe = observe
+
+    def _switchable(self) -> list[_Switchable]:
+        return [module for module in self.body.modules() if isinstance(module, _Switchable)]
+
+
+class _Builder:
+    """Emits one fx call per node."""
+
+    def __init__(self, network: Network, kernels: Kernels) -> None:
+        self._network, self._kernels = network, kernels
+        self._calls = fx.Graph()
+        self._modules = nn.ModuleDict()
+        self._values: dict[str, fx.Node] = {}
+
+    def build(self) -> fx.GraphModule:
+        graph, plan = self._network.graph, self._network.plan
+        self._values[graph.input] = self._quantized(graph.input, self._calls.placeholder("pictures"))
+        silu_products = {node.outputs[0] for node in plan.silu.values()}
+        silu_gates = {name for node in plan.silu.values() for name in node.inputs} - set(plan.silu)
+        for node in graph.nodes:
+            if node.outputs[0] in silu_products or node.outputs[0] in silu_gates:
+                continue  # computed where x is
+            self._emit(node)
+        self._calls.output(tuple(self._values[head.tensor] for head in graph.heads))
+        return fx.GraphModule(self._modules, self._calls)
+
+    def _emit(self, node: Node) -> None:
+        if node.operator == "Conv":
+            value = self._call_module(self._convolution(node), self._values[node.inputs[0]])
+        else:
+            function = build_function(node, self._network.graph.constants)
+            tensors = [self._values[name] for name in node.inputs if name in self._values]
+            value = self._calls.call_function(function, tuple(tensors))
+        if len(node.outputs) > 1:
+            for position, name in enumerate(node.outputs):
+                self._values[name] = self._calls.call_function(getitem, (value, position))
+            return
+        tensor = node.outputs[0]
+        if tensor in self._network.plan.silu:
+            self._emit_silu(tensor, value)
+        else:
+            self._values[tensor] = value if keeps_codes(node) else self._quantized(tensor, value)
+
+    def _emit_silu(self, tensor: str, value: fx.Node) -> None:
+        product = self._network.plan.silu[tensor].outputs[0]
+        x, y = self._network.plan.of[tensor], self._network.plan.of[product]
+        module = FakeQuantizeSilu(x, self._grid(x), y, self._grid(y), self._kernels)
+        self._values[product] = self._call_module(module, value)
+
+    def _quantized(self, tensor: str, value: fx.Node) -> fx.Node:
+        index = self._network.plan.of.get(tensor)
+        if index is None:  # a convolution whose clamp comes next
+            return value
+        return self._call_module(FakeQuantize(index, self._grid(index), self._kernels), value)
+
+    def _grid(self, index: int) -> ActivationGrid:
+        return cast(ActivationGrid, self._network.grids[index])
+
+    def _call_module(self, module: nn.Module, value: fx.Node) -> fx.Node:
+        name = f"m{len(self._modules)}"
+        self._modules[name] = module
+        return self._calls.call_module(name, (value,))
+
+    def _convolution(self, node: Node) -> Convolution:
+        constants = self._network.graph.constants
+        weight = torch.from_numpy(constants[node.inputs[1]].copy())
+        bias = torch.from_numpy(constants[node.inputs[2]].copy()) if len(node.inputs) > 2 else None
+        module = Convolution(weight, bias, convolution_options(node))
+        self._network.convolutions[node.name.replace(".", "_")] = module
+        return module
