@@ -99,7 +99,7 @@ class ActivationGrid(nn.Module):
         with torch.no_grad():
             self.log_scale.fill_(math.log(scale))
             self.zero_point.fill_(round(-low / scale))
-        self.zero_point.requires_grad_(low < 0)
+        self.zero_point.requires_grad_(bool(low < 0))
 
     def quantization(self) -> tuple[np.float32, int]:
         """Return (scale float32, zero point 0..255) as the artefact will carry them."""
@@ -155,21 +155,43 @@ class FakeQuantizeSilu(_Switchable):
 
 
 class Convolution(_Switchable):
-    """A convolution of the graph with its weight fake-quantized per output channel."""
+    """A convolution of the graph with its weight fake-quantized per output channel.
+
+    Folded batch normalization leaves channels whose weights differ in size by five orders of magnitude,
+    and Adam moves every parameter by about its rate. So the parameters are the weights as shares of their
+    channel's first absmax, and the biases as shares of the layer's first absmax: one rate, counted in
+    codes of the grid, then suits all.
+    """
+
+    weight_gain: Tensor
+    bias_gain: Tensor
 
     def __init__(self, weight: Tensor, bias: Tensor | None, options: dict[str, Any]) -> None:
         super().__init__()
-        self.weight = nn.Parameter(weight)
-        self.bias = nn.Parameter(bias) if bias is not None else None
+        gain = weight_scale(weight).reshape(-1, *[1] * (weight.ndim - 1)) * WEIGHT_HIGHEST
+        self.register_buffer("weight_gain", gain)
+        self.weight_share = nn.Parameter(weight / gain)
+        if bias is None:
+            self.bias_share = None
+        else:
+            self.register_buffer("bias_gain", bias.abs().amax().clamp(min=1e-6))
+            self.bias_share = nn.Parameter(bias / self.bias_gain)
         self.pads = options.pop("pads")
         self.options = options
 
+    def weight(self) -> Tensor:
+        """Return the real weight (out, in, kh, kw), not quantized."""
+        return self.weight_share * self.weight_gain
+
+    def bias(self) -> Tensor | None:
+        """Return the real bias (out,), not quantized."""
+        return None if self.bias_share is None else self.bias_share * self.bias_gain
+
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (batch, in, h, w)."""
-        weight = self.weight if self.mode == "float" else fake_quantize_weight(self.weight)
+        weight = self.weight() if self.mode == "float" else fake_quantize_weight(self.weight())
         top, left, bottom, right = self.pads
-        if (top, left) != (bottom, right):
-            return nn.functional.conv2d(
-                nn.functional.pad(x, (left, right, top, bottom)), weight, self.bias, **self.options
-            )
-        return nn.functional.conv2d(x, weight, self.bias, padding=(top, left), **self.options)
+        if (top, left) == (bottom, right):
+            return nn.functional.conv2d(x, weight, self.bias(), padding=(top, left), **self.options)
+        padded = nn.functional.pad(x, (left, right, top, bottom))
+        return nn.functional.conv2d(padded, weight, self.bias(), **self.options)

@@ -54,6 +54,10 @@ class Network(nn.Module):
         heads: tuple[Tensor, ...] = self.body(pictures)
         return heads
 
+    def convolution(self, node: Node) -> Convolution:
+        """Return the module of a Conv node of the graph."""
+        return cast(Convolution, self.convolutions[_module_name(node)])
+
     def set_mode(self, mode: Mode) -> None:
         """Run in float, or with weights and activations fake-quantized."""
         for module in self._switchable():
@@ -66,6 +70,10 @@ class Network(nn.Module):
 
     def _switchable(self) -> list[_Switchable]:
         return [module for module in self.body.modules() if isinstance(module, _Switchable)]
+
+
+def _module_name(node: Node) -> str:
+    return node.name.replace(".", "_")  # a module's name must not contain dots
 
 
 class _Builder:
@@ -131,5 +139,5 @@ class _Builder:
         weight = torch.from_numpy(constants[node.inputs[1]].copy())
         bias = torch.from_numpy(constants[node.inputs[2]].copy()) if len(node.inputs) > 2 else None
         module = Convolution(weight, bias, convolution_options(node))
-        self._network.convolutions[node.name.replace(".", "_")] = module
+        self._network.convolutions[_module_name(node)] = module
         return module

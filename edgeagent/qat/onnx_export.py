@@ -1,0 +1,159 @@
+"""Writing the trained grid back into the graph: the QDQ ONNX artefact of preset ``a``.
+
+The source graph's nodes stay; around them come
+
+- uint8 activations: QuantizeLinear behind every operator that computes, one DequantizeLinear for each
+  reader (shared ones keep ONNX Runtime from fusing);
+- int8 weights as initializers with a per-channel DequantizeLinear only, so that nothing float is stored;
+- int32 biases at input scale times weight scale, also with DequantizeLinear only.
+
+The artefact takes the picture as uint8 (1, height, width, 3) and gives float head tensors. Codes of the
+input are pixels when the network takes 0..255 as it is; otherwise the metadata entry
+``edgeagent.input`` holds ``{"scale": s, "zero_point": z}`` of the normalized picture.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from edgeagent import __version__
+from edgeagent.qat.fake_quantize import ActivationGrid, weight_scale
+from edgeagent.qat.graph import Node
+from edgeagent.qat.network import Network
+
+IR_VERSION = 8  # of ONNX 1.12: old enough for the ONNX Runtime of a JetPack 5 board
+PICTURE = "picture"
+
+
+def export_onnx(network: Network, path: Path) -> None:
+    """Write the network's weights and grids as a QDQ ONNX file, through a temporary file."""
+    model = _Writer(network).model()
+    onnx.checker.check_model(model, full_check=True)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_bytes(model.SerializeToString())
+    temporary.replace(path)
+
+
+class _Writer:
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._graph = network.graph
+        self._nodes: list[onnx.NodeProto] = []
+        self._initializers: dict[str, onnx.TensorProto] = {}
+        self._readers = 0
+
+    def model(self) -> onnx.ModelProto:
+        graph = self._graph
+        _, channels, height, width = graph.input_shape
+        pixels = helper.make_tensor_value_info(PICTURE, TensorProto.UINT8, (1, height, width, channels))
+        codes = self._codes(graph.input)
+        self._nodes.append(
+            helper.make_node("Transpose", [PICTURE], [codes], "picture_nchw", perm=[0, 3, 1, 2])
+        )
+        for node in graph.nodes:
+            self._write(node)
+        outputs = []
+        for head in graph.heads:
+            self._nodes.append(self._dequantize(head.tensor, head.tensor))
+            outputs.append(helper.make_tensor_value_info(head.tensor, TensorProto.FLOAT, head.shape))
+        body = helper.make_graph(
+            self._nodes, "edgeagent", [pixels], outputs, list(self._initializers.values())
+        )
+        model = helper.make_model(
+            body, opset_imports=[helper.make_opsetid("", graph.opset)], ir_version=IR_VERSION
+        )
+        model.producer_name, model.producer_version = "edgeagent", __version__
+        scale, zero_point = self._grid(graph.input).quantization()
+        helper.set_model_props(
+            model, {"edgeagent.input": json.dumps({"scale": float(scale), "zero_point": zero_point})}
+        )
+        return model
+
+    def _write(self, node: Node) -> None:
+        inputs = [self._input(node, position) for position in range(len(node.inputs))]
+        quantized = [name for name in node.outputs if name in self._network.plan.of]
+        outputs = [f"{name}_real" if name in quantized else name for name in node.outputs]
+        self._nodes.append(helper.make_node(node.operator, inputs, outputs, node.name, **node.attributes))
+        for name in quantized:
+            arguments = [f"{name}_real", *self._parameters(name)]
+            self._nodes.append(
+                helper.make_node("QuantizeLinear", arguments, [self._codes(name)], f"{name}_q")
+            )
+
+    def _input(self, node: Node, position: int) -> str:
+        name = node.inputs[position]
+        if node.operator == "Conv" and position == 1:
+            return self._weight(node)
+        if node.operator == "Conv" and position == 2:
+            return self._bias(node)
+        if name in self._graph.constants:
+            return self._constant(name, self._graph.constants[name])
+        if name not in self._network.plan.of:  # left out, or a convolution whose clamp this node is
+            return name
+        self._readers += 1
+        real = f"{name}_dq{self._readers}"
+        self._nodes.append(self._dequantize(name, real))
+        return real
+
+    def _dequantize(self, tensor: str, real: str) -> onnx.NodeProto:
+        return helper.make_node("DequantizeLinear", [self._codes(tensor), *self._parameters(tensor)], [real])
+
+    @staticmethod
+    def _codes(tensor: str) -> str:
+        return f"{tensor}_u8"
+
+    def _parameters(self, tensor: str) -> list[str]:
+        """Names of the scale and zero point initializers of a tensor's grid."""
+        index = self._network.plan.of[tensor]
+        scale, zero_point = self._grid(tensor).quantization()
+        return [
+            self._constant(f"grid{index}_scale", np.float32(scale)),
+            self._constant(f"grid{index}_zero", np.uint8(zero_point)),
+        ]
+
+    def _grid(self, tensor: str) -> ActivationGrid:
+        return cast(ActivationGrid, self._network.grids[self._network.plan.of[tensor]])
+
+    def _weight(self, node: Node) -> str:
+        module = self._network.convolution(node)
+        weight = module.weight().detach()
+        scale = weight_scale(weight)
+        codes = (weight / scale.reshape(-1, *[1] * (weight.ndim - 1))).round().to(torch.int8)
+        return self._per_channel(node.inputs[1], codes.numpy(), scale.numpy())
+
+    def _bias(self, node: Node) -> str:
+        module = self._network.convolution(node)
+        bias = module.bias()
+        if bias is None:
+            return ""
+        input_scale, _ = self._grid(node.inputs[0]).quantization()
+        scale = (weight_scale(module.weight()).numpy() * input_scale).astype(np.float32)
+        codes = np.round(bias.detach().numpy() / scale.astype(np.float64))
+        limits = np.iinfo(np.int32)
+        return self._per_channel(
+            node.inputs[2], np.clip(codes, limits.min, limits.max).astype(np.int32), scale
+        )
+
+    def _per_channel(self, name: str, codes: npt.NDArray[np.generic], scale: npt.NDArray[np.float32]) -> str:
+        self._readers += 1
+        real = f"{name}_dq{self._readers}"
+        arguments = [
+            self._constant(f"{name}_q", codes),
+            self._constant(f"{name}_scale", scale),
+            self._constant(f"{name}_zero", np.zeros(len(scale), codes.dtype)),
+        ]
+        self._nodes.append(helper.make_node("DequantizeLinear", arguments, [real], axis=0))
+        return real
+
+    def _constant(self, name: str, value: npt.NDArray[np.generic] | np.generic) -> str:
+        if name not in self._initializers:
+            self._initializers[name] = numpy_helper.from_array(np.asarray(value), name)
+        return name

@@ -1,0 +1,147 @@
+"""ONNX Runtime behind the engine protocol."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeagent.errors import EngineError
+from edgeagent.runtime.engine import Array, EngineFacts, TensorSpec
+
+PROVIDER = "CPUExecutionProvider"
+DTYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(int8)": np.int8}
+
+
+class OnnxRuntimeEngine:
+    """An ONNX artefact on the CPU execution provider.
+
+    Arrays given to :meth:`infer` are bound once by address and used in place; nothing is copied or
+    allocated for a call with buffers seen before.
+
+    Raises:
+        EngineError: onnxruntime is not installed, or the file is missing, damaged or uses an operator
+            that this onnxruntime does not have.
+    """
+
+    def __init__(self, path: Path, threads: int) -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise EngineError(f"onnxruntime cannot be imported ({error}); pip install onnxruntime") from error
+        if not path.is_file():
+            raise EngineError(f"{path}: no such artefact; check the bundle")
+        started = time.monotonic()
+        try:
+            self._session = onnxruntime.InferenceSession(
+                path.read_bytes(), session_options(onnxruntime, threads), providers=[PROVIDER]
+            )
+        except Exception as error:  # the binding raises several types, all derived from Exception
+            raise EngineError(
+                f"{path}: onnxruntime {onnxruntime.__version__} cannot load it: {error}"
+            ) from error
+        self._outputs = tuple(_specification(item, path) for item in self._session.get_outputs())
+        self._inputs = tuple(_specification(item, path) for item in self._session.get_inputs())
+        self._inputs = (_with_grid(self._inputs[0], self._session), *self._inputs[1:])
+        self._facts = EngineFacts(
+            "onnxruntime", onnxruntime.__version__, PROVIDER, threads, time.monotonic() - started
+        )
+        self._bindings: dict[tuple[int, ...], tuple[Any, tuple[Array, ...]]] = {}
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """See :class:`edgeagent.runtime.engine.Engine`."""
+        return self._inputs
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """See :class:`edgeagent.runtime.engine.Engine`."""
+        return self._outputs
+
+    @property
+    def facts(self) -> EngineFacts:
+        """See :class:`edgeagent.runtime.engine.Engine`."""
+        return self._facts
+
+    def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        """See :class:`edgeagent.runtime.engine.Engine`."""
+        buffers = (*inputs, *outputs)
+        key = tuple(buffer.__array_interface__["data"][0] for buffer in buffers)
+        bound = self._bindings.get(key)
+        if bound is None:
+            # the buffers are kept with the binding, so that their addresses stay theirs
+            bound = self._bindings[key] = (self._bind(inputs, outputs), buffers)
+        try:
+            self._session.run_with_iobinding(bound[0])
+        except Exception as error:
+            raise EngineError(f"onnxruntime failed while running: {error}") from error
+
+    def close(self) -> None:
+        """See :class:`edgeagent.runtime.engine.Engine`."""
+        self._bindings.clear()
+        del self._session
+
+    def _bind(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Any:
+        binding = self._session.io_binding()
+        for spec, buffer in zip((*self._inputs, *self._outputs), (*inputs, *outputs), strict=True):
+            if buffer.shape != spec.shape or buffer.dtype != spec.dtype or not buffer.flags.c_contiguous:
+                raise EngineError(
+                    f"tensor {spec.name} needs a contiguous {spec.dtype} buffer of shape {spec.shape}, "
+                    f"got {buffer.dtype} {buffer.shape}"
+                )
+        for spec, buffer in zip(self._inputs, inputs, strict=True):
+            binding.bind_input(spec.name, "cpu", 0, spec.dtype, spec.shape, buffer.ctypes.data)
+        for spec, buffer in zip(self._outputs, outputs, strict=True):
+            binding.bind_output(spec.name, "cpu", 0, spec.dtype, spec.shape, buffer.ctypes.data)
+        return binding
+
+
+def session_options(onnxruntime: Any, threads: int) -> Any:
+    """Return session options: no spinning threads, and exact 8-bit sums on x86 without VNNI.
+
+    Before VNNI, x86 multiplies 8-bit numbers with VPMADDUBSW, whose 16-bit sums saturate; ONNX Runtime
+    avoids it when ``session.x64quantprecision`` is set (ONNX Runtime, "Quantize ONNX models").
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if saturating_multiply():
+        options.add_session_config_entry("session.x64quantprecision", "1")
+    return options
+
+
+def saturating_multiply() -> bool:
+    """Return whether 8-bit products of this processor saturate: x86-64 without any VNNI extension."""
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return False
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return True
+    return "vnni" not in flags
+
+
+def _specification(item: Any, path: Path) -> TensorSpec:
+    if item.type not in DTYPES:
+        raise EngineError(f"{path}: tensor {item.name} has the unsupported type {item.type}")
+    if not all(isinstance(size, int) and size > 0 for size in item.shape):
+        raise EngineError(
+            f"{path}: tensor {item.name} has the dynamic shape {item.shape}; export a static one"
+        )
+    return TensorSpec(item.name, tuple(item.shape), np.dtype(DTYPES[item.type]))
+
+
+def _with_grid(spec: TensorSpec, session: Any) -> TensorSpec:
+    """Add the grid that edgeagent's exporter noted for an integer input."""
+    noted = session.get_modelmeta().custom_metadata_map.get("edgeagent.input")
+    if noted is None or spec.dtype == np.float32:
+        return spec
+    grid = json.loads(noted)
+    return TensorSpec(spec.name, spec.shape, spec.dtype, float(grid["scale"]), int(grid["zero_point"]))
