@@ -17,7 +17,7 @@ import torch
 from torch.utils.data import Dataset
 
 from edgeagent.bundle.manifest import InputSpec
-from edgeagent.camera.picture import SUFFIXES, read_picture
+from edgeagent.camera.picture import PICTURE_SUFFIXES, read_picture
 from edgeagent.errors import DataError
 from edgeagent.runtime.engine import TensorSpec
 from edgeagent.vision.letterbox import Preprocessor
@@ -36,9 +36,9 @@ def find_pictures(folders: Sequence[Path]) -> list[Path]:
     for folder in folders:
         if not folder.is_dir():
             raise DataError(f"{folder}: no such folder of pictures")
-        pictures = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+        pictures = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
         if not pictures:
-            raise DataError(f"{folder}: no pictures here; {', '.join(sorted(SUFFIXES))} are read")
+            raise DataError(f"{folder}: no pictures here; {', '.join(sorted(PICTURE_SUFFIXES))} are read")
         found.extend(pictures)
     return found
 
