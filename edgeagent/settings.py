@@ -11,7 +11,17 @@ import socket
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 
@@ -28,21 +38,33 @@ def parse_duration(value: Any) -> float:
     return float(match.group(1)) * _UNITS[match.group(2)]
 
 
-def _duration(value: Any) -> Any:
-    return value if isinstance(value, float) else parse_duration(value)
+def _duration(value: Any, info: ValidationInfo) -> Any:
+    """Take seconds from a program; a file, which is validated as JSON, must write the unit."""
+    return value if isinstance(value, float) and info.mode == "python" else parse_duration(value)
+
+
+def _topic_level(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value):
+        raise ValueError("expected 1 to 64 letters, digits, - or _")
+    return value
+
+
+def _number_as_text(value: Any) -> Any:
+    """Take ``source: 0`` and ``protocol: 5``, which YAML reads as numbers."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
 """A duration: written with a unit in the file, seconds as float in the program."""
 
-TopicLevel = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+TopicLevel = Annotated[str, AfterValidator(_topic_level)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
     """Base of all sections: unknown keys are errors, values are never changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class CameraSettings(Section):
@@ -60,7 +82,7 @@ class CameraSettings(Section):
     """
 
     name: TopicLevel
-    source: Annotated[str, StringConstraints(min_length=1)]
+    source: Annotated[str, StringConstraints(min_length=1), BeforeValidator(_number_as_text)]
     width: Annotated[int, Field(gt=0)] | None = None
     height: Annotated[int, Field(gt=0)] | None = None
     fps: Annotated[float, Field(gt=0)] | None = None
@@ -126,7 +148,7 @@ class MqttSettings(Section):
 
     host: str | None = None
     port: Annotated[int, Field(gt=0, lt=65536)] = 1883
-    protocol: Literal["5", "3.1.1"] = "5"
+    protocol: Annotated[Literal["5", "3.1.1"], BeforeValidator(_number_as_text)] = "5"
     username: str | None = None
     password_file: Path | None = None
     tls: TlsSettings | None = None
@@ -134,6 +156,13 @@ class MqttSettings(Section):
     retry_first: Seconds = 1.0
     retry_longest: Seconds = 60.0
     queue: Annotated[int, Field(gt=0)] = 1000
+
+    @field_validator("tls", mode="before")
+    @classmethod
+    def _tls_is_never_left_open(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None and info.mode == "json":  # ``tls:`` in a file, its keys left out
+            raise ValueError("expected a section of keys; {} is TLS with defaults, no tls key is clear text")
+        return value
 
 
 class TelemetrySettings(Section):
@@ -163,9 +192,11 @@ class Settings(Section):
     mqtt: MqttSettings = MqttSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
-    @model_validator(mode="after")
-    def _camera_names_are_unique(self) -> Settings:
-        names = [camera.name for camera in self.cameras]
-        if len(set(names)) != len(names):
-            raise ValueError("camera names must be unique")
-        return self
+    @field_validator("cameras")
+    @classmethod
+    def _camera_names_are_unique(cls, cameras: tuple[CameraSettings, ...]) -> tuple[CameraSettings, ...]:
+        names = [camera.name for camera in cameras]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"camera names must be unique; {', '.join(twice)} is used more than once")
+        return cameras

@@ -9,11 +9,16 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
+from typing_extensions import Self
 
 SCHEMA_VERSION: Literal[1] = 1
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
+Version = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}$")]
+FileName = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+Accuracy = Annotated[float, Field(ge=0, le=1)]
+FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
+Divisor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
@@ -53,8 +58,8 @@ class InputSpec(Section):
     height: PositiveInt
     layout: Literal["nhwc", "nchw"]
     colour: Literal["bgr", "rgb"]
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    mean: tuple[FiniteFloat, FiniteFloat, FiniteFloat] = (0.0, 0.0, 0.0)
+    std: tuple[Divisor, Divisor, Divisor] = (1.0, 1.0, 1.0)
     letterbox: Letterbox | None = Letterbox()
 
 
@@ -115,7 +120,7 @@ class Artefact(Section):
         operators: counts, when measured.
     """
 
-    file: str
+    file: FileName
     sha256: Sha256
     size: PositiveInt
     format: Literal["onnx", "tflite"]
@@ -129,14 +134,22 @@ class GoldenSet(Section):
 
     Attributes:
         pictures: files relative to the bundle.
-        outputs: an ``.npz`` file with arrays ``<picture index>/<output index>`` (float32).
+        outputs: an ``.npz`` file, see :mod:`edgeagent.bundle.golden`.
+        sha256: hash of each of these files, by name.
         tolerance: largest mean absolute difference allowed, in steps of each output's grid.
     """
 
-    pictures: tuple[str, ...]
-    outputs: str
-    sha256: dict[str, Sha256]
-    tolerance: float
+    pictures: Annotated[tuple[FileName, ...], Field(min_length=1)]
+    outputs: FileName
+    sha256: dict[FileName, Sha256]
+    tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+    @model_validator(mode="after")
+    def _every_file_has_a_hash(self) -> GoldenSet:
+        missing = [file for file in (*self.pictures, self.outputs) if file not in self.sha256]
+        if missing:
+            raise ValueError(f"no sha256 for {', '.join(map(repr, missing))}")
+        return self
 
 
 class Measurement(Section):
@@ -155,8 +168,8 @@ class Measurement(Section):
     state: Literal["float", "ptq", "qat"]
     method: str
     engine: str
-    map50_95: float
-    map50: float
+    map50_95: Accuracy
+    map50: Accuracy
     images: PositiveInt
     data_sha256: Sha256
 
@@ -173,25 +186,41 @@ class Evidence(Section):
     recipe: dict[str, Any] = {}
 
 
-class Manifest(Section):
-    """The whole manifest; see the module's documentation and docs/bundle.md."""
+class ModelDescription(Section):
+    """What a model is and how it is fed: the part of a manifest that a float model has too.
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    Attributes:
+        name: of the model and its bundle.
+        version: of the bundle.
+        task: what the model does.
+        labels: names of the classes, in the order of the model's outputs.
+        input: the input tensor.
+        decoder: how outputs become boxes.
+        licence: SPDX expression of the weights.
+        attribution: where the weights come from.
+    """
+
     name: Name
     version: Version
     task: Literal["detection"]
     labels: Annotated[tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(min_length=1)]
     input: InputSpec
     decoder: DecoderSpec
-    artefacts: Annotated[tuple[Artefact, ...], Field(min_length=1)]
-    golden: GoldenSet | None = None
-    evidence: Evidence = Evidence()
     licence: str
     attribution: str
-    minimum_agent_version: Version
 
     @model_validator(mode="after")
-    def _labels_are_unique(self) -> Manifest:
+    def _labels_are_unique(self) -> Self:
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("labels must be unique")
         return self
+
+
+class Manifest(ModelDescription):
+    """The whole manifest; see the module's documentation and docs/bundle.md."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    artefacts: Annotated[tuple[Artefact, ...], Field(min_length=1)]
+    golden: GoldenSet | None = None
+    evidence: Evidence = Evidence()
+    minimum_agent_version: Version

@@ -15,10 +15,12 @@ class Frame:
     """One picture of one camera.
 
     Attributes:
-        image: (height, width, 3) uint8, BGR. It belongs to the slot and is valid until the consumer
-            takes its next frame.
-        sequence: number of the frame since the camera was opened, counting dropped ones.
-        captured_ns: ``time.monotonic_ns()`` at which the frame was complete in memory.
+        image: (height, width, 3) uint8, BGR. It is a buffer of the slot: valid until the consumer hands
+            the frame back with ``FrameSlot.release(frame)``, and overwritten after that. A consumer may
+            hold several frames at once, fewer than the slot has buffers.
+        sequence: number of the frame since the camera was started, counting dropped ones.
+        captured_ns: ``time.monotonic_ns()`` at which the frame was complete in memory; of a file, at
+            which it was due (pace ``clock``) or its turn came (``unthrottled``).
         captured_utc: seconds since the epoch at the same moment; for time stamps only.
     """
 

@@ -1,0 +1,65 @@
+"""The command line: one module per command, each with ``add_parser`` and ``run``.
+
+Exit codes: 0 done, 1 failed, 2 wrong use or configuration, 3 bundle refused, 4 engine, 5 camera, 6 pictures,
+labels or float model; see :mod:`edgeagent.errors`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from edgeagent import __version__
+from edgeagent.cli import bundle, demo, qat, run
+from edgeagent.cli import eval as eval_command
+from edgeagent.errors import EdgeagentError
+
+EPILOG = """\
+first steps:
+  edgeagent demo                                 detect on the sample clip, watch the telemetry
+  edgeagent run -c /etc/edgeagent/edgeagent.yaml the daemon, as the systemd unit starts it
+  edgeagent qat train --help                     make an INT8 bundle from a float ONNX detector
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):  # a file name may hold bytes that are not UTF-8
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    logging.basicConfig(
+        level=logging.DEBUG if arguments.verbose else logging.INFO,
+        format="%(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        code: int = arguments.run(arguments)
+    except EdgeagentError as error:
+        print(f"edgeagent: {error}", file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"edgeagent: {where}{error.strerror or error}", file=sys.stderr)
+        return EdgeagentError.exit_code
+    except KeyboardInterrupt:
+        print("edgeagent: interrupted", file=sys.stderr)
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="edgeagent",
+        description="INT8 detectors on edge boards: training, a detection daemon, telemetry over MQTT.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"edgeagent {__version__}")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log what happens in detail")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for command in (run, demo, eval_command, qat, bundle):
+        command.add_parser(commands)
+    return parser

@@ -7,7 +7,7 @@ resumed run sees what an uninterrupted one would have seen.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -16,11 +16,13 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
+from edgeagent.accuracy.yolo_labels import Labels
 from edgeagent.bundle.manifest import InputSpec
 from edgeagent.camera.picture import PICTURE_SUFFIXES, read_picture
 from edgeagent.errors import DataError
+from edgeagent.qat.labelled import FloatArray, Sample, mirrored, placed
 from edgeagent.runtime.engine import TensorSpec
-from edgeagent.vision.letterbox import Preprocessor
+from edgeagent.vision.letterbox import Preprocessor, fit_picture
 
 Image = npt.NDArray[np.uint8]
 MOSAIC_SHARE = 0.5
@@ -65,40 +67,69 @@ class Fitted(Dataset[torch.Tensor]):
         return normalized(fit(read_picture(self._pictures[index]), self._spec), self._spec)
 
 
-class Augmented(Dataset[torch.Tensor]):
-    """An endless row of training pictures, long enough for ``items``."""
+class Augmented(Dataset[Sample]):
+    """An endless row of training pictures, long enough for ``items``.
 
-    def __init__(self, pictures: Sequence[Path], spec: InputSpec, seed: int, items: int) -> None:
+    Args:
+        pictures: to draw from; a picture listed twice is drawn twice as often.
+        spec: the input they are fitted into.
+        seed: of all choices; labels do not change them.
+        items: length.
+        labels: of some of the pictures, as :func:`edgeagent.qat.labelled.find_labels` returns them.
+    """
+
+    def __init__(
+        self,
+        pictures: Sequence[Path],
+        spec: InputSpec,
+        seed: int,
+        items: int,
+        labels: Mapping[Path, Labels] | None = None,
+    ) -> None:
         self._pictures, self._spec, self._seed, self._items = pictures, spec, seed, items
+        self._labels = labels or {}
 
     def __len__(self) -> int:
         return self._items
 
-    def __getitem__(self, index: int) -> torch.Tensor:
-        """Return (3, height, width) float32, normalized as the network takes it."""
+    def __getitem__(self, index: int) -> Sample:
+        """Return a picture, with its boxes if all that it is made of is labelled."""
         random = np.random.default_rng((self._seed, index))
         if random.random() < MOSAIC_SHARE:
-            picture = self._mosaic(random)
+            picture, boxes = self._mosaic(random)
         else:
-            picture = fit(self._picture(random), self._spec)
-        return normalized(_changed_light(picture, random), self._spec)
+            picture, boxes = self._fitted(random, self._spec)
+        tensor = normalized(_changed_light(picture, random), self._spec)
+        if boxes is None:
+            return Sample(tensor, torch.zeros(0, 5), False)
+        return Sample(tensor, torch.from_numpy(boxes), True)
 
-    def _picture(self, random: np.random.Generator) -> Image:
-        picture = read_picture(self._pictures[int(random.integers(len(self._pictures)))])
-        return cv2.flip(picture, 1).astype(np.uint8, copy=False) if random.random() < 0.5 else picture
+    def _fitted(self, random: np.random.Generator, spec: InputSpec) -> tuple[Image, FloatArray | None]:
+        """A picture fitted into an input, and its boxes there; None if it is unlabelled."""
+        path = self._pictures[int(random.integers(len(self._pictures)))]
+        picture, labels = read_picture(path), self._labels.get(path)
+        if random.random() < 0.5:
+            picture = cv2.flip(picture, 1).astype(np.uint8, copy=False)
+            labels = None if labels is None else mirrored(labels)
+        boxes = None if labels is None else placed(labels, fit_picture(picture.shape[:2], spec))
+        return fit(picture, spec), boxes
 
-    def _mosaic(self, random: np.random.Generator) -> Image:
-        """Four pictures around a random centre."""
+    def _mosaic(self, random: np.random.Generator) -> tuple[Image, FloatArray | None]:
+        """Four pictures around a random centre, and their boxes; None if one is unlabelled."""
         height, width = self._spec.height, self._spec.width
         canvas = np.empty((height, width, 3), np.uint8)
+        found: list[FloatArray] = []
         x, y = (int(size * random.uniform(0.35, 0.65)) for size in (width, height))
         for rows in (slice(0, y), slice(y, height)):
             for columns in (slice(0, x), slice(x, width)):
                 tile = self._spec.model_copy(
                     update={"width": columns.stop - columns.start, "height": rows.stop - rows.start}
                 )
-                canvas[rows, columns] = fit(self._picture(random), tile)
-        return canvas
+                canvas[rows, columns], boxes = self._fitted(random, tile)
+                if boxes is not None:
+                    corner = (0, columns.start, rows.start, columns.start, rows.start)
+                    found.append(boxes + np.array(corner, np.float32))
+        return canvas, np.concatenate(found) if len(found) == 4 else None
 
 
 def fit(picture: Image, spec: InputSpec) -> Image:
@@ -106,7 +137,8 @@ def fit(picture: Image, spec: InputSpec) -> Image:
     buffer = np.empty((1, spec.height, spec.width, 3), np.uint8)
     tensor = TensorSpec("picture", buffer.shape, buffer.dtype)
     Preprocessor(spec, tensor).write(picture, buffer)
-    return buffer[0]
+    fitted: Image = buffer[0]
+    return fitted
 
 
 def normalized(picture: Image, spec: InputSpec) -> torch.Tensor:
@@ -118,4 +150,5 @@ def normalized(picture: Image, spec: InputSpec) -> torch.Tensor:
 def _changed_light(picture: Image, random: np.random.Generator) -> Image:
     """Change contrast and brightness a little."""
     gain, offset = random.uniform(0.8, 1.2), random.uniform(-20, 20)
-    return cv2.convertScaleAbs(picture, alpha=gain, beta=offset).astype(np.uint8, copy=False)
+    changed: Image = cv2.convertScaleAbs(picture, alpha=gain, beta=offset).astype(np.uint8, copy=False)
+    return changed

@@ -1,5 +1,7 @@
 """The training loop: a fake-quantized student follows its float teacher, with checkpoints.
 
+Where pictures are labelled, a supervised loss can be added to the teacher's.
+
 AdamW with a one-cycle rate: the weights at :attr:`Recipe.weight_rate`, the scales and zero points faster, as
 they are few and start from calibration. A checkpoint holds all that the next step depends on, so that
 a resumed run continues as if it had not stopped.
@@ -19,7 +21,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from edgeagent.errors import DataError
 from edgeagent.qat.distillation import distillation_loss
+from edgeagent.qat.labelled import Batch, Sample, collate
 from edgeagent.qat.network import Network
+from edgeagent.qat.supervised import supervised_loss, yolox_scales
 
 SCALE_RATE = 5.0  # times the weight rate: 1e-3 on the logarithm of the scale
 ZERO_POINT_RATE = 100.0  # times the weight rate: 0.02 codes a step
@@ -37,6 +41,7 @@ class Recipe:
         weight_rate: peak learning rate of weights and biases, as shares of their channel's absmax.
         warm_up: share of the steps in which the rate rises.
         final_rate: last rate, as a share of the peak.
+        supervised_weight: of the supervised loss over labelled pictures; 0 leaves labels unused.
     """
 
     steps: int = 500
@@ -45,6 +50,7 @@ class Recipe:
     weight_rate: float = 2e-4
     warm_up: float = 0.1
     final_rate: float = 0.01
+    supervised_weight: float = 0.0
 
     def rate(self, step: int) -> float:
         """Return the factor on the peak rates at a step: linear warm-up, then half a cosine."""
@@ -69,15 +75,18 @@ class Trainer:
 
     Args:
         network: calibrated; trained in place.
-        pictures: ``recipe.steps * recipe.batch`` items (3, h, w).
+        pictures: ``recipe.steps * recipe.batch`` samples.
         recipe: settings.
         checkpoint: file to write every ``checkpoint_every`` steps and at the end.
+
+    Raises:
+        DataError: the recipe asks for the supervised loss, and the model is not a YOLOX.
     """
 
     def __init__(
         self,
         network: Network,
-        pictures: Dataset[Tensor],
+        pictures: Dataset[Sample],
         recipe: Recipe,
         checkpoint: Path,
         checkpoint_every: int = 50,
@@ -90,6 +99,7 @@ class Trainer:
         self._network.set_mode("quantize")
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._optimizer = torch.optim.AdamW(_groups(network, recipe.weight_rate), weight_decay=0.0)
+        self._scales = yolox_scales(network.graph) if recipe.supervised_weight else ()
         self._step = 0
 
     def resume(self) -> int:
@@ -100,7 +110,7 @@ class Trainer:
         """
         try:
             state = torch.load(self._checkpoint, weights_only=True)
-            if state["recipe"] != asdict(self._recipe):
+            if asdict(Recipe()) | state["recipe"] != asdict(self._recipe):  # older ones lack newer settings
                 raise DataError(
                     f"{self._checkpoint}: was made with {state['recipe']}, this run asks for "
                     f"{asdict(self._recipe)}; use the same settings or start without --resume"
@@ -121,14 +131,11 @@ class Trainer:
 
     def run(self, report: Callable[[Progress], None]) -> None:
         """Train to the last step, reporting each."""
-        heads = self._network.graph.heads
         for batch in self._batches():
             factor = self._recipe.rate(self._step)
             for group in self._optimizer.param_groups:
                 group["lr"] = group["peak"] * factor
-            with torch.no_grad():
-                wanted = self._teacher(batch)
-            loss = distillation_loss(heads, self._network(batch), wanted)
+            loss = self._loss(batch)
             self._optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(self._network.parameters(), GRADIENT_NORM)
@@ -137,6 +144,18 @@ class Trainer:
             if self._step % self._checkpoint_every == 0 or self._step == self._recipe.steps:
                 self.save()
             report(Progress(self._step, self._recipe.steps, float(loss.detach())))
+
+    def _loss(self, batch: Batch) -> Tensor:
+        with torch.no_grad():
+            wanted = self._teacher(batch.pictures)
+        got = self._network(batch.pictures)
+        loss = distillation_loss(self._network.graph.heads, got, wanted)
+        labelled = [position for position, known in enumerate(batch.labelled) if known]
+        if self._recipe.supervised_weight and labelled:
+            targets = [batch.boxes[position] for position in labelled]
+            supervised = supervised_loss(self._scales, [head[labelled] for head in got], targets)
+            loss = loss + self._recipe.supervised_weight * supervised
+        return loss
 
     def save(self) -> None:
         """Write the checkpoint, through a temporary file."""
@@ -151,14 +170,19 @@ class Trainer:
         torch.save(state, temporary)
         temporary.replace(self._checkpoint)
 
-    def _batches(self) -> Iterator[Tensor]:
+    def _batches(self) -> Iterator[Batch]:
         size = self._recipe.batch
         rest = range(self._step * size, self._recipe.steps * size)
-        loader: DataLoader[Tensor] = DataLoader(
-            self._pictures, batch_size=size, sampler=rest, num_workers=1, prefetch_factor=4
+        loader: DataLoader[Sample] = DataLoader(
+            self._pictures,
+            batch_size=size,
+            sampler=rest,
+            num_workers=1,
+            prefetch_factor=4,
+            collate_fn=collate,
         )
         for batch in loader:
-            yield batch.to(memory_format=torch.channels_last)
+            yield batch._replace(pictures=batch.pictures.to(memory_format=torch.channels_last))
 
 
 def _groups(network: Network, rate: float) -> Sequence[dict[str, object]]:

@@ -11,11 +11,11 @@ Debian: python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreame
 import argparse
 import sys
 
-import gi
+import gi  # type: ignore[import-not-found]
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
+from gi.repository import GLib, Gst, GstRtspServer  # type: ignore[import-not-found] # noqa: E402
 
 ENCODERS = {
     "x264enc": "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=10 ! rtph264pay name=pay0 pt=96",
@@ -24,7 +24,7 @@ ENCODERS = {
 }
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", default="0")
     parser.add_argument("--width", type=int, default=160)
@@ -37,8 +37,7 @@ def main() -> int:
     Gst.init(None)
     encoder = next((name for name in ENCODERS if Gst.ElementFactory.find(name) is not None), None)
     if encoder is None:
-        print(f"none of {', '.join(ENCODERS)} is installed", file=sys.stderr)
-        return 1
+        sys.exit(f"none of {', '.join(ENCODERS)} is installed")
 
     server = GstRtspServer.RTSPServer.new()
     server.set_address("127.0.0.1")
@@ -61,12 +60,11 @@ def main() -> int:
         factory.set_permissions(permissions)
     server.get_mount_points().add_factory("/live", factory)
     if server.attach(None) == 0:
-        print(f"port {options.port} cannot be had", file=sys.stderr)
-        return 1
-    print(server.get_bound_port(), encoder, flush=True)
+        sys.exit(f"port {options.port} cannot be had")
+    sys.stdout.write(f"{server.get_bound_port()} {encoder}\n")
+    sys.stdout.flush()
     GLib.MainLoop().run()
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from edgeagent.errors import DataError
 from edgeagent.qat.distillation import distillation_loss
+from edgeagent.qat.labelled import Sample
 from edgeagent.qat.onnx_export import export_onnx
 from edgeagent.qat.training import Recipe, Trainer
 from tests.qat.models import SIZE, small_yolox
@@ -20,16 +20,17 @@ from tests.qat.test_onnx_export import calibrated
 RECIPE = Recipe(steps=30, batch=4, weight_rate=2e-3)
 
 
-class Noise(Dataset[Tensor]):
+class Noise(Dataset[Sample]):
     """Reproducible pictures."""
 
     def __len__(self) -> int:
         return RECIPE.steps * RECIPE.batch
 
-    def __getitem__(self, index: int) -> Tensor:
+    def __getitem__(self, index: int) -> Sample:
         generator = torch.Generator().manual_seed(index)
         coarse = torch.rand(1, 3, 8, 8, generator=generator) * 255
-        return torch.nn.functional.interpolate(coarse, size=SIZE).round()[0]
+        picture = torch.nn.functional.interpolate(coarse, size=SIZE).round()[0]
+        return Sample(picture, torch.zeros(0, 5), False)
 
 
 def train(
@@ -64,7 +65,7 @@ def test_the_student_comes_closer_to_its_teacher(tmp_path: Path) -> None:
     network = calibrated(small_yolox(tmp_path / "m.onnx"))
     teacher = calibrated(small_yolox(tmp_path / "m.onnx"))
     teacher.set_mode("float")
-    unseen = torch.stack([Noise()[10_000 + index] for index in range(8)])
+    unseen = torch.stack([Noise()[10_000 + index].picture for index in range(8)])
 
     @torch.no_grad()
     def distance() -> float:

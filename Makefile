@@ -1,0 +1,48 @@
+# Two commands do everything, set-up included: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SECONDS ?= 20
+
+.PHONY: demo test check data-test bench model clean help
+
+help:
+	@echo "make demo     detect on the sample clip for $(SECONDS) s (installs a small virtual environment first)"
+	@echo "make test     install everything the tests need and run them, ruff and mypy"
+	@echo "make bench    frames/s of the whole agent over runs/s of the bare engine"
+	@echo "make model    train the default bundle again (needs the development data, about an hour)"
+	@echo "make clean    remove the virtual environment and caches"
+
+demo: $(VENV)/.demo
+	$(BIN)/edgeagent demo --seconds $(SECONDS)
+
+test: $(VENV)/.test
+	sh tools/debian-packages.sh mosquitto openssl ffmpeg systemd \
+	    gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
+	    gstreamer1.0-plugins-bad
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/.demo
+	$(BIN)/python tools/loop_efficiency.py
+
+model: $(VENV)/.test
+	PATH=$(CURDIR)/$(BIN):$$PATH sh models/coco-nano.sh
+
+# A Debian without python3-venv can make the environment only once that package is there.
+$(BIN)/python:
+	$(PYTHON) -c 'import ensurepip' 2>/dev/null || sh tools/debian-packages.sh python3-venv
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[demo]'
+	touch $@
+
+$(VENV)/.test: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@ $(VENV)/.demo
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output

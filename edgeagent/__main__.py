@@ -1,0 +1,8 @@
+"""``python -m edgeagent``."""
+
+import sys
+
+from edgeagent.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

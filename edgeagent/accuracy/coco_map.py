@@ -1,0 +1,115 @@
+"""COCO mean average precision, by pycocotools: the only evaluator of the project."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeagent.errors import EdgeagentError
+from edgeagent.vision.detections import Detections
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What is on one picture.
+
+    Attributes:
+        size: (width, height) of the picture in pixels.
+        boxes: (n, 4) float32, x1, y1, x2, y2 in pixels.
+        classes: (n,) int32.
+    """
+
+    size: tuple[int, int]
+    boxes: npt.NDArray[np.float32]
+    classes: npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Mean average precision, 0..1.
+
+    Attributes:
+        map50_95: mean over IoU thresholds .50, .55, ... .95 and classes.
+        map50: mean over classes at IoU .50.
+        images: number of pictures.
+        per_class: mAP50-95 of each class of which there is an object; the others are absent.
+    """
+
+    map50_95: float
+    map50: float
+    images: int
+    per_class: dict[str, float]
+
+
+def mean_average_precision(
+    truths: Sequence[Truth], found: Sequence[Detections], labels: Sequence[str]
+) -> Accuracy:
+    """Evaluate detections against what is there, picture by picture.
+
+    Raises:
+        EdgeagentError: pycocotools is not installed, or there is no object at all.
+    """
+    try:
+        from pycocotools.coco import COCO
+        from pycocotools.cocoeval import COCOeval
+    except ImportError as error:
+        raise EdgeagentError(
+            f"evaluation needs pycocotools ({error}); pip install 'edgeagent[eval]'"
+        ) from error
+    if not any(len(truth.classes) for truth in truths):
+        raise EdgeagentError("the labels hold no object at all, so there is no average precision")
+    dataset = COCO()
+    dataset.dataset = _dataset(truths, labels)
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
+        dataset.createIndex()
+        results = dataset.loadRes(_results(found)) if any(map(len, found)) else COCO()
+        evaluation = COCOeval(dataset, results, "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    precision = evaluation.eval["precision"][:, :, :, 0, 2]  # IoU, recall, class; all areas, 100 detections
+    per_class = {
+        label: round(float(precision[:, :, index].mean()), 4)
+        for index, label in enumerate(labels)
+        if (precision[:, :, index] > -1).any()
+    }
+    return Accuracy(float(evaluation.stats[0]), float(evaluation.stats[1]), len(truths), per_class)
+
+
+def _dataset(truths: Sequence[Truth], labels: Sequence[str]) -> dict[str, Any]:
+    annotations: list[dict[str, Any]] = []
+    for image, truth in enumerate(truths):
+        for box, index in zip(truth.boxes, truth.classes, strict=True):
+            x, y, width, height = _position_and_size(box)
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": image,
+                    "category_id": int(index),
+                    "bbox": [x, y, width, height],
+                    "area": width * height,
+                    "iscrowd": 0,
+                }
+            )
+    images = [{"id": i, "width": truth.size[0], "height": truth.size[1]} for i, truth in enumerate(truths)]
+    categories = [{"id": index, "name": label} for index, label in enumerate(labels)]
+    return {"images": images, "annotations": annotations, "categories": categories}
+
+
+def _results(found: Sequence[Detections]) -> list[dict[str, Any]]:
+    return [
+        {"image_id": image, "category_id": int(index), "bbox": _position_and_size(box), "score": float(score)}
+        for image, detections in enumerate(found)
+        for box, score, index in zip(detections.boxes, detections.scores, detections.classes, strict=True)
+    ]
+
+
+def _position_and_size(box: npt.NDArray[np.float32]) -> list[float]:
+    x1, y1, x2, y2 = (float(value) for value in box)
+    return [x1, y1, x2 - x1, y2 - y1]

@@ -1,0 +1,48 @@
+"""Accuracy of a detector on labelled pictures, through the engine that serves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from edgeagent.accuracy.coco_map import Accuracy, Truth, mean_average_precision
+from edgeagent.accuracy.yolo_labels import LabelledPictures, Labels, read_labels
+from edgeagent.camera.picture import read_picture
+from edgeagent.detector import Detector
+
+SCORE_THRESHOLD = 0.01
+IOU_THRESHOLD = 0.65
+"""Thresholds at which YOLOX publishes its mAP; load the detector with this one."""
+
+
+def evaluate(
+    detector: Detector, data: LabelledPictures, report: Callable[[int], None] = lambda done: None
+) -> Accuracy:
+    """Detect on every picture and return the mAP.
+
+    Args:
+        detector: loaded with :data:`IOU_THRESHOLD`.
+        data: pictures and labels.
+        report: called with the number of pictures done.
+
+    Raises:
+        DataError: a picture or a label file cannot be used.
+    """
+    labels = detector.description.labels
+    buffers = detector.allocate()
+    truths, found = [], []
+    for done, (picture, label_file) in enumerate(zip(data.pictures, data.label_files, strict=True), 1):
+        image = read_picture(picture)
+        height, width = image.shape[:2]
+        truths.append(_truth(read_labels(label_file, len(labels)), width, height))
+        found.append(detector.detect(image, buffers, SCORE_THRESHOLD))
+        report(done)
+    return mean_average_precision(truths, found, labels)
+
+
+def _truth(labels: Labels, width: int, height: int) -> Truth:
+    centre, size = labels.boxes[:, :2], labels.boxes[:, 2:]
+    shares = np.concatenate([centre - size / 2, centre + size / 2], axis=1)
+    pixels = shares * np.array([width, height, width, height], np.float32)
+    return Truth((width, height), pixels, labels.classes)

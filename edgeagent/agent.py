@@ -1,0 +1,155 @@
+"""The daemon: builds all parts from the settings, runs them, and stops them cleanly.
+
+This is the only module that knows all parts. Life cycle::
+
+    verify bundle -> load and warm up the engine -> connect to the broker -> start cameras -> detect
+        -> READY with the first processed frame -> ... -> SIGTERM, SIGINT, or the end of all files -> stop
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from edgeagent.bundle.reading import open_bundle
+from edgeagent.camera.capture import Camera
+from edgeagent.detector import load_bundle_detector
+from edgeagent.errors import EdgeagentError
+from edgeagent.pipeline import STAGES, Pipeline, Result
+from edgeagent.resources import default_bundle
+from edgeagent.runtime.loading import choose_artefact
+from edgeagent.settings import Settings
+from edgeagent.systemd_notify import notify
+from edgeagent.telemetry.messages import Telemetry
+from edgeagent.telemetry.mqtt import MqttPublisher
+from edgeagent.telemetry.percentiles import StageTimes
+from edgeagent.telemetry.rate_limit import RateLimit
+from edgeagent.telemetry.reporter import TelemetryReporter, build_detections, build_info
+
+logger = logging.getLogger(__name__)
+
+CAMERA_STOP_S = 1.0
+
+
+class Agent:
+    """One device's detection daemon.
+
+    Args:
+        settings: validated.
+        on_result: also called with every result, in the pipeline's finish thread.
+
+    Raises:
+        BundleError, EngineError, ConfigurationError: nothing has been started then.
+    """
+
+    def __init__(self, settings: Settings, on_result: Callable[[Result], None] | None = None) -> None:
+        self._settings, self._on_result = settings, on_result
+        model = settings.model
+        self.bundle = open_bundle(model.bundle or default_bundle())
+        self.detector = load_bundle_detector(self.bundle, model.engine, model.threads, model.iou_threshold)
+        self._labels = self.bundle.manifest.labels
+        self.pipeline = Pipeline(self.detector, model.score_threshold, self._deliver, self._record)
+        self.cameras = [Camera(camera, on_frame=self.pipeline.wake) for camera in settings.cameras]
+        self.times = {camera.name: StageTimes(STAGES) for camera in self.cameras}
+        self._limits = {c.name: RateLimit(settings.telemetry.detections_rate) for c in self.cameras}
+        self.publisher = self._make_publisher()
+        self._reporter = TelemetryReporter(self.cameras, self.times)
+        self._reporting = threading.Lock()
+        self._stop = threading.Event()
+        self._ready = False
+
+    def run(self) -> None:
+        """Start, run until :meth:`request_stop` or the end of all cameras, and stop.
+
+        Raises:
+            EdgeagentError: detection failed and cannot go on.
+        """
+        self.start()
+        try:
+            self._report_until_stopped()
+        finally:
+            self.stop()
+        if self.pipeline.failure is not None:
+            raise EdgeagentError(f"detection failed: {self.pipeline.failure}") from self.pipeline.failure
+
+    def request_stop(self) -> None:
+        """Ask :meth:`run` to stop; may be called from a signal handler."""
+        self._stop.set()
+        self.pipeline.ended.set()
+
+    def start(self) -> None:
+        """Start all threads."""
+        notify("STATUS=loading the model")
+        self.detector.warm_up()
+        facts, manifest = self.detector.engine.facts, self.bundle.manifest
+        logger.info(
+            "%s %s on %s %s, %d threads, loaded in %.2f s",
+            manifest.name,
+            manifest.version,
+            facts.engine,
+            facts.version,
+            facts.threads,
+            facts.load_s,
+        )
+        if self.publisher is not None:
+            self.publisher.start()
+        self.pipeline.start(self.cameras)
+        for camera in self.cameras:
+            camera.start()
+        notify("STATUS=waiting for the first frame")
+
+    def stop(self) -> None:
+        """Stop everything; a camera that hangs is left to its time-out."""
+        notify("STOPPING=1")
+        self.pipeline.stop()
+        stoppers = [threading.Thread(target=c.stop, args=(CAMERA_STOP_S,)) for c in self.cameras]
+        for stopper in stoppers:
+            stopper.start()
+        for stopper in stoppers:
+            stopper.join()
+        if self.publisher is not None:
+            self.report()
+            self.publisher.stop()
+
+    def report(self) -> Telemetry:
+        """Build the telemetry of the interval that ends now, publish it and return it."""
+        with self._reporting:
+            telemetry = self._reporter.build(self.publisher.dropped if self.publisher else 0)
+        if self.publisher is not None:
+            self.publisher.publish("telemetry", telemetry.payload(), qos=1)
+        return telemetry
+
+    def _report_until_stopped(self) -> None:
+        interval = self._settings.telemetry.interval
+        due = time.monotonic() + interval
+        while not self.pipeline.ended.wait(max(0.0, due - time.monotonic())):
+            self.report()
+            due += interval
+
+    def _make_publisher(self) -> MqttPublisher | None:
+        if self._settings.mqtt.host is None:
+            return None
+        manifest, facts = self.bundle.manifest, self.detector.engine.facts
+        artefact = choose_artefact(manifest, self._settings.model.engine)
+        info = build_info(manifest, artefact, facts, self._settings.cameras)
+        return MqttPublisher(self._settings.mqtt, self._settings.device, info.payload())
+
+    def _deliver(self, result: Result) -> None:
+        if not self._ready:
+            self._ready = True
+            notify("READY=1\nSTATUS=detecting")
+            logger.info("first frame of camera %s: %d detections", result.camera, len(result.detections))
+        if self._on_result is not None:
+            self._on_result(result)
+        if self.publisher is None:
+            return
+        wanted = len(result.detections) > 0 or self._settings.telemetry.detections_empty
+        now = time.monotonic_ns()
+        if wanted and self._limits[result.camera].allows(now):
+            message = build_detections(result.frame, result.detections, self._labels, now)
+            self.publisher.publish(f"detections/{result.camera}", message.payload(), qos=0)
+
+    def _record(self, camera: str, stage: str, duration_ns: int) -> None:
+        self.times[camera].record(stage, duration_ns)

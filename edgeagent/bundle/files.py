@@ -1,0 +1,108 @@
+"""Files of a bundle: where a manifest may point, and whether a file is what the manifest says.
+
+A bundle may come from a stranger. A name in it is a relative path in its plainest form; nothing on the
+way to a file, nor the file itself, is a symbolic link; a size is looked at before anything is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from pathlib import Path, PurePosixPath
+
+from edgeagent.errors import BundleError
+
+MAX_ARTEFACT = 512 << 20
+MAX_GOLDEN = 64 << 20
+_CHUNK = 1 << 20
+
+
+def check_name(directory: Path, name: str) -> None:
+    """Refuse a name that is not a relative path with forward slashes in its plainest form.
+
+    Raises:
+        BundleError: absolute, ``..``, ``.``, ``//``, a backslash or characters that cannot be printed.
+    """
+    path = PurePosixPath(name)
+    plain = name == str(path) and name.isprintable() and "\\" not in name
+    if not plain or path.is_absolute() or ".." in path.parts or name == ".":
+        raise BundleError(
+            f"{directory}: the file name {name!r} is not a plain relative path inside the bundle; "
+            "do not use this bundle"
+        )
+
+
+def locate(directory: Path, name: str, limit: int) -> tuple[Path, int]:
+    """Find a file of the bundle without opening it.
+
+    Args:
+        directory: of the bundle; it may itself be reached over a symbolic link.
+        name: as in the manifest.
+        limit: largest size allowed, bytes.
+
+    Returns:
+        Its path and its size in bytes.
+
+    Raises:
+        BundleError: the name leads outside, over a symbolic link or to something that is not a regular
+            file, or the file is missing or too large.
+    """
+    check_name(directory, name)
+    path = directory
+    try:
+        for part in PurePosixPath(name).parts:
+            path = path / part
+            status = path.lstat()
+            if stat.S_ISLNK(status.st_mode):
+                link = path.relative_to(directory)
+                raise BundleError(f"{directory}: {link} is a symbolic link; do not use this bundle")
+    except FileNotFoundError:
+        raise BundleError(f"{directory}: {name} is missing; copy the bundle again") from None
+    except OSError as error:
+        raise BundleError(f"{directory}: {name} cannot be found ({error.strerror})") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise BundleError(f"{directory}: {name} is not a regular file; do not use this bundle")
+    if status.st_size > limit:
+        raise BundleError(
+            f"{directory}: {name} is {status.st_size} bytes, more than the {limit >> 20} MiB allowed; "
+            "do not use this bundle"
+        )
+    return path, status.st_size
+
+
+def verify_file(directory: Path, name: str, sha256: str, limit: int, size: int | None = None) -> None:
+    """Check size and hash of a file of the bundle.
+
+    Args:
+        directory: of the bundle.
+        name: as in the manifest.
+        sha256: expected, in hexadecimal.
+        limit: largest size allowed, bytes.
+        size: expected, bytes; None when the manifest gives none.
+
+    Raises:
+        BundleError: see :func:`locate`; or size or hash differ from the manifest, or it cannot be read.
+    """
+    path, found = locate(directory, name, limit)
+    if size is not None and found != size:
+        raise BundleError(
+            f"{directory}: {name} is {found} bytes, the manifest says {size}; copy the bundle again"
+        )
+    try:
+        digest = hash_file(path)
+    except OSError as error:
+        raise BundleError(f"{directory}: {name} cannot be read ({error.strerror})") from None
+    if digest != sha256:
+        raise BundleError(
+            f"{directory}: {name} has the sha256 {digest[:12]}..., the manifest says {sha256[:12]}...; "
+            "copy the bundle again"
+        )
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal, reading it in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

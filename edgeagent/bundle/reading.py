@@ -1,0 +1,147 @@
+"""Opening a model bundle: nothing of it is used before all of it is verified.
+
+In this order: the directory, ``manifest.yaml`` (a regular file of at most 1 MiB), its YAML, the version it
+asks for, its schema, then every file it names: place, kind, size, hash. Files that the manifest does not
+name are ignored.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from edgeagent import __version__
+from edgeagent.bundle.files import MAX_ARTEFACT, MAX_GOLDEN, locate, verify_file
+from edgeagent.bundle.manifest import SCHEMA_VERSION, Artefact, Manifest
+from edgeagent.bundle.strict_yaml import MAX_BYTES, YamlMistakeError, parse
+from edgeagent.errors import BundleError
+
+MANIFEST = "manifest.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified bundle.
+
+    Attributes:
+        directory: where it lies.
+        manifest: what it says.
+    """
+
+    directory: Path
+    manifest: Manifest
+
+    def artefact_path(self, artefact: Artefact) -> Path:
+        """Return the path of an artefact of this bundle."""
+        return self.directory / artefact.file
+
+    def golden_pictures(self) -> tuple[Path, ...]:
+        """Return the paths of the golden pictures, in order; none without a golden set."""
+        golden = self.manifest.golden
+        return tuple(self.directory / name for name in golden.pictures) if golden else ()
+
+    def golden_outputs(self) -> Path | None:
+        """Return the path of the reference outputs; None without a golden set."""
+        golden = self.manifest.golden
+        return self.directory / golden.outputs if golden else None
+
+
+def open_bundle(directory: Path) -> Bundle:
+    """Verify a bundle and return it.
+
+    Raises:
+        BundleError: it is missing, damaged, hostile or made for a newer edgeagent. The message names the
+            file or field.
+    """
+    try:
+        found = directory.is_dir()
+    except OSError as error:
+        raise BundleError(f"{directory}: cannot be opened ({error.strerror})") from None
+    if not found:
+        raise BundleError(f"{directory}: no such bundle directory; check the path")
+    path, _ = locate(directory, MANIFEST, MAX_BYTES)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{directory}: {MANIFEST} cannot be read ({error.strerror})") from None
+    manifest = parse_manifest(content, str(path))
+    verify_files(directory, manifest)
+    return Bundle(directory, manifest)
+
+
+def parse_manifest(content: bytes, source: str) -> Manifest:
+    """Return the manifest that a file holds.
+
+    Args:
+        content: of the file.
+        source: its name, for messages.
+
+    Raises:
+        BundleError: it is not YAML in UTF-8, does not fit the schema or asks for a newer edgeagent.
+    """
+    try:
+        document = parse(content)
+    except YamlMistakeError as error:
+        raise BundleError(f"{source}: line {error.line}: {error}") from None
+    for line, place in document.duplicates:
+        raise BundleError(f"{source}: line {line}: the key {place[-1]!r} stands there twice")
+    if not isinstance(document.data, dict):
+        raise BundleError(f"{source}: holds no mapping; docs/bundle.md describes a manifest")
+    return validate_manifest(document.data, source)
+
+
+def validate_manifest(data: dict[str, Any], source: str) -> Manifest:
+    """Return the manifest for plain data, as a file would hold them.
+
+    The version is looked at before the schema: what a newer version added may not fit this one's schema.
+
+    Raises:
+        BundleError: see :func:`parse_manifest`.
+    """
+    schema, wanted = data.get("schema_version", SCHEMA_VERSION), data.get("minimum_agent_version")
+    if isinstance(schema, int) and schema > SCHEMA_VERSION:
+        raise BundleError(
+            f"{source}: has schema version {schema}, this edgeagent ({__version__}) knows {SCHEMA_VERSION}; "
+            "install a newer edgeagent"
+        )
+    if isinstance(wanted, str) and _release(wanted) > _release(__version__):
+        raise BundleError(
+            f"{source}: needs edgeagent {wanted} or newer, this is {__version__}; install a newer edgeagent"
+        )
+    try:
+        return Manifest.model_validate_json(json.dumps(data), strict=True)
+    except ValidationError as error:
+        raise BundleError(f"{source}: {_first_mistake(error)}") from None
+
+
+def verify_files(directory: Path, manifest: Manifest) -> None:
+    """Check that every file a manifest names lies in the directory, whole and unchanged.
+
+    Raises:
+        BundleError: see :func:`edgeagent.bundle.files.verify_file`.
+    """
+    for artefact in manifest.artefacts:
+        verify_file(directory, artefact.file, artefact.sha256, MAX_ARTEFACT, artefact.size)
+    golden = manifest.golden
+    if golden is not None:
+        for name in sorted({*golden.pictures, golden.outputs, *golden.sha256}):
+            verify_file(directory, name, golden.sha256[name], MAX_GOLDEN)
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """Return (major, minor, patch), without what follows; nothing for what is no version."""
+    match = re.match(r"([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})", version)
+    return tuple(int(number) for number in match.groups()) if match else ()
+
+
+def _first_mistake(error: ValidationError) -> str:
+    first, *others = error.errors(include_url=False)
+    place = ".".join(str(step) for step in first["loc"])
+    text = first["msg"].removeprefix("Value error, ")
+    more = f" (and {len(others)} more)" if others else ""
+    return f"{place}: {text}{more}" if place else f"{text}{more}"

@@ -1,0 +1,154 @@
+"""YAML for files that people or strangers write: a small subset, read strictly and with line numbers.
+
+The subset is what JSON can hold: mappings with text keys, lists, text, numbers, booleans and null. Anchors,
+aliases and tags are refused, so that a small file cannot unfold into a large one and nothing but plain
+data can come out; dates stay text. Duplicate keys are reported, as YAML 1.2 forbids them (section 3.2.1.1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 64
+MAX_NODES = 50_000
+_MAX_NUMBER = 64
+_TYPES = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float"))
+_TEXT = "tag:yaml.org,2002:str"
+
+Place = tuple[str | int, ...]
+"""Keys and list positions that lead from the root of a document to a value."""
+
+
+class YamlMistakeError(ValueError):
+    """A document that cannot be read at all.
+
+    Attributes:
+        line: where, from 1.
+    """
+
+    def __init__(self, line: int, problem: str) -> None:
+        super().__init__(problem)
+        self.line = line
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a file holds.
+
+    Attributes:
+        data: dicts, lists, text, numbers, booleans and None; of duplicate keys the first counts.
+        lines: line of each key or list item, from 1.
+        duplicates: (line, path) of each repeated key.
+    """
+
+    data: Any
+    lines: dict[Place, int] = field(default_factory=dict)
+    duplicates: list[tuple[int, Place]] = field(default_factory=list)
+
+
+def parse(content: bytes) -> Document:
+    """Parse the content of a file; an empty one is None.
+
+    Raises:
+        YamlMistakeError: more than 1 MiB, not UTF-8, not YAML or not in the subset.
+    """
+    if len(content) > MAX_BYTES:
+        raise YamlMistakeError(1, f"larger than {MAX_BYTES >> 20} MiB")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise YamlMistakeError(line, f"not UTF-8 text (byte 0x{content[error.start]:02x})") from None
+    try:
+        loader = _Loader(text)
+        root = loader.get_single_node()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise YamlMistakeError(mark.line + 1 if mark else 1, error.problem or "not YAML") from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise YamlMistakeError(line, f"the character U+{error.character:04X} is not allowed") from None
+    document = Document(None)
+    return document if root is None else _build(loader, root)
+
+
+class _Loader(yaml.SafeLoader):
+    """Composes nodes of the subset."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  (a class variable of PyYAML)
+        first: [(tag, pattern) for tag, pattern in resolvers if tag in _TYPES]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+        self._nodes = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
+            raise YamlMistakeError(line, "anchors (&) and aliases (*) are not allowed; quote text with them")
+        if event.tag is not None:
+            raise YamlMistakeError(line, "tags (!) are not allowed; quote text that begins with !")
+        if self._depth == MAX_DEPTH:
+            raise YamlMistakeError(line, f"nested more than {MAX_DEPTH} levels deep")
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise YamlMistakeError(line, f"more than {MAX_NODES} values")
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
+def _build(loader: _Loader, root: yaml.Node) -> Document:
+    lines: dict[Place, int] = {}
+    duplicates: list[tuple[int, Place]] = []
+
+    def build(node: yaml.Node, path: Place) -> Any:
+        if isinstance(node, yaml.SequenceNode):
+            return [build_item(item, (*path, position)) for position, item in enumerate(node.value)]
+        if isinstance(node, yaml.MappingNode):
+            return build_mapping(node, path)
+        return _scalar(loader, node)
+
+    def build_item(node: yaml.Node, path: Place) -> Any:
+        lines[path] = node.start_mark.line + 1
+        return build(node, path)
+
+    def build_mapping(node: yaml.MappingNode, path: Place) -> dict[str, Any]:
+        mapping: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if key_node.tag != _TEXT:
+                raise YamlMistakeError(line, "a key must be text; quote it")
+            key = _scalar(loader, key_node)
+            inner = (*path, key)
+            if key in mapping:
+                duplicates.append((line, inner))
+                continue
+            lines[inner] = line
+            mapping[key] = build(value_node, inner)
+        return mapping
+
+    return Document(build(root, ()), lines, duplicates)
+
+
+def _scalar(loader: _Loader, node: yaml.Node) -> Any:
+    line = node.start_mark.line + 1
+    if node.tag == _TEXT:
+        if any("\ud800" <= character <= "\udfff" for character in node.value):
+            raise YamlMistakeError(line, "text holds half of a surrogate pair")
+        return node.value
+    if len(node.value) > _MAX_NUMBER:
+        raise YamlMistakeError(line, f"a number longer than {_MAX_NUMBER} characters; quote it if it is text")
+    try:
+        return loader.construct_object(node)
+    except ValueError:
+        raise YamlMistakeError(line, "not a number; quote it if it is text") from None

@@ -1,0 +1,276 @@
+"""A camera: the thread that opens a source, reads it at its pace, and opens it again when it is lost.
+
+::
+
+    opening --first frame--> running --end of a file--> ended
+       |                      |   ^
+       +---cannot be opened---+   +--first frame
+                  |               |
+                  v               |
+                 lost ------------+   attempts for ever, with exponential back-off
+
+A camera that is stopped is ``ended`` too.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal
+
+from edgeagent.camera.backoff import Backoff
+from edgeagent.camera.frame import Image
+from edgeagent.camera.naming import redact
+from edgeagent.camera.pace import Pacer
+from edgeagent.camera.rate import FrameRate
+from edgeagent.camera.slot import FrameSlot
+from edgeagent.camera.source import FrameSource
+from edgeagent.camera.sources import kind_of, open_source
+from edgeagent.errors import CameraError
+from edgeagent.settings import CameraSettings
+
+log = logging.getLogger(__name__)
+
+CameraState = Literal["opening", "running", "lost", "ended"]
+
+
+@dataclass(frozen=True, slots=True)
+class CameraStatus:
+    """A camera at one moment.
+
+    Attributes:
+        state: see the module.
+        fps: frames captured per second over the last 2 s; 0 in every state but ``running``.
+        captured: frames read since the start, dropped ones included.
+        dropped: frames that were never taken from the slot.
+        reconnects: times the camera ran again after it was lost.
+        failures: times it was lost or could not be opened, retries included.
+        unreadable: pictures of a folder that were left out.
+        size: (width, height) of the last frame in pixels, None before the first.
+        last_frame_ns: ``time.monotonic_ns()`` of the last frame, None before the first.
+        last_error: why the camera was lost last, without credentials; kept after it is back.
+    """
+
+    state: CameraState
+    fps: float
+    captured: int
+    dropped: int
+    reconnects: int
+    failures: int
+    unreadable: int
+    size: tuple[int, int] | None
+    last_frame_ns: int | None
+    last_error: str | None
+
+
+class Camera:
+    """One configured camera with its thread and its slot. It is started once and stopped once.
+
+    The frames are in :attr:`slot`, which is closed when the camera has ended.
+
+    Args:
+        settings: what to open, how to pace it and how to retry.
+        on_frame: see :class:`FrameSlot`; give the same one to several cameras to wait for all of them.
+
+    Raises:
+        ConfigurationError: the source string is malformed.
+    """
+
+    def __init__(self, settings: CameraSettings, *, on_frame: Callable[[], None] | None = None) -> None:
+        kind_of(settings.source)
+        self.settings = settings
+        self.slot = FrameSlot(on_frame=on_frame)
+        self._source_name = redact(settings.source)
+        self._thread = threading.Thread(target=self._run, name=f"camera-{settings.name}", daemon=True)
+        self._stopping = threading.Event()
+        self._backoff = Backoff(settings.retry_first, settings.retry_longest)
+        self._changed = threading.Condition()
+        self._state: CameraState = "opening"
+        self._rate = FrameRate()
+        self._running_since = 0.0
+        self._lost_since = 0.0
+        self._reconnects = 0
+        self._failures = 0
+        self._unreadable = 0
+        self._size: tuple[int, int] | None = None
+        self._last_error: str | None = None
+
+    @property
+    def name(self) -> str:
+        """As configured."""
+        return self.settings.name
+
+    @property
+    def state(self) -> CameraState:
+        """See the module."""
+        return self._state
+
+    def status(self) -> CameraStatus:
+        """The camera at this moment; from any thread."""
+        with self._changed:
+            running = self._state == "running"
+            return CameraStatus(
+                state=self._state,
+                fps=self._rate.per_second(time.monotonic_ns()) if running else 0.0,
+                captured=self.slot.captured,
+                dropped=self.slot.dropped,
+                reconnects=self._reconnects,
+                failures=self._failures,
+                unreadable=self._unreadable,
+                size=self._size,
+                last_frame_ns=self.slot.last_captured_ns,
+                last_error=self._last_error,
+            )
+
+    def wait_for(self, *states: CameraState, timeout: float | None = None) -> bool:
+        """Wait until the camera is in one of ``states``; False when the time in seconds is over first."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._state in states, timeout)
+
+    def start(self) -> None:
+        """Start the thread; the source is opened there, so this returns at once."""
+        # A thread that comes back from OpenCV while the interpreter shuts down aborts the process.
+        atexit.register(self.stop)
+        self._thread.start()
+
+    def stop(self, timeout: float = 2.0) -> bool:
+        """Stop reading, close the slot and join the thread.
+
+        Args:
+            timeout: seconds to wait for the thread.
+
+        Returns:
+            False when the thread is blocked in the source: it is left to itself and ends, letting the
+            camera go, when the source's open or read timeout is over. Calling again waits again.
+        """
+        self._stopping.set()
+        self.slot.close()
+        with self._changed:
+            self._set_state("ended")
+        atexit.unregister(self.stop)
+        if self._thread.ident is None:
+            return True
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            log.warning("camera %s: blocked in %s; it ends with its timeout", self.name, self._source_name)
+            return False
+        return True
+
+    def __enter__(self) -> Camera:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # The camera's thread
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                delay = self._open_and_play()
+                if delay is None:
+                    break
+                self._stopping.wait(delay)
+            self._end()
+        except BaseException as error:
+            # A fault of the program, not of the camera: lost for good. The thread's hook prints the trace.
+            with self._changed:
+                self._last_error = repr(error)
+                self._set_state("lost")
+            log.error("camera %s: its thread failed and will not try again: %r", self.name, error)
+            raise
+        finally:
+            self.slot.close()
+
+    def _open_and_play(self) -> float | None:
+        """One attempt; return the seconds to wait before the next, None at the end or when stopping."""
+        source: FrameSource | None = None
+        try:
+            source = open_source(self.settings)
+            pacer = None
+            if not source.facts.live and self.settings.pace == "clock":
+                pacer = Pacer(source.facts.fps)
+            while self._play(source, pacer) and self.settings.loop:
+                source.close()
+                source.open()
+        except CameraError as error:
+            return self._lose(error)  # before closing: a camera that is gone may keep that waiting
+        finally:
+            if source is not None:
+                source.close()
+        return None
+
+    def _play(self, source: FrameSource, pacer: Pacer | None) -> bool:
+        """Read to the end; False when stopping before it."""
+        every_frame = not source.facts.live and pacer is None
+        while not self._stopping.is_set():
+            image = source.read(self.slot.buffer())
+            self._unreadable = source.unreadable
+            if image is None:
+                return True
+            if pacer is not None:
+                now = time.monotonic()
+                if self._stopping.wait(max(0.0, pacer.due(source.position, now) - now)):
+                    return False
+            self._count(image)
+            if not self.slot.put(image, wait=every_frame):
+                return False
+        return False
+
+    def _count(self, image: Image) -> None:
+        height, width = image.shape[:2]
+        with self._changed:
+            before = self._state
+            self._rate.add(time.monotonic_ns())
+            self._size = (width, height)
+            if before == "running" or not self._set_state("running"):
+                return
+            self._running_since = time.monotonic()
+            if before == "lost":
+                self._reconnects += 1
+        away = f", back after {self._running_since - self._lost_since:.1f} s" if before == "lost" else ""
+        log.info("camera %s: running, %dx%d from %s%s", self.name, width, height, self._source_name, away)
+
+    def _lose(self, error: CameraError) -> float:
+        """Note a loss or a failed attempt; return the seconds to wait before the next one."""
+        now = time.monotonic()
+        with self._changed:
+            before = self._state
+            if before == "ended":
+                return 0.0
+            self._failures += 1
+            self._last_error = str(error)
+            # One that is lost again as soon as it is back gets no shorter delays.
+            if before == "running" and now - self._running_since >= self._backoff.current:
+                self._backoff.reset()
+            if before != "lost":
+                self._lost_since = now
+            self._rate.reset()
+            self._set_state("lost")
+        if before != "lost":
+            log.warning("camera %s: lost: %s; trying again until it is back", self.name, self._last_error)
+        else:
+            log.debug("camera %s: still lost: %s", self.name, self._last_error)
+        return self._backoff.next()
+
+    def _end(self) -> None:
+        with self._changed:
+            ended = self._set_state("ended")
+        if ended:
+            log.info("camera %s: %s has ended", self.name, self._source_name)
+
+    def _set_state(self, state: CameraState) -> bool:
+        """Change the state, with the lock held; False when the camera has ended already."""
+        if self._state == "ended":
+            return False
+        self._state = state
+        self._changed.notify_all()
+        return True

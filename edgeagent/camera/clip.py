@@ -1,0 +1,94 @@
+"""A video file as a frame source, through the FFmpeg in OpenCV.
+
+What FFmpeg decodes to another size in mid-file (concatenated recordings) OpenCV scales to the size of
+the first frame, so one clip has one frame size. (Before OpenCV 4.13 the picture freezes there.)
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import cv2
+
+from edgeagent.camera.frame import Image
+from edgeagent.camera.naming import printable
+from edgeagent.camera.opencv import VideoCaptureSource
+from edgeagent.errors import CameraError
+
+log = logging.getLogger(__name__)
+
+_WHOLE = 0.9
+
+
+class ClipSource(VideoCaptureSource):
+    """A video file; reading ends after its last frame.
+
+    A file that ends well before the length in its header is played to where it goes, with a warning.
+
+    Args:
+        path: any name the system allows, UTF-8 or not.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(printable(path))
+        self._name = printable(path)
+        self._path = path
+        self._descriptor: int | None = None
+        self._read_frames = 0
+        self._warned = False
+
+    @property
+    def position(self) -> float | None:
+        milliseconds = self._opened().get(cv2.CAP_PROP_POS_MSEC)
+        return milliseconds / 1000 if 0.0 <= milliseconds < 1e12 else None
+
+    def open(self) -> None:
+        self.close()
+        try:
+            self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise CameraError(f"clip {self._name} cannot be opened: {error.strerror}") from error
+        if not self._open(self._target(), cv2.CAP_FFMPEG, {}):
+            self.close()
+            raise CameraError(
+                f"clip {self._name} cannot be played: it is no video, its codec is not in this OpenCV, or it "
+                "was cut off before its index was written; try it with ffprobe"
+            )
+        self._read_frames = 0
+        self._look(live=False)
+
+    def read(self, into: Image | None) -> Image | None:
+        image = self._read(into)
+        if image is not None:
+            self._read_frames += 1
+            return image
+        if self._read_frames == 0:
+            raise CameraError(f"clip {self._name} holds no frame that can be decoded")
+        expected = self._get(cv2.CAP_PROP_FRAME_COUNT)
+        if expected is not None and self._read_frames < _WHOLE * expected and not self._warned:
+            self._warned = True
+            log.warning(
+                "clip %s ends after %d of %d frames: it is truncated or damaged",
+                self._name, self._read_frames, expected,
+            )  # fmt: skip
+        return None
+
+    def close(self) -> None:
+        super().close()
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def _target(self) -> str:
+        """What to call the file towards OpenCV.
+
+        ``file:`` keeps FFmpeg from reading ``a:b.mp4`` as a protocol. A name that is not UTF-8 crashes
+        OpenCV, or is refused, so the file is reached through its descriptor.
+        """
+        path = os.fspath(self._path)
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            return f"/proc/self/fd/{self._descriptor}"
+        return f"file:{path}"

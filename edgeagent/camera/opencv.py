@@ -1,0 +1,199 @@
+"""Frames through ``cv2.VideoCapture``: what all its back ends share, V4L2 devices and GStreamer pipelines.
+
+OpenCV and the FFmpeg in it print to standard error on every failed attempt, and nothing of it
+reaches Python. Both are told to be quiet, because the capture thread logs each loss once; set
+``OPENCV_FFMPEG_LOGLEVEL`` (16 shows errors) or ``OPENCV_LOG_LEVEL`` to hear them.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edgeagent.camera.frame import Image
+from edgeagent.camera.naming import redact
+from edgeagent.camera.source import SourceFacts
+from edgeagent.errors import CameraError
+
+_LOG_LEVEL_ERROR = 2
+
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
+if "OPENCV_LOG_LEVEL" not in os.environ:
+    # Older releases have the first, newer ones the second.
+    _set_log_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel
+    _set_log_level(_LOG_LEVEL_ERROR)
+
+_HIGHEST_FPS = 1000.0
+_YUYV_PIXELS = 640 * 480
+
+
+class VideoCaptureSource:
+    """Base of the sources that read through OpenCV; by itself a source of live frames.
+
+    Args:
+        source: as configured; it is only printed redacted.
+    """
+
+    def __init__(self, source: str) -> None:
+        self._name = redact(source)
+        self._capture: cv2.VideoCapture | None = None
+        self._facts = SourceFacts(live=True)
+
+    @property
+    def facts(self) -> SourceFacts:
+        return self._facts
+
+    @property
+    def position(self) -> float | None:
+        return None
+
+    @property
+    def unreadable(self) -> int:
+        return 0
+
+    def open(self) -> None:
+        raise NotImplementedError
+
+    def read(self, into: Image | None) -> Image | None:
+        image = self._read(into)
+        if image is None:
+            raise CameraError(f"{self._name} gives no more frames")
+        return image
+
+    def close(self) -> None:
+        capture, self._capture = self._capture, None
+        if capture is not None:
+            capture.release()
+
+    def _open(self, target: str | int, backend: int, parameters: dict[int, int]) -> bool:
+        """Open ``target`` with parameters that hold from the start; False when OpenCV cannot."""
+        flat = [number for pair in parameters.items() for number in pair]
+        try:
+            capture = cv2.VideoCapture(target, backend, flat)
+        except cv2.error:
+            return False
+        if not capture.isOpened():
+            capture.release()
+            return False
+        self._capture = capture
+        return True
+
+    def _read(self, into: Image | None) -> Image | None:
+        """The next frame as BGR; None when there is none, for whatever reason: OpenCV does not tell."""
+        capture = self._opened()
+        try:
+            ok, image = capture.read() if into is None else capture.read(into)
+            if not ok:
+                return None
+            if image.ndim == 2 or image.shape[2] == 1:
+                image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR, into)
+            elif image.shape[2] == 4:
+                image = cv2.cvtColor(image, cv2.COLOR_BGRA2BGR, into)
+        except cv2.error as error:
+            raise CameraError(f"{self._name}: OpenCV cannot read it: {redact(error.err)}") from error
+        return np.asarray(image, np.uint8)
+
+    def _get(self, prop: int) -> float | None:
+        """A property of the open capture; None for the zeros and huge numbers that stand for unknown."""
+        value = self._opened().get(prop)
+        return value if math.isfinite(value) and 0.0 < value < 1e9 else None
+
+    def _look(self, *, live: bool) -> None:
+        """Set the facts from the open capture."""
+        fps = self._get(cv2.CAP_PROP_FPS)
+        width, height = self._get(cv2.CAP_PROP_FRAME_WIDTH), self._get(cv2.CAP_PROP_FRAME_HEIGHT)
+        self._facts = SourceFacts(
+            live=live,
+            fps=fps if fps is not None and fps <= _HIGHEST_FPS else None,
+            size=None if width is None or height is None else (int(width), int(height)),
+        )
+
+    def _opened(self) -> cv2.VideoCapture:
+        if self._capture is None:
+            raise CameraError(f"{self._name} is not open")
+        return self._capture
+
+
+class DeviceSource(VideoCaptureSource):
+    """A V4L2 camera: ``0``, ``/dev/video0`` or a stable name under ``/dev/v4l/by-id``.
+
+    Args:
+        source: number or path of the device.
+        width, height, fps: asked for; the camera may answer with others.
+        read_timeout: seconds, rounded up to whole ones. OpenCV takes it once for the whole process, from
+            the first device that is opened, unless ``OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT`` is set.
+    """
+
+    def __init__(
+        self, source: str, width: int | None, height: int | None, fps: float | None, read_timeout: float
+    ) -> None:
+        super().__init__(source)
+        self._path = Path(f"/dev/video{source}" if source.isdecimal() else source)
+        self._width, self._height, self._fps = width, height, fps
+        self._read_timeout = read_timeout
+
+    def open(self) -> None:
+        self.close()
+        os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(math.ceil(self._read_timeout)))
+        if not self._open(str(self._path), cv2.CAP_V4L2, {}):
+            raise CameraError(f"camera {self._path}: {self._why()}")
+        capture = self._opened()
+        if (self._width or 0) * (self._height or 0) > _YUYV_PIXELS:
+            # USB 2 carries uncompressed pictures of this size at a few frames per second only.
+            capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+        if self._width is not None:
+            capture.set(cv2.CAP_PROP_FRAME_WIDTH, self._width)
+        if self._height is not None:
+            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self._height)
+        if self._fps is not None:
+            capture.set(cv2.CAP_PROP_FPS, self._fps)
+        self._look(live=True)
+
+    def _why(self) -> str:
+        try:
+            os.close(os.open(self._path, os.O_RDWR | os.O_NONBLOCK))
+        except FileNotFoundError:
+            present = sorted(str(path) for path in Path("/dev").glob("video*"))
+            return f"there is no such device; present are: {', '.join(present) or 'none'}"
+        except PermissionError:
+            return "no permission; add the user of this program to the group video"
+        except OSError as error:
+            return f"it cannot be opened: {errno.errorcode.get(error.errno or 0, '?')} {error.strerror}"
+        return "it is busy, or it is not a camera that gives pictures (one camera often has several devices)"
+
+
+class GStreamerSource(VideoCaptureSource):
+    """A GStreamer pipeline that ends in ``appsink``; always live, so its end counts as a loss."""
+
+    def __init__(self, pipeline: str, open_timeout: float, read_timeout: float) -> None:
+        super().__init__(f"gstreamer:{pipeline}")
+        self._pipeline = pipeline
+        self._parameters = {
+            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: round(open_timeout * 1000),
+            cv2.CAP_PROP_READ_TIMEOUT_MSEC: round(read_timeout * 1000),
+        }
+        if tuple(int(part) for part in cv2.__version__.split(".")[:2]) < (4, 7):
+            self._parameters = {}  # older ones refuse to open with them
+
+    def open(self) -> None:
+        self.close()
+        if not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
+            raise CameraError(
+                f"{self._name}: this OpenCV ({cv2.__version__}) is built without GStreamer, as all OpenCV "
+                "wheels are; use an OpenCV that has it (Debian and Raspberry Pi OS: sudo apt install "
+                "python3-opencv gstreamer1.0-plugins-good, in a venv with --system-site-packages and "
+                "without the opencv-python-headless wheel; Jetson: the OpenCV of JetPack)"
+            )
+        if "appsink" not in self._pipeline:
+            raise CameraError(
+                f"{self._name}: the pipeline must end in an appsink, such as "
+                "'... ! videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1'"
+            )
+        if not self._open(self._pipeline, cv2.CAP_GSTREAMER, self._parameters):
+            raise CameraError(f"{self._name}: GStreamer cannot play it; try it with gst-launch-1.0")
+        self._look(live=True)

@@ -1,0 +1,168 @@
+"""A slot of one between a camera's thread and the detector: the newest frame wins.
+
+The slot owns a few buffers of one frame each. At any moment a buffer is free, being written by the
+producer, pending in the slot, or held by the consumer::
+
+    free -> buffer() -> producer writes -> put() -> pending -> take() -> held -> release() -> free
+                                                       |
+                                                       +--> overwritten by the next put(): dropped
+
+Buffers are allocated by the source as they are first needed and then used again, so that a stream
+of one frame size allocates nothing. After a change of size the old buffers are let go.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from edgeagent.camera.frame import Frame, Image
+
+
+class FrameSlot:
+    """Hands frames from one producer thread to one consumer, which may use several threads.
+
+    Args:
+        buffers: frames in memory at most, 2 or more. The producer needs one, so the consumer may hold
+            ``buffers - 1``; while it does, new frames are dropped and none becomes pending. It gets
+            every newest frame as long as it holds ``buffers - 2``.
+        on_frame: called after a frame has become pending and after closing, in the producer's or the
+            closing thread. It lets one consumer wait for several slots on one event. It must be quick
+            and must not raise.
+    """
+
+    def __init__(self, *, buffers: int = 4, on_frame: Callable[[], None] | None = None) -> None:
+        if buffers < 2:
+            raise ValueError("a slot needs 2 buffers or more")
+        self._limit = buffers
+        self._on_frame = on_frame
+        self._changed = threading.Condition()
+        self._free: list[Image] = []
+        self._writing: Image | None = None
+        self._pending: Frame | None = None
+        self._held: dict[int, Frame] = {}
+        self._shape: tuple[int, ...] | None = None
+        self._captured = 0
+        self._dropped = 0
+        self._last_captured_ns: int | None = None
+        self._closed = False
+
+    # Producer
+
+    def buffer(self) -> Image | None:
+        """The buffer to write the next frame into; None tells the producer to allocate one."""
+        with self._changed:
+            if self._writing is None and self._free:
+                self._writing = self._free.pop()
+            return self._writing
+
+    def put(self, image: Image, *, wait: bool = False) -> bool:
+        """Make a frame the newest one. From now on ``image`` belongs to the slot.
+
+        Args:
+            image: (height, width, 3) uint8, BGR: what :meth:`buffer` gave, or a new array.
+            wait: wait until the frame before was taken, so that none is dropped.
+
+        Returns:
+            False when the slot is closed; the frame then does not count.
+        """
+        with self._changed:
+            if image is not self._writing:
+                self._writing = image
+            if image.shape != self._shape:
+                self._shape = image.shape
+                self._free.clear()
+            if wait:
+                self._changed.wait_for(lambda: self._closed or (self._pending is None and self._has_spare()))
+            if self._closed:
+                return False
+            sequence = self._captured
+            self._captured += 1
+            self._last_captured_ns = time.monotonic_ns()
+            if self._pending is not None:
+                self._dropped += 1
+                self._recycle(self._pending.image)
+                self._pending = None
+            if not self._has_spare():
+                self._dropped += 1
+                return True
+            self._pending = Frame(image, sequence, self._last_captured_ns, time.time())
+            self._writing = None
+            self._changed.notify_all()
+        if self._on_frame is not None:
+            self._on_frame()
+        return True
+
+    # Consumer
+
+    def take(self, timeout: float | None = None) -> Frame | None:
+        """Take the newest frame. Hand it back with :meth:`release`.
+
+        Args:
+            timeout: seconds to wait for one; 0 does not wait, None waits until closing.
+
+        Returns:
+            None when the time is over, or when the slot is closed and its last frame was taken.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._pending is not None, timeout)
+            frame = self._pending
+            if frame is not None:
+                self._pending = None
+                self._held[frame.sequence] = frame
+                self._changed.notify_all()
+            return frame
+
+    def release(self, frame: Frame) -> None:
+        """Give a taken frame's buffer back; its image must not be used any more.
+
+        Raises:
+            ValueError: the frame is not held: released twice, or of another slot.
+        """
+        with self._changed:
+            if self._held.get(frame.sequence) is not frame:
+                raise ValueError(f"frame {frame.sequence} is not held: released twice, or of another camera")
+            del self._held[frame.sequence]
+            self._recycle(frame.image)
+            self._changed.notify_all()
+
+    # Both
+
+    def close(self) -> None:
+        """End the stream and wake everybody who waits; a pending frame can still be taken."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._on_frame is not None:
+            self._on_frame()
+
+    @property
+    def closed(self) -> bool:
+        """Whether no frame will come any more; one may still be pending."""
+        return self._closed
+
+    @property
+    def captured(self) -> int:
+        """Frames put, dropped ones included."""
+        return self._captured
+
+    @property
+    def dropped(self) -> int:
+        """Frames that no consumer got: overwritten, or all buffers were held."""
+        return self._dropped
+
+    @property
+    def last_captured_ns(self) -> int | None:
+        """``captured_ns`` of the frame put last, dropped or not; None before the first."""
+        return self._last_captured_ns
+
+    # Both with the lock held
+
+    def _has_spare(self) -> bool:
+        """Whether the producer still has a buffer once the one it wrote becomes pending."""
+        return bool(self._free) or len(self._held) + 1 < self._limit
+
+    def _recycle(self, image: Image) -> None:
+        if image.shape == self._shape and len(self._free) < self._limit - 1:
+            self._free.append(image)

@@ -1,0 +1,93 @@
+"""Choosing the frame source by the configured string."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+
+from edgeagent.camera.clip import ClipSource
+from edgeagent.camera.folder import FolderSource
+from edgeagent.camera.naming import printable, redact
+from edgeagent.camera.opencv import DeviceSource, GStreamerSource
+from edgeagent.camera.picamera2 import Picamera2Source
+from edgeagent.camera.picture import PICTURE_SUFFIXES
+from edgeagent.camera.source import FrameSource
+from edgeagent.camera.stream import DEFAULT_PORTS, StreamSource
+from edgeagent.errors import CameraError, ConfigurationError
+from edgeagent.settings import CameraSettings
+
+Kind = Literal["device", "stream", "gstreamer", "picamera2", "path"]
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_FOLDER_FPS = 1.0
+
+
+def kind_of(source: str) -> Kind:
+    """What a source string means, by its form alone; nothing is opened.
+
+    Raises:
+        ConfigurationError: a scheme that is not supported, or a malformed camera number.
+    """
+    if source.isdecimal() or source.startswith("/dev/"):
+        return "device"
+    if source.startswith("gstreamer:"):
+        return "gstreamer"
+    if source.startswith("picamera2:"):
+        number = source.removeprefix("picamera2:")
+        if number and not number.isdecimal():
+            raise ConfigurationError(f"camera source {redact(source)}: after picamera2: comes a number")
+        return "picamera2"
+    scheme = _SCHEME.match(source)
+    if scheme is None:
+        return "path"
+    if scheme.group(1).lower() in DEFAULT_PORTS:
+        return "stream"
+    raise ConfigurationError(
+        f"camera source {redact(source)}: {scheme.group(1)}:// is not supported; use a number, /dev/videoN, "
+        f"{', '.join(f'{name}://' for name in DEFAULT_PORTS)}, gstreamer:, picamera2:, a file or a folder"
+    )
+
+
+def choose_source(settings: CameraSettings) -> FrameSource:
+    """The source for a camera, not yet open.
+
+    Raises:
+        ConfigurationError: the source string is malformed.
+        CameraError: it names a file or folder that does not exist.
+    """
+    source = settings.source
+    match kind_of(source):
+        case "device":
+            return DeviceSource(source, settings.width, settings.height, settings.fps, settings.read_timeout)
+        case "stream":
+            return StreamSource(source, settings.open_timeout, settings.read_timeout)
+        case "gstreamer":
+            pipeline = source.removeprefix("gstreamer:")
+            return GStreamerSource(pipeline, settings.open_timeout, settings.read_timeout)
+        case "picamera2":
+            number = int(source.removeprefix("picamera2:") or 0)
+            return Picamera2Source(
+                number, settings.width, settings.height, settings.fps, settings.read_timeout
+            )
+        case "path":
+            path = Path(source)
+            try:
+                path.stat()
+            except OSError as error:
+                raise CameraError(f"camera source {printable(path)}: {error.strerror}") from error
+            if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
+                return FolderSource(path, settings.fps or _FOLDER_FPS)
+            return ClipSource(path)
+
+
+def open_source(settings: CameraSettings) -> FrameSource:
+    """The source for a camera, open.
+
+    Raises:
+        ConfigurationError: the source string is malformed.
+        CameraError: see :meth:`FrameSource.open`.
+    """
+    source = choose_source(settings)
+    source.open()
+    return source

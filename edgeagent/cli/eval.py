@@ -1,0 +1,98 @@
+"""``edgeagent eval``: COCO mAP of a bundle or a float model."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from edgeagent.accuracy.coco_map import Accuracy
+from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate
+from edgeagent.accuracy.yolo_labels import LabelledPictures
+from edgeagent.bundle.reading import open_bundle
+from edgeagent.detector import Detector, load_bundle_detector, load_detector
+from edgeagent.errors import ConfigurationError
+from edgeagent.model_description import describe_model
+
+DESCRIPTION = """\
+Detect on pictures with YOLO labels and print the COCO mAP, computed by pycocotools. Everything runs as in
+the daemon: the same preprocessing, engine and decoding. Score threshold .01, IoU threshold .65."""
+
+EPILOG = """\
+examples:
+  edgeagent eval --bundle models/coco-nano --images val/images --labels val/labels
+  edgeagent eval --model yolox_nano.onnx --like models/coco-nano --images val/images --labels val/labels
+
+A float model is described by a file of the same name with the suffix .yaml beside it, or by --like."""
+
+FORMATS = {".onnx": "onnx", ".tflite": "tflite"}
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``eval``."""
+    parser = commands.add_parser(
+        "eval",
+        help="COCO mAP of a bundle or a float model",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--bundle", type=Path, help="directory of a bundle")
+    what.add_argument("--model", type=Path, help="a float model, .onnx or .tflite")
+    parser.add_argument("--like", type=Path, metavar="BUNDLE", help="describes --model")
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="pictures")
+    parser.add_argument("--labels", type=Path, required=True, metavar="DIR", help="their YOLO labels")
+    parser.add_argument("--engine", choices=("auto", "onnxruntime", "tflite"), default="auto")
+    parser.add_argument(
+        "--threads", type=int, default=0, help="of the engine (default: all processors but one)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result here")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Evaluate and print."""
+    data = LabelledPictures.find(arguments.images, arguments.labels)
+    detector = _load(arguments)
+
+    def report(done: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{done}/{len(data)} pictures", end="", file=sys.stderr, flush=True)
+
+    accuracy = evaluate(detector, data, report)
+    if sys.stderr.isatty():
+        print("\r", end="", file=sys.stderr)
+    facts = detector.engine.facts
+    engine = f"{facts.engine} {facts.version} {facts.delegate}"
+    _print(accuracy, engine)
+    if arguments.json:
+        result = {**asdict(accuracy), "engine": engine, "data_sha256": data.data_hash()}
+        arguments.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+def _load(arguments: argparse.Namespace) -> Detector:
+    if arguments.bundle:
+        if arguments.like:
+            raise ConfigurationError("--like goes with --model; a bundle describes itself")
+        bundle = open_bundle(arguments.bundle)
+        return load_bundle_detector(bundle, arguments.engine, arguments.threads, IOU_THRESHOLD)
+    model: Path = arguments.model
+    model_format = FORMATS.get(model.suffix.lower())
+    if model_format is None:
+        raise ConfigurationError(f"{model}: --model takes an .onnx or .tflite file")
+    description = describe_model(model, like=arguments.like)
+    return load_detector(description, model, model_format, (), arguments.threads, IOU_THRESHOLD)
+
+
+def _print(accuracy: Accuracy, engine: str) -> None:
+    print(
+        f"mAP50-95 {accuracy.map50_95:.4f}   mAP50 {accuracy.map50:.4f}   "
+        f"{accuracy.images} pictures   {engine}"
+    )
+    width = max(len(label) for label in accuracy.per_class)
+    for label, value in sorted(accuracy.per_class.items(), key=lambda item: -item[1]):
+        print(f"  {label:<{width}}  {value:.3f}")

@@ -1,0 +1,63 @@
+"""A broker inside the process, for the demo only: amqtt on a free loopback port (MQTT 3.1.1)."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from types import TracebackType
+
+from amqtt.broker import Broker
+from amqtt.errors import BrokerError
+
+from edgeagent.errors import EdgeagentError
+
+START_TIMEOUT_S = 10.0
+
+
+class EmbeddedBroker:
+    """Runs between ``with`` and its end; :attr:`port` is where it listens."""
+
+    def __init__(self) -> None:
+        self.port = _free_port()
+        self._loop = asyncio.new_event_loop()
+        self._started = threading.Event()
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="broker", daemon=True)
+
+    def __enter__(self) -> EmbeddedBroker:
+        self._thread.start()
+        if not self._started.wait(START_TIMEOUT_S) or self._failure is not None:
+            raise EdgeagentError(f"the demo's broker did not start: {self._failure or 'no answer'}")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        asyncio.run_coroutine_threadsafe(self._broker.shutdown(), self._loop).result(START_TIMEOUT_S)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        config = {
+            "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{self.port}"}},
+            "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
+        }
+        try:
+            self._broker = Broker(config, loop=self._loop)
+            self._loop.run_until_complete(self._broker.start())
+        except (BrokerError, OSError) as error:  # shown by the thread that waits
+            self._failure = error
+            self._started.set()
+            return
+        self._started.set()
+        self._loop.run_forever()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

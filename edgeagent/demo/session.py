@@ -1,0 +1,92 @@
+"""One demo: the daemon itself on the sample clip, against a broker in this process."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from edgeagent.agent import Agent
+from edgeagent.demo.broker import EmbeddedBroker
+from edgeagent.demo.clip_writer import ClipWriter
+from edgeagent.demo.listener import Listener
+from edgeagent.demo.show import live_table, summary
+from edgeagent.errors import EdgeagentError
+from edgeagent.pipeline import Result
+from edgeagent.resources import sample_clip
+from edgeagent.settings import CameraSettings, ModelSettings, MqttSettings, Settings, TelemetrySettings
+from edgeagent.vision.draw import draw
+
+CLIP_FPS = 10.0
+REFRESH_S = 0.5
+CONNECT_TIMEOUT_S = 10.0
+
+
+def run_demo(seconds: float, folder: Path, bundle: Path | None, source: str | None) -> dict[str, Any]:
+    """Detect for ``seconds``, leave the annotated clip and the summary in ``folder``, and return the latter.
+
+    Raises:
+        EdgeagentError: something of the demo did not start, or the clip could not be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    clip = ClipWriter(folder / "annotated.mp4", CLIP_FPS)
+    totals: Counter[str] = Counter()
+    with EmbeddedBroker() as broker:
+        agent = Agent(_settings(broker.port, bundle, source), on_result=lambda result: collect(result))
+        labels = agent.bundle.manifest.labels
+
+        def collect(result: Result) -> None:
+            totals.update(labels[index] for index in result.detections.classes)
+            picture = result.frame.image.copy()
+            draw(picture, result.detections, labels)
+            clip.write(picture)
+
+        listener = Listener(broker.port)
+        if not listener.subscribed.wait(CONNECT_TIMEOUT_S):
+            raise EdgeagentError("the demo's listener could not subscribe")
+        begun = time.monotonic()
+        agent.start()
+        try:
+            telemetry = _watch(agent, begun + seconds, totals, listener)
+        finally:
+            lasted = time.monotonic() - begun
+            agent.stop()
+            listener.stop()
+            clip.close()
+    if agent.pipeline.failure is not None:
+        raise EdgeagentError(f"detection failed: {agent.pipeline.failure}") from agent.pipeline.failure
+    result = summary(agent, telemetry, totals, listener.received, lasted)
+    result["clip"] = str(clip.path)
+    (folder / "summary.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    return result
+
+
+def _watch(agent: Agent, until: float, totals: Counter[str], listener: Listener) -> Any:
+    """Show the live table until the time is over, publishing telemetry at each refresh."""
+    console = Console(stderr=True)
+    telemetry = agent.report()
+    with Live(console=console, auto_refresh=False) as live:
+        while (left := until - time.monotonic()) > 0:
+            ended = agent.pipeline.ended.wait(min(REFRESH_S, left))
+            telemetry = agent.report()
+            received = sum(listener.received.values())
+            live.update(live_table(agent, telemetry, totals, received), refresh=True)
+            if ended:
+                break
+    return telemetry
+
+
+def _settings(port: int, bundle: Path | None, source: str | None) -> Settings:
+    camera = CameraSettings(name="demo", source=source or str(sample_clip()), loop=True)
+    return Settings(
+        device="demo",
+        cameras=(camera,),
+        model=ModelSettings(bundle=bundle),
+        mqtt=MqttSettings(host="127.0.0.1", port=port, protocol="3.1.1"),
+        telemetry=TelemetrySettings(detections_rate=100.0),
+    )

@@ -1,0 +1,112 @@
+"""A model made ready to detect: engine, preprocessing and decoding in one object.
+
+Used by the agent's pipeline, by the evaluation and by the checks of a bundle, so that what is measured is
+what runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgeagent.bundle.checking import check_tensors
+from edgeagent.bundle.manifest import ModelDescription, OutputSpec
+from edgeagent.bundle.reading import Bundle
+from edgeagent.camera.frame import Image
+from edgeagent.runtime.engine import Array, Engine
+from edgeagent.runtime.loading import choose_artefact, load_engine
+from edgeagent.vision.decoder import Decoder, build_decoder
+from edgeagent.vision.detections import Detections
+from edgeagent.vision.letterbox import Preprocessor
+
+WARM_UP_RUNS = 3
+
+
+@dataclass(frozen=True)
+class Buffers:
+    """Input and output arrays of one frame in flight."""
+
+    inputs: Sequence[Array]
+    outputs: Sequence[Array]
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A loaded model."""
+
+    description: ModelDescription
+    engine: Engine
+    preprocessor: Preprocessor
+    decoder: Decoder
+
+    def allocate(self) -> Buffers:
+        """Return buffers for one frame in flight."""
+        return Buffers(
+            [spec.allocate() for spec in self.engine.inputs],
+            [spec.allocate() for spec in self.engine.outputs],
+        )
+
+    def warm_up(self) -> None:
+        """Run a few times on an empty picture, so that the first frame is not slower than the others."""
+        buffers = self.allocate()
+        for _ in range(WARM_UP_RUNS):
+            self.engine.infer(buffers.inputs, buffers.outputs)
+
+    def detect(self, picture: Image, buffers: Buffers, score_threshold: float) -> Detections:
+        """Return the detections of a BGR picture (h, w, 3) uint8, in its pixels, stage after stage."""
+        fit = self.preprocessor.write(picture, buffers.inputs[0])
+        self.engine.infer(buffers.inputs, buffers.outputs)
+        return fit.to_source(self.decoder.decode(buffers.outputs, score_threshold))
+
+
+def load_detector(
+    description: ModelDescription,
+    path: Path,
+    artefact_format: str,
+    outputs: Sequence[OutputSpec],
+    threads: int,
+    iou_threshold: float,
+) -> Detector:
+    """Load an artefact or a float model.
+
+    Args:
+        description: how it is fed and decoded.
+        path: of the file.
+        artefact_format: ``onnx`` or ``tflite``.
+        outputs: roles of its raw outputs; empty for one concatenated output.
+        threads: intra-operator threads; 0 leaves one processor free.
+        iou_threshold: of non-maximum suppression, 0..1.
+
+    Raises:
+        EngineError: it does not load.
+        BundleError: its tensors are not those of the description.
+    """
+    engine = load_engine(path, artefact_format, threads)
+    check_tensors(_with_layout_of(description, engine), outputs, str(path), engine.inputs, engine.outputs)
+    size = (description.input.width, description.input.height)
+    classes = len(description.labels)
+    decoder = build_decoder(description.decoder, engine.outputs, outputs, size, classes, iou_threshold)
+    return Detector(description, engine, Preprocessor(description.input, engine.inputs[0]), decoder)
+
+
+def load_bundle_detector(bundle: Bundle, engine: str, threads: int, iou_threshold: float) -> Detector:
+    """Load the first artefact of a bundle that ``engine`` (``auto``, ``onnxruntime``, ``tflite``) reads.
+
+    Raises:
+        EngineError, BundleError: see :func:`load_detector` and :func:`choose_artefact`.
+    """
+    artefact = choose_artefact(bundle.manifest, engine)
+    path = bundle.artefact_path(artefact)
+    return load_detector(bundle.manifest, path, artefact.format, artefact.outputs, threads, iou_threshold)
+
+
+def _with_layout_of(description: ModelDescription, engine: Engine) -> ModelDescription:
+    """A float model keeps its own layout; the description has that of the artefacts."""
+    shape = engine.inputs[0].shape
+    if engine.inputs[0].dtype != np.float32 or len(shape) != 4:
+        return description
+    layout = "nchw" if shape[1] == 3 else "nhwc"
+    return description.model_copy(update={"input": description.input.model_copy(update={"layout": layout})})

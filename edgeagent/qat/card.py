@@ -1,0 +1,65 @@
+"""The card of a bundle: what the model is and what was measured, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from edgeagent.bundle.manifest import Measurement, ModelDescription, OperatorCounts
+
+
+def card_text(
+    description: ModelDescription,
+    measurements: Sequence[Measurement],
+    operators: OperatorCounts,
+    recipe: dict[str, Any],
+) -> str:
+    """Return the card as Markdown."""
+    spec = description.input
+    lines = [
+        f"# {description.name} {description.version}",
+        "",
+        f"{description.task.capitalize()} of {len(description.labels)} classes on {spec.width}x{spec.height} "
+        "pictures; INT8 by quantization-aware training with edgeagent.",
+        "",
+        f"- Licence: {description.licence}",
+        f"- Weights: {description.attribution.strip()}",
+        "",
+        "## Measured",
+        "",
+        *_measured(measurements),
+        "",
+        "## Integer operators",
+        "",
+        f"As ONNX Runtime optimises the artefact: {_counts(operators.integer)} on integers; "
+        f"{_counts(operators.float)} on floats.",
+        "",
+        "## Recipe",
+        "",
+        *(f"- {name}: {value}" for name, value in recipe.items()),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _measured(measurements: Sequence[Measurement]) -> list[str]:
+    if not measurements:
+        return ["Nothing: no labelled pictures were given."]
+    first = measurements[0]
+    rows = [
+        f"| {item.state} | {item.method} | {item.map50_95:.3f} | {item.map50:.3f} |" for item in measurements
+    ]
+    return [
+        f"COCO mAP (pycocotools) on {first.images} pictures the model was not trained on, through the engine "
+        f"that serves ({first.engine}); score threshold .01, IoU threshold of non-maximum suppression .65.",
+        "",
+        "| state | method | mAP50-95 | mAP50 |",
+        "|---|---|---|---|",
+        *rows,
+        "",
+        f"Hash of pictures and labels: `{first.data_sha256}`.",
+    ]
+
+
+def _counts(operators: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in operators.items()) or "none"

@@ -1,0 +1,168 @@
+"""What ``edgeagent qat train`` shows and writes around a :class:`edgeagent.qat.factory.Run`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from edgeagent import __version__
+from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate
+from edgeagent.accuracy.yolo_labels import LabelledPictures
+from edgeagent.bundle.golden import save_golden
+from edgeagent.bundle.manifest import Measurement, OperatorCounts
+from edgeagent.bundle.writing import write_bundle
+from edgeagent.detector import load_detector
+from edgeagent.errors import ConfigurationError, DataError
+from edgeagent.model_description import describe_model
+from edgeagent.qat.card import card_text
+from edgeagent.qat.factory import CALIBRATION_PICTURES, PTQ_METHODS, Run, Source
+from edgeagent.qat.pictures import find_pictures
+from edgeagent.qat.training import Progress, Recipe
+
+ARTEFACT = "model.onnx"
+GOLDEN_OUTPUTS = "golden/outputs.npz"
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """Run the command; the arguments are those of :mod:`edgeagent.cli.qat`."""
+    console = Console(stderr=True)
+    if arguments.out.exists() and not arguments.replace:
+        raise ConfigurationError(f"{arguments.out}: exists already; choose another --out or give --replace")
+    validation = _validation(arguments)
+    golden_pictures = find_pictures([arguments.golden]) if arguments.golden else []
+    pictures = find_pictures(arguments.images)
+    calibration = find_pictures([arguments.calibrate or arguments.images[0]])
+    calibration = calibration[:: max(1, len(calibration) // CALIBRATION_PICTURES)][:CALIBRATION_PICTURES]
+    description = describe_model(arguments.model, arguments.describe, arguments.like)
+    recipe = Recipe(arguments.steps, arguments.batch, arguments.seed, arguments.rate)
+    run = Run(
+        Source(arguments.model, description, pictures, calibration),
+        recipe,
+        arguments.out.with_name(f"{arguments.out.name}.work"),
+        compiled=not arguments.no_compile,
+    )
+    heads = ", ".join(f"{item.role}/{item.stride}" for item in run.outputs())
+    console.print(f"{len(run.network.convolutions)} convolutions; integer up to the heads {heads}")
+    console.print(f"{len(pictures)} pictures, calibrating on {len(calibration)}")
+    ptq = run.calibrate()
+    with _bar(console, recipe.steps) as report:
+        operators = run.train(report, resume=arguments.resume)
+    states = [("float", "as given", arguments.model)]
+    states += [("ptq", f"{method} calibration", ptq[method]) for method in PTQ_METHODS]
+    states += [("qat", f"{recipe.steps} steps of {recipe.batch} pictures", run.artefact)]
+    measurements = [_measure(run, validation, *state, console) for state in states] if validation else []
+    _write(arguments, run, golden_pictures, measurements, operators)
+    console.print(_table(measurements, operators))
+    console.print(f"bundle: {arguments.out}")
+    return 0
+
+
+def _validation(arguments: argparse.Namespace) -> LabelledPictures | None:
+    if (arguments.val_images is None) != (arguments.val_labels is None):
+        raise ConfigurationError("--val-images and --val-labels belong together: give both or none")
+    if arguments.val_images is None:
+        return None
+    return LabelledPictures.find(arguments.val_images, arguments.val_labels)
+
+
+@contextmanager
+def _bar(console: Console, steps: int) -> Iterator[Callable[[Progress], None]]:
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=console) as bar:
+        task = bar.add_task("training", total=steps, loss="-")
+        smooth: list[float] = []
+
+        def report(progress: Progress) -> None:
+            smooth.append(progress.loss)
+            del smooth[:-20]
+            bar.update(task, completed=progress.step, loss=f"{sum(smooth) / len(smooth):.3f}")
+
+        yield report
+
+
+def _measure(
+    run: Run, validation: LabelledPictures, state: str, method: str, model: Path, console: Console
+) -> Measurement:
+    """Measure one state through ONNX Runtime."""
+    outputs = () if state == "float" else run.outputs()
+    detector = load_detector(run.source.description, model, "onnx", outputs, 0, IOU_THRESHOLD)
+    with console.status(f"measuring {state} ({method})"):
+        accuracy = evaluate(detector, validation)
+    facts = detector.engine.facts
+    detector.engine.close()
+    return Measurement(
+        state=state,  # type: ignore[arg-type]  # one of the three by construction
+        method=method,
+        engine=f"{facts.engine} {facts.version} {facts.delegate}",
+        map50_95=round(accuracy.map50_95, 4),
+        map50=round(accuracy.map50, 4),
+        images=accuracy.images,
+        data_sha256=validation.data_hash(),
+    )
+
+
+def _write(
+    arguments: argparse.Namespace,
+    run: Run,
+    golden_pictures: list[Path],
+    measurements: list[Measurement],
+    operators: OperatorCounts,
+) -> None:
+    recipe = run.recipe_record()
+    artefact = {
+        "file": ARTEFACT,
+        "format": "onnx",
+        "grid": "a",
+        "outputs": run.outputs(),
+        "operators": operators,
+    }
+    manifest: dict[str, Any] = {
+        **run.source.description.model_dump(),
+        "artefacts": [artefact],
+        "evidence": {"measurements": measurements, "recipe": recipe},
+        "minimum_agent_version": __version__,
+    }
+    card = card_text(run.source.description, measurements, operators, recipe)
+    files: dict[str, Path | bytes] = {ARTEFACT: run.artefact, "card.md": card.encode()}
+    if golden_pictures:
+        outputs = run.work / "golden.npz"
+        golden, tolerance = run.golden(golden_pictures)
+        save_golden(outputs, golden)
+        names = [f"golden/{path.name}" for path in golden_pictures]
+        if len(set(names)) != len(names):
+            raise DataError(f"{arguments.golden}: two golden pictures have the same name; rename one")
+        files |= {GOLDEN_OUTPUTS: outputs, **dict(zip(names, golden_pictures, strict=True))}
+        manifest["golden"] = {"pictures": names, "outputs": GOLDEN_OUTPUTS, "tolerance": tolerance}
+    write_bundle(arguments.out, manifest, files, replace=arguments.replace)
+
+
+def _table(measurements: list[Measurement], operators: OperatorCounts) -> Table:
+    integer, real = sum(operators.integer.values()), sum(operators.float.values())
+    convolutions = operators.integer.get("QLinearConv", 0)
+    table = Table(
+        title="through ONNX Runtime",
+        caption=f"{convolutions} QLinearConv, no float convolution; {integer} integer, {real} float in all",
+    )
+    for column in ("state", "method", "mAP50-95", "mAP50", "pictures"):
+        table.add_column(column)
+    for item in measurements:
+        table.add_row(item.state, item.method, f"{item.map50_95:.3f}", f"{item.map50:.3f}", str(item.images))
+    if not measurements:
+        table.add_row("qat", "accuracy not measured: no --val-images", "", "", "")
+    return table

@@ -1,0 +1,47 @@
+"""Which machine this is."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+MODELS = ("proc/device-tree/model", "sys/class/dmi/id/product_name")
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The machine; what is not known is None."""
+
+    model: str | None
+    architecture: str
+    system: str
+    kernel: str
+    boot_id: str | None
+
+
+def read_board(root: Path = Path("/")) -> Board:
+    """Return what the kernel says about this machine."""
+    models = (_read(root / path) for path in MODELS)
+    return Board(
+        model=next((model for model in models if model), None),
+        architecture=platform.machine(),
+        system=_system(root),
+        kernel=platform.release(),
+        boot_id=_read(root / "proc/sys/kernel/random/boot_id"),
+    )
+
+
+def _system(root: Path) -> str:
+    for line in (_read(root / "etc/os-release") or "").splitlines():
+        if line.startswith("PRETTY_NAME="):
+            return line.partition("=")[2].strip('"')
+    return platform.system()
+
+
+def _read(path: Path) -> str | None:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return text.rstrip("\0").strip() or None  # device-tree strings end with NUL

@@ -1,0 +1,155 @@
+"""The messages of the MQTT contract, version 1 (docs/mqtt.md).
+
+Units are in the field names. What is not known is absent: fields that are None are not sent.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+ROOT = "edgeagent/v1"
+
+Status = Literal["online", "stopped", "offline"]
+
+
+class Message(BaseModel):
+    """Base of all messages and their parts."""
+
+    model_config = ConfigDict(frozen=True)
+
+    def payload(self) -> bytes:
+        """Return the JSON to publish, without absent fields."""
+        return self.model_dump_json(exclude_none=True).encode()
+
+
+class BoardInfo(Message):
+    """The machine."""
+
+    model: str | None
+    architecture: str
+    system: str
+    kernel: str
+
+
+class BundleInfo(Message):
+    """The model that serves."""
+
+    name: str
+    version: str
+    artefact: str
+    sha256: str
+
+
+class EngineInfo(Message):
+    """What runs the model."""
+
+    name: str
+    version: str
+    delegate: str
+    threads: int
+    load_s: float
+
+
+class CameraInfo(Message):
+    """A configured camera. ``source`` carries no credentials."""
+
+    name: str
+    source: str
+    fps_asked: float | None
+
+
+class Info(Message):
+    """``info``: what this device is; retained."""
+
+    time: str
+    boot_id: str | None
+    agent: str
+    packages: dict[str, str]
+    board: BoardInfo
+    bundle: BundleInfo
+    engine: EngineInfo
+    cameras: tuple[CameraInfo, ...]
+
+
+class StageReport(Message):
+    """Times of one stage in the interval; a percentile without enough samples is absent."""
+
+    count: int
+    p50_ms: float | None
+    p90_ms: float | None
+    p99_ms: float | None
+
+
+class CameraReport(Message):
+    """One camera in the interval; counts are since the start of the agent."""
+
+    state: Literal["opening", "running", "lost", "ended"]
+    fps_in: float
+    fps_processed: float
+    frames_captured: int
+    frames_processed: int
+    frames_dropped: int
+    reconnects: int
+    failures: int
+    last_error: str | None
+    stages: dict[str, StageReport]
+
+
+class PowerReport(Message):
+    """Electrical power, and how far it can be trusted."""
+
+    watts: float
+    source: str
+    quality: Literal["measured rail", "whole board", "estimated"]
+
+
+class SystemReport(Message):
+    """The machine in the interval."""
+
+    cpu_percent: float
+    agent_cpu_percent: float
+    agent_rss_mb: float
+    memory_available_mb: float
+    temperatures_c: dict[str, float]
+    power: PowerReport | None
+
+
+class Telemetry(Message):
+    """``telemetry``: every few seconds."""
+
+    time: str
+    boot_id: str | None
+    sequence: int
+    uptime_s: float
+    interval_s: float
+    cameras: dict[str, CameraReport]
+    system: SystemReport
+    messages_dropped: int
+
+
+class Found(Message):
+    """One detected object; ``box`` is x1, y1, x2, y2 in pixels of the frame."""
+
+    label: str
+    score: float
+    box: tuple[float, float, float, float]
+
+
+class DetectionsMessage(Message):
+    """``detections/<camera>``: one processed frame."""
+
+    time: str
+    sequence: int
+    width: int
+    height: int
+    latency_ms: float
+    detections: tuple[Found, ...]
+
+
+def utc_time(seconds: float) -> str:
+    """Return seconds since the epoch as ISO 8601 in UTC, such as 2026-01-31T12:00:00.000Z."""
+    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,187 @@
+"""The connection to the broker: last will, retained state, bounded queue, honest failures.
+
+On every connect the device publishes ``status`` (``online``) and ``info``, both retained; the broker
+publishes ``offline`` for it when it vanishes; a clean stop publishes ``stopped``. QoS 1 messages wait in a
+bounded queue while the broker is away; QoS 0 messages are dropped then. Both kinds of loss are counted.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import sys
+import threading
+from typing import Any, Literal
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edgeagent.errors import ConfigurationError
+from edgeagent.settings import MqttSettings
+from edgeagent.telemetry.messages import ROOT, Status
+
+logger = logging.getLogger(__name__)
+
+State = Literal["connecting", "connected", "refused", "disconnected"]
+PROTOCOLS = {"5": paho.MQTTv5, "3.1.1": paho.MQTTv311}
+STOP_TIMEOUT_S = 1.0
+
+
+class MqttPublisher:
+    """Publishes one device's messages. Callers never wait for the network.
+
+    Args:
+        settings: with a host.
+        device: name of this device, a topic level.
+        info: payload of the retained ``info`` topic.
+
+    Attributes:
+        state: of the connection; ``connected`` only once the broker has accepted it.
+        last_error: why the broker was refused or lost last.
+        published: messages handed over, by kind of topic.
+        acknowledged: QoS 1 messages that the broker has acknowledged.
+        dropped: messages lost because the broker was away too long, or not connected (QoS 0).
+
+    Raises:
+        ConfigurationError: password, certificate or key cannot be read.
+    """
+
+    def __init__(self, settings: MqttSettings, device: str, info: bytes) -> None:
+        self._settings, self._prefix, self._info = settings, f"{ROOT}/{device}", info
+        self.state: State = "connecting"
+        self.last_error: str | None = None
+        self.published: dict[str, int] = {}
+        self.acknowledged = 0
+        self.dropped = 0
+        self.changed = threading.Condition()
+        self._client = self._make_client(device)
+
+    @property
+    def address(self) -> str:
+        """The broker as host:port."""
+        return f"{self._settings.host}:{self._settings.port}"
+
+    def start(self) -> None:
+        """Connect in the background, and again whenever the connection is lost."""
+        host, port = self._settings.host or "", self._settings.port
+        self._client.connect_async(host, port, keepalive=max(1, round(self._settings.keepalive)))
+        self._client.loop_start()
+
+    def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool = False) -> None:
+        """Hand a message over; ``topic`` is below the device's prefix."""
+        if qos == 0 and self.state != "connected":
+            self.dropped += 1
+            return
+        result = self._client.publish(f"{self._prefix}/{topic}", payload, qos, retain)
+        if result.rc == paho.MQTT_ERR_QUEUE_SIZE or (qos == 0 and result.rc != paho.MQTT_ERR_SUCCESS):
+            self.dropped += 1
+            return
+        kind = topic.split("/")[0]
+        self.published[kind] = self.published.get(kind, 0) + 1
+
+    def stop(self) -> None:
+        """Publish ``stopped`` and disconnect, within :data:`STOP_TIMEOUT_S` and the broker's answer."""
+        if self.state == "connected":
+            message = self._publish_status("stopped")
+            try:
+                message.wait_for_publish(STOP_TIMEOUT_S)
+            except (RuntimeError, ValueError) as error:
+                logger.warning("broker %s: the last message was not sent (%s)", self.address, error)
+            self._client.disconnect()
+            self._client.loop_stop()
+        else:
+            self._client.disconnect()  # its thread may sit in a connect; it is a daemon and ends by itself
+
+    def wait_for(self, state: State, timeout: float) -> bool:
+        """Wait until the connection is in ``state``; False after ``timeout`` seconds."""
+        with self.changed:
+            return self.changed.wait_for(lambda: self.state == state, timeout)
+
+    def _make_client(self, device: str) -> paho.Client:
+        settings = self._settings
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=f"edgeagent-{device}",
+            protocol=PROTOCOLS[settings.protocol],
+        )
+        client.max_queued_messages_set(settings.queue)
+        client.reconnect_delay_set(max(1, round(settings.retry_first)), max(1, round(settings.retry_longest)))
+        client.will_set(f"{self._prefix}/status", b"offline", qos=1, retain=True)
+        if settings.username is not None:
+            client.username_pw_set(settings.username, _read_password(settings))
+        if settings.tls is not None:
+            client.tls_set_context(_tls_context(settings))
+        client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        return client
+
+    def _publish_status(self, status: Status) -> paho.MQTTMessageInfo:
+        return self._client.publish(f"{self._prefix}/status", status.encode(), qos=1, retain=True)
+
+    def _set_state(self, state: State, error: str | None = None) -> None:
+        """Note a change; a failure is logged once, not at every attempt."""
+        with self.changed:
+            news = (state, error) != (self.state, self.last_error)
+            self.state = state
+            if error is not None:
+                self.last_error = error
+            self.changed.notify_all()
+        if state == "connected":
+            logger.info("connected to broker %s", self.address)
+        elif news:
+            logger.warning("broker %s %s; trying again", self.address, error or "disconnected")
+
+    def _on_connect(self, client: paho.Client, data: Any, flags: Any, code: ReasonCode, more: Any) -> None:
+        if code.is_failure:
+            self._set_state("refused", f"refused the connection: {code}")
+            return
+        self._publish_status("online")
+        client.publish(f"{self._prefix}/info", self._info, qos=1, retain=True)
+        self._set_state("connected")
+
+    def _on_connect_fail(self, client: paho.Client, data: Any) -> None:
+        # paho calls this while it handles the exception, but does not pass it on
+        error = sys.exc_info()[1]
+        self._set_state("disconnected", f"cannot be reached: {error or 'no answer'}")
+
+    def _on_disconnect(self, client: paho.Client, data: Any, flags: Any, code: ReasonCode, more: Any) -> None:
+        if self.state == "refused":
+            return  # the refusal says more
+        if code.is_failure:
+            self._set_state("disconnected", f"was lost: {code}")
+        else:
+            self._set_state("disconnected")
+
+    def _on_publish(self, client: paho.Client, data: Any, mid: int, code: ReasonCode, more: Any) -> None:
+        # also called for QoS 0, once sent
+        self.acknowledged += 1
+
+
+def _read_password(settings: MqttSettings) -> str | None:
+    path = settings.password_file
+    if path is None:
+        return None
+    try:
+        if path.stat().st_mode & 0o004:
+            logger.warning("%s: everybody can read this password; chmod o-r", path)
+        return path.read_text(encoding="utf-8").splitlines()[0]
+    except (OSError, UnicodeDecodeError, IndexError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no first line in UTF-8"
+        raise ConfigurationError(f"{path}: the broker's password cannot be read ({reason})") from None
+
+
+def _tls_context(settings: MqttSettings) -> ssl.SSLContext:
+    tls = settings.tls
+    if tls is None:
+        raise ValueError("no TLS settings")
+    try:
+        context = ssl.create_default_context(cafile=tls.ca)
+        if tls.certificate is not None:
+            context.load_cert_chain(tls.certificate, tls.key)
+    except (OSError, ssl.SSLError) as error:
+        files = ", ".join(str(path) for path in (tls.ca, tls.certificate, tls.key) if path)
+        raise ConfigurationError(f"TLS files {files}: cannot be used ({error})") from None
+    return context

@@ -1,0 +1,19 @@
+"""Limiting messages to a rate."""
+
+from __future__ import annotations
+
+
+class RateLimit:
+    """Lets at most ``per_second`` events through, evenly; 0 lets none through."""
+
+    def __init__(self, per_second: float) -> None:
+        self._interval_ns = int(1e9 / per_second) if per_second else None
+        self._next_ns = 0
+
+    def allows(self, now_ns: int) -> bool:
+        """Return whether an event at this monotonic time (ns) may pass, and count it if so."""
+        if self._interval_ns is None or now_ns < self._next_ns:
+            return False
+        # the next slot of the row, so that the rate is kept when events come a little late
+        self._next_ns = max(self._next_ns + self._interval_ns, now_ns)
+        return True

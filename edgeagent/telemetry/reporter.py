@@ -1,0 +1,175 @@
+"""Assembling messages from what the parts of the agent say about themselves."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from edgeagent import __version__
+from edgeagent.bundle.manifest import Artefact, Manifest
+from edgeagent.camera.capture import Camera
+from edgeagent.camera.frame import Frame
+from edgeagent.camera.naming import redact
+from edgeagent.runtime.engine import EngineFacts
+from edgeagent.sensors.board import read_board
+from edgeagent.sensors.power import PowerMeter
+from edgeagent.sensors.thermal import read_temperatures
+from edgeagent.settings import CameraSettings
+from edgeagent.telemetry.messages import (
+    BoardInfo,
+    BundleInfo,
+    CameraInfo,
+    CameraReport,
+    DetectionsMessage,
+    EngineInfo,
+    Found,
+    Info,
+    PowerReport,
+    StageReport,
+    SystemReport,
+    Telemetry,
+    utc_time,
+)
+from edgeagent.telemetry.percentiles import Percentiles, StageTimes
+from edgeagent.vision.detections import Detections
+
+PACKAGES = ("onnxruntime", "ai-edge-litert", "tflite-runtime", "numpy", "opencv-python-headless", "paho-mqtt")
+MEGABYTE = 1e6
+
+
+def build_info(
+    manifest: Manifest, artefact: Artefact, engine: EngineFacts, cameras: Sequence[CameraSettings]
+) -> Info:
+    """Return the ``info`` message."""
+    board = read_board()
+    return Info(
+        time=utc_time(time.time()),
+        boot_id=board.boot_id,
+        agent=__version__,
+        packages=_versions(),
+        board=BoardInfo(
+            model=board.model, architecture=board.architecture, system=board.system, kernel=board.kernel
+        ),
+        bundle=BundleInfo(
+            name=manifest.name, version=manifest.version, artefact=artefact.file, sha256=artefact.sha256
+        ),
+        engine=EngineInfo(
+            name=engine.engine,
+            version=engine.version,
+            delegate=engine.delegate,
+            threads=engine.threads,
+            load_s=round(engine.load_s, 3),
+        ),
+        cameras=tuple(
+            CameraInfo(name=camera.name, source=redact(camera.source), fps_asked=camera.fps)
+            for camera in cameras
+        ),
+    )
+
+
+def build_detections(
+    frame: Frame, detections: Detections, labels: Sequence[str], delivered_ns: int
+) -> DetectionsMessage:
+    """Return the ``detections/<camera>`` message of a frame, at a monotonic time (ns)."""
+    height, width = frame.image.shape[:2]
+    rows = zip(
+        detections.boxes.tolist(), detections.scores.tolist(), detections.classes.tolist(), strict=True
+    )
+    return DetectionsMessage(
+        time=utc_time(frame.captured_utc),
+        sequence=frame.sequence,
+        width=width,
+        height=height,
+        latency_ms=round((delivered_ns - frame.captured_ns) / 1e6, 1),
+        detections=tuple(
+            Found(label=labels[index], score=round(score, 3), box=tuple(round(value, 1) for value in box))
+            for box, score, index in rows
+        ),
+    )
+
+
+class TelemetryReporter:
+    """Builds the ``telemetry`` message of each interval.
+
+    Args:
+        cameras: as running.
+        times: stage times by camera.
+    """
+
+    def __init__(self, cameras: Sequence[Camera], times: Mapping[str, StageTimes]) -> None:
+        self._cameras, self._times = cameras, times
+        self._started = self._last = time.monotonic()
+        self._sequence = 0
+        self._process = psutil.Process()
+        self._power = PowerMeter()
+        self._boot_id = read_board().boot_id
+        self._system()  # the first reading of processor load and RAPL energy begins their intervals
+
+    def build(self, messages_dropped: int) -> Telemetry:
+        """Return the message of the interval since the last call."""
+        now = time.monotonic()
+        interval, self._last = now - self._last, now
+        self._sequence += 1
+        return Telemetry(
+            time=utc_time(time.time()),
+            boot_id=self._boot_id,
+            sequence=self._sequence,
+            uptime_s=round(now - self._started, 1),
+            interval_s=round(interval, 3),
+            cameras={camera.name: self._camera(camera, interval) for camera in self._cameras},
+            system=self._system(),
+            messages_dropped=messages_dropped,
+        )
+
+    def _camera(self, camera: Camera, interval: float) -> CameraReport:
+        status, times = camera.status(), self._times[camera.name]
+        stages = times.interval()
+        return CameraReport(
+            state=status.state,
+            fps_in=round(status.fps, 2),
+            fps_processed=round(stages["end_to_end"].count / interval, 2),
+            frames_captured=status.captured,
+            frames_processed=times.total["end_to_end"].count,
+            frames_dropped=status.dropped,
+            reconnects=status.reconnects,
+            failures=status.failures,
+            last_error=status.last_error,
+            stages={stage: stage_report(percentiles) for stage, percentiles in stages.items()},
+        )
+
+    def _system(self) -> SystemReport:
+        power = self._power.read()
+        return SystemReport(
+            cpu_percent=psutil.cpu_percent(),
+            agent_cpu_percent=self._process.cpu_percent(),
+            agent_rss_mb=round(self._process.memory_info().rss / MEGABYTE, 1),
+            memory_available_mb=round(psutil.virtual_memory().available / MEGABYTE, 1),
+            temperatures_c=read_temperatures(Path("/")),
+            power=PowerReport(watts=round(power.watts, 3), source=power.source, quality=power.quality)
+            if power
+            else None,
+        )
+
+
+def stage_report(percentiles: Percentiles) -> StageReport:
+    """Return a stage's percentiles as they are published."""
+    return StageReport(
+        count=percentiles.count,
+        p50_ms=percentiles.p50,
+        p90_ms=percentiles.p90,
+        p99_ms=percentiles.p99,
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

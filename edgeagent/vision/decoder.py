@@ -1,0 +1,49 @@
+"""From output tensors to detections, by model family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from edgeagent.bundle.manifest import DecoderSpec, OutputSpec
+from edgeagent.runtime.engine import Array, TensorSpec
+from edgeagent.vision.decoder_ssd import SsdDecoder
+from edgeagent.vision.decoder_yolov8 import YoloV8ConcatenatedDecoder, YoloV8Decoder
+from edgeagent.vision.decoder_yolox import YoloxConcatenatedDecoder, YoloxDecoder
+from edgeagent.vision.detections import Detections
+
+
+class Decoder(Protocol):
+    """Decodes one frame's outputs."""
+
+    def decode(self, outputs: Sequence[Array], score_threshold: float) -> Detections:
+        """Return detections of at least ``score_threshold`` in input pixels, after suppression."""
+
+
+def build_decoder(
+    spec: DecoderSpec,
+    tensors: Sequence[TensorSpec],
+    outputs: Sequence[OutputSpec],
+    input_size: tuple[int, int],
+    classes: int,
+    iou_threshold: float,
+) -> Decoder:
+    """Return the decoder of an artefact.
+
+    Args:
+        spec: family and parameters.
+        tensors: the engine's outputs.
+        outputs: roles of raw outputs, in the same order; empty for one concatenated output.
+        input_size: (width, height) of the input in pixels.
+        classes: number of labels.
+        iou_threshold: of non-maximum suppression, 0..1.
+    """
+    if spec.family == "ssd":
+        return SsdDecoder(tensors, input_size)
+    if spec.family == "yolox" and outputs:
+        return YoloxDecoder(tensors, outputs, input_size, iou_threshold)
+    if spec.family == "yolox":
+        return YoloxConcatenatedDecoder(spec, tensors[0], input_size, iou_threshold)
+    if outputs:
+        return YoloV8Decoder(spec, tensors, outputs, input_size, iou_threshold)
+    return YoloV8ConcatenatedDecoder(tensors[0], classes, iou_threshold)

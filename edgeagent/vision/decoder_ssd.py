@@ -1,0 +1,41 @@
+"""SSD with its post-processing in the graph: the operator TFLite_Detection_PostProcess.
+
+Its four outputs are boxes (1, n, 4) as top, left, bottom, right in shares of the input, classes (1, n),
+scores (1, n) and count (1,). Converters keep this order; a graph with another order of outputs is put
+right by shape where that is possible: boxes and count are recognised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgeagent.runtime.engine import Array, TensorSpec
+from edgeagent.vision.detections import Detections
+
+
+class SsdDecoder:
+    """Reads the operator's outputs; suppression has happened in the graph.
+
+    Args:
+        tensors: the engine's outputs.
+        input_size: (width, height) of the input in pixels.
+    """
+
+    def __init__(self, tensors: Sequence[TensorSpec], input_size: tuple[int, int]) -> None:
+        shapes = [tensor.shape for tensor in tensors]
+        self._boxes = next(i for i, shape in enumerate(shapes) if len(shape) == 3 and shape[2] == 4)
+        self._count = next(i for i, shape in enumerate(shapes) if np.prod(shape) == 1 and len(shape) == 1)
+        self._classes, self._scores = (i for i in range(4) if i not in (self._boxes, self._count))
+        width, height = input_size
+        self._size = np.array([width, height, width, height], np.float32)
+
+    def decode(self, outputs: Sequence[Array], score_threshold: float) -> Detections:
+        """See :class:`edgeagent.vision.decoder.Decoder`."""
+        count = int(outputs[self._count].flat[0])
+        scores = outputs[self._scores][0, :count].astype(np.float32)
+        kept = scores >= score_threshold
+        boxes = outputs[self._boxes][0, :count][kept][:, [1, 0, 3, 2]].astype(np.float32) * self._size
+        classes = outputs[self._classes][0, :count][kept].astype(np.int32)
+        return Detections(boxes, scores[kept], classes)

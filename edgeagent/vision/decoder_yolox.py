@@ -1,0 +1,98 @@
+"""YOLOX: anchor-free cells with objectness (Ge et al. 2021, arXiv:2107.08430).
+
+For a cell at (column, row) of a scale with stride s: centre = ((x + column) * s, (y + row) * s),
+size = (exp(w) * s, exp(h) * s), score = sigmoid(objectness) * sigmoid(class).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgeagent.bundle.manifest import DecoderSpec, OutputSpec
+from edgeagent.runtime.engine import Array, TensorSpec
+from edgeagent.vision.detections import Detections
+from edgeagent.vision.heads import FloatArray, Scale, cell_grid, find_scales, logit, sigmoid
+from edgeagent.vision.nms import suppress
+
+
+class YoloxDecoder:
+    """Raw per-scale heads: box, objectness and classes, before any activation.
+
+    A score is at most its objectness, so only cells whose objectness reaches the threshold are looked
+    at: a handful, compared as codes, before anything is dequantized.
+    """
+
+    def __init__(
+        self,
+        tensors: Sequence[TensorSpec],
+        outputs: Sequence[OutputSpec],
+        input_size: tuple[int, int],
+        iou_threshold: float,
+    ) -> None:
+        self._scales = find_scales(tensors, outputs, input_size)
+        self._iou_threshold = iou_threshold
+
+    def decode(self, outputs: Sequence[Array], score_threshold: float) -> Detections:
+        """See :class:`edgeagent.vision.decoder.Decoder`."""
+        found = [self._decode_scale(scale, outputs, score_threshold) for scale in self._scales]
+        return suppress(Detections.join([part for part in found if len(part)]), self._iou_threshold)
+
+    @staticmethod
+    def _decode_scale(scale: Scale, outputs: Sequence[Array], score_threshold: float) -> Detections:
+        box, objectness, classes = (scale.heads[role] for role in ("box", "objectness", "classes"))
+        codes = objectness.cells(outputs)[:, 0]
+        cells = np.flatnonzero(codes >= objectness.code(logit(score_threshold)))
+        if not len(cells):
+            return Detections.empty()
+        logits = classes.real(classes.cells(outputs)[cells])
+        best = logits.argmax(axis=1)
+        scores = sigmoid(objectness.real(codes[cells])) * sigmoid(logits[np.arange(len(cells)), best])
+        kept = scores >= score_threshold
+        cells = cells[kept]
+        boxes = _boxes(box.real(box.cells(outputs)[cells]), scale.grid[cells], np.float32(scale.stride))
+        return Detections(boxes, scores[kept], best[kept].astype(np.int32))
+
+
+class YoloxConcatenatedDecoder:
+    """One output (1, cells, 5 + classes), scales one after the other, objectness and classes after their
+    sigmoid; boxes raw, or decoded to centre and size in input pixels."""
+
+    def __init__(
+        self, spec: DecoderSpec, tensor: TensorSpec, input_size: tuple[int, int], iou_threshold: float
+    ) -> None:
+        self._tensor, self._iou_threshold = tensor, iou_threshold
+        self._raw = spec.boxes == "raw"
+        width, height = input_size
+        grids = [cell_grid(height // stride, width // stride) for stride in spec.strides]
+        self._grid = np.concatenate(grids)
+        counts = [len(grid) for grid in grids]
+        self._strides = np.repeat(np.array(spec.strides, np.float32), counts)[:, None]
+        self._cells_first = tensor.shape[1] == len(self._grid)
+
+    def decode(self, outputs: Sequence[Array], score_threshold: float) -> Detections:
+        """See :class:`edgeagent.vision.decoder.Decoder`."""
+        rows = self._tensor.dequantize(outputs[0][0])
+        rows = rows if self._cells_first else rows.T
+        cells = np.flatnonzero(rows[:, 4] >= score_threshold)
+        rows = rows[cells]
+        best = rows[:, 5:].argmax(axis=1)
+        scores = rows[:, 4] * rows[np.arange(len(rows)), 5 + best]
+        kept = scores >= score_threshold
+        rows, cells = rows[kept], cells[kept]
+        if self._raw:
+            boxes = _boxes(rows[:, :4], self._grid[cells], self._strides[cells])
+        else:
+            boxes = corners(rows[:, :2], rows[:, 2:4])
+        return suppress(Detections(boxes, scores[kept], best[kept].astype(np.int32)), self._iou_threshold)
+
+
+def _boxes(raw: FloatArray, grid: FloatArray, stride: FloatArray | np.float32) -> FloatArray:
+    return corners((raw[:, :2] + grid) * stride, np.exp(raw[:, 2:]) * stride)
+
+
+def corners(centre: FloatArray, size: FloatArray) -> FloatArray:
+    """Return boxes (n, 4) x1 y1 x2 y2 for centres and sizes (n, 2)."""
+    half = size * np.float32(0.5)
+    return np.concatenate([centre - half, centre + half], axis=1)

@@ -1,0 +1,48 @@
+"""Non-maximum suppression, class-aware, by OpenCV."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edgeagent.vision.detections import Detections
+
+MAX_DETECTIONS = 300
+MAX_CANDIDATES = 10_000
+
+
+def suppress(candidates: Detections, iou_threshold: float) -> Detections:
+    """Keep the best of overlapping detections of one class, best first, at most :data:`MAX_DETECTIONS`.
+
+    Of two detections of one class whose intersection over union is above ``iou_threshold``, the one with
+    the lower score goes. Only the :data:`MAX_CANDIDATES` best are looked at.
+    """
+    if len(candidates) > MAX_CANDIDATES:
+        best = np.argpartition(candidates.scores, -MAX_CANDIDATES)[-MAX_CANDIDATES:]
+        candidates = candidates.take(best)
+    if len(candidates) < 2:
+        return candidates
+    boxes = candidates.boxes.astype(np.float64)
+    boxes[:, 2:] -= boxes[:, :2]  # OpenCV takes x, y, width, height
+    kept = cv2.dnn.NMSBoxesBatched(
+        boxes,  # type: ignore[arg-type]  # arrays are taken as well, and faster
+        candidates.scores,  # type: ignore[arg-type]
+        candidates.classes,  # type: ignore[arg-type]
+        0.0,
+        iou_threshold,
+    )
+    return candidates.take(np.asarray(kept, np.intp)[:MAX_DETECTIONS])
+
+
+def intersection_over_union(
+    first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """Return the intersection over union of boxes (n, 4) and (m, 4), x1 y1 x2 y2, as (n, m) float32."""
+    corner = np.maximum(first[:, None, :2], second[None, :, :2])
+    opposite = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared = np.clip(opposite - corner, 0, None).prod(axis=2)
+    areas = [np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(axis=1) for boxes in (first, second)]
+    union = areas[0][:, None] + areas[1][None, :] - shared
+    ratio: npt.NDArray[np.float32] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return ratio

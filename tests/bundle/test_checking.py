@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgeagent.bundle.checking import check_artefact
+from edgeagent.bundle.manifest import Manifest
+from edgeagent.errors import BundleError
+from edgeagent.runtime.engine import TensorSpec
+from tests.bundle.tiny import build
+
+CHANNELS = {"box": 4, "objectness": 1, "classes": 2}
+Specs = list[TensorSpec]
+
+
+def spec(name: str, *shape: int) -> TensorSpec:
+    return TensorSpec(name, shape, np.dtype(np.uint8))
+
+
+PICTURE = spec("picture", 1, 32, 64, 3)
+
+
+def raw(order: str = "nchw") -> Specs:
+    specs = []
+    for stride, height, width in ((8, 4, 8), (16, 2, 4)):
+        for role, channels in CHANNELS.items():
+            shape = (1, channels, height, width) if order == "nchw" else (1, height, width, channels)
+            specs.append(spec(f"{role}_{stride}", *shape))
+    return specs
+
+
+def check(manifest: Manifest, outputs: Specs, *inputs: TensorSpec) -> None:
+    check_artefact(manifest, manifest.artefacts[0], inputs or (PICTURE,), outputs)
+
+
+def refusal(manifest: Manifest, outputs: Specs, *inputs: TensorSpec) -> str:
+    with pytest.raises(BundleError) as caught:
+        check(manifest, outputs, *inputs)
+    message = str(caught.value)
+    assert message.startswith("tiny 1.2.3: ")
+    assert "\n" not in message
+    return message
+
+
+def manifest(tmp_path: Path, artefact: dict[str, Any] | None = None, **changes: Any) -> Manifest:
+    plain = build(tmp_path / "tiny").manifest.model_dump()
+    plain["artefacts"][0].update(artefact or {})
+    return Manifest.model_validate({**plain, **changes})
+
+
+@pytest.mark.parametrize("order", ["nchw", "nhwc"])
+def test_raw_outputs_fit_in_both_orders(tmp_path: Path, order: str) -> None:
+    check(manifest(tmp_path), raw(order))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        spec("picture", 1, 3, 32, 64),
+        spec("picture", 1, 64, 32, 3),
+        spec("picture", 2, 32, 64, 3),
+        spec("picture", 1, 32, 64, 1),
+        spec("picture", 32, 64, 3),
+    ],
+)
+def test_wrong_input(tmp_path: Path, wrong: TensorSpec) -> None:
+    message = refusal(manifest(tmp_path), raw(), wrong)
+    assert f"input picture has the shape {wrong.shape}, the manifest says (1, 32, 64, 3)" in message
+
+
+def test_inputs_must_be_one_and_layout_counts(tmp_path: Path) -> None:
+    assert "has 2 inputs" in refusal(manifest(tmp_path), raw(), PICTURE, PICTURE)
+    turned = manifest(tmp_path / "2")
+    turned = turned.model_copy(update={"input": turned.input.model_copy(update={"layout": "nchw"})})
+    check(turned, raw(), spec("picture", 1, 3, 32, 64))
+    assert "the manifest says (1, 3, 32, 64) (nchw" in refusal(turned, raw())
+
+
+def _reshaped(index: int, *shape: int) -> Callable[[Specs], Specs]:
+    def change(specs: Specs) -> Specs:
+        specs[index] = replace(specs[index], shape=shape)
+        return specs
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda specs: specs[:-1], "has the outputs"),
+        (lambda specs: [*specs, spec("more", 1)], "has the outputs"),
+        (lambda specs: [specs[1], specs[0], *specs[2:]], "has the outputs ['objectness_8', 'box_8'"),
+        (
+            _reshaped(0, 1, 5, 4, 8),
+            "output box_8 (box, stride 8) has the shape (1, 5, 4, 8), needs (1, 4, 4, 8)",
+        ),
+        (_reshaped(1, 1, 2, 4, 8), "output objectness_8"),
+        (_reshaped(2, 1, 80, 4, 8), "needs (1, 2, 4, 8) or (1, 4, 8, 2)"),
+        (_reshaped(3, 1, 4, 4, 8), "output box_16 (box, stride 16)"),
+        (_reshaped(3, 1, 4, 4, 2), "output box_16 (box, stride 16)"),
+        (_reshaped(3, 4, 2, 4), "output box_16 (box, stride 16)"),
+        (_reshaped(3, 1, 2, 4, 4), "some outputs have their channels first, others last"),
+    ],
+)
+def test_wrong_raw_outputs(tmp_path: Path, change: Callable[[Specs], Specs], sentence: str) -> None:
+    assert sentence in refusal(manifest(tmp_path), change(raw()))
+
+
+def test_roles_must_be_complete(tmp_path: Path) -> None:
+    outputs = manifest(tmp_path).artefacts[0].model_dump()["outputs"]
+    lacking = manifest(tmp_path / "2", {"outputs": outputs[:-1]})
+    assert "needs the outputs box, objectness, classes once for each of the strides 8, 16" in refusal(
+        lacking, raw()[:-1]
+    )
+
+
+def test_the_input_must_be_a_multiple_of_the_strides(tmp_path: Path) -> None:
+    wrong = manifest(tmp_path, decoder={"family": "yolox", "strides": (8, 24)})
+    assert "64 x 32 is not a multiple of stride 24" in refusal(wrong, raw())
+
+
+@pytest.mark.parametrize(("reg_max", "channels"), [(1, 4), (16, 64)])
+def test_yolov8_boxes_have_bins(tmp_path: Path, reg_max: int, channels: int) -> None:
+    outputs = [{"name": role, "role": role, "stride": 8} for role in ("box", "classes")]
+    made = manifest(
+        tmp_path, {"outputs": outputs}, decoder={"family": "yolov8", "strides": (8,), "reg_max": reg_max}
+    )
+    classes = spec("classes", 1, 2, 4, 8)
+    check(made, [spec("box", 1, channels, 4, 8), classes])
+    assert "output box" in refusal(made, [spec("box", 1, channels + 1, 4, 8), classes])
+
+
+@pytest.mark.parametrize(("family", "channels"), [("yolox", 7), ("yolov8", 6)])
+def test_concatenated_output(tmp_path: Path, family: str, channels: int) -> None:
+    made = manifest(tmp_path, {"outputs": ()}, decoder={"family": family, "strides": (8, 16)})
+    check(made, [spec("output", 1, 40, channels)])
+    check(made, [spec("output", 1, channels, 40)])
+    sentence = f"needs (1, 40, {channels}) or (1, {channels}, 40) for 2 labels"
+    assert sentence in refusal(made, [spec("output", 1, 40, 85)])
+    assert sentence in refusal(made, [spec("output", 1, 3549, channels)])
+    assert "has 2 outputs, needs 1" in refusal(made, [spec("a", 1, 40, channels)] * 2)
+
+
+def test_ssd_has_four_outputs(tmp_path: Path) -> None:
+    made = manifest(tmp_path, {"outputs": ()}, decoder={"family": "ssd"})
+    check(made, [spec(str(number), 1, 10) for number in range(4)])
+    assert "has 3 outputs, needs 4" in refusal(made, [spec(str(number), 1) for number in range(3)])
+    assert "must list no outputs" in refusal(manifest(tmp_path / "2", decoder={"family": "ssd"}), raw())

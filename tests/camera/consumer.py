@@ -1,0 +1,32 @@
+"""A consumer of one camera, as short as it can be, and patience."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+from edgeagent.camera.capture import Camera
+from edgeagent.camera.frame import Frame
+
+PATIENCE = 20.0
+"""Seconds after which a test gives up; none of them waits so long when all is well."""
+
+
+def frames_of(camera: Camera) -> Iterator[Frame]:
+    """All frames until the camera ends; each is released when the next is asked for, or none any more."""
+    while (frame := camera.slot.take(PATIENCE)) is not None:
+        try:
+            yield frame
+        finally:
+            camera.slot.release(frame)
+    assert camera.slot.closed, f"no frame for {PATIENCE} s: {camera.status()}"
+
+
+def wait_for_failures(camera: Camera, count: int) -> None:
+    """Wait until a lost camera could not be opened so often, all in all."""
+    deadline = time.monotonic() + PATIENCE
+    never = threading.Event()
+    while camera.status().failures < count:
+        assert time.monotonic() < deadline, camera.status()
+        never.wait(0.01)

@@ -1,0 +1,177 @@
+"""The camera's thread when the camera is lost, comes back, or is stopped."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgeagent.camera.capture import Camera
+from edgeagent.camera.source import FrameSource
+from edgeagent.errors import ConfigurationError
+from edgeagent.settings import CameraSettings
+from tests.camera.consumer import PATIENCE, frames_of, wait_for_failures
+from tests.camera.media import write_clip, write_pictures
+from tests.camera.mjpeg_server import MjpegServer
+
+
+def settings(source: str | Path, **changes: Any) -> CameraSettings:
+    return CameraSettings(
+        name="door", source=str(source), **{"retry_first": 0.02, "retry_longest": 0.1, **changes}
+    )
+
+
+# Loss and return
+
+
+def test_a_missing_file_is_lost_until_it_appears(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    path = tmp_path / "late.avi"
+    with Camera(settings(path, pace="unthrottled")) as camera:
+        assert camera.wait_for("lost", timeout=PATIENCE)
+        status = camera.status()
+        assert status.fps == 0.0
+        assert "No such file" in (status.last_error or "")
+        write_clip(tmp_path / "made.avi", frames=4).rename(path)
+        assert len(list(frames_of(camera))) == 4
+        status = camera.status()
+    assert status.failures >= 1
+    assert status.reconnects == 1
+    messages = [record.message.split(":")[1].strip().split(",")[0] for record in caplog.records]
+    assert messages[0] == "lost"
+    assert messages[1] == "running"
+    assert messages.count("lost") == 1
+
+
+def test_a_dropped_connection_is_a_loss_and_the_camera_comes_back(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with MjpegServer() as server, Camera(settings(server.url)) as camera:
+        for frame in frames_of(camera):
+            assert frame.image.shape == (48, 64, 3)
+            if camera.status().fps > 0:
+                break
+        server.dropping.set()
+        assert camera.wait_for("lost", timeout=PATIENCE)
+        status = camera.status()
+        assert (status.state, status.fps) == ("lost", 0.0)
+        assert (
+            status.last_error
+            == f"http://***@{server.url.split('@')[1].split('?')[0]}?password=*** ended the connection"
+        )
+        wait_for_failures(camera, 4)  # some attempts are refused
+        before = camera.status()
+        server.dropping.clear()
+        assert camera.wait_for("running", timeout=PATIENCE)
+        frame_again = next(frames_of(camera))
+        after = camera.status()
+    assert (before.reconnects, after.reconnects) == (0, 1)
+    assert frame_again.sequence >= before.captured
+    losses = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(losses) == 1
+    printed = capfd.readouterr()
+    for text in (caplog.text, printed.out, printed.err, repr(before), repr(after)):
+        assert "hunter" not in text
+
+
+def test_a_stalled_camera_is_lost_after_the_read_timeout() -> None:
+    with MjpegServer() as server, Camera(settings(server.url, read_timeout=0.5)) as camera:
+        assert camera.wait_for("running", timeout=PATIENCE)
+        server.stalling.set()
+        assert camera.wait_for("lost", timeout=PATIENCE)
+        status = camera.status()
+        assert status.fps == 0.0
+        assert "sent nothing for 0.5 s" in (status.last_error or "")
+        server.stalling.clear()
+        assert camera.wait_for("running", timeout=PATIENCE)
+        assert camera.status().reconnects >= 1
+
+
+def test_a_malformed_source_is_refused_at_once() -> None:
+    with pytest.raises(ConfigurationError):
+        Camera(settings("ftp://cam/live"))
+
+
+# Stopping
+
+
+def test_stopping_wakes_the_consumer_and_ends(tmp_path: Path) -> None:
+    camera = Camera(settings(write_pictures(tmp_path / "pictures", 2), fps=0.001))
+    camera.start()
+    assert camera.wait_for("running", timeout=PATIENCE)
+    assert camera.stop()
+    assert camera.status().state == "ended"
+    assert camera.slot.closed
+    assert camera.stop()
+
+
+def test_stopping_while_lost_does_not_wait_for_the_next_attempt(tmp_path: Path) -> None:
+    camera = Camera(settings(tmp_path / "none.avi", retry_first=600.0))
+    camera.start()
+    assert camera.wait_for("lost", timeout=PATIENCE)
+    assert camera.stop()
+    assert camera.state == "ended"
+
+
+def test_stopping_a_producer_that_waits_for_its_consumer(tmp_path: Path) -> None:
+    camera = Camera(settings(write_clip(tmp_path / "clip.avi"), pace="unthrottled"))
+    camera.start()
+    assert camera.wait_for("running", timeout=PATIENCE)
+    assert camera.stop()
+
+
+def test_stopping_before_starting(tmp_path: Path) -> None:
+    camera = Camera(settings(tmp_path))
+    assert camera.stop()
+    assert camera.slot.take() is None
+
+
+def test_stopping_while_blocked_in_opening_leaves_the_thread_to_its_timeout() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"rtsp://127.0.0.1:{server.getsockname()[1]}/live"
+        camera = Camera(settings(url, open_timeout=PATIENCE))
+        camera.start()
+        connection, _ = server.accept()
+        assert not camera.stop(timeout=0.1)
+        assert camera.state == "ended"
+        connection.close()
+        assert camera.stop(timeout=PATIENCE)
+    assert camera.state == "ended"
+
+
+def test_leaving_the_program_without_stopping_does_not_abort_it(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.avi", frames=10, fps=200, size=(1280, 960))
+    program = (
+        "import sys\n"
+        "from edgeagent.camera.capture import Camera\n"
+        "from edgeagent.settings import CameraSettings\n"
+        "cameras = [Camera(CameraSettings(name=n, source=sys.argv[1], loop=True)) for n in 'abcd']\n"
+        "[camera.start() for camera in cameras]\n"
+        "assert all(camera.wait_for('running', timeout=20) for camera in cameras)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(clip)], capture_output=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fault_in_the_thread_is_loud_and_wakes_the_consumer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def faulty(settings: CameraSettings) -> FrameSource:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("edgeagent.camera.capture.open_source", faulty)
+    with Camera(settings(tmp_path)) as camera:
+        assert camera.slot.take(PATIENCE) is None
+        assert camera.slot.closed
+        assert camera.state == "lost"
+        assert "a bug" in (camera.status().last_error or "")
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
