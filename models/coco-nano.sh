@@ -1,0 +1,23 @@
+#!/bin/sh
+# Makes models/coco-nano again. DATA is a folder with the pictures and the float model that the card names:
+#   models/yolox_nano.onnx  data/coco  data/vehicles_openimages  data/highway_road_users  data/unlabelled
+# The golden pictures are single frames of the sample clip.
+set -eu
+DATA=${DATA:-../shared}
+here=$(dirname "$0")
+
+golden=$(mktemp -d)
+trap 'rm -rf "$golden"' EXIT
+for second in 2 12 22 32; do
+    ffmpeg -v error -y -ss $second -i "$here/../edgeagent/data/campus.mp4" -frames:v 1 -q:v 3 "$golden/campus-$second.jpg"
+done
+
+coco=$DATA/data/coco/images/train
+${EDGEAGENT:-edgeagent} qat train --model "$DATA/models/yolox_nano.onnx" --describe "$here/yolox-nano.yaml" \
+    --images "$coco" --images "$coco" --images "$coco" --images "$coco" \
+    --images "$DATA/data/vehicles_openimages/train/images" \
+    --images "$DATA/data/highway_road_users/train/images" \
+    --images "$DATA/data/unlabelled" \
+    --steps 1000 --batch 16 --rate 3e-4 --seed 0 \
+    --val-images "$DATA/data/coco/images/val" --val-labels "$DATA/data/coco/labels/val" \
+    --golden "$golden" --out "$here/coco-nano" --replace "$@"

@@ -1,0 +1,85 @@
+"""Frames/s of the whole agent over runs/s of the bare engine, measured in turn: A B A B ...
+
+The bare engine is ``session.run`` of ONNX Runtime on one prepared input: same artefact, same threads, same
+session options. The agent plays a clip unthrottled, and counts from its first to its last result; with
+--mqtt it publishes to a broker on loopback as it would in service.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from edgeagent.agent import Agent
+from edgeagent.bundle.reading import open_bundle
+from edgeagent.resources import default_bundle, sample_clip
+from edgeagent.runtime.loading import choose_artefact
+from edgeagent.runtime.onnxruntime_engine import PROVIDER, session_options
+from edgeagent.settings import CameraSettings, ModelSettings, MqttSettings, Settings
+
+
+def bare_rate(artefact: Path, threads: int, runs: int) -> float:
+    """Return runs/s of the engine alone."""
+    session = onnxruntime.InferenceSession(
+        artefact.read_bytes(), session_options(onnxruntime, threads), providers=[PROVIDER]
+    )
+    (tensor,) = session.get_inputs()
+    feeds = {tensor.name: np.random.default_rng(0).integers(0, 256, tensor.shape, np.uint8)}
+    for _ in range(10):
+        session.run(None, feeds)
+    started = time.perf_counter()
+    for _ in range(runs):
+        session.run(None, feeds)
+    return runs / (time.perf_counter() - started)
+
+
+def agent_rate(settings: Settings) -> float:
+    """Return frames/s of the agent, from its first to its last result."""
+    moments: list[float] = []
+    agent = Agent(settings, on_result=lambda result: moments.append(time.perf_counter()))
+    agent.run()
+    return (len(moments) - 1) / (moments[-1] - moments[0])
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--clip", default=str(sample_clip()))
+    parser.add_argument("--bundle", type=Path, default=default_bundle())
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=400, help="of the bare engine in each round")
+    parser.add_argument("--mqtt", type=int, metavar="PORT", help="of a broker on loopback")
+    arguments = parser.parse_args()
+    bundle = open_bundle(arguments.bundle)
+    artefact = bundle.artefact_path(choose_artefact(bundle.manifest, "onnxruntime"))
+    settings = Settings(
+        cameras=(CameraSettings(name="clip", source=arguments.clip, pace="unthrottled"),),
+        model=ModelSettings(bundle=arguments.bundle, engine="onnxruntime", threads=arguments.threads),
+        mqtt=MqttSettings(host="127.0.0.1" if arguments.mqtt else None, port=arguments.mqtt or 1883),
+    )
+    ratios, bares, agents = [], [], []
+    for number in range(1, arguments.rounds + 1):
+        bares.append(bare_rate(artefact, arguments.threads, arguments.runs))
+        agents.append(agent_rate(settings))
+        ratios.append(agents[-1] / bares[-1])
+        print(
+            f"round {number}: bare {bares[-1]:.1f}/s, agent {agents[-1]:.1f}/s, ratio {ratios[-1]:.3f}",
+            flush=True,
+        )
+    print(
+        f"median of {arguments.rounds}: bare {statistics.median(bares):.1f} runs/s, agent "
+        f"{statistics.median(agents):.1f} frames/s, ratio {statistics.median(ratios):.3f} "
+        f"({min(ratios):.3f} to {max(ratios):.3f}), {arguments.threads} threads"
+    )
+
+
+if __name__ == "__main__":
+    main()
