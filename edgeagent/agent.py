@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.camera.capture import Camera
@@ -50,14 +51,16 @@ class Agent:
         self.bundle = open_bundle(model.bundle or default_bundle())
         self.detector = load_bundle_detector(self.bundle, model.engine, model.threads, model.iou_threshold)
         self._labels = self.bundle.manifest.labels
-        self.pipeline = Pipeline(self.detector, model.score_threshold, self._deliver, self._record)
+        self._over: SimpleQueue[None] = SimpleQueue()
+        self.pipeline = Pipeline(
+            self.detector, model.score_threshold, self._deliver, self._record, on_end=self.request_stop
+        )
         self.cameras = [Camera(camera, on_frame=self.pipeline.wake) for camera in settings.cameras]
         self.times = {camera.name: StageTimes(STAGES) for camera in self.cameras}
         self._limits = {c.name: RateLimit(settings.telemetry.detections_rate) for c in self.cameras}
         self.publisher = self._make_publisher()
         self._reporter = TelemetryReporter(self.cameras, self.times)
         self._reporting = threading.Lock()
-        self._stop = threading.Event()
         self._ready = False
 
     def run(self) -> None:
@@ -76,8 +79,16 @@ class Agent:
 
     def request_stop(self) -> None:
         """Ask :meth:`run` to stop; may be called from a signal handler."""
-        self._stop.set()
-        self.pipeline.ended.set()
+        self._over.put(None)  # unlike an event, a SimpleQueue may be used by a handler of its own waiter
+
+    def wait(self, timeout: float) -> bool:
+        """Wait for :meth:`request_stop` or the end of all cameras; False after ``timeout`` seconds."""
+        try:
+            self._over.get(timeout=timeout)
+        except Empty:
+            return False
+        self._over.put(None)  # once over, always over
+        return True
 
     def start(self) -> None:
         """Start all threads."""
@@ -124,7 +135,7 @@ class Agent:
     def _report_until_stopped(self) -> None:
         interval = self._settings.telemetry.interval
         due = time.monotonic() + interval
-        while not self.pipeline.ended.wait(max(0.0, due - time.monotonic())):
+        while not self.wait(max(0.0, due - time.monotonic())):
             self.report()
             due += interval
 

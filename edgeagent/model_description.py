@@ -36,11 +36,17 @@ def describe_model(model: Path, file: Path | None = None, like: Path | None = No
             f"{path}: no description of the model {model.name}; write one (models/yolox-nano.yaml is an "
             "example) or name a bundle like it with --like"
         ) from None
+    except OSError as error:
+        raise DataError(f"{path}: the description cannot be read ({error.strerror})") from None
     except YamlMistakeError as error:
         raise DataError(f"{path}: line {error.line}: {error}") from None
+    for line, key in document.duplicates:
+        raise DataError(f"{path}: line {line}: the key {key[-1]!r} stands there twice")
     try:
         return ModelDescription.model_validate_json(json.dumps(document.data), strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = ".".join(str(step) for step in first["loc"])
-        raise DataError(f"{path}: {place}: {first['msg']}") from None
+        key, text = first["loc"], first["msg"].removeprefix("Value error, ")
+        line = next((document.lines[key[:n]] for n in range(len(key), 0, -1) if key[:n] in document.lines), 1)
+        place = f"{'.'.join(map(str, key))}: " if key else ""
+        raise DataError(f"{path}: line {line}: {place}{text}") from None

@@ -62,11 +62,22 @@ class Pipeline:
         score_threshold: detections below it are dropped.
         deliver: called with each result, in the finish thread.
         record: called with (camera, stage, nanoseconds), from all threads.
+        on_end: called once, when all cameras have ended or a stage has failed, in the finish thread.
+
+    Attributes:
+        failure: what ended the pipeline, if it was not the end of all cameras.
     """
 
-    def __init__(self, detector: Detector, score_threshold: float, deliver: Deliver, record: Record) -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        score_threshold: float,
+        deliver: Deliver,
+        record: Record,
+        on_end: Callable[[], None],
+    ) -> None:
         self._detector, self._score_threshold = detector, score_threshold
-        self._deliver, self._record = deliver, record
+        self._deliver, self._record, self._on_end = deliver, record, on_end
         self._cameras: Sequence[Camera] = ()
         self._next = 0
         self._frame_waits = threading.Event()
@@ -76,14 +87,13 @@ class Pipeline:
         self._inferred: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self.failure: Exception | None = None
-        self.ended = threading.Event()
 
     def wake(self) -> None:
         """Tell that a camera has a new frame, or has ended. Give it to the cameras as ``on_frame``."""
         self._frame_waits.set()
 
     def start(self, cameras: Sequence[Camera]) -> None:
-        """Start the threads. When all cameras have ended, or a stage has failed, ``ended`` is set."""
+        """Start the threads."""
         self._cameras = cameras
         for _ in range(JOBS):
             self._free.put(self._detector.allocate())
@@ -118,7 +128,7 @@ class Pipeline:
         elif name == "infer":
             self._inferred.put(None)
         else:
-            self.ended.set()
+            self._on_end()
 
     def _prepare_all(self) -> None:
         preprocessor = self._detector.preprocessor

@@ -19,10 +19,13 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     field_validator,
     model_validator,
 )
 
+MOST_THREADS = 64
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 
 
@@ -54,6 +57,13 @@ def _number_as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _file_name(value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    """Take any file name from a program; pydantic refuses those that are not UTF-8 as text."""
+    if info.mode == "python" and isinstance(value, str) and any("\udc80" <= c <= "\udcff" for c in value):
+        return value
+    return validate(value)
+
+
 Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
 """A duration: written with a unit in the file, seconds as float in the program."""
 
@@ -82,7 +92,9 @@ class CameraSettings(Section):
     """
 
     name: TopicLevel
-    source: Annotated[str, StringConstraints(min_length=1), BeforeValidator(_number_as_text)]
+    source: Annotated[
+        str, StringConstraints(min_length=1), BeforeValidator(_number_as_text), WrapValidator(_file_name)
+    ]
     width: Annotated[int, Field(gt=0)] | None = None
     height: Annotated[int, Field(gt=0)] | None = None
     fps: Annotated[float, Field(gt=0)] | None = None
@@ -107,7 +119,7 @@ class ModelSettings(Section):
 
     bundle: Path | None = None
     engine: Literal["auto", "onnxruntime", "tflite"] = "auto"
-    threads: Annotated[int, Field(ge=0, le=64)] = 0
+    threads: Annotated[int, Field(ge=0, le=MOST_THREADS)] = 0
     score_threshold: Fraction = 0.3
     iou_threshold: Fraction = 0.65
 

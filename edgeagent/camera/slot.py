@@ -32,7 +32,7 @@ class FrameSlot:
             and must not raise.
     """
 
-    def __init__(self, *, buffers: int = 4, on_frame: Callable[[], None] | None = None) -> None:
+    def __init__(self, *, buffers: int = 5, on_frame: Callable[[], None] | None = None) -> None:
         if buffers < 2:
             raise ValueError("a slot needs 2 buffers or more")
         self._limit = buffers

@@ -7,7 +7,9 @@ labels or float model; see :mod:`edgeagent.errors`.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
@@ -37,17 +39,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     try:
         code: int = arguments.run(arguments)
+        _finish_output()
     except EdgeagentError as error:
         print(f"edgeagent: {error}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"edgeagent: {where}{error.strerror or error}", file=sys.stderr)
+        with contextlib.suppress(EdgeagentError):
+            _finish_output()
         return EdgeagentError.exit_code
     except KeyboardInterrupt:
         print("edgeagent: interrupted", file=sys.stderr)
         return 130
     return code
+
+
+def _finish_output() -> None:
+    """Write what is still buffered: a full disk or a closed pipe is an error, told once."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123  (a device, not a file)
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())  # the interpreter tries again at its end
+        raise EdgeagentError(f"the output cannot be written ({error.strerror})") from error
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -55,9 +55,14 @@ def _check_golden(bundle: Bundle, engine: str) -> None:
         print(f"  {facts.engine} {facts.version} loads it; no golden pictures to compare with")
         return
     golden, tolerance = load_golden(path), bundle.manifest.golden.tolerance
-    buffers = detector.allocate()
+    pictures, buffers = bundle.golden_pictures(), detector.allocate()
+    if len(pictures) != len(golden.outputs):
+        raise BundleError(
+            f"{bundle.directory}: has {len(pictures)} golden pictures but reference outputs of "
+            f"{len(golden.outputs)}; do not use this bundle"
+        )
     worst = 0.0
-    for picture, reference in zip(bundle.golden_pictures(), golden.outputs, strict=True):
+    for picture, reference in zip(pictures, golden.outputs, strict=True):
         detector.preprocessor.write(read_picture(picture), buffers.inputs[0])
         detector.engine.infer(buffers.inputs, buffers.outputs)
         measured = [

@@ -8,6 +8,7 @@ import logging
 from pathlib import Path
 
 from edgeagent.errors import ConfigurationError
+from edgeagent.result_file import write_result
 
 DESCRIPTION = """\
 Run the daemon on a sample clip with the default bundle and a broker inside this program. Shows a live table,
@@ -33,7 +34,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo and print its summary."""
-    if arguments.seconds <= 0:
+    if not arguments.seconds > 0:  # so that not-a-number is refused too
         raise ConfigurationError(f"--seconds: expected a positive number, got {arguments.seconds:g}")
     try:
         from edgeagent.demo.session import run_demo
@@ -46,8 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         logging.getLogger("amqtt").setLevel(logging.ERROR)
         logging.getLogger("transitions").setLevel(logging.ERROR)
     result = run_demo(arguments.seconds, arguments.out, arguments.bundle, arguments.source)
-    text = json.dumps(result, indent=2)
-    print(text)
+    print(json.dumps(result, indent=2))
     if arguments.json:
-        arguments.json.write_text(text + "\n", encoding="utf-8")
+        write_result(arguments.json, result)
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,8 @@ from edgeagent.bundle.reading import open_bundle
 from edgeagent.detector import Detector, load_bundle_detector, load_detector
 from edgeagent.errors import ConfigurationError
 from edgeagent.model_description import describe_model
+from edgeagent.result_file import write_result
+from edgeagent.settings import MOST_THREADS
 
 DESCRIPTION = """\
 Detect on pictures with YOLO labels and print the COCO mAP, computed by pycocotools. Everything runs as in
@@ -55,6 +56,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate and print."""
+    if not 0 <= arguments.threads <= MOST_THREADS:
+        raise ConfigurationError(f"--threads: expected 0 to {MOST_THREADS}, got {arguments.threads}")
     data = LabelledPictures.find(arguments.images, arguments.labels)
     detector = _load(arguments)
 
@@ -70,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     _print(accuracy, engine)
     if arguments.json:
         result = {**asdict(accuracy), "engine": engine, "data_sha256": data.data_hash()}
-        arguments.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        write_result(arguments.json, result)
     return 0
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
+
+from edgeagent.errors import ConfigurationError
 
 DESCRIPTION = """\
 Quantization-aware training: the float model teaches a copy of itself whose tensors are rounded to 8 bits,
-on your pictures, without labels. The result is a bundle with an INT8 artefact and what was measured."""
+on your pictures; labels are not needed, but they can help. The result is a bundle with an INT8 artefact and
+what was measured."""
 
 EPILOG = """\
 example:
@@ -44,7 +48,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="pictures to train on, searched in depth; repeat for more folders, or to weigh one more",
     )
     train.add_argument(
-        "--labels", type=Path, metavar="DIR", help="YOLO labels of some of them: adds the supervised loss"
+        "--labels",
+        type=Path,
+        metavar="DIR",
+        help="YOLO labels of some or all of them: adds the supervised loss (YOLOX only)",
     )
     train.add_argument(
         "--calibrate",
@@ -79,12 +86,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run_train(arguments: argparse.Namespace) -> int:
     """Run ``edgeagent qat train``."""
+    for option, value in (("steps", arguments.steps), ("batch", arguments.batch), ("rate", arguments.rate)):
+        if not 0 < value < math.inf:  # so that not-a-number is refused too
+            raise ConfigurationError(f"--{option}: expected a positive number, got {value:g}")
     try:
-        import torch  # noqa: F401
+        from edgeagent.qat.train_command import train
     except ImportError as error:
-        from edgeagent.errors import ConfigurationError
-
-        raise ConfigurationError(f"training needs torch ({error}); pip install 'edgeagent[qat]'") from error
-    from edgeagent.qat.train_command import train
-
+        raise ConfigurationError(
+            f"training needs more packages ({error}); pip install 'edgeagent[qat]'"
+        ) from error
     return train(arguments)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from pathlib import Path
@@ -16,9 +15,10 @@ from edgeagent.demo.broker import EmbeddedBroker
 from edgeagent.demo.clip_writer import ClipWriter
 from edgeagent.demo.listener import Listener
 from edgeagent.demo.show import live_table, summary
-from edgeagent.errors import EdgeagentError
+from edgeagent.errors import CameraError, EdgeagentError
 from edgeagent.pipeline import Result
 from edgeagent.resources import sample_clip
+from edgeagent.result_file import write_result
 from edgeagent.settings import CameraSettings, ModelSettings, MqttSettings, Settings, TelemetrySettings
 from edgeagent.vision.draw import draw
 
@@ -31,6 +31,7 @@ def run_demo(seconds: float, folder: Path, bundle: Path | None, source: str | No
     """Detect for ``seconds``, leave the annotated clip and the summary in ``folder``, and return the latter.
 
     Raises:
+        CameraError: the source gave no frame.
         EdgeagentError: something of the demo did not start, or the clip could not be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -58,25 +59,35 @@ def run_demo(seconds: float, folder: Path, bundle: Path | None, source: str | No
             agent.stop()
             listener.stop()
             clip.close()
-    if agent.pipeline.failure is not None:
-        raise EdgeagentError(f"detection failed: {agent.pipeline.failure}") from agent.pipeline.failure
+    failure = agent.pipeline.failure
+    if isinstance(failure, EdgeagentError):
+        raise failure
+    if failure is not None:
+        raise EdgeagentError(f"detection failed: {failure}") from failure
+    if not clip.frames:
+        raise CameraError(agent.cameras[0].status().last_error or f"no frame came in {lasted:.1f} s")
     result = summary(agent, telemetry, totals, listener.received, lasted)
     result["clip"] = str(clip.path)
-    (folder / "summary.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_result(folder / "summary.json", result)
     return result
 
 
 def _watch(agent: Agent, until: float, totals: Counter[str], listener: Listener) -> Any:
-    """Show the live table until the time is over, publishing telemetry at each refresh."""
+    """Show the live table, publishing telemetry at each refresh.
+
+    Until the time is over, or it is clear that nothing will be seen: a source that cannot be opened at the
+    start of a demo is a mistake to be told, not a loss to wait out.
+    """
     console = Console(stderr=True)
     telemetry = agent.report()
     with Live(console=console, auto_refresh=False) as live:
         while (left := until - time.monotonic()) > 0:
-            ended = agent.pipeline.ended.wait(min(REFRESH_S, left))
+            ended = agent.wait(min(REFRESH_S, left))
             telemetry = agent.report()
             received = sum(listener.received.values())
             live.update(live_table(agent, telemetry, totals, received), refresh=True)
-            if ended:
+            camera = telemetry.cameras["demo"]
+            if ended or (camera.failures and not camera.frames_captured):
                 break
     return telemetry
 

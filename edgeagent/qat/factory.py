@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from edgeagent import __version__
+from edgeagent.accuracy.yolo_labels import Labels
 from edgeagent.bundle.golden import Golden, compare
 from edgeagent.bundle.manifest import ModelDescription, OperatorCounts, OutputSpec
 from edgeagent.camera.picture import read_picture
@@ -57,12 +58,14 @@ class Source:
         description: how it is fed and decoded.
         pictures: to train on, in a fixed order; a picture listed twice is drawn twice as often.
         calibration: to calibrate on.
+        labels: of some of the pictures; the recipe says how much the supervised loss weighs.
     """
 
     model: Path
     description: ModelDescription
     pictures: Sequence[Path]
     calibration: Sequence[Path]
+    labels: Mapping[Path, Labels] = field(default_factory=dict)
 
 
 class Run:
@@ -110,7 +113,8 @@ class Run:
             DataError: a convolution would run in float, or there is nothing to resume.
         """
         items = self.recipe.steps * self.recipe.batch
-        pictures = Augmented(self.source.pictures, self.source.description.input, self.recipe.seed, items)
+        spec, seed = self.source.description.input, self.recipe.seed
+        pictures = Augmented(self.source.pictures, spec, seed, items, self.source.labels)
         trainer = Trainer(self.network, pictures, self.recipe, self.work / "checkpoint.pt")
         if resume:
             trainer.resume()
@@ -161,11 +165,13 @@ class Run:
 
     def recipe_record(self) -> dict[str, Any]:
         """Return what made the artefact, for the manifest."""
+        losses = "self-distillation and labels" if self.recipe.supervised_weight else "self-distillation"
         return {
             **asdict(self.recipe),
-            "method": "self-distillation, learned scales and zero points, straight-through rounding",
+            "method": f"{losses}, learned scales and zero points, straight-through rounding",
             "start": f"{PTQ_METHODS[-1]} calibration on {len(self.source.calibration)} pictures",
             "pictures": len(self.source.pictures),
+            "labelled_pictures": len(self.source.labels),
             "pictures_sha256": pictures_hash(self.source.pictures),
             "model_sha256": hashlib.sha256(self.source.model.read_bytes()).hexdigest(),
             "edgeagent": __version__,

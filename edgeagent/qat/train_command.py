@@ -15,7 +15,7 @@ from rich.table import Table
 
 from edgeagent import __version__
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate
-from edgeagent.accuracy.yolo_labels import LabelledPictures
+from edgeagent.accuracy.yolo_labels import LabelledPictures, Labels
 from edgeagent.bundle.golden import save_golden
 from edgeagent.bundle.manifest import Measurement, OperatorCounts
 from edgeagent.bundle.writing import write_bundle
@@ -24,11 +24,14 @@ from edgeagent.errors import ConfigurationError, DataError
 from edgeagent.model_description import describe_model
 from edgeagent.qat.card import card_text
 from edgeagent.qat.factory import CALIBRATION_PICTURES, PTQ_METHODS, Run, Source
+from edgeagent.qat.labelled import find_labels
 from edgeagent.qat.pictures import find_pictures
+from edgeagent.qat.supervised import check_family
 from edgeagent.qat.training import Progress, Recipe
 
 ARTEFACT = "model.onnx"
 GOLDEN_OUTPUTS = "golden/outputs.npz"
+SUPERVISED_WEIGHT = 0.5  # of the supervised loss beside the teacher's
 
 
 def train(arguments: argparse.Namespace) -> int:
@@ -42,23 +45,37 @@ def train(arguments: argparse.Namespace) -> int:
     calibration = find_pictures([arguments.calibrate or arguments.images[0]])
     calibration = calibration[:: max(1, len(calibration) // CALIBRATION_PICTURES)][:CALIBRATION_PICTURES]
     description = describe_model(arguments.model, arguments.describe, arguments.like)
-    recipe = Recipe(arguments.steps, arguments.batch, arguments.seed, arguments.rate)
+    labels: dict[Path, Labels] = {}
+    if arguments.labels:
+        check_family(description.decoder.family)
+        labels = find_labels(pictures, arguments.labels, len(description.labels))
+    recipe = Recipe(
+        arguments.steps,
+        arguments.batch,
+        arguments.seed,
+        arguments.rate,
+        supervised_weight=SUPERVISED_WEIGHT if labels else 0.0,
+    )
     run = Run(
-        Source(arguments.model, description, pictures, calibration),
+        Source(arguments.model, description, pictures, calibration, labels),
         recipe,
         arguments.out.with_name(f"{arguments.out.name}.work"),
         compiled=not arguments.no_compile,
     )
     heads = ", ".join(f"{item.role}/{item.stride}" for item in run.outputs())
     console.print(f"{len(run.network.convolutions)} convolutions; integer up to the heads {heads}")
-    console.print(f"{len(pictures)} pictures, calibrating on {len(calibration)}")
+    labelled = f", {len(labels)} of them labelled" if labels else ""
+    console.print(f"{len(pictures)} pictures{labelled}; calibrating on {len(calibration)}")
+    measurements = []
+    if validation:  # the float model first: what is wrong with it is better known before the training
+        measurements.append(_measure(run, validation, "float", "as given", arguments.model, console))
     ptq = run.calibrate()
     with _bar(console, recipe.steps) as report:
         operators = run.train(report, resume=arguments.resume)
-    states = [("float", "as given", arguments.model)]
-    states += [("ptq", f"{method} calibration", ptq[method]) for method in PTQ_METHODS]
-    states += [("qat", f"{recipe.steps} steps of {recipe.batch} pictures", run.artefact)]
-    measurements = [_measure(run, validation, *state, console) for state in states] if validation else []
+    if validation:
+        states = [("ptq", f"{method} calibration", ptq[method]) for method in PTQ_METHODS]
+        states += [("qat", f"{recipe.steps} steps of {recipe.batch} pictures", run.artefact)]
+        measurements += [_measure(run, validation, *state, console) for state in states]
     _write(arguments, run, golden_pictures, measurements, operators)
     console.print(_table(measurements, operators))
     console.print(f"bundle: {arguments.out}")

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from edgeagent.errors import EngineError
 
 Array = npt.NDArray[Any]
 
@@ -90,3 +93,44 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Free the engine; it cannot be used afterwards."""
+
+
+def read_artefact(path: Path) -> bytes:
+    """Return the content of an artefact.
+
+    Raises:
+        EngineError: it cannot be read, or is empty.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise EngineError(f"{path}: the model cannot be read ({error.strerror}); check the path") from error
+    if not content:
+        raise EngineError(f"{path}: the model is empty; copy it again")
+    return content
+
+
+def check_buffers(specs: Sequence[TensorSpec], buffers: Sequence[Array], *, writable: bool) -> None:
+    """Refuse buffers that an engine would misread, or write beyond.
+
+    Raises:
+        EngineError: their number, a shape, a dtype or the order in memory is not that of the specification,
+            or a buffer to write into is read-only.
+    """
+    if len(specs) != len(buffers):
+        names = ", ".join(spec.name for spec in specs)
+        raise EngineError(f"got {len(buffers)} buffers for {len(specs)} tensors ({names})")
+    for spec, buffer in zip(specs, buffers, strict=True):
+        if buffer.shape != spec.shape or buffer.dtype != spec.dtype or not buffer.flags.c_contiguous:
+            order = "" if buffer.flags.c_contiguous else ", not contiguous"
+            raise EngineError(
+                f"tensor {spec.name} needs a contiguous {spec.dtype} buffer of shape {spec.shape}, "
+                f"got {buffer.dtype} {buffer.shape}{order}"
+            )
+        if writable and not buffer.flags.writeable:
+            raise EngineError(f"tensor {spec.name} needs a buffer to write into, got a read-only one")
+
+
+def one_line(error: Exception) -> str:
+    """Return the message of an engine's own error without its line breaks."""
+    return " ".join(str(error).split())

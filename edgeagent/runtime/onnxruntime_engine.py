@@ -12,9 +12,17 @@ from typing import Any
 import numpy as np
 
 from edgeagent.errors import EngineError
-from edgeagent.runtime.engine import Array, EngineFacts, TensorSpec
+from edgeagent.runtime.engine import (
+    Array,
+    EngineFacts,
+    TensorSpec,
+    check_buffers,
+    one_line,
+    read_artefact,
+)
 
 PROVIDER = "CPUExecutionProvider"
+MOST_BINDINGS = 16  # sets of buffers that are remembered; a pipeline goes round with three
 DTYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(int8)": np.int8}
 
 
@@ -34,20 +42,19 @@ class OnnxRuntimeEngine:
             import onnxruntime
         except ImportError as error:
             raise EngineError(f"onnxruntime cannot be imported ({error}); pip install onnxruntime") from error
-        if not path.is_file():
-            raise EngineError(f"{path}: no such artefact; check the bundle")
+        content = read_artefact(path)
         started = time.monotonic()
         try:
             self._session = onnxruntime.InferenceSession(
-                path.read_bytes(), session_options(onnxruntime, threads), providers=[PROVIDER]
+                content, session_options(onnxruntime, threads), providers=[PROVIDER]
             )
         except Exception as error:  # the binding raises several types, all derived from Exception
             raise EngineError(
-                f"{path}: onnxruntime {onnxruntime.__version__} cannot load it: {error}"
+                f"{path}: onnxruntime {onnxruntime.__version__} cannot load it: {one_line(error)}"
             ) from error
         self._outputs = tuple(_specification(item, path) for item in self._session.get_outputs())
-        self._inputs = tuple(_specification(item, path) for item in self._session.get_inputs())
-        self._inputs = (_with_grid(self._inputs[0], self._session), *self._inputs[1:])
+        inputs = [_specification(item, path) for item in self._session.get_inputs()]
+        self._inputs = (*(_with_grid(spec, self._session, path) for spec in inputs[:1]), *inputs[1:])
         self._facts = EngineFacts(
             "onnxruntime", onnxruntime.__version__, PROVIDER, threads, time.monotonic() - started
         )
@@ -73,13 +80,18 @@ class OnnxRuntimeEngine:
         buffers = (*inputs, *outputs)
         key = tuple(buffer.__array_interface__["data"][0] for buffer in buffers)
         bound = self._bindings.get(key)
+        if bound is None or any(one is not other for one, other in zip(bound[1], buffers, strict=True)):
+            check_buffers(self._inputs, inputs, writable=False)
+            check_buffers(self._outputs, outputs, writable=True)
         if bound is None:
+            if len(self._bindings) == MOST_BINDINGS:
+                del self._bindings[next(iter(self._bindings))]
             # the buffers are kept with the binding, so that their addresses stay theirs
             bound = self._bindings[key] = (self._bind(inputs, outputs), buffers)
         try:
             self._session.run_with_iobinding(bound[0])
         except Exception as error:
-            raise EngineError(f"onnxruntime failed while running: {error}") from error
+            raise EngineError(f"onnxruntime failed while running: {one_line(error)}") from error
 
     def close(self) -> None:
         """See :class:`edgeagent.runtime.engine.Engine`."""
@@ -88,12 +100,6 @@ class OnnxRuntimeEngine:
 
     def _bind(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Any:
         binding = self._session.io_binding()
-        for spec, buffer in zip((*self._inputs, *self._outputs), (*inputs, *outputs), strict=True):
-            if buffer.shape != spec.shape or buffer.dtype != spec.dtype or not buffer.flags.c_contiguous:
-                raise EngineError(
-                    f"tensor {spec.name} needs a contiguous {spec.dtype} buffer of shape {spec.shape}, "
-                    f"got {buffer.dtype} {buffer.shape}"
-                )
         for spec, buffer in zip(self._inputs, inputs, strict=True):
             binding.bind_input(spec.name, "cpu", 0, spec.dtype, spec.shape, buffer.ctypes.data)
         for spec, buffer in zip(self._outputs, outputs, strict=True):
@@ -138,10 +144,18 @@ def _specification(item: Any, path: Path) -> TensorSpec:
     return TensorSpec(item.name, tuple(item.shape), np.dtype(DTYPES[item.type]))
 
 
-def _with_grid(spec: TensorSpec, session: Any) -> TensorSpec:
+def _with_grid(spec: TensorSpec, session: Any, path: Path) -> TensorSpec:
     """Add the grid that edgeagent's exporter noted for an integer input."""
     noted = session.get_modelmeta().custom_metadata_map.get("edgeagent.input")
     if noted is None or spec.dtype == np.float32:
         return spec
-    grid = json.loads(noted)
-    return TensorSpec(spec.name, spec.shape, spec.dtype, float(grid["scale"]), int(grid["zero_point"]))
+    try:
+        grid = json.loads(noted)
+        scale, zero_point = float(grid["scale"]), int(grid["zero_point"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise EngineError(
+            f"{path}: its metadata entry edgeagent.input holds no grid: {noted[:60]!r}; export it again"
+        ) from error
+    if not 0 < scale < float("inf"):
+        raise EngineError(f"{path}: its input has the scale {scale:g}; export it again")
+    return TensorSpec(spec.name, spec.shape, spec.dtype, scale, zero_point)

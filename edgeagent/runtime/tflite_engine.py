@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 
 from edgeagent.errors import EngineError
-from edgeagent.runtime.engine import Array, EngineFacts, TensorSpec
+from edgeagent.runtime.engine import (
+    Array,
+    EngineFacts,
+    TensorSpec,
+    check_buffers,
+    one_line,
+    read_artefact,
+)
 
 # libedgetpu is built for one TensorFlow version, so a board may hold the older package on purpose.
 PACKAGES = (
@@ -33,19 +40,19 @@ class TfliteEngine:
 
     def __init__(self, path: Path, threads: int) -> None:
         package, module = _find_package()
-        if not path.is_file():
-            raise EngineError(f"{path}: no such artefact; check the bundle")
-        version = importlib.metadata.version(package)
+        content = read_artefact(path)
+        version = _version(package)
         started = time.monotonic()
         try:
-            self._interpreter = module.Interpreter(model_content=path.read_bytes(), num_threads=threads)
+            self._interpreter = module.Interpreter(model_content=content, num_threads=threads)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise EngineError(f"{path}: {package} {version} cannot load it: {error}") from error
-        self._inputs = tuple(_specification(item) for item in self._interpreter.get_input_details())
-        self._outputs = tuple(_specification(item) for item in self._interpreter.get_output_details())
-        self._input_views = [self._view(item) for item in self._interpreter.get_input_details()]
-        self._output_views = [self._view(item) for item in self._interpreter.get_output_details()]
+            raise EngineError(f"{path}: {package} {version} cannot load it: {one_line(error)}") from error
+        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        self._inputs = tuple(_specification(item, path) for item in inputs)
+        self._outputs = tuple(_specification(item, path) for item in outputs)
+        self._input_views = [self._view(item) for item in inputs]
+        self._output_views = [self._view(item) for item in outputs]
         self._facts = EngineFacts("tflite", version, "XNNPACK", threads, time.monotonic() - started)
 
     @property
@@ -65,14 +72,21 @@ class TfliteEngine:
 
     def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """See :class:`edgeagent.runtime.engine.Engine`."""
+        check_buffers(self._inputs, inputs, writable=False)
+        check_buffers(self._outputs, outputs, writable=True)
         # the interpreter refuses to run while somebody holds an array of its memory: views live one copy
         for view, given in zip(self._input_views, inputs, strict=True):
             np.copyto(view(), given, casting="no")
         try:
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
-            raise EngineError(f"tflite failed while running: {error}") from error
-        for view, wanted in zip(self._output_views, outputs, strict=True):
+            raise EngineError(f"tflite failed while running: {one_line(error)}") from error
+        for spec, view, wanted in zip(self._outputs, self._output_views, outputs, strict=True):
+            if view().shape != spec.shape:
+                raise EngineError(
+                    f"tflite gave output {spec.name} the shape {view().shape} instead of {spec.shape}; "
+                    "export a model of static shapes"
+                )
             np.copyto(wanted, view(), casting="no")
 
     def close(self) -> None:
@@ -94,9 +108,17 @@ def _find_package() -> tuple[str, Any]:
     raise EngineError("no TFLite package is installed; pip install 'edgeagent[tflite]' (or tflite-runtime)")
 
 
-def _specification(detail: dict[str, Any]) -> TensorSpec:
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # a nightly, or built by a distribution
+        return "of unknown version"
+
+
+def _specification(detail: dict[str, Any], path: Path) -> TensorSpec:
+    dtype = np.dtype(detail["dtype"])
+    if dtype.kind not in "fiu":
+        raise EngineError(f"{path}: tensor {detail['name']} has the unsupported type {dtype.name}")
     scale, zero_point = detail["quantization"]
     shape = tuple(int(size) for size in detail["shape"])
-    return TensorSpec(
-        detail["name"], shape, np.dtype(detail["dtype"]), float(scale) if scale else None, int(zero_point)
-    )
+    return TensorSpec(detail["name"], shape, dtype, float(scale) if scale else None, int(zero_point))

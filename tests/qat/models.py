@@ -80,12 +80,14 @@ def small_yolox(path: Path, classes: int = 3, opset: int = 13) -> Path:
     scales = g.constant([1.0, 1.0, 2.0, 2.0], np.float32)
     up = g.node("Resize", coarse, "", scales, mode="nearest", coordinate_transformation_mode="asymmetric")
     fine = g.silu(g.conv(g.node("Concat", fine, up, axis=1), (48, 16)))
-    outputs: dict[str, tuple[int, ...]] = {}
-    for tensor, cells in ((fine, SIZE // 8), (coarse, SIZE // 16)):
+    heads = []
+    for tensor in (fine, coarse):
         box, objectness, scores = (g.conv(tensor, (16, n)) for n in (4, 1, classes))
         head = g.node("Concat", box, g.node("Sigmoid", objectness), g.node("Sigmoid", scores), axis=1)
-        outputs[head] = (1, 5 + classes, cells, cells)
-    return g.save(path, outputs, opset)
+        heads.append(g.node("Reshape", head, g.constant([1, 5 + classes, -1])))
+    rows = g.node("Transpose", g.node("Concat", *heads, axis=2), perm=[0, 2, 1])
+    cells = (SIZE // 8) ** 2 + (SIZE // 16) ** 2
+    return g.save(path, {rows: (1, cells, 5 + classes)}, opset)
 
 
 def small_relu_net(path: Path) -> Path:

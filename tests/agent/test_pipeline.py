@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeagent.bundle.reading import open_bundle
+from edgeagent.camera.capture import Camera
+from edgeagent.detector import Detector, load_bundle_detector
+from edgeagent.pipeline import JOBS, STAGES, Pipeline, Result
+from edgeagent.resources import default_bundle, sample_clip
+from edgeagent.settings import CameraSettings
+from tests.camera.media import write_pictures
+
+PATIENCE = 60.0
+
+
+@pytest.fixture(scope="module")
+def detector() -> Iterator[Detector]:
+    detector = load_bundle_detector(open_bundle(default_bundle()), "onnxruntime", 1, 0.65)
+    yield detector
+    detector.engine.close()
+
+
+class Run:
+    """A pipeline over cameras, from start to end, with all that it delivers."""
+
+    def __init__(self, detector: Detector, fail_at: int | None = None) -> None:
+        self.results: list[tuple[str, int, tuple[int, ...], int]] = []
+        self.recorded: Counter[tuple[str, str]] = Counter()
+        self.over = threading.Event()
+        self._fail_at, self._lock = fail_at, threading.Lock()
+        self.pipeline = Pipeline(detector, 0.3, self._deliver, self._record, self.over.set)
+
+    def cameras(self, *sources: Path) -> list[Camera]:
+        return [
+            Camera(
+                CameraSettings(name=f"c{number}", source=str(source), pace="unthrottled"),
+                on_frame=self.pipeline.wake,
+            )
+            for number, source in enumerate(sources)
+        ]
+
+    def to_the_end(self, cameras: list[Camera]) -> None:
+        self.pipeline.start(cameras)
+        try:
+            for camera in cameras:
+                camera.start()
+            assert self.over.wait(PATIENCE)
+        finally:
+            self.pipeline.stop()
+            for camera in cameras:
+                camera.stop()
+
+    def _deliver(self, result: Result) -> None:
+        if len(self.results) == self._fail_at:
+            raise OSError("no space left")
+        self.results.append(
+            (result.camera, result.frame.sequence, result.frame.image.shape, len(result.detections))
+        )
+
+    def _record(self, camera: str, stage: str, duration_ns: int) -> None:
+        assert duration_ns >= 0
+        with self._lock:
+            self.recorded[camera, stage] += 1
+
+
+def clip_frames(count: int) -> list[np.ndarray]:  # type: ignore[type-arg]
+    clip = cv2.VideoCapture(str(sample_clip()))
+    frames = [clip.read()[1] for _ in range(count)]
+    clip.release()
+    return frames
+
+
+def test_every_frame_of_an_unthrottled_folder_comes_out_in_order(detector: Detector, tmp_path: Path) -> None:
+    run = Run(detector)
+    run.to_the_end(run.cameras(write_pictures(tmp_path / "pictures", 9)))
+    assert [sequence for _, sequence, _, _ in run.results] == list(range(9))
+    assert run.recorded == {("c0", stage): 9 for stage in STAGES}
+    assert run.pipeline.failure is None
+
+
+def test_what_it_finds_is_what_the_detector_finds_stage_after_stage(
+    detector: Detector, tmp_path: Path
+) -> None:
+    frames = clip_frames(6)
+    for number, frame in enumerate(frames):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), frame)
+    run = Run(detector)
+    run.to_the_end(run.cameras(tmp_path))
+    buffers = detector.allocate()
+    wanted = [len(detector.detect(frame, buffers, 0.3)) for frame in frames]
+    assert [count for *_, count in run.results] == wanted
+    assert sum(wanted) > 0
+
+
+def test_cameras_take_turns_and_keep_their_own_frame_sizes(detector: Detector, tmp_path: Path) -> None:
+    small = write_pictures(tmp_path / "small", 12, (64, 48))
+    large = write_pictures(tmp_path / "large", 12, (320, 200))
+    run = Run(detector)
+    run.to_the_end(run.cameras(small, large))
+    shapes = {"c0": (48, 64, 3), "c1": (200, 320, 3)}
+    assert Counter(camera for camera, *_ in run.results) == {"c0": 12, "c1": 12}
+    assert all(shape == shapes[camera] for camera, _, shape, _ in run.results)
+    # while both have frames, neither is ahead by more than what is in flight
+    ahead = 0
+    for camera, *_ in run.results[:16]:
+        ahead += 1 if camera == "c0" else -1
+        assert abs(ahead) <= JOBS + 1
+
+
+def test_frames_of_changing_size_are_detected_each_in_its_own_pixels(
+    detector: Detector, tmp_path: Path
+) -> None:
+    (frame,) = clip_frames(1)
+    half = cv2.resize(frame, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    for number, picture in enumerate((frame, half, frame, half)):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), picture)
+    run = Run(detector)
+    run.to_the_end(run.cameras(tmp_path))
+    assert [shape[:2] for _, _, shape, _ in run.results] == [
+        frame.shape[:2],
+        half.shape[:2],
+        frame.shape[:2],
+        half.shape[:2],
+    ]
+    counts = [count for *_, count in run.results]
+    assert counts[0] == counts[2] > 0
+    assert counts[1] == counts[3]
+
+
+def test_a_stage_that_fails_ends_the_pipeline_and_says_why(detector: Detector, tmp_path: Path) -> None:
+    run = Run(detector, fail_at=3)
+    run.to_the_end(run.cameras(write_pictures(tmp_path / "pictures", 9)))
+    assert isinstance(run.pipeline.failure, OSError)
+    assert len(run.results) == 3
+
+
+def test_it_stops_while_no_camera_has_a_frame(detector: Detector, tmp_path: Path) -> None:
+    run = Run(detector)
+    run.pipeline.start(run.cameras(tmp_path / "missing"))
+    run.pipeline.stop()
+    assert run.over.is_set()
+    assert run.pipeline.failure is None

@@ -1,0 +1,173 @@
+"""``edgeagent qat train`` as a user runs it, on a small network."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from edgeagent.bundle.reading import open_bundle
+from edgeagent.cli import main
+from tests.qat.models import SIZE, small_yolox
+
+STEPS = 4
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}  # a second thread only costs on a network this small
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a float model, its description, pictures and labels."""
+    folder = tmp_path_factory.mktemp("data")
+    small_yolox(folder / "small.onnx")
+    description = {
+        "name": "small",
+        "version": "1.0.0",
+        "task": "detection",
+        "input": {"width": SIZE, "height": SIZE, "layout": "nhwc", "colour": "bgr"},
+        "decoder": {"family": "yolox", "strides": [8, 16], "boxes": "raw"},
+        "licence": "Apache-2.0",
+        "attribution": "made by the tests",
+        "labels": ["a", "b", "c"],
+    }
+    (folder / "small.yaml").write_text(yaml.safe_dump(description), encoding="utf-8")
+    random = np.random.default_rng(0)
+    for kind in ("pictures", "labels", "golden"):
+        (folder / kind).mkdir()
+    for number in range(8):
+        coarse = random.integers(0, 256, (6, 8, 3), np.uint8)
+        picture = cv2.resize(coarse, (160, 120), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(folder / "pictures" / f"{number}.png"), picture)
+        (folder / "labels" / f"{number}.txt").write_text(f"{number % 3} 0.5 0.5 0.4 0.5\n", encoding="utf-8")
+    cv2.imwrite(str(folder / "golden" / "0.png"), random.integers(0, 256, (120, 160, 3), np.uint8))
+    return folder
+
+
+def command(data: Path, out: Path, *more: str) -> list[str]:
+    return [
+        sys.executable,
+        *("-m", "edgeagent", "qat", "train", "--no-compile"),
+        *("--model", str(data / "small.onnx"), "--images", str(data / "pictures"), "--out", str(out)),
+        *("--steps", str(STEPS), "--batch", "4"),
+        *more,
+    ]
+
+
+def train(data: Path, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(data, out, *more), env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+
+
+def hashes(bundle: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(bundle)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(bundle.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_pictures_and_a_model_become_a_bundle_with_evidence(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bundle"
+    validation = ("--val-images", str(data / "pictures"), "--val-labels", str(data / "labels"))
+    done = train(data, out, "--golden", str(data / "golden"), *validation)
+    assert done.returncode == 0, done.stderr
+    assert f"{STEPS}/{STEPS}" in done.stderr
+    assert "QLinearConv, no float convolution" in done.stderr
+    bundle = open_bundle(out)
+    (artefact,) = bundle.manifest.artefacts
+    assert artefact.operators is not None
+    assert artefact.operators.integer["QLinearConv"] == 13
+    assert not any("Conv" in name for name in artefact.operators.float)
+    evidence = bundle.manifest.evidence
+    assert [item.state for item in evidence.measurements] == ["float", "ptq", "ptq", "qat"]
+    assert {item.images for item in evidence.measurements} == {8}
+    assert evidence.recipe["steps"] == STEPS
+    assert "8 pictures" in (out / "card.md").read_text(encoding="utf-8")
+    assert main(["bundle", "check", str(out)]) == 0
+
+
+def test_the_same_seed_gives_the_same_bundle_and_another_seed_another(data: Path, tmp_path: Path) -> None:
+    seeds = {"one": "0", "same": "0", "other": "1"}
+    found = {}
+    for name, seed in seeds.items():
+        done = train(data, tmp_path / name, "--seed", seed)
+        assert done.returncode == 0, done.stderr
+        found[name] = hashes(tmp_path / name)
+    assert found["one"] == found["same"]
+    assert found["one"]["model.onnx"] != found["other"]["model.onnx"]
+
+
+def test_killed_and_resumed_it_gives_the_same_bundle(data: Path, tmp_path: Path) -> None:
+    more = ("--steps", "60")  # the first checkpoint comes at 50
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert train(data, whole, *more).returncode == 0
+    with subprocess.Popen(command(data, parts, *more), env=ENVIRONMENT, stderr=subprocess.DEVNULL) as running:
+        try:
+            checkpoint = tmp_path / "parts.work" / "checkpoint.pt"
+            deadline = time.monotonic() + 120
+            while not checkpoint.exists():
+                assert running.poll() is None
+                assert time.monotonic() < deadline
+        finally:
+            running.kill()
+    assert not parts.exists()
+    resumed = train(data, parts, *more, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert hashes(parts) == hashes(whole)
+
+
+def test_labels_join_the_training_and_the_record(data: Path, tmp_path: Path) -> None:
+    done = train(data, tmp_path / "bundle", "--labels", str(data / "labels"))
+    assert done.returncode == 0, done.stderr
+    recipe = open_bundle(tmp_path / "bundle").manifest.evidence.recipe
+    assert recipe["labelled_pictures"] == 8
+    assert recipe["supervised_weight"] > 0
+    assert "labels" in recipe["method"]
+
+
+def test_a_bundle_is_replaced_only_when_asked(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bundle"
+    assert train(data, out).returncode == 0
+    before = hashes(out)
+    refused = train(data, out, "--seed", "1")
+    assert refused.returncode == 2
+    assert "--replace" in refused.stderr
+    assert hashes(out) == before
+    assert train(data, out, "--seed", "1", "--replace").returncode == 0
+    assert hashes(out) != before
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (("--model", "missing.onnx"), "missing.onnx"),
+        (("--images", "empty"), "empty: no pictures here"),
+        (("--val-images", "pictures"), "belong together"),
+        (("--labels", "pictures"), "no labels of the training pictures"),
+        (("--resume",), "no checkpoint to resume from"),
+    ],
+)
+def test_mistakes_end_in_one_sentence(
+    data: Path, tmp_path: Path, change: tuple[str, ...], sentence: str
+) -> None:
+    (data / "empty").mkdir(exist_ok=True)
+    name, *values = change
+    if name == "--model":
+        description = tmp_path / "missing.yaml"
+        description.write_bytes((data / "small.yaml").read_bytes())
+        values = [str(tmp_path / "missing.onnx")]
+    else:
+        values = [str(data / value) for value in values]
+    done = train(data, tmp_path / "bundle", name, *values)
+    assert done.returncode in (2, 6)
+    assert "Traceback" not in done.stderr
+    assert sentence in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "bundle").exists()
