@@ -117,7 +117,7 @@ class Run:
         pictures = Augmented(self.source.pictures, spec, seed, items, self.source.labels)
         trainer = Trainer(self.network, pictures, self.recipe, self.work / "checkpoint.pt")
         if resume:
-            trainer.resume()
+            report(Progress(trainer.resume(), self.recipe.steps, None))
         trainer.run(report)
         self.network.set_mode("quantize")
         export_onnx(self.network, self.artefact)

@@ -106,6 +106,9 @@ def _bar(console: Console, steps: int) -> Iterator[Callable[[Progress], None]]:
         smooth: list[float] = []
 
         def report(progress: Progress) -> None:
+            if progress.loss is None:
+                bar.reset(task, completed=progress.step)  # so that the rate is that of this run alone
+                return
             smooth.append(progress.loss)
             del smooth[:-20]
             bar.update(task, completed=progress.step, loss=f"{sum(smooth) / len(smooth):.3f}")

@@ -63,11 +63,11 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands, after a step."""
+    """Where a run stands, after a step; ``loss`` is None where it is taken up again."""
 
     step: int
     steps: int
-    loss: float
+    loss: float | None
 
 
 class Trainer:

@@ -1,4 +1,4 @@
-"""``edgeagent run`` as a process of its own, supervised as systemd does it, and a real consumer of its messages."""
+"""``edgeagent run`` as a process of its own, supervised as systemd does it, and a real consumer of it."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from edgeagent.errors import DataError
 from edgeagent.qat.distillation import distillation_loss
 from edgeagent.qat.labelled import Sample
 from edgeagent.qat.onnx_export import export_onnx
-from edgeagent.qat.training import Recipe, Trainer
+from edgeagent.qat.training import Progress, Recipe, Trainer
 from tests.qat.models import SIZE, small_yolox
 from tests.qat.test_onnx_export import calibrated
 
@@ -48,13 +48,14 @@ def train(
         trainer.resume()
     losses: list[float] = []
 
-    def report(step: int, loss: float) -> None:
-        losses.append(loss)
-        if step == stop_after:
+    def report(progress: Progress) -> None:
+        assert progress.loss is not None
+        losses.append(progress.loss)
+        if progress.step == stop_after:
             raise StopError
 
     try:
-        trainer.run(lambda progress: report(progress.step, progress.loss))
+        trainer.run(report)
     except StopError:
         return losses
     export_onnx(network, folder / "q.onnx")
