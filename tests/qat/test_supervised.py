@@ -14,7 +14,7 @@ from edgeagent.errors import DataError
 from edgeagent.qat.graph import read_graph
 from edgeagent.qat.labelled import Sample
 from edgeagent.qat.supervised import Scale, assign, check_family, decode, iou, supervised_loss, yolox_scales
-from edgeagent.qat.training import Recipe, Trainer
+from edgeagent.qat.training import Progress, Recipe, Trainer
 from tests.qat.models import SIZE, small_relu_net, small_yolox
 from tests.qat.test_onnx_export import calibrated
 
@@ -191,7 +191,12 @@ def train(folder: Path, recipe: Recipe, pictures: Blocks, resume: bool = False) 
     if resume:
         trainer.resume()
     losses: list[float] = []
-    trainer.run(lambda progress: losses.append(progress.loss))
+
+    def note(progress: Progress) -> None:
+        assert progress.loss is not None
+        losses.append(progress.loss)
+
+    trainer.run(note)
     return losses
 
 
