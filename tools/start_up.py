@@ -1,0 +1,76 @@
+"""Seconds from starting ``edgeagent run`` to its first processed frame, and the memory it then takes.
+
+Starts the daemon as systemd does and waits for READY=1, which it sends with the first processed frame. The
+resident set is read after some seconds of detection.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from edgeagent.resources import sample_clip
+
+CONFIG = "cameras:\n  - {{name: clip, source: '{clip}', loop: true}}\n"
+
+
+def start_once(config: Path, settle: float) -> tuple[float, float]:
+    """Return seconds to the first processed frame, and megabytes resident ``settle`` seconds later."""
+    address = config.with_name("notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
+        notifications.bind(str(address))
+        notifications.settimeout(60)
+        started = time.monotonic()
+        with subprocess.Popen(
+            [sys.executable, "-m", "edgeagent", "run", "-c", str(config)],
+            env={**os.environ, "NOTIFY_SOCKET": str(address)},
+            stderr=subprocess.DEVNULL,
+        ) as daemon:
+            try:
+                while b"READY=1" not in notifications.recv(4096):
+                    pass
+                ready = time.monotonic() - started
+                time.sleep(settle)
+                resident = psutil.Process(daemon.pid).memory_info().rss / 1e6
+            finally:
+                daemon.terminate()
+    address.unlink()
+    return ready, resident
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--clip", type=Path, default=sample_clip())
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--settle", type=float, default=10.0, help="seconds before memory is read")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "edgeagent.yaml"
+        config.write_text(CONFIG.format(clip=arguments.clip.resolve()), encoding="utf-8")
+        measured = [start_once(config, arguments.settle) for _ in range(arguments.rounds)]
+    for name, unit, values in zip(
+        ("first processed frame after", "resident set"),
+        ("s", "MB"),
+        zip(*measured, strict=True),
+        strict=True,
+    ):
+        print(
+            f"{name}: median {statistics.median(values):.2f} {unit} "
+            f"({min(values):.2f} to {max(values):.2f}, {len(values)} starts)"
+        )
+
+
+if __name__ == "__main__":
+    main()
