@@ -17,7 +17,6 @@ from queue import Empty, SimpleQueue
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.camera.capture import Camera
 from edgeagent.detector import load_bundle_detector
-from edgeagent.errors import EdgeagentError
 from edgeagent.pipeline import STAGES, Pipeline, Result
 from edgeagent.resources import default_bundle
 from edgeagent.runtime.loading import choose_artefact
@@ -74,8 +73,7 @@ class Agent:
             self._report_until_stopped()
         finally:
             self.stop()
-        if self.pipeline.failure is not None:
-            raise EdgeagentError(f"detection failed: {self.pipeline.failure}") from self.pipeline.failure
+        self.pipeline.raise_failure()
 
     def request_stop(self) -> None:
         """Ask :meth:`run` to stop; may be called from a signal handler."""

@@ -21,6 +21,7 @@ from queue import SimpleQueue
 from edgeagent.camera.capture import Camera
 from edgeagent.camera.frame import Frame
 from edgeagent.detector import Buffers, Detector
+from edgeagent.errors import EdgeagentError
 from edgeagent.vision.detections import Detections
 from edgeagent.vision.letterbox import Fit
 
@@ -112,6 +113,17 @@ class Pipeline:
         self._free.put(None)
         for thread in self._threads:
             thread.join()
+
+    def raise_failure(self) -> None:
+        """Raise what ended the pipeline, if it was a failure.
+
+        Raises:
+            EdgeagentError: as a stage raised it, or around what it raised.
+        """
+        if isinstance(self.failure, EdgeagentError):
+            raise self.failure
+        if self.failure is not None:
+            raise EdgeagentError(f"detection failed: {self.failure}") from self.failure
 
     def _run(self, name: str, stage: Callable[[], None]) -> None:
         try:

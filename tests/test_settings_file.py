@@ -73,6 +73,12 @@ def test_programs_give_seconds() -> None:
     assert MqttSettings(keepalive="2s").keepalive == 2.0  # type: ignore[arg-type]
 
 
+def test_programs_may_name_a_clip_that_is_not_utf8() -> None:
+    name = os.fsdecode(b"\xff.mp4")
+    settings = Settings(cameras=(CameraSettings(name="clip", source=name),))
+    assert settings.cameras[0].source == name
+
+
 @pytest.mark.parametrize(
     ("text", "mistake"),
     [

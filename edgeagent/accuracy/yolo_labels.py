@@ -58,12 +58,12 @@ class LabelledPictures:
         if not pictures:
             raise DataError(f"{printable(images)}: no pictures here")
         files = {path.stem: path for path in labels.glob("*.txt")}
-        found = tuple(files.pop(picture.stem, None) for picture in pictures)
+        found = tuple(files.get(picture.stem) for picture in pictures)
         if not any(found):
             raise DataError(f"{printable(labels)}: no label file fits a picture of {printable(images)}")
-        if files:
-            first = printable(min(files.values()))
-            logger.warning("%d label files have no picture, the first is %s", len(files), first)
+        left = set(files.values()).difference(found)
+        if left:
+            logger.warning("%d label files have no picture, the first is %s", len(left), printable(min(left)))
         return cls(pictures, found)
 
     def __len__(self) -> int:

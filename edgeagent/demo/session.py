@@ -59,11 +59,7 @@ def run_demo(seconds: float, folder: Path, bundle: Path | None, source: str | No
             agent.stop()
             listener.stop()
             clip.close()
-    failure = agent.pipeline.failure
-    if isinstance(failure, EdgeagentError):
-        raise failure
-    if failure is not None:
-        raise EdgeagentError(f"detection failed: {failure}") from failure
+    agent.pipeline.raise_failure()
     if not clip.frames:
         raise CameraError(agent.cameras[0].status().last_error or f"no frame came in {lasted:.1f} s")
     result = summary(agent, telemetry, totals, listener.received, lasted)
@@ -89,6 +85,8 @@ def _watch(agent: Agent, until: float, totals: Counter[str], listener: Listener)
             camera = telemetry.cameras["demo"]
             if ended or (camera.failures and not camera.frames_captured):
                 break
+    if not console.is_terminal:
+        console.line()  # the table ends without one there
     return telemetry
 
 

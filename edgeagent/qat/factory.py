@@ -83,10 +83,10 @@ class Run:
 
     def __init__(self, source: Source, recipe: Recipe, work: Path, compiled: bool = True) -> None:
         self.source, self.recipe, self.work = source, recipe, work
-        work.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(recipe.seed)
         self.graph = read_graph(source.model)
         self._check_input()
+        work.mkdir(parents=True, exist_ok=True)
         pixels = source.description.input.mean == (0, 0, 0) and source.description.input.std == (1, 1, 1)
         self.network = Network(self.graph, plan_grids(self.graph, pixels), compiled)
 

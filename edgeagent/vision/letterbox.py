@@ -85,7 +85,6 @@ class Preprocessor:
         plain = tensor.dtype == np.uint8 and all((column == pixels).all() for column in self._values.T)
         self._in_place = plain and not self._nchw
         self._scratch = None if self._in_place else np.empty((spec.height, spec.width, 3), np.uint8)
-        self._padded: dict[int, tuple[int, int]] = {}
         self._fits: dict[tuple[int, int], Fit] = {}
 
     def write(self, picture: Image, buffer: Array) -> Fit:
@@ -93,16 +92,16 @@ class Preprocessor:
 
         Args:
             picture: (h, w, 3) uint8, BGR.
-            buffer: of the tensor's shape and dtype. Between calls nobody else may write into it.
+            buffer: of the tensor's shape and dtype; what it held is overwritten, the padding too.
         """
         fit = self._fit(picture.shape[0], picture.shape[1])
         canvas: Image = buffer[0] if self._scratch is None else self._scratch
-        address = canvas.__array_interface__["data"][0]
-        if self._padded.get(address) != fit.source:
-            canvas[...] = self._spec.letterbox.pad if self._spec.letterbox else 0
-            self._padded[address] = fit.source
         (top, left), (height, width) = fit.offset, fit.size
-        region = canvas[top : top + height, left : left + width]
+        rows = canvas[top : top + height]
+        region = rows[:, left : left + width]
+        if self._spec.letterbox:
+            for padding in (canvas[:top], canvas[top + height :], rows[:, :left], rows[:, left + width :]):
+                padding[...] = self._spec.letterbox.pad
         cv2.resize(picture, (width, height), dst=region, interpolation=cv2.INTER_LINEAR)
         if self._spec.colour == "rgb":
             cv2.cvtColor(region, cv2.COLOR_BGR2RGB, dst=region)

@@ -25,6 +25,8 @@ def suppress(candidates: Detections, iou_threshold: float) -> Detections:
         return candidates
     boxes = candidates.boxes.astype(np.float64)
     boxes[:, 2:] -= boxes[:, :2]  # OpenCV takes x, y, width, height
+    # it tells classes apart by moving each beyond the others' greatest x and y: right from 0 on only
+    boxes[:, :2] -= boxes[:, :2].min()
     kept = cv2.dnn.NMSBoxesBatched(
         boxes,  # type: ignore[arg-type]  # arrays are taken as well, and faster
         candidates.scores,  # type: ignore[arg-type]

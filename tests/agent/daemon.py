@@ -126,5 +126,5 @@ class Consumer:
 
     def _collect(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
         with self._changed:
-            self._messages.append((message.topic.removeprefix(self._prefix), message.payload))
+            self._messages.append((message.topic.removeprefix(self._prefix), bytes(message.payload)))
             self._changed.notify_all()

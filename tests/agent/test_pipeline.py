@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
 
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.camera.capture import Camera
+from edgeagent.camera.frame import Image
 from edgeagent.detector import Detector, load_bundle_detector
+from edgeagent.errors import EdgeagentError
 from edgeagent.pipeline import JOBS, STAGES, Pipeline, Result
 from edgeagent.resources import default_bundle, sample_clip
 from edgeagent.settings import CameraSettings
@@ -70,9 +71,9 @@ class Run:
             self.recorded[camera, stage] += 1
 
 
-def clip_frames(count: int) -> list[np.ndarray]:  # type: ignore[type-arg]
+def clip_frames(count: int) -> list[Image]:
     clip = cv2.VideoCapture(str(sample_clip()))
-    frames = [clip.read()[1] for _ in range(count)]
+    frames: list[Image] = [clip.read()[1].astype("uint8") for _ in range(count)]
     clip.release()
     return frames
 
@@ -147,3 +148,10 @@ def test_it_stops_while_no_camera_has_a_frame(detector: Detector, tmp_path: Path
     run.pipeline.stop()
     assert run.over.is_set()
     assert run.pipeline.failure is None
+
+
+def test_a_failure_is_raised_with_its_reason(detector: Detector, tmp_path: Path) -> None:
+    run = Run(detector, fail_at=0)
+    run.to_the_end(run.cameras(write_pictures(tmp_path / "pictures", 2)))
+    with pytest.raises(EdgeagentError, match="detection failed: no space left"):
+        run.pipeline.raise_failure()

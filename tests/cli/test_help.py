@@ -1,0 +1,98 @@
+"""``--help`` of every command works, and teaches."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from edgeagent import __version__
+from edgeagent.cli import main
+from tests.cli.command import edgeagent, wrong_use
+
+COMMANDS: dict[tuple[str, ...], str] = {
+    (): "first steps:",
+    ("run",): "a mistake is named with its line",
+    ("demo",): "writes an annotated clip",
+    ("eval",): "examples:",
+    ("qat",): "train a float ONNX detector to INT8",
+    ("qat", "train"): "example:",
+    ("bundle",): "verify hashes",
+    ("bundle", "check"): "Exit code 3 means",
+}
+
+
+def help_of(capsys: pytest.CaptureFixture[str], *command: str) -> str:
+    with pytest.raises(SystemExit) as caught:
+        main([*command, "--help"])
+    assert caught.value.code == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("command", "lesson"), COMMANDS.items())
+def test_help(capsys: pytest.CaptureFixture[str], command: tuple[str, ...], lesson: str) -> None:
+    text = help_of(capsys, *command)
+    assert text.startswith(f"usage: {' '.join(('edgeagent', *command))} ")
+    assert lesson in text
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_says_what_it_does(capsys: pytest.CaptureFixture[str], command: tuple[str, ...]) -> None:
+    text = help_of(capsys, *command)
+    text = text[text.index("options:") :].partition("\n\n")[0]
+    options = re.split(r"\n  (?=-)", text)[1:]
+    assert options
+    if command in (("bundle", "check"), ("eval",)):
+        options = [option for option in options if not option.startswith("--engine")]  # its choices say it
+    for option in options:
+        assert len(re.split(r"\s{2,}", option.strip())) >= 2, option
+
+
+@pytest.mark.parametrize("command", [(), ("run",), ("eval",), ("qat",), ("qat", "train"), ("bundle",)])
+def test_what_is_missing_is_named(capsys: pytest.CaptureFixture[str], command: tuple[str, ...]) -> None:
+    line = wrong_use(capsys, *command)
+    assert line.startswith(f"{' '.join(('edgeagent', *command))}: error: ")
+    assert "required" in line
+
+
+def test_examples_of_the_help_are_right(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each command line in a help text gets past the parser."""
+    texts = [help_of(capsys, *command) for command in COMMANDS]
+    lines = re.findall(r"^ +edgeagent ((?:.*\\\n)*.*)$", "\n".join(texts), re.MULTILINE)
+    examples = [line.replace("\\\n", " ").partition("   ")[0].split() for line in lines]
+    assert len(examples) >= 6
+    for example in examples:
+        try:
+            main([*example, "--help"])
+        except SystemExit as ended:
+            assert ended.code == 0, example
+        assert set(re.findall(r"--[a-z-]+", " ".join(example))) <= set(
+            re.findall(r"--[a-z-]+", capsys.readouterr().out)
+        )
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"edgeagent {__version__}\n"
+
+
+def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "invalid choice: 'fly'" in wrong_use(capsys, "fly")
+
+
+def test_it_starts_as_a_module() -> None:
+    assert edgeagent("--version") == (0, f"edgeagent {__version__}\n", "")
+    code, _, errors = edgeagent("eval")
+    assert code == 2
+    assert "Traceback" not in errors
+
+
+def test_help_needs_no_extra_package() -> None:
+    """A board that only detects has none of the extras."""
+    extras = "torch,onnx,rich,amqtt,pycocotools,ai_edge_litert,tflite_runtime"
+    for command in ((), ("demo",), ("eval",), ("qat", "train")):
+        code, output, errors = edgeagent(*command, "--help", without=extras)
+        assert (code, errors) == (0, "")
+        assert output.startswith("usage: ")

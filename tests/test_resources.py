@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from edgeagent import resources
+from edgeagent.bundle.reading import open_bundle
+from edgeagent.camera.clip import ClipSource
+
+
+def test_the_default_bundle_is_whole() -> None:
+    assert open_bundle(resources.default_bundle()).manifest.name == "coco-nano"
+
+
+def test_the_sample_clip_is_what_its_description_says() -> None:
+    source = ClipSource(resources.sample_clip())
+    source.open()
+    try:
+        assert (source.facts.size, source.facts.fps) == ((768, 576), 10.0)
+        assert source.read(None) is not None
+    finally:
+        source.close()
+
+
+def test_an_installed_program_has_its_bundle_inside(tmp_path: Path) -> None:
+    """In a checkout the bundle lies beside the package, in a wheel within it."""
+    package = tmp_path / "edgeagent"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    shutil.copy(resources.__file__, package)
+    program = "from edgeagent.resources import default_bundle, sample_clip; print(default_bundle())"
+    command = [sys.executable, "-c", program]
+
+    def bundle() -> Path:
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
+        return Path(done.stdout.rstrip("\n"))
+
+    assert bundle() == tmp_path / "models" / "coco-nano"
+    (package / "models" / "coco-nano").mkdir(parents=True)
+    assert bundle() == package / "models" / "coco-nano"

@@ -1,0 +1,72 @@
+"""SSD outputs as TFLite_Detection_PostProcess gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from edgeagent.bundle.manifest import DecoderSpec
+from edgeagent.runtime.engine import Array, TensorSpec
+from edgeagent.vision.decoder import build_decoder
+from edgeagent.vision.detections import Detections
+
+SIZE, PLACES = (320, 200), 6
+BOXES, KINDS, SCORES, COUNT = range(4)
+CONVERTED = (BOXES, KINDS, SCORES, COUNT)
+
+
+def outputs(count: int) -> list[Array]:
+    """Boxes, classes, scores, count; what lies beyond the count is left over from another picture."""
+    random = np.random.default_rng(8)
+    boxes = random.uniform(0, 1, (1, PLACES, 4)).astype(np.float32)
+    kinds = random.integers(0, 90, (1, PLACES)).astype(np.float32)
+    scores = np.array([[0.9, 0.7, 0.5, 0.3, 0.95, 0.95]], np.float32)
+    return [boxes, kinds, scores, np.array([count], np.float32)]
+
+
+def decode(given: Sequence[Array], score: float, order: Sequence[int] = CONVERTED) -> Detections:
+    turned = [given[index] for index in order]
+    tensors = [TensorSpec(f"out:{k}", array.shape, array.dtype) for k, array in enumerate(turned)]
+    return build_decoder(DecoderSpec(family="ssd"), tensors, [], SIZE, 90, 0.5).decode(turned, score)
+
+
+@pytest.mark.parametrize(
+    "order", [CONVERTED, (KINDS, SCORES, BOXES, COUNT), (COUNT, BOXES, KINDS, SCORES)], ids=str
+)
+@pytest.mark.parametrize(
+    ("count", "score"), [(4, 0.0), (4, 0.5), (4, 0.6), (2, 0.4), (0, 0.0), (6, 0.94), (4, 1.0)]
+)
+def test_boxes_are_read_in_any_place(order: Sequence[int], count: int, score: float) -> None:
+    given = outputs(count)
+    found = decode(given, score, order)
+    wanted = []
+    for k in range(count):
+        if given[SCORES][0, k] >= score:
+            top, left, bottom, right = given[BOXES][0, k].tolist()
+            box = [left * 320, top * 200, right * 320, bottom * 200]
+            wanted.append((box, float(given[SCORES][0, k]), int(given[KINDS][0, k])))
+    np.testing.assert_allclose(found.boxes, np.array([w[0] for w in wanted]).reshape(-1, 4), rtol=1e-6)
+    assert found.scores.tolist() == [w[1] for w in wanted]
+    assert found.classes.tolist() == [w[2] for w in wanted]
+    assert [str(a.dtype) for a in (found.boxes, found.scores, found.classes)] == [
+        "float32",
+        "float32",
+        "int32",
+    ]
+
+
+def test_one_place_only() -> None:
+    given = [array[:, :1] if array.ndim > 1 else array for array in outputs(1)]
+    assert decode(given, 0.8).scores.tolist() == pytest.approx([0.9])
+
+
+def test_the_outputs_are_not_kept() -> None:
+    given = outputs(4)
+    found = decode(given, 0.0)
+    boxes, scores = found.boxes.copy(), found.scores.copy()
+    for array in given:
+        array[...] = 0
+    np.testing.assert_array_equal(found.boxes, boxes)
+    np.testing.assert_array_equal(found.scores, scores)
