@@ -49,8 +49,8 @@ class InputSpec(Section):
         layout: order of the dimensions in the artefacts of this bundle.
         colour: order of the colour channels.
         mean: subtracted from each channel of the 0..255 picture, in the order of ``colour``.
-        std: divides each channel after the mean. Artefacts with an integer input take the 0..255
-            picture as it is: the scaling is part of their grid.
+        std: divides each channel after the mean. An integer input takes the code of the result on its
+            tensor's grid, or the pixel where it has none.
         letterbox: how pictures are fitted; None stretches them to the input size.
     """
 

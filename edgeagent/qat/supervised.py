@@ -24,6 +24,7 @@ from torch.nn import functional
 
 from edgeagent.errors import DataError
 from edgeagent.qat.graph import Graph
+from edgeagent.vision.decoder_yolox import LARGEST_EXPONENT
 
 FAMILY = "yolox"
 BOX_WEIGHT = 5.0
@@ -31,7 +32,6 @@ OVERLAP_COST = 3.0
 CENTRE_RADIUS = 2.5  # strides around the centre of an object
 BEST_OVERLAPS = 10
 OUTSIDE_COST = 1e5  # for a cell outside the box, and again for one outside the centre
-LARGEST_EXPONENT = 8.0  # a box of 2981 strides: wider than any input, narrower than infinity
 EPSILON = 1e-7
 
 

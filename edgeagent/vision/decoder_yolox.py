@@ -16,6 +16,8 @@ from edgeagent.vision.detections import Detections
 from edgeagent.vision.heads import FloatArray, Scale, cell_grid, find_scales, logit, sigmoid
 from edgeagent.vision.nms import suppress
 
+LARGEST_EXPONENT = 8.0  # a box of 2981 strides: wider than any input, narrower than infinity
+
 
 class YoloxDecoder:
     """Raw per-scale heads: box, objectness and classes, before any activation.
@@ -89,7 +91,8 @@ class YoloxConcatenatedDecoder:
 
 
 def _boxes(raw: FloatArray, grid: FloatArray, stride: FloatArray | np.float32) -> FloatArray:
-    return corners((raw[:, :2] + grid) * stride, np.exp(raw[:, 2:]) * stride)
+    size = np.exp(np.minimum(raw[:, 2:], LARGEST_EXPONENT))
+    return corners((raw[:, :2] + grid) * stride, size * stride)
 
 
 def corners(centre: FloatArray, size: FloatArray) -> FloatArray:

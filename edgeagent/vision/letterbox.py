@@ -36,7 +36,7 @@ class Fit:
     scale: tuple[float, float]
 
     def to_source(self, detections: Detections) -> Detections:
-        """Move boxes from input pixels to pixels of the picture, clipped to it."""
+        """Move boxes from input pixels to pixels of the picture, clipped to it; those outside are dropped."""
         if not len(detections):
             return detections
         (top, left), (vertical, horizontal), (height, width) = self.offset, self.scale, self.source
@@ -44,7 +44,9 @@ class Fit:
         boxes /= np.float32([horizontal, vertical, horizontal, vertical])  # type: ignore[arg-type]
         np.clip(boxes[:, 0::2], 0, width, out=boxes[:, 0::2])
         np.clip(boxes[:, 1::2], 0, height, out=boxes[:, 1::2])
-        return Detections(boxes, detections.scores, detections.classes)
+        inside = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        moved = Detections(boxes, detections.scores, detections.classes)
+        return moved if inside.all() else moved.take(inside)
 
     def to_input(self, boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Move boxes (n, 4) x1 y1 x2 y2 from pixels of the picture to input pixels."""
