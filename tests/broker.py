@@ -59,6 +59,12 @@ class Mosquitto:
             self._process.wait(PATIENCE)
             self._process = None
 
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._process is not None
+        return self._process.pid
+
     def log(self) -> str:
         """What it has logged."""
         return self._log.read_text(encoding="utf-8", errors="replace")

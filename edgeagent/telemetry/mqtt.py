@@ -1,8 +1,9 @@
 """The connection to the broker: last will, retained state, bounded queue, honest failures.
 
 On every connect the device publishes ``status`` (``online``) and ``info``, both retained; the broker
-publishes ``offline`` for it when it vanishes; a clean stop publishes ``stopped``. QoS 1 messages wait in a
-bounded queue while the broker is away; QoS 0 messages are dropped then. Both kinds of loss are counted.
+publishes ``offline`` for it when it vanishes; a clean stop publishes ``stopped``. While the broker is away,
+QoS 1 messages wait in a bounded queue, of which the oldest make room, and QoS 0 messages are dropped. Both
+kinds of loss are counted.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import logging
 import ssl
 import sys
 import threading
+from collections import deque
 from typing import Any, Literal
 
 import paho.mqtt.client as paho
@@ -26,6 +28,7 @@ logger = logging.getLogger(__name__)
 State = Literal["connecting", "connected", "refused", "disconnected"]
 PROTOCOLS = {"5": paho.MQTTv5, "3.1.1": paho.MQTTv311}
 STOP_TIMEOUT_S = 1.0
+BESIDE_QUEUE = 100  # messages that paho holds when the queue is handed to it: state, and those in flight
 
 
 class MqttPublisher:
@@ -39,8 +42,6 @@ class MqttPublisher:
     Attributes:
         state: of the connection; ``connected`` only once the broker has accepted it.
         last_error: why the broker was refused or lost last.
-        published: messages handed over, by kind of topic.
-        acknowledged: QoS 1 messages that the broker has acknowledged.
         dropped: messages lost because the broker was away too long, or not connected (QoS 0).
 
     Raises:
@@ -51,10 +52,10 @@ class MqttPublisher:
         self._settings, self._prefix, self._info = settings, f"{ROOT}/{device}", info
         self.state: State = "connecting"
         self.last_error: str | None = None
-        self.published: dict[str, int] = {}
-        self.acknowledged = 0
         self.dropped = 0
         self.changed = threading.Condition()
+        self._waiting: deque[tuple[str, bytes]] = deque()
+        self._stopping = False
         self._client = self._make_client(device)
 
     @property
@@ -68,26 +69,21 @@ class MqttPublisher:
         self._client.connect_async(host, port, keepalive=max(1, round(self._settings.keepalive)))
         self._client.loop_start()
 
-    def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool = False) -> None:
+    def publish(self, topic: str, payload: bytes, *, qos: Literal[0, 1]) -> None:
         """Hand a message over; ``topic`` is below the device's prefix."""
-        if qos == 0 and self.state != "connected":
-            self.dropped += 1
-            return
-        result = self._client.publish(f"{self._prefix}/{topic}", payload, qos, retain)
+        with self.changed:
+            if self.state != "connected":
+                self._keep(topic, payload, qos)
+                return
+        result = self._client.publish(f"{self._prefix}/{topic}", payload, qos)
         if result.rc == paho.MQTT_ERR_QUEUE_SIZE or (qos == 0 and result.rc != paho.MQTT_ERR_SUCCESS):
             self.dropped += 1
-            return
-        kind = topic.split("/")[0]
-        self.published[kind] = self.published.get(kind, 0) + 1
 
     def stop(self) -> None:
         """Publish ``stopped`` and disconnect, within :data:`STOP_TIMEOUT_S` and the broker's answer."""
+        self._stopping = True
         if self.state == "connected":
-            message = self._publish_status("stopped")
-            try:
-                message.wait_for_publish(STOP_TIMEOUT_S)
-            except (RuntimeError, ValueError) as error:
-                logger.warning("broker %s: the last message was not sent (%s)", self.address, error)
+            self._await(self._publish_status("stopped"))
             self._client.disconnect()
             self._client.loop_stop()
         else:
@@ -105,7 +101,7 @@ class MqttPublisher:
             client_id=f"edgeagent-{device}",
             protocol=PROTOCOLS[settings.protocol],
         )
-        client.max_queued_messages_set(settings.queue)
+        client.max_queued_messages_set(settings.queue + BESIDE_QUEUE)
         client.reconnect_delay_set(max(1, round(settings.retry_first)), max(1, round(settings.retry_longest)))
         client.will_set(f"{self._prefix}/status", b"offline", qos=1, retain=True)
         if settings.username is not None:
@@ -115,8 +111,27 @@ class MqttPublisher:
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
-        client.on_publish = self._on_publish
         return client
+
+    def _keep(self, topic: str, payload: bytes, qos: int) -> None:
+        """Queue a message for the next connection, with the lock held."""
+        if qos == 0:
+            self.dropped += 1
+            return
+        if len(self._waiting) == self._settings.queue:
+            self._waiting.popleft()
+            self.dropped += 1
+        self._waiting.append((topic, payload))
+
+    def _await(self, message: paho.MQTTMessageInfo) -> None:
+        """Wait until the broker has acknowledged a message, or warn."""
+        try:
+            message.wait_for_publish(STOP_TIMEOUT_S)
+            problem = None if message.is_published() else "no answer"
+        except (RuntimeError, ValueError) as error:
+            problem = str(error)
+        if problem:
+            logger.warning("broker %s: the last message was not acknowledged: %s", self.address, problem)
 
     def _publish_status(self, status: Status) -> paho.MQTTMessageInfo:
         return self._client.publish(f"{self._prefix}/status", status.encode(), qos=1, retain=True)
@@ -131,7 +146,7 @@ class MqttPublisher:
             self.changed.notify_all()
         if state == "connected":
             logger.info("connected to broker %s", self.address)
-        elif news:
+        elif news and not self._stopping:
             logger.warning("broker %s %s; trying again", self.address, error or "disconnected")
 
     def _on_connect(self, client: paho.Client, data: Any, flags: Any, code: ReasonCode, more: Any) -> None:
@@ -140,7 +155,11 @@ class MqttPublisher:
             return
         self._publish_status("online")
         client.publish(f"{self._prefix}/info", self._info, qos=1, retain=True)
-        self._set_state("connected")
+        with self.changed:
+            while self._waiting:
+                topic, payload = self._waiting.popleft()
+                client.publish(f"{self._prefix}/{topic}", payload, qos=1)
+            self._set_state("connected")
 
     def _on_connect_fail(self, client: paho.Client, data: Any) -> None:
         # paho calls this while it handles the exception, but does not pass it on
@@ -154,10 +173,6 @@ class MqttPublisher:
             self._set_state("disconnected", f"was lost: {code}")
         else:
             self._set_state("disconnected")
-
-    def _on_publish(self, client: paho.Client, data: Any, mid: int, code: ReasonCode, more: Any) -> None:
-        # also called for QoS 0, once sent
-        self.acknowledged += 1
 
 
 def _read_password(settings: MqttSettings) -> str | None:
