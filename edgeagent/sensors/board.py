@@ -44,4 +44,4 @@ def _read(path: Path) -> str | None:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    return text.rstrip("\0").strip() or None  # device-tree strings end with NUL
+    return text.strip("\0 \n") or None  # device-tree strings end with NUL

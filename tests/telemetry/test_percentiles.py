@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from edgeagent.telemetry.percentiles import LEAST_NS, MOST_NS, Histogram, StageTimes
+
+
+def filled(durations_ns: np.ndarray) -> Histogram:
+    histogram = Histogram()
+    for duration in durations_ns.tolist():
+        histogram.record(int(duration))
+    return histogram
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_percentiles_are_within_one_percent(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    durations = np.exp(random.normal(math.log(12e6), 1.0, 2000)).clip(LEAST_NS, MOST_NS)
+    found = filled(durations).percentiles()
+    ordered = np.sort(durations) / 1e6
+    assert found.count == 2000
+    assert found.p50 == pytest.approx(ordered[1000], rel=0.011)
+    assert found.p90 == pytest.approx(ordered[1800], rel=0.011)
+    assert found.p99 == pytest.approx(ordered[1980], rel=0.011)
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [
+        (0, ""),
+        (4, ""),
+        (5, "p50"),
+        (63, "p50"),
+        (64, "p50 p90"),
+        (661, "p50 p90"),
+        (662, "p50 p90 p99"),
+    ],
+)
+def test_a_percentile_is_shown_only_from_enough_samples(count: int, shown: str) -> None:
+    found = filled(np.full(count, 5_000_000)).percentiles()
+    assert [name for name in ("p50", "p90", "p99") if getattr(found, name) is not None] == shown.split()
+
+
+def test_histograms_add_up() -> None:
+    random = np.random.default_rng(1)
+    parts = [random.uniform(1e6, 9e7, 400) for _ in range(3)]
+    total = Histogram()
+    for part in parts:
+        total.add(filled(part))
+    assert total.percentiles() == filled(np.concatenate(parts)).percentiles()
+
+
+def test_durations_out_of_range_count_in_the_outermost_bins() -> None:
+    low, high = filled(np.full(5, 0)), filled(np.full(5, 10 * MOST_NS))
+    assert low.percentiles().p50 == pytest.approx(LEAST_NS / 1e6, rel=0.01)
+    assert high.percentiles().p50 == pytest.approx(MOST_NS / 1e6, rel=0.02)
+
+
+def test_intervals_begin_anew_and_the_total_goes_on() -> None:
+    times = StageTimes(("inference", "decode"))
+    for _ in range(10):
+        times.record("inference", 20_000_000)
+    first = times.interval()
+    assert (first["inference"].count, first["decode"].count) == (10, 0)
+    for _ in range(7):
+        times.record("inference", 40_000_000)
+    second = times.interval()
+    assert second["inference"].count == 7
+    assert second["inference"].p50 == pytest.approx(40, rel=0.01)
+    assert times.total["inference"].count == 17
+    assert times.interval()["inference"].p50 is None
