@@ -28,7 +28,7 @@ class Message(BaseModel):
 class BoardInfo(Message):
     """The machine."""
 
-    model: str | None
+    model: str | None = None
     architecture: str
     system: str
     kernel: str
@@ -58,14 +58,14 @@ class CameraInfo(Message):
 
     name: str
     source: str
-    fps_asked: float | None
+    fps_asked: float | None = None
 
 
 class Info(Message):
     """``info``: what this device is; retained."""
 
     time: str
-    boot_id: str | None
+    boot_id: str | None = None
     agent: str
     packages: dict[str, str]
     board: BoardInfo
@@ -78,9 +78,9 @@ class StageReport(Message):
     """Times of one stage in the interval; a percentile without enough samples is absent."""
 
     count: int
-    p50_ms: float | None
-    p90_ms: float | None
-    p99_ms: float | None
+    p50_ms: float | None = None
+    p90_ms: float | None = None
+    p99_ms: float | None = None
 
 
 class CameraReport(Message):
@@ -94,7 +94,7 @@ class CameraReport(Message):
     frames_dropped: int
     reconnects: int
     failures: int
-    last_error: str | None
+    last_error: str | None = None
     stages: dict[str, StageReport]
 
 
@@ -114,14 +114,14 @@ class SystemReport(Message):
     agent_rss_mb: float
     memory_available_mb: float
     temperatures_c: dict[str, float]
-    power: PowerReport | None
+    power: PowerReport | None = None
 
 
 class Telemetry(Message):
     """``telemetry``: every few seconds."""
 
     time: str
-    boot_id: str | None
+    boot_id: str | None = None
     sequence: int
     uptime_s: float
     interval_s: float

@@ -1,6 +1,6 @@
 """Trees of /sys and /proc from text archives, in the format of node_exporter's fixtures.
 
-An archive is a comment, then for each file ``Path: ...``, ``Lines: n`` and its n lines. ``NULBYTE`` is the byte 0.
+An archive is a comment, then for each file ``Path: ...``, ``Lines: n``, n lines. ``NULBYTE`` is the byte 0.
 """
 
 from __future__ import annotations

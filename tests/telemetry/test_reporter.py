@@ -1,0 +1,89 @@
+"""Messages assembled from real parts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeagent.bundle.reading import open_bundle
+from edgeagent.camera.capture import Camera
+from edgeagent.camera.frame import Frame
+from edgeagent.pipeline import STAGES
+from edgeagent.resources import default_bundle
+from edgeagent.runtime.engine import EngineFacts
+from edgeagent.settings import CameraSettings
+from edgeagent.telemetry.messages import utc_time
+from edgeagent.telemetry.percentiles import StageTimes
+from edgeagent.telemetry.reporter import TelemetryReporter, build_detections, build_info
+from edgeagent.vision.detections import Detections
+from tests.camera.consumer import frames_of
+from tests.camera.media import write_pictures
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "1970-01-01T00:00:00.000Z"),
+        (1769860800.1239, "2026-01-31T12:00:00.123Z"),
+        (4102444800.0, "2100-01-01T00:00:00.000Z"),
+    ],
+)
+def test_time_stamps_are_utc_with_milliseconds(seconds: float, text: str) -> None:
+    assert utc_time(seconds) == text
+
+
+def test_detections_are_in_pixels_of_the_frame_and_rounded() -> None:
+    frame = Frame(np.zeros((48, 64, 3), np.uint8), 7, 1_000_000_000, 0.0)
+    found = Detections(
+        np.array([[1.04, 2.06, 30.5, 40.0]], np.float32),
+        np.array([0.87654], np.float32),
+        np.array([1], np.int32),
+    )
+    message = json.loads(build_detections(frame, found, ["a", "b"], 1_012_345_678).payload())
+    assert message == {
+        "time": "1970-01-01T00:00:00.000Z",
+        "sequence": 7,
+        "width": 64,
+        "height": 48,
+        "latency_ms": 12.3,
+        "detections": [{"label": "b", "score": 0.877, "box": [1.0, 2.1, 30.5, 40.0]}],
+    }
+
+
+def test_credentials_of_a_camera_are_not_published() -> None:
+    manifest = open_bundle(default_bundle()).manifest
+    camera = CameraSettings(name="yard", source="rtsp://viewer:secret@10.0.0.7/s", fps=15.0)
+    facts = EngineFacts("onnxruntime", "1.0", "CPUExecutionProvider", 1, 0.1)
+    payload = build_info(manifest, manifest.artefacts[0], facts, [camera]).payload().decode()
+    assert "secret" not in payload
+    assert "viewer" not in payload
+    assert json.loads(payload)["cameras"] == [
+        {"name": "yard", "source": "rtsp://***@10.0.0.7/s", "fps_asked": 15.0}
+    ]
+
+
+def test_a_camera_in_numbers(tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path / "pictures", 6)
+    camera = Camera(CameraSettings(name="yard", source=str(folder), pace="unthrottled"))
+    times = {"yard": StageTimes(STAGES)}
+    reporter = TelemetryReporter([camera], times)
+    with camera:
+        for _ in frames_of(camera):
+            times["yard"].record("end_to_end", 20_000_000)
+        first, second = reporter.build(3), reporter.build(4)
+    report = first.cameras["yard"]
+    assert (report.state, report.frames_captured, report.frames_processed) == ("ended", 6, 6)
+    assert report.fps_processed > 0
+    assert report.stages["end_to_end"].count == 6
+    assert report.stages["end_to_end"].p50_ms == pytest.approx(20, rel=0.01)
+    assert report.stages["inference"].p50_ms is None
+    assert "p90_ms" not in json.loads(first.payload())["cameras"]["yard"]["stages"]["end_to_end"]
+    assert (first.sequence, second.sequence) == (1, 2)
+    assert (first.messages_dropped, second.messages_dropped) == (3, 4)
+    assert second.cameras["yard"].frames_processed == 6
+    assert second.cameras["yard"].stages["end_to_end"].count == 0
+    assert second.cameras["yard"].fps_processed == 0
+    assert first.system.agent_rss_mb > 10
