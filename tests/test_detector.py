@@ -16,10 +16,11 @@ from edgeagent.detector import Detector, load_bundle_detector, load_detector
 from edgeagent.errors import BundleError, EngineError
 from edgeagent.resources import default_bundle, sample_clip
 from tests.bundle.tiny import fields
+from tests.data import shared
 from tests.runtime import cell_detector as cells
 from tests.runtime.onnx_graphs import FLOAT
 
-SSD = Path(__file__).parents[2] / "shared" / "models" / "ssd_mobilenet_v1_coco_quant_uint8.tflite"
+SSD = ("models", "ssd_mobilenet_v1_coco_quant_uint8.tflite")
 
 
 def frame(number: int = 12) -> Image:
@@ -161,7 +162,6 @@ def labels_index(detector: Detector, label: str) -> int:
 
 
 @pytest.mark.data
-@pytest.mark.skipif(not SSD.is_file(), reason="the shared models are not here")
 def test_a_tflite_detector_finds_people_in_the_sample_clip() -> None:
     labels = ["person", *(f"class {number}" for number in range(1, 90))]
     description = described(
@@ -170,6 +170,6 @@ def test_a_tflite_detector_finds_people_in_the_sample_clip() -> None:
                "mean": [127.5] * 3, "std": [127.5] * 3},
         decoder={"family": "ssd"},
     )  # fmt: skip
-    detector = load_detector(description, SSD, "tflite", (), 1, 0.65)
+    detector = load_detector(description, shared(*SSD), "tflite", (), 1, 0.65)
     found = detector.detect(frame(), detector.allocate(), 0.4)
     assert 0 in found.classes.tolist()

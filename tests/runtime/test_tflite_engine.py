@@ -12,9 +12,10 @@ import pytest
 from edgeagent.errors import EngineError
 from edgeagent.runtime.engine import Engine
 from edgeagent.runtime.tflite_engine import TfliteEngine
+from tests.data import shared
 from tests.runtime.tflite_graphs import CUSTOM, SHAPE, write_model
 
-SSD = Path(__file__).parents[3] / "shared" / "models" / "ssd_mobilenet_v1_coco_quant_uint8.tflite"
+SSD = ("models", "ssd_mobilenet_v1_coco_quant_uint8.tflite")
 VERSION = importlib.metadata.version("ai-edge-litert")
 RANDOM = np.random.default_rng(1)
 
@@ -134,10 +135,9 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
 
 
 @pytest.mark.data
-@pytest.mark.skipif(not SSD.is_file(), reason="the shared models are not here")
 class TestRealModel:
     def test_it_runs(self) -> None:
-        engine = TfliteEngine(SSD, 1)
+        engine = TfliteEngine(shared(*SSD), 1)
         (picture,) = engine.inputs
         assert (picture.shape, picture.dtype.name, picture.zero_point) == ((1, 300, 300, 3), "uint8", 128)
         assert [spec.shape for spec in engine.outputs] == [(1, 10, 4), (1, 10), (1, 10), (1,)]
@@ -147,7 +147,7 @@ class TestRealModel:
 
     def test_a_truncated_one_is_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "m.tflite"
-        content = SSD.read_bytes()
+        content = shared(*SSD).read_bytes()
         for size in (100, len(content) // 2, len(content) * 9 // 10):
             path.write_bytes(content[:size])
             assert refusal(path).startswith(f"ai-edge-litert {VERSION} cannot load it: ")
