@@ -28,18 +28,21 @@ from edgeagent import __version__
 from edgeagent.qat.fake_quantize import ActivationGrid, weight_scale
 from edgeagent.qat.graph import Node
 from edgeagent.qat.network import Network
+from edgeagent.qat.work_file import write_whole
 
 IR_VERSION = 8  # of ONNX 1.12: old enough for the ONNX Runtime of a JetPack 5 board
 PICTURE = "picture"
 
 
 def export_onnx(network: Network, path: Path) -> None:
-    """Write the network's weights and grids as a QDQ ONNX file, through a temporary file."""
+    """Write the network's weights and grids as a QDQ ONNX file.
+
+    Raises:
+        EdgeagentError: it cannot be written.
+    """
     model = _Writer(network).model()
     onnx.checker.check_model(model, full_check=True)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(model.SerializeToString())
-    temporary.replace(path)
+    write_whole(path, model.SerializeToString())
 
 
 class _Writer:

@@ -10,6 +10,7 @@ a resumed run continues as if it had not stopped.
 from __future__ import annotations
 
 import copy
+import io
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -24,6 +25,7 @@ from edgeagent.qat.distillation import distillation_loss
 from edgeagent.qat.labelled import Batch, Sample, collate
 from edgeagent.qat.network import Network
 from edgeagent.qat.supervised import supervised_loss, yolox_scales
+from edgeagent.qat.work_file import write_whole
 
 SCALE_RATE = 5.0  # times the weight rate: 1e-3 on the logarithm of the scale
 ZERO_POINT_RATE = 100.0  # times the weight rate: 0.02 codes a step
@@ -158,8 +160,11 @@ class Trainer:
         return loss
 
     def save(self) -> None:
-        """Write the checkpoint, through a temporary file."""
-        temporary = self._checkpoint.with_name(self._checkpoint.name + ".part")
+        """Write the checkpoint.
+
+        Raises:
+            EdgeagentError: it cannot be written; an older one is as it was.
+        """
         state = {
             "recipe": asdict(self._recipe),
             "network": self._network.state_dict(),
@@ -167,8 +172,9 @@ class Trainer:
             "optimizer": self._optimizer.state_dict(),
             "step": self._step,
         }
-        torch.save(state, temporary)
-        temporary.replace(self._checkpoint)
+        content = io.BytesIO()
+        torch.save(state, content)
+        write_whole(self._checkpoint, content.getvalue())
 
     def _batches(self) -> Iterator[Batch]:
         size = self._recipe.batch

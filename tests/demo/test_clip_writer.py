@@ -12,7 +12,7 @@ from edgeagent.camera.frame import Image
 from edgeagent.demo.clip_writer import ClipWriter
 from edgeagent.errors import EdgeagentError
 from tests.camera.media import grey, number_of
-from tests.demo.small_disk import on_small_disk
+from tests.small_disk import on_small_disk
 
 
 def frames_of(path: Path) -> list[Image]:

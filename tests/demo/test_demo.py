@@ -15,8 +15,8 @@ from edgeagent.cli import main
 from edgeagent.resources import sample_clip
 from tests.camera.media import write_clip
 from tests.cli.command import edgeagent, mistake, the_line, wrong_use
-from tests.demo.small_disk import on_small_disk
 from tests.runtime import cell_detector as cells
+from tests.small_disk import on_small_disk
 
 Capture = pytest.CaptureFixture[str]
 ODD = os.fsdecode(b"\xff")

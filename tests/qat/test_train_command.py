@@ -17,6 +17,7 @@ import yaml
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.cli import main
 from tests.qat.models import SIZE, small_yolox
+from tests.small_disk import on_small_disk
 
 STEPS = 4
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}  # a second thread only costs on a network this small
@@ -123,6 +124,15 @@ def test_killed_and_resumed_it_gives_the_same_bundle(data: Path, tmp_path: Path)
     resumed = train(data, parts, *more, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert hashes(parts) == hashes(whole)
+
+
+def test_a_full_disk_ends_in_one_sentence(data: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    full = on_small_disk(disk, "120k", command(data, disk / "bundle"))
+    assert full.returncode == 1
+    assert "Traceback" not in full.stderr
+    assert "checkpoint.pt: cannot be written (No space left on device)" in full.stderr.splitlines()[-1]
 
 
 def test_labels_join_the_training_and_the_record(data: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 _UNSHARE = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-euc"]
 _MOUNT = 'mount -t tmpfs -o size="$1" tmpfs "$0"; shift; exec "$@"'
 
