@@ -63,6 +63,9 @@ class InputSpec(Section):
     letterbox: Letterbox | None = Letterbox()
 
 
+Role = Literal["box", "objectness", "classes"]
+
+
 class OutputSpec(Section):
     """One raw output tensor of an artefact that ends at its head convolutions.
 
@@ -73,7 +76,7 @@ class OutputSpec(Section):
     """
 
     name: str
-    role: Literal["box", "objectness", "classes"]
+    role: Role
     stride: PositiveInt
 
 

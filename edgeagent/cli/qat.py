@@ -62,6 +62,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     train.add_argument(
         "--out", type=Path, required=True, metavar="BUNDLE", help="directory of the new bundle"
     )
+    train.add_argument(
+        "--format",
+        action="append",
+        choices=("onnx", "tflite"),
+        help="artefact to export; repeat for more (default: all)",
+    )
     train.add_argument("--replace", action="store_true", help="replace an existing bundle there")
     train.add_argument("--steps", type=int, default=500, help="optimiser steps (default %(default)s)")
     train.add_argument("--batch", type=int, default=16, help="pictures a step (default %(default)s)")

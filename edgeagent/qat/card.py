@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from edgeagent.bundle.manifest import Measurement, ModelDescription, OperatorCounts
+from edgeagent.bundle.manifest import Measurement, ModelDescription
+from edgeagent.qat.exports import Exported
 
 
 def card_text(
     description: ModelDescription,
     measurements: Sequence[Measurement],
-    operators: OperatorCounts,
+    artefacts: Sequence[Exported],
     recipe: dict[str, Any],
 ) -> str:
     """Return the card as Markdown."""
@@ -31,8 +32,13 @@ def card_text(
         "",
         "## Integer operators",
         "",
-        f"As ONNX Runtime optimises the artefact: {_counts(operators.integer)} on integers; "
-        f"{_counts(operators.float)} on floats.",
+        "As the engine of each artefact runs them:",
+        "",
+        *(
+            f"- `{item.path.name}`: {_counts(item.operators.integer)} on integers; "
+            f"{_counts(item.operators.float)} on floats."
+            for item in artefacts
+        ),
         "",
         "## Recipe",
         "",
@@ -47,14 +53,15 @@ def _measured(measurements: Sequence[Measurement]) -> list[str]:
         return ["Nothing: no labelled pictures were given."]
     first = measurements[0]
     rows = [
-        f"| {item.state} | {item.method} | {item.map50_95:.3f} | {item.map50:.3f} |" for item in measurements
+        f"| {item.state} | {item.method} | {item.engine} | {item.map50_95:.3f} | {item.map50:.3f} |"
+        for item in measurements
     ]
     return [
-        f"COCO mAP (pycocotools) on {first.images} pictures the model was not trained on, through the engine "
-        f"that serves ({first.engine}); score threshold .01, IoU threshold of non-maximum suppression .65.",
+        f"COCO mAP (pycocotools) on {first.images} pictures the model was not trained on, through the "
+        "engines that serve; score threshold .01, IoU threshold of non-maximum suppression .65.",
         "",
-        "| state | method | mAP50-95 | mAP50 |",
-        "|---|---|---|---|",
+        "| state | method | engine | mAP50-95 | mAP50 |",
+        "|---|---|---|---|---|",
         *rows,
         "",
         f"Hash of pictures and labels: `{first.data_sha256}`.",

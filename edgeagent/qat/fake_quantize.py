@@ -190,8 +190,14 @@ class Convolution(_Switchable):
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (batch, in, h, w)."""
         weight = self.weight() if self.mode == "float" else fake_quantize_weight(self.weight())
-        top, left, bottom, right = self.pads
-        if (top, left) == (bottom, right):
-            return nn.functional.conv2d(x, weight, self.bias(), padding=(top, left), **self.options)
-        padded = nn.functional.pad(x, (left, right, top, bottom))
-        return nn.functional.conv2d(padded, weight, self.bias(), **self.options)
+        return convolve(x, weight, self.bias(), self.pads, self.options)
+
+
+def convolve(
+    x: Tensor, weight: Tensor, bias: Tensor | None, pads: tuple[int, int, int, int], options: dict[str, Any]
+) -> Tensor:
+    """Convolve (batch, in, h, w) with pads (top, left, bottom, right), as ONNX counts them."""
+    top, left, bottom, right = pads
+    if (top, left) == (bottom, right):
+        return nn.functional.conv2d(x, weight, bias, padding=(top, left), **options)
+    return nn.functional.conv2d(nn.functional.pad(x, (left, right, top, bottom)), weight, bias, **options)

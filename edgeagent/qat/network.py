@@ -7,6 +7,7 @@ runs in float (the teacher, the reference), observes (calibration) or fake-quant
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from operator import getitem
 from typing import Literal, cast
@@ -47,7 +48,7 @@ class Network(nn.Module):
         self.compiled = kernels.compiled
         self.grids = nn.ModuleList(ActivationGrid(grid.fixed) for grid in plan.grids)
         self.convolutions = nn.ModuleDict()
-        self.body = _Builder(self, kernels).build()
+        self.body = _Training(self, kernels).build()
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, ...]:
         """Return the head tensors, each (batch, channels, h, w), for pictures (batch, 3, h, w)."""
@@ -76,16 +77,24 @@ def _module_name(node: Node) -> str:
     return node.name.replace(".", "_")  # a module's name must not contain dots
 
 
-class _Builder:
-    """Emits one fx call per node."""
+class Builder(ABC):
+    """Emits one fx call per node of a network's graph; which modules compute is the choice of a subclass.
 
-    def __init__(self, network: Network, kernels: Kernels) -> None:
-        self._network, self._kernels = network, kernels
+    Attributes:
+        quantizes_moves: whether a tensor whose values were only moved passes a quantizer again, which
+            changes nothing but tells a converter its grid.
+    """
+
+    quantizes_moves = False
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
         self._calls = fx.Graph()
         self._modules = nn.ModuleDict()
         self._values: dict[str, fx.Node] = {}
 
     def build(self) -> fx.GraphModule:
+        """Return the module, from (batch, 3, h, w) float32 to the head tensors."""
         graph, plan = self._network.graph, self._network.plan
         self._values[graph.input] = self._quantized(graph.input, self._calls.placeholder("pictures"))
         silu_products = {node.outputs[0] for node in plan.silu.values()}
@@ -99,7 +108,7 @@ class _Builder:
 
     def _emit(self, node: Node) -> None:
         if node.operator == "Conv":
-            value = self._call_module(self._convolution(node), self._values[node.inputs[0]])
+            value = self._call_module(self.convolution(node), self._values[node.inputs[0]])
         else:
             function = build_function(node, self._network.graph.constants)
             tensors = [self._values[name] for name in node.inputs if name in self._values]
@@ -107,26 +116,29 @@ class _Builder:
         if len(node.outputs) > 1:
             for position, name in enumerate(node.outputs):
                 self._values[name] = self._calls.call_function(getitem, (value, position))
+                self._values[name] = self._moved(name, self._values[name])
             return
         tensor = node.outputs[0]
-        if tensor in self._network.plan.silu:
-            self._emit_silu(tensor, value)
+        product = self._network.plan.silu.get(tensor)
+        if product is not None:
+            module = self.silu(self._network.plan.of[tensor], self._network.plan.of[product.outputs[0]])
+            self._values[product.outputs[0]] = self._call_module(module, value)
+        elif keeps_codes(node):
+            self._values[tensor] = self._moved(tensor, value)
         else:
-            self._values[tensor] = value if keeps_codes(node) else self._quantized(tensor, value)
+            self._values[tensor] = self._quantized(tensor, value)
 
-    def _emit_silu(self, tensor: str, value: fx.Node) -> None:
-        product = self._network.plan.silu[tensor].outputs[0]
-        x, y = self._network.plan.of[tensor], self._network.plan.of[product]
-        module = FakeQuantizeSilu(x, self._grid(x), y, self._grid(y), self._kernels)
-        self._values[product] = self._call_module(module, value)
+    def _moved(self, tensor: str, value: fx.Node) -> fx.Node:
+        return self._quantized(tensor, value) if self.quantizes_moves else value
 
     def _quantized(self, tensor: str, value: fx.Node) -> fx.Node:
         index = self._network.plan.of.get(tensor)
         if index is None:  # a convolution whose clamp comes next
             return value
-        return self._call_module(FakeQuantize(index, self._grid(index), self._kernels), value)
+        return self._call_module(self.quantizer(index), value)
 
-    def _grid(self, index: int) -> ActivationGrid:
+    def grid(self, index: int) -> ActivationGrid:
+        """Return the grid at a position of the plan."""
         return cast(ActivationGrid, self._network.grids[index])
 
     def _call_module(self, module: nn.Module, value: fx.Node) -> fx.Node:
@@ -134,7 +146,33 @@ class _Builder:
         self._modules[name] = module
         return self._calls.call_module(name, (value,))
 
-    def _convolution(self, node: Node) -> Convolution:
+    @abstractmethod
+    def quantizer(self, index: int) -> nn.Module:
+        """Return the module that puts a tensor on a grid of the plan."""
+
+    @abstractmethod
+    def silu(self, x: int, y: int) -> nn.Module:
+        """Return the module that computes SiLU between two grids of the plan."""
+
+    @abstractmethod
+    def convolution(self, node: Node) -> nn.Module:
+        """Return the module of a Conv node."""
+
+
+class _Training(Builder):
+    """The modules that are trained."""
+
+    def __init__(self, network: Network, kernels: Kernels) -> None:
+        super().__init__(network)
+        self._kernels = kernels
+
+    def quantizer(self, index: int) -> nn.Module:
+        return FakeQuantize(index, self.grid(index), self._kernels)
+
+    def silu(self, x: int, y: int) -> nn.Module:
+        return FakeQuantizeSilu(x, self.grid(x), y, self.grid(y), self._kernels)
+
+    def convolution(self, node: Node) -> nn.Module:
         constants = self._network.graph.constants
         weight = torch.from_numpy(constants[node.inputs[1]].copy())
         bias = torch.from_numpy(constants[node.inputs[2]].copy()) if len(node.inputs) > 2 else None

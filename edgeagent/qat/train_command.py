@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -17,19 +17,21 @@ from edgeagent import __version__
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate
 from edgeagent.accuracy.yolo_labels import LabelledPictures, Labels
 from edgeagent.bundle.golden import save_golden
-from edgeagent.bundle.manifest import Measurement, OperatorCounts
+from edgeagent.bundle.manifest import Measurement
 from edgeagent.bundle.writing import write_bundle
-from edgeagent.detector import load_detector
+from edgeagent.detector import Detector, load_detector
 from edgeagent.errors import ConfigurationError, DataError
 from edgeagent.model_description import describe_model
 from edgeagent.qat.card import card_text
+from edgeagent.qat.exports import FORMATS, Exported
 from edgeagent.qat.factory import CALIBRATION_PICTURES, PTQ_METHODS, Run, Source
 from edgeagent.qat.labelled import find_labels
+from edgeagent.qat.parity import reference_outputs, tolerance, worst_difference
 from edgeagent.qat.pictures import find_pictures
 from edgeagent.qat.supervised import check_family
 from edgeagent.qat.training import Progress, Recipe
 
-ARTEFACT = "model.onnx"
+State = Literal["float", "ptq", "qat"]
 GOLDEN_OUTPUTS = "golden/outputs.npz"
 SUPERVISED_WEIGHT = 0.5  # of the supervised loss beside the teacher's
 
@@ -39,6 +41,9 @@ def train(arguments: argparse.Namespace) -> int:
     console = Console(stderr=True)
     if arguments.out.exists() and not arguments.replace:
         raise ConfigurationError(f"{arguments.out}: exists already; choose another --out or give --replace")
+    formats = tuple(dict.fromkeys(arguments.format or FORMATS))
+    for name in formats:
+        FORMATS[name].check()
     validation = _validation(arguments)
     golden_pictures = find_pictures([arguments.golden]) if arguments.golden else []
     pictures = find_pictures(arguments.images)
@@ -62,22 +67,32 @@ def train(arguments: argparse.Namespace) -> int:
         arguments.out.with_name(f"{arguments.out.name}.work"),
         compiled=not arguments.no_compile,
     )
-    heads = ", ".join(f"{item.role}/{item.stride}" for item in run.outputs())
+    heads = ", ".join(f"{head.tensor} {head.shape[1:]}" for head in run.graph.heads)
     console.print(f"{len(run.network.convolutions)} convolutions; integer up to the heads {heads}")
     labelled = f", {len(labels)} of them labelled" if labels else ""
     console.print(f"{len(pictures)} pictures{labelled}; calibrating on {len(calibration)}")
     measurements = []
     if validation:  # the float model first: what is wrong with it is better known before the training
-        measurements.append(_measure(run, validation, "float", "as given", arguments.model, console))
+        detector = load_detector(description, arguments.model, "onnx", (), 0, IOU_THRESHOLD)
+        measurements.append(_measure(detector, validation, "float", "as given", console))
     ptq = run.calibrate()
     with _bar(console, recipe.steps) as report:
-        operators = run.train(report, resume=arguments.resume)
+        run.train(report, resume=arguments.resume)
+    with console.status(f"exporting {', '.join(formats)}"):
+        artefacts = run.export(formats)
     if validation:
-        states = [("ptq", f"{method} calibration", ptq[method]) for method in PTQ_METHODS]
-        states += [("qat", f"{recipe.steps} steps of {recipe.batch} pictures", run.artefact)]
-        measurements += [_measure(run, validation, *state, console) for state in states]
-    _write(arguments, run, golden_pictures, measurements, operators)
-    console.print(_table(measurements, operators))
+        states: list[tuple[State, str, Exported]] = [
+            ("ptq", f"{method} calibration", ptq[method]) for method in PTQ_METHODS
+        ]
+        trained = f"{recipe.steps} steps of {recipe.batch} pictures"
+        states += [("qat", trained, artefact) for artefact in artefacts]
+        for state, method, artefact in states:
+            detector = load_detector(
+                description, artefact.path, artefact.format, artefact.outputs, 0, IOU_THRESHOLD
+            )
+            measurements.append(_measure(detector, validation, state, method, console))
+    _write(arguments, run, golden_pictures, measurements, artefacts)
+    console.print(_table(measurements, artefacts))
     console.print(f"bundle: {arguments.out}")
     return 0
 
@@ -117,17 +132,15 @@ def _bar(console: Console, steps: int) -> Iterator[Callable[[Progress], None]]:
 
 
 def _measure(
-    run: Run, validation: LabelledPictures, state: str, method: str, model: Path, console: Console
+    detector: Detector, validation: LabelledPictures, state: State, method: str, console: Console
 ) -> Measurement:
-    """Measure one state through ONNX Runtime."""
-    outputs = () if state == "float" else run.outputs()
-    detector = load_detector(run.source.description, model, "onnx", outputs, 0, IOU_THRESHOLD)
-    with console.status(f"measuring {state} ({method})"):
-        accuracy = evaluate(detector, validation)
+    """Measure a loaded model through its engine, and close it."""
     facts = detector.engine.facts
+    with console.status(f"measuring {state} ({method}) through {facts.engine}"):
+        accuracy = evaluate(detector, validation)
     detector.engine.close()
     return Measurement(
-        state=state,  # type: ignore[arg-type]  # one of the three by construction
+        state=state,
         method=method,
         engine=f"{facts.engine} {facts.version} {facts.delegate}",
         map50_95=round(accuracy.map50_95, 4),
@@ -142,47 +155,43 @@ def _write(
     run: Run,
     golden_pictures: list[Path],
     measurements: list[Measurement],
-    operators: OperatorCounts,
+    artefacts: Sequence[Exported],
 ) -> None:
-    recipe = run.recipe_record()
-    artefact = {
-        "file": ARTEFACT,
-        "format": "onnx",
-        "grid": "a",
-        "outputs": run.outputs(),
-        "operators": operators,
-    }
+    description, recipe = run.source.description, run.recipe_record()
     manifest: dict[str, Any] = {
-        **run.source.description.model_dump(),
-        "artefacts": [artefact],
+        **description.model_dump(),
+        "artefacts": [artefact.entry() for artefact in artefacts],
         "evidence": {"measurements": measurements, "recipe": recipe},
         "minimum_agent_version": __version__,
     }
-    card = card_text(run.source.description, measurements, operators, recipe)
-    files: dict[str, Path | bytes] = {ARTEFACT: run.artefact, "card.md": card.encode()}
+    files: dict[str, Path | bytes] = {artefact.path.name: artefact.path for artefact in artefacts}
+    files["card.md"] = card_text(description, measurements, artefacts, recipe).encode()
     if golden_pictures:
         outputs = run.work / "golden.npz"
-        golden, tolerance = run.golden(golden_pictures)
+        golden = reference_outputs(run.network, description.input, golden_pictures)
         save_golden(outputs, golden)
         names = [f"golden/{path.name}" for path in golden_pictures]
         if len(set(names)) != len(names):
             raise DataError(f"{arguments.golden}: two golden pictures have the same name; rename one")
         files |= {GOLDEN_OUTPUTS: outputs, **dict(zip(names, golden_pictures, strict=True))}
-        manifest["golden"] = {"pictures": names, "outputs": GOLDEN_OUTPUTS, "tolerance": tolerance}
+        worst = [worst_difference(item, description.input, golden_pictures, golden) for item in artefacts]
+        manifest["golden"] = {"pictures": names, "outputs": GOLDEN_OUTPUTS, "tolerance": tolerance(worst)}
     write_bundle(arguments.out, manifest, files, replace=arguments.replace)
 
 
-def _table(measurements: list[Measurement], operators: OperatorCounts) -> Table:
-    integer, real = sum(operators.integer.values()), sum(operators.float.values())
-    convolutions = operators.integer.get("QLinearConv", 0)
-    table = Table(
-        title="through ONNX Runtime",
-        caption=f"{convolutions} QLinearConv, no float convolution; {integer} integer, {real} float in all",
-    )
-    for column in ("state", "method", "mAP50-95", "mAP50", "pictures"):
+def _table(measurements: Sequence[Measurement], artefacts: Sequence[Exported]) -> Table:
+    counts = [
+        f"{artefact.path.name}: {sum(artefact.operators.integer.values())} integer operators, "
+        f"{sum(artefact.operators.float.values())} float ({', '.join(artefact.operators.float) or 'none'})"
+        for artefact in artefacts
+    ]
+    table = Table(caption="\n".join(counts))
+    for column in ("state", "method", "engine", "mAP50-95", "mAP50", "pictures"):
         table.add_column(column)
     for item in measurements:
-        table.add_row(item.state, item.method, f"{item.map50_95:.3f}", f"{item.map50:.3f}", str(item.images))
+        engine = item.engine.split()[0]
+        scores = (f"{item.map50_95:.3f}", f"{item.map50:.3f}", str(item.images))
+        table.add_row(item.state, item.method, engine, *scores)
     if not measurements:
-        table.add_row("qat", "accuracy not measured: no --val-images", "", "", "")
+        table.add_row("qat", "accuracy not measured: no --val-images", "", "", "", "")
     return table

@@ -56,7 +56,7 @@ def command(data: Path, out: Path, *more: str) -> list[str]:
         sys.executable,
         *("-m", "edgeagent", "qat", "train", "--no-compile"),
         *("--model", str(data / "small.onnx"), "--images", str(data / "pictures"), "--out", str(out)),
-        *("--steps", str(STEPS), "--batch", "4"),
+        *("--steps", str(STEPS), "--batch", "4", "--format", "onnx"),
         *more,
     ]
 
@@ -78,21 +78,26 @@ def hashes(bundle: Path) -> dict[str, str]:
 def test_pictures_and_a_model_become_a_bundle_with_evidence(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "bundle"
     validation = ("--val-images", str(data / "pictures"), "--val-labels", str(data / "labels"))
-    done = train(data, out, "--golden", str(data / "golden"), *validation)
+    done = train(data, out, "--golden", str(data / "golden"), *validation, "--format", "tflite")
     assert done.returncode == 0, done.stderr
     assert f"{STEPS}/{STEPS}" in done.stderr
-    assert "QLinearConv, no float convolution" in done.stderr
+    assert "model.onnx: " in done.stderr
     bundle = open_bundle(out)
-    (artefact,) = bundle.manifest.artefacts
-    assert artefact.operators is not None
-    assert artefact.operators.integer["QLinearConv"] == 13
-    assert not any("Conv" in name for name in artefact.operators.float)
+    onnx, tflite = bundle.manifest.artefacts
+    assert onnx.operators is not None
+    assert tflite.operators is not None
+    assert onnx.operators.integer["QLinearConv"] == 13
+    assert not any("Conv" in name for name in onnx.operators.float)
+    assert tflite.operators.integer["CONV_2D"] + tflite.operators.integer["DEPTHWISE_CONV_2D"] == 13
+    assert tflite.operators.float == {}
     evidence = bundle.manifest.evidence
-    assert [item.state for item in evidence.measurements] == ["float", "ptq", "ptq", "qat"]
+    assert [item.state for item in evidence.measurements] == ["float", "ptq", "ptq", "qat", "qat"]
+    assert [item.engine.split()[0] for item in evidence.measurements[3:]] == ["onnxruntime", "tflite"]
     assert {item.images for item in evidence.measurements} == {8}
     assert evidence.recipe["steps"] == STEPS
     assert "8 pictures" in (out / "card.md").read_text(encoding="utf-8")
-    assert main(["bundle", "check", str(out)]) == 0
+    for engine in ("onnxruntime", "tflite"):
+        assert main(["bundle", "check", str(out), "--engine", engine]) == 0
 
 
 def test_the_same_seed_gives_the_same_bundle_and_another_seed_another(data: Path, tmp_path: Path) -> None:

@@ -1,0 +1,127 @@
+"""Writing the trained grid as a full-integer TFLite artefact, through litert-torch.
+
+::
+
+    network -> deployed form (real quantize operators) -> channels last -> litert-torch -> flatbuffer
+        -> refused if any operator computes on floats
+
+The artefact takes the picture as int8 (1, height, width, 3), pixels less 128 when the network takes 0..255
+as it is, and gives int8 head tensors (1, h, w, channels), each on its own grid.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import torch
+
+from edgeagent.bundle.manifest import OperatorCounts
+from edgeagent.errors import ConfigurationError, DataError
+from edgeagent.qat.deployed import build_deployed
+from edgeagent.qat.network import Network
+from edgeagent.qat.work_file import write_whole
+
+
+def check_converter() -> None:
+    """Make sure that litert-torch is there.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    try:
+        with _captured():
+            import litert_torch  # noqa: F401
+    except ImportError as error:
+        raise ConfigurationError(
+            f"a TFLite artefact needs litert-torch ({error}); pip install 'edgeagent[qat]', or ask for "
+            "--format onnx alone"
+        ) from error
+
+
+def export_tflite(network: Network, path: Path) -> None:
+    """Write the network's weights and grids as a TFLite file; about a minute for a hundred convolutions.
+
+    Raises:
+        ConfigurationError: litert-torch is missing.
+        DataError: the graph cannot be converted, or not completely to integers.
+        EdgeagentError: the file cannot be written.
+    """
+    check_converter()
+    with _captured() as said, tempfile.TemporaryDirectory() as folder:
+        converted = Path(folder) / "converted.tflite"
+        try:
+            _convert(network, converted)
+        except Exception as error:  # the converter raises many types
+            said.seek(0)
+            last = (said.read().decode(errors="replace").strip().splitlines() or [""])[-1]
+            raise DataError(
+                f"{path}: litert-torch cannot convert the graph ({error or type(error).__name__}; {last}); "
+                "ask for --format onnx alone"
+            ) from error
+        content = converted.read_bytes()
+    floating = count_tflite_operators(content).float
+    if floating:
+        raise DataError(f"{path}: these operators would compute on floats: {floating}")
+    write_whole(path, content)
+
+
+def _convert(network: Network, path: Path) -> None:
+    import litert_torch
+    from litert_torch.quantize.pt2e_quantizer import PT2EQuantizer, get_symmetric_quantization_config
+    from litert_torch.quantize.quant_config import QuantConfig
+
+    _, channels, height, width = network.graph.input_shape
+    pictures = torch.zeros(1, height, width, channels)
+    heads = list(range(len(network.graph.heads)))
+    module = litert_torch.to_channel_last_io(build_deployed(network), args=[0], outputs=heads)
+    # no calibration happens: the quantizer only tells the converter that the operators are to be kept
+    scheme = get_symmetric_quantization_config(is_per_channel=True, is_qat=True)
+    config = QuantConfig(pt2e_quantizer=PT2EQuantizer().set_global(scheme))
+    litert_torch.convert(module.eval(), (pictures,), quant_config=config).export(str(path))
+
+
+def count_tflite_operators(content: bytes) -> OperatorCounts:
+    """Return the operators of a TFLite file by name; those that touch a float tensor count as float."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    names = _names(schema.BuiltinOperator)
+    floats = {schema.TensorType.FLOAT16, schema.TensorType.FLOAT32, schema.TensorType.FLOAT64}
+    integer, real = Counter[str](), Counter[str]()
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            code = model.operatorCodes[operator.opcodeIndex]
+            used = [index for index in (*operator.inputs, *operator.outputs) if index >= 0]
+            touches_float = any(graph.tensors[index].type in floats for index in used)
+            (real if touches_float else integer)[names[code.builtinCode]] += 1
+    return OperatorCounts(integer=dict(sorted(integer.items())), float=dict(sorted(real.items())))
+
+
+def _names(enumeration: type) -> dict[int, str]:
+    return {value: name for name, value in vars(enumeration).items() if not name.startswith("_")}
+
+
+@contextmanager
+def _captured() -> Iterator[IO[bytes]]:
+    """Keep what the converter, its C++ part too, says on standard error and output; it says a lot."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as said:
+        kept = os.dup(1), os.dup(2)
+        try:
+            os.dup2(said.fileno(), 1)
+            os.dup2(said.fileno(), 2)
+            yield said
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for descriptor, number in zip(kept, (1, 2), strict=True):
+                os.dup2(descriptor, number)
+                os.close(descriptor)

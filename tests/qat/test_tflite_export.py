@@ -1,0 +1,112 @@
+"""The TFLite artefact: integers only, channels last, and computing what was trained."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from edgeagent.qat.deployed import build_deployed
+from edgeagent.qat.fake_quantize import ActivationGrid
+from edgeagent.qat.network import Network
+from edgeagent.qat.tflite_export import count_tflite_operators, export_tflite
+from edgeagent.runtime.tflite_engine import TfliteEngine
+from tests.qat.models import SIZE, small_relu_net, small_yolox
+from tests.qat.test_onnx_export import calibrated
+
+Reals = npt.NDArray[np.float32]
+
+PICTURE = np.random.default_rng(1).integers(0, 256, (1, SIZE, SIZE, 3), np.uint8)
+
+
+@torch.no_grad()
+def trained_answer(network: Network) -> list[Reals]:
+    heads = network(torch.from_numpy(PICTURE.transpose(0, 3, 1, 2).astype(np.float32)))
+    return [head.numpy() for head in heads]
+
+
+def steps_off(network: Network, artefact: Path) -> list[Reals]:
+    """Differences between the artefact in its engine and the trained network, by head, in steps."""
+    engine = TfliteEngine(artefact, 1)
+    outputs = [spec.allocate() for spec in engine.outputs]
+    engine.infer([(PICTURE.astype(np.int16) - 128).astype(np.int8)], outputs)
+    differences = []
+    for head, spec, codes, wanted in zip(
+        network.graph.heads, engine.outputs, outputs, trained_answer(network), strict=True
+    ):
+        grid = cast(ActivationGrid, network.grids[network.plan.of[head.tensor]])
+        step, zero_point = grid.quantization()
+        assert spec.scale == pytest.approx(float(step))
+        assert spec.zero_point == zero_point - 128
+        differences.append(np.abs(spec.dequantize(codes).transpose(0, 3, 1, 2) - wanted) / step)
+    return differences
+
+
+@pytest.mark.parametrize("build", [small_yolox, small_relu_net])
+@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
+def test_the_engine_computes_what_was_trained(
+    build: Callable[[Path], Path], memory: torch.memory_format, tmp_path: Path
+) -> None:
+    network = calibrated(build(tmp_path / "m.onnx"))
+    network.to(memory_format=memory)  # type: ignore[call-overload]
+    export_tflite(network, tmp_path / "q.tflite")
+    for difference in steps_off(network, tmp_path / "q.tflite"):
+        assert difference.mean() < 0.6
+        assert difference.max() < 16
+
+
+def test_every_operator_runs_on_integers(tmp_path: Path) -> None:
+    network = calibrated(small_yolox(tmp_path / "m.onnx"))
+    export_tflite(network, tmp_path / "q.tflite")
+    counts = count_tflite_operators((tmp_path / "q.tflite").read_bytes())
+    assert counts.float == {}
+    assert counts.integer["CONV_2D"] + counts.integer["DEPTHWISE_CONV_2D"] == len(network.convolutions)
+    assert counts.integer["LOGISTIC"] == counts.integer["MUL"] == len(network.plan.silu)
+    assert "QUANTIZE" not in counts.integer  # concat, pool and resize share the grid of their inputs
+
+
+def test_pictures_go_in_as_int8_channels_last(tmp_path: Path) -> None:
+    network = calibrated(small_yolox(tmp_path / "m.onnx"))
+    export_tflite(network, tmp_path / "q.tflite")
+    engine = TfliteEngine(tmp_path / "q.tflite", 1)
+    (spec,) = engine.inputs
+    assert (spec.shape, spec.dtype.name, spec.scale, spec.zero_point) == ((1, SIZE, SIZE, 3), "int8", 1, -128)
+    assert [output.shape for output in engine.outputs] == [
+        (1, *head.shape[2:], head.shape[1]) for head in network.graph.heads
+    ]
+
+
+def test_the_deployed_form_computes_what_the_trained_one_does(tmp_path: Path) -> None:
+    network = calibrated(small_yolox(tmp_path / "m.onnx"))
+    with torch.no_grad():
+        deployed = build_deployed(network)(torch.from_numpy(PICTURE.transpose(0, 3, 1, 2).astype(np.float32)))
+    for head, got, wanted in zip(network.graph.heads, deployed, trained_answer(network), strict=True):
+        grid = cast(ActivationGrid, network.grids[network.plan.of[head.tensor]])
+        difference = np.abs(got.numpy() - wanted) / grid.quantization()[0]
+        assert difference.mean() < 0.2  # the bias is rounded, and a few ties with it
+
+
+MISSING = """
+import sys
+sys.modules["litert_torch"] = None
+from edgeagent.cli import main
+arguments = ["qat", "train", "--model", "m.onnx", "--images", "pictures", "--out", "bundle"]
+sys.exit(main([*arguments, "--format", "tflite"]))
+"""
+
+
+def test_a_missing_converter_is_told_before_anything_is_done(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", MISSING], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("edgeagent: a TFLite artefact needs litert-torch")
+    assert list(tmp_path.iterdir()) == []
