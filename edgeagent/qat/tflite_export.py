@@ -11,6 +11,7 @@ as it is, and gives int8 head tensors (1, h, w, channels), each on its own grid.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 import tempfile
@@ -35,14 +36,11 @@ def check_converter() -> None:
     Raises:
         ConfigurationError: it is not.
     """
-    try:
-        with _captured():
-            import litert_torch  # noqa: F401
-    except ImportError as error:
+    if importlib.util.find_spec("litert_torch") is None:
         raise ConfigurationError(
-            f"a TFLite artefact needs litert-torch ({error}); pip install 'edgeagent[qat]', or ask for "
-            "--format onnx alone"
-        ) from error
+            "a TFLite artefact needs litert-torch, which is not installed; pip install 'edgeagent[qat]', or "
+            "ask for --format onnx alone"
+        )
 
 
 def export_tflite(network: Network, path: Path) -> None:
