@@ -79,6 +79,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     train.add_argument("--val-images", type=Path, metavar="DIR", help="pictures to measure mAP on")
     train.add_argument("--val-labels", type=Path, metavar="DIR", help="their YOLO labels")
     train.add_argument(
+        "--tolerance",
+        type=float,
+        default=0.005,
+        metavar="MAP",
+        help="train only when the best calibration alone loses more mAP50-95 than this (default %(default)g)",
+    )
+    train.add_argument(
         "--golden",
         type=Path,
         metavar="DIR",

@@ -1,10 +1,12 @@
 """Calibration: ranges of the activation grids from a few float batches.
 
-Two methods, both on the same samples:
+Three methods, all on the same samples:
 
 - ``minmax``: the range seen;
 - ``percentile``: the range without the outermost 0.01 % on each side, so that a few outliers do not cost
-  everybody else their resolution.
+  everybody else their resolution;
+- ``mse``: of many ranges between these and narrower ones, the one with the least mean squared error of
+  rounding and clipping together.
 """
 
 from __future__ import annotations
@@ -19,12 +21,17 @@ import torch
 from torch import Tensor
 
 from edgeagent.qat.fake_quantize import ActivationGrid
+from edgeagent.qat.grid import LEVELS
 from edgeagent.qat.network import Network
 
-Method = Literal["minmax", "percentile"]
+Method = Literal["minmax", "percentile", "mse"]
+METHODS: tuple[Method, ...] = ("minmax", "percentile", "mse")
+
+Samples = npt.NDArray[np.float32]
 
 SAMPLES_PER_TENSOR = 4096
 OUTSIDE = 1e-4
+SHARES = np.linspace(0.2, 1.0, 33)  # of the range seen, tried by ``mse`` on each side
 
 
 @dataclass
@@ -33,7 +40,7 @@ class Observed:
 
     low: float = 0.0
     high: float = 0.0
-    parts: list[npt.NDArray[np.float32]] = field(default_factory=list)
+    parts: list[Samples] = field(default_factory=list)
 
     def add(self, tensor: Tensor) -> None:
         """Take note of a tensor of any shape."""
@@ -69,5 +76,26 @@ def choose_range(observed: Observed, method: Method) -> tuple[float, float]:
     """Return (low, high) of a grid, low <= 0 <= high."""
     if method == "minmax":
         return observed.low, observed.high
-    low, high = np.quantile(np.concatenate(observed.parts), [OUTSIDE, 1 - OUTSIDE])
-    return min(0.0, float(low)), max(0.0, float(high))
+    samples = np.concatenate(observed.parts)
+    if method == "percentile":
+        low, high = np.quantile(samples, [OUTSIDE, 1 - OUTSIDE])
+        return min(0.0, float(low)), max(0.0, float(high))
+    return _least_error(samples)
+
+
+def _least_error(samples: Samples) -> tuple[float, float]:
+    """Shrink the range seen, first its wider side, then the other, as long as the error falls."""
+    low, high = min(0.0, float(samples.min())), max(0.0, float(samples.max()))
+    sides = ("low", "high") if -low > high else ("high", "low")
+    for side in sides:
+        tried = [(share * low, high) if side == "low" else (low, share * high) for share in SHARES]
+        low, high = min(tried, key=lambda limits: _error(samples, *limits))
+    return low, high
+
+
+def _error(samples: Samples, low: float, high: float) -> float:
+    """Mean squared error of the samples on the grid of a range."""
+    scale = max(high - low, 1e-6) / (LEVELS - 1)
+    zero = round(-low / scale)
+    codes = np.clip(np.round(samples / scale) + zero, 0, LEVELS - 1)
+    return float(np.mean(((codes - zero) * scale - samples) ** 2))

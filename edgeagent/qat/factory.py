@@ -25,7 +25,7 @@ from edgeagent import __version__
 from edgeagent.accuracy.yolo_labels import Labels
 from edgeagent.bundle.manifest import ModelDescription
 from edgeagent.errors import DataError
-from edgeagent.qat.calibration import Method, observe, set_ranges
+from edgeagent.qat.calibration import METHODS, Method, Observed, observe, set_ranges
 from edgeagent.qat.exports import Exported, export
 from edgeagent.qat.graph import read_graph
 from edgeagent.qat.grid import plan_grids
@@ -35,7 +35,7 @@ from edgeagent.qat.training import Progress, Recipe, Trainer
 
 CALIBRATION_PICTURES = 128
 CALIBRATION_BATCH = 16
-PTQ_METHODS: tuple[Method, ...] = ("minmax", "percentile")
+START: Method = "percentile"  # of the training: steadiest where a few channels dwarf the others
 
 
 @dataclass(frozen=True)
@@ -78,18 +78,26 @@ class Run:
         work.mkdir(parents=True, exist_ok=True)
         pixels = source.description.input.mean == (0, 0, 0) and source.description.input.std == (1, 1, 1)
         self.network = Network(self.graph, plan_grids(self.graph, pixels), compiled)
+        self._seen: dict[int, Observed] = {}
+        self._kept: Method | None = None
 
     def calibrate(self) -> dict[Method, Exported]:
-        """Calibrate by each method, export each as a PTQ artefact, and keep the last for training."""
+        """Calibrate by each method, export each as a PTQ artefact, and leave the network at :data:`START`."""
         pictures = Fitted(self.source.calibration, self.source.description.input)
-        seen = observe(self.network, DataLoader(pictures, batch_size=CALIBRATION_BATCH))
+        self._seen = observe(self.network, DataLoader(pictures, batch_size=CALIBRATION_BATCH))
         artefacts = {}
-        for method in PTQ_METHODS:
-            set_ranges(self.network, seen, method)
+        for method in METHODS:
+            set_ranges(self.network, self._seen, method)
             folder = self.work / f"ptq-{method}"
             folder.mkdir(exist_ok=True)
             artefacts[method] = export(self.network, folder, "onnx")
+        set_ranges(self.network, self._seen, START)
         return artefacts
+
+    def keep(self, method: Method) -> None:
+        """Take the calibration of a method as the result; :meth:`calibrate` has been called."""
+        set_ranges(self.network, self._seen, method)
+        self._kept = method
 
     def train(self, report: Callable[[Progress], None], resume: bool = False) -> None:
         """Train the network.
@@ -111,18 +119,21 @@ class Run:
 
     def recipe_record(self) -> dict[str, Any]:
         """Return what made the artefact, for the manifest."""
+        calibration = f"calibration on {len(self.source.calibration)} pictures"
+        model = hashlib.sha256(self.source.model.read_bytes()).hexdigest()
+        made_with = {"edgeagent": __version__, "torch": torch.__version__, "machine": platform.machine()}
+        if self._kept is not None:
+            return {"method": f"{self._kept} {calibration}, no training", "model_sha256": model, **made_with}
         losses = "self-distillation and labels" if self.recipe.supervised_weight else "self-distillation"
         return {
             **asdict(self.recipe),
             "method": f"{losses}, learned scales and zero points, straight-through rounding",
-            "start": f"{PTQ_METHODS[-1]} calibration on {len(self.source.calibration)} pictures",
+            "start": f"{START} {calibration}",
             "pictures": len(self.source.pictures),
             "labelled_pictures": len(self.source.labels),
             "pictures_sha256": pictures_hash(self.source.pictures),
-            "model_sha256": hashlib.sha256(self.source.model.read_bytes()).hexdigest(),
-            "edgeagent": __version__,
-            "torch": torch.__version__,
-            "machine": platform.machine(),
+            "model_sha256": model,
+            **made_with,
         }
 
     def _check_input(self) -> None:

@@ -22,9 +22,10 @@ from edgeagent.bundle.writing import write_bundle
 from edgeagent.detector import Detector, load_detector
 from edgeagent.errors import ConfigurationError, DataError
 from edgeagent.model_description import describe_model
+from edgeagent.qat.calibration import METHODS
 from edgeagent.qat.card import card_text
 from edgeagent.qat.exports import FORMATS, Exported
-from edgeagent.qat.factory import CALIBRATION_PICTURES, PTQ_METHODS, Run, Source
+from edgeagent.qat.factory import CALIBRATION_PICTURES, Run, Source
 from edgeagent.qat.labelled import find_labels
 from edgeagent.qat.parity import reference_outputs, tolerance, worst_difference
 from edgeagent.qat.pictures import find_pictures
@@ -73,28 +74,51 @@ def train(arguments: argparse.Namespace) -> int:
     console.print(f"{len(pictures)} pictures{labelled}; calibrating on {len(calibration)}")
     measurements = []
     if validation:  # the float model first: what is wrong with it is better known before the training
-        detector = load_detector(description, arguments.model, "onnx", (), 0, IOU_THRESHOLD)
-        measurements.append(_measure(detector, validation, "float", "as given", console))
+        measurements.append(_measure(_float_detector(run), validation, "float", "as given", console))
     ptq = run.calibrate()
-    with _bar(console, recipe.steps) as report:
-        run.train(report, resume=arguments.resume)
+    if validation:
+        for method, artefact in ptq.items():
+            detector = _detector(run, artefact)
+            measurements.append(_measure(detector, validation, "ptq", f"{method} calibration", console))
+    state, how = _train_unless_needless(run, measurements, arguments, console)
     with console.status(f"exporting {', '.join(formats)}"):
         artefacts = run.export(formats)
     if validation:
-        states: list[tuple[State, str, Exported]] = [
-            ("ptq", f"{method} calibration", ptq[method]) for method in PTQ_METHODS
-        ]
-        trained = f"{recipe.steps} steps of {recipe.batch} pictures"
-        states += [("qat", trained, artefact) for artefact in artefacts]
-        for state, method, artefact in states:
-            detector = load_detector(
-                description, artefact.path, artefact.format, artefact.outputs, 0, IOU_THRESHOLD
-            )
-            measurements.append(_measure(detector, validation, state, method, console))
+        for artefact in artefacts:
+            measurements.append(_measure(_detector(run, artefact), validation, state, how, console))
     _write(arguments, run, golden_pictures, measurements, artefacts)
     console.print(_table(measurements, artefacts))
     console.print(f"bundle: {arguments.out}")
     return 0
+
+
+def _train_unless_needless(
+    run: Run, measurements: Sequence[Measurement], arguments: argparse.Namespace, console: Console
+) -> tuple[State, str]:
+    """Train, or keep the best calibration when it loses no more than is tolerated; say how it was made."""
+    calibrated = {item.method.split()[0]: item.map50_95 for item in measurements if item.state == "ptq"}
+    if calibrated:
+        best = max(METHODS, key=lambda method: calibrated[method])
+        lost = measurements[0].map50_95 - calibrated[best]
+        if lost <= arguments.tolerance:
+            console.print(
+                f"{best} calibration alone loses {max(0.0, lost):.3f} mAP50-95, at most "
+                f"{arguments.tolerance:g} are tolerated: no training is needed (--tolerance -1 trains anyway)"
+            )
+            run.keep(best)
+            return "ptq", f"{best} calibration"
+    with _bar(console, run.recipe.steps) as report:
+        run.train(report, resume=arguments.resume)
+    return "qat", f"{run.recipe.steps} steps of {run.recipe.batch} pictures"
+
+
+def _float_detector(run: Run) -> Detector:
+    return load_detector(run.source.description, run.source.model, "onnx", (), 0, IOU_THRESHOLD)
+
+
+def _detector(run: Run, artefact: Exported) -> Detector:
+    description = run.source.description
+    return load_detector(description, artefact.path, artefact.format, artefact.outputs, 0, IOU_THRESHOLD)
 
 
 def _validation(arguments: argparse.Namespace) -> LabelledPictures | None:

@@ -78,7 +78,8 @@ def hashes(bundle: Path) -> dict[str, str]:
 def test_pictures_and_a_model_become_a_bundle_with_evidence(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "bundle"
     validation = ("--val-images", str(data / "pictures"), "--val-labels", str(data / "labels"))
-    done = train(data, out, "--golden", str(data / "golden"), *validation, "--format", "tflite")
+    more = ("--golden", str(data / "golden"), "--format", "tflite", "--tolerance", "-1")
+    done = train(data, out, *validation, *more)
     assert done.returncode == 0, done.stderr
     assert f"{STEPS}/{STEPS}" in done.stderr
     assert "model.onnx: " in done.stderr
@@ -91,13 +92,31 @@ def test_pictures_and_a_model_become_a_bundle_with_evidence(data: Path, tmp_path
     assert tflite.operators.integer["CONV_2D"] + tflite.operators.integer["DEPTHWISE_CONV_2D"] == 13
     assert tflite.operators.float == {}
     evidence = bundle.manifest.evidence
-    assert [item.state for item in evidence.measurements] == ["float", "ptq", "ptq", "qat", "qat"]
-    assert [item.engine.split()[0] for item in evidence.measurements[3:]] == ["onnxruntime", "tflite"]
+    assert [item.state for item in evidence.measurements] == [
+        "float",
+        *["ptq"] * 3,
+        *["qat"] * 2,
+    ]
+    assert [item.engine.split()[0] for item in evidence.measurements[4:]] == ["onnxruntime", "tflite"]
     assert {item.images for item in evidence.measurements} == {8}
     assert evidence.recipe["steps"] == STEPS
     assert "8 pictures" in (out / "card.md").read_text(encoding="utf-8")
     for engine in ("onnxruntime", "tflite"):
         assert main(["bundle", "check", str(out), "--engine", engine]) == 0
+
+
+def test_training_is_left_out_where_calibration_is_enough(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bundle"
+    validation = ("--val-images", str(data / "pictures"), "--val-labels", str(data / "labels"))
+    done = train(data, out, *validation, "--tolerance", "1")
+    assert done.returncode == 0, done.stderr
+    assert "no training is needed" in " ".join(done.stderr.split())
+    assert "training " + "━" not in done.stderr
+    evidence = open_bundle(out).manifest.evidence
+    assert evidence.recipe["method"].endswith("calibration on 8 pictures, no training")
+    assert [item.state for item in evidence.measurements] == ["float", *["ptq"] * 4]
+    *calibrated, kept = (item.map50_95 for item in evidence.measurements[1:])
+    assert kept == max(calibrated)
 
 
 def test_the_same_seed_gives_the_same_bundle_and_another_seed_another(data: Path, tmp_path: Path) -> None:
