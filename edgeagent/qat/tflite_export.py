@@ -12,20 +12,20 @@ as it is, and gives int8 head tensors (1, h, w, channels), each on its own grid.
 from __future__ import annotations
 
 import importlib.util
+import multiprocessing
 import os
-import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 import torch
+from torch import Tensor
 
 from edgeagent.bundle.manifest import OperatorCounts
 from edgeagent.errors import ConfigurationError, DataError
 from edgeagent.qat.deployed import build_deployed
+from edgeagent.qat.graph import Graph
+from edgeagent.qat.grid import GridPlan
 from edgeagent.qat.network import Network
 from edgeagent.qat.work_file import write_whole
 
@@ -52,17 +52,18 @@ def export_tflite(network: Network, path: Path) -> None:
         EdgeagentError: the file cannot be written.
     """
     check_converter()
-    with _captured() as said, tempfile.TemporaryDirectory() as folder:
-        converted = Path(folder) / "converted.tflite"
-        try:
-            _convert(network, converted)
-        except Exception as error:  # the converter raises many types
-            said.seek(0)
-            last = (said.read().decode(errors="replace").strip().splitlines() or [""])[-1]
+    with tempfile.TemporaryDirectory() as folder:
+        converted, said = Path(folder) / "converted.tflite", Path(folder) / "said"
+        arguments = (network.graph, network.plan, network.state_dict(), converted, said)
+        child = multiprocessing.get_context("spawn").Process(target=_convert, args=arguments)
+        child.start()
+        child.join()
+        if child.exitcode != 0 or not converted.exists():
+            last = "".join(said.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:])
             raise DataError(
-                f"{path}: litert-torch cannot convert the graph ({error or type(error).__name__}; {last}); "
-                "ask for --format onnx alone"
-            ) from error
+                f"{path}: litert-torch cannot convert the graph (exit code {child.exitcode}, {last!r}); ask "
+                "for --format onnx alone"
+            )
         content = converted.read_bytes()
     floating = count_tflite_operators(content).float
     if floating:
@@ -70,14 +71,20 @@ def export_tflite(network: Network, path: Path) -> None:
     write_whole(path, content)
 
 
-def _convert(network: Network, path: Path) -> None:
+def _convert(graph: Graph, plan: GridPlan, state: dict[str, Tensor], path: Path, said: Path) -> None:
+    """Convert, in a process of its own: the converter is talkative, may abort, and leaves threads behind."""
+    log = os.open(said, os.O_WRONLY | os.O_CREAT)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
     import litert_torch
     from litert_torch.quantize.pt2e_quantizer import PT2EQuantizer, get_symmetric_quantization_config
     from litert_torch.quantize.quant_config import QuantConfig
 
-    _, channels, height, width = network.graph.input_shape
+    network = Network(graph, plan)
+    network.load_state_dict(state)
+    _, channels, height, width = graph.input_shape
     pictures = torch.zeros(1, height, width, channels)
-    heads = list(range(len(network.graph.heads)))
+    heads = list(range(len(graph.heads)))
     module = litert_torch.to_channel_last_io(build_deployed(network), args=[0], outputs=heads)
     # no calibration happens: the quantizer only tells the converter that the operators are to be kept
     scheme = get_symmetric_quantization_config(is_per_channel=True, is_qat=True)
@@ -104,22 +111,3 @@ def count_tflite_operators(content: bytes) -> OperatorCounts:
 
 def _names(enumeration: type) -> dict[int, str]:
     return {value: name for name, value in vars(enumeration).items() if not name.startswith("_")}
-
-
-@contextmanager
-def _captured() -> Iterator[IO[bytes]]:
-    """Keep what the converter, its C++ part too, says on standard error and output; it says a lot."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as said:
-        kept = os.dup(1), os.dup(2)
-        try:
-            os.dup2(said.fileno(), 1)
-            os.dup2(said.fileno(), 2)
-            yield said
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            for descriptor, number in zip(kept, (1, 2), strict=True):
-                os.dup2(descriptor, number)
-                os.close(descriptor)
