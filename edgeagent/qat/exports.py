@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgeagent.bundle.manifest import OperatorCounts, OutputSpec, Role
 from edgeagent.errors import DataError
+from edgeagent.qat.float_export import export_float
 from edgeagent.qat.graph import Graph, Head
 from edgeagent.qat.network import Network
 from edgeagent.qat.onnx_export import export_onnx
@@ -87,15 +88,26 @@ def export(network: Network, folder: Path, name: str) -> Exported:
     floating = [operator for operator in operators.float if "CONV" in operator.upper()]
     if floating:
         raise DataError(f"{path}: its engine leaves {floating} in float; the graph cannot be fused")
+    return Exported(path, name, _outputs(path, name, network.graph), operators)
+
+
+def export_reference(graph: Graph, folder: Path) -> Exported:
+    """Export the float graph to ``folder``, see :func:`edgeagent.qat.float_export.export_float`."""
+    path = folder / "float.onnx"
+    export_float(graph, path)
+    return Exported(path, "onnx", _outputs(path, "onnx", graph), count_operators(path))
+
+
+def _outputs(path: Path, name: str, graph: Graph) -> tuple[OutputSpec, ...]:
+    """Return the roles of a file's outputs, which are the heads in their order under names of its own."""
     engine = load_engine(path, name, threads=1)
     names = [tensor.name for tensor in engine.outputs]
     engine.close()
-    roles = (_role(head, network.graph) for head in network.graph.heads)
-    outputs = tuple(
+    roles = (_role(head, graph) for head in graph.heads)
+    return tuple(
         OutputSpec(name=tensor, role=role, stride=stride)
         for tensor, (role, stride) in zip(names, roles, strict=True)
     )
-    return Exported(path, name, outputs, operators)
 
 
 def _role(head: Head, graph: Graph) -> tuple[Role, int]:

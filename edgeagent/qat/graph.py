@@ -3,8 +3,8 @@
 The graph is the model (docs/adr/0002): nodes keep their names from the source file to the artefact. This
 module reads a file, raises its opset to one that has per-channel DequantizeLinear, turns constants
 into arrays, folds what depends on constants alone, and finds where the integer part ends: at the
-*terminal convolutions*, those from which no other convolution is reachable. What follows them
-(decoding, sigmoid of scores) stays outside.
+*terminal convolutions*, those from which no other convolution is reachable, one for each kind of
+prediction. What follows them (decoding, sigmoid of scores) stays outside.
 """
 
 from __future__ import annotations
@@ -12,29 +12,17 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from edgeagent.errors import DataError
+from edgeagent.qat.node import Constant, Node
+from edgeagent.qat.split_heads import split_heads
 
 MINIMUM_OPSET = 13  # DequantizeLinear has had an axis since opset 13
-Constant = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Node:
-    """One operator with its attributes as Python values."""
-
-    name: str
-    operator: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    attributes: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -100,6 +88,8 @@ def read_graph(path: Path) -> Graph:
         )
     nodes = [_node(index, item) for index, item in enumerate(graph.node)]
     nodes = _fold_constants(nodes, constants)
+    ends = {node.outputs[0] for node in _terminal_convolutions(nodes)}
+    nodes = split_heads(nodes, ends, constants)
     heads = _terminal_convolutions(nodes)
     if not heads:
         raise DataError(f"{path}: no convolution found; is this a detector?")

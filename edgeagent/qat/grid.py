@@ -17,7 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgeagent.errors import DataError
-from edgeagent.qat.graph import Graph, Node
+from edgeagent.qat.graph import Graph
+from edgeagent.qat.node import Node
 
 SAME_GRID = frozenset(
     {

@@ -23,8 +23,9 @@ from edgeagent.qat.fake_quantize import (
     Kernels,
     _Switchable,
 )
-from edgeagent.qat.graph import Graph, Node
+from edgeagent.qat.graph import Graph
 from edgeagent.qat.grid import GridPlan, keeps_codes
+from edgeagent.qat.node import Node
 from edgeagent.qat.operators import build_function, convolution_options
 
 Mode = Literal["float", "quantize"]

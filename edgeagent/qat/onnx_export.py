@@ -26,8 +26,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgeagent import __version__
 from edgeagent.qat.fake_quantize import ActivationGrid, weight_scale
-from edgeagent.qat.graph import Node
 from edgeagent.qat.network import Network
+from edgeagent.qat.node import Node
 from edgeagent.qat.work_file import write_whole
 
 IR_VERSION = 8  # of ONNX 1.12: old enough for the ONNX Runtime of a JetPack 5 board

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from edgeagent.errors import DataError
-from edgeagent.qat.graph import Constant, Node
+from edgeagent.qat.node import Constant, Node
 
 Function = Callable[..., Any]
 Builder = Callable[[Node, Mapping[str, Constant]], Function]

@@ -12,20 +12,17 @@ as it is, and gives int8 head tensors (1, h, w, channels), each on its own grid.
 from __future__ import annotations
 
 import importlib.util
-import multiprocessing
-import os
+import subprocess
+import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from edgeagent.bundle.manifest import OperatorCounts
 from edgeagent.errors import ConfigurationError, DataError
 from edgeagent.qat.deployed import build_deployed
-from edgeagent.qat.graph import Graph
-from edgeagent.qat.grid import GridPlan
 from edgeagent.qat.network import Network
 from edgeagent.qat.work_file import write_whole
 
@@ -53,15 +50,14 @@ def export_tflite(network: Network, path: Path) -> None:
     """
     check_converter()
     with tempfile.TemporaryDirectory() as folder:
-        converted, said = Path(folder) / "converted.tflite", Path(folder) / "said"
-        arguments = (network.graph, network.plan, network.state_dict(), converted, said)
-        child = multiprocessing.get_context("spawn").Process(target=_convert, args=arguments)
-        child.start()
-        child.join()
-        if child.exitcode != 0 or not converted.exists():
-            last = "".join(said.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:])
+        given, converted = Path(folder) / "given.pt", Path(folder) / "converted.tflite"
+        torch.save((network.graph, network.plan, network.state_dict()), given)
+        command = [sys.executable, "-m", __name__, str(given), str(converted)]
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603
+        if done.returncode != 0:
+            last = "".join(done.stderr.strip().splitlines()[-1:])
             raise DataError(
-                f"{path}: litert-torch cannot convert the graph (exit code {child.exitcode}, {last!r}); ask "
+                f"{path}: litert-torch cannot convert the graph (exit code {done.returncode}, {last!r}); ask "
                 "for --format onnx alone"
             )
         content = converted.read_bytes()
@@ -71,15 +67,13 @@ def export_tflite(network: Network, path: Path) -> None:
     write_whole(path, content)
 
 
-def _convert(graph: Graph, plan: GridPlan, state: dict[str, Tensor], path: Path, said: Path) -> None:
+def _convert(given: Path, path: Path) -> None:
     """Convert, in a process of its own: the converter is talkative, may abort, and leaves threads behind."""
-    log = os.open(said, os.O_WRONLY | os.O_CREAT)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
     import litert_torch
     from litert_torch.quantize.pt2e_quantizer import PT2EQuantizer, get_symmetric_quantization_config
     from litert_torch.quantize.quant_config import QuantConfig
 
+    graph, plan, state = torch.load(given, weights_only=False)  # written by export_tflite a moment ago
     network = Network(graph, plan)
     network.load_state_dict(state)
     _, channels, height, width = graph.input_shape
@@ -111,3 +105,7 @@ def count_tflite_operators(content: bytes) -> OperatorCounts:
 
 def _names(enumeration: type) -> dict[int, str]:
     return {value: name for name, value in vars(enumeration).items() if not name.startswith("_")}
+
+
+if __name__ == "__main__":
+    _convert(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -24,7 +24,7 @@ from edgeagent.errors import ConfigurationError, DataError
 from edgeagent.model_description import describe_model
 from edgeagent.qat.calibration import METHODS
 from edgeagent.qat.card import card_text
-from edgeagent.qat.exports import FORMATS, Exported
+from edgeagent.qat.exports import FORMATS, Exported, export_reference
 from edgeagent.qat.factory import CALIBRATION_PICTURES, Run, Source
 from edgeagent.qat.labelled import find_labels
 from edgeagent.qat.parity import reference_outputs, tolerance, worst_difference
@@ -74,7 +74,8 @@ def train(arguments: argparse.Namespace) -> int:
     console.print(f"{len(pictures)} pictures{labelled}; calibrating on {len(calibration)}")
     measurements = []
     if validation:  # the float model first: what is wrong with it is better known before the training
-        measurements.append(_measure(_float_detector(run), validation, "float", "as given", console))
+        reference = export_reference(run.graph, run.work)
+        measurements.append(_measure(_detector(run, reference), validation, "float", "as given", console))
     ptq = run.calibrate()
     if validation:
         for method, artefact in ptq.items():
@@ -110,10 +111,6 @@ def _train_unless_needless(
     with _bar(console, run.recipe.steps) as report:
         run.train(report, resume=arguments.resume)
     return "qat", f"{run.recipe.steps} steps of {run.recipe.batch} pictures"
-
-
-def _float_detector(run: Run) -> Detector:
-    return load_detector(run.source.description, run.source.model, "onnx", (), 0, IOU_THRESHOLD)
 
 
 def _detector(run: Run, artefact: Exported) -> Detector:

@@ -104,3 +104,20 @@ def small_relu_net(path: Path) -> Path:
     other = g.node("Sigmoid", g.conv(left, (8, 2)))
     flat = g.node("Transpose", g.node("Reshape", head, g.constant([1, 4, -1])), perm=[0, 2, 1])
     return g.save(path, {flat: (1, 256, 4), other: (1, 2, 8, 8)})
+
+
+def small_nanodet(path: Path, sizes: tuple[int, int] | None = (3, 8)) -> Path:
+    """One convolution per scale predicts scores and distances, which are split behind it."""
+    g = GraphBuilder(2)
+    x = g.node("LeakyRelu", g.conv(g.node("Relu", g.conv("images", (3, 8), 3, 2)), (8, 16), 3, 4), alpha=0.1)
+    coarse = g.node("LeakyRelu", g.conv(x, (16, 16), 3, 2), alpha=0.1)
+    outputs: dict[str, tuple[int, ...]] = {}
+    for feature, cells in ((x, SIZE // 8), (coarse, SIZE // 16)):
+        parts = sizes or (4, 4)
+        both = g.conv(feature, (16, sum(parts)))
+        arguments = (both, g.constant(sizes)) if sizes else (both,)
+        scores = g.node("Split", *arguments, outputs=2, axis=1)
+        outputs[g.node("Sigmoid", scores)] = (1, parts[0], cells, cells)
+        distances = g.node("Reshape", scores[:-1] + "1", g.constant([1, parts[1], -1]))
+        outputs[distances] = (1, parts[1], cells * cells)
+    return g.save(path, outputs)
