@@ -1,7 +1,7 @@
 """Package power of an x86 processor, from RAPL: /sys/class/powercap/intel-rapl:N/energy_uj.
 
-Packages only: cores are inside them. The counter wraps at max_energy_range_uj. It is usually readable by
-root alone; then there is no reading.
+Packages only: cores are inside them, and ``psys``, which stands beside them, has them inside. The counter
+wraps at max_energy_range_uj. It is usually readable by root alone; then there is no reading.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class Rapl:
     def _energies(self) -> tuple[dict[str, int], dict[str, int]]:
         energies, ranges = {}, {}
         for package in sorted(self._root.glob("sys/class/powercap/intel-rapl:*")):
-            if package.name.count(":") != 1:
-                continue
             try:
+                if not (package / "name").read_text(encoding="ascii").startswith("package"):
+                    continue
                 energies[package.name] = int((package / "energy_uj").read_text(encoding="ascii"))
                 ranges[package.name] = int((package / "max_energy_range_uj").read_text(encoding="ascii"))
             except (OSError, ValueError):

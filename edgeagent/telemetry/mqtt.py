@@ -45,10 +45,11 @@ class MqttPublisher:
         dropped: messages lost because the broker was away too long, or not connected (QoS 0).
 
     Raises:
-        ConfigurationError: password, certificate or key cannot be read.
+        ConfigurationError: the host cannot be a name, or password, certificate or key cannot be read.
     """
 
     def __init__(self, settings: MqttSettings, device: str, info: bytes) -> None:
+        _check_host(settings.host)
         self._settings, self._prefix, self._info = settings, f"{ROOT}/{device}", info
         self.state: State = "connecting"
         self.last_error: str | None = None
@@ -77,17 +78,16 @@ class MqttPublisher:
                 return
         result = self._client.publish(f"{self._prefix}/{topic}", payload, qos)
         if result.rc == paho.MQTT_ERR_QUEUE_SIZE or (qos == 0 and result.rc != paho.MQTT_ERR_SUCCESS):
-            self.dropped += 1
+            with self.changed:
+                self.dropped += 1
 
     def stop(self) -> None:
         """Publish ``stopped`` and disconnect, within :data:`STOP_TIMEOUT_S` and the broker's answer."""
         self._stopping = True
-        if self.state == "connected":
-            self._await(self._publish_status("stopped"))
-            self._client.disconnect()
+        acknowledged = self.state == "connected" and self._await(self._publish_status("stopped"))
+        self._client.disconnect()
+        if acknowledged:  # else its thread may sit in a connect or on a full socket; it ends with the program
             self._client.loop_stop()
-        else:
-            self._client.disconnect()  # its thread may sit in a connect; it is a daemon and ends by itself
 
     def wait_for(self, state: State, timeout: float) -> bool:
         """Wait until the connection is in ``state``; False after ``timeout`` seconds."""
@@ -123,8 +123,8 @@ class MqttPublisher:
             self.dropped += 1
         self._waiting.append((topic, payload))
 
-    def _await(self, message: paho.MQTTMessageInfo) -> None:
-        """Wait until the broker has acknowledged a message, or warn."""
+    def _await(self, message: paho.MQTTMessageInfo) -> bool:
+        """Wait until the broker has acknowledged a message, or warn; return whether it has."""
         try:
             message.wait_for_publish(STOP_TIMEOUT_S)
             problem = None if message.is_published() else "no answer"
@@ -132,6 +132,7 @@ class MqttPublisher:
             problem = str(error)
         if problem:
             logger.warning("broker %s: the last message was not acknowledged: %s", self.address, problem)
+        return problem is None
 
     def _publish_status(self, status: Status) -> paho.MQTTMessageInfo:
         return self._client.publish(f"{self._prefix}/status", status.encode(), qos=1, retain=True)
@@ -169,10 +170,23 @@ class MqttPublisher:
     def _on_disconnect(self, client: paho.Client, data: Any, flags: Any, code: ReasonCode, more: Any) -> None:
         if self.state == "refused":
             return  # the refusal says more
-        if code.is_failure:
+        if code.is_failure and self.state != "connected":
+            # A broker in clear text does not answer TLS, nor the reverse; one that asks for a certificate
+            # closes without a word.
+            problem = "closed the connection before accepting it; check its port, TLS and the certificate"
+            self._set_state("disconnected", f"{problem} ({code})")
+        elif code.is_failure:
             self._set_state("disconnected", f"was lost: {code}")
         else:
             self._set_state("disconnected")
+
+
+def _check_host(host: str | None) -> None:
+    """Refuse a host at which the resolver raises UnicodeError, on which paho's thread would end."""
+    try:
+        (host or "").encode("idna")
+    except UnicodeError as error:
+        raise ConfigurationError(f"mqtt host {host!r} cannot be a host name ({error})") from None
 
 
 def _read_password(settings: MqttSettings) -> str | None:
@@ -182,10 +196,15 @@ def _read_password(settings: MqttSettings) -> str | None:
     try:
         if path.stat().st_mode & 0o004:
             logger.warning("%s: everybody can read this password; chmod o-r", path)
-        return path.read_text(encoding="utf-8").splitlines()[0]
-    except (OSError, UnicodeDecodeError, IndexError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no first line in UTF-8"
-        raise ConfigurationError(f"{path}: the broker's password cannot be read ({reason})") from None
+        password = next(iter(path.read_text(encoding="utf-8").splitlines()), "")
+        reason = "its first line is empty"
+    except UnicodeDecodeError:
+        password, reason = "", "not UTF-8"
+    except OSError as error:
+        password, reason = "", error.strerror or str(error)
+    if not password:
+        raise ConfigurationError(f"{path}: the broker's password cannot be read ({reason})")
+    return password
 
 
 def _tls_context(settings: MqttSettings) -> ssl.SSLContext:

@@ -14,6 +14,8 @@ class RateLimit:
         """Return whether an event at this monotonic time (ns) may pass, and count it if so."""
         if self._interval_ns is None or now_ns < self._next_ns:
             return False
-        # the next slot of the row, so that the rate is kept when events come a little late
-        self._next_ns = max(self._next_ns + self._interval_ns, now_ns)
+        # The next slot of the row, so that the rate is kept when events come a little late; after a pause
+        # a new row begins, else a second event would follow at once.
+        following = self._next_ns + self._interval_ns
+        self._next_ns = following if following > now_ns else now_ns + self._interval_ns
         return True

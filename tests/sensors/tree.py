@@ -22,3 +22,18 @@ def unpack(board: str, root: Path) -> Path:
         text = "".join(next(lines) + "\n" for _ in range(count))
         path.write_text(text.replace("NULBYTE", "\0"), encoding="utf-8")
     return root
+
+
+def link_entries(root: Path, folder: str) -> None:
+    """Make the entries of a folder links to folders elsewhere, as all of /sys/class and /sys/bus is."""
+    devices = root / "sys/devices/platform"
+    devices.mkdir(parents=True)
+    for entry in sorted((root / folder).iterdir()):
+        entry.rename(devices / entry.name)
+        entry.symlink_to(devices / entry.name)
+
+
+def make_unreadable(path: Path) -> None:
+    """Let reading a file fail with EIO, as a sensor does that is powered down; for root, too."""
+    path.unlink()
+    path.symlink_to("/proc/self/mem")  # address 0 is not mapped

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edgeagent import __version__
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.camera.capture import Camera
 from edgeagent.camera.frame import Frame
@@ -15,24 +17,11 @@ from edgeagent.pipeline import STAGES
 from edgeagent.resources import default_bundle
 from edgeagent.runtime.engine import EngineFacts
 from edgeagent.settings import CameraSettings
-from edgeagent.telemetry.messages import utc_time
 from edgeagent.telemetry.percentiles import StageTimes
 from edgeagent.telemetry.reporter import TelemetryReporter, build_detections, build_info
 from edgeagent.vision.detections import Detections
-from tests.camera.consumer import frames_of
+from tests.camera.consumer import PATIENCE, frames_of
 from tests.camera.media import write_pictures
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.0, "1970-01-01T00:00:00.000Z"),
-        (1769860800.1239, "2026-01-31T12:00:00.123Z"),
-        (4102444800.0, "2100-01-01T00:00:00.000Z"),
-    ],
-)
-def test_time_stamps_are_utc_with_milliseconds(seconds: float, text: str) -> None:
-    assert utc_time(seconds) == text
 
 
 def test_detections_are_in_pixels_of_the_frame_and_rounded() -> None:
@@ -87,3 +76,47 @@ def test_a_camera_in_numbers(tmp_path: Path) -> None:
     assert second.cameras["yard"].stages["end_to_end"].count == 0
     assert second.cameras["yard"].fps_processed == 0
     assert first.system.agent_rss_mb > 10
+
+
+def test_info_says_what_runs() -> None:
+    manifest = open_bundle(default_bundle()).manifest
+    artefact = manifest.artefacts[0]
+    facts = EngineFacts("onnxruntime", "1.0", "CPUExecutionProvider", 2, 0.12345)
+    info = build_info(manifest, artefact, facts, [CameraSettings(name="yard", source="0")])
+    message = json.loads(info.payload())
+    assert message["agent"] == __version__
+    assert message["packages"]["numpy"] == importlib.metadata.version("numpy")
+    assert message["bundle"] == {
+        "name": manifest.name,
+        "version": manifest.version,
+        "artefact": artefact.file,
+        "sha256": artefact.sha256,
+    }
+    assert message["engine"] == {
+        "name": "onnxruntime",
+        "version": "1.0",
+        "delegate": "CPUExecutionProvider",
+        "threads": 2,
+        "load_s": 0.123,
+    }
+    assert message["cameras"] == [{"name": "yard", "source": "0"}]
+
+
+def test_a_camera_that_is_lost_says_why_and_its_frames_are_not_invented(tmp_path: Path) -> None:
+    absent = str(tmp_path / "absent.avi")
+    lost = Camera(CameraSettings(name="gate", source=absent, retry_first=30.0))
+    waiting = Camera(CameraSettings(name="yard", source=absent))
+    reporter = TelemetryReporter([lost, waiting], {name: StageTimes(STAGES) for name in ("gate", "yard")})
+    with lost:
+        assert lost.wait_for("lost", timeout=PATIENCE)
+        cameras = json.loads(reporter.build(0).payload())["cameras"]
+    assert (cameras["gate"]["state"], cameras["gate"]["fps_in"], cameras["gate"]["failures"]) == (
+        "lost",
+        0,
+        1,
+    )
+    assert "absent.avi" in cameras["gate"]["last_error"]
+    assert (cameras["yard"]["state"], cameras["yard"]["failures"]) == ("opening", 0)
+    assert "last_error" not in cameras["yard"]
+    for camera in cameras.values():
+        assert camera["stages"] == {stage: {"count": 0} for stage in STAGES}

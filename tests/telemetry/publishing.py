@@ -1,0 +1,33 @@
+"""A publisher of the device ``board``, on loopback, that tries again soon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from edgeagent.settings import MqttSettings
+from edgeagent.telemetry.mqtt import MqttPublisher
+
+INFO = b'{"agent": "x"}'
+
+Protocol = Literal["5", "3.1.1"]
+PROTOCOLS: tuple[Protocol, ...] = ("5", "3.1.1")
+
+
+def settings(port: int, **more: Any) -> MqttSettings:
+    """Settings for a broker on loopback."""
+    return MqttSettings(
+        **{"host": "127.0.0.1", "port": port, "retry_first": 1.0, "retry_longest": 1.0, **more}
+    )
+
+
+@contextmanager
+def publishing(chosen: MqttSettings) -> Iterator[MqttPublisher]:
+    """A publisher from its start to its clean stop."""
+    publisher = MqttPublisher(chosen, "board", INFO)
+    publisher.start()
+    try:
+        yield publisher
+    finally:
+        publisher.stop()

@@ -1,0 +1,110 @@
+"""A broker that is absent, goes away and comes back: what waits, what is dropped, what arrives."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edgeagent.telemetry.mqtt import MqttPublisher
+from tests.broker import PATIENCE, Mosquitto
+from tests.telemetry.publishing import INFO, PROTOCOLS, Protocol, publishing, settings
+from tests.telemetry.subscriber import Subscriber, keeping_sessions
+
+pytestmark = pytest.mark.parametrize("protocol", PROTOCOLS)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    with Mosquitto(tmp_path, keeping_sessions(tmp_path)) as broker:
+        yield broker
+
+
+@pytest.fixture
+def subscriber(broker: Mosquitto) -> Iterator[Subscriber]:
+    """One whose session the broker has on disk."""
+    with Subscriber(broker.port, "board") as subscriber:
+        broker.stop()
+        broker.start()
+        yield subscriber
+
+
+def publish(publisher: MqttPublisher, numbers: range) -> None:
+    for number in numbers:
+        publisher.publish("telemetry", b"%d" % number, qos=1)
+
+
+def test_what_waits_for_an_absent_broker_is_bounded_and_arrives(
+    broker: Mosquitto, subscriber: Subscriber, protocol: Protocol
+) -> None:
+    broker.stop()
+    with publishing(settings(broker.port, queue=5, protocol=protocol)) as publisher:
+        assert publisher.wait_for("disconnected", PATIENCE)
+        assert "Connection refused" in (publisher.last_error or "")
+        publish(publisher, range(8))  # returns, or the broker would never be started
+        assert publisher.dropped == 3
+        publisher.publish("detections/yard", b"{}", qos=0)
+        assert publisher.dropped == 4
+        broker.start()
+        subscriber.wait_for("telemetry", b"7")
+        publish(publisher, range(8, 9))
+        subscriber.wait_for("telemetry", b"8")
+        assert publisher.dropped == 4
+    subscriber.wait_for("status", b"stopped")
+    arrived = [(arrival.topic, arrival.payload) for arrival in subscriber.arrivals()]
+    numbered = [("telemetry", b"%d" % number) for number in range(3, 9)]
+    assert arrived == [("status", b"online"), ("info", INFO), *numbered, ("status", b"stopped")]
+
+
+def test_an_outage_loses_no_telemetry(broker: Mosquitto, subscriber: Subscriber, protocol: Protocol) -> None:
+    with publishing(settings(broker.port, protocol=protocol)) as publisher:
+        assert publisher.wait_for("connected", PATIENCE)
+        publish(publisher, range(3))
+        subscriber.wait_for("telemetry", b"2")
+        broker.stop()
+        assert publisher.wait_for("disconnected", PATIENCE)
+        publish(publisher, range(3, 6))
+        publisher.publish("detections/yard", b"{}", qos=0)
+        broker.start()
+        subscriber.wait_for("telemetry", b"5")
+        assert publisher.dropped == 1
+    assert subscriber.payloads("telemetry") == [b"%d" % number for number in range(6)]
+    assert subscriber.payloads("detections/yard") == []
+
+
+def test_messages_on_the_way_when_a_broker_dies_are_sent_again(
+    broker: Mosquitto, subscriber: Subscriber, protocol: Protocol
+) -> None:
+    wanted = {b"%d" % number for number in range(35)}
+    with publishing(settings(broker.port, protocol=protocol)) as publisher:
+        assert publisher.wait_for("connected", PATIENCE)
+        os.kill(broker.pid, signal.SIGSTOP)
+        publish(publisher, range(30))  # more than are in flight at once
+        os.kill(broker.pid, signal.SIGKILL)
+        broker.stop()
+        assert publisher.wait_for("disconnected", PATIENCE)
+        assert "was lost" in (publisher.last_error or "")
+        publish(publisher, range(30, 35))
+        broker.start()
+        subscriber.wait_until(lambda arrivals: wanted <= {arrival.payload for arrival in arrivals})
+        assert publisher.dropped == 0
+
+
+def test_a_full_queue_behind_a_broker_that_hangs_is_counted(
+    broker: Mosquitto, subscriber: Subscriber, protocol: Protocol
+) -> None:
+    with publishing(settings(broker.port, queue=5, protocol=protocol)) as publisher:
+        assert publisher.wait_for("connected", PATIENCE)
+        subscriber.wait_for("info", INFO)
+        os.kill(broker.pid, signal.SIGSTOP)
+        try:
+            publish(publisher, range(200))
+            dropped = publisher.dropped
+        finally:
+            os.kill(broker.pid, signal.SIGCONT)
+        assert 0 < dropped < 195
+        arrived = 200 - dropped
+        subscriber.wait_until(lambda arrivals: sum(a.topic == "telemetry" for a in arrivals) == arrived)
