@@ -169,6 +169,12 @@ class MqttSettings(Section):
     retry_longest: Seconds = 60.0
     queue: Annotated[int, Field(gt=0)] = 1000
 
+    @model_validator(mode="after")
+    def _password_with_username(self) -> MqttSettings:
+        if self.password_file is not None and self.username is None:
+            raise ValueError("password_file needs a username")
+        return self
+
     @field_validator("tls", mode="before")
     @classmethod
     def _tls_is_never_left_open(cls, value: Any, info: ValidationInfo) -> Any:

@@ -46,6 +46,7 @@ mqtt:
   host: broker.local
   port: 8883
   protocol: 3.1.1
+  username: gate
   password_file: secret
   tls: {ca: certificates/ca.pem, certificate: /etc/ssl/me.pem, key: ../me.key}
   keepalive: 1min
@@ -106,6 +107,7 @@ def test_programs_may_name_a_clip_that_is_not_utf8() -> None:
         ("mqtt:", "4: mqtt: expected a section of keys (got nothing)"),
         ("mqtt: []", "4: mqtt: expected a section of keys (got an empty list)"),
         ("mqtt: {tls: {key: a}}", "4: mqtt.tls: certificate and key belong together: give both or none"),
+        ("mqtt: {password_file: p}", "4: mqtt: password_file needs a username"),
         (
             "model: {engine: fast}",
             """4: model.engine: expected 'auto', 'onnxruntime' or 'tflite' (got "fast")""",
