@@ -34,6 +34,7 @@ from edgeagent.qat.training import Progress, Recipe
 
 State = Literal["float", "ptq", "qat"]
 GOLDEN_OUTPUTS = "golden/outputs.npz"
+PARITY_PICTURES = 4  # of the calibration, where no golden ones are given
 SUPERVISED_WEIGHT = 0.5  # of the supervised loss beside the teacher's
 
 
@@ -187,15 +188,16 @@ def _write(
     }
     files: dict[str, Path | bytes] = {artefact.path.name: artefact.path for artefact in artefacts}
     files["card.md"] = card_text(description, measurements, artefacts, recipe).encode()
+    checked = golden_pictures or run.source.calibration[:PARITY_PICTURES]
+    golden = reference_outputs(run.network, description.input, checked)
+    worst = [worst_difference(artefact, description.input, checked, golden) for artefact in artefacts]
     if golden_pictures:
         outputs = run.work / "golden.npz"
-        golden = reference_outputs(run.network, description.input, golden_pictures)
         save_golden(outputs, golden)
         names = [f"golden/{path.name}" for path in golden_pictures]
         if len(set(names)) != len(names):
             raise DataError(f"{arguments.golden}: two golden pictures have the same name; rename one")
         files |= {GOLDEN_OUTPUTS: outputs, **dict(zip(names, golden_pictures, strict=True))}
-        worst = [worst_difference(item, description.input, golden_pictures, golden) for item in artefacts]
         manifest["golden"] = {"pictures": names, "outputs": GOLDEN_OUTPUTS, "tolerance": tolerance(worst)}
     write_bundle(arguments.out, manifest, files, replace=arguments.replace)
 
