@@ -77,6 +77,11 @@ def train(arguments: argparse.Namespace) -> int:
     if validation:  # the float model first: what is wrong with it is better known before the training
         reference = export_reference(run.graph, run.work)
         measurements.append(_measure(_detector(run, reference), validation, "float", "as given", console))
+        if measurements[0].map50_95 == 0:
+            console.print(
+                "the float model finds nothing of what --val-labels say, so that nothing can be told from "
+                "them; check the labels and the description of the model"
+            )
     ptq = run.calibrate()
     if validation:
         for method, artefact in ptq.items():
@@ -99,7 +104,7 @@ def _train_unless_needless(
 ) -> tuple[State, str]:
     """Train, or keep the best calibration when it loses no more than is tolerated; say how it was made."""
     calibrated = {item.method.split()[0]: item.map50_95 for item in measurements if item.state == "ptq"}
-    if calibrated:
+    if calibrated and measurements[0].map50_95 > 0:
         best = max(METHODS, key=lambda method: calibrated[method])
         lost = measurements[0].map50_95 - calibrated[best]
         if lost <= arguments.tolerance:

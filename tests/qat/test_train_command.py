@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
 import pytest
 import yaml
+from rich.console import Console
 
+from edgeagent.bundle.manifest import Measurement
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.cli import main
+from edgeagent.model_description import describe_model
+from edgeagent.qat.factory import Run, Source
+from edgeagent.qat.pictures import find_pictures
+from edgeagent.qat.train_command import _train_unless_needless
+from edgeagent.qat.training import Recipe
 from tests.qat.models import SIZE, small_yolox
 from tests.small_disk import on_small_disk
 
@@ -105,18 +114,41 @@ def test_pictures_and_a_model_become_a_bundle_with_evidence(data: Path, tmp_path
         assert main(["bundle", "check", str(out), "--engine", engine]) == 0
 
 
-def test_training_is_left_out_where_calibration_is_enough(data: Path, tmp_path: Path) -> None:
-    out = tmp_path / "bundle"
+def measurement(state: Literal["float", "ptq"], method: str, map50_95: float) -> Measurement:
+    scores = {"map50_95": map50_95, "map50": map50_95, "images": 8, "data_sha256": "0" * 64}
+    return Measurement.model_validate({"state": state, "method": method, "engine": "onnxruntime", **scores})
+
+
+@pytest.mark.parametrize(
+    ("best", "tolerance", "state"), [(0.296, 0.005, "ptq"), (0.294, 0.005, "qat"), (0.296, -1.0, "qat")]
+)
+def test_training_is_left_out_where_calibration_is_enough(
+    data: Path, tmp_path: Path, best: float, tolerance: float, state: str
+) -> None:
+    pictures = find_pictures([data / "pictures"])
+    source = Source(data / "small.onnx", describe_model(data / "small.onnx"), pictures, pictures)
+    run = Run(source, Recipe(steps=2, batch=2), tmp_path, compiled=False)
+    ptq = run.calibrate()
+    calibrated = {"minmax": 0.2, "percentile": 0.1, "mse": best}
+    rows = [measurement("ptq", f"{method} calibration", score) for method, score in calibrated.items()]
+    rows.insert(0, measurement("float", "as given", 0.3))
+    arguments = argparse.Namespace(tolerance=tolerance, resume=False)
+    found, _ = _train_unless_needless(run, rows, arguments, Console(quiet=True))
+    assert found == state
+    (exported,) = run.export(["onnx"])
+    kept = exported.path.read_bytes() == ptq["mse"].path.read_bytes()
+    assert kept == (state == "ptq")
+    assert run.recipe_record()["method"].endswith("no training") == kept
+
+
+def test_labels_that_tell_nothing_do_not_leave_training_out(data: Path, tmp_path: Path) -> None:
+    """The labels here are arbitrary: the float model and every calibration score 0."""
     validation = ("--val-images", str(data / "pictures"), "--val-labels", str(data / "labels"))
-    done = train(data, out, *validation, "--tolerance", "1")
+    done = train(data, tmp_path / "bundle", *validation)
     assert done.returncode == 0, done.stderr
-    assert "no training is needed" in " ".join(done.stderr.split())
-    assert "training " + "━" not in done.stderr
-    evidence = open_bundle(out).manifest.evidence
-    assert evidence.recipe["method"].endswith("calibration on 8 pictures, no training")
-    assert [item.state for item in evidence.measurements] == ["float", *["ptq"] * 4]
-    *calibrated, kept = (item.map50_95 for item in evidence.measurements[1:])
-    assert kept == max(calibrated)
+    assert "the float model finds nothing" in " ".join(done.stderr.split())
+    states = [item.state for item in open_bundle(tmp_path / "bundle").manifest.evidence.measurements]
+    assert states == ["float", *["ptq"] * 3, "qat"]
 
 
 def test_the_same_seed_gives_the_same_bundle_and_another_seed_another(data: Path, tmp_path: Path) -> None:
