@@ -1,17 +1,12 @@
-"""Fake-quantization: rounding in the forward pass, float gradients in the backward pass.
+"""Fake-quantization as modules: rounding in the forward pass, float gradients in the backward pass.
 
-Rounding uses the straight-through estimator. Scales and zero points are learned with the gradient of
-LSQ+ (Bhalgat et al. 2020, arXiv:2004.09576), which autograd derives from the forward formula when the
-estimator is put on the rounding alone: y = s * (clamp(round(x / s + z), 0, 255) - z).
-
-On a CPU these element-wise chains are bound by memory traffic. ``torch.compile`` fuses each into one
-pass, about as fast as the float activation; without a C++ compiler they run unfused.
+The arithmetic is in :mod:`edgeagent.qat.kernels`; here are the grids that are learned, the modules that put
+activations on them, and the convolution whose weight has a grid of its own.
 """
 
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -19,30 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgeagent.qat.grid import LEVELS
+from edgeagent.qat.kernels import HIGHEST, Kernels
 
-HIGHEST = LEVELS - 1
 WEIGHT_HIGHEST = 127
-
-
-def round_straight_through(value: Tensor) -> Tensor:
-    """Round half to even; the gradient passes as if nothing had happened."""
-    return value + (value.round() - value).detach()
-
-
-def fake_quantize(x: Tensor, log_scale: Tensor, zero_point: Tensor) -> Tensor:
-    """Put ``x`` (any shape, float32) on the affine grid of 256 codes."""
-    scale = log_scale.exp()
-    zero = round_straight_through(zero_point.clamp(0, HIGHEST))
-    codes = round_straight_through(x / scale + zero).clamp(0, HIGHEST)
-    return (codes - zero) * scale
-
-
-def fake_quantize_silu(x: Tensor, x_log: Tensor, x_zero: Tensor, y_log: Tensor, y_zero: Tensor) -> Tensor:
-    """``x * sigmoid(x)`` as three integer operators compute it: x, sigmoid and product on their grids."""
-    x = fake_quantize(x, x_log, x_zero)
-    gate = round_straight_through(torch.sigmoid(x) * LEVELS).clamp(0, HIGHEST) / LEVELS
-    return fake_quantize(x * gate, y_log, y_zero)
 
 
 def fake_quantize_weight(weight: Tensor) -> Tensor:
@@ -60,20 +34,6 @@ def weight_scale(weight: Tensor) -> Tensor:
     """Return absmax/127 of each output channel, float32 (out,); 1 for a channel of zeros."""
     absmax = weight.detach().flatten(1).abs().amax(1)
     return torch.where(absmax > 0, absmax / WEIGHT_HIGHEST, torch.ones_like(absmax))
-
-
-_eager: dict[str, Callable[..., Tensor]] = {"plain": fake_quantize, "silu": fake_quantize_silu}
-
-
-class Kernels:
-    """The element-wise functions, compiled when that is asked for and possible."""
-
-    def __init__(self, compiled: bool) -> None:
-        self.compiled = compiled and (shutil.which("g++") is not None or shutil.which("clang++") is not None)
-        self.plain, self.silu = (
-            torch.compile(function, dynamic=True) if self.compiled else function
-            for function in _eager.values()
-        )
 
 
 class ActivationGrid(nn.Module):
@@ -126,7 +86,7 @@ class FakeQuantize(_Switchable):
             self.observe(self.index, x)
         if self.mode == "float":
             return x
-        return self._kernels.plain(x, self.grid.log_scale, self.grid.zero_point)
+        return self._kernels.fake_quantize(x, self.grid.log_scale, self.grid.zero_point)
 
 
 class FakeQuantizeSilu(_Switchable):

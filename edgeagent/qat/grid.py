@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from edgeagent.errors import DataError
 from edgeagent.qat.graph import Graph
+from edgeagent.qat.kernels import LEVELS
 from edgeagent.qat.node import Node
 
 SAME_GRID = frozenset(
@@ -36,7 +37,6 @@ SAME_GRID = frozenset(
 )
 INTERPOLATING = frozenset({b"linear", b"cubic"})
 CLAMPS = frozenset({"Relu", "Clip"})
-LEVELS = 256
 
 
 @dataclass
