@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from edgeagent.qat.fake_quantize import ActivationGrid
-from edgeagent.qat.grid import LEVELS
+from edgeagent.qat.kernels import LEVELS
 from edgeagent.qat.network import Network
 
 Method = Literal["minmax", "percentile", "mse"]

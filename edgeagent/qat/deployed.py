@@ -13,7 +13,7 @@ import torch.ao.quantization.fx._decomposed  # registers the operators
 from torch import Tensor, fx, nn
 
 from edgeagent.qat.fake_quantize import WEIGHT_HIGHEST, ActivationGrid, Convolution, convolve, weight_scale
-from edgeagent.qat.grid import LEVELS
+from edgeagent.qat.kernels import LEVELS
 from edgeagent.qat.network import Builder, Network
 from edgeagent.qat.node import Node
 

@@ -9,6 +9,8 @@ channel is objectness, several are classes; the others are boxes. For each scale
 
 The sum is divided by the sum of the teacher's scores, so that pictures with many objects weigh as
 much per object as others. A model without a separate objectness weighs classes by their own score.
+
+Beside the heads, :func:`feature_loss` holds the student to the teacher where branches of the graph meet.
 """
 
 from __future__ import annotations
@@ -53,6 +55,15 @@ def distillation_loss(heads: Sequence[Head], student: Sequence[Tensor], teacher:
             total = total + BOX_WEIGHT * (score * distance).sum()
         normalizer = normalizer + score.sum()
     return total / normalizer.clamp(min=1.0)
+
+
+def feature_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
+    """Return the mean squared distance of features, each as a share of the teacher's mean square."""
+    distances = [
+        functional.mse_loss(one, other) / other.square().mean().clamp(min=1e-6)
+        for one, other in zip(student, teacher, strict=True)
+    ]
+    return torch.stack(distances).mean()
 
 
 def _presence(teacher: Sequence[Tensor], objectness: list[int], classes: list[int]) -> Tensor:

@@ -11,6 +11,7 @@ appears whole or not at all.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import platform
 from collections.abc import Callable, Mapping, Sequence
@@ -29,9 +30,11 @@ from edgeagent.qat.calibration import METHODS, Method, Observed, observe, set_ra
 from edgeagent.qat.exports import Exported, export
 from edgeagent.qat.graph import read_graph
 from edgeagent.qat.grid import plan_grids
+from edgeagent.qat.held_out import HeldOut
 from edgeagent.qat.network import Network
-from edgeagent.qat.pictures import Augmented, Fitted, pictures_hash
-from edgeagent.qat.training import Progress, Recipe, Trainer
+from edgeagent.qat.pictures import Augmented, Fitted, hold_out, pictures_hash
+from edgeagent.qat.recipe import Recipe
+from edgeagent.qat.training import Progress, Trainer
 
 CALIBRATION_PICTURES = 128
 CALIBRATION_BATCH = 16
@@ -105,10 +108,19 @@ class Run:
         Raises:
             DataError: there is nothing to resume.
         """
-        items = self.recipe.steps * self.recipe.batch
-        spec, seed = self.source.description.input, self.recipe.seed
-        pictures = Augmented(self.source.pictures, spec, seed, items, self.source.labels)
-        trainer = Trainer(self.network, pictures, self.recipe, self.work / "checkpoint.pt")
+        spec, recipe = self.source.description.input, self.recipe
+        trained_on, held_out = hold_out(self.source.pictures)
+        items = recipe.steps * recipe.batch
+        mosaic_items = int(recipe.mosaic_until * recipe.steps) * recipe.batch
+        pictures = Augmented(
+            trained_on, spec, recipe.seed, items, self.source.labels, recipe.mosaic, mosaic_items
+        )
+        teacher = copy.deepcopy(self.network)
+        teacher.set_mode("float")
+        looked_at = HeldOut(teacher, list(DataLoader(Fitted(held_out, spec), batch_size=CALIBRATION_BATCH)))
+        trainer = Trainer(
+            self.network, teacher, pictures, recipe, self.work / "checkpoint.pt", held_out=looked_at
+        )
         if resume:
             report(Progress(trainer.resume(), self.recipe.steps, None))
         trainer.run(report)

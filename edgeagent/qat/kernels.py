@@ -1,7 +1,7 @@
 """The element-wise arithmetic of fake-quantization, forward and backward, in one pass over memory each.
 
 Rounding uses the straight-through estimator; scales and zero points are learned with the gradient of LSQ+
-(Bhalgat et al. 2020, arXiv:2004.09576). For ``y = s * (clamp(round(x / s) + z, 0, 255) - z)``, with ``inside``
+(Bhalgat et al. 2020, arXiv:2004.09576). For ``y = s * (clamp(round(x / s) + z, 0, 255) - z)`` and ``inside``
 where nothing is clamped::
 
     dy/dx = inside        dy/dlog s = y - inside * x        dy/dz = -s * (1 - inside)
@@ -70,7 +70,7 @@ def silu_tables(
 
 def look_up(x: Tensor, table: Tensor, inverse: Tensor, zero: Tensor) -> Tensor:
     """Return the entry (n,) of a table (256,) for the code of each x (n,)."""
-    return table[_codes(x, inverse, zero).clamp(0, HIGHEST).int()]
+    return table[_index(_codes(x, inverse, zero))]
 
 
 def look_up_backward(
@@ -86,7 +86,7 @@ def look_up_backward(
     """Return the gradients of x (n,), of log scale and zero point of x, and of those of y."""
     codes = _codes(x, inverse, zero)
     clamped = codes.clamp(0, HIGHEST)
-    index = clamped.int()
+    index = _index(clamped)
     passed = gradient * by_x[index]
     of_x = torch.where(codes == clamped, passed, torch.zeros_like(passed))
     of_x_log_scale = (passed * (clamped - zero)).sum() * scale - (of_x * x).sum()
@@ -105,14 +105,18 @@ def look_up_backward_frozen(
 ) -> Tensor:
     """Return the gradient of x (n,) where the grids are not learned."""
     codes = _codes(x, inverse, zero)
-    clamped = codes.clamp(0, HIGHEST)
-    passed = gradient * by_x[clamped.int()]
-    return torch.where(codes == clamped, passed, torch.zeros_like(passed))
+    passed = gradient * by_x[_index(codes)]
+    return torch.where(codes == codes.clamp(0, HIGHEST), passed, torch.zeros_like(passed))
 
 
 def _codes(x: Tensor, inverse: Tensor, zero: Tensor) -> Tensor:
     """Codes before clamping; rounded half to even before the zero point is added, as ONNX does."""
     return torch.round(x * inverse) + zero
+
+
+def _index(codes: Tensor) -> Tensor:
+    """Return codes as positions in a table; what is not a number is looked up as 0."""
+    return codes.nan_to_num(0.0).clamp(0, HIGHEST).int()
 
 
 FUNCTIONS: tuple[Callable[..., Any], ...] = (
@@ -165,7 +169,7 @@ class _FakeQuantize(torch.autograd.Function):
         return restore(kernels(quantize, flat, inverse, scale, zero))
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Any:
         flat, inverse, scale, zero = ctx.saved_tensors
         given, _ = _flat(gradient.contiguous(memory_format=ctx.format))
         if not ctx.needs_input_grad[2]:
@@ -189,7 +193,7 @@ class _Silu(torch.autograd.Function):
         return restore(kernels(look_up, flat, value, inverse, zero))
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Any:
         flat, by_x, by_log, by_zero, inverse, scale, zero = ctx.saved_tensors
         given, _ = _flat(gradient.contiguous(memory_format=ctx.format))
         if not any(ctx.needs_input_grad[2:]):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from operator import getitem
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, fx, nn
@@ -20,15 +20,16 @@ from edgeagent.qat.fake_quantize import (
     Convolution,
     FakeQuantize,
     FakeQuantizeSilu,
-    Kernels,
     _Switchable,
 )
 from edgeagent.qat.graph import Graph
 from edgeagent.qat.grid import GridPlan, keeps_codes
+from edgeagent.qat.kernels import Kernels
 from edgeagent.qat.node import Node
 from edgeagent.qat.operators import build_function, convolution_options
 
 Mode = Literal["float", "quantize"]
+JOINTS = frozenset({"Add", "Concat"})
 
 
 class Network(nn.Module):
@@ -39,7 +40,8 @@ class Network(nn.Module):
         plan: its grids.
         grids: learned scale and zero point of each grid of the plan.
         convolutions: by node name.
-        body: the traced graph, from (batch, 3, h, w) float32 to the head tensors.
+        features: tensors where branches of the graph meet, which a student can be held to.
+        body: the traced graph, from (batch, 3, h, w) float32 to the head tensors and the features.
     """
 
     def __init__(self, graph: Graph, plan: GridPlan, compiled: bool = False) -> None:
@@ -49,12 +51,17 @@ class Network(nn.Module):
         self.compiled = kernels.compiled
         self.grids = nn.ModuleList(ActivationGrid(grid.fixed) for grid in plan.grids)
         self.convolutions = nn.ModuleDict()
+        self.features = tuple(node.outputs[0] for node in graph.nodes if node.operator in JOINTS)
         self.body = _Training(self, kernels).build()
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, ...]:
         """Return the head tensors, each (batch, channels, h, w), for pictures (batch, 3, h, w)."""
-        heads: tuple[Tensor, ...] = self.body(pictures)
-        return heads
+        heads, _ = self.body(pictures)
+        return cast("tuple[Tensor, ...]", heads)
+
+    def heads_and_features(self, pictures: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Return the head tensors, and :attr:`features` in their order, each (batch, channels, h, w)."""
+        return cast("tuple[tuple[Tensor, ...], tuple[Tensor, ...]]", self.body(pictures))
 
     def convolution(self, node: Node) -> Convolution:
         """Return the module of a Conv node of the graph."""
@@ -104,7 +111,7 @@ class Builder(ABC):
             if node.outputs[0] in silu_products or node.outputs[0] in silu_gates:
                 continue  # computed where x is
             self._emit(node)
-        self._calls.output(tuple(self._values[head.tensor] for head in graph.heads))
+        self._calls.output(self.outputs(tuple(self._values[head.tensor] for head in graph.heads)))
         return fx.GraphModule(self._modules, self._calls)
 
     def _emit(self, node: Node) -> None:
@@ -147,6 +154,10 @@ class Builder(ABC):
         self._modules[name] = module
         return self._calls.call_module(name, (value,))
 
+    def outputs(self, heads: tuple[fx.Node, ...]) -> Any:
+        """Return what the module is to give."""
+        return heads
+
     @abstractmethod
     def quantizer(self, index: int) -> nn.Module:
         """Return the module that puts a tensor on a grid of the plan."""
@@ -166,6 +177,9 @@ class _Training(Builder):
     def __init__(self, network: Network, kernels: Kernels) -> None:
         super().__init__(network)
         self._kernels = kernels
+
+    def outputs(self, heads: tuple[fx.Node, ...]) -> Any:
+        return heads, tuple(self._values[name] for name in self._network.features)
 
     def quantizer(self, index: int) -> nn.Module:
         return FakeQuantize(index, self.grid(index), self._kernels)

@@ -26,6 +26,8 @@ from edgeagent.vision.letterbox import Preprocessor, fit_picture
 
 Image = npt.NDArray[np.uint8]
 MOSAIC_SHARE = 0.5
+HELD_OUT = 64  # pictures at most
+HELD_OUT_SHARE = 0.1
 
 
 def find_pictures(folders: Sequence[Path]) -> list[Path]:
@@ -53,6 +55,17 @@ def pictures_hash(pictures: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
+def hold_out(pictures: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Divide pictures into those to train on and an even sample to look at: at most 64, and a tenth.
+
+    A picture listed more than once is held out, or trained on, as a whole.
+    """
+    unique = list(dict.fromkeys(pictures))
+    count = min(HELD_OUT, int(len(unique) * HELD_OUT_SHARE))
+    held = {unique[position * len(unique) // count] for position in range(count)}
+    return [path for path in pictures if path not in held], [path for path in unique if path in held]
+
+
 class Fitted(Dataset[torch.Tensor]):
     """Pictures fitted into the input as on the device, without augmentation: for calibration."""
 
@@ -76,6 +89,8 @@ class Augmented(Dataset[Sample]):
         seed: of all choices; labels do not change them.
         items: length.
         labels: of some of the pictures, as :func:`edgeagent.qat.labelled.find_labels` returns them.
+        mosaic: share of the items that are 2 x 2 mosaics.
+        mosaic_items: length of the part that has mosaics; None: all.
     """
 
     def __init__(
@@ -85,8 +100,11 @@ class Augmented(Dataset[Sample]):
         seed: int,
         items: int,
         labels: Mapping[Path, Labels] | None = None,
+        mosaic: float = MOSAIC_SHARE,
+        mosaic_items: int | None = None,
     ) -> None:
         self._pictures, self._spec, self._seed, self._items = pictures, spec, seed, items
+        self._mosaic_share, self._mosaic_items = mosaic, items if mosaic_items is None else mosaic_items
         self._labels = labels or {}
 
     def __len__(self) -> int:
@@ -95,7 +113,7 @@ class Augmented(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         """Return a picture, with its boxes if all that it is made of is labelled."""
         random = np.random.default_rng((self._seed, index))
-        if random.random() < MOSAIC_SHARE:
+        if random.random() < self._mosaic_share and index < self._mosaic_items:
             picture, boxes = self._mosaic(random)
         else:
             picture, boxes = self._fitted(random, self._spec)

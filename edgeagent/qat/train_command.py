@@ -29,8 +29,9 @@ from edgeagent.qat.factory import CALIBRATION_PICTURES, Run, Source
 from edgeagent.qat.labelled import find_labels
 from edgeagent.qat.parity import reference_outputs, tolerance, worst_difference
 from edgeagent.qat.pictures import find_pictures
+from edgeagent.qat.recipe import Recipe
 from edgeagent.qat.supervised import check_family
-from edgeagent.qat.training import Progress, Recipe
+from edgeagent.qat.training import Progress
 
 State = Literal["float", "ptq", "qat"]
 GOLDEN_OUTPUTS = "golden/outputs.npz"

@@ -16,7 +16,7 @@ from edgeagent.camera.frame import Image
 from edgeagent.camera.picture import read_picture
 from edgeagent.errors import DataError
 from edgeagent.qat.labelled import collate, find_labels, placed
-from edgeagent.qat.pictures import MOSAIC_SHARE, Augmented, Fitted, find_pictures, fit
+from edgeagent.qat.pictures import MOSAIC_SHARE, Augmented, Fitted, find_pictures, fit, hold_out
 from edgeagent.vision.letterbox import fit_picture
 
 TOP_LEFT = InputSpec(width=192, height=160, layout="nhwc", colour="bgr")
@@ -193,3 +193,22 @@ def test_calibration_pictures_are_fitted_and_otherwise_untouched(
     pictures, _ = data
     item = Fitted(pictures, TOP_LEFT)[0]
     assert np.array_equal(item.numpy().transpose(1, 2, 0), fit(read_picture(pictures[0]), TOP_LEFT))
+
+
+def test_mosaics_end_where_they_are_to_end(data: tuple[list[Path], dict[Path, Labels]]) -> None:
+    pictures, _ = data
+    items = Augmented(pictures, TOP_LEFT, 0, 40, mosaic_items=20)
+    with_mosaics = Augmented(pictures, TOP_LEFT, 0, 40)
+    same = [torch.equal(items[index].picture, with_mosaics[index].picture) for index in range(40)]
+    assert all(same[:20])
+    assert same[20:] == [not is_mosaic(index) for index in range(20, 40)]
+
+
+def test_held_out_pictures_are_even_few_and_not_trained_on() -> None:
+    pictures = [Path(f"{number}.jpg") for number in range(2000)]
+    rest, held = hold_out([*pictures, *pictures[:100]])
+    assert len(held) == 64
+    assert not set(rest) & set(held)
+    assert len(rest) == 2100 - 64 - len(set(held) & set(pictures[:100]))
+    assert hold_out(pictures[:30])[1] == pictures[:30:10]
+    assert hold_out(pictures[:5]) == (pictures[:5], [])

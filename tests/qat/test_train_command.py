@@ -23,8 +23,8 @@ from edgeagent.cli import main
 from edgeagent.model_description import describe_model
 from edgeagent.qat.factory import Run, Source
 from edgeagent.qat.pictures import find_pictures
+from edgeagent.qat.recipe import Recipe
 from edgeagent.qat.train_command import _train_unless_needless
-from edgeagent.qat.training import Recipe
 from tests.qat.models import SIZE, small_yolox
 from tests.small_disk import on_small_disk
 
