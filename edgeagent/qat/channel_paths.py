@@ -1,8 +1,9 @@
 """Where each output channel of a convolution is read: which input channels of which later convolutions.
 
-A channel may be scaled at its producer and scaled back at its readers when everything between them is positively
-homogeneous and keeps channels apart: f(s x) = s f(x) for s > 0. Operators that only move values (concat, split,
-channel shuffles made of reshape and transpose) are followed by moving the channels' numbers through them.
+A channel may be scaled at its producer and scaled back at its readers when everything between them is
+positively homogeneous and keeps channels apart: f(s x) = s f(x) for s > 0. Operators that only move values
+(concat, split, channel shuffles made of reshape and transpose) are followed by moving the channels' numbers
+through them.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def tensor_shapes(graph: Graph) -> dict[str, tuple[int, ...]]:
 def find_readers(
     graph: Graph, producer: Node, shapes: Mapping[str, tuple[int, ...]]
 ) -> tuple[Reader, ...] | None:
-    """Return all readers of a convolution's channels; None when one of the ways to them is not homogeneous."""
+    """Return all readers of a convolution's channels; None when a way to them is not homogeneous."""
     output = producer.outputs[0]
     if len(shapes.get(output, ())) != 4:
         return None

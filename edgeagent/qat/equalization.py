@@ -3,8 +3,8 @@
 Nagel et al. 2019 (arXiv:1906.04721): where nothing but positively homogeneous operators lies between a
 convolution and its readers, dividing one of its output channels by s > 0 and multiplying the readers' weights
 of that channel by s changes no output. Weights have a scale for each output channel here, so the producer's
-weights need no help; what gains is the tensor in between, which has one grid for all channels, and what may lose
-are the readers' weights. So the factor of a channel is
+weights need no help; what gains is the tensor in between, which has one grid for all channels, and what may
+lose are the readers' weights. So the factor of a channel is
 
 - its range, where all readers are depthwise (their weights have a scale for each channel): every channel then
   fills the grid;
@@ -28,7 +28,7 @@ from edgeagent.qat.graph import Graph
 from edgeagent.qat.histogram import Observed
 from edgeagent.qat.layerwise import Layer, walk
 from edgeagent.qat.network import Network
-from edgeagent.qat.node import Node
+from edgeagent.qat.node import Constant, Node
 
 Reals = npt.NDArray[np.float64]
 
@@ -108,8 +108,7 @@ def clips_to_relus(network: Network, seen: Mapping[int, Observed]) -> Graph:
     for node in graph.nodes:
         index = network.plan.of.get(node.outputs[0])
         bounds = _bounds(graph, node)
-        unreached = bounds is not None and index in seen and seen[index].high < bounds[1]
-        if unreached and bounds is not None and bounds[0] == 0:
+        if bounds and bounds[0] == 0 and index is not None and index in seen and seen[index].high < bounds[1]:
             nodes.append(Node(node.name, "Relu", node.inputs[:1], node.outputs, {}))
         else:
             nodes.append(node)
@@ -125,9 +124,7 @@ def _bounds(graph: Graph, node: Node) -> tuple[float, float] | None:
     return low, high
 
 
-def _factors(
-    size: Reals, readers: Sequence[Reader], constants: Mapping[str, npt.NDArray[np.generic]]
-) -> Reals:
+def _factors(size: Reals, readers: Sequence[Reader], constants: Mapping[str, Constant]) -> Reals:
     """What each channel is divided by; the widest channel of the tensor stays as wide as it is."""
     alive = size > 1e-9 * size.max()
     if not alive.any():
@@ -146,10 +143,10 @@ def _factors(
 
 
 def _is_depthwise(reader: Reader) -> bool:
-    return reader.node.attributes.get("group", 1) == len(reader.channels)
+    return bool(reader.node.attributes.get("group", 1) == len(reader.channels))
 
 
-def _shares(reader: Reader, constants: Mapping[str, npt.NDArray[np.generic]]) -> Reals:
+def _shares(reader: Reader, constants: Mapping[str, Constant]) -> Reals:
     """For each input channel its largest weight, as a share of the largest of that output channel."""
     weight = np.abs(np.asarray(constants[reader.node.inputs[1]], np.float64)).max((2, 3))
     weight = weight / np.maximum(weight.max(1, keepdims=True), 1e-30)
@@ -158,9 +155,7 @@ def _shares(reader: Reader, constants: Mapping[str, npt.NDArray[np.generic]]) ->
     return shares
 
 
-def _scale(
-    node: Node, readers: Sequence[Reader], factors: Reals, constants: dict[str, npt.NDArray[np.generic]]
-) -> None:
+def _scale(node: Node, readers: Sequence[Reader], factors: Reals, constants: dict[str, Constant]) -> None:
     for name in filter(None, node.inputs[1:]):
         value = constants[name]
         down = factors.reshape(-1, *[1] * (value.ndim - 1))
