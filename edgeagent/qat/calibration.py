@@ -1,101 +1,128 @@
 """Calibration: ranges of the activation grids from a few float batches.
 
-Three methods, all on the same samples:
+::
+
+    observe -> histogram, extremes and average extremes of every grid -> a method -> a range for each grid
+
+Methods, all on the same observation:
 
 - ``minmax``: the range seen;
 - ``percentile``: the range without the outermost 0.01 % on each side, so that a few outliers do not cost
   everybody else their resolution;
-- ``mse``: of many ranges between these and narrower ones, the one with the least mean squared error of
-  rounding and clipping together.
+- ``mse``: of many ranges between these and narrower ones, the one with the least squared error of rounding
+  and clipping together, over the histogram of all values;
+- ``average``: the moving average of each picture's own extremes.
+
+:func:`set_best_ranges` chooses for each grid the method that errs least on pictures held out; errors may be
+weighted by what they cost at the heads (:mod:`edgeagent.qat.importance`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, cast
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from edgeagent.errors import DataError
 from edgeagent.qat.fake_quantize import ActivationGrid
-from edgeagent.qat.kernels import LEVELS
+from edgeagent.qat.histogram import Observed
 from edgeagent.qat.network import Network
+from edgeagent.qat.range_search import error, least_error
 
-Method = Literal["minmax", "percentile", "mse"]
-METHODS: tuple[Method, ...] = ("minmax", "percentile", "mse")
+Method = Literal["minmax", "percentile", "mse", "average"]
+METHODS: tuple[Method, ...] = ("minmax", "percentile", "mse", "average")
 
-Samples = npt.NDArray[np.float32]
-
-SAMPLES_PER_TENSOR = 4096
 OUTSIDE = 1e-4
-SHARES = np.linspace(0.2, 1.0, 33)  # of the range seen, tried by ``mse`` on each side
-
-
-@dataclass
-class Observed:
-    """What one grid's tensors held: the extremes of all values, and an even sample of them."""
-
-    low: float = 0.0
-    high: float = 0.0
-    parts: list[Samples] = field(default_factory=list)
-
-    def add(self, tensor: Tensor) -> None:
-        """Take note of a tensor of any shape."""
-        flat = tensor.detach().flatten()
-        self.low = min(self.low, float(flat.min()))
-        self.high = max(self.high, float(flat.max()))
-        step = max(1, flat.numel() // SAMPLES_PER_TENSOR)
-        self.parts.append(flat[::step].float().numpy().copy())
 
 
 @torch.no_grad()
 def observe(network: Network, batches: Iterable[Tensor]) -> dict[int, Observed]:
-    """Run float batches (b, 3, h, w) and return what each grid's tensors held, by position of the grid."""
+    """Run float batches (b, 3, h, w) and return what each grid's tensors held, by position of the grid.
+
+    Raises:
+        DataError: a tensor is not finite; it is named.
+    """
     seen: dict[int, Observed] = {}
+
+    def add(index: int, tensor: Tensor) -> None:
+        if not bool(torch.isfinite(tensor.sum())) and not bool(tensor.isfinite().all()):
+            raise DataError(
+                f"tensor {network.plan.grids[index].tensors[0]} holds values that are not finite; check the "
+                "weights of the model"
+            )
+        seen.setdefault(index, Observed()).add(tensor)
+
     network.set_mode("float")
-    network.set_observer(lambda index, tensor: seen.setdefault(index, Observed()).add(tensor))
+    network.set_observer(add)
     try:
         for batch in batches:
             network(batch)
+            for observed in seen.values():
+                observed.close_batch()
     finally:
         network.set_observer(None)
     return seen
 
 
-def set_ranges(network: Network, seen: dict[int, Observed], method: Method) -> None:
+def set_ranges(network: Network, seen: Mapping[int, Observed], method: Method) -> None:
     """Choose every grid of the network that is not fixed, from what was observed."""
-    for index, grid in enumerate(network.grids):
-        if network.plan.grids[index].fixed is None and index in seen:
-            cast(ActivationGrid, grid).set_range(*choose_range(seen[index], method))
+    for index, grid in _free_grids(network):
+        if index in seen:
+            grid.set_range(*choose_range(seen[index], method, _symmetric(grid)))
 
 
-def choose_range(observed: Observed, method: Method) -> tuple[float, float]:
-    """Return (low, high) of a grid, low <= 0 <= high."""
+def set_best_ranges(
+    network: Network,
+    seen: Mapping[int, Observed],
+    held_out: Mapping[int, Observed],
+    weighted: Mapping[int, Observed] | None = None,
+) -> dict[str, str]:
+    """Choose for every grid that is not fixed the method whose range errs least on pictures held out.
+
+    Args:
+        network: its grids are set.
+        seen: what the ranges are made from.
+        held_out: what they are judged by: the same of other pictures, weighted or not.
+        weighted: another source of a range: least error over weighted values.
+
+    Returns:
+        The method by the name of each grid's first tensor.
+    """
+    chosen: dict[str, str] = {}
+    for index, grid in _free_grids(network):
+        if index not in seen or index not in held_out:
+            continue
+        symmetric = _symmetric(grid)
+        ranges: dict[str, tuple[float, float]] = {
+            method: choose_range(seen[index], method, symmetric) for method in METHODS
+        }
+        if weighted is not None and index in weighted:
+            ranges["weighted"] = choose_range(weighted[index], "mse", symmetric)
+        values, counts = held_out[index].histogram()
+        best = min(ranges, key=lambda name: error(values, counts, *ranges[name], symmetric))
+        grid.set_range(*ranges[best])
+        chosen[network.plan.grids[index].tensors[0]] = best
+    return chosen
+
+
+def choose_range(observed: Observed, method: Method, symmetric: bool = False) -> tuple[float, float]:
+    """Return (low, high) of a grid, low <= 0 <= high; ``symmetric`` tells how ``mse`` counts its errors."""
     if method == "minmax":
         return observed.low, observed.high
-    samples = np.concatenate(observed.parts)
     if method == "percentile":
-        low, high = np.quantile(samples, [OUTSIDE, 1 - OUTSIDE])
-        return min(0.0, float(low)), max(0.0, float(high))
-    return _least_error(samples)
+        return min(0.0, observed.quantile(OUTSIDE)), max(0.0, observed.quantile(1 - OUTSIDE))
+    if method == "average":
+        return observed.average_low, observed.average_high
+    return least_error(*observed.histogram(), observed.low, observed.high, symmetric)
 
 
-def _least_error(samples: Samples) -> tuple[float, float]:
-    """Shrink the range seen, first its wider side, then the other, as long as the error falls."""
-    low, high = min(0.0, float(samples.min())), max(0.0, float(samples.max()))
-    sides = ("low", "high") if -low > high else ("high", "low")
-    for side in sides:
-        tried = [(share * low, high) if side == "low" else (low, share * high) for share in SHARES]
-        low, high = min(tried, key=lambda limits: _error(samples, *limits))
-    return low, high
+def _free_grids(network: Network) -> Iterator[tuple[int, ActivationGrid]]:
+    for index, grid in enumerate(network.grids):
+        if network.plan.grids[index].fixed is None:
+            yield index, cast(ActivationGrid, grid)
 
 
-def _error(samples: Samples, low: float, high: float) -> float:
-    """Mean squared error of the samples on the grid of a range."""
-    scale = max(high - low, 1e-6) / (LEVELS - 1)
-    zero = round(-low / scale)
-    codes = np.clip(np.round(samples / scale) + zero, 0, LEVELS - 1)
-    return float(np.mean(((codes - zero) * scale - samples) ** 2))
+def _symmetric(grid: ActivationGrid) -> bool:
+    return bool(getattr(grid, "symmetric", False))

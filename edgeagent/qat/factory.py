@@ -26,11 +26,12 @@ from edgeagent import __version__
 from edgeagent.accuracy.yolo_labels import Labels
 from edgeagent.bundle.manifest import ModelDescription
 from edgeagent.errors import DataError
-from edgeagent.qat.calibration import METHODS, Method, Observed, observe, set_ranges
+from edgeagent.qat.calibration import METHODS, Method, observe, set_ranges
 from edgeagent.qat.exports import Exported, export
 from edgeagent.qat.graph import read_graph
 from edgeagent.qat.grid import plan_grids
 from edgeagent.qat.held_out import HeldOut
+from edgeagent.qat.histogram import Observed
 from edgeagent.qat.network import Network
 from edgeagent.qat.pictures import Augmented, Fitted, hold_out, pictures_hash
 from edgeagent.qat.recipe import Recipe

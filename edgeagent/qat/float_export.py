@@ -18,13 +18,18 @@ def export_float(graph: Graph, path: Path) -> None:
     Raises:
         EdgeagentError: the file cannot be written.
     """
+    model = float_model(graph)
+    onnx.checker.check_model(model, full_check=True)
+    write_whole(path, model.SerializeToString())
+
+
+def float_model(graph: Graph) -> onnx.ModelProto:
+    """Return the graph as a float ONNX model."""
     nodes = [helper.make_node(n.operator, n.inputs, n.outputs, n.name, **n.attributes) for n in graph.nodes]
     picture = helper.make_tensor_value_info(graph.input, TensorProto.FLOAT, graph.input_shape)
     heads = [helper.make_tensor_value_info(h.tensor, TensorProto.FLOAT, h.shape) for h in graph.heads]
     constants = [numpy_helper.from_array(array, name) for name, array in graph.constants.items()]
     body = helper.make_graph(nodes, "edgeagent", [picture], heads, constants)
-    model = helper.make_model(
+    return helper.make_model(
         body, opset_imports=[helper.make_opsetid("", graph.opset)], ir_version=IR_VERSION
     )
-    onnx.checker.check_model(model, full_check=True)
-    write_whole(path, model.SerializeToString())

@@ -1,0 +1,178 @@
+"""Post-training quantization as a baseline: a small search for the best, and the naive one beside it.
+
+::
+
+    ranges of each method, and the best method for each grid     -> candidates, ranked by output error
+    the best ranges again on the equalized graph, where it differs
+    the best two so far: biases corrected; weights and biases corrected
+
+The output error is the distillation loss between a candidate and the float model on pictures that no range and
+no correction was made from. A caller with labels measures the candidates in their engine and ranks them by
+that. Any candidate can be trained further; its teacher is the float graph, not the candidate itself, whose
+weights may have been corrected.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Subset
+
+from edgeagent.errors import DataError
+from edgeagent.qat.bias_correction import correct
+from edgeagent.qat.calibration import METHODS, observe, set_best_ranges, set_ranges
+from edgeagent.qat.distillation import distillation_loss
+from edgeagent.qat.equalization import channel_ranges, clips_to_relus, equalize
+from edgeagent.qat.graph import Graph
+from edgeagent.qat.grid import plan_grids
+from edgeagent.qat.importance import observe_weighted
+from edgeagent.qat.network import Network
+
+NAIVE = "minmax"
+BATCH = 8
+HELD_OUT = 1 / 4  # of the pictures
+WEIGHTED_PICTURES = 32
+CORRECTION_PICTURES = 24
+RANKING_PICTURES = 16
+CORRECTED = 2  # candidates that are corrected
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to quantize without training.
+
+    Attributes:
+        name: how, as in ``mse + equalized + weights``; the plain range methods by their names.
+        network: quantized so; its graph is the equalized one where the name says so.
+        error: distillation loss against the float model on pictures held out.
+    """
+
+    name: str
+    network: Network
+    error: float
+
+
+def candidates(graph: Graph, pixel_input: bool, pictures: Dataset[Tensor]) -> Iterator[Candidate]:
+    """Yield candidates, the naive one first; each is independent of the others.
+
+    Args:
+        graph: the float graph.
+        pixel_input: the network takes pixels 0..255 without mean and std.
+        pictures: (3, h, w) float32 each, four or more; a quarter is held out.
+
+    Raises:
+        DataError: there are fewer than four pictures.
+    """
+    search = _Search(graph, pixel_input, pictures)
+    found = []
+    for candidate in search.ranges(search.network, ""):
+        found.append(candidate)
+        yield candidate
+    equalized = search.equalized()
+    if equalized is not None:
+        for candidate in search.ranges(equalized, " + equalized"):
+            found.append(candidate)
+            yield candidate
+    best = sorted(found, key=lambda candidate: candidate.error)[:CORRECTED]
+    for candidate in best:
+        yield search.corrected(candidate, weights=False)
+        yield search.corrected(candidate, weights=True)
+
+
+def head_error(network: Network, pictures: Sequence[Tensor], answers: Sequence[Sequence[Tensor]]) -> float:
+    """Return the mean distillation loss of a network in its present modes.
+
+    Args:
+        network: to judge.
+        pictures: batches.
+        answers: the float model's heads for each batch.
+    """
+    with torch.no_grad():
+        losses = [
+            float(distillation_loss(network.graph.heads, network(batch), wanted))
+            for batch, wanted in zip(pictures, answers, strict=True)
+        ]
+    return sum(losses) / len(losses)
+
+
+@torch.no_grad()
+def float_answers(network: Network, pictures: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
+    """Return the heads of the network in float for each batch; it is left in float."""
+    network.set_mode("float")
+    return [network(batch) for batch in pictures]
+
+
+class _Search:
+    def __init__(self, graph: Graph, pixel_input: bool, pictures: Dataset[Tensor]) -> None:
+        count = len(pictures)  # type: ignore[arg-type]
+        if count < 4:
+            raise DataError(f"calibration needs four pictures or more, got {count}")
+        self._pixel_input = pixel_input
+        self.network = self._build(graph)
+        held_out = max(1, round(count * HELD_OUT))
+        self._fit: Dataset[Tensor] = Subset(pictures, range(count - held_out))
+        self._held_out: Dataset[Tensor] = Subset(pictures, range(count - held_out, count))
+        self._ranking = list(_batches(_some(self._held_out, RANKING_PICTURES)))
+        self._answers = float_answers(self.network, self._ranking)
+
+    def ranges(self, network: Network, suffix: str) -> Iterator[Candidate]:
+        """Each method, and the best of them for each grid."""
+        seen = observe(network, _batches(self._fit))
+        for method in METHODS:
+            yield self._candidate(method + suffix, network, lambda n, m=method: set_ranges(n, seen, m))
+        weighted = observe_weighted(network, _batches(_some(self._fit, WEIGHTED_PICTURES)))
+        held_out = observe_weighted(network, _batches(_some(self._held_out, WEIGHTED_PICTURES)), seed=1)
+        yield self._candidate(
+            "weighted" + suffix,
+            network,
+            lambda n: set_ranges(n, weighted, "mse"),
+        )
+        yield self._candidate(
+            "per-tensor" + suffix,
+            network,
+            lambda n: _ignored(set_best_ranges(n, seen, held_out, weighted)),
+        )
+
+    def equalized(self) -> Network | None:
+        """The equalized graph; None where nothing can be equalized."""
+        some = list(_batches(_some(self._fit, BATCH)))
+        seen = observe(self.network, some)
+        graph = clips_to_relus(self.network, seen)
+        replaced = self._build(graph)
+        result = equalize(graph, channel_ranges(replaced, torch.cat(some)))
+        return self._build(result.graph) if result.pairs else None
+
+    def corrected(self, candidate: Candidate, weights: bool) -> Candidate:
+        pictures = torch.cat(list(_batches(_some(self._fit, CORRECTION_PICTURES))))
+        name = f"{candidate.name} + {'weights' if weights else 'bias'}"
+        return self._candidate(
+            name, candidate.network, lambda network: _ignored(correct(network, pictures, weights))
+        )
+
+    def _candidate(self, name: str, network: Network, change: Callable[[Network], None]) -> Candidate:
+        network = copy.deepcopy(network)
+        network.set_mode("quantize")
+        change(network)
+        return Candidate(name, network, head_error(network, self._ranking, self._answers))
+
+    def _build(self, graph: Graph) -> Network:
+        return Network(graph, plan_grids(graph, self._pixel_input))
+
+
+def _some(pictures: Dataset[Tensor], count: int) -> Dataset[Tensor]:
+    """At most ``count`` of the pictures, evenly spread."""
+    total = len(pictures)  # type: ignore[arg-type]
+    step = max(1, total // count)
+    return Subset(pictures, range(0, total, step)[:count])
+
+
+def _batches(pictures: Dataset[Tensor]) -> DataLoader[Tensor]:
+    return DataLoader(pictures, batch_size=BATCH)
+
+
+def _ignored(_: object) -> None:
+    """Drop a result."""
