@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 Precision = Literal["float32", "bfloat16", "float16"]
 Scales = Literal["learned", "frozen"]
+Count = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Recipe:
     """Settings of a run; two runs with the same recipe, data and machine give the same weights.
+
+    A value that makes no sense raises pydantic.ValidationError.
 
     Attributes:
         steps: optimiser steps.
@@ -34,23 +41,23 @@ class Recipe:
         patience: looks without a better one after which training stops; 0 never stops early.
     """
 
-    steps: int = 500
-    batch: int = 16
-    accumulate: int = 1
-    seed: int = 0
-    weight_rate: float = 3e-4
-    warm_up: float = 0.1
-    final_rate: float = 0.01
+    steps: Count = 500
+    batch: Count = 16
+    accumulate: Count = 1
+    seed: Annotated[int, Field(ge=0)] = 0
+    weight_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 3e-4
+    warm_up: Share = 0.1
+    final_rate: Share = 0.01
     scales: Scales = "learned"
-    freeze_after: float = 1.0
-    feature_weight: float = 0.0
-    supervised_weight: float = 0.0
-    mosaic: float = 0.5
-    mosaic_until: float = 0.9
+    freeze_after: Share = 1.0
+    feature_weight: Weight = 1.0
+    supervised_weight: Weight = 0.0
+    mosaic: Share = 0.5
+    mosaic_until: Share = 0.9
     precision: Precision = "float32"
-    average: float = 0.0
-    check_every: int = 100
-    patience: int = 0
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    check_every: Count = 100
+    patience: Annotated[int, Field(ge=0)] = 0
 
     def rate(self, step: int) -> float:
         """Return the factor on the peak rates at a step: linear warm-up, then half a cosine."""
