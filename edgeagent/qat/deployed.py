@@ -41,6 +41,24 @@ class _Deployed(Builder):
         input_scale, _ = self.grid(self._network.plan.of[node.inputs[0]]).quantization()
         return _IntegerConvolution(self._network.convolution(node), input_scale)
 
+    def constant(self, value: Tensor, index: int | None) -> nn.Module:
+        return _Constant(value, None if index is None else self.quantizer(index))
+
+
+class _Constant(nn.Module):
+    value: Tensor
+
+    def __init__(self, value: Tensor, quantizer: nn.Module | None) -> None:
+        super().__init__()
+        self.register_buffer("value", value)
+        self._quantizer = quantizer
+
+    def forward(self) -> Tensor:
+        if self._quantizer is None:
+            return self.value
+        real: Tensor = self._quantizer(self.value)
+        return real
+
 
 class _Quantizer(nn.Module):
     """Puts a tensor on a grid; ``zero_point`` counts codes from 0."""

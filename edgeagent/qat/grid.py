@@ -4,39 +4,54 @@ The rules are those that TFLite, Edge TPU, ONNX Runtime and OpenVINO accept alik
 quantization specification):
 
 - activations are per-tensor affine with 8 bits; real 0 is always a code;
-- a sigmoid's output has scale 1/256 and zero point 0 (uint8);
-- concat, max-pool, nearest resize, reshape, transpose, slice and split do not change the grid;
-- a convolution followed only by Relu or Clip is quantized after it, never in between;
+- outputs of sigmoid and softmax have scale 1/256 and zero point 0 (uint8), those of tanh 1/128 and 128;
+- concat, pools, nearest resize, reshape, transpose, slice, gather, pad and split do not change the grid;
+- a sum or convolution followed only by Relu or Clip is quantized after it, never in between;
+- constant operands of sums and products lie on grids of their own, fixed by their values;
 - the picture has the grid of its pixels when the network takes 0..255 as it is.
 
-Codes here are 0..255. The int8 code of TFLite is this code minus 128.
+Codes here are 0..255. The int8 code of TFLite is this code minus 128. A tensor without a grid stays float.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgeagent.errors import DataError
 from edgeagent.qat.graph import Graph
 from edgeagent.qat.kernels import LEVELS
-from edgeagent.qat.node import Node
+from edgeagent.qat.node import Constant, Node
+from edgeagent.qat.operators import operands
 
 SAME_GRID = frozenset(
     {
+        "AveragePool",
         "Concat",
+        "DepthToSpace",
+        "Gather",
         "MaxPool",
-        "Resize",
+        "Pad",
         "Reshape",
-        "Transpose",
+        "Resize",
         "Slice",
         "Split",
-        "Squeeze",
-        "Unsqueeze",
-        "Identity",
+        "Transpose",
     }
 )
-INTERPOLATING = frozenset({b"linear", b"cubic"})
+"""Operators whose outputs lie on the grid of their input."""
+
+INTERPOLATING = frozenset({b"linear"})
 CLAMPS = frozenset({"Relu", "Clip"})
+BEFORE_CLAMP = frozenset({"Add", "Conv", "Div", "MatMul", "Mul", "Sub"})
+"""Operators that engines compute together with the clamp behind them."""
+
+FIXED = {
+    "HardSigmoid": (1 / LEVELS, 0),
+    "Sigmoid": (1 / LEVELS, 0),
+    "Softmax": (1 / LEVELS, 0),
+    "Tanh": (2 / LEVELS, LEVELS // 2),
+}
+"""Grids that TFLite prescribes, by operator, as (scale, zero point)."""
 
 
 @dataclass
@@ -58,7 +73,7 @@ class GridPlan:
 
     Attributes:
         grids: all grids.
-        of: position in ``grids`` for each quantized tensor.
+        of: position in ``grids`` for each quantized tensor, constant operands included.
         silu: Mul nodes that complete ``x * sigmoid(x)``, by the name of x.
     """
 
@@ -73,56 +88,82 @@ def plan_grids(graph: Graph, pixel_input: bool) -> GridPlan:
     Args:
         graph: the graph, cut at its heads.
         pixel_input: the network takes pixels 0..255 without mean and std.
-
-    Raises:
-        DataError: two fixed grids would have to be the same one.
     """
     readers = graph.consumers()
-    parent: dict[str, str] = {}
-
-    def find(tensor: str) -> str:
-        while parent[tensor] != tensor:
-            tensor = parent[tensor]
-        return tensor
-
-    fixed: dict[str, tuple[float, int]] = {}
-    parent[graph.input] = graph.input
-    if pixel_input:
-        fixed[graph.input] = (1.0, 0)
+    heads = {head.tensor for head in graph.heads}
+    shared = _Shared()
+    shared.add(graph.input, (1.0, 0) if pixel_input else None)
     for node in graph.nodes:
+        for name in operands(node):
+            if name in graph.constants:
+                shared.add(name, constant_grid(graph.constants[name]))
         for output in node.outputs:
-            if not _clamped_later(output, readers):
-                parent[output] = output
-        if node.operator == "Sigmoid":
-            fixed[node.outputs[0]] = (1.0 / LEVELS, 0)
+            if output in heads or not _clamped_later(node, output, readers):
+                shared.add(output, FIXED.get(node.operator))
         if node.operator in SAME_GRID:
-            for tensor in (*node.inputs, *node.outputs):
-                if tensor in parent:
-                    parent[find(tensor)] = find(node.outputs[0])
-    members: dict[str, list[str]] = {}
-    for tensor in parent:
-        members.setdefault(find(tensor), []).append(tensor)
-    grids = [Grid(tensors, _one_fixed(tensors, fixed)) for tensors in members.values()]
+            shared.join(operands(node), node.outputs)
+    grids = shared.grids()
     of = {tensor: index for index, grid in enumerate(grids) for tensor in grid.tensors}
-    return GridPlan(tuple(grids), of, _silu(graph, readers))
+    return GridPlan(grids, of, _silu(graph, readers))
+
+
+def constant_grid(values: Constant) -> tuple[float, int]:
+    """Return (scale, zero point) of the finest grid that covers 0 and some constant values."""
+    low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
+    scale = max(high - low, 1e-6) / (LEVELS - 1)
+    return scale, round(-low / scale)
+
+
+class _Shared:
+    """Tensors joined into sets of one grid."""
+
+    def __init__(self) -> None:
+        self._parent: dict[str, str] = {}
+        self._fixed: dict[str, tuple[float, int] | None] = {}
+
+    def add(self, tensor: str, fixed: tuple[float, int] | None) -> None:
+        if tensor not in self._parent:
+            self._parent[tensor], self._fixed[tensor] = tensor, fixed
+
+    def join(self, operands: Sequence[str], outputs: Sequence[str]) -> None:
+        """Put outputs on the grid of the operands.
+
+        Operands on different grids of which one is fixed keep theirs: scores of 1/256 next to features must
+        not make the features as small. Their values are quantized anew where they are joined.
+        """
+        roots = {self._root(name) for name in operands if name in self._parent}
+        if len({self._fixed[root] for root in roots}) > 1:
+            roots = {root for root in roots if self._fixed[root] is None}
+        first, *others = [*roots, *(self._root(name) for name in outputs if name in self._parent)]
+        for root in others:
+            if root != first:
+                self._parent[root] = first
+
+    def grids(self) -> tuple[Grid, ...]:
+        members: dict[str, list[str]] = {}
+        for tensor in self._parent:
+            members.setdefault(self._root(tensor), []).append(tensor)
+        return tuple(Grid(tensors, self._fixed[root]) for root, tensors in members.items())
+
+    def _root(self, tensor: str) -> str:
+        while self._parent[tensor] != tensor:
+            tensor = self._parent[tensor]
+        return tensor
 
 
 def keeps_codes(node: Node) -> bool:
-    """Return whether every output value is one of the input values, so that nothing is rounded anew."""
-    return node.operator in SAME_GRID and node.attributes.get("mode") not in INTERPOLATING
+    """Return whether every output value is one of the input values, so that nothing is rounded anew.
+
+    A concatenation keeps codes once its operands are on the grid of its output.
+    """
+    if node.operator == "AveragePool" or node.attributes.get("mode") in INTERPOLATING:
+        return False
+    return node.operator in SAME_GRID
 
 
-def _clamped_later(tensor: str, readers: dict[str, list[Node]]) -> bool:
-    return len(readers.get(tensor, [])) == 1 and readers[tensor][0].operator in CLAMPS
-
-
-def _one_fixed(tensors: list[str], fixed: dict[str, tuple[float, int]]) -> tuple[float, int] | None:
-    found = {fixed[tensor] for tensor in tensors if tensor in fixed}
-    if len(found) > 1:
-        raise DataError(
-            f"tensors {tensors} must share one grid but have different fixed ones: {sorted(found)}"
-        )
-    return found.pop() if found else None
+def _clamped_later(node: Node, tensor: str, readers: dict[str, list[Node]]) -> bool:
+    found = readers.get(tensor, [])
+    return node.operator in BEFORE_CLAMP and len(found) == 1 and found[0].operator in CLAMPS
 
 
 def _silu(graph: Graph, readers: dict[str, list[Node]]) -> dict[str, Node]:

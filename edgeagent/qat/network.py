@@ -15,6 +15,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, fx, nn
 
+from edgeagent.qat.constant_operand import ConstantOperand
 from edgeagent.qat.fake_quantize import (
     ActivationGrid,
     Convolution,
@@ -26,7 +27,7 @@ from edgeagent.qat.graph import Graph
 from edgeagent.qat.grid import GridPlan, keeps_codes
 from edgeagent.qat.kernels import Kernels
 from edgeagent.qat.node import Node
-from edgeagent.qat.operators import build_function, convolution_options
+from edgeagent.qat.operators import build_function, convolution_options, operands
 
 Mode = Literal["float", "quantize"]
 JOINTS = frozenset({"Add", "Concat"})
@@ -115,12 +116,14 @@ class Builder(ABC):
         return fx.GraphModule(self._modules, self._calls)
 
     def _emit(self, node: Node) -> None:
+        values = [self._operand(name) for name in operands(node)]
         if node.operator == "Conv":
-            value = self._call_module(self.convolution(node), self._values[node.inputs[0]])
+            value = self._call_module(self.convolution(node), *values)
         else:
+            if node.operator == "Concat":
+                values = [self._joining(node, *pair) for pair in zip(operands(node), values, strict=True)]
             function = build_function(node, self._network.graph.constants)
-            tensors = [self._values[name] for name in node.inputs if name in self._values]
-            value = self._calls.call_function(function, tuple(tensors))
+            value = self._calls.call_function(function, tuple(values))
         if len(node.outputs) > 1:
             for position, name in enumerate(node.outputs):
                 self._values[name] = self._calls.call_function(getitem, (value, position))
@@ -136,6 +139,21 @@ class Builder(ABC):
         else:
             self._values[tensor] = self._quantized(tensor, value)
 
+    def _operand(self, name: str) -> fx.Node:
+        """Return the value of a computed tensor or constant."""
+        if name not in self._values:
+            real = torch.from_numpy(self._network.graph.constants[name].copy())
+            self._values[name] = self._call_module(self.constant(real, self._network.plan.of.get(name)))
+        return self._values[name]
+
+    def _joining(self, node: Node, name: str, value: fx.Node) -> fx.Node:
+        """Return an operand of a concatenation, on the grid of its output."""
+        plan = self._network.plan
+        wanted = plan.of.get(node.outputs[0])
+        if wanted is None or plan.of.get(name) == wanted:
+            return value
+        return self._call_module(self.quantizer(wanted), value)
+
     def _moved(self, tensor: str, value: fx.Node) -> fx.Node:
         return self._quantized(tensor, value) if self.quantizes_moves else value
 
@@ -149,10 +167,10 @@ class Builder(ABC):
         """Return the grid at a position of the plan."""
         return cast(ActivationGrid, self._network.grids[index])
 
-    def _call_module(self, module: nn.Module, value: fx.Node) -> fx.Node:
+    def _call_module(self, module: nn.Module, *values: fx.Node) -> fx.Node:
         name = f"m{len(self._modules)}"
         self._modules[name] = module
-        return self._calls.call_module(name, (value,))
+        return self._calls.call_module(name, values)
 
     def outputs(self, heads: tuple[fx.Node, ...]) -> Any:
         """Return what the module is to give."""
@@ -169,6 +187,10 @@ class Builder(ABC):
     @abstractmethod
     def convolution(self, node: Node) -> nn.Module:
         """Return the module of a Conv node."""
+
+    @abstractmethod
+    def constant(self, value: Tensor, index: int | None) -> nn.Module:
+        """Return the module that gives a constant operand, on a grid of the plan or real."""
 
 
 class _Training(Builder):
@@ -194,3 +216,6 @@ class _Training(Builder):
         module = Convolution(weight, bias, convolution_options(node))
         self._network.convolutions[_module_name(node)] = module
         return module
+
+    def constant(self, value: Tensor, index: int | None) -> nn.Module:
+        return ConstantOperand(value, None if index is None else self._network.plan.grids[index].fixed)

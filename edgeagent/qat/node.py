@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy.typing as npt
 
+from edgeagent.errors import DataError
+
 Constant = npt.NDArray[Any]
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -19,3 +22,8 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: dict[str, Any]
+
+
+def unsupported(node: Node, what: str) -> DataError:
+    """Return the error that says which use of an operator is not supported."""
+    return DataError(f"{what} of node {node.name} ({node.operator}) is not supported by qat")

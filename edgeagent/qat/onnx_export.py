@@ -26,6 +26,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgeagent import __version__
 from edgeagent.qat.fake_quantize import ActivationGrid, weight_scale
+from edgeagent.qat.kernels import LEVELS
 from edgeagent.qat.network import Network
 from edgeagent.qat.node import Node
 from edgeagent.qat.work_file import write_whole
@@ -98,8 +99,10 @@ class _Writer:
         if node.operator == "Conv" and position == 2:
             return self._bias(node)
         if name in self._graph.constants:
-            return self._constant(name, self._graph.constants[name])
-        if name not in self._network.plan.of:  # left out, or a convolution whose clamp this node is
+            if name not in self._network.plan.of:
+                return self._constant(name, self._graph.constants[name])
+            self._constant(self._codes(name), self._quantized(name))
+        elif name not in self._network.plan.of:  # left out, float, or a convolution whose clamp this node is
             return name
         self._readers += 1
         real = f"{name}_dq{self._readers}"
@@ -121,6 +124,12 @@ class _Writer:
             self._constant(f"grid{index}_scale", np.float32(scale)),
             self._constant(f"grid{index}_zero", np.uint8(zero_point)),
         ]
+
+    def _quantized(self, name: str) -> npt.NDArray[np.uint8]:
+        """Codes of a constant operand."""
+        scale, zero_point = self._grid(name).quantization()
+        codes = np.round(self._graph.constants[name] / scale) + zero_point
+        return np.clip(codes, 0, LEVELS - 1).astype(np.uint8)
 
     def _grid(self, tensor: str) -> ActivationGrid:
         return cast(ActivationGrid, self._network.grids[self._network.plan.of[tensor]])
