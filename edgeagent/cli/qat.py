@@ -65,8 +65,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     train.add_argument(
         "--format",
         action="append",
-        choices=("onnx", "tflite"),
-        help="artefact to export; repeat for more (default: all)",
+        choices=("onnx", "tflite", "tflite-uint8", "onnx-b", "onnx-fp16", "tflite-fp32", "tflite-fp16"),
+        help="artefact to export; repeat for more (default: onnx and tflite; onnx-b for preset b)",
+    )
+    train.add_argument(
+        "--preset",
+        choices=("a", "b"),
+        default="a",
+        help="grids: a for ONNX Runtime, LiteRT, OpenVINO and Edge TPU, b for TensorRT (default %(default)s)",
     )
     train.add_argument("--replace", action="store_true", help="replace an existing bundle there")
     train.add_argument("--steps", type=int, default=500, help="optimiser steps (default %(default)s)")

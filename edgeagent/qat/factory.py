@@ -26,11 +26,12 @@ from edgeagent.accuracy.yolo_labels import Labels
 from edgeagent.bundle.manifest import ModelDescription
 from edgeagent.errors import DataError
 from edgeagent.qat.calibration import METHODS, Method, Observed, observe, set_ranges
-from edgeagent.qat.exports import Exported, export
+from edgeagent.qat.exports import DEFAULTS, Exported, export
 from edgeagent.qat.graph import read_graph
-from edgeagent.qat.grid import plan_grids
+from edgeagent.qat.grid import GridPlan, Preset, plan_grids
 from edgeagent.qat.network import Network
 from edgeagent.qat.pictures import Augmented, Fitted, pictures_hash
+from edgeagent.qat.preset_b import plan_grids_b
 from edgeagent.qat.training import Progress, Recipe, Trainer
 
 CALIBRATION_PICTURES = 128
@@ -65,19 +66,21 @@ class Run:
         recipe: of the training.
         work: folder for checkpoints and intermediate artefacts; made when missing.
         compiled: fuse the fake-quantizers with a C++ compiler, when there is one.
+        preset: of the grids; ``b`` is for TensorRT.
 
     Raises:
         DataError: the model or the pictures cannot be used.
     """
 
-    def __init__(self, source: Source, recipe: Recipe, work: Path, compiled: bool = True) -> None:
+    def __init__(
+        self, source: Source, recipe: Recipe, work: Path, compiled: bool = True, preset: Preset = "a"
+    ) -> None:
         self.source, self.recipe, self.work = source, recipe, work
         torch.manual_seed(recipe.seed)
         self.graph = read_graph(source.model)
         self._check_input()
         work.mkdir(parents=True, exist_ok=True)
-        pixels = source.description.input.mean == (0, 0, 0) and source.description.input.std == (1, 1, 1)
-        self.network = Network(self.graph, plan_grids(self.graph, pixels), compiled)
+        self.network = Network(self.graph, self._plan(preset), compiled)
         self._seen: dict[int, Observed] = {}
         self._kept: Method | None = None
 
@@ -90,7 +93,7 @@ class Run:
             set_ranges(self.network, self._seen, method)
             folder = self.work / f"ptq-{method}"
             folder.mkdir(exist_ok=True)
-            artefacts[method] = export(self.network, folder, "onnx")
+            artefacts[method] = export(self.network, folder, DEFAULTS[self.network.plan.preset][0])
         set_ranges(self.network, self._seen, START)
         return artefacts
 
@@ -128,6 +131,7 @@ class Run:
         return {
             **asdict(self.recipe),
             "method": f"{losses}, learned scales and zero points, straight-through rounding",
+            "preset": self.network.plan.preset,
             "start": f"{START} {calibration}",
             "pictures": len(self.source.pictures),
             "labelled_pictures": len(self.source.labels),
@@ -135,6 +139,12 @@ class Run:
             "model_sha256": model,
             **made_with,
         }
+
+    def _plan(self, preset: Preset) -> GridPlan:
+        spec = self.source.description.input
+        if preset == "b":
+            return plan_grids_b(self.graph, spec.mean, spec.std)
+        return plan_grids(self.graph, spec.mean == (0, 0, 0) and spec.std == (1, 1, 1))
 
     def _check_input(self) -> None:
         spec, (_, _, height, width) = self.source.description.input, self.graph.input_shape

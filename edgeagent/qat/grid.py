@@ -15,6 +15,7 @@ Codes here are 0..255. The int8 code of TFLite is this code minus 128.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from edgeagent.errors import DataError
 from edgeagent.qat.graph import Graph
@@ -38,6 +39,9 @@ INTERPOLATING = frozenset({b"linear", b"cubic"})
 CLAMPS = frozenset({"Relu", "Clip"})
 LEVELS = 256
 
+Preset = Literal["a", "b"]
+Channels = tuple[float, float, float]
+
 
 @dataclass
 class Grid:
@@ -46,10 +50,12 @@ class Grid:
     Attributes:
         tensors: whose values lie on it, producers first.
         fixed: (scale, zero point) that no calibration may change, or None.
+        symmetric: whether the zero point is 128, which is 0 for int8 codes.
     """
 
     tensors: list[str]
     fixed: tuple[float, int] | None = None
+    symmetric: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,11 +66,19 @@ class GridPlan:
         grids: all grids.
         of: position in ``grids`` for each quantized tensor.
         silu: Mul nodes that complete ``x * sigmoid(x)``, by the name of x.
+        preset: ``a`` (this module) or ``b`` (:mod:`edgeagent.qat.preset_b`).
+        reads_float: (first output of a node, tensor): the node reads this tensor as it was before its
+            quantization.
+        mean, std: what the artefact itself does with each channel of its picture; only of preset ``b``.
     """
 
     grids: tuple[Grid, ...]
     of: dict[str, int]
     silu: dict[str, Node]
+    preset: Preset = "a"
+    reads_float: frozenset[tuple[str, str]] = frozenset()
+    mean: Channels = (0.0, 0.0, 0.0)
+    std: Channels = (1.0, 1.0, 1.0)
 
 
 def plan_grids(graph: Graph, pixel_input: bool) -> GridPlan:

@@ -47,7 +47,7 @@ class Network(nn.Module):
         self.graph, self.plan = graph, plan
         kernels = Kernels(compiled)
         self.compiled = kernels.compiled
-        self.grids = nn.ModuleList(ActivationGrid(grid.fixed) for grid in plan.grids)
+        self.grids = nn.ModuleList(ActivationGrid(grid.fixed, grid.symmetric) for grid in plan.grids)
         self.convolutions = nn.ModuleDict()
         self.body = _Training(self, kernels).build()
 
@@ -93,6 +93,7 @@ class Builder(ABC):
         self._calls = fx.Graph()
         self._modules = nn.ModuleDict()
         self._values: dict[str, fx.Node] = {}
+        self._reals: dict[str, fx.Node] = {}  # values before their quantization
 
     def build(self) -> fx.GraphModule:
         """Return the module, from (batch, 3, h, w) float32 to the head tensors."""
@@ -109,10 +110,10 @@ class Builder(ABC):
 
     def _emit(self, node: Node) -> None:
         if node.operator == "Conv":
-            value = self._call_module(self.convolution(node), self._values[node.inputs[0]])
+            value = self._call_module(self.convolution(node), self._read(node, node.inputs[0]))
         else:
             function = build_function(node, self._network.graph.constants)
-            tensors = [self._values[name] for name in node.inputs if name in self._values]
+            tensors = [self._read(node, name) for name in node.inputs if name in self._values]
             value = self._calls.call_function(function, tuple(tensors))
         if len(node.outputs) > 1:
             for position, name in enumerate(node.outputs):
@@ -129,6 +130,11 @@ class Builder(ABC):
         else:
             self._values[tensor] = self._quantized(tensor, value)
 
+    def _read(self, node: Node, tensor: str) -> fx.Node:
+        if (node.outputs[0], tensor) in self._network.plan.reads_float:
+            return self._reals[tensor]
+        return self._values[tensor]
+
     def _moved(self, tensor: str, value: fx.Node) -> fx.Node:
         return self._quantized(tensor, value) if self.quantizes_moves else value
 
@@ -136,6 +142,7 @@ class Builder(ABC):
         index = self._network.plan.of.get(tensor)
         if index is None:  # a convolution whose clamp comes next
             return value
+        self._reals[tensor] = value
         return self._call_module(self.quantizer(index), value)
 
     def grid(self, index: int) -> ActivationGrid:
