@@ -6,6 +6,7 @@ import argparse
 import math
 from pathlib import Path
 
+from edgeagent.cli import qat_lint
 from edgeagent.errors import ConfigurationError
 
 DESCRIPTION = """\
@@ -26,6 +27,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add ``qat`` and its ``train``."""
     parser = commands.add_parser("qat", help="make an INT8 bundle by quantization-aware training")
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+    qat_lint.add_parser(actions)
     train = actions.add_parser(
         "train",
         help="train a float ONNX detector to INT8",

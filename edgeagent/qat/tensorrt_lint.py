@@ -9,11 +9,13 @@ what is said here is a prediction.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto
 
+from edgeagent.errors import DataError
 from edgeagent.qat.finding import Finding, Severity
 from edgeagent.qat.preset_b import ACTIVATIONS, WEIGHTED
 from edgeagent.qat.qdq_model import QdqModel, is_dq, is_q
@@ -26,6 +28,22 @@ def lint_tensorrt(model: onnx.ModelProto) -> list[Finding]:
     """Return what TensorRT would refuse, or not run in integers."""
     view = QdqModel(model)
     return [finding for rule in _RULES for finding in rule(view)]
+
+
+def lint_tensorrt_file(path: Path) -> list[Finding]:
+    """Return :func:`lint_tensorrt` of an ONNX file.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        model = onnx.load(str(path))
+    except Exception as error:  # onnx and protobuf raise many types on a damaged file
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{path}: not a readable ONNX model ({reason}); export it again") from error
+    if not model.graph.node:
+        raise DataError(f"{path}: an ONNX model without operators; export it again")
+    return lint_tensorrt(model)
 
 
 def _finding(rule: str, node: onnx.NodeProto, message: str, severity: Severity = "error") -> Finding:
