@@ -117,7 +117,8 @@ class Artefact(Section):
         sha256: of the file.
         size: bytes.
         format: which engine family reads it.
-        grid: quantization grid preset (``a``: uint8/int8 affine activations), or ``float``.
+        grid: quantization grid preset (``a``: uint8/int8 affine activations; ``b``: int8 activations without
+            zero points, for TensorRT), or ``float``.
         outputs: roles of raw outputs, in the artefact's order; empty for a single concatenated output
             or in-graph post-processing.
         operators: counts, when measured.
@@ -127,7 +128,7 @@ class Artefact(Section):
     sha256: Sha256
     size: PositiveInt
     format: Literal["onnx", "tflite"]
-    grid: Literal["a", "float"]
+    grid: Literal["a", "b", "float"]
     outputs: tuple[OutputSpec, ...] = ()
     operators: OperatorCounts | None = None
 

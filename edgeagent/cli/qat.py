@@ -6,6 +6,7 @@ import argparse
 import math
 from pathlib import Path
 
+from edgeagent.cli import qat_lint
 from edgeagent.errors import ConfigurationError
 
 DESCRIPTION = """\
@@ -26,6 +27,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add ``qat`` and its ``train``."""
     parser = commands.add_parser("qat", help="make an INT8 bundle by quantization-aware training")
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+    qat_lint.add_parser(actions)
     train = actions.add_parser(
         "train",
         help="train a float ONNX detector to INT8",
@@ -65,8 +67,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     train.add_argument(
         "--format",
         action="append",
-        choices=("onnx", "tflite"),
-        help="artefact to export; repeat for more (default: all)",
+        choices=("onnx", "tflite", "tflite-uint8", "onnx-b", "onnx-fp16", "tflite-fp32", "tflite-fp16"),
+        help="artefact to export; repeat for more (default: onnx and tflite; onnx-b for preset b)",
+    )
+    train.add_argument(
+        "--preset",
+        choices=("a", "b"),
+        default="a",
+        help="grids: a for ONNX Runtime, LiteRT, OpenVINO and Edge TPU, b for TensorRT (default %(default)s)",
     )
     train.add_argument("--replace", action="store_true", help="replace an existing bundle there")
     train.add_argument("--steps", type=int, default=500, help="optimiser steps (default %(default)s)")

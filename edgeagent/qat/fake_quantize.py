@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgeagent.qat.kernels import HIGHEST, Kernels
+from edgeagent.qat.kernels import HIGHEST, LEVELS, Kernels
 
 WEIGHT_HIGHEST = 127
+SYMMETRIC_ZERO = LEVELS // 2
 
 
 def fake_quantize_weight(weight: Tensor) -> Tensor:
@@ -42,18 +43,29 @@ class ActivationGrid(nn.Module):
     Attributes:
         log_scale: natural logarithm of the scale, a scalar parameter.
         zero_point: code of real 0 as a float scalar parameter, rounded where it is used.
+        symmetric: whether code 128 always means real 0 (int8 without a zero point).
     """
 
-    def __init__(self, fixed: tuple[float, int] | None) -> None:
+    def __init__(self, fixed: tuple[float, int] | None, symmetric: bool = False) -> None:
         super().__init__()
-        scale, zero_point = fixed or (1.0, 0)
+        scale, zero_point = fixed or (1.0, SYMMETRIC_ZERO if symmetric else 0)
         learned = fixed is None
-        self.fixed = fixed is not None
+        self.fixed, self.symmetric = fixed is not None, symmetric
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)), requires_grad=learned)
-        self.zero_point = nn.Parameter(torch.tensor(float(zero_point)), requires_grad=learned)
+        self.zero_point = nn.Parameter(
+            torch.tensor(float(zero_point)), requires_grad=learned and not symmetric
+        )
 
     def set_range(self, low: float, high: float) -> None:
-        """Choose the grid that covers [low, high] and 0; a non-negative range gets zero point 0."""
+        """Choose the grid that covers [low, high] and 0.
+
+        A non-negative range gets zero point 0, unless the grid is symmetric.
+        """
+        if self.symmetric:
+            scale = max(-low, high, 1e-6) / WEIGHT_HIGHEST
+            with torch.no_grad():
+                self.log_scale.fill_(math.log(scale))
+            return
         low, high = min(low, 0.0), max(high, 0.0)
         scale = max(high - low, 1e-6) / HIGHEST
         with torch.no_grad():

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from edgeagent.qat.graph import Graph
 from edgeagent.qat.kernels import LEVELS
@@ -53,6 +54,9 @@ FIXED = {
 }
 """Grids that TFLite prescribes, by operator, as (scale, zero point)."""
 
+Preset = Literal["a", "b"]
+Channels = tuple[float, float, float]
+
 
 @dataclass
 class Grid:
@@ -61,10 +65,12 @@ class Grid:
     Attributes:
         tensors: whose values lie on it, producers first.
         fixed: (scale, zero point) that no calibration may change, or None.
+        symmetric: whether the zero point is 128, which is 0 for int8 codes.
     """
 
     tensors: list[str]
     fixed: tuple[float, int] | None = None
+    symmetric: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,11 +81,19 @@ class GridPlan:
         grids: all grids.
         of: position in ``grids`` for each quantized tensor, constant operands included.
         silu: Mul nodes that complete ``x * sigmoid(x)``, by the name of x.
+        preset: ``a`` (this module) or ``b`` (:mod:`edgeagent.qat.preset_b`).
+        reads_float: (first output of a node, tensor): the node reads this tensor as it was before its
+            quantization.
+        mean, std: what the artefact itself does with each channel of its picture; only of preset ``b``.
     """
 
     grids: tuple[Grid, ...]
     of: dict[str, int]
     silu: dict[str, Node]
+    preset: Preset = "a"
+    reads_float: frozenset[tuple[str, str]] = frozenset()
+    mean: Channels = (0.0, 0.0, 0.0)
+    std: Channels = (1.0, 1.0, 1.0)
 
 
 def plan_grids(graph: Graph, pixel_input: bool) -> GridPlan:

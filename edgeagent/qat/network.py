@@ -50,7 +50,7 @@ class Network(nn.Module):
         self.graph, self.plan = graph, plan
         kernels = Kernels(compiled)
         self.compiled = kernels.compiled
-        self.grids = nn.ModuleList(ActivationGrid(grid.fixed) for grid in plan.grids)
+        self.grids = nn.ModuleList(ActivationGrid(grid.fixed, grid.symmetric) for grid in plan.grids)
         self.convolutions = nn.ModuleDict()
         self.features = tuple(node.outputs[0] for node in graph.nodes if node.operator in JOINTS)
         self.body = _Training(self, kernels).build()
@@ -101,6 +101,7 @@ class Builder(ABC):
         self._calls = fx.Graph()
         self._modules = nn.ModuleDict()
         self._values: dict[str, fx.Node] = {}
+        self._reals: dict[str, fx.Node] = {}  # values before their quantization
 
     def build(self) -> fx.GraphModule:
         """Return the module, from (batch, 3, h, w) float32 to the head tensors."""
@@ -116,7 +117,7 @@ class Builder(ABC):
         return fx.GraphModule(self._modules, self._calls)
 
     def _emit(self, node: Node) -> None:
-        values = [self._operand(name) for name in operands(node)]
+        values = [self._operand(node, name) for name in operands(node)]
         if node.operator == "Conv":
             value = self._call_module(self.convolution(node), *values)
         else:
@@ -139,8 +140,10 @@ class Builder(ABC):
         else:
             self._values[tensor] = self._quantized(tensor, value)
 
-    def _operand(self, name: str) -> fx.Node:
-        """Return the value of a computed tensor or constant."""
+    def _operand(self, node: Node, name: str) -> fx.Node:
+        """Return the value of a computed tensor or constant, as the node reads it."""
+        if (node.outputs[0], name) in self._network.plan.reads_float:
+            return self._reals[name]
         if name not in self._values:
             real = torch.from_numpy(self._network.graph.constants[name].copy())
             self._values[name] = self._call_module(self.constant(real, self._network.plan.of.get(name)))
@@ -161,6 +164,7 @@ class Builder(ABC):
         index = self._network.plan.of.get(tensor)
         if index is None:  # a convolution whose clamp comes next
             return value
+        self._reals[tensor] = value
         return self._call_module(self.quantizer(index), value)
 
     def grid(self, index: int) -> ActivationGrid:

@@ -14,6 +14,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from edgeagent.bundle.golden import Golden, compare
 from edgeagent.bundle.manifest import InputSpec
@@ -21,6 +22,8 @@ from edgeagent.camera.picture import read_picture
 from edgeagent.errors import DataError
 from edgeagent.qat.exports import Exported
 from edgeagent.qat.fake_quantize import ActivationGrid
+from edgeagent.qat.graph import Head
+from edgeagent.qat.kernels import HIGHEST
 from edgeagent.qat.network import Network
 from edgeagent.qat.pictures import fit, normalized
 from edgeagent.runtime.loading import load_engine
@@ -35,11 +38,32 @@ MARGIN = 1.5
 @torch.no_grad()
 def reference_outputs(network: Network, spec: InputSpec, pictures: Sequence[Path]) -> Golden:
     """Return what the trained network answers to pictures, with the steps of its output grids."""
-    grids = [network.grids[network.plan.of[head.tensor]] for head in network.graph.heads]
-    steps = tuple(float(cast(ActivationGrid, grid).quantization()[0]) for grid in grids)
     network.set_mode("quantize")
     answers = [network(normalized(fit(read_picture(path), spec), spec)[None]) for path in pictures]
+    heads = zip(network.graph.heads, zip(*answers, strict=True), strict=True)
+    steps = tuple(_step(network, head, values) for head, values in heads)
     return Golden(tuple(tuple(head.numpy() for head in heads) for heads in answers), steps)
+
+
+def float_outputs(network: Network, spec: InputSpec, pictures: Sequence[Path], steps: Golden) -> Golden:
+    """Return what the float model that the network started from answers, in the steps of ``steps``."""
+    original = Network(network.graph, network.plan)
+    original.set_mode("float")
+    with torch.no_grad():
+        answers = [original(normalized(fit(read_picture(path), spec), spec)[None]) for path in pictures]
+    return Golden(tuple(tuple(head.numpy() for head in heads) for heads in answers), steps.steps)
+
+
+def _step(network: Network, head: Head, answers: Sequence[Tensor]) -> float:
+    """The step of a head's grid; of a float head, 1/255 of the range of its answers."""
+    index = network.plan.of.get(head.tensor)
+    if index is not None:
+        return float(cast(ActivationGrid, network.grids[index]).quantization()[0])
+    low, high = (
+        min(float(answer.min()) for answer in answers),
+        max(float(answer.max()) for answer in answers),
+    )
+    return max(high - low, 1e-6) / HIGHEST
 
 
 def worst_difference(artefact: Exported, spec: InputSpec, pictures: Sequence[Path], golden: Golden) -> float:

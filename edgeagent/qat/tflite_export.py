@@ -11,33 +11,18 @@ as it is, and gives int8 head tensors (1, h, w, channels), each on its own grid.
 
 from __future__ import annotations
 
-import importlib.util
-import subprocess
 import sys
-import tempfile
 from collections import Counter
 from pathlib import Path
 
 import torch
 
 from edgeagent.bundle.manifest import OperatorCounts
-from edgeagent.errors import ConfigurationError, DataError
+from edgeagent.errors import DataError
 from edgeagent.qat.deployed import build_deployed
+from edgeagent.qat.litert_process import convert, load_given
 from edgeagent.qat.network import Network
 from edgeagent.qat.work_file import write_whole
-
-
-def check_converter() -> None:
-    """Make sure that litert-torch is there.
-
-    Raises:
-        ConfigurationError: it is not.
-    """
-    if importlib.util.find_spec("litert_torch") is None:
-        raise ConfigurationError(
-            "a TFLite artefact needs litert-torch, which is not installed; pip install 'edgeagent[qat]', or "
-            "ask for --format onnx alone"
-        )
 
 
 def export_tflite(network: Network, path: Path) -> None:
@@ -48,19 +33,7 @@ def export_tflite(network: Network, path: Path) -> None:
         DataError: the graph cannot be converted, or not completely to integers.
         EdgeagentError: the file cannot be written.
     """
-    check_converter()
-    with tempfile.TemporaryDirectory() as folder:
-        given, converted = Path(folder) / "given.pt", Path(folder) / "converted.tflite"
-        torch.save((network.graph, network.plan, network.state_dict()), given)
-        command = [sys.executable, "-m", __name__, str(given), str(converted)]
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603
-        if done.returncode != 0:
-            last = "".join(done.stderr.strip().splitlines()[-1:])
-            raise DataError(
-                f"{path}: litert-torch cannot convert the graph (exit code {done.returncode}, {last!r}); ask "
-                "for --format onnx alone"
-            )
-        content = converted.read_bytes()
+    content = convert(__name__, network, path)
     floating = count_tflite_operators(content).float
     if floating:
         raise DataError(f"{path}: these operators would compute on floats: {floating}")
@@ -68,17 +41,14 @@ def export_tflite(network: Network, path: Path) -> None:
 
 
 def _convert(given: Path, path: Path) -> None:
-    """Convert, in a process of its own: the converter is talkative, may abort, and leaves threads behind."""
     import litert_torch
     from litert_torch.quantize.pt2e_quantizer import PT2EQuantizer, get_symmetric_quantization_config
     from litert_torch.quantize.quant_config import QuantConfig
 
-    graph, plan, state = torch.load(given, weights_only=False)  # written by export_tflite a moment ago
-    network = Network(graph, plan)
-    network.load_state_dict(state)
-    _, channels, height, width = graph.input_shape
+    network = load_given(given)
+    _, channels, height, width = network.graph.input_shape
     pictures = torch.zeros(1, height, width, channels)
-    heads = list(range(len(graph.heads)))
+    heads = list(range(len(network.graph.heads)))
     module = litert_torch.to_channel_last_io(build_deployed(network), args=[0], outputs=heads)
     # no calibration happens: the quantizer only tells the converter that the operators are to be kept
     scheme = get_symmetric_quantization_config(is_per_channel=True, is_qat=True)

@@ -24,10 +24,10 @@ from edgeagent.errors import ConfigurationError, DataError
 from edgeagent.model_description import describe_model
 from edgeagent.qat.calibration import METHODS
 from edgeagent.qat.card import card_text
-from edgeagent.qat.exports import FORMATS, Exported, export_reference
+from edgeagent.qat.exports import DEFAULTS, FORMATS, Exported, export_reference
 from edgeagent.qat.factory import CALIBRATION_PICTURES, Run, Source
 from edgeagent.qat.labelled import find_labels
-from edgeagent.qat.parity import reference_outputs, tolerance, worst_difference
+from edgeagent.qat.parity import float_outputs, reference_outputs, tolerance, worst_difference
 from edgeagent.qat.pictures import find_pictures
 from edgeagent.qat.recipe import Recipe
 from edgeagent.qat.supervised import check_family
@@ -44,9 +44,13 @@ def train(arguments: argparse.Namespace) -> int:
     console = Console(stderr=True)
     if arguments.out.exists() and not arguments.replace:
         raise ConfigurationError(f"{arguments.out}: exists already; choose another --out or give --replace")
-    formats = tuple(dict.fromkeys(arguments.format or FORMATS))
+    formats = tuple(dict.fromkeys(arguments.format or DEFAULTS[arguments.preset]))
     for name in formats:
         FORMATS[name].check()
+        if FORMATS[name].grid not in (arguments.preset, "float"):
+            raise ConfigurationError(
+                f"--format {name} belongs to --preset {FORMATS[name].grid}, and a run trains one preset"
+            )
     validation = _validation(arguments)
     golden_pictures = find_pictures([arguments.golden]) if arguments.golden else []
     pictures = find_pictures(arguments.images)
@@ -69,6 +73,7 @@ def train(arguments: argparse.Namespace) -> int:
         recipe,
         arguments.out.with_name(f"{arguments.out.name}.work"),
         compiled=not arguments.no_compile,
+        preset=arguments.preset,
     )
     heads = ", ".join(f"{head.tensor} {head.shape[1:]}" for head in run.graph.heads)
     console.print(f"{len(run.network.convolutions)} convolutions; integer up to the heads {heads}")
@@ -196,7 +201,11 @@ def _write(
     files["card.md"] = card_text(description, measurements, artefacts, recipe).encode()
     checked = golden_pictures or run.source.calibration[:PARITY_PICTURES]
     golden = reference_outputs(run.network, description.input, checked)
-    worst = [worst_difference(artefact, description.input, checked, golden) for artefact in artefacts]
+    exact = float_outputs(run.network, description.input, checked, golden)
+    worst = [
+        worst_difference(artefact, description.input, checked, exact if artefact.grid == "float" else golden)
+        for artefact in artefacts
+    ]
     if golden_pictures:
         outputs = run.work / "golden.npz"
         save_golden(outputs, golden)

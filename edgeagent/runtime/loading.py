@@ -30,13 +30,15 @@ def available_engines() -> list[str]:
 def choose_artefact(manifest: Manifest, engine: str) -> Artefact:
     """Return the first artefact that ``engine`` (or, for ``auto``, any installed engine) reads.
 
+    One of grid ``b`` is made for TensorRT; these engines run it mostly in float, so it comes last.
+
     Raises:
         EngineError: there is none.
     """
     wanted = available_engines() if engine == "auto" else [engine]
-    for artefact in manifest.artefacts:
-        if FORMATS[artefact.format] in wanted:
-            return artefact
+    readable = [artefact for artefact in manifest.artefacts if FORMATS[artefact.format] in wanted]
+    if readable:
+        return min(readable, key=lambda artefact: artefact.grid == "b")
     formats = sorted({artefact.format for artefact in manifest.artefacts})
     raise EngineError(
         f"bundle {manifest.name} {manifest.version} holds {formats}; "
