@@ -5,7 +5,7 @@ The formats of grid ``float`` are references: the model as it was before trainin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -141,10 +141,15 @@ def _outputs(path: Path, name: str, graph: Graph) -> tuple[OutputSpec, ...]:
     engine = load_engine(path, name, threads=1)
     names = [tensor.name for tensor in engine.outputs]
     engine.close()
-    roles = (_role(head, graph) for head in graph.heads)
+    return roles(graph, names)
+
+
+def roles(graph: Graph, names: Sequence[str]) -> tuple[OutputSpec, ...]:
+    """Return the roles of the heads of a graph, under other names in their order."""
+    found = (_role(head, graph) for head in graph.heads)
     return tuple(
         OutputSpec(name=tensor, role=role, stride=stride)
-        for tensor, (role, stride) in zip(names, roles, strict=True)
+        for tensor, (role, stride) in zip(names, found, strict=True)
     )
 
 

@@ -1,0 +1,52 @@
+"""The best quantization without training: what training has to beat, and what makes it needless."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeagent.bundle.manifest import InputSpec
+from edgeagent.qat.exports import export
+from edgeagent.qat.graph import Graph
+from edgeagent.qat.measuring import Measuring
+from edgeagent.qat.network import Network
+from edgeagent.qat.pictures import Fitted
+from edgeagent.qat.ptq import candidates
+from edgeagent.qat.training_run import takes_pixels
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """One candidate of post-training quantization.
+
+    Attributes:
+        name: how it was quantized.
+        network: quantized so.
+        error: distillation loss against the float model on held-out pictures.
+        map50_95: through ONNX Runtime; None where nothing is labelled.
+    """
+
+    name: str
+    network: Network
+    error: float
+    map50_95: float | None
+
+
+def find_baseline(
+    graph: Graph, spec: InputSpec, calibration: Sequence[Path], work: Path, measuring: Measuring
+) -> Baseline:
+    """Try all candidates, measure each through its engine, and return the best.
+
+    Without labelled pictures the least output error is the best.
+    """
+    found = []
+    for candidate in candidates(graph, takes_pixels(spec), Fitted(calibration, spec)):
+        folder = work / "ptq" / candidate.name.replace(" + ", "-")
+        folder.mkdir(parents=True, exist_ok=True)
+        row = None
+        if measuring.possible:
+            row = measuring.artefact(export(candidate.network, folder, "onnx"), "ptq", candidate.name)
+        score = None if row is None else row.map50_95
+        found.append(Baseline(candidate.name, candidate.network, candidate.error, score))
+    return max(found, key=lambda one: (one.map50_95 or 0.0, -one.error))
