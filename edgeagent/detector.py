@@ -17,7 +17,7 @@ from edgeagent.bundle.manifest import ModelDescription, OutputSpec
 from edgeagent.bundle.reading import Bundle
 from edgeagent.camera.frame import Image
 from edgeagent.runtime.engine import Array, Engine
-from edgeagent.runtime.loading import choose_artefact, load_engine
+from edgeagent.runtime.loading import choose_artefact, find_artefact, load_engine
 from edgeagent.vision.decoder import Decoder, build_decoder
 from edgeagent.vision.detections import Detections
 from edgeagent.vision.letterbox import Preprocessor
@@ -69,6 +69,7 @@ def load_detector(
     outputs: Sequence[OutputSpec],
     threads: int,
     iou_threshold: float,
+    engine: str = "auto",
 ) -> Detector:
     """Load an artefact or a float model.
 
@@ -79,28 +80,55 @@ def load_detector(
         outputs: roles of its raw outputs; empty for one concatenated output.
         threads: intra-operator threads; 0 leaves one processor free.
         iou_threshold: of non-maximum suppression, 0..1.
+        engine: that runs it, see :func:`edgeagent.runtime.loading.load_engine`.
 
     Raises:
         EngineError: it does not load.
         BundleError: its tensors are not those of the description.
     """
-    engine = load_engine(path, artefact_format, threads)
-    check_tensors(_with_layout_of(description, engine), outputs, str(path), engine.inputs, engine.outputs)
+    loaded = load_engine(path, artefact_format, threads, engine)
+    return build_detector(description, loaded, outputs, str(path), iou_threshold)
+
+
+def build_detector(
+    description: ModelDescription,
+    engine: Engine,
+    outputs: Sequence[OutputSpec],
+    name: str,
+    iou_threshold: float,
+) -> Detector:
+    """Put preprocessing and decoding around a loaded engine; ``name`` is its model's in a message.
+
+    Raises:
+        BundleError: its tensors are not those of the description.
+    """
+    check_tensors(_with_layout_of(description, engine), outputs, name, engine.inputs, engine.outputs)
     size = (description.input.width, description.input.height)
     classes = len(description.labels)
     decoder = build_decoder(description.decoder, engine.outputs, outputs, size, classes, iou_threshold)
     return Detector(description, engine, Preprocessor(description.input, engine.inputs[0]), decoder)
 
 
-def load_bundle_detector(bundle: Bundle, engine: str, threads: int, iou_threshold: float) -> Detector:
-    """Load the first artefact of a bundle that ``engine`` (``auto``, ``onnxruntime``, ``tflite``) reads.
+def load_bundle_detector(
+    bundle: Bundle, engine: str, threads: int, iou_threshold: float, file: str | None = None
+) -> Detector:
+    """Load an artefact of a bundle.
+
+    Args:
+        bundle: that holds it.
+        engine: that runs it, or ``auto``.
+        threads: intra-operator threads; 0 leaves one processor free.
+        iou_threshold: of non-maximum suppression, 0..1.
+        file: name of the artefact; None takes the first that the engine reads.
 
     Raises:
-        EngineError, BundleError: see :func:`load_detector` and :func:`choose_artefact`.
+        EngineError, BundleError: see :func:`load_detector` and :func:`choose_artefact`; or the bundle has
+            no such artefact.
     """
-    artefact = choose_artefact(bundle.manifest, engine)
-    path = bundle.artefact_path(artefact)
-    return load_detector(bundle.manifest, path, artefact.format, artefact.outputs, threads, iou_threshold)
+    manifest = bundle.manifest
+    artefact = choose_artefact(manifest, engine) if file is None else find_artefact(manifest, file)
+    path, outputs = bundle.artefact_path(artefact), artefact.outputs
+    return load_detector(manifest, path, artefact.format, outputs, threads, iou_threshold, engine)
 
 
 def _with_layout_of(description: ModelDescription, engine: Engine) -> ModelDescription:

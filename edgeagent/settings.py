@@ -118,7 +118,7 @@ class ModelSettings(Section):
     """
 
     bundle: Path | None = None
-    engine: Literal["auto", "onnxruntime", "tflite"] = "auto"
+    engine: Literal["auto", "onnxruntime", "openvino", "tflite"] = "auto"
     threads: Annotated[int, Field(ge=0, le=MOST_THREADS)] = 0
     score_threshold: Fraction = 0.3
     iou_threshold: Fraction = 0.65

@@ -110,7 +110,7 @@ def test_programs_may_name_a_clip_that_is_not_utf8() -> None:
         ("mqtt: {password_file: p}", "4: mqtt: password_file needs a username"),
         (
             "model: {engine: fast}",
-            """4: model.engine: expected 'auto', 'onnxruntime' or 'tflite' (got "fast")""",
+            """4: model.engine: expected 'auto', 'onnxruntime', 'openvino' or 'tflite' (got "fast")""",
         ),
         (
             "model: {score_threshold: 30}",

@@ -14,6 +14,7 @@ from edgeagent.errors import BundleError
 
 MAX_ARTEFACT = 512 << 20
 MAX_GOLDEN = 64 << 20
+MAX_EVIDENCE = 16 << 20
 _CHUNK = 1 << 20
 
 

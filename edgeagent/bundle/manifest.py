@@ -162,11 +162,14 @@ class Measurement(Section):
     Attributes:
         state: ``float``, ``ptq`` or ``qat``.
         method: how the state was reached, for example the calibration method.
-        engine: what ran it.
+        engine: what ran it; ``torch`` is the fake-quantized network itself, a simulation.
         map50_95: COCO mAP at IoU .50:.95, 0..1.
         map50: COCO mAP at IoU .50, 0..1.
         images: number of pictures.
         data_sha256: hash over names and contents of pictures and labels.
+        per_class: AP at IoU .50:.95 of each label that the pictures hold.
+        seed: of the training.
+        artefact: file of the bundle that was measured; None for what is not in it.
     """
 
     state: Literal["float", "ptq", "qat"]
@@ -176,6 +179,9 @@ class Measurement(Section):
     map50: Accuracy
     images: PositiveInt
     data_sha256: Sha256
+    per_class: dict[str, Accuracy] | None = None
+    seed: int | None = None
+    artefact: FileName | None = None
 
 
 class Evidence(Section):
@@ -184,10 +190,12 @@ class Evidence(Section):
     Attributes:
         measurements: accuracy of each state.
         recipe: settings of the training run, source model hash and training data hash.
+        files: hash of each file of evidence, by name; see :mod:`edgeagent.bundle.evidence`.
     """
 
     measurements: tuple[Measurement, ...] = ()
     recipe: dict[str, Any] = {}
+    files: dict[FileName, Sha256] = {}
 
 
 class ModelDescription(Section):

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from edgeagent import __version__
-from edgeagent.bundle.files import MAX_ARTEFACT, MAX_GOLDEN, locate, verify_file
+from edgeagent.bundle.files import MAX_ARTEFACT, MAX_EVIDENCE, MAX_GOLDEN, locate, verify_file
 from edgeagent.bundle.manifest import SCHEMA_VERSION, Artefact, Manifest
 from edgeagent.bundle.strict_yaml import MAX_BYTES, YamlMistakeError, parse
 from edgeagent.errors import BundleError
@@ -131,6 +131,8 @@ def verify_files(directory: Path, manifest: Manifest) -> None:
     if golden is not None:
         for name in sorted({*golden.pictures, golden.outputs, *golden.sha256}):
             verify_file(directory, name, golden.sha256[name], MAX_GOLDEN)
+    for name, sha256 in manifest.evidence.files.items():
+        verify_file(directory, name, sha256, MAX_EVIDENCE)
 
 
 def _release(version: str) -> tuple[int, ...]:

@@ -43,7 +43,8 @@ def write_bundle(
     Args:
         directory: where; directories above it are made as needed.
         manifest: fields as in docs/bundle.md, as plain data or sections of
-            :mod:`edgeagent.bundle.manifest`. ``sha256`` and ``size`` of the files are filled in.
+            :mod:`edgeagent.bundle.manifest`. ``sha256`` and ``size`` of the files are filled in;
+            ``evidence.files`` may be a list of names.
         files: content, or a file to copy, for each name in the bundle: at least those the manifest names.
         replace: replace a bundle that is already there; it stays until the new one is complete.
 
@@ -177,6 +178,9 @@ def _fill_in_facts(target: Path, data: dict[str, Any], facts: Mapping[str, tuple
     golden = data.get("golden")
     if golden and "pictures" in golden and "outputs" in golden:
         golden["sha256"] = {name: fact(name)[0] for name in (*golden["pictures"], golden["outputs"])}
+    evidence = data.get("evidence")
+    if evidence and "files" in evidence:
+        evidence["files"] = {name: fact(name)[0] for name in evidence["files"]}
 
 
 def _put(content: Path | bytes, target: Path) -> tuple[str, int]:

@@ -10,6 +10,7 @@ from edgeagent.bundle.reading import Bundle, open_bundle
 from edgeagent.camera.picture import read_picture
 from edgeagent.detector import load_bundle_detector
 from edgeagent.errors import BundleError
+from edgeagent.runtime.loading import CHOICES
 
 DESCRIPTION = """\
 Verify every file of a bundle, load it, compare its tensors with the manifest, and run the golden pictures:
@@ -24,7 +25,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "check", help="verify hashes, shapes and golden pictures", description=DESCRIPTION
     )
     check.add_argument("bundle", type=Path, help="directory of the bundle")
-    check.add_argument("--engine", choices=("auto", "onnxruntime", "tflite"), default="auto")
+    check.add_argument("--engine", choices=CHOICES, default="auto")
     check.set_defaults(run=run_check)
 
 

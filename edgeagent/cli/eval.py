@@ -15,6 +15,7 @@ from edgeagent.detector import Detector, load_bundle_detector, load_detector
 from edgeagent.errors import ConfigurationError
 from edgeagent.model_description import describe_model
 from edgeagent.result_file import write_result
+from edgeagent.runtime.loading import CHOICES
 from edgeagent.settings import MOST_THREADS
 
 DESCRIPTION = """\
@@ -24,6 +25,7 @@ the daemon: the same preprocessing, engine and decoding. Score threshold .01, Io
 EPILOG = """\
 examples:
   edgeagent eval --bundle models/coco-nano --images val/images --labels val/labels
+  edgeagent eval --bundle models/coco-nano --artefact model.onnx --engine openvino --images ... --labels ...
   edgeagent eval --model yolox_nano.onnx --like models/coco-nano --images val/images --labels val/labels
 
 A float model is described by a file of the same name with the suffix .yaml beside it, or by --like."""
@@ -46,7 +48,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--like", type=Path, metavar="BUNDLE", help="describes --model")
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="pictures")
     parser.add_argument("--labels", type=Path, required=True, metavar="DIR", help="their YOLO labels")
-    parser.add_argument("--engine", choices=("auto", "onnxruntime", "tflite"), default="auto")
+    parser.add_argument(
+        "--artefact", metavar="FILE", help="of the bundle (default: the first that the engine reads)"
+    )
+    parser.add_argument("--engine", choices=CHOICES, default="auto")
     parser.add_argument(
         "--threads", type=int, default=0, help="of the engine (default: all processors but one)"
     )
@@ -82,13 +87,19 @@ def _load(arguments: argparse.Namespace) -> Detector:
         if arguments.like:
             raise ConfigurationError("--like goes with --model; a bundle describes itself")
         bundle = open_bundle(arguments.bundle)
-        return load_bundle_detector(bundle, arguments.engine, arguments.threads, IOU_THRESHOLD)
+        return load_bundle_detector(
+            bundle, arguments.engine, arguments.threads, IOU_THRESHOLD, arguments.artefact
+        )
+    if arguments.artefact:
+        raise ConfigurationError("--artefact goes with --bundle")
     model: Path = arguments.model
     model_format = FORMATS.get(model.suffix.lower())
     if model_format is None:
         raise ConfigurationError(f"{model}: --model takes an .onnx or .tflite file")
     description = describe_model(model, like=arguments.like)
-    return load_detector(description, model, model_format, (), arguments.threads, IOU_THRESHOLD)
+    return load_detector(
+        description, model, model_format, (), arguments.threads, IOU_THRESHOLD, arguments.engine
+    )
 
 
 def _print(accuracy: Accuracy, engine: str) -> None:

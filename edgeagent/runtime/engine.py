@@ -56,7 +56,7 @@ class EngineFacts:
     """What an engine says about itself.
 
     Attributes:
-        engine: ``onnxruntime`` or ``tflite``.
+        engine: ``onnxruntime``, ``openvino`` or ``tflite``.
         version: version of the engine's package.
         delegate: execution provider or delegate that runs the graph.
         threads: intra-operator threads.

@@ -8,23 +8,31 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgeagent.bundle.manifest import Artefact, Manifest
-from edgeagent.errors import EngineError
+from edgeagent.errors import BundleError, EngineError
 from edgeagent.runtime.engine import Engine
 from edgeagent.runtime.onnxruntime_engine import OnnxRuntimeEngine
+from edgeagent.runtime.openvino_engine import OpenvinoEngine
 from edgeagent.runtime.tflite_engine import PACKAGES, TfliteEngine
 
 ENGINES: dict[str, Callable[[Path, int], Engine]] = {
     "onnxruntime": OnnxRuntimeEngine,
+    "openvino": OpenvinoEngine,
     "tflite": TfliteEngine,
 }
-FORMATS = {"onnx": "onnxruntime", "tflite": "tflite"}
+READERS = {"onnx": ("onnxruntime", "openvino"), "tflite": ("tflite",)}
+"""Engines that read each format, the one that ``auto`` prefers first."""
+
+CHOICES = ("auto", *ENGINES)
 
 
 def available_engines() -> list[str]:
     """Return the engines whose packages are installed."""
-    found = ["onnxruntime"] if importlib.util.find_spec("onnxruntime") else []
-    tflite = any(importlib.util.find_spec(module.split(".")[0]) for _, module in PACKAGES)
-    return [*found, "tflite"] if tflite else found
+    packages = {
+        "onnxruntime": ("onnxruntime",),
+        "openvino": ("openvino",),
+        "tflite": [module.split(".")[0] for _, module in PACKAGES],
+    }
+    return [name for name in ENGINES if any(importlib.util.find_spec(package) for package in packages[name])]
 
 
 def choose_artefact(manifest: Manifest, engine: str) -> Artefact:
@@ -36,7 +44,7 @@ def choose_artefact(manifest: Manifest, engine: str) -> Artefact:
         EngineError: there is none.
     """
     wanted = available_engines() if engine == "auto" else [engine]
-    readable = [artefact for artefact in manifest.artefacts if FORMATS[artefact.format] in wanted]
+    readable = [item for item in manifest.artefacts if set(READERS[item.format]).intersection(wanted)]
     if readable:
         return min(readable, key=lambda artefact: artefact.grid == "b")
     formats = sorted({artefact.format for artefact in manifest.artefacts})
@@ -46,18 +54,37 @@ def choose_artefact(manifest: Manifest, engine: str) -> Artefact:
     )
 
 
-def load_engine(path: Path, artefact_format: str, threads: int = 0) -> Engine:
-    """Load an artefact with the engine that reads its format.
+def find_artefact(manifest: Manifest, file: str) -> Artefact:
+    """Return the artefact of that name.
+
+    Raises:
+        BundleError: there is none.
+    """
+    for artefact in manifest.artefacts:
+        if artefact.file == file:
+            return artefact
+    files = ", ".join(artefact.file for artefact in manifest.artefacts)
+    raise BundleError(f"bundle {manifest.name} {manifest.version} has no artefact {file!r}; it has {files}")
+
+
+def load_engine(path: Path, artefact_format: str, threads: int = 0, engine: str = "auto") -> Engine:
+    """Load an artefact.
 
     Args:
         path: of the artefact.
         artefact_format: ``onnx`` or ``tflite``.
         threads: intra-operator threads; 0 is :func:`default_threads`.
+        engine: key of :data:`ENGINES`; ``auto`` is the first of the format's readers that is installed.
 
     Raises:
-        EngineError: see the engines.
+        EngineError: the engine does not read the format; or see the engines.
     """
-    return ENGINES[FORMATS[artefact_format]](path, threads or default_threads())
+    readers = READERS[artefact_format]
+    if engine == "auto":
+        engine = next((name for name in readers if name in available_engines()), readers[0])
+    if engine not in readers:
+        raise EngineError(f"{path}: {engine} does not read {artefact_format}; {' and '.join(readers)} do")
+    return ENGINES[engine](path, threads or default_threads())
 
 
 def default_threads() -> int:

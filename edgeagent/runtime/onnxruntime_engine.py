@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import time
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from edgeagent.runtime.engine import (
     one_line,
     read_artefact,
 )
+from edgeagent.runtime.input_grid import INPUT_GRID, with_noted_grid
 
 PROVIDER = "CPUExecutionProvider"
 MOST_BINDINGS = 16  # sets of buffers that are remembered; a pipeline goes round with three
@@ -54,7 +54,8 @@ class OnnxRuntimeEngine:
             ) from error
         self._outputs = tuple(_specification(item, path) for item in self._session.get_outputs())
         inputs = [_specification(item, path) for item in self._session.get_inputs()]
-        self._inputs = (*(_with_grid(spec, self._session, path) for spec in inputs[:1]), *inputs[1:])
+        noted = self._session.get_modelmeta().custom_metadata_map.get(INPUT_GRID)
+        self._inputs = (*(with_noted_grid(spec, noted, path) for spec in inputs[:1]), *inputs[1:])
         self._facts = EngineFacts(
             "onnxruntime", onnxruntime.__version__, PROVIDER, threads, time.monotonic() - started
         )
@@ -142,20 +143,3 @@ def _specification(item: Any, path: Path) -> TensorSpec:
             f"{path}: tensor {item.name} has the dynamic shape {item.shape}; export a static one"
         )
     return TensorSpec(item.name, tuple(item.shape), np.dtype(DTYPES[item.type]))
-
-
-def _with_grid(spec: TensorSpec, session: Any, path: Path) -> TensorSpec:
-    """Add the grid that edgeagent's exporter noted for an integer input."""
-    noted = session.get_modelmeta().custom_metadata_map.get("edgeagent.input")
-    if noted is None or spec.dtype == np.float32:
-        return spec
-    try:
-        grid = json.loads(noted)
-        scale, zero_point = float(grid["scale"]), int(grid["zero_point"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise EngineError(
-            f"{path}: its metadata entry edgeagent.input holds no grid: {noted[:60]!r}; export it again"
-        ) from error
-    if not 0 < scale < float("inf"):
-        raise EngineError(f"{path}: its input has the scale {scale:g}; export it again")
-    return TensorSpec(spec.name, spec.shape, spec.dtype, scale, zero_point)

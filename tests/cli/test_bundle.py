@@ -134,6 +134,8 @@ def test_names_that_are_not_utf8(tiny: Path, tmp_path: Path) -> None:
 
 
 def test_no_engine_package_at_all(tiny: Path) -> None:
-    code, _, errors = edgeagent("bundle", "check", tiny, without="onnxruntime,ai_edge_litert,tflite_runtime")
+    code, _, errors = edgeagent(
+        "bundle", "check", tiny, without="onnxruntime,openvino,ai_edge_litert,tflite_runtime"
+    )
     assert code == 4
     assert "installed engines [] read none of them" in the_line(errors)

@@ -12,6 +12,7 @@ from edgeagent.bundle.manifest import Manifest
 from edgeagent.errors import EngineError
 from edgeagent.runtime.loading import available_engines, choose_artefact, default_threads, load_engine
 from edgeagent.runtime.onnxruntime_engine import OnnxRuntimeEngine
+from edgeagent.runtime.openvino_engine import OpenvinoEngine
 from edgeagent.runtime.tflite_engine import TfliteEngine
 from tests.bundle.tiny import build
 from tests.runtime.onnx_graphs import one_operator
@@ -28,11 +29,12 @@ def manifest(tmp_path: Path, *formats: str) -> Manifest:
 
 
 def test_all_engines_are_here() -> None:
-    assert available_engines() == ["onnxruntime", "tflite"]
+    assert available_engines() == ["onnxruntime", "openvino", "tflite"]
 
 
 @pytest.mark.parametrize(
-    ("engine", "file"), [("auto", "0.tflite"), ("tflite", "0.tflite"), ("onnxruntime", "1.onnx")]
+    ("engine", "file"),
+    [("auto", "0.tflite"), ("tflite", "0.tflite"), ("onnxruntime", "1.onnx"), ("openvino", "1.onnx")],
 )
 def test_the_first_artefact_that_fits_is_taken(tmp_path: Path, engine: str, file: str) -> None:
     assert choose_artefact(manifest(tmp_path, "tflite", "onnx", "onnx"), engine).file == file
@@ -62,7 +64,8 @@ except EngineError as error:
     command = [sys.executable, "-c", program, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout == (
-        "bundle tiny 1.2.3 holds ['tflite']; installed engines ['onnxruntime'] read none of them\n"
+        "bundle tiny 1.2.3 holds ['tflite']; installed engines ['onnxruntime', 'openvino'] read none of "
+        "them\n"
     )
 
 
@@ -70,6 +73,10 @@ def test_the_format_decides_the_engine(tmp_path: Path) -> None:
     onnx, tflite = one_operator(tmp_path / "a"), write_model(tmp_path / "b")
     assert isinstance(load_engine(onnx, "onnx", 1), OnnxRuntimeEngine)
     assert isinstance(load_engine(tflite, "tflite", 1), TfliteEngine)
+    assert isinstance(load_engine(onnx, "onnx", 1, "openvino"), OpenvinoEngine)
+    with pytest.raises(EngineError) as caught:
+        load_engine(onnx, "onnx", 1, "tflite")
+    assert str(caught.value) == f"{onnx}: tflite does not read onnx; onnxruntime and openvino do"
     with pytest.raises(EngineError):
         load_engine(onnx, "tflite", 1)
     with pytest.raises(EngineError):

@@ -13,6 +13,7 @@ from tests.runtime.tflite_graphs import write_model
 
 ROOT = Path(__file__).parents[2]
 LITERT = "ai_edge_litert", "ai_edge_litert.interpreter"
+OPENVINO = ("openvino",)
 TFLITE = "tflite_runtime", "tflite_runtime.interpreter"
 
 _LOAD = """
@@ -49,7 +50,7 @@ def output(program: str, *arguments: object) -> list[str]:
 
 
 def test_no_onnxruntime(tmp_path: Path) -> None:
-    engines, message = output(_LOAD, one_operator(tmp_path / "m.onnx"), "onnxruntime")
+    engines, message = output(_LOAD, one_operator(tmp_path / "m.onnx"), "onnxruntime,openvino")
     assert engines == "['tflite']"
     assert message.startswith("onnxruntime cannot be imported (")
     assert message.endswith("; pip install onnxruntime")
@@ -57,14 +58,18 @@ def test_no_onnxruntime(tmp_path: Path) -> None:
 
 def test_no_tflite(tmp_path: Path) -> None:
     engines, message = output(_LOAD, write_model(tmp_path / "m.tflite"), ",".join(LITERT + TFLITE))
-    assert engines == "['onnxruntime']"
+    assert engines == "['onnxruntime', 'openvino']"
     assert message == ("no TFLite package is installed; pip install 'edgeagent[tflite]' (or tflite-runtime)")
+
+
+def test_openvino_takes_the_place_of_onnxruntime(tmp_path: Path) -> None:
+    assert output(_LOAD, one_operator(tmp_path / "m.onnx"), "onnxruntime") == ["['openvino', 'tflite']"]
 
 
 @pytest.mark.parametrize(("present", "suffix"), [("onnxruntime", "onnx"), ("tflite", "tflite")])
 def test_one_engine_does_not_need_the_other(tmp_path: Path, present: str, suffix: str) -> None:
     path = tmp_path / f"m.{suffix}"
-    absent = ",".join(LITERT + TFLITE) if present == "onnxruntime" else "onnxruntime"
+    absent = ",".join(OPENVINO + (LITERT + TFLITE if present == "onnxruntime" else ("onnxruntime",)))
     (one_operator if suffix == "onnx" else write_model)(path)
     assert output(_LOAD, path, absent) == [f"['{present}']"]
 
@@ -72,5 +77,5 @@ def test_one_engine_does_not_need_the_other(tmp_path: Path, present: str, suffix
 def test_the_older_tflite_package_is_used_when_it_is_the_one_there(tmp_path: Path) -> None:
     # The code of the newer package stands in for it under the older name; its metadata are not there.
     engines, facts = output(_OLDER_PACKAGE, write_model(tmp_path / "m.tflite"))
-    assert engines == "['onnxruntime', 'tflite']"
+    assert engines == "['onnxruntime', 'openvino', 'tflite']"
     assert facts == "tflite of unknown version"
