@@ -28,12 +28,14 @@ class TrainingPoint(Section):
 
     Attributes:
         step: optimiser steps done.
-        loss: of the step, or the mean since the last point.
+        loss: of the step.
+        held_out: loss on pictures that are not trained on, where it was looked at.
         validation: mAP50-95 on the validation pictures, where it was measured.
     """
 
     step: NonNegativeInt
     loss: FiniteFloat
+    held_out: FiniteFloat | None = None
     validation: Accuracy | None = None
 
 

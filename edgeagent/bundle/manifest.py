@@ -64,6 +64,7 @@ class InputSpec(Section):
 
 
 Role = Literal["box", "objectness", "classes"]
+GridName = Literal["a", "b", "float"]
 
 
 class OutputSpec(Section):
@@ -128,7 +129,7 @@ class Artefact(Section):
     sha256: Sha256
     size: PositiveInt
     format: Literal["onnx", "tflite"]
-    grid: Literal["a", "b", "float"]
+    grid: GridName
     outputs: tuple[OutputSpec, ...] = ()
     operators: OperatorCounts | None = None
 
@@ -139,18 +140,24 @@ class GoldenSet(Section):
     Attributes:
         pictures: files relative to the bundle.
         outputs: an ``.npz`` file, see :mod:`edgeagent.bundle.golden`.
+        other_outputs: the same of artefacts of another grid, which other weights were trained for.
         sha256: hash of each of these files, by name.
         tolerance: largest mean absolute difference allowed, in steps of each output's grid.
     """
 
     pictures: Annotated[tuple[FileName, ...], Field(min_length=1)]
     outputs: FileName
+    other_outputs: dict[GridName, FileName] = {}
     sha256: dict[FileName, Sha256]
     tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
+    def files(self) -> tuple[str, ...]:
+        """Return the names of all files."""
+        return (*self.pictures, self.outputs, *self.other_outputs.values())
+
     @model_validator(mode="after")
     def _every_file_has_a_hash(self) -> GoldenSet:
-        missing = [file for file in (*self.pictures, self.outputs) if file not in self.sha256]
+        missing = [file for file in self.files() if file not in self.sha256]
         if missing:
             raise ValueError(f"no sha256 for {', '.join(map(repr, missing))}")
         return self

@@ -45,10 +45,12 @@ class Bundle:
         golden = self.manifest.golden
         return tuple(self.directory / name for name in golden.pictures) if golden else ()
 
-    def golden_outputs(self) -> Path | None:
-        """Return the path of the reference outputs; None without a golden set."""
+    def golden_outputs(self, artefact: Artefact) -> Path | None:
+        """Return the path of an artefact's reference outputs; None without a golden set."""
         golden = self.manifest.golden
-        return self.directory / golden.outputs if golden else None
+        if golden is None:
+            return None
+        return self.directory / golden.other_outputs.get(artefact.grid, golden.outputs)
 
 
 def open_bundle(directory: Path) -> Bundle:
@@ -129,7 +131,7 @@ def verify_files(directory: Path, manifest: Manifest) -> None:
         verify_file(directory, artefact.file, artefact.sha256, MAX_ARTEFACT, artefact.size)
     golden = manifest.golden
     if golden is not None:
-        for name in sorted({*golden.pictures, golden.outputs, *golden.sha256}):
+        for name in sorted({*golden.files(), *golden.sha256}):
             verify_file(directory, name, golden.sha256[name], MAX_GOLDEN)
     for name, sha256 in manifest.evidence.files.items():
         verify_file(directory, name, sha256, MAX_EVIDENCE)

@@ -10,7 +10,7 @@ from edgeagent.bundle.reading import Bundle, open_bundle
 from edgeagent.camera.picture import read_picture
 from edgeagent.detector import load_bundle_detector
 from edgeagent.errors import BundleError
-from edgeagent.runtime.loading import CHOICES
+from edgeagent.runtime.loading import CHOICES, choose_artefact
 
 DESCRIPTION = """\
 Verify every file of a bundle, load it, compare its tensors with the manifest, and run the golden pictures:
@@ -50,8 +50,9 @@ def run_check(arguments: argparse.Namespace) -> int:
 
 
 def _check_golden(bundle: Bundle, engine: str) -> None:
-    detector = load_bundle_detector(bundle, engine, threads=0, iou_threshold=0.65)
-    facts, path = detector.engine.facts, bundle.golden_outputs()
+    artefact = choose_artefact(bundle.manifest, engine)
+    detector = load_bundle_detector(bundle, engine, threads=0, iou_threshold=0.65, file=artefact.file)
+    facts, path = detector.engine.facts, bundle.golden_outputs(artefact)
     if path is None or bundle.manifest.golden is None:
         print(f"  {facts.engine} {facts.version} loads it; no golden pictures to compare with")
         return

@@ -32,6 +32,12 @@ class Baseline:
     error: float
     map50_95: float | None
 
+    def describe(self, original: float | None) -> str:
+        """Return a line for people; ``original`` is the float model's mAP50-95."""
+        if self.map50_95 is None or not original:
+            return f"{self.name}, output error {self.error:.3f}"
+        return f"{self.name}, which loses {max(0.0, original - self.map50_95):.3f} mAP50-95"
+
 
 def find_baseline(
     graph: Graph, spec: InputSpec, calibration: Sequence[Path], work: Path, measuring: Measuring
@@ -50,3 +56,13 @@ def find_baseline(
         score = None if row is None else row.map50_95
         found.append(Baseline(candidate.name, candidate.network, candidate.error, score))
     return max(found, key=lambda one: (one.map50_95 or 0.0, -one.error))
+
+
+def loses_little(original: float | None, quantized: float | None, tolerance: float) -> bool:
+    """Return whether quantization loses no more mAP than is tolerated.
+
+    A float model that finds nothing of what is labelled tells nothing, nor do pictures without labels.
+    """
+    if not original or quantized is None:
+        return False
+    return original - quantized <= tolerance

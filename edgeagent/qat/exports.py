@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edgeagent.bundle.manifest import OperatorCounts, OutputSpec, Role
+from edgeagent.bundle.manifest import GridName, OperatorCounts, OutputSpec, Role
 from edgeagent.errors import DataError
 from edgeagent.qat.float_export import export_float
 from edgeagent.qat.graph import Graph, Head
@@ -45,7 +45,7 @@ class Format:
 
     file: str
     engine: Literal["onnx", "tflite"]
-    grid: Literal["a", "b", "float"]
+    grid: GridName
     export: Callable[[Network, Path], None]
     count: Callable[[Path], OperatorCounts]
     check: Callable[[], None] = lambda: None
@@ -88,7 +88,7 @@ class Exported:
 
     path: Path
     format: str
-    grid: str
+    grid: GridName
     outputs: tuple[OutputSpec, ...]
     operators: OperatorCounts
 

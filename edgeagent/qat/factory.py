@@ -2,157 +2,257 @@
 
 ::
 
-    read graph -> plan grids -> calibrate -> PTQ artefacts (evidence) -> train -> export in each format
-        -> compare each with the trained network on golden pictures -> measure each -> write bundle
+    read graph, cut at its heads [-> exchange activations, train in float]
+        -> best quantization without training (evidence, and enough where it loses little)
+        -> train on grid a -> [leave costly layers in float] -> export
+        -> [train on grid b for TensorRT, from there -> export]
+        -> compare each artefact with its network, layer by layer -> measure each in its engines
+        -> [the same training with other seeds, measured] -> bundle
 
-What is made on the way lies in a work folder, so that a run can be resumed and looked at. The bundle
-appears whole or not at all.
+All intermediate files lie in a work folder, so that a run can be resumed and looked at. The bundle appears
+whole or not at all.
 """
 
 from __future__ import annotations
 
-import copy
-import hashlib
-import platform
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-import torch
-from torch.utils.data import DataLoader
-
-from edgeagent import __version__
-from edgeagent.accuracy.yolo_labels import Labels
-from edgeagent.bundle.manifest import ModelDescription
+from edgeagent.bundle.evidence import Sensitivity, TrainingPoint
 from edgeagent.errors import DataError
-from edgeagent.qat.calibration import METHODS, Method, observe, set_ranges
-from edgeagent.qat.exports import Exported, export
-from edgeagent.qat.graph import read_graph
-from edgeagent.qat.grid import plan_grids
-from edgeagent.qat.held_out import HeldOut
-from edgeagent.qat.histogram import Observed
+from edgeagent.qat.activation_swap import swap_activations
+from edgeagent.qat.baseline import find_baseline, loses_little
+from edgeagent.qat.exports import FORMATS, Exported, export, export_reference
+from edgeagent.qat.graph import Graph, read_graph
+from edgeagent.qat.grid import Preset
+from edgeagent.qat.measuring import Measuring, State
 from edgeagent.qat.network import Network
-from edgeagent.qat.pictures import Augmented, Fitted, hold_out, pictures_hash
+from edgeagent.qat.processes import Processes
 from edgeagent.qat.recipe import Recipe
-from edgeagent.qat.training import Progress, Trainer
+from edgeagent.qat.recipe_file import BundleRecipe
+from edgeagent.qat.train_view import View
+from edgeagent.qat.training_run import START, Run, Source, with_weights
+from edgeagent.runtime.loading import READERS, available_engines
 
-CALIBRATION_PICTURES = 128
-CALIBRATION_BATCH = 16
-START: Method = "percentile"  # of the training: steadiest where a few channels dwarf the others
+POINTS = 500  # of a loss curve that are kept
 
 
-@dataclass(frozen=True)
-class Source:
-    """What a run starts from.
+@dataclass
+class Product:
+    """What a factory made.
 
     Attributes:
-        model: float ONNX file.
-        description: how it is fed and decoded.
-        pictures: to train on, in a fixed order; a picture listed twice is drawn twice as often.
-        calibration: to calibrate on.
-        labels: of some of the pictures; the recipe says how much the supervised loss weighs.
+        graph: float graph.
+        reference: artefact of the float graph, which the others are compared with.
+        networks: the network behind the artefacts of each grid.
+        artefacts: exported, in the order of the recipe's formats.
+        state: ``ptq`` or ``qat``.
+        method: how it was quantized.
+        training: the loss of each step; empty without training.
+        sensitivity: of each layer, where the recipe asks for it.
     """
 
-    model: Path
-    description: ModelDescription
-    pictures: Sequence[Path]
-    calibration: Sequence[Path]
-    labels: Mapping[Path, Labels] = field(default_factory=dict)
+    graph: Graph
+    reference: Exported
+    networks: dict[Preset, Network] = field(default_factory=dict)
+    artefacts: list[Exported] = field(default_factory=list)
+    state: State = "qat"
+    method: str = ""
+    training: list[TrainingPoint] = field(default_factory=list)
+    sensitivity: list[Sensitivity] = field(default_factory=list)
 
 
-class Run:
-    """One run of the factory.
+class Factory:
+    """Makes what goes into a bundle.
 
     Args:
         source: model and pictures.
-        recipe: of the training.
+        recipe: how.
         work: folder for checkpoints and intermediate artefacts; made when missing.
+        measuring: of accuracy.
+        view: told what is going on.
+        processes: this process among those of the run; the first alone measures and exports.
         compiled: fuse the fake-quantizers with a C++ compiler, when there is one.
-
-    Raises:
-        DataError: the model or the pictures cannot be used.
+        resume: continue trainings from their checkpoints.
     """
 
-    def __init__(self, source: Source, recipe: Recipe, work: Path, compiled: bool = True) -> None:
-        self.source, self.recipe, self.work = source, recipe, work
-        torch.manual_seed(recipe.seed)
-        self.graph = read_graph(source.model)
-        self._check_input()
+    def __init__(
+        self,
+        source: Source,
+        recipe: BundleRecipe,
+        work: Path,
+        measuring: Measuring,
+        view: View,
+        processes: Processes,
+        compiled: bool = True,
+        resume: bool = False,
+    ) -> None:
+        self._source, self._recipe, self._work = source, recipe, work
+        self._measuring, self._view, self._processes = measuring, view, processes
+        self._compiled, self._resume = compiled, resume
+        if resume and not any(work.rglob("checkpoint.pt")):
+            raise DataError(f"{work}: no checkpoint to resume from; start without --resume")
         work.mkdir(parents=True, exist_ok=True)
-        pixels = source.description.input.mean == (0, 0, 0) and source.description.input.std == (1, 1, 1)
-        self.network = Network(self.graph, plan_grids(self.graph, pixels), compiled)
-        self._seen: dict[int, Observed] = {}
-        self._kept: Method | None = None
 
-    def calibrate(self) -> dict[Method, Exported]:
-        """Calibrate by each method, export each as a PTQ artefact, and leave the network at :data:`START`."""
-        pictures = Fitted(self.source.calibration, self.source.description.input)
-        self._seen = observe(self.network, DataLoader(pictures, batch_size=CALIBRATION_BATCH))
-        artefacts = {}
-        for method in METHODS:
-            set_ranges(self.network, self._seen, method)
-            folder = self.work / f"ptq-{method}"
-            folder.mkdir(exist_ok=True)
-            artefacts[method] = export(self.network, folder, "onnx")
-        set_ranges(self.network, self._seen, START)
-        return artefacts
-
-    def keep(self, method: Method) -> None:
-        """Take the calibration of a method as the result; :meth:`calibrate` has been called."""
-        set_ranges(self.network, self._seen, method)
-        self._kept = method
-
-    def train(self, report: Callable[[Progress], None], resume: bool = False) -> None:
-        """Train the network.
+    def make(self) -> Product:
+        """Run all steps.
 
         Raises:
-            DataError: there is nothing to resume.
+            DataError: model, pictures or recipe cannot be used, or an artefact is not what was trained.
         """
-        spec, recipe = self.source.description.input, self.recipe
-        trained_on, held_out = hold_out(self.source.pictures)
-        items = recipe.steps * recipe.batch
-        mosaic_items = int(recipe.mosaic_until * recipe.steps) * recipe.batch
-        pictures = Augmented(
-            trained_on, spec, recipe.seed, items, self.source.labels, recipe.mosaic, mosaic_items
-        )
-        teacher = copy.deepcopy(self.network)
-        teacher.set_mode("float")
-        looked_at = HeldOut(teacher, list(DataLoader(Fitted(held_out, spec), batch_size=CALIBRATION_BATCH)))
-        trainer = Trainer(
-            self.network, teacher, pictures, recipe, self.work / "checkpoint.pt", held_out=looked_at
-        )
-        if resume:
-            report(Progress(trainer.resume(), self.recipe.steps, None))
-        trainer.run(report)
+        product = self._float_model()
+        if not self._calibration_is_enough(product):
+            self._train(product)
+        self._export(product)
+        for seed in self._recipe.seeds if product.state == "qat" else ():
+            self._repeat(product, seed)
+        return product
 
-    def export(self, formats: Sequence[str]) -> list[Exported]:
-        """Export the trained network in each format, see :func:`edgeagent.qat.exports.export`."""
-        return [export(self.network, self.work, name) for name in formats]
+    def _float_model(self) -> Product:
+        """Read the model, exchange its activations where that is asked for, and measure it."""
+        graph = read_graph(self._source.model, self._recipe.heads)
+        check_input(graph, self._source)
+        self._view.say(describe_heads(graph))
+        self._view.say(self._source.describe())
+        method = "as given"
+        if self._recipe.activation:
+            original, graph = graph, swap_activations(graph, self._recipe.activation)
+            steps = self._recipe.activation_steps
+            recipe = replace(self._recipe.training, steps=steps, scales="frozen")
+            run = self._run(graph, recipe, "activation")
+            with self._view.training(f"{self._recipe.activation} in float", steps) as report:
+                run.train(original, report, self._resume, mode="float")
+            graph = with_weights(graph, run.network)
+            method = f"{self._recipe.activation} for SiLU, {steps} steps"
+        product = Product(graph, export_reference(graph, self._work))
+        if self._processes.first:
+            row = self._measuring.artefact(product.reference, "float", method)
+            if row is not None and row.map50_95 == 0:
+                self._view.say(
+                    "the float model finds nothing of what --val-labels say, so that nothing can be told "
+                    "from them; check the labels and the description of the model"
+                )
+        return product
 
-    def recipe_record(self) -> dict[str, Any]:
-        """Return what made the artefact, for the manifest."""
-        calibration = f"calibration on {len(self.source.calibration)} pictures"
-        model = hashlib.sha256(self.source.model.read_bytes()).hexdigest()
-        made_with = {"edgeagent": __version__, "torch": torch.__version__, "machine": platform.machine()}
-        if self._kept is not None:
-            return {"method": f"{self._kept} {calibration}, no training", "model_sha256": model, **made_with}
-        losses = "self-distillation and labels" if self.recipe.supervised_weight else "self-distillation"
-        return {
-            **asdict(self.recipe),
-            "method": f"{losses}, learned scales and zero points, straight-through rounding",
-            "start": f"{START} {calibration}",
-            "pictures": len(self.source.pictures),
-            "labelled_pictures": len(self.source.labels),
-            "pictures_sha256": pictures_hash(self.source.pictures),
-            "model_sha256": model,
-            **made_with,
-        }
-
-    def _check_input(self) -> None:
-        spec, (_, _, height, width) = self.source.description.input, self.graph.input_shape
-        if (spec.width, spec.height) != (width, height):
-            raise DataError(
-                f"{self.source.model}: takes pictures of {width}x{height}, its description says "
-                f"{spec.width}x{spec.height}; correct the description"
+    def _calibration_is_enough(self, product: Product) -> bool:
+        """Find the best quantization without training; take it where it loses no more than is tolerated."""
+        enough = False
+        if self._processes.first and "a" in self._presets():
+            spec, calibration = self._source.description.input, self._source.calibration
+            best = find_baseline(product.graph, spec, calibration, self._work, self._measuring)
+            original = self._measuring.found[0].map50_95 if self._measuring.found else None
+            enough = self._presets() == ["a"] and loses_little(
+                original, best.map50_95, self._recipe.tolerance
             )
+            self._view.say(f"best without training: {best.describe(original)}")
+            if enough:
+                self._view.say(
+                    f"at most {self._recipe.tolerance:g} are tolerated: no training is needed "
+                    "(--tolerance -1 trains anyway)"
+                )
+                product.networks["a"], product.state, product.method = best.network, "ptq", best.name
+        return bool(self._processes.same(float(enough)))
+
+    def _train(self, product: Product) -> None:
+        recipe = self._recipe.training
+        product.method = f"{recipe.steps} steps of {recipe.batch} pictures"
+        for preset in self._presets():
+            first = not product.networks
+            steps = recipe.steps if first else self._recipe.tensorrt_steps
+            run = self._run(product.graph, replace(recipe, steps=steps), "" if first else preset, preset)
+            if not first:
+                run.network.convolutions.load_state_dict(product.networks["a"].convolutions.state_dict())
+            run.calibrate()
+            if preset == "b" and self._processes.first:
+                run.network.set_mode("quantize")
+                self._measuring.network(run.network, "ptq", f"{START} calibration, grid b")
+            with self._view.training(f"training, grid {preset}", steps) as report:
+                run.train(product.graph, report, self._resume)
+            product.networks[preset] = run.network
+            if first:
+                product.training = points(run.history)
+        if not self._processes.first:
+            return
+        for preset, network in product.networks.items():
+            network.set_mode("quantize")
+            self._measuring.network(network, "qat", f"{product.method}, grid {preset}", recipe.seed)
+
+    def _export(self, product: Product) -> None:
+        if not self._processes.first:
+            return
+        for name in self._recipe.formats:
+            grid = FORMATS[name].grid
+            network = product.networks["b" if grid == "b" or "a" not in product.networks else "a"]
+            with self._view.busy(f"exporting {name}"):
+                artefact = export(network, self._work, name)
+            product.artefacts.append(artefact)
+            for engine in READERS[artefact.format]:
+                if engine in available_engines() and not (grid == "b" and engine != "onnxruntime"):
+                    state: State = "float" if grid == "float" else product.state
+                    seed = self._recipe.training.seed if state == "qat" else None
+                    self._measuring.artefact(artefact, state, product.method, engine, seed)
+
+    def _repeat(self, product: Product, seed: int) -> None:
+        """Train with another seed, and measure what comes of it."""
+        run = self._run(product.graph, replace(self._recipe.training, seed=seed), f"seed-{seed}")
+        run.calibrate()
+        with self._view.training(f"training, seed {seed}", run.recipe.steps) as report:
+            run.train(product.graph, report, self._resume)
+        if not self._processes.first:
+            return
+        for name in self._recipe.formats:
+            if FORMATS[name].grid == "a":
+                artefact = export(run.network, run.work, name)
+                for engine in READERS[artefact.format]:
+                    if engine in available_engines():
+                        self._measuring.artefact(artefact, "qat", product.method, engine, seed)
+
+    def _presets(self) -> list[Preset]:
+        """Grids that something is exported on, ``a`` first; references need no training of their own."""
+        grids = {FORMATS[name].grid for name in self._recipe.formats}
+        presets: list[Preset] = ["a"] if grids != {"b"} else []
+        return [*presets, "b"] if "b" in grids else presets
+
+    def _run(self, graph: Graph, recipe: Recipe, folder: str, preset: Preset = "a") -> Run:
+        return Run(
+            self._source,
+            graph,
+            recipe,
+            self._work / folder,
+            preset,
+            self._recipe.float_nodes,
+            self._compiled,
+            self._processes,
+        )
+
+
+def check_input(graph: Graph, source: Source) -> None:
+    """Refuse a description of another input size.
+
+    Raises:
+        DataError: the sizes differ.
+    """
+    spec, (_, _, height, width) = source.description.input, graph.input_shape
+    if (spec.width, spec.height) != (width, height):
+        raise DataError(
+            f"{source.model}: takes pictures of {width}x{height}, its description says "
+            f"{spec.width}x{spec.height}; correct the description"
+        )
+
+
+def describe_heads(graph: Graph) -> str:
+    """Return a line that tells where the integer part ends."""
+    convolutions = sum(node.operator == "Conv" for node in graph.nodes)
+    heads = ", ".join(f"{head.tensor} {head.shape[1:]}" for head in graph.heads)
+    return f"{convolutions} convolutions; integer up to the heads {heads}"
+
+
+def points(history: Sequence[tuple[int, float, float | None]]) -> list[TrainingPoint]:
+    """Return a training's history as evidence: each look at the held-out pictures, even steps between."""
+    every = max(1, len(history) // POINTS)
+    return [
+        TrainingPoint(step=step, loss=loss, held_out=held_out)
+        for step, loss, held_out in history
+        if held_out is not None or step % every == 0
+    ]

@@ -12,7 +12,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, fx, nn
 
-from edgeagent.qat.fake_quantize import HIGHEST, ActivationGrid, fake_quantize
+from edgeagent.qat.constant_operand import ConstantOperand
+from edgeagent.qat.fake_quantize import ActivationGrid, FakeQuantize
+from edgeagent.qat.kernels import HIGHEST, Kernels
 from edgeagent.qat.network import Builder, Network
 from edgeagent.qat.node import Node
 from edgeagent.qat.probe import Quantized
@@ -79,7 +81,9 @@ class _Recorder(Builder):
         return self._values
 
     def quantizer(self, index: int) -> nn.Module:
-        return _OnGrid(self.grid(index))
+        module = FakeQuantize(index, self.grid(index), Kernels(compiled=False))
+        module.mode = "quantize"
+        return module
 
     def silu(self, x: int, y: int) -> nn.Module:
         raise NotImplementedError("the plan of a recorder has no SiLU")
@@ -87,14 +91,10 @@ class _Recorder(Builder):
     def convolution(self, node: Node) -> nn.Module:
         return self._network.convolution(node)
 
-
-class _OnGrid(nn.Module):
-    def __init__(self, grid: ActivationGrid) -> None:
-        super().__init__()
-        self._grid = grid
-
-    def forward(self, x: Tensor) -> Tensor:
-        return fake_quantize(x, self._grid.log_scale, self._grid.zero_point)
+    def constant(self, value: Tensor, index: int | None) -> nn.Module:
+        module = ConstantOperand(value, None if index is None else self._network.plan.grids[index].fixed)
+        module.mode = "quantize"
+        return module
 
 
 class _Watch(fx.Interpreter):

@@ -102,7 +102,8 @@ class _Walk(fx.Interpreter):
             pictures = super().run_node(n)
             return Pair(pictures, pictures)
         if n.op == "output":
-            return Pair(*zip(*((head.real, head.rounded) for head in arguments[0]), strict=True))
+            heads, _ = arguments[0]
+            return Pair(*zip(*((head.real, head.rounded) for head in heads), strict=True))
         function = _function(n)
         real = _run(function, [_part(value, "real") for value in arguments], "float")
         if isinstance(function, Convolution):

@@ -50,6 +50,11 @@ class Source:
     calibration: Sequence[Path]
     labels: Mapping[Path, Labels] = field(default_factory=dict)
 
+    def describe(self) -> str:
+        """Return a line for people."""
+        labelled = f", {len(self.labels)} of them labelled" if self.labels else ""
+        return f"{len(self.pictures)} pictures{labelled}; calibrating on {len(self.calibration)}"
+
 
 class Run:
     """One run.
@@ -155,13 +160,11 @@ def takes_pixels(spec: InputSpec) -> bool:
     return spec.mean == (0, 0, 0) and spec.std == (1, 1, 1)
 
 
-def plan_for(
-    graph: Graph, spec: InputSpec, preset: Preset, float_nodes: Collection[str] = ()
-) -> GridPlan:
+def plan_for(graph: Graph, spec: InputSpec, preset: Preset, float_nodes: Collection[str] = ()) -> GridPlan:
     """Return the grids of a graph under a preset."""
     if preset == "b":
         return plan_grids_b(graph, spec.mean, spec.std)
-    return plan_grids(graph, takes_pixels(spec), frozenset(float_nodes))
+    return plan_grids(graph, takes_pixels(spec))
 
 
 def with_weights(graph: Graph, network: Network) -> Graph:

@@ -43,7 +43,7 @@ def test_a_good_bundle_opens(tiny: Path) -> None:
     assert bundle.manifest.labels == ("person", "Straßenbahn")
     assert bundle.artefact_path(bundle.manifest.artefacts[0]) == tiny / ARTEFACT
     assert bundle.golden_pictures() == (tiny / PICTURE,)
-    assert bundle.golden_outputs() == tiny / OUTPUTS
+    assert bundle.golden_outputs(bundle.manifest.artefacts[0]) == tiny / OUTPUTS
 
 
 def test_the_directory_itself_may_be_a_link_and_have_any_name(tiny: Path) -> None:

@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
     small_yolox(tmp_path / "m.onnx")
     (tmp_path / "m.yaml").write_text(DESCRIPTION)
     (tmp_path / "images").mkdir()
-    for number in range(2):
+    for number in range(4):
         (tmp_path / "images" / f"{number}.png").write_bytes(cells.png(cells.picture()))
     return tmp_path
 
@@ -59,12 +59,28 @@ def test_a_missing_package(folder: Path, package: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "value"),
-    [("steps", "0"), ("steps", "-5"), ("batch", "0"), ("rate", "0"), ("rate", "nan"), ("rate", "inf")],
+    ("option", "value", "complaint"),
+    [
+        ("steps", "0", "Input should be greater than 0, got 0"),
+        ("steps", "-5", "Input should be greater than 0, got -5"),
+        ("batch", "0", "Input should be greater than 0, got 0"),
+        ("rate", "0", "Input should be greater than 0, got 0.0"),
+        ("rate", "nan", "Input should be a finite number, got nan"),
+        ("rate", "inf", "Input should be a finite number, got inf"),
+        ("integer-macs", "2", "Input should be less than or equal to 1, got 2.0"),
+        ("seed", "-1", "Input should be greater than or equal to 0, got -1"),
+    ],
 )
-def test_numbers_must_be_positive(folder: Path, capsys: Capture, option: str, value: str) -> None:
-    line = refusal(capsys, folder, 2, f"--{option}", value)
-    assert line == f"--{option}: expected a positive number, got {value}"
+def test_numbers_must_make_sense(
+    folder: Path, capsys: Capture, option: str, value: str, complaint: str
+) -> None:
+    assert refusal(capsys, folder, 2, f"--{option}", value) == f"--{option}: {complaint}"
+
+
+def test_a_recipe_is_read_before_anything_else(folder: Path, capsys: Capture) -> None:
+    (folder / "recipe.yaml").write_text("training: {steps: many}\n")
+    line = refusal(capsys, folder, 2, "--recipe", folder / "recipe.yaml")
+    assert line.startswith(f"{folder / 'recipe.yaml'}: line 1: training.steps: ")
 
 
 def test_numbers_must_be_numbers(folder: Path, capsys: Capture) -> None:

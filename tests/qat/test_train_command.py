@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Literal
 
 import cv2
 import numpy as np
 import pytest
 import yaml
-from rich.console import Console
 
-from edgeagent.bundle.manifest import Measurement
+from edgeagent.bundle.evidence import BOXES, PARITY, SEEDS, TRAINING
 from edgeagent.bundle.reading import open_bundle
+from edgeagent.camera.picture import read_picture
 from edgeagent.cli import main
+from edgeagent.detector import load_detector
 from edgeagent.model_description import describe_model
-from edgeagent.qat.factory import Run, Source
-from edgeagent.qat.pictures import find_pictures
-from edgeagent.qat.recipe import Recipe
-from edgeagent.qat.train_command import _train_unless_needless
+from edgeagent.qat.baseline import loses_little
 from tests.qat.models import SIZE, small_yolox
 from tests.small_disk import on_small_disk
 
@@ -101,12 +97,24 @@ def test_pictures_and_a_model_become_a_bundle_with_evidence(data: Path, tmp_path
     assert tflite.operators.integer["CONV_2D"] + tflite.operators.integer["DEPTHWISE_CONV_2D"] == 13
     assert tflite.operators.float == {}
     evidence = bundle.manifest.evidence
-    assert [item.state for item in evidence.measurements] == [
-        "float",
-        *["ptq"] * 3,
-        *["qat"] * 2,
-    ]
-    assert [item.engine.split()[0] for item in evidence.measurements[4:]] == ["onnxruntime", "tflite"]
+    states = [item.state for item in evidence.measurements]
+    assert states == ["float", *["ptq"] * (len(states) - 5), *["qat"] * 4]
+    engines = [item.engine.split()[0] for item in evidence.measurements[-4:]]
+    assert engines == ["torch", "onnxruntime", "openvino", "tflite"]
+    assert {item.artefact for item in evidence.measurements[-4:]} == {None, "model.onnx", "model.tflite"}
+    training = TRAINING.read(bundle)
+    assert training is not None
+    assert [point.step for point in training] == [1, 2, 3, 4]
+    parity = PARITY.read(bundle)
+    assert parity is not None
+    assert {(one.file, one.engine.split()[0]) for one in parity} == {
+        ("model.onnx", "onnxruntime"),
+        ("model.onnx", "openvino"),
+        ("model.tflite", "tflite"),
+    }
+    boxes = BOXES.read(bundle)
+    assert boxes is not None
+    assert [(one.picture, one.state) for one in boxes] == [("golden/0.png", "float"), ("golden/0.png", "qat")]
     assert {item.images for item in evidence.measurements} == {8}
     assert evidence.recipe["steps"] == STEPS
     assert "8 pictures" in (out / "card.md").read_text(encoding="utf-8")
@@ -114,31 +122,55 @@ def test_pictures_and_a_model_become_a_bundle_with_evidence(data: Path, tmp_path
         assert main(["bundle", "check", str(out), "--engine", engine]) == 0
 
 
-def measurement(state: Literal["float", "ptq"], method: str, map50_95: float) -> Measurement:
-    scores = {"map50_95": map50_95, "map50": map50_95, "images": 8, "data_sha256": "0" * 64}
-    return Measurement.model_validate({"state": state, "method": method, "engine": "onnxruntime", **scores})
-
-
 @pytest.mark.parametrize(
-    ("best", "tolerance", "state"), [(0.296, 0.005, "ptq"), (0.294, 0.005, "qat"), (0.296, -1.0, "qat")]
+    ("best", "tolerance", "enough"), [(0.296, 0.005, True), (0.294, 0.005, False), (0.296, -1.0, False)]
 )
+def test_calibration_is_enough_where_it_loses_little(best: float, tolerance: float, enough: bool) -> None:
+    assert loses_little(0.3, best, tolerance) is enough
+
+
+def test_a_float_model_that_finds_nothing_tells_nothing() -> None:
+    assert not loses_little(0.0, 0.0, 1.0)
+    assert not loses_little(None, None, 1.0)
+
+
+@pytest.fixture(scope="module")
+def own_labels(data: Path) -> Path:
+    """Labels that the float model itself finds, so that it scores well on them."""
+    folder = data / "own-labels"
+    folder.mkdir()
+    description = describe_model(data / "small.onnx")
+    detector = load_detector(description, data / "small.onnx", "onnx", (), 1, 0.65)
+    buffers = detector.allocate()
+    for path in sorted((data / "pictures").iterdir()):
+        picture = read_picture(path)
+        height, width = picture.shape[:2]
+        best = detector.detect(picture, buffers, 0.01)
+        lines = []
+        for kind, (x0, y0, x1, y1) in list(zip(best.classes, best.boxes, strict=True))[:5]:
+            centre = (x0 + x1) / 2 / width, (y0 + y1) / 2 / height
+            size = (x1 - x0) / width, (y1 - y0) / height
+            lines.append(" ".join(map(str, (int(kind), *centre, *size))))
+        (folder / f"{path.stem}.txt").write_text("\n".join(lines), encoding="utf-8")
+    return folder
+
+
 def test_training_is_left_out_where_calibration_is_enough(
-    data: Path, tmp_path: Path, best: float, tolerance: float, state: str
+    data: Path, own_labels: Path, tmp_path: Path
 ) -> None:
-    pictures = find_pictures([data / "pictures"])
-    source = Source(data / "small.onnx", describe_model(data / "small.onnx"), pictures, pictures)
-    run = Run(source, Recipe(steps=2, batch=2), tmp_path, compiled=False)
-    ptq = run.calibrate()
-    calibrated = {"minmax": 0.2, "percentile": 0.1, "mse": best}
-    rows = [measurement("ptq", f"{method} calibration", score) for method, score in calibrated.items()]
-    rows.insert(0, measurement("float", "as given", 0.3))
-    arguments = argparse.Namespace(tolerance=tolerance, resume=False)
-    found, _ = _train_unless_needless(run, rows, arguments, Console(quiet=True))
-    assert found == state
-    (exported,) = run.export(["onnx"])
-    kept = exported.path.read_bytes() == ptq["mse"].path.read_bytes()
-    assert kept == (state == "ptq")
-    assert run.recipe_record()["method"].endswith("no training") == kept
+    out = tmp_path / "bundle"
+    validation = ("--val-images", str(data / "pictures"), "--val-labels", str(own_labels))
+    done = train(data, out, *validation, "--tolerance", "1")
+    assert done.returncode == 0, done.stderr
+    assert "no training is needed" in " ".join(done.stderr.split())
+    evidence = open_bundle(out).manifest.evidence
+    float_row, *rows = evidence.measurements
+    assert float_row.map50_95 > 0.5
+    assert evidence.recipe["method"].endswith("no training")
+    *candidates, kept = [row for row in rows if row.engine.startswith("onnxruntime")]
+    assert {row.state for row in rows} == {"ptq"}
+    assert kept.map50_95 == max(row.map50_95 for row in candidates)
+    assert "evidence/training.json" not in evidence.files
 
 
 def test_labels_that_tell_nothing_do_not_leave_training_out(data: Path, tmp_path: Path) -> None:
@@ -148,7 +180,8 @@ def test_labels_that_tell_nothing_do_not_leave_training_out(data: Path, tmp_path
     assert done.returncode == 0, done.stderr
     assert "the float model finds nothing" in " ".join(done.stderr.split())
     states = [item.state for item in open_bundle(tmp_path / "bundle").manifest.evidence.measurements]
-    assert states == ["float", *["ptq"] * 3, "qat"]
+    assert states[0] == "float"
+    assert states[-1] == "qat"
 
 
 def test_the_same_seed_gives_the_same_bundle_and_another_seed_another(data: Path, tmp_path: Path) -> None:
@@ -238,3 +271,48 @@ def test_mistakes_end_in_one_sentence(
     assert "Traceback" not in done.stderr
     assert sentence in done.stderr.splitlines()[-1]
     assert not (tmp_path / "bundle").exists()
+
+
+def test_a_recipe_makes_artefacts_for_both_grids_and_tries_other_seeds(data: Path, tmp_path: Path) -> None:
+    out, recipe = tmp_path / "bundle", tmp_path / "recipe.yaml"
+    recipe.write_text(
+        "training: {feature_weight: 0.5}\nseeds: [1, 2]\nformats: [onnx, onnx-b]\ntensorrt_steps: 2\n"
+    )
+    validation = ("--val-images", str(data / "pictures"), "--val-labels", str(data / "labels"))
+    more = ("--recipe", str(recipe), "--golden", str(data / "golden"), "--format", "onnx-b")
+    done = train(data, out, *validation, *more)
+    assert done.returncode == 0, done.stderr
+    bundle = open_bundle(out)
+    assert [(item.file, item.grid) for item in bundle.manifest.artefacts] == [
+        ("model.onnx", "a"),
+        ("model.tensorrt.onnx", "b"),
+    ]
+    first, second = bundle.manifest.artefacts
+    assert bundle.golden_outputs(first) != bundle.golden_outputs(second)
+    seeds = SEEDS.read(bundle)
+    assert seeds is not None
+    assert {one.seed for one in seeds} == {0, 1, 2}
+    assert bundle.manifest.evidence.recipe["feature_weight"] == 0.5
+    assert main(["bundle", "check", str(out)]) == 0
+
+
+def test_another_activation_is_trained_in_float_first(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bundle"
+    done = train(data, out, "--activation", "relu")
+    assert done.returncode == 0, done.stderr
+    (artefact,) = open_bundle(out).manifest.artefacts
+    assert artefact.operators is not None
+    assert "QLinearSigmoid" not in artefact.operators.integer
+    assert artefact.operators.integer["QLinearConv"] == 13
+    assert open_bundle(out).manifest.evidence.recipe["activation"] == "relu"
+
+
+def test_two_processes_make_one_bundle(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bundle"
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*launcher, *command(data, out)[1:]], env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert main(["bundle", "check", str(out)]) == 0
+    assert done.stderr.count("bundle: ") == 1
