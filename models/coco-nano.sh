@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes models/coco-nano again. DATA is a folder with the pictures and the float model that the card names:
 #   models/yolox_nano.onnx  data/coco  data/vehicles_openimages  data/highway_road_users  data/unlabelled
-# The golden pictures are single frames of the sample clip.
+# How it is trained is in coco-nano.yaml. The golden pictures are single frames of the sample clip.
 set -eu
 DATA=${DATA:-../shared}
 here=$(dirname "$0")
@@ -18,6 +18,6 @@ ${EDGEAGENT:-edgeagent} qat train --model "$DATA/models/yolox_nano.onnx" --descr
     --images "$DATA/data/vehicles_openimages/train/images" \
     --images "$DATA/data/highway_road_users/train/images" \
     --images "$DATA/data/unlabelled" \
-    --steps 1000 --batch 16 --rate 3e-4 --seed 0 \
+    --recipe "$here/coco-nano.yaml" \
     --val-images "$DATA/data/coco/images/val" --val-labels "$DATA/data/coco/labels/val" \
     --golden "$golden" --out "$here/coco-nano" --replace "$@"

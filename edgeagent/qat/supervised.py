@@ -121,7 +121,7 @@ def supervised_loss(scales: Sequence[Scale], heads: Sequence[Tensor], targets: S
     cells = decode(scales, heads)
     owners = torch.stack([assign(cells, picture, target) for picture, target in enumerate(targets)])
     picture, cell = torch.nonzero(owners >= 0, as_tuple=True)
-    first = torch.tensor([0, *(len(target) for target in targets[:-1])]).cumsum(0)
+    first = torch.tensor([0, *(len(target) for target in targets[:-1])], device=owners.device).cumsum(0)
     wanted = torch.cat(list(targets)).float()[owners[picture, cell] + first[picture]]
     overlap = iou(cells.boxes[picture, cell], wanted[:, 1:])
     kinds = functional.one_hot(wanted[:, 0].long(), cells.classes.shape[2]) * overlap.detach()[:, None]
@@ -138,13 +138,14 @@ def decode(scales: Sequence[Scale], heads: Sequence[Tensor]) -> Cells:
     for scale in scales:
         raw = heads[scale.box].float().flatten(2).transpose(1, 2)
         rows, columns = heads[scale.box].shape[2:]
-        y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+        across, down = (torch.arange(count, device=raw.device) for count in (columns, rows))
+        y, x = torch.meshgrid(down, across, indexing="ij")
         corner = torch.stack([x, y], 2).reshape(-1, 2).float()
         middle = (raw[..., :2] + corner) * scale.stride
         half = raw[..., 2:].clamp(max=LARGEST_EXPONENT).exp() * (scale.stride / 2)
         boxes.append(torch.cat([middle - half, middle + half], 2))
         centres.append((corner + 0.5) * scale.stride)
-        strides.append(torch.full((rows * columns,), float(scale.stride)))
+        strides.append(torch.full((rows * columns,), float(scale.stride), device=raw.device))
     objectness = torch.cat([heads[scale.objectness].float().flatten(1) for scale in scales], 1)
     classes = torch.cat([heads[scale.classes].float().flatten(2).transpose(1, 2) for scale in scales], 1)
     return Cells(torch.cat(centres), torch.cat(strides), torch.cat(boxes, 1), objectness, classes)
@@ -156,7 +157,7 @@ def assign(cells: Cells, picture: int, targets: Tensor) -> Tensor:
 
     Every target whose centre lies in the picture gets a cell, as long as one near it is free.
     """
-    owners = torch.full((len(cells.centres),), -1)
+    owners = torch.full((len(cells.centres),), -1, device=cells.centres.device)
     boxes = targets[:, 1:].float()
     distance = (cells.centres - (boxes[:, None, :2] + boxes[:, None, 2:]) / 2).abs().amax(2)
     central = distance < CENTRE_RADIUS * cells.strides  # (n, a)
