@@ -1,7 +1,7 @@
 """Multiplications of a graph and of its artefacts, and which share of them runs on integers.
 
-A multiply-accumulate (MAC) is counted for every weight that an output value of a convolution or matrix product
-takes in, as usual; element-wise operators count nothing.
+A multiply-accumulate (MAC) is counted for every weight that an output value of a convolution or matrix
+product takes in, as usual; element-wise operators count nothing.
 """
 
 from __future__ import annotations
