@@ -17,7 +17,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from edgeagent.qat.macs import integer_share
+from edgeagent.qat.macs import count_macs, integer_share
 from edgeagent.qat.mixed import Unit, with_float_nodes
 from edgeagent.qat.network import Network
 from edgeagent.qat.sensitivity import Judge, Sensitivity
@@ -67,7 +67,8 @@ def select(
 
     Args:
         network: calibrated or trained, wholly quantized.
-        units: single ones, from :func:`edgeagent.qat.mixed.find_units`.
+        units: that may be taken: all of :func:`edgeagent.qat.mixed.find_units`, or the first of
+            :func:`edgeagent.qat.sensitivity.by_predicted_error`.
         sensitivity: of these units.
         judge: error of a network.
         least_integer_share: of the MACs, 0..1.
@@ -106,7 +107,7 @@ class _Search:
         least_integer_share: float,
     ) -> None:
         self._network, self._judge = network, judge
-        self._total = sum(unit.macs for unit in units)
+        self._total = sum(count_macs(network.graph).values())
         self._budget = (1 - least_integer_share) * self._total
         self._least = WORTH * sensitivity.error
         self._saved = {layer.node: layer.saved for layer in sensitivity.layers}
