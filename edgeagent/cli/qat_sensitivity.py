@@ -74,5 +74,7 @@ def run_sensitivity(arguments: argparse.Namespace) -> int:
     try:
         from edgeagent.qat.sensitivity_command import sensitivity
     except ImportError as error:
-        raise ConfigurationError(f"this needs more packages ({error}); pip install 'edgeagent[qat]'") from error
+        raise ConfigurationError(
+            f"this needs more packages ({error}); pip install 'edgeagent[qat]'"
+        ) from error
     return sensitivity(arguments)

@@ -13,6 +13,7 @@ from typing import cast
 
 import torch
 
+from edgeagent.errors import DataError
 from edgeagent.qat.fake_quantize import ActivationGrid
 from edgeagent.qat.graph import Graph
 from edgeagent.qat.grid import GridPlan, plan_grids
@@ -58,8 +59,14 @@ def find_units(graph: Graph, group: int = 1) -> list[Unit]:
 
 
 def with_float_nodes(network: Network, float_nodes: frozenset[str]) -> Network:
-    """Return a copy of a network that computes the named nodes in float, with its weights and grids."""
+    """Return a copy of a network that computes the named nodes in float, with its weights and grids.
+
+    Raises:
+        DataError: the network was planned for another preset than ``a``.
+    """
     plan = network.plan
+    if plan.preset != "a":
+        raise DataError("nodes can be left in float under preset a only; plan the network for it")
     pixel_input = plan.grids[plan.of[network.graph.input]].fixed is not None
     return on_plan(network, plan_grids(network.graph, pixel_input, float_nodes))
 

@@ -33,6 +33,7 @@ from edgeagent.qat.network import Network
 from edgeagent.qat.pictures import Fitted, find_pictures
 from edgeagent.qat.selection import Selection, select
 from edgeagent.qat.sensitivity import Judge, Sensitivity, by_predicted_error, measure_sensitivity
+from edgeagent.qat.training_run import takes_pixels
 from edgeagent.qat.work_file import write_whole
 
 CALIBRATION_PICTURES = 64
@@ -47,8 +48,7 @@ def sensitivity(arguments: argparse.Namespace) -> int:
     pictures = find_pictures(arguments.images)
     description = describe_model(arguments.model, arguments.describe, arguments.like)
     graph = read_graph(arguments.model)
-    pixels = description.input.mean == (0, 0, 0) and description.input.std == (1, 1, 1)
-    network = Network(graph, plan_grids(graph, pixels))
+    network = Network(graph, plan_grids(graph, takes_pixels(description.input)))
     spread = Fitted(_spread(pictures, CALIBRATION_PICTURES), description.input)
     some = Fitted(_spread(pictures, arguments.pictures), description.input)
     units = find_units(graph, arguments.group)
@@ -98,7 +98,9 @@ def _lost_map(description: ModelDescription, validation: LabelledPictures) -> Ju
     def judge(network: Network) -> float:
         with tempfile.TemporaryDirectory() as folder:
             made = export(network, Path(folder), "onnx")
-            detector = load_detector(description, made.path, made.format, made.outputs, 0, IOU_THRESHOLD)
+            detector = load_detector(
+                description, made.path, made.format, made.outputs, threads=0, iou_threshold=IOU_THRESHOLD
+            )
             accuracy = evaluate(detector, validation)
             detector.engine.close()
         return 1 - accuracy.map50_95
