@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from edgeagent.cli import qat_lint, qat_train
+from edgeagent.cli import qat_lint, qat_sensitivity, qat_train
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -12,4 +12,5 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser("qat", help="make an INT8 bundle by quantization-aware training")
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
     qat_train.add_parser(actions)
+    qat_sensitivity.add_parser(actions)
     qat_lint.add_parser(actions)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -101,4 +102,5 @@ def _move(
         else:
             return
     proto = onnx.helper.make_node(node.operator, node.inputs, node.outputs, **node.attributes)
-    numbers.update(zip(node.outputs, ReferenceEvaluator(proto).run(None, feeds), strict=True))
+    results = cast(list[Numbers], ReferenceEvaluator(proto).run(None, feeds))
+    numbers.update(zip(node.outputs, results, strict=True))

@@ -38,6 +38,8 @@ class _Deployed(Builder):
         return _Silu(self.grid(x), self.grid(y))
 
     def convolution(self, node: Node) -> nn.Module:
+        if node.name in self._network.plan.float_nodes:
+            return _FloatConvolution(self._network.convolution(node))
         input_scale, _ = self.grid(self._network.plan.of[node.inputs[0]]).quantization()
         return _IntegerConvolution(self._network.convolution(node), input_scale)
 
@@ -83,6 +85,21 @@ class _Silu(nn.Module):
         x = self._x(x)
         product: Tensor = self._y(x * self._gate(torch.sigmoid(x)))
         return product
+
+
+class _FloatConvolution(nn.Module):
+    weight: Tensor
+    bias: Tensor | None
+
+    def __init__(self, trained: Convolution) -> None:
+        super().__init__()
+        bias = trained.bias()
+        self.register_buffer("weight", trained.weight().detach().contiguous())
+        self.register_buffer("bias", None if bias is None else bias.detach())
+        self._pads, self._options = trained.pads, trained.options
+
+    def forward(self, x: Tensor) -> Tensor:
+        return convolve(x, self.weight, self.bias, self._pads, self._options)
 
 
 class _IntegerConvolution(nn.Module):

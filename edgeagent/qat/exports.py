@@ -17,6 +17,7 @@ from edgeagent.qat.graph import Graph, Head
 from edgeagent.qat.grid import Preset
 from edgeagent.qat.litert_process import check_converter
 from edgeagent.qat.network import Network
+from edgeagent.qat.node import Node
 from edgeagent.qat.onnx_export import export_onnx
 from edgeagent.qat.operator_counts import count_operators
 from edgeagent.qat.reference_export import (
@@ -122,11 +123,19 @@ def export(network: Network, folder: Path, name: str) -> Exported:
     network.set_mode("quantize")
     chosen.export(network, path)
     operators = chosen.count(path)
-    floating = [operator for operator in operators.float if "CONV" in operator.upper()]
-    if floating and chosen.grid != "float":
-        raise DataError(f"{path}: its engine leaves {floating} in float; the graph cannot be fused")
+    floating = {name: count for name, count in operators.float.items() if "CONV" in name.upper()}
+    chosen_float = sum(node.name in network.plan.float_nodes for node in _convolutions(network.graph))
+    if sum(floating.values()) > chosen_float and chosen.grid != "float":
+        raise DataError(
+            f"{path}: its engine leaves {floating} in float, where {chosen_float} were to be; the graph "
+            "cannot be fused"
+        )
     outputs = _outputs(path, chosen.engine, network.graph)
     return Exported(path, chosen.engine, chosen.grid, outputs, operators)
+
+
+def _convolutions(graph: Graph) -> list[Node]:
+    return [node for node in graph.nodes if node.operator == "Conv"]
 
 
 def export_reference(graph: Graph, folder: Path) -> Exported:

@@ -82,7 +82,12 @@ class _Switchable(nn.Module):
     """Base of the modules that the network switches between its modes."""
 
     mode = "float"
+    stays_float = False
     observe: Callable[[int, Tensor], Any] | None = None
+
+    def switch(self, mode: str) -> None:
+        """Compute in a mode, ``float`` or ``quantize``, unless the module is to stay float."""
+        self.mode = "float" if self.stays_float else mode
 
 
 class FakeQuantize(_Switchable):

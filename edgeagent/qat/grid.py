@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from edgeagent.qat.float_region import real_tensors
 from edgeagent.qat.graph import Graph
 from edgeagent.qat.kernels import LEVELS
 from edgeagent.qat.node import Constant, Node
@@ -85,6 +86,7 @@ class GridPlan:
         reads_float: (first output of a node, tensor): the node reads this tensor as it was before its
             quantization.
         mean, std: what the artefact itself does with each channel of its picture; only of preset ``b``.
+        float_nodes: names of nodes that compute in float, see :mod:`edgeagent.qat.float_region`.
     """
 
     grids: tuple[Grid, ...]
@@ -94,31 +96,35 @@ class GridPlan:
     reads_float: frozenset[tuple[str, str]] = frozenset()
     mean: Channels = (0.0, 0.0, 0.0)
     std: Channels = (1.0, 1.0, 1.0)
+    float_nodes: frozenset[str] = frozenset()
 
 
-def plan_grids(graph: Graph, pixel_input: bool) -> GridPlan:
+def plan_grids(graph: Graph, pixel_input: bool, float_nodes: frozenset[str] = frozenset()) -> GridPlan:
     """Assign a grid to every tensor of the integer part.
 
     Args:
         graph: the graph, cut at its heads.
         pixel_input: the network takes pixels 0..255 without mean and std.
+        float_nodes: names of nodes to leave in float; tensors between them get no grid.
     """
     readers = graph.consumers()
+    real = real_tensors(graph, float_nodes)
     heads = {head.tensor for head in graph.heads}
     shared = _Shared()
     shared.add(graph.input, (1.0, 0) if pixel_input else None)
     for node in graph.nodes:
         for name in operands(node):
-            if name in graph.constants:
+            if name in graph.constants and node.name not in float_nodes:
                 shared.add(name, constant_grid(graph.constants[name]))
         for output in node.outputs:
-            if output in heads or not _clamped_later(node, output, readers):
+            clamped = output not in heads and _clamped_later(node, output, readers, float_nodes)
+            if output not in real and not clamped:
                 shared.add(output, FIXED.get(node.operator))
-        if node.operator in SAME_GRID:
+        if node.operator in SAME_GRID and node.name not in float_nodes:
             shared.join(operands(node), node.outputs)
     grids = shared.grids()
     of = {tensor: index for index, grid in enumerate(grids) for tensor in grid.tensors}
-    return GridPlan(grids, of, _silu(graph, readers))
+    return GridPlan(grids, of, _silu(graph, readers, float_nodes), float_nodes=float_nodes)
 
 
 def constant_grid(values: Constant) -> tuple[float, int]:
@@ -175,23 +181,27 @@ def keeps_codes(node: Node) -> bool:
     return node.operator in SAME_GRID
 
 
-def _clamped_later(node: Node, tensor: str, readers: dict[str, list[Node]]) -> bool:
+def _clamped_later(
+    node: Node, tensor: str, readers: dict[str, list[Node]], float_nodes: frozenset[str]
+) -> bool:
     found = readers.get(tensor, [])
-    return node.operator in BEFORE_CLAMP and len(found) == 1 and found[0].operator in CLAMPS
+    clamped = node.operator in BEFORE_CLAMP and len(found) == 1 and found[0].operator in CLAMPS
+    return clamped and not float_nodes & {node.name, found[0].name}
 
 
-def _silu(graph: Graph, readers: dict[str, list[Node]]) -> dict[str, Node]:
-    """Find ``x * sigmoid(x)`` whose parts nobody else reads."""
+def _silu(graph: Graph, readers: dict[str, list[Node]], float_nodes: frozenset[str]) -> dict[str, Node]:
+    """Find integer ``x * sigmoid(x)`` whose parts nobody else reads."""
     found = {}
     heads = {head.tensor for head in graph.heads}
     for node in graph.nodes:
-        if node.operator != "Sigmoid":
+        if node.operator != "Sigmoid" or node.name in float_nodes:
             continue
         x, gate = node.inputs[0], node.outputs[0]
         product = readers.get(gate, [])
         is_product = (
             len(product) == 1 and product[0].operator == "Mul" and set(product[0].inputs) == {x, gate}
         )
-        if is_product and len(readers[x]) == 2 and x not in heads:
+        integer = is_product and product[0].name not in float_nodes
+        if integer and len(readers[x]) == 2 and x not in heads:
             found[x] = product[0]
     return found

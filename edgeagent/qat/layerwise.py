@@ -46,7 +46,7 @@ class Layer:
     @torch.no_grad()
     def convolve(self, x: Tensor, mode: Mode) -> Tensor:
         """Return the convolution's own output in a mode."""
-        self.module.mode = mode
+        self.module.switch(mode)
         value: Tensor = self.module(x)
         return value
 
@@ -124,7 +124,7 @@ def _stage(call: fx.Node) -> Callable[[Tensor, Mode], Tensor]:
 
 def _run(function: Callable[..., Any], arguments: list[Any], mode: Mode) -> Any:
     if isinstance(function, _Switchable):
-        function.mode = mode
+        function.switch(mode)
     return function(*arguments)
 
 

@@ -71,7 +71,7 @@ class Network(nn.Module):
     def set_mode(self, mode: Mode) -> None:
         """Run in float, or with weights and activations fake-quantized."""
         for module in self._switchable():
-            module.mode = mode
+            module.switch(mode)
 
     def set_observer(self, observe: Callable[[int, Tensor], None] | None) -> None:
         """Report every quantized tensor, before its quantization, as (position of its grid, tensor)."""
@@ -128,7 +128,7 @@ class Builder(ABC):
         if len(node.outputs) > 1:
             for position, name in enumerate(node.outputs):
                 self._values[name] = self._calls.call_function(getitem, (value, position))
-                self._values[name] = self._moved(name, self._values[name])
+                self._values[name] = self._moved(node, name, self._values[name])
             return
         tensor = node.outputs[0]
         product = self._network.plan.silu.get(tensor)
@@ -136,7 +136,7 @@ class Builder(ABC):
             module = self.silu(self._network.plan.of[tensor], self._network.plan.of[product.outputs[0]])
             self._values[product.outputs[0]] = self._call_module(module, value)
         elif keeps_codes(node):
-            self._values[tensor] = self._moved(tensor, value)
+            self._values[tensor] = self._moved(node, tensor, value)
         else:
             self._values[tensor] = self._quantized(tensor, value)
 
@@ -157,12 +157,13 @@ class Builder(ABC):
             return value
         return self._call_module(self.quantizer(wanted), value)
 
-    def _moved(self, tensor: str, value: fx.Node) -> fx.Node:
-        return self._quantized(tensor, value) if self.quantizes_moves else value
+    def _moved(self, node: Node, tensor: str, value: fx.Node) -> fx.Node:
+        anew = self.quantizes_moves or node.name in self._network.plan.float_nodes
+        return self._quantized(tensor, value) if anew else value
 
     def _quantized(self, tensor: str, value: fx.Node) -> fx.Node:
         index = self._network.plan.of.get(tensor)
-        if index is None:  # a convolution whose clamp comes next
+        if index is None:  # a convolution whose clamp comes next, or a tensor that stays float
             return value
         self._reals[tensor] = value
         return self._call_module(self.quantizer(index), value)
@@ -218,6 +219,7 @@ class _Training(Builder):
         weight = torch.from_numpy(constants[node.inputs[1]].copy())
         bias = torch.from_numpy(constants[node.inputs[2]].copy()) if len(node.inputs) > 2 else None
         module = Convolution(weight, bias, convolution_options(node))
+        module.stays_float = node.name in self._network.plan.float_nodes
         self._network.convolutions[_module_name(node)] = module
         return module
 

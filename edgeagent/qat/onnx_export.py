@@ -33,6 +33,7 @@ from edgeagent.qat.work_file import write_whole
 
 IR_VERSION = 8  # of ONNX 1.12: old enough for the ONNX Runtime of a JetPack 5 board
 PICTURE = "picture"
+KEPT_APART = frozenset({"Conv", "Relu", "Clip"})
 
 
 def export_onnx(network: Network, path: Path) -> None:
@@ -86,14 +87,27 @@ class _Writer:
         quantized = [name for name in node.outputs if name in self._network.plan.of]
         outputs = [f"{name}_real" if name in quantized else name for name in node.outputs]
         self._nodes.append(helper.make_node(node.operator, inputs, outputs, node.name, **node.attributes))
+        kept_float = node.name in self._network.plan.float_nodes and node.operator in KEPT_APART
         for name in quantized:
-            arguments = [f"{name}_real", *self._parameters(name)]
+            real = self._kept_apart(f"{name}_real") if kept_float else f"{name}_real"
+            arguments = [real, *self._parameters(name)]
             self._nodes.append(
                 helper.make_node("QuantizeLinear", arguments, [self._codes(name)], f"{name}_q")
             )
 
+    def _kept_apart(self, tensor: str) -> str:
+        """Put an operator that changes nothing behind a tensor.
+
+        ONNX Runtime quantizes the float weights of a convolution by itself where it lies between codes.
+        """
+        lowest = self._constant("lowest", np.float32(np.finfo(np.float32).min))
+        self._nodes.append(helper.make_node("Max", [tensor, lowest], [f"{tensor}_kept"]))
+        return f"{tensor}_kept"
+
     def _input(self, node: Node, position: int) -> str:
         name = node.inputs[position]
+        if node.operator == "Conv" and position in (1, 2) and node.name in self._network.plan.float_nodes:
+            return self._real_parameter(node, position)
         if node.operator == "Conv" and position == 1:
             return self._weight(node)
         if node.operator == "Conv" and position == 2:
@@ -140,6 +154,11 @@ class _Writer:
         scale = weight_scale(weight)
         codes = (weight / scale.reshape(-1, *[1] * (weight.ndim - 1))).round().to(torch.int8)
         return self._per_channel(node.inputs[1], codes.numpy(), scale.numpy())
+
+    def _real_parameter(self, node: Node, position: int) -> str:
+        module = self._network.convolution(node)
+        value = module.weight() if position == 1 else module.bias()
+        return "" if value is None else self._constant(node.inputs[position], value.detach().numpy())
 
     def _bias(self, node: Node) -> str:
         module = self._network.convolution(node)

@@ -6,17 +6,18 @@
     the best ranges again on the equalized graph, where it differs
     the best two so far: biases corrected; weights and biases corrected
 
-The output error is the distillation loss between a candidate and the float model on pictures that no range and
-no correction was made from. A caller with labels measures the candidates in their engine and ranks them by
-that. Any candidate can be trained further; its teacher is the float graph, not the candidate itself, whose
+The output error is the distillation loss between a candidate and the float model on pictures that no range
+and no correction was made from. A caller with labels measures the candidates in their engine and ranks them
+by that. Any candidate can be trained further; its teacher is the float graph, not the candidate itself, whose
 weights may have been corrected.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -24,11 +25,12 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from edgeagent.errors import DataError
 from edgeagent.qat.bias_correction import correct
-from edgeagent.qat.calibration import METHODS, observe, set_best_ranges, set_ranges
-from edgeagent.qat.distillation import distillation_loss
+from edgeagent.qat.calibration import METHODS, Method, observe, set_best_ranges, set_ranges
 from edgeagent.qat.equalization import channel_ranges, clips_to_relus, equalize
 from edgeagent.qat.graph import Graph
 from edgeagent.qat.grid import plan_grids
+from edgeagent.qat.held_out import HeldOut
+from edgeagent.qat.histogram import Observed
 from edgeagent.qat.importance import observe_weighted
 from edgeagent.qat.network import Network
 
@@ -83,29 +85,6 @@ def candidates(graph: Graph, pixel_input: bool, pictures: Dataset[Tensor]) -> It
         yield search.corrected(candidate, weights=True)
 
 
-def head_error(network: Network, pictures: Sequence[Tensor], answers: Sequence[Sequence[Tensor]]) -> float:
-    """Return the mean distillation loss of a network in its present modes.
-
-    Args:
-        network: to judge.
-        pictures: batches.
-        answers: the float model's heads for each batch.
-    """
-    with torch.no_grad():
-        losses = [
-            float(distillation_loss(network.graph.heads, network(batch), wanted))
-            for batch, wanted in zip(pictures, answers, strict=True)
-        ]
-    return sum(losses) / len(losses)
-
-
-@torch.no_grad()
-def float_answers(network: Network, pictures: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
-    """Return the heads of the network in float for each batch; it is left in float."""
-    network.set_mode("float")
-    return [network(batch) for batch in pictures]
-
-
 class _Search:
     def __init__(self, graph: Graph, pixel_input: bool, pictures: Dataset[Tensor]) -> None:
         count = len(pictures)  # type: ignore[arg-type]
@@ -116,25 +95,19 @@ class _Search:
         held_out = max(1, round(count * HELD_OUT))
         self._fit: Dataset[Tensor] = Subset(pictures, range(count - held_out))
         self._held_out: Dataset[Tensor] = Subset(pictures, range(count - held_out, count))
-        self._ranking = list(_batches(_some(self._held_out, RANKING_PICTURES)))
-        self._answers = float_answers(self.network, self._ranking)
+        self.network.set_mode("float")
+        self._judge = HeldOut(self.network, list(_batches(_some(self._held_out, RANKING_PICTURES))))
 
     def ranges(self, network: Network, suffix: str) -> Iterator[Candidate]:
         """Each method, and the best of them for each grid."""
         seen = observe(network, _batches(self._fit))
         for method in METHODS:
-            yield self._candidate(method + suffix, network, lambda n, m=method: set_ranges(n, seen, m))
+            yield self._candidate(method + suffix, network, partial(_set, seen, method))
         weighted = observe_weighted(network, _batches(_some(self._fit, WEIGHTED_PICTURES)))
         held_out = observe_weighted(network, _batches(_some(self._held_out, WEIGHTED_PICTURES)), seed=1)
+        yield self._candidate("weighted" + suffix, network, partial(_set, weighted, "mse"))
         yield self._candidate(
-            "weighted" + suffix,
-            network,
-            lambda n: set_ranges(n, weighted, "mse"),
-        )
-        yield self._candidate(
-            "per-tensor" + suffix,
-            network,
-            lambda n: _ignored(set_best_ranges(n, seen, held_out, weighted)),
+            "per-tensor" + suffix, network, lambda copied: set_best_ranges(copied, seen, held_out, weighted)
         )
 
     def equalized(self) -> Network | None:
@@ -149,15 +122,13 @@ class _Search:
     def corrected(self, candidate: Candidate, weights: bool) -> Candidate:
         pictures = torch.cat(list(_batches(_some(self._fit, CORRECTION_PICTURES))))
         name = f"{candidate.name} + {'weights' if weights else 'bias'}"
-        return self._candidate(
-            name, candidate.network, lambda network: _ignored(correct(network, pictures, weights))
-        )
+        return self._candidate(name, candidate.network, lambda copied: correct(copied, pictures, weights))
 
-    def _candidate(self, name: str, network: Network, change: Callable[[Network], None]) -> Candidate:
+    def _candidate(self, name: str, network: Network, change: Callable[[Network], object]) -> Candidate:
         network = copy.deepcopy(network)
         network.set_mode("quantize")
         change(network)
-        return Candidate(name, network, head_error(network, self._ranking, self._answers))
+        return Candidate(name, network, self._judge.loss(network))
 
     def _build(self, graph: Graph) -> Network:
         return Network(graph, plan_grids(graph, self._pixel_input))
@@ -174,5 +145,5 @@ def _batches(pictures: Dataset[Tensor]) -> DataLoader[Tensor]:
     return DataLoader(pictures, batch_size=BATCH)
 
 
-def _ignored(_: object) -> None:
-    """Drop a result."""
+def _set(seen: Mapping[int, Observed], method: Method, network: Network) -> None:
+    set_ranges(network, seen, method)

@@ -35,7 +35,7 @@ def export_tflite(network: Network, path: Path) -> None:
     """
     content = convert(__name__, network, path)
     floating = count_tflite_operators(content).float
-    if floating:
+    if floating and not network.plan.float_nodes:
         raise DataError(f"{path}: these operators would compute on floats: {floating}")
     write_whole(path, content)
 

@@ -164,7 +164,7 @@ def plan_for(graph: Graph, spec: InputSpec, preset: Preset, float_nodes: Collect
     """Return the grids of a graph under a preset."""
     if preset == "b":
         return plan_grids_b(graph, spec.mean, spec.std)
-    return plan_grids(graph, takes_pixels(spec))
+    return plan_grids(graph, takes_pixels(spec), frozenset(float_nodes))
 
 
 def with_weights(graph: Graph, network: Network) -> Graph:
