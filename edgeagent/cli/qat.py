@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from edgeagent.cli import qat_lint, qat_train
+from edgeagent.cli import qat_lint, qat_report, qat_train
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -13,3 +13,4 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
     qat_train.add_parser(actions)
     qat_lint.add_parser(actions)
+    qat_report.add_parser(actions)
