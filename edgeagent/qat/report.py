@@ -22,14 +22,16 @@ from markupsafe import Markup
 from pydantic_core import to_jsonable_python
 
 from edgeagent import __version__
-from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate
+from edgeagent.accuracy.evaluation import IOU_THRESHOLD as EVAL_IOU_THRESHOLD
+from edgeagent.accuracy.evaluation import evaluate
 from edgeagent.accuracy.yolo_labels import LabelledPictures
-from edgeagent.bundle.evidence import BOXES, PictureBoxes
+from edgeagent.bundle.evidence import BOXES
 from edgeagent.bundle.reading import Bundle
 from edgeagent.detector import Detector, load_bundle_detector, load_detector
+from edgeagent.qat.golden_boxes import IOU_THRESHOLD, SCORE_THRESHOLD, boxes_of
 from edgeagent.qat.report_data import Report, Row, collect, with_row
 from edgeagent.qat.report_latency import measure_latency
-from edgeagent.qat.report_pictures import SCORE_THRESHOLD, Example, find_boxes, make_examples
+from edgeagent.qat.report_pictures import Example, make_examples
 from edgeagent.qat.report_plots import plot_parity, plot_sensitivity, plot_training
 from edgeagent.runtime.loading import READERS, available_engines
 
@@ -63,24 +65,24 @@ def make_report(request: Request) -> tuple[Report, list[Example]]:
         EngineError: a model does not load, or fails.
         DataError: a picture or label file cannot be used.
     """
-    bundle = request.bundle
+    bundle, model = request.bundle, request.float_model
     report = collect(bundle, _integer_macs(bundle))
-    reference = _float_detector(request)
-    if reference is not None and request.data is not None and request.float_model is not None:
-        row = Row("float", "as given", "", size=request.float_model.stat().st_size)
+    reference = None if model is None else _float_detector(request, model, EVAL_IOU_THRESHOLD)
+    if model is not None and reference is not None and request.data is not None:
+        row = Row("float", "as given", "", size=model.stat().st_size)
         report = replace(report, rows=with_row(report.rows, _evaluated(row, reference, request.data)))
     for row in report.rows:
         engine = row.engine.split()[0]
         if row.file is None or engine not in available_engines() or not (request.data or request.latency):
             continue
-        detector = load_bundle_detector(bundle, engine, request.threads, IOU_THRESHOLD, row.file)
+        detector = load_bundle_detector(bundle, engine, request.threads, EVAL_IOU_THRESHOLD, row.file)
         measured = row if request.data is None else _evaluated(row, detector, request.data)
-        if request.latency and reference is not None and request.float_model is not None:
-            name = f"{request.float_model.name} in {_engine(reference)}"
+        if request.latency and model is not None and reference is not None:
+            name = f"{model.name} in {_engine(reference)}"
             measured = replace(measured, latency=measure_latency(reference, detector, name))
         detector.engine.close()
         report = replace(report, rows=with_row(report.rows, measured))
-    return report, _examples(request, reference)
+    return report, _examples(request)
 
 
 def report_json(report: Report) -> dict[str, Any]:
@@ -117,13 +119,9 @@ def _class_table(report: Report) -> tuple[list[Row], list[tuple[str, list[float 
     return rows, [(label, [(row.per_class or {}).get(label) for row in rows]) for label in labels]
 
 
-def _float_detector(request: Request) -> Detector | None:
-    if request.float_model is None:
-        return None
-    description = request.bundle.manifest
-    return load_detector(
-        description, request.float_model, "onnx", (), request.threads, IOU_THRESHOLD, FLOAT_ENGINE
-    )
+def _float_detector(request: Request, model: Path, iou_threshold: float) -> Detector:
+    manifest, threads = request.bundle.manifest, request.threads
+    return load_detector(manifest, model, "onnx", (), threads, iou_threshold, FLOAT_ENGINE)
 
 
 def _evaluated(row: Row, detector: Detector, data: LabelledPictures) -> Row:
@@ -145,23 +143,29 @@ def _engine(detector: Detector) -> str:
     return f"{facts.engine} {facts.version} {facts.delegate}"
 
 
-def _examples(request: Request, reference: Detector | None) -> list[Example]:
+def _examples(request: Request) -> list[Example]:
+    """Draw the boxes that the bundle carries; where it carries none, those that are found now."""
     bundle = request.bundle
     if bundle.manifest.golden is None:
         return []
     pictures = list(zip(bundle.manifest.golden.pictures, bundle.golden_pictures(), strict=True))
-    if not any(
-        set(READERS[item.format]).intersection(available_engines()) for item in bundle.manifest.artefacts
-    ):
-        return []
-    detector = load_bundle_detector(bundle, "auto", request.threads, IOU_THRESHOLD)
-    boxes = find_boxes(detector, pictures, "qat")
-    detector.engine.close()
-    if reference is not None:
-        float_boxes: Sequence[PictureBoxes] = find_boxes(reference, pictures, "float")
-    else:
-        float_boxes = [item for item in BOXES.read(bundle) or () if item.state == "float"]
+    stored = BOXES.read(bundle) or ()
+    float_boxes = [item for item in stored if item.state == "float"]
+    boxes = [item for item in stored if item.state != "float"]
+    if not float_boxes and request.float_model is not None:
+        float_boxes = boxes_of(
+            _float_detector(request, request.float_model, IOU_THRESHOLD), "float", pictures
+        )
+    if not boxes and _readable(bundle):
+        detector = load_bundle_detector(bundle, "auto", request.threads, IOU_THRESHOLD)
+        boxes = boxes_of(detector, "qat", pictures)
     return make_examples(pictures, float_boxes, boxes, bundle.manifest.labels)
+
+
+def _readable(bundle: Bundle) -> bool:
+    """Return whether an installed engine reads an artefact of the bundle."""
+    readers = {name for artefact in bundle.manifest.artefacts for name in READERS[artefact.format]}
+    return not readers.isdisjoint(available_engines())
 
 
 def _integer_macs(bundle: Bundle) -> dict[str, float]:

@@ -24,7 +24,7 @@ from edgeagent.bundle.evidence import (
 )
 from edgeagent.bundle.manifest import Artefact, Manifest, Measurement
 from edgeagent.bundle.reading import Bundle
-from edgeagent.runtime.loading import READERS
+from edgeagent.runtime.loading import ENGINES, READERS
 
 Kind = Literal["float", "ptq", "best ptq", "simulated", "deployed"]
 SIMULATION = "torch"  # first word of the engine of a measurement of the fake-quantized network itself
@@ -186,27 +186,26 @@ def with_row(rows: Sequence[Row], new: Row) -> tuple[Row, ...]:
 
 
 def _rows(manifest: Manifest, integer_macs: Mapping[str, float]) -> tuple[Row, ...]:
-    measurements = manifest.evidence.measurements
-    calibrated = [item for item in measurements if item.state == "ptq" and _artefact(manifest, item) is None]
+    measurements, deployed = manifest.evidence.measurements, _deployed(manifest)
+    calibrated = [
+        item
+        for item in measurements
+        if item.state == "ptq" and not _simulated(item) and not any(item is one for one in deployed.values())
+    ]
     best = max(calibrated, key=lambda item: item.map50_95, default=None)
     rows = [_measured("float", item) for item in measurements if item.state == "float"]
     rows += [_measured("best ptq" if item is best else "ptq", item) for item in calibrated]
     rows += [_measured("simulated", item) for item in measurements if _simulated(item)]
     for artefact in manifest.artefacts:
         for engine in READERS[artefact.format]:
-            rows.append(_deployed(manifest, artefact, engine, integer_macs))
+            found = deployed.get((artefact.file, engine))
+            row = Row("deployed", "", engine) if found is None else _measured("deployed", found)
+            rows.append(_with_artefact(row, artefact, integer_macs))
     return tuple(rows)
 
 
-def _deployed(manifest: Manifest, artefact: Artefact, engine: str, integer_macs: Mapping[str, float]) -> Row:
-    found = [
-        item
-        for item in manifest.evidence.measurements
-        if item.engine.split()[0] == engine and _artefact(manifest, item) == artefact.file
-    ]
-    row = _measured("deployed", found[-1]) if found else Row("deployed", "", engine)
-    counts = artefact.operators
-    operators = None
+def _with_artefact(row: Row, artefact: Artefact, integer_macs: Mapping[str, float]) -> Row:
+    counts, operators = artefact.operators, None
     if counts is not None:
         integer = sum(counts.integer.values())
         operators = (integer, integer + sum(counts.float.values()))
@@ -219,23 +218,32 @@ def _deployed(manifest: Manifest, artefact: Artefact, engine: str, integer_macs:
     )
 
 
-def _artefact(manifest: Manifest, item: Measurement) -> str | None:
-    """Return the artefact that was measured.
+def _deployed(manifest: Manifest) -> dict[tuple[str, str], Measurement]:
+    """Return the measurement of each artefact in each engine: (file, name of the engine).
 
-    Older bundles do not say it: there it is the only one that the engine reads, in the last of the states.
+    Of several it is that with the seed of the recipe, or the last: candidates are measured before what is
+    made of the best of them. Older bundles do not name the artefact: there it is the only one that the
+    engine reads.
     """
-    if item.artefact is not None or item.state == "float" or _simulated(item):
-        return item.artefact
-    states = {other.state for other in manifest.evidence.measurements}
-    if item.state == "ptq" and ("qat" in states or item is not manifest.evidence.measurements[-1]):
-        return None
-    engine = item.engine.split()[0]
-    readable = [one.file for one in manifest.artefacts if engine in READERS[one.format]]
-    return readable[0] if len(readable) == 1 else None
+    measurements = manifest.evidence.measurements
+    state = "qat" if any(item.state == "qat" for item in measurements) else "ptq"
+    found: dict[tuple[str, str], Measurement] = {}
+    for item in measurements:
+        engine = item.engine.split()[0]
+        if item.state != state or _simulated(item) or engine not in ENGINES:
+            continue
+        readable = [one.file for one in manifest.artefacts if engine in READERS[one.format]]
+        named = [item.artefact] if item.artefact is not None else readable
+        if len(named) != 1 or named[0] not in readable:
+            continue
+        key, seed = (named[0], engine), manifest.evidence.recipe.get("seed")
+        if key not in found or found[key].seed is None or found[key].seed != seed:
+            found[key] = item
+    return found
 
 
 def _simulated(item: Measurement) -> bool:
-    return item.engine.split()[0] == SIMULATION
+    return item.engine.startswith(SIMULATION)
 
 
 def _measured(kind: Kind, item: Measurement) -> Row:
@@ -243,7 +251,6 @@ def _measured(kind: Kind, item: Measurement) -> Row:
         kind=kind,
         method=item.method,
         engine=item.engine,
-        file=item.artefact,
         map50_95=item.map50_95,
         map50=item.map50,
         images=item.images,

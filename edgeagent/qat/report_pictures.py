@@ -13,11 +13,9 @@ import numpy as np
 from edgeagent.bundle.evidence import PictureBoxes
 from edgeagent.camera.frame import Image
 from edgeagent.camera.picture import read_picture
-from edgeagent.detector import Detector
 from edgeagent.vision.detections import Detections
 from edgeagent.vision.draw import draw
 
-SCORE_THRESHOLD = 0.3
 WIDTH = 560
 QUALITY = 80
 
@@ -41,41 +39,27 @@ class Example:
     count: int
 
 
-def find_boxes(detector: Detector, pictures: Sequence[tuple[str, Path]], state: str) -> list[PictureBoxes]:
-    """Return what a model finds on pictures, for :data:`edgeagent.bundle.evidence.BOXES`.
-
-    Args:
-        detector: loaded.
-        pictures: name in the bundle, and file.
-        state: of the model.
-    """
-    buffers, found = detector.allocate(), []
-    for name, path in pictures:
-        detections = detector.detect(read_picture(path), buffers, SCORE_THRESHOLD)
-        rounded = np.round(detections.boxes.astype(float), 1).tolist()
-        found.append(
-            PictureBoxes(
-                picture=name,
-                state=state,
-                boxes=tuple((x0, y0, x1, y1) for x0, y0, x1, y1 in rounded),
-                scores=tuple(round(float(score), 4) for score in detections.scores),
-                classes=tuple(int(index) for index in detections.classes),
-            )
-        )
-    return found
-
-
 def make_examples(
     pictures: Sequence[tuple[str, Path]],
     float_boxes: Sequence[PictureBoxes],
     boxes: Sequence[PictureBoxes],
     labels: Sequence[str],
 ) -> list[Example]:
-    """Draw the boxes of both models."""
-    by_name = {item.picture: item for item in float_boxes}
+    """Draw the boxes of both models on the pictures where those of the INT8 model are known.
+
+    Args:
+        pictures: name in the bundle, and file.
+        float_boxes: of the float model, for some or none of them.
+        boxes: of the INT8 model.
+        labels: names of the classes.
+    """
+    references = {item.picture: item for item in float_boxes}
+    known = {item.picture: item for item in boxes}
     examples = []
-    for (name, path), found in zip(pictures, boxes, strict=True):
-        picture, reference = read_picture(path), by_name.get(name)
+    for name, path in pictures:
+        if name not in known:
+            continue
+        picture, reference, found = read_picture(path), references.get(name), known[name]
         examples.append(
             Example(
                 name,

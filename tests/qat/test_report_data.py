@@ -57,12 +57,48 @@ def test_measurements_find_their_place(tmp_path: Path) -> None:
     assert found[4].size == 15000
 
 
-def test_the_artefact_that_a_measurement_names_is_believed(tmp_path: Path) -> None:
-    named = measurement("ptq", "mse", "openvino 2 CPU", 0.6, artefact=ARTEFACT)
-    found = rows(tmp_path, measurement("ptq", "mse", "onnxruntime 1 CPU", 0.5), named)
-    deployed = {row.engine.split()[0]: row.map50_95 for row in found if row.kind == "deployed"}
-    assert deployed == {"onnxruntime": None, "openvino": 0.6}
-    assert [row.map50_95 for row in found if row.kind == "best ptq"] == [0.5]
+def test_candidates_and_other_seeds_are_not_what_is_deployed(tmp_path: Path) -> None:
+    """As the factory notes them: with the names of files in its work folder."""
+    engine = "onnxruntime 1 CPU"
+    found = collect(
+        build(
+            tmp_path / "b",
+            evidence={
+                "measurements": [
+                    measurement("float", "as given", engine, 0.9, artefact="float.onnx"),
+                    measurement("ptq", "minmax", engine, 0.5, artefact=ARTEFACT),
+                    measurement("ptq", "mse", engine, 0.6, artefact=ARTEFACT),
+                    measurement("qat", "9 steps", engine, 0.8, artefact=ARTEFACT, seed=0),
+                    measurement("qat", "9 steps", "openvino 2 CPU", 0.7, artefact=ARTEFACT, seed=0),
+                    measurement("qat", "9 steps", engine, 0.1, artefact=ARTEFACT, seed=1),
+                ],
+                "recipe": {"seed": 0},
+            },
+        ),
+        {},
+    ).rows
+    assert [(row.kind, row.map50_95, row.file) for row in found] == [
+        ("float", 0.9, None),
+        ("ptq", 0.5, None),
+        ("best ptq", 0.6, None),
+        ("deployed", 0.8, ARTEFACT),
+        ("deployed", 0.7, ARTEFACT),
+    ]
+
+
+def test_a_bundle_without_training_holds_what_was_measured_last(tmp_path: Path) -> None:
+    engine = "onnxruntime 1 CPU"
+    found = rows(
+        tmp_path,
+        measurement("ptq", "minmax", engine, 0.5, artefact=ARTEFACT),
+        measurement("ptq", "mse", engine, 0.6, artefact=ARTEFACT),
+        measurement("ptq", "mse", engine, 0.61, artefact=ARTEFACT),
+    )
+    assert [(row.kind, row.map50_95) for row in found[:3]] == [
+        ("ptq", 0.5),
+        ("best ptq", 0.6),
+        ("deployed", 0.61),
+    ]
 
 
 def test_nothing_was_measured(tmp_path: Path) -> None:
