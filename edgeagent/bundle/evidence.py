@@ -160,7 +160,7 @@ class EvidenceFile(Generic[Record]):
         """
         if len(records) > MOST_RECORDS:
             raise ValueError(f"{self.name} would hold {len(records)} records, at most {MOST_RECORDS} may be")
-        return self._list().dump_json(list(records), indent=1, exclude_none=True) + b"\n"
+        return self._list().dump_json(list(records), exclude_none=True) + b"\n"
 
     def read(self, bundle: Bundle) -> tuple[Record, ...] | None:
         """Return the records of a bundle; None when it has no such file.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from edgeagent.cli import qat_lint, qat_sensitivity, qat_train
+from edgeagent.cli import qat_lint, qat_report, qat_sensitivity, qat_train
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -14,3 +14,4 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     qat_train.add_parser(actions)
     qat_sensitivity.add_parser(actions)
     qat_lint.add_parser(actions)
+    qat_report.add_parser(actions)

@@ -8,7 +8,7 @@ from pathlib import Path
 from edgeagent.bundle.evidence import PictureBoxes
 from edgeagent.bundle.manifest import ModelDescription
 from edgeagent.camera.picture import read_picture
-from edgeagent.detector import load_detector
+from edgeagent.detector import Detector, load_detector
 from edgeagent.qat.exports import Exported
 
 SCORE_THRESHOLD = 0.3
@@ -20,18 +20,23 @@ def find_boxes(
 ) -> list[PictureBoxes]:
     """Return what an artefact finds on each picture; ``state`` is that of the model."""
     detector = load_detector(description, artefact.path, artefact.format, artefact.outputs, 0, IOU_THRESHOLD)
-    buffers = detector.allocate()
-    found = []
-    for path in pictures:
+    found = boxes_of(detector, state, [(f"golden/{path.name}", path) for path in pictures])
+    detector.engine.close()
+    return found
+
+
+def boxes_of(detector: Detector, state: str, pictures: Sequence[tuple[str, Path]]) -> list[PictureBoxes]:
+    """Return what a detector, loaded with :data:`IOU_THRESHOLD`, finds on pictures (name, file)."""
+    buffers, found = detector.allocate(), []
+    for name, path in pictures:
         detections = detector.detect(read_picture(path), buffers, SCORE_THRESHOLD)
         found.append(
             PictureBoxes(
-                picture=f"golden/{path.name}",
+                picture=name,
                 state=state,
                 boxes=tuple((x0, y0, x1, y1) for x0, y0, x1, y1 in detections.boxes.round(1).tolist()),
                 scores=tuple(round(float(score), 3) for score in detections.scores),
                 classes=tuple(int(kind) for kind in detections.classes),
             )
         )
-    detector.engine.close()
     return found

@@ -16,7 +16,7 @@ from edgeagent.camera.frame import Image
 from edgeagent.cli import main
 from edgeagent.detector import load_bundle_detector
 from edgeagent.resources import default_bundle, sample_clip
-from tests.bundle.tiny import fields
+from tests.bundle.tiny import ARTEFACT, fields
 from tests.cli.command import edgeagent, mistake, the_line, wrong_use
 from tests.runtime import cell_detector as cells
 from tests.runtime.onnx_graphs import FLOAT
@@ -68,6 +68,23 @@ def test_a_detector_that_is_always_right(data: Data, tmp_path: Path, capsys: Cap
     assert measured["per_class"] == {"person": 1.0}
     assert measured["engine"].startswith("onnxruntime ")
     assert len(measured["data_sha256"]) == 64
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_an_artefact_in_an_engine_is_chosen(data: Data, capsys: Capture, engine: str) -> None:
+    chosen = ("--bundle", data.bundle, "--artefact", ARTEFACT, "--engine", engine)
+    assert main(data.arguments(*chosen)) == 0
+    assert f"4 pictures   {engine} " in capsys.readouterr().out
+
+
+def test_a_wrong_choice_of_artefact(data: Data, tmp_path: Path, capsys: Capture) -> None:
+    line = mistake(capsys, 3, *data.arguments("--bundle", data.bundle, "--artefact", "other.onnx"))
+    assert line == f"bundle tiny 1.2.3 has no artefact 'other.onnx'; it has {ARTEFACT}"
+    chosen = ("--bundle", data.bundle, "--artefact", ARTEFACT, "--engine", "tflite")
+    assert "tflite does not read onnx" in mistake(capsys, 4, *data.arguments(*chosen))
+    model = _concatenated(tmp_path / "m.onnx")
+    line = mistake(capsys, 2, *data.arguments("--model", model, "--like", data.bundle, "--artefact", "a"))
+    assert line == "--artefact goes with --bundle"
 
 
 def test_what_is_not_found_counts(data: Data, tmp_path: Path) -> None:

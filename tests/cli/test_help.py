@@ -17,6 +17,7 @@ COMMANDS: dict[tuple[str, ...], str] = {
     ("eval",): "examples:",
     ("qat",): "train a float ONNX detector to INT8",
     ("qat", "train"): "example:",
+    ("qat", "report"): "examples:",
     ("bundle",): "verify hashes",
     ("bundle", "check"): "Exit code 3 means",
 }
@@ -48,7 +49,9 @@ def test_every_option_says_what_it_does(capsys: pytest.CaptureFixture[str], comm
         assert len(re.split(r"\s{2,}", option.strip())) >= 2, option
 
 
-@pytest.mark.parametrize("command", [(), ("run",), ("eval",), ("qat",), ("qat", "train"), ("bundle",)])
+@pytest.mark.parametrize(
+    "command", [(), ("run",), ("eval",), ("qat",), ("qat", "train"), ("qat", "report"), ("bundle",)]
+)
 def test_what_is_missing_is_named(capsys: pytest.CaptureFixture[str], command: tuple[str, ...]) -> None:
     line = wrong_use(capsys, *command)
     assert line.startswith(f"{' '.join(('edgeagent', *command))}: error: ")

@@ -1,0 +1,83 @@
+"""``edgeagent qat report``: one page that shows what a bundle was made of and what it can do."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from edgeagent.accuracy.yolo_labels import LabelledPictures
+from edgeagent.bundle.reading import open_bundle
+from edgeagent.errors import ConfigurationError, EdgeagentError
+from edgeagent.result_file import write_result
+from edgeagent.settings import MOST_THREADS
+
+DESCRIPTION = """\
+Write one self-contained HTML page about a bundle: accuracy of the float model, of calibration alone and of
+every artefact in every engine, loss curve, sensitivity and parity of the layers, example pictures, recipe
+and hashes. It shows what the bundle carries; what it does not carry is said to be absent."""
+
+EPILOG = """\
+examples:
+  edgeagent qat report models/coco-nano
+  edgeagent qat report models/coco-nano --images val/images --labels val/labels \\
+      --float-model yolox_nano.onnx --latency --json report.json
+
+With pictures and labels, every artefact is measured anew in every installed engine that reads it."""
+
+
+def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``report`` to the actions of ``qat``."""
+    parser = actions.add_parser(
+        "report",
+        help="one HTML page about a bundle and its evidence",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="directory of the bundle")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("report.html"),
+        metavar="FILE",
+        help="the page (default: %(default)s)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers here")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="pictures to measure mAP on")
+    parser.add_argument("--labels", type=Path, metavar="DIR", help="their YOLO labels")
+    parser.add_argument("--float-model", type=Path, metavar="ONNX", help="the float reference, for its boxes")
+    parser.add_argument(
+        "--latency", action="store_true", help="measure every artefact in turns with the float reference"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=0, help="of the engines (default: all processors but one)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run ``edgeagent qat report``."""
+    if not 0 <= arguments.threads <= MOST_THREADS:
+        raise ConfigurationError(f"--threads: expected 0 to {MOST_THREADS}, got {arguments.threads}")
+    if (arguments.images is None) != (arguments.labels is None):
+        raise ConfigurationError("--images and --labels belong together: give both or none")
+    if arguments.latency and arguments.float_model is None:
+        raise ConfigurationError("--latency compares with the float reference: give --float-model")
+    try:
+        from edgeagent.qat.report import Request, make_report, report_html, report_json
+    except ImportError as error:
+        raise ConfigurationError(
+            f"a report needs more packages ({error}); pip install 'edgeagent[qat]'"
+        ) from error
+    bundle = open_bundle(arguments.bundle)
+    data = LabelledPictures.find(arguments.images, arguments.labels) if arguments.images else None
+    request = Request(bundle, data, arguments.float_model, arguments.latency, arguments.threads)
+    report, examples = make_report(request)
+    try:
+        arguments.out.write_text(report_html(report, examples), encoding="utf-8")
+    except OSError as error:
+        raise EdgeagentError(f"{arguments.out}: the report cannot be written ({error.strerror})") from error
+    if arguments.json:
+        write_result(arguments.json, report_json(report))
+    print(f"report: {arguments.out}")
+    return 0

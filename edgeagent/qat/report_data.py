@@ -1,0 +1,267 @@
+"""What ``edgeagent qat report`` tells about a bundle, as plain data: the content of its JSON.
+
+Everything comes from the bundle, or was measured by the report itself on pictures that it was given. What is
+not known is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from edgeagent.bundle.evidence import (
+    PARITY,
+    SEEDS,
+    SENSITIVITY,
+    TRAINING,
+    ArtefactParity,
+    SeedResult,
+    Sensitivity,
+    TrainingPoint,
+)
+from edgeagent.bundle.manifest import Artefact, Manifest, Measurement
+from edgeagent.bundle.reading import Bundle
+from edgeagent.runtime.loading import ENGINES, READERS
+
+Kind = Literal["float", "ptq", "best ptq", "simulated", "deployed"]
+SIMULATION = "torch"  # first word of the engine of a measurement of the fake-quantized network itself
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How long an inference takes beside the float reference, in turns in one process.
+
+    Attributes:
+        median_ms: milliseconds of one inference.
+        reference_ms: of the float reference in the same turns.
+        ratio: median over the turns of reference over this one; above 1 is faster.
+        turns: how many.
+        reference: file and engine of the float reference.
+    """
+
+    median_ms: float
+    reference_ms: float
+    ratio: float
+    turns: int
+    reference: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: a state of the model in one engine.
+
+    Attributes:
+        kind: of the state; ``simulated`` is the trained network in torch.
+        method: how the state was reached.
+        engine: what ran it; for what was not measured, the name of the engine alone.
+        file: of the bundle; None for what is not in it.
+        map50_95, map50, images, per_class, data_sha256, seed: see
+            :class:`edgeagent.bundle.manifest.Measurement`; None when it was not measured.
+        size: of the file, bytes.
+        integer_operators: (on integers, all) of the graph that the engine runs.
+        integer_macs: share of the multiply-accumulates, 0..1.
+        latency: when it was measured.
+        here: measured by this report, not claimed by the bundle.
+    """
+
+    kind: Kind
+    method: str
+    engine: str
+    file: str | None = None
+    map50_95: float | None = None
+    map50: float | None = None
+    images: int | None = None
+    per_class: Mapping[str, float] | None = None
+    data_sha256: str | None = None
+    seed: int | None = None
+    size: int | None = None
+    integer_operators: tuple[int, int] | None = None
+    integer_macs: float | None = None
+    latency: Latency | None = None
+    here: bool = False
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The results of several seeds in one engine.
+
+    Attributes:
+        engine: that ran them.
+        seeds: of the trainings.
+        mean, least, most: of mAP50-95.
+        mean50: of mAP50.
+    """
+
+    engine: str
+    seeds: tuple[int, ...]
+    mean: float
+    least: float
+    most: float
+    mean50: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that is known; each part of the evidence is None when the bundle does not carry it."""
+
+    name: str
+    version: str
+    attribution: str
+    licence: str
+    labels: tuple[str, ...]
+    rows: tuple[Row, ...]
+    seeds: tuple[Spread, ...] | None
+    training: tuple[TrainingPoint, ...] | None
+    sensitivity: tuple[Sensitivity, ...] | None
+    parity: tuple[ArtefactParity, ...] | None
+    recipe: Mapping[str, Any]
+    hashes: Mapping[str, str]
+
+
+def collect(bundle: Bundle, integer_macs: Mapping[str, float]) -> Report:
+    """Return what a bundle says about itself.
+
+    Args:
+        bundle: opened.
+        integer_macs: share of the multiply-accumulates on integers, for the artefacts where it is known.
+
+    Raises:
+        BundleError: a file of evidence does not fit its description.
+    """
+    manifest = bundle.manifest
+    seeds = SEEDS.read(bundle)
+    return Report(
+        name=manifest.name,
+        version=manifest.version,
+        attribution=manifest.attribution.strip(),
+        licence=manifest.licence,
+        labels=manifest.labels,
+        rows=_rows(manifest, integer_macs),
+        seeds=None if seeds is None else spreads(seeds),
+        training=TRAINING.read(bundle),
+        sensitivity=SENSITIVITY.read(bundle),
+        parity=PARITY.read(bundle),
+        recipe=manifest.evidence.recipe,
+        hashes=_hashes(manifest),
+    )
+
+
+def spreads(results: Sequence[SeedResult]) -> tuple[Spread, ...]:
+    """Return the spread over the seeds, for each engine in the order given."""
+    found = []
+    for engine in dict.fromkeys(item.engine for item in results):
+        mine = [item for item in results if item.engine == engine]
+        maps = [item.map50_95 for item in mine]
+        found.append(
+            Spread(
+                engine,
+                tuple(item.seed for item in mine),
+                float(np.mean(maps)),
+                min(maps),
+                max(maps),
+                float(np.mean([item.map50 for item in mine])),
+            )
+        )
+    return tuple(found)
+
+
+def with_row(rows: Sequence[Row], new: Row) -> tuple[Row, ...]:
+    """Return the rows with one measured here in the place of what was known of the same state."""
+    for position, row in enumerate(rows):
+        same_engine = row.engine.split()[0] == new.engine.split()[0]
+        if row.kind == new.kind and row.file == new.file and (same_engine or new.kind == "float"):
+            measured = replace(
+                new,
+                method=row.method,
+                size=row.size if new.size is None else new.size,
+                integer_operators=row.integer_operators,
+                integer_macs=row.integer_macs,
+                latency=new.latency or row.latency,
+            )
+            return (*rows[:position], measured, *rows[position + 1 :])
+    return (new, *rows) if new.kind == "float" else (*rows, new)
+
+
+def _rows(manifest: Manifest, integer_macs: Mapping[str, float]) -> tuple[Row, ...]:
+    measurements, deployed = manifest.evidence.measurements, _deployed(manifest)
+    calibrated = [
+        item
+        for item in measurements
+        if item.state == "ptq" and not _simulated(item) and not any(item is one for one in deployed.values())
+    ]
+    best = max(calibrated, key=lambda item: item.map50_95, default=None)
+    rows = [_measured("float", item) for item in measurements if item.state == "float"]
+    rows += [_measured("best ptq" if item is best else "ptq", item) for item in calibrated]
+    rows += [_measured("simulated", item) for item in measurements if _simulated(item)]
+    for artefact in manifest.artefacts:
+        for engine in READERS[artefact.format]:
+            found = deployed.get((artefact.file, engine))
+            row = Row("deployed", "", engine) if found is None else _measured("deployed", found)
+            rows.append(_with_artefact(row, artefact, integer_macs))
+    return tuple(rows)
+
+
+def _with_artefact(row: Row, artefact: Artefact, integer_macs: Mapping[str, float]) -> Row:
+    counts, operators = artefact.operators, None
+    if counts is not None:
+        integer = sum(counts.integer.values())
+        operators = (integer, integer + sum(counts.float.values()))
+    return replace(
+        row,
+        file=artefact.file,
+        size=artefact.size,
+        integer_operators=operators,
+        integer_macs=integer_macs.get(artefact.file),
+    )
+
+
+def _deployed(manifest: Manifest) -> dict[tuple[str, str], Measurement]:
+    """Return the measurement of each artefact in each engine: (file, name of the engine).
+
+    Of several it is that with the seed of the recipe, or the last: candidates are measured before what is
+    made of the best of them. Older bundles do not name the artefact: there it is the only one that the
+    engine reads.
+    """
+    measurements = manifest.evidence.measurements
+    state = "qat" if any(item.state == "qat" for item in measurements) else "ptq"
+    found: dict[tuple[str, str], Measurement] = {}
+    for item in measurements:
+        engine = item.engine.split()[0]
+        if item.state != state or _simulated(item) or engine not in ENGINES:
+            continue
+        readable = [one.file for one in manifest.artefacts if engine in READERS[one.format]]
+        named = [item.artefact] if item.artefact is not None else readable
+        if len(named) != 1 or named[0] not in readable:
+            continue
+        key, seed = (named[0], engine), manifest.evidence.recipe.get("seed")
+        if key not in found or found[key].seed is None or found[key].seed != seed:
+            found[key] = item
+    return found
+
+
+def _simulated(item: Measurement) -> bool:
+    return item.engine.startswith(SIMULATION)
+
+
+def _measured(kind: Kind, item: Measurement) -> Row:
+    return Row(
+        kind=kind,
+        method=item.method,
+        engine=item.engine,
+        map50_95=item.map50_95,
+        map50=item.map50,
+        images=item.images,
+        per_class=item.per_class,
+        data_sha256=item.data_sha256,
+        seed=item.seed,
+    )
+
+
+def _hashes(manifest: Manifest) -> dict[str, str]:
+    found = {artefact.file: artefact.sha256 for artefact in manifest.artefacts}
+    for item in manifest.evidence.measurements:
+        found.setdefault("pictures and labels that were measured on", item.data_sha256)
+    return {**found, **manifest.evidence.files}
