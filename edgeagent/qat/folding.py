@@ -18,9 +18,8 @@ from edgeagent.errors import DataError
 from edgeagent.qat.draft import Draft, unused
 from edgeagent.qat.node import Constant, Node, Shape
 from edgeagent.qat.normal_form import Forms
-from edgeagent.qat.reading import opset_of, picture_of
+from edgeagent.qat.reading import FLOATS, opset_of, picture_of
 
-FLOATS = frozenset({TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.FLOAT, TensorProto.DOUBLE})
 LARGEST_SHAPE_CONSTANT = 1024
 """Elements of constants that shape inference may look into: sizes and axes, not weights."""
 
@@ -41,8 +40,9 @@ class _Folding:
         self._draft = Draft()
         self._forms = Forms(self._draft, self._opset)
         picture = picture_of(model)
-        self._types = {picture.name: picture.type}
-        self._draft.shapes[picture.name] = _static(picture.type)
+        shape = _static(picture.type)
+        self._types = {picture.name: helper.make_tensor_type_proto(TensorProto.FLOAT, shape)}
+        self._draft.shapes[picture.name] = shape
         for item in self._graph.initializer:
             self._add_constant(item.name, numpy_helper.to_array(item))
 
