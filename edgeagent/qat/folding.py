@@ -13,8 +13,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from onnx.shape_inference import InferenceError
 
-from edgeagent.errors import DataError
 from edgeagent.qat.draft import Draft, unused
 from edgeagent.qat.node import Constant, Node, Shape
 from edgeagent.qat.normal_form import Forms
@@ -101,15 +101,23 @@ class _Folding:
             [helper.make_tensor_value_info(name, TensorProto.UNDEFINED, None) for name in node.outputs],
         )
         feeds = {name: self._draft.constants[name] for name in node.inputs if name}
+        model = helper.make_model(graph, opset_imports=self._imports)
         try:
-            model = helper.make_model(graph, opset_imports=self._imports)
             results = ReferenceEvaluator(model).run(None, feeds)
-        except Exception as error:  # the evaluator raises whatever numpy raises
-            raise DataError(
+        except (
+            ArithmeticError,
+            LookupError,
+            NotImplementedError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ) as error:
+            self._draft.problems[node.name] = (
                 f"node {node.name} ({node.operator}) depends on constants alone but cannot be evaluated "
-                f"({error}); "
-                "simplify the model (onnxsim) or export it again"
-            ) from error
+                f"({error}); simplify the model or export it again"
+            )
+            self._draft.nodes.append(node)
+            return
         for name, value in zip(node.outputs, results, strict=True):
             self._add_constant(name, np.asarray(value))
 
@@ -136,7 +144,7 @@ class _Folding:
             found = onnx.shape_inference.infer_node_outputs(
                 schema, proto, types, small, opset_imports=self._imports
             )
-        except (KeyError, onnx.defs.SchemaError, onnx.shape_inference.InferenceError):
+        except (LookupError, RuntimeError, TypeError, ValueError, onnx.defs.SchemaError, InferenceError):
             return  # named by the check of operators, if it is needed at all
         self._types.update(found)
         draft.shapes.update((name, _static(kind)) for name, kind in found.items() if _is_static(kind))

@@ -97,8 +97,9 @@ def read_graph(path: Path, heads: Sequence[str] = ()) -> Graph:
 
 def _cut(model: onnx.ModelProto, heads: Sequence[str]) -> Graph:
     draft = fold(model)
-    _fold_linear(draft, frozenset(named_ends(draft, heads)))
-    tensors = named_ends(draft, heads) or terminal_convolutions(draft)
+    named = named_ends(draft, heads)
+    _fold_linear(draft, frozenset(named))
+    tensors = [draft.resolve(tensor) for tensor in named] or terminal_convolutions(draft)
     if not tensors:
         raise DataError("no convolution found; is this a detector?")
     ends = separate_ends(draft, tensors)
