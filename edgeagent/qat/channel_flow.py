@@ -58,7 +58,7 @@ class ChannelFlow:
             for node in self._readers[place.tensor]:
                 moved = list(self._moved(node, place))
                 places += moved
-                if not moved and node.operator not in ("Split", "Slice"):
+                if not moved and not self._drops(node):
                     found.append(Use(place.first, place.last, node.operator))
         return sorted(set(found), key=lambda use: (use.first, use.last, use.operator))
 
@@ -70,10 +70,16 @@ class ChannelFlow:
                 result[use.first : use.last] = [True] * (use.last - use.first)
         return result
 
+    def _drops(self, node: Node) -> bool:
+        """Return whether a node that gives none of some channels merely leaves them out."""
+        return node.operator in ("Split", "Slice") and node.name not in self._draft.problems
+
     def _moved(self, node: Node, place: _Place) -> Iterator[_Place]:
         shape = self._draft.shape(place.tensor)
         out = self._draft.shape(node.outputs[0])
         attributes = node.attributes
+        if node.name in self._draft.problems:
+            return
         if node.operator == "Reshape":
             axis = _same_axis(shape, place.axis, out)
             if axis is not None:

@@ -12,6 +12,7 @@ import torch
 import torch.ao.quantization.fx._decomposed  # registers the operators
 from torch import Tensor, fx, nn
 
+from edgeagent.qat.clamps import is_needless
 from edgeagent.qat.fake_quantize import WEIGHT_HIGHEST, ActivationGrid, Convolution, convolve, weight_scale
 from edgeagent.qat.kernels import LEVELS
 from edgeagent.qat.network import Builder, Network
@@ -36,6 +37,13 @@ class _Deployed(Builder):
 
     def silu(self, x: int, y: int) -> nn.Module:
         return _Silu(self.grid(x), self.grid(y))
+
+    def leaves_out(self, node: Node) -> bool:
+        index = self._network.plan.of.get(node.outputs[0])
+        if index is None or node.inputs[0] in self._network.plan.of:
+            return False
+        scale, zero_point = self.grid(index).quantization()
+        return is_needless(node, self._network.graph.constants, float(scale), zero_point)
 
     def convolution(self, node: Node) -> nn.Module:
         if node.name in self._network.plan.float_nodes:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edgeagent.bundle.manifest import GridName, OperatorCounts, OutputSpec, Role
+from edgeagent.bundle.manifest import GridName, OperatorCounts, OutputSpec
 from edgeagent.errors import DataError
 from edgeagent.qat.float_export import export_float
-from edgeagent.qat.graph import Graph, Head
+from edgeagent.qat.graph import Graph
 from edgeagent.qat.grid import Preset
+from edgeagent.qat.heads import role, stride
 from edgeagent.qat.litert_process import check_converter
 from edgeagent.qat.network import Network
 from edgeagent.qat.node import Node
@@ -155,15 +156,7 @@ def _outputs(path: Path, name: str, graph: Graph) -> tuple[OutputSpec, ...]:
 
 def roles(graph: Graph, names: Sequence[str]) -> tuple[OutputSpec, ...]:
     """Return the roles of the heads of a graph, under other names in their order."""
-    found = (_role(head, graph) for head in graph.heads)
     return tuple(
-        OutputSpec(name=tensor, role=role, stride=stride)
-        for tensor, (role, stride) in zip(names, found, strict=True)
+        OutputSpec(name=name, role=role(head, graph), stride=stride(head, graph))
+        for name, head in zip(names, graph.heads, strict=True)
     )
-
-
-def _role(head: Head, graph: Graph) -> tuple[Role, int]:
-    channels, stride = head.shape[1], graph.input_shape[2] // head.shape[2]
-    if not head.logits:
-        return "box", stride
-    return ("objectness" if channels == 1 else "classes"), stride

@@ -13,14 +13,13 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from onnx.shape_inference import InferenceError
 
-from edgeagent.errors import DataError
 from edgeagent.qat.draft import Draft, unused
 from edgeagent.qat.node import Constant, Node, Shape
 from edgeagent.qat.normal_form import Forms
-from edgeagent.qat.reading import opset_of, picture_of
+from edgeagent.qat.reading import FLOATS, opset_of, picture_of
 
-FLOATS = frozenset({TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.FLOAT, TensorProto.DOUBLE})
 LARGEST_SHAPE_CONSTANT = 1024
 """Elements of constants that shape inference may look into: sizes and axes, not weights."""
 
@@ -41,8 +40,9 @@ class _Folding:
         self._draft = Draft()
         self._forms = Forms(self._draft, self._opset)
         picture = picture_of(model)
-        self._types = {picture.name: picture.type}
-        self._draft.shapes[picture.name] = _static(picture.type)
+        shape = _static(picture.type)
+        self._types = {picture.name: helper.make_tensor_type_proto(TensorProto.FLOAT, shape)}
+        self._draft.shapes[picture.name] = shape
         for item in self._graph.initializer:
             self._add_constant(item.name, numpy_helper.to_array(item))
 
@@ -101,15 +101,23 @@ class _Folding:
             [helper.make_tensor_value_info(name, TensorProto.UNDEFINED, None) for name in node.outputs],
         )
         feeds = {name: self._draft.constants[name] for name in node.inputs if name}
+        model = helper.make_model(graph, opset_imports=self._imports)
         try:
-            model = helper.make_model(graph, opset_imports=self._imports)
             results = ReferenceEvaluator(model).run(None, feeds)
-        except Exception as error:  # the evaluator raises whatever numpy raises
-            raise DataError(
+        except (
+            ArithmeticError,
+            LookupError,
+            NotImplementedError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ) as error:
+            self._draft.problems[node.name] = (
                 f"node {node.name} ({node.operator}) depends on constants alone but cannot be evaluated "
-                f"({error}); "
-                "simplify the model (onnxsim) or export it again"
-            ) from error
+                f"({error}); simplify the model or export it again"
+            )
+            self._draft.nodes.append(node)
+            return
         for name, value in zip(node.outputs, results, strict=True):
             self._add_constant(name, np.asarray(value))
 
@@ -136,7 +144,7 @@ class _Folding:
             found = onnx.shape_inference.infer_node_outputs(
                 schema, proto, types, small, opset_imports=self._imports
             )
-        except (KeyError, onnx.defs.SchemaError, onnx.shape_inference.InferenceError):
+        except (LookupError, RuntimeError, TypeError, ValueError, onnx.defs.SchemaError, InferenceError):
             return  # named by the check of operators, if it is needed at all
         self._types.update(found)
         draft.shapes.update((name, _static(kind)) for name, kind in found.items() if _is_static(kind))

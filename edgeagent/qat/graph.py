@@ -13,7 +13,7 @@ outside.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -97,8 +97,9 @@ def read_graph(path: Path, heads: Sequence[str] = ()) -> Graph:
 
 def _cut(model: onnx.ModelProto, heads: Sequence[str]) -> Graph:
     draft = fold(model)
-    _fold_linear(draft, frozenset(named_ends(draft, heads)))
-    tensors = named_ends(draft, heads) or terminal_convolutions(draft)
+    named = named_ends(draft, heads)
+    _fold_linear(draft, frozenset(named))
+    tensors = [draft.resolve(tensor) for tensor in named] or terminal_convolutions(draft)
     if not tensors:
         raise DataError("no convolution found; is this a detector?")
     ends = separate_ends(draft, tensors)
@@ -108,6 +109,7 @@ def _cut(model: onnx.ModelProto, heads: Sequence[str]) -> Graph:
     draft.nodes = inside
     lower_affine(draft)
     lower_weighted(draft)
+    _part_weights(draft)
     _check(draft)
     picture = picture_of(model).name
     used = {name for node in draft.nodes for name in node.inputs}
@@ -132,6 +134,19 @@ def _fold_linear(draft: Draft, named: frozenset[str]) -> None:
         changed |= join_branches(draft, named)
         if not changed:
             return
+
+
+def _part_weights(draft: Draft) -> None:
+    """Give each convolution weights of its own: heads that share them are trained each for itself."""
+    taken: set[str] = set()
+    for position, node in enumerate(draft.nodes):
+        if node.operator != "Conv" or not taken.intersection(node.inputs[1:]):
+            taken.update(node.inputs)
+            continue
+        if any(name not in draft.constants for name in node.inputs[1:]):
+            continue  # refused by the check
+        own = (draft.constant(f"{node.name}.{name}", draft.constants[name]) for name in node.inputs[1:])
+        draft.nodes[position] = replace(node, inputs=(node.inputs[0], *own))
 
 
 def _check(draft: Draft) -> None:

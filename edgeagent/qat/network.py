@@ -123,8 +123,7 @@ class Builder(ABC):
         else:
             if node.operator == "Concat":
                 values = [self._joining(node, *pair) for pair in zip(operands(node), values, strict=True)]
-            function = build_function(node, self._network.graph.constants)
-            value = self._calls.call_function(function, tuple(values))
+            value = values[0] if self.leaves_out(node) else self._call_function(node, values)
         if len(node.outputs) > 1:
             for position, name in enumerate(node.outputs):
                 self._values[name] = self._calls.call_function(getitem, (value, position))
@@ -139,6 +138,13 @@ class Builder(ABC):
             self._values[tensor] = self._moved(node, tensor, value)
         else:
             self._values[tensor] = self._quantized(tensor, value)
+
+    def _call_function(self, node: Node, values: list[fx.Node]) -> fx.Node:
+        return self._calls.call_function(build_function(node, self._network.graph.constants), tuple(values))
+
+    def leaves_out(self, node: Node) -> bool:
+        """Return whether a node changes nothing that is not done by the grid of its output."""
+        return False
 
     def _operand(self, node: Node, name: str) -> fx.Node:
         """Return the value of a computed tensor or constant, as the node reads it."""

@@ -25,7 +25,9 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeagent import __version__
+from edgeagent.qat.clamps import is_needless
 from edgeagent.qat.fake_quantize import ActivationGrid, weight_scale
+from edgeagent.qat.grid import CLAMPS
 from edgeagent.qat.kernels import LEVELS
 from edgeagent.qat.network import Network
 from edgeagent.qat.node import Node
@@ -83,17 +85,50 @@ class _Writer:
         return model
 
     def _write(self, node: Node) -> None:
-        inputs = [self._input(node, position) for position in range(len(node.inputs))]
         quantized = [name for name in node.outputs if name in self._network.plan.of]
         outputs = [f"{name}_real" if name in quantized else name for name in node.outputs]
-        self._nodes.append(helper.make_node(node.operator, inputs, outputs, node.name, **node.attributes))
+        if self._is_joined_clamp(node):
+            outputs = [self._clamp(node)]
+        else:
+            inputs = [self._input(node, position) for position in range(len(node.inputs))]
+            proto = helper.make_node(node.operator, inputs, outputs, node.name, **node.attributes)
+            self._nodes.append(proto)
         kept_float = node.name in self._network.plan.float_nodes and node.operator in KEPT_APART
-        for name in quantized:
-            real = self._kept_apart(f"{name}_real") if kept_float else f"{name}_real"
-            arguments = [real, *self._parameters(name)]
-            self._nodes.append(
-                helper.make_node("QuantizeLinear", arguments, [self._codes(name)], f"{name}_q")
-            )
+        for name, real in zip(node.outputs, outputs, strict=True):
+            if name in quantized:
+                self._quantize(self._kept_apart(real) if kept_float else real, name, self._codes(name))
+
+    def _is_joined_clamp(self, node: Node) -> bool:
+        """Return whether a node clamps what the node before it computes, before that is quantized."""
+        plan = self._network.plan
+        joined = node.outputs[0] in plan.of and node.inputs[0] not in plan.of
+        return joined and node.operator in CLAMPS and node.name not in plan.float_nodes
+
+    def _clamp(self, node: Node) -> str:
+        """Write a clamp and return its real output, which is its input where the grid clamps as much.
+
+        Otherwise ONNX Runtime would compute the operator before it on floats: so its output is quantized
+        first, on the same grid. A Relu of codes is a LeakyRelu without slope, which is there on integers.
+        """
+        (output, x), attributes = (node.outputs[0], node.inputs[0]), node.attributes
+        scale, zero_point = self._grid(output).quantization()
+        if is_needless(node, self._graph.constants, float(scale), zero_point):
+            return x
+        codes, real = f"{x}_u8", f"{x}_dq"
+        self._quantize(x, output, codes)
+        self._nodes.append(helper.make_node("DequantizeLinear", [codes, *self._parameters(output)], [real]))
+        bounds = [self._input(node, position) for position in range(1, len(node.inputs))]
+        operator = node.operator
+        if operator == "Relu":
+            operator, attributes = "LeakyRelu", {"alpha": 0.0}
+        self._nodes.append(
+            helper.make_node(operator, [real, *bounds], [f"{output}_real"], node.name, **attributes)
+        )
+        return f"{output}_real"
+
+    def _quantize(self, real: str, tensor: str, codes: str) -> None:
+        arguments = [real, *self._parameters(tensor)]
+        self._nodes.append(helper.make_node("QuantizeLinear", arguments, [codes], f"{codes}_q"))
 
     def _kept_apart(self, tensor: str) -> str:
         """Put an operator that changes nothing behind a tensor.

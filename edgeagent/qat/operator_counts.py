@@ -15,8 +15,10 @@ from edgeagent.runtime.onnxruntime_engine import PROVIDER, session_options
 MOVES = frozenset(
     {
         "Concat",
+        "DepthToSpace",
         "Gather",
         "MaxPool",
+        "Pad",
         "Reshape",
         "Resize",
         "Slice",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import onnx
+from onnx import TensorProto
 from onnx.external_data_helper import load_external_data_for_model
 
 from edgeagent.errors import DataError
@@ -13,6 +14,8 @@ OPSETS = range(7, 22)
 """Opsets that are read; before 7, elementwise operators broadcast by other rules."""
 
 CHANNELS = 3
+FLOATS = frozenset({TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.FLOAT, TensorProto.DOUBLE})
+"""Element types that are all read as float32."""
 
 
 def read_model(path: Path) -> onnx.ModelProto:
@@ -83,6 +86,10 @@ def _make_static(path: Path, model: onnx.ModelProto) -> None:
     inputs = [item for item in model.graph.input if item.name not in weights]
     if len(inputs) != 1:
         raise DataError(f"{path}: expected one input (the picture), found {[i.name for i in inputs]}")
+    kind = inputs[0].type.tensor_type.elem_type
+    if kind not in FLOATS:
+        name = onnx.TensorProto.DataType.Name(kind).lower()
+        raise DataError(f"{path}: takes pictures as {name}; give the float model, without preprocessing")
     dimensions = inputs[0].type.tensor_type.shape.dim
     shape = tuple(d.dim_value if d.dim_value > 0 else d.dim_param or "?" for d in dimensions)
     if len(shape) != 4 or (shape[1] not in (CHANNELS, "?") and not isinstance(shape[1], str)):
