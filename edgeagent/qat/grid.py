@@ -96,17 +96,19 @@ class GridPlan:
     std: Channels = (1.0, 1.0, 1.0)
 
 
-def plan_grids(graph: Graph, pixel_input: bool) -> GridPlan:
+def plan_grids(graph: Graph, pixel_input: bool, picture: tuple[float, int] | None = None) -> GridPlan:
     """Assign a grid to every tensor of the integer part.
 
     Args:
         graph: the graph, cut at its heads.
         pixel_input: the network takes pixels 0..255 without mean and std.
+        picture: scale and zero point of a normalized picture whose codes are pixels, see
+            :func:`edgeagent.qat.input_grid.pixel_grid`.
     """
     readers = graph.consumers()
     heads = {head.tensor for head in graph.heads}
     shared = _Shared()
-    shared.add(graph.input, (1.0, 0) if pixel_input else None)
+    shared.add(graph.input, (1.0, 0) if pixel_input else picture)
     for node in graph.nodes:
         for name in operands(node):
             if name in graph.constants:
