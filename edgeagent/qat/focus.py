@@ -3,8 +3,8 @@
 A focus layer cuts the picture into four, each with every second row and column, stacks these along the
 channels and convolves the stack. That is one convolution of the picture with twice the kernel, stride and
 padding, whose weights are the same numbers in another order: exact, also at the border, and with the same
-codes on an 8-bit grid. It spares four strided slices and a concat; an Edge TPU cannot run these slices, and as they
-come first, the whole network would be left to the CPU.
+codes on an 8-bit grid. It spares four strided slices and a concat; an Edge TPU cannot run these slices, and as
+they come first, the whole network would be left to the CPU.
 """
 
 from __future__ import annotations
