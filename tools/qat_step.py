@@ -19,7 +19,7 @@ from torch import Tensor
 from edgeagent.qat.calibration import observe, set_ranges
 from edgeagent.qat.distillation import distillation_loss
 from edgeagent.qat.graph import read_graph
-from edgeagent.qat.grid import plan_grids
+from edgeagent.qat.grid import PIXELS, plan_grids
 from edgeagent.qat.network import Mode, Network
 
 WARM_UP = 2
@@ -38,7 +38,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     graph = read_graph(arguments.model)
-    network = Network(graph, plan_grids(graph, pixel_input=True), compiled=not arguments.no_compile)
+    network = Network(graph, plan_grids(graph, PIXELS), compiled=not arguments.no_compile)
     pictures = torch.rand(arguments.batch, *graph.input_shape[1:]) * 255
     set_ranges(network, observe(network, [pictures]), "percentile")
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -37,9 +37,7 @@ def run_lint(arguments: argparse.Namespace) -> int:
     """Run ``edgeagent qat lint``."""
     for path in arguments.files:
         if path.suffix not in (".onnx", ".tflite"):
-            raise ConfigurationError(
-                f"{path}: lint takes .onnx (for TensorRT) and .tflite (for the Edge TPU)"
-            )
+            raise ConfigurationError(f"{path}: lint takes .onnx (TensorRT) and .tflite (Edge TPU) files")
     try:
         reports = [_lint(path) for path in arguments.files]
     except ImportError as error:

@@ -14,7 +14,7 @@ import numpy as np
 
 from edgeagent.errors import DataError
 from edgeagent.qat.graph import Graph
-from edgeagent.qat.grid import plan_grids
+from edgeagent.qat.grid import PIXELS, plan_grids
 from edgeagent.qat.node import Constant, Node
 
 Activation = Literal["relu", "relu6", "hardswish"]
@@ -28,7 +28,7 @@ def swap_activations(graph: Graph, activation: Activation) -> Graph:
     Raises:
         DataError: the graph has no SiLU.
     """
-    products = plan_grids(graph, pixel_input=True).silu
+    products = plan_grids(graph, PIXELS).silu
     if not products:
         raise DataError(
             f"activation {activation}: the model has no SiLU, x * sigmoid(x), to exchange; train it as it is"

@@ -9,11 +9,11 @@ from pathlib import Path
 from edgeagent.bundle.manifest import InputSpec
 from edgeagent.qat.exports import export
 from edgeagent.qat.graph import Graph
+from edgeagent.qat.input_grid import pixel_grid
 from edgeagent.qat.measuring import Measuring
 from edgeagent.qat.network import Network
 from edgeagent.qat.pictures import Fitted
 from edgeagent.qat.ptq import candidates
-from edgeagent.qat.training_run import takes_pixels
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def find_baseline(
     Without labelled pictures the least output error is the best.
     """
     found = []
-    for candidate in candidates(graph, takes_pixels(spec), Fitted(calibration, spec)):
+    for candidate in candidates(graph, pixel_grid(spec.mean, spec.std), Fitted(calibration, spec)):
         folder = work / "ptq" / candidate.name.replace(" + ", "-")
         folder.mkdir(parents=True, exist_ok=True)
         row = None

@@ -1,12 +1,12 @@
 """What the Edge TPU compiler would make of a TFLite file: a prediction, as the compiler runs elsewhere.
 
-The rules of single operators are in :mod:`edgeagent.qat.edgetpu_rules`. What holds for the whole file, from the
-same documentation and from Coral, "Edge TPU Compiler" (coral.ai/docs/edgetpu/compiler):
+The rules of single operators are in :mod:`edgeagent.qat.edgetpu_rules`. What holds for the whole file, from
+the same documentation and from Coral, "Edge TPU Compiler" (coral.ai/docs/edgetpu/compiler):
 
 - tensors are int8 or uint8 (biases int32), of static shape, and only their three innermost dimensions may be
   larger than 1;
-- one part of the graph is mapped: the first operator that cannot be, in the order of execution, sends all that
-  follow it to the CPU;
+- one part of the graph is mapped: the first operator that cannot be, in the order of execution, sends all
+  that follow it to the CPU;
 - parameters stay on the chip as far as its memory of about 8 MB holds them, after the executable; the rest
   is streamed from the host at every inference;
 - large activations make the compilation fail. The documentation gives no limit. The compiler refused YOLOv5s
@@ -107,8 +107,8 @@ def _findings(
             "one-partition",
             "error",
             f"{first}: {operators[first].name}",
-            f"the first operator that cannot be mapped: {len(operators) - first} of {len(operators)} operators "
-            "are predicted to run on the CPU",
+            f"the first operator that cannot be mapped: {len(operators) - first} of {len(operators)} "
+            "operators are predicted to run on the CPU",
         )
     for index, use in enumerate(uses[:first]):
         risk = size_risk(use)
@@ -119,16 +119,16 @@ def _findings(
             "parameters",
             "warning",
             "",
-            f"{_mebibytes(parameters)} of parameters; about {_mebibytes(ON_CHIP - EXECUTABLE)} stay on the chip, "
-            "the rest is streamed at every inference: take a smaller model or two Edge TPUs (-n 2)",
+            f"{_mebibytes(parameters)} of parameters; about {_mebibytes(ON_CHIP - EXECUTABLE)} stay on the "
+            "chip, the rest is streamed at every inference: take a smaller model or two Edge TPUs (-n 2)",
         )
     if largest > LARGE_ACTIVATION:
         yield Finding(
             "activations",
             "warning",
             "",
-            f"the largest activation has {_mebibytes(largest)}; the compiler has refused models with less. If it "
-            "does, take a smaller input size; -d compiles the part that fits",
+            f"the largest activation has {_mebibytes(largest)}; the compiler has refused models with less. "
+            "If it does, take a smaller input size; -d compiles the part that fits",
         )
 
 
@@ -209,7 +209,7 @@ def _mebibytes(size: int) -> str:
 
 
 def _command(path: Path, operators: tuple[Operator, ...], largest: int) -> str:
-    """The compiler's command line: operators shown, and a smaller delegate searched where that may be needed."""
+    """The compiler's command line: -d and -a ask for what still can be mapped."""
     options = ["-s", "-m", str(RUNTIME)]
     if largest > LARGE_ACTIVATION:
         options.append("-d")

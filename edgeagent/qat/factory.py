@@ -24,6 +24,7 @@ from edgeagent.errors import DataError
 from edgeagent.qat.activation_swap import swap_activations
 from edgeagent.qat.baseline import find_baseline, loses_little
 from edgeagent.qat.exports import FORMATS, Exported, export, export_reference
+from edgeagent.qat.focus import fold_focus
 from edgeagent.qat.graph import Graph, read_graph
 from edgeagent.qat.grid import Preset
 from edgeagent.qat.measuring import Measuring, State
@@ -111,7 +112,7 @@ class Factory:
 
     def _float_model(self) -> Product:
         """Read the model, exchange its activations where that is asked for, and measure it."""
-        graph = read_graph(self._source.model, self._recipe.heads)
+        graph = fold_focus(read_graph(self._source.model, self._recipe.heads))
         check_input(graph, self._source)
         self._view.say(describe_heads(graph))
         self._view.say(self._source.describe())

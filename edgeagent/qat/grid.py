@@ -55,6 +55,8 @@ FIXED = {
 }
 """Grids that TFLite prescribes, by operator, as (scale, zero point)."""
 
+PIXELS = (1.0, 0)
+"""Scale and zero point of a picture that a network takes as it is."""
 Preset = Literal["a", "b"]
 Channels = tuple[float, float, float]
 
@@ -99,19 +101,22 @@ class GridPlan:
     float_nodes: frozenset[str] = frozenset()
 
 
-def plan_grids(graph: Graph, pixel_input: bool, float_nodes: frozenset[str] = frozenset()) -> GridPlan:
+def plan_grids(
+    graph: Graph, picture: tuple[float, int] | None, float_nodes: frozenset[str] = frozenset()
+) -> GridPlan:
     """Assign a grid to every tensor of the integer part.
 
     Args:
         graph: the graph, cut at its heads.
-        pixel_input: the network takes pixels 0..255 without mean and std.
+        picture: scale and zero point of the picture's grid where its codes are pixels
+            (:func:`edgeagent.qat.input_grid.pixel_grid`), :data:`PIXELS` without mean and std.
         float_nodes: names of nodes to leave in float; tensors between them get no grid.
     """
     readers = graph.consumers()
     real = real_tensors(graph, float_nodes)
     heads = {head.tensor for head in graph.heads}
     shared = _Shared()
-    shared.add(graph.input, (1.0, 0) if pixel_input else None)
+    shared.add(graph.input, picture)
     for node in graph.nodes:
         for name in operands(node):
             if name in graph.constants and node.name not in float_nodes:

@@ -67,8 +67,8 @@ def with_float_nodes(network: Network, float_nodes: frozenset[str]) -> Network:
     plan = network.plan
     if plan.preset != "a":
         raise DataError("nodes can be left in float under preset a only; plan the network for it")
-    pixel_input = plan.grids[plan.of[network.graph.input]].fixed is not None
-    return on_plan(network, plan_grids(network.graph, pixel_input, float_nodes))
+    picture = plan.grids[plan.of[network.graph.input]].fixed
+    return on_plan(network, plan_grids(network.graph, picture, float_nodes))
 
 
 @torch.no_grad()

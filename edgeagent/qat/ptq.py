@@ -58,18 +58,20 @@ class Candidate:
     error: float
 
 
-def candidates(graph: Graph, pixel_input: bool, pictures: Dataset[Tensor]) -> Iterator[Candidate]:
+def candidates(
+    graph: Graph, picture: tuple[float, int] | None, pictures: Dataset[Tensor]
+) -> Iterator[Candidate]:
     """Yield candidates, the naive one first; each is independent of the others.
 
     Args:
         graph: the float graph.
-        pixel_input: the network takes pixels 0..255 without mean and std.
+        picture: grid of the picture where its codes are pixels, see :mod:`edgeagent.qat.input_grid`.
         pictures: (3, h, w) float32 each, four or more; a quarter is held out.
 
     Raises:
         DataError: there are fewer than four pictures.
     """
-    search = _Search(graph, pixel_input, pictures)
+    search = _Search(graph, picture, pictures)
     found = []
     for candidate in search.ranges(search.network, ""):
         found.append(candidate)
@@ -86,11 +88,11 @@ def candidates(graph: Graph, pixel_input: bool, pictures: Dataset[Tensor]) -> It
 
 
 class _Search:
-    def __init__(self, graph: Graph, pixel_input: bool, pictures: Dataset[Tensor]) -> None:
+    def __init__(self, graph: Graph, picture: tuple[float, int] | None, pictures: Dataset[Tensor]) -> None:
         count = len(pictures)  # type: ignore[arg-type]
         if count < 4:
             raise DataError(f"calibration needs four pictures or more, got {count}")
-        self._pixel_input = pixel_input
+        self._picture = picture
         self.network = self._build(graph)
         held_out = max(1, round(count * HELD_OUT))
         self._fit: Dataset[Tensor] = Subset(pictures, range(count - held_out))
@@ -131,7 +133,7 @@ class _Search:
         return Candidate(name, network, self._judge.loss(network))
 
     def _build(self, graph: Graph) -> Network:
-        return Network(graph, plan_grids(graph, self._pixel_input))
+        return Network(graph, plan_grids(graph, self._picture))
 
 
 def _some(pictures: Dataset[Tensor], count: int) -> Dataset[Tensor]:

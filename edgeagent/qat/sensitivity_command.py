@@ -25,7 +25,6 @@ from edgeagent.model_description import describe_model
 from edgeagent.qat.calibration import observe, set_ranges
 from edgeagent.qat.exports import export
 from edgeagent.qat.graph import read_graph
-from edgeagent.qat.grid import plan_grids
 from edgeagent.qat.held_out import HeldOut
 from edgeagent.qat.importance import observe_weighted
 from edgeagent.qat.mixed import find_units
@@ -33,7 +32,7 @@ from edgeagent.qat.network import Network
 from edgeagent.qat.pictures import Fitted, find_pictures
 from edgeagent.qat.selection import Selection, select
 from edgeagent.qat.sensitivity import Judge, Sensitivity, by_predicted_error, measure_sensitivity
-from edgeagent.qat.training_run import takes_pixels
+from edgeagent.qat.training_run import plan_for
 from edgeagent.qat.work_file import write_whole
 
 CALIBRATION_PICTURES = 64
@@ -48,7 +47,7 @@ def sensitivity(arguments: argparse.Namespace) -> int:
     pictures = find_pictures(arguments.images)
     description = describe_model(arguments.model, arguments.describe, arguments.like)
     graph = read_graph(arguments.model)
-    network = Network(graph, plan_grids(graph, takes_pixels(description.input)))
+    network = Network(graph, plan_for(graph, description.input, "a"))
     spread = Fitted(_spread(pictures, CALIBRATION_PICTURES), description.input)
     some = Fitted(_spread(pictures, arguments.pictures), description.input)
     units = find_units(graph, arguments.group)

@@ -21,6 +21,7 @@ from edgeagent.qat.fake_quantize import Convolution
 from edgeagent.qat.graph import Graph
 from edgeagent.qat.grid import GridPlan, Preset, plan_grids
 from edgeagent.qat.held_out import HeldOut
+from edgeagent.qat.input_grid import pixel_grid
 from edgeagent.qat.network import Mode, Network
 from edgeagent.qat.pictures import Augmented, Fitted, hold_out
 from edgeagent.qat.preset_b import plan_grids_b
@@ -155,16 +156,11 @@ class Run:
         return [export(self.network, self.work, name) for name in formats]
 
 
-def takes_pixels(spec: InputSpec) -> bool:
-    """Return whether the network takes pixels 0..255 as they are."""
-    return spec.mean == (0, 0, 0) and spec.std == (1, 1, 1)
-
-
 def plan_for(graph: Graph, spec: InputSpec, preset: Preset, float_nodes: Collection[str] = ()) -> GridPlan:
     """Return the grids of a graph under a preset."""
     if preset == "b":
         return plan_grids_b(graph, spec.mean, spec.std)
-    return plan_grids(graph, takes_pixels(spec), frozenset(float_nodes))
+    return plan_grids(graph, pixel_grid(spec.mean, spec.std), frozenset(float_nodes))
 
 
 def with_weights(graph: Graph, network: Network) -> Graph:

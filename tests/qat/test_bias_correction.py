@@ -14,7 +14,7 @@ from edgeagent.qat.bias_correction import correct, set_parameters
 from edgeagent.qat.calibration import observe, set_ranges
 from edgeagent.qat.fake_quantize import Convolution
 from edgeagent.qat.graph import read_graph
-from edgeagent.qat.grid import plan_grids
+from edgeagent.qat.grid import PIXELS, plan_grids
 from edgeagent.qat.layerwise import walk
 from edgeagent.qat.least_squares import fit_weights
 from edgeagent.qat.network import Network
@@ -34,7 +34,7 @@ def pictures(count: int, seed: int = 0) -> torch.Tensor:
 
 def calibrated(path: Path) -> Network:
     graph = read_graph(path)
-    network = Network(graph, plan_grids(graph, pixel_input=True))
+    network = Network(graph, plan_grids(graph, PIXELS))
     set_ranges(network, observe(network, [pictures(8)]), "mse")
     network.set_mode("quantize")
     return network

@@ -19,7 +19,7 @@ from edgeagent.qat.calibration import METHODS, Method, choose_range, observe, se
 from edgeagent.qat.distillation import distillation_loss
 from edgeagent.qat.fake_quantize import ActivationGrid
 from edgeagent.qat.graph import read_graph
-from edgeagent.qat.grid import plan_grids
+from edgeagent.qat.grid import PIXELS, plan_grids
 from edgeagent.qat.histogram import Observed
 from edgeagent.qat.importance import curvature, observe_weighted
 from edgeagent.qat.kernels import Kernels
@@ -133,7 +133,7 @@ def test_a_tensor_of_zeros_keeps_a_finite_grid(method: Method) -> None:
 
 def network_of(path: Path) -> Network:
     graph = read_graph(path)
-    return Network(graph, plan_grids(graph, pixel_input=True))
+    return Network(graph, plan_grids(graph, PIXELS))
 
 
 def pictures(count: int, seed: int = 0) -> torch.Tensor:

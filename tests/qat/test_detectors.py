@@ -41,7 +41,7 @@ def test_the_heads_are_the_raw_predictions(build: Build, tmp_path: Path) -> None
 def test_float_run_equals_onnxruntime(build: Build, tmp_path: Path) -> None:
     path = build(tmp_path / "m.onnx")
     graph = read_graph(path)
-    network = Network(graph, plan_grids(graph, pixel_input=False))
+    network = Network(graph, plan_grids(graph, None))
     picture = np.random.default_rng(0).random((1, 3, SIZE, SIZE), np.float32)
     with torch.no_grad():
         heads = network(torch.from_numpy(picture))

@@ -30,7 +30,7 @@ def pictures(count: int = 2) -> torch.Tensor:
 
 
 def network_of(graph: Graph) -> Network:
-    return Network(graph, plan_grids(graph, pixel_input=False))
+    return Network(graph, plan_grids(graph, None))
 
 
 @torch.no_grad()

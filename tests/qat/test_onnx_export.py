@@ -14,7 +14,7 @@ import torch
 from edgeagent.qat.calibration import Method, observe, set_ranges
 from edgeagent.qat.fake_quantize import ActivationGrid
 from edgeagent.qat.graph import read_graph
-from edgeagent.qat.grid import plan_grids
+from edgeagent.qat.grid import PIXELS, plan_grids
 from edgeagent.qat.network import Network
 from edgeagent.qat.onnx_export import export_onnx
 from edgeagent.qat.operator_counts import count_operators
@@ -24,7 +24,7 @@ from tests.qat.models import SIZE, small_relu_net, small_yolox
 
 def calibrated(path: Path, pixel_input: bool = True, method: Method = "minmax") -> Network:
     graph = read_graph(path)
-    network = Network(graph, plan_grids(graph, pixel_input))
+    network = Network(graph, plan_grids(graph, PIXELS if pixel_input else None))
     scale = 255 if pixel_input else 1
     pictures = torch.rand(4, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0)) * scale
     set_ranges(network, observe(network, [pictures.round() if pixel_input else pictures]), method)

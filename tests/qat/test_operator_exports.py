@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from edgeagent.qat.calibration import observe, set_ranges
 from edgeagent.qat.fake_quantize import ActivationGrid
 from edgeagent.qat.graph import read_graph
-from edgeagent.qat.grid import plan_grids
+from edgeagent.qat.grid import PIXELS, plan_grids
 from edgeagent.qat.network import Network
 from edgeagent.qat.onnx_export import export_onnx
 from edgeagent.qat.operator_counts import count_operators
@@ -25,7 +25,7 @@ from tests.qat.test_operators import QUIET
 def calibrated_network(model: onnx.ModelProto, folder: Path) -> Network:
     """The network of a graph, calibrated on pictures 0..255."""
     graph = read_graph(save(model, folder / "m.onnx"))
-    network = Network(graph, plan_grids(graph, pixel_input=True))
+    network = Network(graph, plan_grids(graph, PIXELS))
     pictures = torch.rand(2, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0))
     set_ranges(network, observe(network, [(pictures * 255).round()]), "minmax")
     network.set_mode("quantize")

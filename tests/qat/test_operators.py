@@ -34,7 +34,7 @@ def run_source(model: onnx.ModelProto, graph: Graph, pictures: np.ndarray) -> li
 @given(operator_graphs())
 def test_float_run_equals_onnxruntime(tmp_path: Path, model: onnx.ModelProto) -> None:
     graph = read_graph(save(model, tmp_path / "m.onnx"))
-    network = Network(graph, plan_grids(graph, pixel_input=False))
+    network = Network(graph, plan_grids(graph, None))
     pictures = np.random.default_rng(0).uniform(-1, 1, (2, 3, HEIGHT, WIDTH)).astype(np.float32)
     with torch.no_grad():
         both = network(torch.from_numpy(pictures))

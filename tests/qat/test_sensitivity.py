@@ -14,7 +14,7 @@ import yaml
 
 from edgeagent.cli import main
 from edgeagent.qat.graph import read_graph
-from edgeagent.qat.grid import plan_grids
+from edgeagent.qat.grid import PIXELS, plan_grids
 from edgeagent.qat.held_out import HeldOut
 from edgeagent.qat.importance import observe_weighted
 from edgeagent.qat.macs import integer_share
@@ -33,7 +33,7 @@ def spoiled(tmp_path: Path) -> tuple[Network, list[Unit], Judge]:
     """A calibrated network in which one unit's own grid is far too coarse."""
     network = calibrated(small_yolox(tmp_path / "m.onnx"))
     graph = read_graph(tmp_path / "m.onnx")
-    reference = Network(graph, plan_grids(graph, pixel_input=True))
+    reference = Network(graph, plan_grids(graph, PIXELS))
     random = torch.Generator().manual_seed(3)
     batches = [(torch.rand(2, 3, SIZE, SIZE, generator=random) * 255).round()]
     units = find_units(network.graph)
