@@ -4,7 +4,7 @@
 
     ranges of each method, and the best method for each grid     -> candidates, ranked by output error
     the best ranges again on the equalized graph, where it differs
-    the best two so far: biases corrected; weights and biases corrected
+    the best so far, and the best of least squared error: biases corrected; weights and biases corrected
 
 The output error is the distillation loss between a candidate and the float model on pictures that no range
 and no correction was made from. A caller with labels measures the candidates in their engine and ranks them
@@ -15,7 +15,7 @@ weights may have been corrected.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -40,7 +40,6 @@ HELD_OUT = 1 / 4  # of the pictures
 WEIGHTED_PICTURES = 32
 CORRECTION_PICTURES = 24
 RANKING_PICTURES = 16
-CORRECTED = 2  # candidates that are corrected
 
 
 @dataclass(frozen=True)
@@ -81,10 +80,17 @@ def candidates(
         for candidate in search.ranges(equalized, " + equalized"):
             found.append(candidate)
             yield candidate
-    best = sorted(found, key=lambda candidate: candidate.error)[:CORRECTED]
-    for candidate in best:
+    for candidate in _to_correct(found):
         yield search.corrected(candidate, weights=False)
         yield search.corrected(candidate, weights=True)
+
+
+def _to_correct(found: Sequence[Candidate]) -> list[Candidate]:
+    """The best, and the best whose ranges have the least squared error, which corrections suit best."""
+    best = min(found, key=lambda candidate: candidate.error)
+    plain = [candidate for candidate in found if candidate.name.startswith("mse")]
+    second = min(plain, key=lambda candidate: candidate.error)
+    return [best] if second is best else [best, second]
 
 
 class _Search:
