@@ -181,9 +181,9 @@ def keeps_codes(node: Node) -> bool:
 
     A concatenation keeps codes once its operands are on the grid of its output.
     """
-    if node.operator == "AveragePool" or node.attributes.get("mode") in INTERPOLATING:
-        return False
-    return node.operator in SAME_GRID
+    interpolates = node.operator == "AveragePool" or node.attributes.get("mode") in INTERPOLATING
+    adds_a_value = node.operator == "Pad" and len(node.inputs) > 2
+    return node.operator in SAME_GRID and not interpolates and not adds_a_value
 
 
 def _clamped_later(

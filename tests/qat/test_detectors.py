@@ -17,6 +17,7 @@ from edgeagent.qat.graph import Graph, read_graph
 from edgeagent.qat.grid import plan_grids
 from edgeagent.qat.heads import check_heads, describe_cut, role, stride
 from edgeagent.qat.network import Network
+from tests.data import shared
 from tests.qat.detectors import BINS, CLASSES, yolo11_like, yolo_nas_like, yolov6_like, yolov8_like
 from tests.qat.models import SIZE, small_yolox
 from tests.qat.test_network import run_heads
@@ -154,3 +155,15 @@ def test_heads_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(DataError, match=reason):
         described(read_graph(yolov8_like(tmp_path / "m.onnx")), *arguments)
+
+
+@pytest.mark.data
+def test_yolox_as_it_is_published() -> None:
+    path = shared("models", "yolox_nano.onnx")
+    graph = read_graph(path)
+    assert [head.shape[1] for head in graph.heads] == [4, 1, 80] * 3
+    picture = np.random.default_rng(0).integers(0, 256, graph.input_shape).astype(np.float32)
+    with torch.no_grad():
+        heads = Network(graph, plan_grids(graph, pixel_input=True))(torch.from_numpy(picture))
+    for got, wanted in zip(heads, run_heads(path, graph, picture), strict=True):
+        np.testing.assert_allclose(got.numpy(), wanted, atol=1e-4 * max(1, np.abs(wanted).max()))

@@ -84,8 +84,8 @@ def _pad(form: Form) -> list[Node]:
         raise form.unsupported("padding of the batch or of channels")
     value = form.constant(2) if "value" not in form.node.attributes else form.attribute("value")
     constants = [form.store("pads", full.ravel(), np.int64)]
-    if mode == "constant":
-        constants.append(form.store("value", 0.0 if value is None else np.ravel(value)[0]))
+    if mode == "constant" and value is not None and np.ravel(value)[0] != 0:
+        constants.append(form.store("value", np.ravel(value)[0]))
     return [form.final("Pad", form.node.inputs[0], *constants, mode=mode.encode())]
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from edgeagent.qat.node import Constant, Node
-from edgeagent.qat.operators.function import Builder, Function, required
+from edgeagent.qat.operators.function import Builder, Function, parameter, required
 
 
 def _concat(node: Node, constants: Mapping[str, Constant]) -> Function:
@@ -62,7 +62,8 @@ def _pad(node: Node, constants: Mapping[str, Constant]) -> Function:
     rank = len(pads) // 2
     both = [pads[axis + end * rank] for axis in range(rank)[::-1] for end in (0, 1)]
     if mode == "constant":
-        value = float(required(node, constants, 2))
+        given = parameter(node, constants, 2)
+        value = 0.0 if given is None else float(given)
         return lambda x: functional.pad(x, both, value=value)
     last = both[:4]
     return lambda x: functional.pad(x, last, mode={"edge": "replicate"}.get(mode, mode))
