@@ -4,8 +4,7 @@
 
     read graph, cut at its heads [-> exchange activations, train in float]
         -> best quantization without training (evidence, and enough where it loses little)
-        -> train on grid a -> [leave costly layers in float] -> export
-        -> [train on grid b for TensorRT, from there -> export]
+        -> train on grid a [-> on grid b for TensorRT, from there] -> [leave costly layers in float] -> export
         -> compare each artefact with its network, layer by layer -> measure each in its engines
         -> [the same training with other seeds, measured] -> bundle
 
@@ -27,11 +26,14 @@ from edgeagent.qat.exports import FORMATS, Exported, export, export_reference
 from edgeagent.qat.focus import fold_focus
 from edgeagent.qat.graph import Graph, read_graph
 from edgeagent.qat.grid import Preset
+from edgeagent.qat.heads import check_heads, describe_cut
 from edgeagent.qat.measuring import Measuring, State
 from edgeagent.qat.network import Network
+from edgeagent.qat.pictures import hold_out
 from edgeagent.qat.processes import Processes
 from edgeagent.qat.recipe import Recipe
 from edgeagent.qat.recipe_file import BundleRecipe
+from edgeagent.qat.selective import Selective, loses_little_in
 from edgeagent.qat.train_view import View
 from edgeagent.qat.training_run import START, Run, Source, with_weights
 from edgeagent.runtime.loading import READERS, available_engines
@@ -105,7 +107,9 @@ class Factory:
         product = self._float_model()
         if not self._calibration_is_enough(product):
             self._train(product)
-        self._export(product)
+        if self._processes.first:
+            self._look_at_layers(product)
+            self._export(product)
         for seed in self._recipe.seeds if product.state == "qat" else ():
             self._repeat(product, seed)
         return product
@@ -114,7 +118,9 @@ class Factory:
         """Read the model, exchange its activations where that is asked for, and measure it."""
         graph = fold_focus(read_graph(self._source.model, self._recipe.heads))
         check_input(graph, self._source)
-        self._view.say(describe_heads(graph))
+        check_heads(graph, self._source.description)
+        for line in describe_cut(graph):
+            self._view.say(line)
         self._view.say(self._source.describe())
         method = "as given"
         if self._recipe.activation:
@@ -179,9 +185,22 @@ class Factory:
             network.set_mode("quantize")
             self._measuring.network(network, "qat", f"{product.method}, grid {preset}", recipe.seed)
 
-    def _export(self, product: Product) -> None:
-        if not self._processes.first:
+    def _look_at_layers(self, product: Product) -> None:
+        """Measure the sensitivity of the layers, and leave the costliest in float, as the recipe asks for."""
+        budget, network = self._recipe.budget, product.networks.get("a")
+        if network is None or not (budget or self._recipe.sensitivity):
             return
+        _, held_out = hold_out(self._source.pictures)
+        pictures = held_out or self._source.calibration
+        spec = self._source.description.input
+        layers = Selective(network, product.graph, spec, pictures, self._view)
+        product.sensitivity = layers.evidence()
+        if budget:
+            folder = self._work / "selective"
+            good = loses_little_in(self._measuring, budget, folder, product.method)
+            product.networks["a"] = layers.within(budget, good)
+
+    def _export(self, product: Product) -> None:
         for name in self._recipe.formats:
             grid = FORMATS[name].grid
             network = product.networks["b" if grid == "b" or "a" not in product.networks else "a"]
@@ -240,13 +259,6 @@ def check_input(graph: Graph, source: Source) -> None:
             f"{source.model}: takes pictures of {width}x{height}, its description says "
             f"{spec.width}x{spec.height}; correct the description"
         )
-
-
-def describe_heads(graph: Graph) -> str:
-    """Return a line that tells where the integer part ends."""
-    convolutions = sum(node.operator == "Conv" for node in graph.nodes)
-    heads = ", ".join(f"{head.tensor} {head.shape[1:]}" for head in graph.heads)
-    return f"{convolutions} convolutions; integer up to the heads {heads}"
 
 
 def points(history: Sequence[tuple[int, float, float | None]]) -> list[TrainingPoint]:

@@ -42,9 +42,15 @@ class Measuring:
         return self._pictures is not None
 
     def artefact(
-        self, artefact: Exported, state: State, method: str, engine: str = "auto", seed: int | None = None
+        self,
+        artefact: Exported,
+        state: State,
+        method: str,
+        engine: str = "auto",
+        seed: int | None = None,
+        keep: bool = True,
     ) -> Measurement | None:
-        """Measure an artefact in an engine; None without labelled pictures."""
+        """Measure an artefact in an engine, and keep the result or not; None without labelled pictures."""
         if self._pictures is None:
             return None
         detector = load_detector(
@@ -56,7 +62,10 @@ class Measuring:
             iou_threshold=IOU_THRESHOLD,
             engine=engine,
         )
-        return self._measure(detector, state, method, artefact.path.name, seed)
+        row = self._measure(detector, state, method, artefact.path.name, seed)
+        if keep:
+            self.found.append(row)
+        return row
 
     def network(
         self, network: Network, state: State, method: str, seed: int | None = None
@@ -67,7 +76,9 @@ class Measuring:
         engine = SimulatedEngine(network)
         outputs = roles(network.graph, [tensor.name for tensor in engine.outputs])
         detector = build_detector(self._description, engine, outputs, "the network", IOU_THRESHOLD)
-        return self._measure(detector, state, method, None, seed)
+        row = self._measure(detector, state, method, None, seed)
+        self.found.append(row)
+        return row
 
     def _measure(
         self, detector: Detector, state: State, method: str, file: str | None, seed: int | None
@@ -77,7 +88,7 @@ class Measuring:
         with self._view.busy(f"measuring {state} ({method}) through {facts.engine}"):
             accuracy = evaluate(detector, self._pictures)
         detector.engine.close()
-        measurement = Measurement(
+        return Measurement(
             state=state,
             method=method,
             engine=f"{facts.engine} {facts.version} {facts.delegate}",
@@ -89,5 +100,3 @@ class Measuring:
             seed=seed,
             artefact=file,
         )
-        self.found.append(measurement)
-        return measurement

@@ -66,6 +66,14 @@ class View:
 
             yield report
 
+    @contextmanager
+    def counting(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show a bar with the time left; what is yielded takes how many are done."""
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("left"))
+        with Bar(*columns, TimeRemainingColumn(), console=self._console) as bar:
+            task = bar.add_task(what, total=total)
+            yield lambda done: bar.update(task, completed=done)
+
     def table(self, measurements: Sequence[Measurement], artefacts: Sequence[Exported]) -> None:
         """Show what was measured, and how much of each artefact is integer."""
         counts = [

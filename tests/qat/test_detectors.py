@@ -14,7 +14,7 @@ from edgeagent.bundle.manifest import DecoderSpec, InputSpec, ModelDescription
 from edgeagent.errors import DataError
 from edgeagent.qat.exports import export
 from edgeagent.qat.graph import Graph, read_graph
-from edgeagent.qat.grid import plan_grids
+from edgeagent.qat.grid import PIXELS, plan_grids
 from edgeagent.qat.heads import check_heads, describe_cut, role, stride
 from edgeagent.qat.network import Network
 from tests.data import shared
@@ -164,6 +164,6 @@ def test_yolox_as_it_is_published() -> None:
     assert [head.shape[1] for head in graph.heads] == [4, 1, 80] * 3
     picture = np.random.default_rng(0).integers(0, 256, graph.input_shape).astype(np.float32)
     with torch.no_grad():
-        heads = Network(graph, plan_grids(graph, pixel_input=True))(torch.from_numpy(picture))
+        heads = Network(graph, plan_grids(graph, PIXELS))(torch.from_numpy(picture))
     for got, wanted in zip(heads, run_heads(path, graph, picture), strict=True):
         np.testing.assert_allclose(got.numpy(), wanted, atol=1e-4 * max(1, np.abs(wanted).max()))

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from edgeagent.errors import DataError
 from edgeagent.qat.exports import export
 from edgeagent.qat.graph import read_graph
+from edgeagent.qat.grid import PIXELS
 from edgeagent.qat.ptq import NAIVE, Candidate, candidates
 from tests.qat.models import SIZE, small_nanodet, small_yolox
 
@@ -32,7 +33,7 @@ class Pictures(Dataset[Tensor]):
 
 
 def search(build: Callable[[Path], Path], path: Path, count: int = 12) -> dict[str, Candidate]:
-    found = candidates(read_graph(build(path / "m.onnx")), True, Pictures(count))
+    found = candidates(read_graph(build(path / "m.onnx")), PIXELS, Pictures(count))
     return {candidate.name: candidate for candidate in found}
 
 
