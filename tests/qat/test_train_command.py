@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
-from edgeagent.bundle.evidence import BOXES, PARITY, SEEDS, TRAINING
+from edgeagent.bundle.evidence import BOXES, PARITY, SEEDS, SENSITIVITY, TRAINING
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.camera.picture import read_picture
 from edgeagent.cli import main
@@ -316,3 +316,23 @@ def test_two_processes_make_one_bundle(data: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert main(["bundle", "check", str(out)]) == 0
     assert done.stderr.count("bundle: ") == 1
+
+
+def test_layers_are_left_in_float_where_integers_lose_too_much(
+    data: Path, own_labels: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "bundle"
+    validation = ("--val-images", str(data / "pictures"), "--val-labels", str(own_labels))
+    budget = ("--tolerance", "-1", "--lose-at-most", "0", "--integer-macs", "0.5")
+    done = train(data, out, *validation, *budget)
+    assert done.returncode == 0, done.stderr
+    bundle = open_bundle(out)
+    (artefact,) = bundle.manifest.artefacts
+    assert artefact.operators is not None
+    assert "nodes left in float" in " ".join(done.stderr.split())
+    assert sum(count for name, count in artefact.operators.float.items() if "Conv" in name) > 0
+    assert artefact.operators.integer["QLinearConv"] > 0
+    layers = SENSITIVITY.read(bundle)
+    assert layers is not None
+    assert len(layers) == 13
+    assert [layer.error for layer in layers] == sorted((layer.error for layer in layers), reverse=True)
