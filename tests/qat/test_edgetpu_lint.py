@@ -54,7 +54,7 @@ def write(
         item.buffer, item.shapeSignature = 0, None
         if data is not None:
             stored = schema.BufferT()
-            stored.data = list(data.tobytes())
+            stored.data = np.frombuffer(data.tobytes(), np.uint8)
             item.buffer = len(model.buffers)
             model.buffers.append(stored)
         graph.tensors.append(item)

@@ -19,6 +19,7 @@ from edgeagent.qat.grid import Channels, plan_grids
 from edgeagent.qat.input_grid import pixel_grid
 from edgeagent.qat.network import Network
 from edgeagent.qat.onnx_export import export_onnx
+from edgeagent.qat.tflite_export import count_tflite_operators
 from edgeagent.qat.tflite_input import with_uint8_input
 from edgeagent.runtime.engine import Engine, TensorSpec
 from edgeagent.runtime.loading import load_engine
@@ -86,10 +87,12 @@ def test_float16_weights_take_half_the_place(network: Network, tmp_path: Path) -
 
 
 def test_tflite_takes_uint8_pixels(network: Network, tmp_path: Path) -> None:
-    plain, pixels = (export(network, tmp_path, name) for name in ("tflite", "tflite-uint8"))
-    assert pixels.operators.float == {}
-    assert pixels.operators.integer["QUANTIZE"] == plain.operators.integer.get("QUANTIZE", 0) + 1
-    engine = load_engine(pixels.path, "tflite", 1)
+    plain, pixels = export(network, tmp_path, "tflite"), tmp_path / "pixels.tflite"
+    pixels.write_bytes(with_uint8_input(plain.path.read_bytes()))
+    counts = count_tflite_operators(pixels.read_bytes())
+    assert counts.float == {}
+    assert counts.integer["QUANTIZE"] == plain.operators.integer.get("QUANTIZE", 0) + 1
+    engine = load_engine(pixels, "tflite", 1)
     (spec,) = engine.inputs
     assert (spec.dtype.name, spec.scale, spec.zero_point) == ("uint8", 1, 0)
     codes = (PICTURE.astype(np.int16) - 128).astype(np.int8)
