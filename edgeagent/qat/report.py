@@ -87,8 +87,15 @@ def make_report(request: Request) -> tuple[Report, list[Example]]:
 
 def report_json(report: Report) -> dict[str, Any]:
     """Return a report as plain data, without what is not known."""
-    data: dict[str, Any] = to_jsonable_python(report, exclude_none=True)
+    data: dict[str, Any] = _known(to_jsonable_python(report))
     return {"edgeagent": __version__, **data}
+
+
+def _known(value: Any) -> Any:
+    """Return plain data without the entries that are None."""
+    if isinstance(value, dict):
+        return {name: _known(item) for name, item in value.items() if item is not None}
+    return [_known(item) for item in value] if isinstance(value, list) else value
 
 
 def report_html(report: Report, examples: Sequence[Example]) -> str:
