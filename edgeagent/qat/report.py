@@ -10,8 +10,6 @@ The page needs no other file and no network.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +27,7 @@ from edgeagent.bundle.evidence import BOXES
 from edgeagent.bundle.reading import Bundle
 from edgeagent.detector import Detector, load_bundle_detector, load_detector
 from edgeagent.qat.golden_boxes import IOU_THRESHOLD, SCORE_THRESHOLD, boxes_of
+from edgeagent.qat.macs import artefact_macs
 from edgeagent.qat.report_data import Report, Row, collect, with_row
 from edgeagent.qat.report_latency import measure_latency
 from edgeagent.qat.report_pictures import Example, make_examples
@@ -177,12 +176,9 @@ def _readable(bundle: Bundle) -> bool:
 
 def _integer_macs(bundle: Bundle) -> dict[str, float]:
     """Return the share of multiply-accumulates on integers of each artefact."""
-    if importlib.util.find_spec("edgeagent.qat.macs") is None:
-        return {}
-    count = importlib.import_module("edgeagent.qat.macs").artefact_macs
     found = {}
     for artefact in bundle.manifest.artefacts:
-        integer, real = count(bundle.artefact_path(artefact))
+        integer, real = artefact_macs(bundle.artefact_path(artefact))
         if integer + real:
             found[artefact.file] = integer / (integer + real)
     return found
