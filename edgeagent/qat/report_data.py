@@ -25,6 +25,7 @@ from edgeagent.bundle.evidence import (
 from edgeagent.bundle.manifest import Artefact, Manifest, Measurement
 from edgeagent.bundle.reading import Bundle
 from edgeagent.runtime.loading import ENGINES, READERS
+from edgeagent.runtime.openvino_engine import FLOAT_DELEGATE
 
 Kind = Literal["float", "ptq", "best ptq", "simulated", "deployed"]
 SIMULATION = "torch"  # first word of the engine of a measurement of the fake-quantized network itself
@@ -61,8 +62,9 @@ class Row:
         map50_95, map50, images, per_class, data_sha256, seed: see
             :class:`edgeagent.bundle.manifest.Measurement`; None when it was not measured.
         size: of the file, bytes.
-        integer_operators: (on integers, all) of the graph that the engine runs.
-        integer_macs: share of the multiply-accumulates, 0..1.
+        integer_operators: (on integers, all) of the graph that the engine runs; None for an engine in
+            which they were not counted.
+        integer_macs: share of the multiply-accumulates on integers, 0..1.
         latency: when it was measured.
         here: measured by this report, not claimed by the bundle.
     """
@@ -178,7 +180,7 @@ def with_row(rows: Sequence[Row], new: Row) -> tuple[Row, ...]:
                 method=row.method,
                 size=row.size if new.size is None else new.size,
                 integer_operators=row.integer_operators,
-                integer_macs=row.integer_macs,
+                integer_macs=row.integer_macs if row.integer_macs is not None else _float_macs(new.engine),
                 latency=new.latency or row.latency,
             )
             return (*rows[:position], measured, *rows[position + 1 :])
@@ -200,22 +202,24 @@ def _rows(manifest: Manifest, integer_macs: Mapping[str, float]) -> tuple[Row, .
         for engine in READERS[artefact.format]:
             found = deployed.get((artefact.file, engine))
             row = Row("deployed", "", engine) if found is None else _measured("deployed", found)
-            rows.append(_with_artefact(row, artefact, integer_macs))
+            rows.append(_with_artefact(row, artefact, integer_macs.get(artefact.file)))
     return tuple(rows)
 
 
-def _with_artefact(row: Row, artefact: Artefact, integer_macs: Mapping[str, float]) -> Row:
-    counts, operators = artefact.operators, None
-    if counts is not None:
-        integer = sum(counts.integer.values())
-        operators = (integer, integer + sum(counts.float.values()))
-    return replace(
-        row,
-        file=artefact.file,
-        size=artefact.size,
-        integer_operators=operators,
-        integer_macs=integer_macs.get(artefact.file),
-    )
+def _with_artefact(row: Row, artefact: Artefact, macs: float | None) -> Row:
+    row = replace(row, file=artefact.file, size=artefact.size)
+    if row.engine.split()[0] != READERS[artefact.format][0]:
+        return replace(row, integer_macs=_float_macs(row.engine))  # counted for the first reader alone
+    counts = artefact.operators
+    if counts is None:
+        return replace(row, integer_macs=macs)
+    integer = sum(counts.integer.values())
+    return replace(row, integer_operators=(integer, integer + sum(counts.float.values())), integer_macs=macs)
+
+
+def _float_macs(engine: str) -> float | None:
+    """Return 0 for a delegate that computes in float32 whatever the artefact holds."""
+    return 0.0 if FLOAT_DELEGATE in engine.split() else None
 
 
 def _deployed(manifest: Manifest) -> dict[tuple[str, str], Measurement]:

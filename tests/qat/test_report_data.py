@@ -54,7 +54,8 @@ def test_measurements_find_their_place(tmp_path: Path) -> None:
         ("deployed", "", None, ARTEFACT),
     ]
     assert (found[4].seed, found[4].per_class, found[4].integer_macs) == (3, {"person": 0.25}, 0.5)
-    assert found[4].size == 15000
+    assert found[4].size == found[5].size == 15000
+    assert found[5].integer_macs is None
 
 
 def test_candidates_and_other_seeds_are_not_what_is_deployed(tmp_path: Path) -> None:
@@ -99,6 +100,16 @@ def test_a_bundle_without_training_holds_what_was_measured_last(tmp_path: Path) 
         ("best ptq", 0.6),
         ("deployed", 0.61),
     ]
+
+
+def test_an_engine_that_computes_in_float_is_not_said_to_use_integers(tmp_path: Path) -> None:
+    known = rows(tmp_path, measurement("qat", "9 steps", "openvino 2 CPU-float32", 0.8))
+    assert [(row.engine.split()[0], row.integer_macs) for row in known] == [
+        ("onnxruntime", 0.5),
+        ("openvino", 0),
+    ]
+    later = with_row(rows(tmp_path / "other"), Row("deployed", "", "openvino 2 CPU-float32", ARTEFACT))
+    assert later[1].integer_macs == 0
 
 
 def test_nothing_was_measured(tmp_path: Path) -> None:
