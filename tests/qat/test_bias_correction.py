@@ -73,7 +73,7 @@ def test_new_pictures_come_out_closer_to_float(
     reference = copy.deepcopy(network)
     before = head_error(network, reference)
     corrections = correct(network, pictures(9), weights)
-    assert head_error(network, reference) < before * (1.0 if weights else 1.02)
+    assert head_error(network, reference) < before * (1.0 if weights else 1.05)
     assert all(item.error_after <= item.error_before for item in corrections)
     assert sum(item.channels for item in corrections) > 0
 

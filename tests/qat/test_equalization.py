@@ -109,9 +109,11 @@ def test_nothing_is_equalized_through_silu(tmp_path: Path) -> None:
 def test_a_residual_sum_is_left_alone(tmp_path: Path) -> None:
     g = GraphBuilder(5)
     x = g.node("Relu", g.conv("images", (3, 8), 3, 2))
-    head = g.conv(g.node("Add", x, g.conv(x, (8, 8))), (8, 4))
+    inner = g.node("Relu", g.conv(x, (8, 8), 3))
+    head = g.conv(g.node("Add", x, g.conv(inner, (8, 8), 3)), (8, 4))
     graph = read_graph(g.save(tmp_path / "m.onnx", {head: (1, 4, 32, 32)}))
-    assert equalize(graph).pairs == ()
+    convolutions = [node.name for node in graph.nodes if node.operator == "Conv"]
+    assert equalize(graph).pairs == ((convolutions[1], (convolutions[2],)),)
 
 
 @pytest.mark.parametrize(("bound", "operator"), [(1000.0, "Relu"), (0.5, "Clip")])
