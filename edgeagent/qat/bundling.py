@@ -18,6 +18,7 @@ from edgeagent.bundle.manifest import GridName, InputSpec, Measurement
 from edgeagent.bundle.writing import write_bundle
 from edgeagent.errors import DataError
 from edgeagent.qat.card import card_text
+from edgeagent.qat.exports import export_reference
 from edgeagent.qat.factory import Product
 from edgeagent.qat.golden_boxes import find_boxes
 from edgeagent.qat.layer_parity import compare_layers
@@ -63,7 +64,7 @@ def write_product(
         worst_difference(artefact, spec, checked, references[artefact.grid]) for artefact in product.artefacts
     ]
     record = recipe_record(source, recipe, product)
-    evidence = _evidence(product, source, measurements, checked, golden_pictures)
+    evidence = _evidence(product, source, measurements, checked, golden_pictures, work)
     manifest: dict[str, Any] = {
         **source.description.model_dump(),
         "artefacts": [artefact.entry() for artefact in product.artefacts],
@@ -142,6 +143,7 @@ def _evidence(
     measurements: Sequence[Measurement],
     checked: Sequence[Path],
     golden_pictures: Sequence[Path],
+    work: Path,
 ) -> dict[str, bytes]:
     """Return the files of evidence by their names."""
     spec = source.description.input
@@ -155,7 +157,8 @@ def _evidence(
         if row.seed is not None and row.artefact is not None
     ]
     boxes = []
-    for artefact, state in ((product.reference, "float"), (product.artefacts[0], product.state)):
+    reference = export_reference(product.graph, work)
+    for artefact, state in ((reference, "float"), (product.artefacts[0], product.state)):
         boxes += find_boxes(source.description, artefact, state, golden_pictures)
     kinds: tuple[tuple[EvidenceFile[Any], Sequence[Any]], ...] = (
         (TRAINING, product.training),

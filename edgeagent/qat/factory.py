@@ -47,7 +47,6 @@ class Product:
 
     Attributes:
         graph: float graph.
-        reference: artefact of the float graph, which the others are compared with.
         networks: the network behind the artefacts of each grid.
         artefacts: exported, in the order of the recipe's formats.
         state: ``ptq`` or ``qat``.
@@ -57,7 +56,6 @@ class Product:
     """
 
     graph: Graph
-    reference: Exported
     networks: dict[Preset, Network] = field(default_factory=dict)
     artefacts: list[Exported] = field(default_factory=list)
     state: State = "qat"
@@ -132,15 +130,14 @@ class Factory:
                 run.train(original, report, self._resume, mode="float")
             graph = with_weights(graph, run.network)
             method = f"{self._recipe.activation} for SiLU, {steps} steps"
-        product = Product(graph, export_reference(graph, self._work))
         if self._processes.first:
-            row = self._measuring.artefact(product.reference, "float", method)
+            row = self._measuring.artefact(export_reference(graph, self._work), "float", method)
             if row is not None and row.map50_95 == 0:
                 self._view.say(
                     "the float model finds nothing of what --val-labels say, so that nothing can be told "
                     "from them; check the labels and the description of the model"
                 )
-        return product
+        return Product(graph)
 
     def _calibration_is_enough(self, product: Product) -> bool:
         """Find the best quantization without training; take it where it loses no more than is tolerated."""
@@ -158,8 +155,10 @@ class Factory:
                     f"at most {self._recipe.tolerance:g} are tolerated: no training is needed "
                     "(--tolerance -1 trains anyway)"
                 )
-                product.networks["a"], product.state, product.method = best.network, "ptq", best.name
-        return bool(self._processes.same(float(enough)))
+                product.networks["a"], product.method = best.network, best.name
+        if self._processes.same(float(enough)):
+            product.state = "ptq"
+        return product.state == "ptq"
 
     def _train(self, product: Product) -> None:
         recipe = self._recipe.training
