@@ -189,4 +189,4 @@ def test_a_model_that_is_not_finite_is_named(tmp_path: Path) -> None:
     weight = next(node for node in graph.nodes if node.operator == "Conv").inputs[1]
     spoiled = replace(graph, constants={**graph.constants, weight: graph.constants[weight] * np.nan})
     with pytest.raises(DataError, match="holds values that are not finite"):
-        observe(Network(spoiled, plan_grids(spoiled, pixel_input=True)), [pictures(1)])
+        observe(Network(spoiled, plan_grids(spoiled, PIXELS)), [pictures(1)])
