@@ -157,7 +157,7 @@ class Builder(ABC):
         wanted = plan.of.get(node.outputs[0])
         if wanted is None or plan.of.get(name) == wanted:
             return value
-        return self._call_module(self.quantizer(wanted), value)
+        return self._call_module(self.requantizer(wanted), value)
 
     def _moved(self, node: Node, tensor: str, value: fx.Node) -> fx.Node:
         anew = self.quantizes_moves or node.name in self._network.plan.float_nodes
@@ -186,6 +186,10 @@ class Builder(ABC):
     @abstractmethod
     def quantizer(self, index: int) -> nn.Module:
         """Return the module that puts a tensor on a grid of the plan."""
+
+    def requantizer(self, index: int) -> nn.Module:
+        """Return the module that puts a tensor of another grid on one of the plan."""
+        return self.quantizer(index)
 
     @abstractmethod
     def silu(self, x: int, y: int) -> nn.Module:
