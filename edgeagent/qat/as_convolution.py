@@ -66,7 +66,7 @@ class _Steps:
 
     def reshape(self, suffix: str, shape: Shape) -> None:
         self.add(
-            "Reshape", suffix, shape, (self._draft.constant(f"{self._node.name}/{suffix}", shape, np.int64),)
+            "Reshape", suffix, shape, (self._draft.constant(f"{self._node.name}.{suffix}", shape, np.int64),)
         )
 
     def done(self) -> list[Node]:
@@ -149,7 +149,7 @@ def _transposed(node: Node, draft: Draft) -> list[Node]:
     lasts = [first + last for first, last in zip(firsts, wanted, strict=True)]
     if any(firsts) or lasts != [rows * stride, columns * stride]:
         limits = {"starts": firsts, "ends": lasts, "axes": [2, 3], "steps": [1, 1]}
-        names = [draft.constant(f"{node.name}/{k}", v, np.int64) for k, v in limits.items()]
+        names = [draft.constant(f"{node.name}.{k}", v, np.int64) for k, v in limits.items()]
         steps.add("Slice", "cut", (1, outputs, *wanted), names)
     return steps.done()
 

@@ -35,6 +35,9 @@ class _Deployed(Builder):
     def quantizer(self, index: int) -> nn.Module:
         return _Quantizer(*self.grid(index).quantization())
 
+    def requantizer(self, index: int) -> nn.Module:
+        return _Requantizer(self.quantizer(index))
+
     def silu(self, x: int, y: int) -> nn.Module:
         return _Silu(self.grid(x), self.grid(y))
 
@@ -80,6 +83,22 @@ class _Quantizer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         codes = _OPERATORS.quantize_per_tensor(x, *self._grid)
         real: Tensor = _OPERATORS.dequantize_per_tensor(codes, *self._grid)
+        return real
+
+
+class _Requantizer(nn.Module):
+    """Carries codes to another grid by a product with 1: of two quantizers in a row a converter drops one."""
+
+    one: Tensor
+
+    def __init__(self, quantizer: nn.Module) -> None:
+        super().__init__()
+        self.register_buffer("one", torch.ones(1, 1, 1, 1))
+        self._of_one = _Quantizer(np.float32(1 / (LEVELS - 1)), 0)
+        self._quantizer = quantizer
+
+    def forward(self, x: Tensor) -> Tensor:
+        real: Tensor = self._quantizer(x * self._of_one(self.one))
         return real
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,11 +59,10 @@ def readers(nodes: Iterable[Node]) -> dict[str, list[Node]]:
     return found
 
 
-def unused(name: str, taken: Iterable[str]) -> str:
-    """Return ``name``, with a number behind it when it is taken."""
-    taken = taken if isinstance(taken, (dict, set)) else set(taken)
+def unused(name: str, taken: Collection[str], key: Callable[[str], str] = str) -> str:
+    """Return ``name``, with a number behind it when its key is taken."""
     candidate, number = name, 1
-    while candidate in taken:
+    while key(candidate) in taken:
         number += 1
         candidate = f"{name}_{number}"
     return candidate

@@ -16,7 +16,7 @@ from onnx.reference import ReferenceEvaluator
 from onnx.shape_inference import InferenceError
 
 from edgeagent.qat.draft import Draft, unused
-from edgeagent.qat.node import Constant, Node, Shape
+from edgeagent.qat.node import Constant, Node, Shape, module_name
 from edgeagent.qat.normal_form import Forms
 from edgeagent.qat.reading import FLOATS, opset_of, picture_of
 
@@ -49,9 +49,8 @@ class _Folding:
     def draft(self) -> Draft:
         names: set[str] = set()
         for index, item in enumerate(self._graph.node):
-            wished = item.name or f"{item.op_type}_{index}"
-            name = unused(wished, names)
-            names.update((name, name.replace(".", "_")))
+            name = unused(item.name or f"{item.op_type}_{index}", names, module_name)
+            names.add(module_name(name))
             self._take(self._node(name, item))
         return self._draft
 

@@ -27,7 +27,7 @@ from edgeagent.qat.cut import End, named_ends, needed, separate_ends, terminal_c
 from edgeagent.qat.draft import Draft, readers
 from edgeagent.qat.folding import fold
 from edgeagent.qat.node import Constant, Node, Shape
-from edgeagent.qat.operators import find_problems
+from edgeagent.qat.operators import find_problems, operands
 from edgeagent.qat.reading import picture_of, read_model
 
 LOWEST_OPSET = 13  # DequantizeLinear has had an axis since opset 13; normal forms need no more
@@ -110,6 +110,7 @@ def _cut(model: onnx.ModelProto, heads: Sequence[str]) -> Graph:
     lower_affine(draft)
     lower_weighted(draft)
     _part_weights(draft)
+    _write_out_ranks(draft)
     _check(draft)
     picture = picture_of(model).name
     used = {name for node in draft.nodes for name in node.inputs}
@@ -147,6 +148,18 @@ def _part_weights(draft: Draft) -> None:
             continue  # refused by the check
         own = (draft.constant(f"{node.name}.{name}", draft.constants[name]) for name in node.inputs[1:])
         draft.nodes[position] = replace(node, inputs=(node.inputs[0], *own))
+
+
+def _write_out_ranks(draft: Draft) -> None:
+    """Give constant operands as many dimensions as the operator's output: converters permute them alike."""
+    for position, node in enumerate(draft.nodes):
+        rank = len(draft.shape(node.outputs[0]))
+        inputs = list(node.inputs)
+        for index, name in enumerate(operands(node)):
+            value = draft.constants.get(name)
+            if value is not None and value.ndim < rank:
+                inputs[index] = draft.constant(name, value.reshape(*[1] * (rank - value.ndim), *value.shape))
+        draft.nodes[position] = replace(node, inputs=tuple(inputs))
 
 
 def _check(draft: Draft) -> None:

@@ -26,7 +26,7 @@ from edgeagent.qat.fake_quantize import (
 from edgeagent.qat.graph import Graph
 from edgeagent.qat.grid import GridPlan, keeps_codes
 from edgeagent.qat.kernels import Kernels
-from edgeagent.qat.node import Node
+from edgeagent.qat.node import Node, module_name
 from edgeagent.qat.operators import build_function, convolution_options, operands
 
 Mode = Literal["float", "quantize"]
@@ -66,7 +66,7 @@ class Network(nn.Module):
 
     def convolution(self, node: Node) -> Convolution:
         """Return the module of a Conv node of the graph."""
-        return cast(Convolution, self.convolutions[_module_name(node)])
+        return cast(Convolution, self.convolutions[module_name(node.name)])
 
     def set_mode(self, mode: Mode) -> None:
         """Run in float, or with weights and activations fake-quantized."""
@@ -80,10 +80,6 @@ class Network(nn.Module):
 
     def _switchable(self) -> list[_Switchable]:
         return [module for module in self.body.modules() if isinstance(module, _Switchable)]
-
-
-def _module_name(node: Node) -> str:
-    return node.name.replace(".", "_")  # a module's name must not contain dots
 
 
 class Builder(ABC):
@@ -161,7 +157,7 @@ class Builder(ABC):
         wanted = plan.of.get(node.outputs[0])
         if wanted is None or plan.of.get(name) == wanted:
             return value
-        return self._call_module(self.quantizer(wanted), value)
+        return self._call_module(self.requantizer(wanted), value)
 
     def _moved(self, node: Node, tensor: str, value: fx.Node) -> fx.Node:
         anew = self.quantizes_moves or node.name in self._network.plan.float_nodes
@@ -190,6 +186,10 @@ class Builder(ABC):
     @abstractmethod
     def quantizer(self, index: int) -> nn.Module:
         """Return the module that puts a tensor on a grid of the plan."""
+
+    def requantizer(self, index: int) -> nn.Module:
+        """Return the module that puts a tensor of another grid on one of the plan."""
+        return self.quantizer(index)
 
     @abstractmethod
     def silu(self, x: int, y: int) -> nn.Module:
@@ -226,7 +226,7 @@ class _Training(Builder):
         bias = torch.from_numpy(constants[node.inputs[2]].copy()) if len(node.inputs) > 2 else None
         module = Convolution(weight, bias, convolution_options(node))
         module.stays_float = node.name in self._network.plan.float_nodes
-        self._network.convolutions[_module_name(node)] = module
+        self._network.convolutions[module_name(node.name)] = module
         return module
 
     def constant(self, value: Tensor, index: int | None) -> nn.Module:

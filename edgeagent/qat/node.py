@@ -24,6 +24,11 @@ class Node:
     attributes: dict[str, Any]
 
 
+def module_name(name: str) -> str:
+    """Return the name of a node's module in the network: that of the node, without dots."""
+    return name.replace(".", "_")
+
+
 def unsupported(node: Node, what: str) -> DataError:
     """Return the error that says which use of an operator is not supported."""
     return DataError(f"{what} of node {node.name} ({node.operator}) is not supported by qat")

@@ -20,6 +20,7 @@ import torch
 from edgeagent.bundle.manifest import OperatorCounts
 from edgeagent.errors import DataError
 from edgeagent.qat.deployed import build_deployed
+from edgeagent.qat.litert_layout import keep_shapes
 from edgeagent.qat.litert_process import convert, load_given
 from edgeagent.qat.network import Network
 from edgeagent.qat.work_file import write_whole
@@ -45,6 +46,7 @@ def _convert(given: Path, path: Path) -> None:
     from litert_torch.quantize.pt2e_quantizer import PT2EQuantizer, get_symmetric_quantization_config
     from litert_torch.quantize.quant_config import QuantConfig
 
+    keep_shapes()
     network = load_given(given)
     _, channels, height, width = network.graph.input_shape
     pictures = torch.zeros(1, height, width, channels)

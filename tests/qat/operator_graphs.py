@@ -95,9 +95,10 @@ def _convolution(g: OperatorGraph, x: Tensor) -> Tensor:
     kernel = g.choose((1, 1), (3, 3), (3, 5), (2, 2))
     group = g.choose(1, x.channels, 2 if x.channels % 2 == 0 else 1)
     outputs = group * g.choose(1, 2)
-    dilation = g.choose(1, 2)
+    same = g.choose(True, False)
+    dilation = 1 if same else g.choose(1, 2)  # ONNX Runtime has no dilation with automatic pads
     window: dict[str, Any] = {"strides": g.choose([1, 1], [2, 2]), "dilations": [dilation] * 2}
-    if g.choose(True, False):
+    if same:
         window["auto_pad"] = g.choose("SAME_UPPER", "SAME_LOWER")
     else:
         window["pads"] = g.choose([1, 1, 1, 1], [2, 2, 2, 2], [0, 1, 2, 1])

@@ -161,7 +161,7 @@ def test_heads_that_do_not_fit_are_refused(
 def test_yolox_as_it_is_published() -> None:
     path = shared("models", "yolox_nano.onnx")
     graph = read_graph(path)
-    assert [head.shape[1] for head in graph.heads] == [4, 1, 80] * 3
+    assert [head.shape[1] for head in graph.heads] == [80, 4, 1] * 3
     picture = np.random.default_rng(0).integers(0, 256, graph.input_shape).astype(np.float32)
     with torch.no_grad():
         heads = Network(graph, plan_grids(graph, PIXELS))(torch.from_numpy(picture))

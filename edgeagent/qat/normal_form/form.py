@@ -104,7 +104,7 @@ class Form:
 
     def store(self, suffix: str, value: object, dtype: type = np.float32) -> str:
         """Add a constant and return its name."""
-        return self.draft.constant(f"{self.node.outputs[0]}/{suffix}", value, dtype)
+        return self.draft.constant(f"{self.node.outputs[0]}.{suffix}", value, dtype)
 
     def unsupported(self, what: str) -> DataError:
         """Return the error that says which use of the operator is not supported."""
