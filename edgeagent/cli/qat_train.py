@@ -49,7 +49,7 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--labels",
         type=Path,
         metavar="DIR",
-        help="YOLO labels of some or all of them: adds the supervised loss (YOLOX only)",
+        help="YOLO labels of some or all of them: adds the supervised loss (families yolox and yolov8)",
     )
     train.add_argument(
         "--calibrate",

@@ -34,7 +34,7 @@ from edgeagent.qat.labelled import Batch, Sample, collate
 from edgeagent.qat.network import Mode, Network
 from edgeagent.qat.processes import Processes
 from edgeagent.qat.recipe import Recipe
-from edgeagent.qat.supervised import supervised_loss, yolox_scales
+from edgeagent.qat.supervised import Supervision
 from edgeagent.qat.work_file import write_whole
 
 SCALE_RATE = 5.0  # times the weight rate: 1e-3 on the logarithm of the scale
@@ -73,6 +73,8 @@ class Trainer:
         held_out: pictures to look at every ``recipe.check_every`` steps.
         mode: ``quantize``, or ``float`` to train without rounding.
         processes: this process among those of the run.
+        supervision: loss over labelled pictures, added with ``recipe.supervised_weight``; None leaves labels
+            unused.
 
     Attributes:
         history: (step, loss, loss on the held-out pictures or None) of every step so far.
@@ -92,6 +94,7 @@ class Trainer:
         held_out: HeldOut | None = None,
         mode: Mode = "quantize",
         processes: Processes | None = None,
+        supervision: Supervision | None = None,
     ) -> None:
         self._network, self._teacher, self._pictures, self._recipe = network, teacher, pictures, recipe
         self._checkpoint, self._checkpoint_every, self._held_out = checkpoint, checkpoint_every, held_out
@@ -111,7 +114,7 @@ class Trainer:
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=recipe.precision == "float16")
         self._average = WeightAverage(network, recipe.average) if recipe.average else None
         self._stopping = EarlyStopping(recipe.patience)
-        self._scales = yolox_scales(network.graph) if recipe.supervised_weight else ()
+        self._supervision = supervision if recipe.supervised_weight else None
         self._step = 0
         self.history: list[tuple[int, float, float | None]] = []
 
@@ -226,9 +229,9 @@ class Trainer:
         if self._recipe.feature_weight:
             loss = loss + self._recipe.feature_weight * feature_loss(features, wanted_features)
         labelled = [position for position, known in enumerate(batch.labelled) if known]
-        if self._recipe.supervised_weight and labelled:
+        if self._supervision is not None and labelled:
             targets = [batch.boxes[position].to(self._device) for position in labelled]
-            supervised = supervised_loss(self._scales, [head[labelled] for head in got], targets)
+            supervised = self._supervision([head[labelled] for head in got], targets)
             loss = loss + self._recipe.supervised_weight * supervised
         return loss
 

@@ -27,6 +27,7 @@ from edgeagent.qat.pictures import Augmented, Fitted, hold_out
 from edgeagent.qat.preset_b import plan_grids_b
 from edgeagent.qat.processes import Processes
 from edgeagent.qat.recipe import Recipe
+from edgeagent.qat.supervised import supervise
 from edgeagent.qat.training import Progress, Trainer
 
 CALIBRATION_BATCH = 16
@@ -116,10 +117,11 @@ class Run:
             mode: ``float`` trains without rounding.
 
         Raises:
-            DataError: there is nothing to resume, or the loss is not a number any more.
+            DataError: there is nothing to resume, the loss is not a number any more, or labels weigh and the
+                heads are of no family with a supervised loss.
         """
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        spec, recipe = self.source.description.input, self.recipe
+        spec, decoder, recipe = self.source.description.input, self.source.description.decoder, self.recipe
         trained_on, held_out = hold_out(self.source.pictures)
         pictures = Augmented(
             trained_on,
@@ -142,6 +144,7 @@ class Run:
             held_out=HeldOut(teaching, looked_at) if looked_at else None,
             mode=mode,
             processes=self._processes,
+            supervision=supervise(self.graph, decoder) if recipe.supervised_weight else None,
         )
         if resume and (self.work / "checkpoint.pt").exists():
             report(Progress(trainer.resume(), recipe.steps, None))

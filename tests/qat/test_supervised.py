@@ -11,11 +11,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from edgeagent.bundle.manifest import DecoderSpec
 from edgeagent.errors import DataError
 from edgeagent.qat.graph import read_graph
 from edgeagent.qat.labelled import Sample
+from edgeagent.qat.overlap import iou
 from edgeagent.qat.recipe import Recipe
-from edgeagent.qat.supervised import Scale, assign, check_family, decode, iou, supervised_loss, yolox_scales
+from edgeagent.qat.simota import Scale, assign, decode, simota_loss, yolox_scales
+from edgeagent.qat.supervised import check_family, supervise
 from edgeagent.qat.training import Progress, Trainer
 from tests.qat.models import SIZE, small_relu_net, small_yolox
 from tests.qat.test_onnx_export import calibrated
@@ -79,10 +82,10 @@ def test_cells_decode_as_yolox_does() -> None:
 @pytest.mark.parametrize("targets", [TARGETS[0], TARGETS[2][:1]])
 def test_a_perfect_prediction_has_hardly_any_loss(targets: Tensor) -> None:
     heads = perfect_heads(targets)
-    assert supervised_loss(SCALES, heads, [targets]) < 1e-3
+    assert simota_loss(SCALES, heads, [targets]) < 1e-3
     heads[SCALES[0].box] = heads[SCALES[0].box] + 0.5
     heads[SCALES[1].box] = heads[SCALES[1].box] + 0.5
-    assert supervised_loss(SCALES, heads, [targets]) > 0.1
+    assert simota_loss(SCALES, heads, [targets]) > 0.1
 
 
 def test_descent_on_the_raw_tensors_finds_the_labelled_boxes() -> None:
@@ -90,7 +93,7 @@ def test_descent_on_the_raw_tensors_finds_the_labelled_boxes() -> None:
     optimizer = torch.optim.Adam(heads, lr=0.1)
     losses = []
     for _ in range(150):
-        loss = supervised_loss(SCALES, heads, TARGETS)
+        loss = simota_loss(SCALES, heads, TARGETS)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -134,7 +137,7 @@ def test_cells_of_an_object_lie_near_it() -> None:
 
 def test_pictures_without_objects_only_lower_objectness() -> None:
     heads = [tensor.requires_grad_() for tensor in raw_heads(1)]
-    loss = supervised_loss(SCALES, heads, [torch.zeros(0, 5)])
+    loss = simota_loss(SCALES, heads, [torch.zeros(0, 5)])
     loss.backward()  # type: ignore[no-untyped-call]
     for scale in SCALES:
         gradient = heads[scale.objectness].grad
@@ -146,7 +149,7 @@ def test_pictures_without_objects_only_lower_objectness() -> None:
 def test_a_runaway_size_leaves_the_loss_finite() -> None:
     heads = raw_heads(1)
     heads[0][:, 2:] = 200.0
-    assert supervised_loss(SCALES, heads, TARGETS[:1]).isfinite()
+    assert simota_loss(SCALES, heads, TARGETS[:1]).isfinite()
 
 
 def test_scales_are_recognised_in_the_graph(tmp_path: Path) -> None:
@@ -160,9 +163,10 @@ def test_scales_are_recognised_in_the_graph(tmp_path: Path) -> None:
 
 def test_other_families_are_refused(tmp_path: Path) -> None:
     check_family("yolox")
-    with pytest.raises(DataError, match="for yolox only, not for yolov8"):
-        check_family("yolov8")
-    with pytest.raises(DataError, match="for yolox only"):
+    check_family("yolov8")
+    with pytest.raises(DataError, match="for yolox and yolov8 only, not for ssd"):
+        check_family("ssd")
+    with pytest.raises(DataError, match="are not box, objectness"):
         yolox_scales(read_graph(small_relu_net(tmp_path / "m.onnx")))
     with pytest.raises(DataError, match="at least two classes"):
         yolox_scales(read_graph(small_yolox(tmp_path / "one.onnx", classes=1)))
@@ -190,7 +194,16 @@ class Blocks(Dataset[Sample]):
 def train(folder: Path, recipe: Recipe, pictures: Blocks, resume: bool = False) -> list[float]:
     network = calibrated(small_yolox(folder / "m.onnx"))
     teacher = copy.deepcopy(network)
-    trainer = Trainer(network, teacher, pictures, recipe, folder / "checkpoint.pt", checkpoint_every=10)
+    supervision = supervise(network.graph, DECODER)
+    trainer = Trainer(
+        network,
+        teacher,
+        pictures,
+        recipe,
+        folder / "checkpoint.pt",
+        checkpoint_every=10,
+        supervision=supervision,
+    )
     if resume:
         trainer.resume()
     losses: list[float] = []
@@ -204,6 +217,7 @@ def train(folder: Path, recipe: Recipe, pictures: Blocks, resume: bool = False) 
 
 
 RECIPE = Recipe(steps=12, batch=4, weight_rate=5e-3)
+DECODER = DecoderSpec(family="yolox", strides=(8, 16))
 
 
 def test_labels_pull_the_network_and_repeat_exactly(tmp_path: Path) -> None:
@@ -217,10 +231,3 @@ def test_labels_without_weight_and_weight_without_labels_change_nothing(tmp_path
     plain = train(tmp_path, RECIPE, Blocks(labelled=False))
     assert train(tmp_path, RECIPE, Blocks()) == plain
     assert train(tmp_path, replace(RECIPE, supervised_weight=0.5), Blocks(labelled=False)) == plain
-
-
-def test_trainer_refuses_the_supervised_loss_for_another_model(tmp_path: Path) -> None:
-    network = calibrated(small_relu_net(tmp_path / "m.onnx"))
-    recipe = replace(RECIPE, supervised_weight=0.5)
-    with pytest.raises(DataError, match="for yolox only"):
-        Trainer(network, copy.deepcopy(network), Blocks(), recipe, tmp_path / "checkpoint.pt")
