@@ -226,7 +226,7 @@ class Trainer:
                 wanted, wanted_features = _in_float32(self._teacher.heads_and_features(pictures))
             got, features = _in_float32(student(pictures))
         loss = distillation_loss(self._network.graph.heads, got, wanted)
-        if self._recipe.feature_weight:
+        if self._recipe.feature_weight and features:
             loss = loss + self._recipe.feature_weight * feature_loss(features, wanted_features)
         labelled = [position for position, known in enumerate(batch.labelled) if known]
         if self._supervision is not None and labelled:

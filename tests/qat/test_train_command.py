@@ -21,6 +21,7 @@ from edgeagent.cli import main
 from edgeagent.detector import load_detector
 from edgeagent.model_description import describe_model
 from edgeagent.qat.baseline import loses_little
+from tests.qat.detectors import BINS, yolov8_like
 from tests.qat.models import SIZE, small_yolox
 from tests.small_disk import on_small_disk
 
@@ -231,6 +232,27 @@ def test_labels_join_the_training_and_the_record(data: Path, tmp_path: Path) -> 
     assert recipe["labelled_pictures"] == 8
     assert recipe["supervised_weight"] > 0
     assert "labels" in recipe["method"]
+
+
+def test_labels_train_a_yolov8_too(data: Path, tmp_path: Path) -> None:
+    description = yaml.safe_load((data / "small.yaml").read_text(encoding="utf-8"))
+    description["decoder"] = {"family": "yolov8", "strides": [8, 16], "reg_max": BINS}
+    model, described = yolov8_like(tmp_path / "m.onnx"), tmp_path / "m.yaml"
+    described.write_text(yaml.safe_dump(description), encoding="utf-8")
+    out = tmp_path / "bundle"
+    done = train(data, out, "--model", str(model), "--labels", str(data / "labels"))
+    assert done.returncode == 0, done.stderr
+    bundle = open_bundle(out)
+    assert bundle.manifest.evidence.recipe["labelled_pictures"] == 8
+    assert "labels" in bundle.manifest.evidence.recipe["method"]
+    steps = TRAINING.read(bundle)
+    assert steps is not None
+    without = tmp_path / "without"
+    assert train(data, without, "--model", str(model)).returncode == 0
+    plain = TRAINING.read(open_bundle(without))
+    assert plain is not None
+    assert len(steps) == len(plain) == STEPS
+    assert steps[0].loss > plain[0].loss
 
 
 def test_a_bundle_is_replaced_only_when_asked(data: Path, tmp_path: Path) -> None:
