@@ -206,7 +206,7 @@ def test_pictures_do_not_disturb_each_other(bins: int) -> None:
 
 def test_bins_split_a_distance_between_its_neighbours() -> None:
     heads = [tensor.requires_grad_() for tensor in heads_of(1, 8, seed=3)]
-    target = torch.tensor([[0, 30.0, 30.0, 66.0, 66.0]])  # seen from (48, 48): 18 pixels on each side
+    target = torch.tensor([[0, 30.0, 30.0, 66.0, 66.0]])
     heads[2].data[..., 3, 3] = -20.0  # centre (56, 56) of stride 16: 26, 26, 10, 10
     heads[2].data.view(4, 8, 8, 8)[:, [0, 1, 2], 3, 3] = 0.0
     task_aligned_loss(SCALES, heads, [target]).backward()  # type: ignore[no-untyped-call]
