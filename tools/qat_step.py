@@ -16,11 +16,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from edgeagent.qat.calibration import observe, set_ranges
-from edgeagent.qat.distillation import distillation_loss
-from edgeagent.qat.graph import read_graph
-from edgeagent.qat.grid import PIXELS, plan_grids
-from edgeagent.qat.network import Mode, Network
+from edgeagent.qat.graph.graph import read_graph
+from edgeagent.qat.grid.grid import PIXELS, plan_grids
+from edgeagent.qat.network.network import Mode, Network
+from edgeagent.qat.ptq.calibration import observe, set_ranges
+from edgeagent.qat.training.distillation import distillation_loss
 
 WARM_UP = 2
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from edgeagent.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from edgeagent.qat.edgetpu_lint import EdgeTpuReport
-    from edgeagent.qat.finding import Finding
+    from edgeagent.qat.lint.edgetpu_lint import EdgeTpuReport
+    from edgeagent.qat.lint.finding import Finding
 
 DESCRIPTION = """\
 Check an artefact against the rules of a target that is not here: an ONNX file against TensorRT's explicit
@@ -55,10 +55,10 @@ def run_lint(arguments: argparse.Namespace) -> int:
 
 def _lint(path: Path) -> dict[str, Any]:
     if path.suffix == ".onnx":
-        from edgeagent.qat.tensorrt_lint import lint_tensorrt_file
+        from edgeagent.qat.lint.tensorrt_lint import lint_tensorrt_file
 
         return {"file": str(path), "target": "tensorrt", "findings": _plain(lint_tensorrt_file(path))}
-    from edgeagent.qat.edgetpu_lint import lint_edgetpu
+    from edgeagent.qat.lint.edgetpu_lint import lint_edgetpu
 
     return {"file": str(path), "target": "edgetpu", **_predicted(lint_edgetpu(path))}
 

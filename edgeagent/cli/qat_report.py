@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.latency and arguments.float_model is None:
         raise ConfigurationError("--latency compares with the float reference: give --float-model")
     try:
-        from edgeagent.qat.report import Request, make_report, report_html, report_json
+        from edgeagent.qat.report.report import Request, make_report, report_html, report_json
     except ImportError as error:
         raise ConfigurationError(
             f"a report needs more packages ({error}); pip install 'edgeagent[qat]'"

@@ -18,14 +18,14 @@ from edgeagent.bundle.manifest import GridName, InputSpec, Measurement
 from edgeagent.bundle.writing import write_bundle
 from edgeagent.errors import DataError
 from edgeagent.qat.card import card_text
-from edgeagent.qat.exports import export_reference
+from edgeagent.qat.export.exports import export_reference
 from edgeagent.qat.factory import Product
 from edgeagent.qat.golden_boxes import find_boxes
-from edgeagent.qat.layer_parity import compare_layers
-from edgeagent.qat.parity import float_outputs, reference_outputs, tolerance, worst_difference
-from edgeagent.qat.pictures import pictures_hash
+from edgeagent.qat.parity.layer_parity import compare_layers
+from edgeagent.qat.parity.outputs import float_outputs, reference_outputs, tolerance, worst_difference
 from edgeagent.qat.recipe_file import BundleRecipe
-from edgeagent.qat.training_run import START, Source
+from edgeagent.qat.training.pictures import pictures_hash
+from edgeagent.qat.training.run import START, Source
 
 GOLDEN_OUTPUTS = "golden/outputs.npz"
 PARITY_PICTURES = 4  # of the calibration, where no golden ones are given

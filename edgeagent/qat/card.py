@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgeagent.bundle.manifest import Measurement, ModelDescription
-from edgeagent.qat.exports import Exported
+from edgeagent.qat.export.exports import Exported
 
 
 def card_text(

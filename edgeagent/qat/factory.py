@@ -20,22 +20,22 @@ from pathlib import Path
 
 from edgeagent.bundle.evidence import Sensitivity, TrainingPoint
 from edgeagent.errors import DataError
-from edgeagent.qat.activation_swap import swap_activations
-from edgeagent.qat.baseline import find_baseline, loses_little
-from edgeagent.qat.exports import FORMATS, Exported, export, export_reference
-from edgeagent.qat.focus import fold_focus
-from edgeagent.qat.graph import Graph, read_graph
-from edgeagent.qat.grid import Preset
-from edgeagent.qat.heads import check_heads, describe_cut
+from edgeagent.qat.export.exports import FORMATS, Exported, export, export_reference
+from edgeagent.qat.graph.activation_swap import swap_activations
+from edgeagent.qat.graph.focus import fold_focus
+from edgeagent.qat.graph.graph import Graph, read_graph
+from edgeagent.qat.graph.heads import check_heads, describe_cut
+from edgeagent.qat.grid.grid import Preset
 from edgeagent.qat.measuring import Measuring, State
-from edgeagent.qat.network import Network
-from edgeagent.qat.pictures import hold_out
-from edgeagent.qat.processes import Processes
-from edgeagent.qat.recipe import Recipe
+from edgeagent.qat.mixed.selective import Selective, loses_little_in
+from edgeagent.qat.network.network import Network
+from edgeagent.qat.ptq.baseline import find_baseline, loses_little
 from edgeagent.qat.recipe_file import BundleRecipe
-from edgeagent.qat.selective import Selective, loses_little_in
 from edgeagent.qat.train_view import View
-from edgeagent.qat.training_run import START, Run, Source, with_weights
+from edgeagent.qat.training.pictures import hold_out
+from edgeagent.qat.training.processes import Processes
+from edgeagent.qat.training.recipe import Recipe
+from edgeagent.qat.training.run import START, Run, Source, with_weights
 from edgeagent.runtime.loading import READERS, available_engines
 
 POINTS = 500  # of a loss curve that are kept

@@ -9,7 +9,7 @@ from edgeagent.bundle.evidence import PictureBoxes
 from edgeagent.bundle.manifest import ModelDescription
 from edgeagent.camera.picture import read_picture
 from edgeagent.detector import Detector, load_detector
-from edgeagent.qat.exports import Exported
+from edgeagent.qat.export.exports import Exported
 
 SCORE_THRESHOLD = 0.3
 IOU_THRESHOLD = 0.5

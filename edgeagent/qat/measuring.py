@@ -1,7 +1,7 @@
 """Accuracy of everything that a factory makes on the way, through one evaluator.
 
 Artefacts are measured in the engine that reads them, by the detector that serves; the network itself through
-:mod:`edgeagent.qat.simulated_engine`.
+:mod:`edgeagent.qat.network.simulated_engine`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate
 from edgeagent.accuracy.yolo_labels import LabelledPictures
 from edgeagent.bundle.manifest import Measurement, ModelDescription
 from edgeagent.detector import Detector, build_detector, load_detector
-from edgeagent.qat.exports import Exported, roles
-from edgeagent.qat.network import Network
-from edgeagent.qat.simulated_engine import SimulatedEngine
+from edgeagent.qat.export.exports import Exported, roles
+from edgeagent.qat.network.network import Network
+from edgeagent.qat.network.simulated_engine import SimulatedEngine
 from edgeagent.qat.train_view import View
 
 State = Literal["float", "ptq", "qat"]

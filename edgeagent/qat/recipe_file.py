@@ -19,9 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from edgeagent.bundle.yaml_model import load_model
 from edgeagent.errors import ConfigurationError
-from edgeagent.qat.activation_swap import Activation
-from edgeagent.qat.exports import FORMATS
-from edgeagent.qat.recipe import Count, Recipe, Share
+from edgeagent.qat.export.exports import FORMATS
+from edgeagent.qat.graph.activation_swap import Activation
+from edgeagent.qat.training.recipe import Count, Recipe, Share
 
 Seed = Annotated[int, Field(ge=0)]
 
@@ -46,7 +46,7 @@ class BundleRecipe(BaseModel):
     Attributes:
         training: settings of each training run; its seed is that of the artefacts.
         seeds: further seeds that are trained, exported and measured, to tell how much luck there is in it.
-        formats: artefacts to export, see :data:`edgeagent.qat.exports.FORMATS`.
+        formats: artefacts to export, see :data:`edgeagent.qat.export.exports.FORMATS`.
         tolerance: mAP50-95 that calibration alone may lose before anything is trained.
         heads: tensors or nodes where the integer part ends; empty: found automatically.
         activation: function to exchange SiLU for before anything else.

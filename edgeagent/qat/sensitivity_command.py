@@ -1,4 +1,4 @@
-"""What ``edgeagent qat sensitivity`` shows and writes around :mod:`edgeagent.qat.sensitivity`."""
+"""What ``edgeagent qat sensitivity`` shows and writes around :mod:`edgeagent.qat.mixed.sensitivity`."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from edgeagent.bundle.manifest import ModelDescription
 from edgeagent.detector import load_detector
 from edgeagent.errors import ConfigurationError
 from edgeagent.model_description import describe_model
-from edgeagent.qat.calibration import observe, set_ranges
-from edgeagent.qat.exports import export
-from edgeagent.qat.graph import read_graph
-from edgeagent.qat.held_out import HeldOut
-from edgeagent.qat.importance import observe_weighted
-from edgeagent.qat.mixed import find_units
-from edgeagent.qat.network import Network
-from edgeagent.qat.pictures import Fitted, find_pictures
-from edgeagent.qat.selection import Selection, select
-from edgeagent.qat.sensitivity import Judge, Sensitivity, by_predicted_error, measure_sensitivity
-from edgeagent.qat.training_run import plan_for
-from edgeagent.qat.work_file import write_whole
+from edgeagent.qat.export.exports import export
+from edgeagent.qat.graph.graph import read_graph
+from edgeagent.qat.mixed.mixed import find_units
+from edgeagent.qat.mixed.selection import Selection, select
+from edgeagent.qat.mixed.sensitivity import Judge, Sensitivity, by_predicted_error, measure_sensitivity
+from edgeagent.qat.network.network import Network
+from edgeagent.qat.ptq.calibration import observe, set_ranges
+from edgeagent.qat.ptq.importance import observe_weighted
+from edgeagent.qat.training.held_out import HeldOut
+from edgeagent.qat.training.pictures import Fitted, find_pictures
+from edgeagent.qat.training.run import plan_for
+from edgeagent.qat.training.work_file import write_whole
 
 CALIBRATION_PICTURES = 64
 BATCH = 8

@@ -13,16 +13,16 @@ from edgeagent.accuracy.yolo_labels import LabelledPictures, Labels
 from edgeagent.errors import ConfigurationError
 from edgeagent.model_description import describe_model
 from edgeagent.qat.bundling import write_product
-from edgeagent.qat.exports import FORMATS
+from edgeagent.qat.export.exports import FORMATS
 from edgeagent.qat.factory import Factory
-from edgeagent.qat.labelled import find_labels
 from edgeagent.qat.measuring import Measuring
-from edgeagent.qat.pictures import find_pictures
-from edgeagent.qat.processes import joined_processes
 from edgeagent.qat.recipe_file import Budget, BundleRecipe, load_recipe
-from edgeagent.qat.supervised import check_family
 from edgeagent.qat.train_view import View
-from edgeagent.qat.training_run import Source
+from edgeagent.qat.training.labelled import find_labels
+from edgeagent.qat.training.pictures import find_pictures
+from edgeagent.qat.training.processes import joined_processes
+from edgeagent.qat.training.run import Source
+from edgeagent.qat.training.supervised import check_family
 
 CALIBRATION_PICTURES = 128
 SUPERVISED_WEIGHT = 0.5  # of the supervised loss beside the teacher's, where a recipe does not say

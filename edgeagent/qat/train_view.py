@@ -11,8 +11,8 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from edgeagent.bundle.manifest import Measurement
-from edgeagent.qat.exports import Exported
-from edgeagent.qat.training import Progress
+from edgeagent.qat.export.exports import Exported
+from edgeagent.qat.training.trainer import Progress
 
 SMOOTHED = 20  # steps
 

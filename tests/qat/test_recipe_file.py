@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edgeagent.errors import ConfigurationError
-from edgeagent.qat.recipe import Recipe
 from edgeagent.qat.recipe_file import BundleRecipe, load_recipe
+from edgeagent.qat.training.recipe import Recipe
 
 
 def written(folder: Path, text: str) -> Path:

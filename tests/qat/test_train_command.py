@@ -20,7 +20,7 @@ from edgeagent.camera.picture import read_picture
 from edgeagent.cli import main
 from edgeagent.detector import load_detector
 from edgeagent.model_description import describe_model
-from edgeagent.qat.baseline import loses_little
+from edgeagent.qat.ptq.baseline import loses_little
 from tests.qat.detectors import BINS, yolov8_like
 from tests.qat.models import SIZE, small_yolox
 from tests.small_disk import on_small_disk

@@ -1,0 +1,67 @@
+"""A TFLite artefact that takes the picture as uint8.
+
+The graph stays as it is; one QUANTIZE operator in front of it turns pixels into int8 codes on the same grid,
+which flips the highest bit of each. A camera's picture then goes in without being touched.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+from edgeagent.errors import DataError
+from edgeagent.qat.export.tflite_export import export_tflite
+from edgeagent.qat.network.network import Network
+from edgeagent.qat.training.work_file import write_whole
+
+OFFSET = 128  # from int8 to uint8 codes
+
+
+def export_tflite_uint8(network: Network, path: Path) -> None:
+    """Write the network as :func:`~edgeagent.qat.export.tflite_export.export_tflite`, with a uint8 input.
+
+    Raises:
+        ConfigurationError, DataError, EdgeagentError: see there.
+    """
+    export_tflite(network, path)
+    write_whole(path, with_uint8_input(path.read_bytes()))
+
+
+def with_uint8_input(content: bytes) -> bytes:
+    """Return a TFLite model whose int8 input has become uint8.
+
+    Raises:
+        DataError: its input is not one int8 tensor with a grid.
+    """
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    graph = model.subgraphs[0]
+    codes = graph.tensors[graph.inputs[0]]
+    if len(graph.inputs) != 1 or codes.type != schema.TensorType.INT8 or codes.quantization is None:
+        raise DataError(
+            "the model's input is not one int8 tensor with a grid; export it with --format tflite"
+        )
+    pixels = copy.deepcopy(codes)
+    pixels.type, pixels.name = schema.TensorType.UINT8, b"picture"
+    pixels.quantization.zeroPoint = [int(zero) + OFFSET for zero in codes.quantization.zeroPoint]
+    index, inner = len(graph.tensors), int(graph.inputs[0])
+    graph.tensors.append(pixels)
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.QUANTIZE
+    code.version = 1
+    model.operatorCodes.append(code)
+    operator = schema.OperatorT()
+    operator.opcodeIndex = len(model.operatorCodes) - 1
+    operator.inputs, operator.outputs = [index], [inner]
+    operator.builtinOptionsType = schema.BuiltinOptions.QuantizeOptions
+    operator.builtinOptions = schema.QuantizeOptionsT()
+    graph.operators.insert(0, operator)
+    graph.inputs = [index]
+    for signature in model.signatureDefs or []:
+        for tensor in signature.inputs:
+            tensor.tensorIndex = index
+    builder = flatbuffers.Builder(len(content) + 1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())

@@ -1,0 +1,1 @@
+"""The float ONNX graph: read, brought to one normal form, cut at its heads."""

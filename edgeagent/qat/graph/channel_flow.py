@@ -1,0 +1,138 @@
+"""What becomes of a head's channels behind the cut, followed through operators that only move values.
+
+A tensor of raw predictions is reshaped, transposed and concatenated with others before its scores pass a
+sigmoid and its boxes are decoded. The channels that reach a Sigmoid are logits; where only some of them
+do, the head predicts boxes and scores together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from edgeagent.qat.graph.draft import Draft
+from edgeagent.qat.graph.node import Node, Shape
+
+
+@dataclass(frozen=True)
+class Use:
+    """An operator that reads some of a head's channels.
+
+    Attributes:
+        first: channel of the head.
+        last: the one after the last channel.
+        operator: that computes with them.
+    """
+
+    first: int
+    last: int
+    operator: str
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Channels ``first`` to ``last`` of the head, in a tensor from index ``start`` of an axis on."""
+
+    tensor: str
+    axis: int
+    start: int
+    first: int
+    last: int
+
+
+class ChannelFlow:
+    """Follows channels through a draft."""
+
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self._readers = draft.readers()
+
+    def uses(self, tensor: str) -> list[Use]:
+        """Return what computes with the channels of a tensor (1, channels, h, w), in their order."""
+        channels = self._draft.shape(tensor)[1]
+        found: list[Use] = []
+        places = [_Place(tensor, 1, 0, 0, channels)]
+        while places:
+            place = places.pop()
+            for node in self._readers[place.tensor]:
+                moved = list(self._moved(node, place))
+                places += moved
+                if not moved and not self._drops(node):
+                    found.append(Use(place.first, place.last, node.operator))
+        return sorted(set(found), key=lambda use: (use.first, use.last, use.operator))
+
+    def logits(self, tensor: str) -> list[bool]:
+        """Return for each channel of a tensor whether it passes a sigmoid next."""
+        result = [False] * self._draft.shape(tensor)[1]
+        for use in self.uses(tensor):
+            if use.operator == "Sigmoid":
+                result[use.first : use.last] = [True] * (use.last - use.first)
+        return result
+
+    def _drops(self, node: Node) -> bool:
+        """Return whether a node that gives none of some channels merely leaves them out."""
+        return node.operator in ("Split", "Slice") and node.name not in self._draft.problems
+
+    def _moved(self, node: Node, place: _Place) -> Iterator[_Place]:
+        shape = self._draft.shape(place.tensor)
+        out = self._draft.shape(node.outputs[0])
+        attributes = node.attributes
+        if node.name in self._draft.problems:
+            return
+        if node.operator == "Reshape":
+            axis = _same_axis(shape, place.axis, out)
+            if axis is not None:
+                yield _Place(node.outputs[0], axis, place.start, place.first, place.last)
+        elif node.operator == "Transpose":
+            axis = list(attributes["perm"]).index(place.axis)
+            yield _Place(node.outputs[0], axis, place.start, place.first, place.last)
+        elif node.operator == "Concat":
+            before = 0
+            for name in node.inputs:
+                if name == place.tensor:
+                    break
+                before += self._draft.shape(name)[attributes["axis"]]
+            shift = before if attributes["axis"] == place.axis else 0
+            yield _Place(node.outputs[0], place.axis, place.start + shift, place.first, place.last)
+        elif node.operator == "Split":
+            yield from self._split(node, place)
+        elif node.operator == "Slice":
+            yield from self._sliced(node, place)
+
+    def _split(self, node: Node, place: _Place) -> Iterator[_Place]:
+        start = 0
+        for output, size in zip(node.outputs, self._draft.constants[node.inputs[1]], strict=True):
+            end = start + int(size)
+            yield from _part(place, output, start, end, node.attributes["axis"] == place.axis)
+            start = end
+
+    def _sliced(self, node: Node, place: _Place) -> Iterator[_Place]:
+        starts, ends, axes, steps = (self._draft.constants[name] for name in node.inputs[1:])
+        for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+            if axis == place.axis:
+                if step == 1:
+                    yield from _part(place, node.outputs[0], int(start), int(end), True)
+                return
+        yield _Place(node.outputs[0], place.axis, place.start, place.first, place.last)
+
+
+def _part(place: _Place, output: str, start: int, end: int, cuts: bool) -> Iterator[_Place]:
+    """What indices ``start`` to ``end`` of the axis hold of a place, as a place of the output."""
+    if not cuts:
+        yield _Place(output, place.axis, place.start, place.first, place.last)
+        return
+    low = max(start, place.start)
+    high = min(end, place.start + place.last - place.first)
+    if low < high:
+        first = place.first + low - place.start
+        yield _Place(output, place.axis, low - start, first, first + high - low)
+
+
+def _same_axis(shape: Shape, axis: int, out: Shape) -> int | None:
+    """Return the axis of a reshaped tensor that is this axis of it, None when it was cut up or merged."""
+    before = math.prod(shape[:axis])
+    for position, size in enumerate(out):
+        if size == shape[axis] and math.prod(out[:position]) == before:
+            return position
+    return None

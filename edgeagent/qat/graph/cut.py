@@ -1,0 +1,125 @@
+"""Where the integer graph ends: at the raw predictions.
+
+Without names from the user these are the *terminal convolutions*, those from which no other convolution
+is reachable. A convolution that only computes the expectation of a distribution (its weights are 0, 1, 2,
+...: the decoding of distribution focal loss) is decoding, and does not count.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgeagent.errors import DataError
+from edgeagent.qat.graph.channel_flow import ChannelFlow
+from edgeagent.qat.graph.draft import Draft
+from edgeagent.qat.graph.node import Constant, Node
+from edgeagent.qat.graph.split_heads import split_head
+
+CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
+CLOSE_MATCHES = 5
+
+
+@dataclass(frozen=True)
+class End:
+    """A tensor at which the integer graph ends, and whether a sigmoid comes next."""
+
+    tensor: str
+    logits: bool
+
+
+def terminal_convolutions(draft: Draft) -> list[str]:
+    """Return the outputs of the terminal convolutions, in the order of the graph."""
+    leads_to_convolution: set[str] = set()
+    terminal = []
+    for node in reversed(draft.nodes):
+        below = any(name in leads_to_convolution for name in node.outputs)
+        counts = node.operator in CONVOLUTIONS and not _decodes(node, draft)
+        if counts and not below:
+            terminal.append(node.outputs[0])
+        if below or counts:
+            leads_to_convolution.update(node.inputs)
+    return terminal[::-1]
+
+
+def named_ends(draft: Draft, names: Sequence[str]) -> list[str]:
+    """Return the tensors that the user named, directly or by the node that writes them.
+
+    Raises:
+        DataError: a name is unknown, or its tensor cannot be an end.
+    """
+    writers = {name: node for node in draft.nodes for name in node.outputs}
+    nodes = {node.name: node for node in draft.nodes}
+    found = []
+    for name in names:
+        tensor = draft.resolve(nodes[name].outputs[0] if name in nodes and name not in writers else name)
+        if tensor not in writers:
+            known = [*writers, *nodes, *draft.aliases]
+            close = difflib.get_close_matches(name, known, CLOSE_MATCHES, cutoff=0.5)
+            hint = f"; close are {', '.join(close)}" if close else ""
+            raise DataError(f"head {name}: the graph computes no tensor and has no node of this name{hint}")
+        if writers[tensor].operator == "Sigmoid":
+            raise DataError(
+                f"head {name} is behind its sigmoid, which decoding computes; name the tensor before it: "
+                f"{writers[tensor].inputs[0]}"
+            )
+        if len(draft.shape(tensor)) != 4:
+            raise DataError(
+                f"head {name} has the shape {draft.shape(tensor)}; a head is (1, channels, height, "
+                "width), so name "
+                "the tensor before it is reshaped"
+            )
+        found.append(tensor)
+    return list(dict.fromkeys(found))
+
+
+def separate_ends(draft: Draft, tensors: Sequence[str]) -> list[End]:
+    """Return the ends, with heads that predict boxes and scores together split in the draft.
+
+    Raises:
+        DataError: a head predicts boxes and scores together, and is no convolution that can be split.
+    """
+    ends = []
+    for tensor in tensors:
+        logits = ChannelFlow(draft).logits(tensor)
+        if len(set(logits)) == 1:
+            ends.append(End(tensor, logits[0]))
+            continue
+        parts = split_head(draft, tensor, logits)
+        if parts is None:
+            raise DataError(
+                f"boxes and scores would share the tensor {tensor} and one 8-bit grid, which costs the "
+                "scores their "
+                f"resolution; cut before they are joined: {', '.join(_before(draft, tensor))}"
+            )
+        firsts = np.flatnonzero(np.diff(logits, prepend=not logits[0]))
+        ends += [End(part, logits[first]) for part, first in zip(parts, firsts, strict=True)]
+    return ends
+
+
+def needed(nodes: Sequence[Node], tensors: set[str]) -> list[Node]:
+    """Return the nodes that the given tensors depend on, in order."""
+    wanted = set(tensors)
+    kept = []
+    for node in reversed(nodes):
+        if wanted.intersection(node.outputs):
+            wanted.update(node.inputs)
+            kept.append(node)
+    return kept[::-1]
+
+
+def _before(draft: Draft, tensor: str) -> list[str]:
+    writer = next(node for node in draft.nodes if tensor in node.outputs)
+    return [name for name in writer.inputs if name and name not in draft.constants]
+
+
+def _decodes(node: Node, draft: Draft) -> bool:
+    """Return whether a convolution is the expectation over evenly spaced bins."""
+    weight: Constant | None = draft.constants.get(node.inputs[1])
+    if weight is None or weight.ndim != 4 or len(weight) != 1 or weight[0, 0].size != 1 or weight.size < 4:
+        return False
+    steps = np.diff(weight.ravel())
+    return bool(steps[0] != 0 and np.allclose(steps, steps[0], rtol=1e-4))

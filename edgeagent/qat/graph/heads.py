@@ -1,0 +1,90 @@
+"""What the heads of a graph predict, told to the user and checked against the model's description."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from edgeagent.bundle.manifest import DecoderSpec, ModelDescription, Role
+from edgeagent.errors import DataError
+from edgeagent.qat.graph.graph import Graph, Head
+
+SIDES = 4  # of a box
+
+
+def stride(head: Head, graph: Graph) -> int:
+    """Return the input pixels per cell of a head."""
+    return graph.input_shape[2] // head.shape[2]
+
+
+def role(head: Head, graph: Graph) -> Role:
+    """Return what a head predicts.
+
+    What passes no sigmoid is a box. Of two heads of one stride that do, the one of a single channel is
+    objectness.
+    """
+    if not head.logits:
+        return "box"
+    scores = [other for other in graph.heads if other.logits and stride(other, graph) == stride(head, graph)]
+    return "objectness" if head.shape[1] == 1 and len(scores) > 1 else "classes"
+
+
+def describe_cut(graph: Graph) -> list[str]:
+    """Return one line for each head, and one for what stays float behind them."""
+    lines = []
+    for head in graph.heads:
+        _, channels, height, width = head.shape
+        shape = f"{channels} x {height} x {width}, stride {stride(head, graph)}"
+        lines.append(f"{head.tensor}: {role(head, graph)}, {shape}")
+    counts = Counter(graph.after)
+    behind = ", ".join(f"{number} {name}" for name, number in sorted(counts.items())) or "nothing"
+    lines.append(f"behind them, in float and not part of the artefacts: {behind}")
+    return lines
+
+
+def check_heads(graph: Graph, description: ModelDescription) -> None:
+    """Make sure that the heads are those that the description's decoder reads.
+
+    Raises:
+        DataError: they are not; says which head, and what was expected.
+    """
+    decoder = description.decoder
+    if decoder.family == "ssd":
+        return
+    wanted = ["box", "classes", *(["objectness"] if decoder.family == "yolox" else [])]
+    strides = sorted({stride(head, graph) for head in graph.heads})
+    if strides != sorted(decoder.strides):
+        raise DataError(
+            f"the heads have strides {strides}, the description says {sorted(decoder.strides)}; correct the "
+            f"description, or name other heads ({_listed(graph)})"
+        )
+    for size in strides:
+        heads = [head for head in graph.heads if stride(head, graph) == size]
+        roles = sorted(role(head, graph) for head in heads)
+        if roles != wanted:
+            raise DataError(
+                f"a decoder of the family {decoder.family} reads {', '.join(wanted)} at each "
+                f"stride; at stride {size} there are {', '.join(roles)} ({_listed(graph)}); correct the "
+                "family in the description, or name the heads"
+            )
+        for head in heads:
+            _check_channels(head, role(head, graph), decoder, len(description.labels))
+
+
+def _check_channels(head: Head, kind: Role, decoder: DecoderSpec, labels: int) -> None:
+    channels = head.shape[1]
+    if kind == "classes" and channels != labels:
+        raise DataError(
+            f"head {head.tensor} predicts {channels} classes, the description lists {labels} labels; "
+            "correct the labels"
+        )
+    bins = {1, decoder.reg_max} if decoder.family == "yolov8" else {1}
+    if kind == "box" and channels not in {SIDES * number for number in bins}:
+        expected = " or ".join(str(SIDES * number) for number in sorted(bins))
+        raise DataError(
+            f"head {head.tensor} gives {channels} numbers for a box, the decoder {decoder.family} expects "
+            f"{expected}; correct reg_max or the family in the description"
+        )
+
+
+def _listed(graph: Graph) -> str:
+    return ", ".join(f"{head.tensor} {head.shape[1:]}" for head in graph.heads)

@@ -1,0 +1,63 @@
+"""Maxima and means over windows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from edgeagent.qat.graph.node import Constant, Node
+from edgeagent.qat.graph.operators.function import Builder, Function, plain
+
+
+def _max_pool(node: Node, constants: Mapping[str, Constant]) -> Function:
+    kernel, stride, dilation, pads, ceil = _window(node)
+    if pads[:2] == pads[2:] and all(2 * pad <= size for pad, size in zip(pads, kernel, strict=False)):
+        half = tuple(pads[:2])
+        return lambda x: functional.max_pool2d(x, kernel, stride, half, dilation, ceil_mode=ceil)
+    around = _around(pads)
+    return lambda x: functional.max_pool2d(
+        functional.pad(x, around, value=float("-inf")), kernel, stride, 0, dilation, ceil_mode=ceil
+    )
+
+
+def _average_pool(node: Node, constants: Mapping[str, Constant]) -> Function:
+    kernel, stride, _, pads, ceil = _window(node)
+    count_pads = bool(node.attributes["count_include_pad"])
+    if pads[:2] == pads[2:] and all(2 * pad <= size for pad, size in zip(pads, kernel, strict=False)):
+        half = tuple(pads[:2])
+        return lambda x: functional.avg_pool2d(x, kernel, stride, half, ceil, count_pads)
+    around = _around(pads)
+
+    def average(x: Tensor) -> Tensor:
+        total = functional.avg_pool2d(functional.pad(x, around), kernel, stride, 0, ceil)
+        if count_pads:
+            return total
+        share = functional.avg_pool2d(
+            functional.pad(torch.ones_like(x[:1, :1]), around), kernel, stride, 0, ceil
+        )
+        return total / share
+
+    return average
+
+
+def _window(node: Node) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], Sequence[int], bool]:
+    """Kernel, stride, dilation, pads (top, left, bottom, right), and whether a last window may hang over."""
+    options = node.attributes
+    sizes = (tuple(options.get(name, (1, 1))) for name in ("kernel_shape", "strides", "dilations"))
+    kernel, stride, dilation = sizes
+    return kernel, stride, dilation, options["pads"], bool(options["ceil_mode"])
+
+
+def _around(pads: Sequence[int]) -> tuple[int, ...]:
+    top, left, bottom, right = pads
+    return left, right, top, bottom
+
+
+POOLING: dict[str, Builder] = {
+    "AveragePool": _average_pool,
+    "GlobalAveragePool": plain(lambda x: x.mean((2, 3), keepdim=True)),
+    "MaxPool": _max_pool,
+}

@@ -1,0 +1,1 @@
+"""Which tensors have a quantization grid, and which share one, under each preset."""

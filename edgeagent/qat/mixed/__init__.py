@@ -1,0 +1,1 @@
+"""Networks with some layers in float: which layers cost most, and which to leave out."""

@@ -1,0 +1,59 @@
+"""The network itself behind the engine protocol, so that what is trained is measured as what serves is.
+
+Its numbers are *simulated*: real arithmetic on rounded values. An artefact in its engine may round here and
+there in another way, and that difference is worth knowing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from edgeagent.qat.network.network import Network
+from edgeagent.runtime.engine import Array, EngineFacts, TensorSpec, check_buffers
+
+
+class SimulatedEngine:
+    """A network in its present modes, from (1, 3, h, w) float32, normalized, to float32 heads."""
+
+    def __init__(self, network: Network) -> None:
+        started = time.monotonic()
+        self._network = network
+        self._device = next(network.parameters()).device
+        graph, real = network.graph, np.dtype(np.float32)
+        self._inputs = (TensorSpec(graph.input, graph.input_shape, real),)
+        self._outputs = tuple(TensorSpec(head.tensor, head.shape, real) for head in graph.heads)
+        threads = torch.get_num_threads()
+        self._facts = EngineFacts(
+            "torch", torch.__version__, "simulated", threads, time.monotonic() - started
+        )
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """See :class:`edgeagent.runtime.engine.Engine`."""
+        return self._inputs
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """See :class:`edgeagent.runtime.engine.Engine`."""
+        return self._outputs
+
+    @property
+    def facts(self) -> EngineFacts:
+        """See :class:`edgeagent.runtime.engine.Engine`."""
+        return self._facts
+
+    @torch.no_grad()
+    def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        """See :class:`edgeagent.runtime.engine.Engine`."""
+        check_buffers(self._inputs, inputs, writable=False)
+        check_buffers(self._outputs, outputs, writable=True)
+        heads = self._network(torch.from_numpy(inputs[0]).to(self._device))
+        for head, output in zip(heads, outputs, strict=True):
+            np.copyto(output, head.cpu().numpy(), casting="no")
+
+    def close(self) -> None:
+        """See :class:`edgeagent.runtime.engine.Engine`."""

@@ -1,0 +1,1 @@
+"""Whether an artefact computes, in its engine, what was trained."""

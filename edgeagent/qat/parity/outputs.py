@@ -1,0 +1,99 @@
+"""Whether an artefact computes, in its engine, what was trained.
+
+Rounding ties flip differently in every engine, and the flips grow through a hundred layers: YOLOX-nano's
+heads are 2 to 4 steps off on average between two exact engines, 9 where 8-bit sums saturate. So outputs are
+compared by their mean difference, in steps of their grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from edgeagent.bundle.golden import Golden, compare
+from edgeagent.bundle.manifest import InputSpec
+from edgeagent.camera.picture import read_picture
+from edgeagent.errors import DataError
+from edgeagent.qat.export.exports import Exported
+from edgeagent.qat.graph.graph import Head
+from edgeagent.qat.network.fake_quantize import ActivationGrid
+from edgeagent.qat.network.kernels import HIGHEST
+from edgeagent.qat.network.network import Network
+from edgeagent.qat.training.pictures import fit, normalized
+from edgeagent.runtime.loading import load_engine
+from edgeagent.vision.letterbox import Preprocessor
+
+FloatArray = npt.NDArray[np.float32]
+
+LIMIT = 6.0
+MARGIN = 1.5
+
+
+@torch.no_grad()
+def reference_outputs(network: Network, spec: InputSpec, pictures: Sequence[Path]) -> Golden:
+    """Return what the trained network answers to pictures, with the steps of its output grids."""
+    network.set_mode("quantize")
+    answers = [network(normalized(fit(read_picture(path), spec), spec)[None]) for path in pictures]
+    heads = zip(network.graph.heads, zip(*answers, strict=True), strict=True)
+    steps = tuple(_step(network, head, values) for head, values in heads)
+    return Golden(tuple(tuple(head.numpy() for head in heads) for heads in answers), steps)
+
+
+def float_outputs(network: Network, spec: InputSpec, pictures: Sequence[Path], steps: Golden) -> Golden:
+    """Return what the float model that the network started from answers, in the steps of ``steps``."""
+    original = Network(network.graph, network.plan)
+    original.set_mode("float")
+    with torch.no_grad():
+        answers = [original(normalized(fit(read_picture(path), spec), spec)[None]) for path in pictures]
+    return Golden(tuple(tuple(head.numpy() for head in heads) for heads in answers), steps.steps)
+
+
+def _step(network: Network, head: Head, answers: Sequence[Tensor]) -> float:
+    """The step of a head's grid; of a float head, 1/255 of the range of its answers."""
+    index = network.plan.of.get(head.tensor)
+    if index is not None:
+        return float(cast(ActivationGrid, network.grids[index]).quantization()[0])
+    low, high = (
+        min(float(answer.min()) for answer in answers),
+        max(float(answer.max()) for answer in answers),
+    )
+    return max(high - low, 1e-6) / HIGHEST
+
+
+def worst_difference(artefact: Exported, spec: InputSpec, pictures: Sequence[Path], golden: Golden) -> float:
+    """Return by how many steps the worst output on the worst picture differs on average.
+
+    Raises:
+        DataError: it is more than :data:`LIMIT`: the artefact does not compute what was trained.
+    """
+    worst = 0.0
+    for path, reference in zip(pictures, golden.outputs, strict=True):
+        worst = max(worst, *compare(reference, _outputs(artefact, spec, path), golden.steps))
+        if worst > LIMIT:
+            raise DataError(
+                f"{artefact.path}: on {path} it differs from the trained network by {worst:.1f} steps on "
+                f"average (at most {LIMIT:g} are allowed); it is not what was trained"
+            )
+    return worst
+
+
+def tolerance(differences: Sequence[float]) -> float:
+    """Return what the engines of a device are allowed: the worst difference here, and half as much again."""
+    return round(max(1.0, max(differences) * MARGIN), 1)
+
+
+def _outputs(artefact: Exported, spec: InputSpec, path: Path) -> list[FloatArray]:
+    engine = load_engine(artefact.path, artefact.format, threads=1)
+    codes = engine.inputs[0].allocate()
+    outputs = [tensor.allocate() for tensor in engine.outputs]
+    Preprocessor(spec, engine.inputs[0]).write(read_picture(path), codes)
+    engine.infer([codes], outputs)
+    real = [tensor.dequantize(output) for tensor, output in zip(engine.outputs, outputs, strict=True)]
+    engine.close()
+    return real

@@ -1,0 +1,1 @@
+"""Quantization without training: calibration, equalization, corrections, and the best of them."""

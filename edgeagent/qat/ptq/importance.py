@@ -1,0 +1,66 @@
+"""What an error in a tensor costs at the heads: the diagonal of the Gauss-Newton matrix.
+
+A small error e of one value changes the distillation loss by about e^2 * (J' H J) / 2, where J is the
+derivative of the heads by that value and H the second derivative of the loss by the heads, which is diagonal
+(the loss is a sum over cells). With random signs s, the squared gradient of sum(s * sqrt(H) * heads) is that
+product on average (Hutchinson's estimator), so one backward pass a batch gives a weight for every value of
+every tensor.
+
+A rounding step that costs little where a value is saturated by what follows then weighs little, and an
+outlier on which an object depends weighs much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from edgeagent.qat.graph.graph import Head
+from edgeagent.qat.network.network import Network
+from edgeagent.qat.ptq.histogram import Observed
+from edgeagent.qat.training.distillation import distillation_loss
+
+
+def observe_weighted(network: Network, batches: Iterable[Tensor], seed: int = 0) -> dict[int, Observed]:
+    """Run float batches (b, 3, h, w) there and back; return weighted histograms by position of the grid."""
+    seen: dict[int, Observed] = {}
+    signs = torch.Generator().manual_seed(seed)
+
+    def note(index: int, tensor: Tensor, gradient: Tensor) -> None:
+        seen.setdefault(index, Observed()).add(tensor, gradient.square())
+
+    def watch(index: int, tensor: Tensor) -> None:
+        tensor.register_hook(partial(note, index, tensor))  # type: ignore[no-untyped-call]
+
+    network.set_mode("float")
+    network.set_observer(watch)
+    try:
+        for batch in batches:
+            pictures = batch.clone().requires_grad_(True)
+            torch.autograd.grad(_probe(network.graph.heads, network(pictures), signs), pictures)
+            for observed in seen.values():
+                observed.close_batch()
+    finally:
+        network.set_observer(None)
+    return seen
+
+
+def curvature(heads: Sequence[Head], values: Sequence[Tensor]) -> list[Tensor]:
+    """Return the second derivative of the distillation loss by each head value, at no error yet."""
+    teacher = [value.detach() for value in values]
+    student = [value.clone().requires_grad_(True) for value in teacher]
+    loss = distillation_loss(heads, student, teacher)
+    first = torch.autograd.grad(loss, student, create_graph=True)
+    total = torch.stack([gradient.sum() for gradient in first]).sum()
+    return [second.clamp(min=0) for second in torch.autograd.grad(total, student)]
+
+
+def _probe(heads: Sequence[Head], values: Sequence[Tensor], signs: torch.Generator) -> Tensor:
+    total = values[0].new_zeros(())
+    for value, second in zip(values, curvature(heads, values), strict=True):
+        sign = torch.randint(0, 2, value.shape, generator=signs).to(value) * 2 - 1
+        total = total + (sign * second.sqrt() * value).sum()
+    return total

@@ -1,0 +1,1 @@
+"""One page about a bundle, and the same as JSON."""

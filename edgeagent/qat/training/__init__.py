@@ -1,0 +1,1 @@
+"""Training: pictures, losses, the loop, and what a run needs around it."""

@@ -1,0 +1,74 @@
+"""The cells of anchor-free heads, as rows of tensors: what all supervised losses share."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from edgeagent.bundle.manifest import Role
+from edgeagent.errors import DataError
+from edgeagent.qat.graph.graph import Graph
+from edgeagent.qat.graph.heads import role
+
+
+@dataclass(frozen=True)
+class HeadsOfSize:
+    """Heads of one number of cells, by position among the heads of a graph.
+
+    Attributes:
+        positions: of all of them.
+        roles: what each of them predicts, in the same order.
+        stride: input pixels per cell; None where cells do not fill the input evenly.
+        found: for people.
+    """
+
+    positions: tuple[int, ...]
+    roles: tuple[Role, ...]
+    stride: int | None
+    found: str
+
+    def of(self, wanted: Role) -> int:
+        """Return the position of the head that predicts this; it must be there."""
+        return self.positions[self.roles.index(wanted)]
+
+    def refusal(self, wanted: str) -> DataError:
+        """Return the error that these heads are not what a supervised loss reads."""
+        return DataError(f"labels: heads of {self.found} are not {wanted}; train without labels")
+
+
+def heads_by_size(graph: Graph) -> list[HeadsOfSize]:
+    """Return the heads of a graph by their number of cells, in the order of the graph."""
+    sizes: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for position, head in enumerate(graph.heads):
+        sizes[head.shape[2:]].append(position)
+    _, _, height, width = graph.input_shape
+    grouped = []
+    for (rows, columns), positions in sizes.items():
+        stride = height // rows
+        whole = (rows * stride, columns * stride) == (height, width)
+        channels = ", ".join(f"{graph.heads[p].shape[1]} channels" for p in positions)
+        grouped.append(
+            HeadsOfSize(
+                tuple(positions),
+                tuple(role(graph.heads[p], graph) for p in positions),
+                stride if whole else None,
+                f"{columns}x{rows} cells ({channels})",
+            )
+        )
+    return grouped
+
+
+def corners(head: Tensor) -> Tensor:
+    """Return column and row of each cell of a head (b, channels, h, w), in row order: (h * w, 2) float32."""
+    rows, columns = head.shape[2:]
+    across, down = (torch.arange(count, device=head.device) for count in (columns, rows))
+    y, x = torch.meshgrid(down, across, indexing="ij")
+    return torch.stack([x, y], 2).reshape(-1, 2).float()
+
+
+def cell_rows(head: Tensor) -> Tensor:
+    """Return a head (b, channels, h, w) with a row for each cell: (b, h * w, channels) float32."""
+    return head.float().flatten(2).transpose(1, 2)

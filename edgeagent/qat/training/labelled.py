@@ -1,0 +1,123 @@
+"""Labels of training pictures: found, and moved with their picture into the input.
+
+Labels are in YOLO format (:mod:`edgeagent.accuracy.yolo_labels`). A picture without a label file is
+unlabelled here; one with an empty file is labelled and shows no object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+from torch.utils.data import default_collate
+
+from edgeagent.accuracy.yolo_labels import Labels, read_labels
+from edgeagent.camera.naming import printable
+from edgeagent.errors import DataError
+from edgeagent.vision.letterbox import Fit
+
+FloatArray = npt.NDArray[np.float32]
+MINIMUM_VISIBLE = 0.2  # share of a box within the picture
+MINIMUM_SIDE = 2.0  # input pixels
+
+
+class Sample(NamedTuple):
+    """One training picture.
+
+    Attributes:
+        picture: (3, height, width) float32, normalized as the network takes it.
+        boxes: (n, 5) float32: class, x1, y1, x2, y2 in input pixels.
+        labelled: whether everything in the picture is labelled; if not, ``boxes`` is empty.
+    """
+
+    picture: Tensor
+    boxes: Tensor
+    labelled: bool
+
+
+class Batch(NamedTuple):
+    """Samples of one step.
+
+    Attributes:
+        pictures: (b, 3, height, width) float32.
+        boxes: of each picture, as in :class:`Sample`.
+        labelled: of each picture.
+    """
+
+    pictures: Tensor
+    boxes: list[Tensor]
+    labelled: list[bool]
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """Join samples into a batch."""
+    pictures = default_collate([sample.picture for sample in samples])
+    return Batch(pictures, [sample.boxes for sample in samples], [sample.labelled for sample in samples])
+
+
+def find_labels(pictures: Sequence[Path], folder: Path, classes: int) -> dict[Path, Labels]:
+    """Return the labels of those pictures that have a file below ``folder``.
+
+    Args:
+        pictures: as :func:`edgeagent.qat.training.pictures.find_pictures` returns them.
+        folder: searched in depth for ``<stem of a picture>.txt``.
+        classes: number of classes of the model.
+
+    Raises:
+        DataError: the folder is missing or has no labels of these pictures, a file cannot be read,
+            or it is not clear which picture a file belongs to.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{printable(folder)}: no such folder of labels")
+    files: dict[str, list[Path]] = {}
+    for path in sorted(folder.rglob("*.txt")):
+        files.setdefault(path.stem, []).append(path)
+    owners: dict[str, Path] = {}
+    labels = {}
+    for picture in dict.fromkeys(pictures):
+        found = files.get(picture.stem, [])
+        if not found:
+            continue
+        clash = found if len(found) > 1 else [owners.setdefault(picture.stem, picture), picture]
+        if clash[0] != clash[1]:
+            first, second = map(printable, clash[:2])
+            raise DataError(f"{first} and {second}: which labels belong to which picture? rename one")
+        labels[picture] = read_labels(found[0], classes)
+    if not labels:
+        raise DataError(
+            f"{printable(folder)}: no labels of the training pictures; name each as its picture, with .txt"
+        )
+    return labels
+
+
+def mirrored(labels: Labels) -> Labels:
+    """Return the labels of the picture flipped left to right."""
+    boxes = labels.boxes.copy()
+    boxes[:, 0] = 1 - boxes[:, 0]
+    return Labels(labels.classes, boxes)
+
+
+def placed(labels: Labels, fit: Fit) -> FloatArray:
+    """Return where the labelled boxes lie in the input: (n, 5) class, x1, y1, x2, y2 in input pixels.
+
+    Boxes are cut at the border of the picture; those of which too little is left are dropped.
+    """
+    centre, half = labels.boxes[:, :2], labels.boxes[:, 2:] / 2
+    whole = np.concatenate([centre - half, centre + half], 1)
+    cut = np.clip(whole, 0, 1)
+    visible = _area(cut) >= MINIMUM_VISIBLE * _area(whole)
+    height, width = fit.source
+    boxes = fit.to_input(cut * np.array([width, height, width, height], np.float32))
+    large = np.min(boxes[:, 2:] - boxes[:, :2], axis=1) >= MINIMUM_SIDE
+    rows: FloatArray = np.concatenate([labels.classes[:, None].astype(np.float32), boxes], 1)
+    kept: FloatArray = rows[visible & large]
+    return kept
+
+
+def _area(boxes: FloatArray) -> FloatArray:
+    area: FloatArray = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return area

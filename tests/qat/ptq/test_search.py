@@ -1,0 +1,74 @@
+"""Candidates of post-training quantization."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from edgeagent.errors import DataError
+from edgeagent.qat.export.exports import export
+from edgeagent.qat.graph.graph import read_graph
+from edgeagent.qat.grid.grid import PIXELS
+from edgeagent.qat.ptq.search import NAIVE, Candidate, candidates
+from tests.qat.models import SIZE, small_nanodet, small_yolox
+
+
+class Pictures(Dataset[Tensor]):
+    """Smooth random pictures."""
+
+    def __init__(self, count: int) -> None:
+        coarse = torch.rand(count, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 255
+        self._all = torch.nn.functional.interpolate(coarse, size=(SIZE, SIZE), mode="bilinear").round()
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self._all[index]
+
+
+def search(build: Callable[[Path], Path], path: Path, count: int = 12) -> dict[str, Candidate]:
+    found = candidates(read_graph(build(path / "m.onnx")), PIXELS, Pictures(count))
+    return {candidate.name: candidate for candidate in found}
+
+
+def test_the_naive_one_comes_first_and_corrections_last(tmp_path: Path) -> None:
+    found = search(small_yolox, tmp_path)
+    names = list(found)
+    assert names[0] == NAIVE
+    assert {"percentile", "mse", "average", "weighted", "per-tensor"} <= set(names)
+    assert not any("equalized" in name for name in names)  # nothing but SiLU
+    corrected = [name for name in names if name.endswith("+ weights")]
+    assert {"mse + bias", "mse + weights"} <= set(names)
+    assert names[-1] == corrected[-1]
+    assert min(found[name].error for name in corrected) < found[NAIVE].error
+
+
+def test_candidates_are_independent_and_each_can_be_exported(tmp_path: Path) -> None:
+    found = search(small_yolox, tmp_path)
+    weights = {name: candidate.network.state_dict() for name, candidate in found.items()}
+    share = next(name for name in weights[NAIVE] if "weight_share" in name)
+    scale = next(name for name in weights[NAIVE] if name.endswith("log_scale") and "grids.1." in name)
+    assert torch.equal(weights[NAIVE][share], weights["mse + bias"][share])
+    assert not torch.equal(weights["mse"][scale], weights[NAIVE][scale])
+    for name in (NAIVE, "mse + weights"):
+        network = found[name].network
+        assert export(network, tmp_path, "onnx").operators.integer["QLinearConv"] == len(network.convolutions)
+
+
+def test_what_can_be_equalized_is(tmp_path: Path) -> None:
+    found = search(small_nanodet, tmp_path)
+    equalized = found["mse + equalized"].network.graph
+    plain = found["mse"].network.graph
+    changed = [n for n in plain.constants if (plain.constants[n] != equalized.constants[n]).any()]
+    assert changed
+
+
+def test_too_few_pictures_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="four pictures or more, got 3"):
+        search(small_yolox, tmp_path, 3)
