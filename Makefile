@@ -10,7 +10,7 @@ help:
 	@echo "make demo     detect on the sample clip for $(SECONDS) s (installs a small virtual environment first)"
 	@echo "make test     install everything the tests need and run them, ruff and mypy"
 	@echo "make bench    frames/s of the whole agent over runs/s of the bare engine"
-	@echo "make model    train the default bundle again (needs the development data, about an hour)"
+	@echo "make model    make the default bundle again, three seeds (needs the development data, some hours)"
 	@echo "make clean    remove the virtual environment and caches"
 
 demo: $(VENV)/.demo
@@ -29,6 +29,7 @@ bench: $(VENV)/.demo
 	$(BIN)/python tools/loop_efficiency.py
 
 model: $(VENV)/.test
+	sh tools/debian-packages.sh ffmpeg
 	PATH=$(CURDIR)/$(BIN):$$PATH sh models/coco-nano.sh
 
 # A Debian without python3-venv can make the environment only once that package is there.

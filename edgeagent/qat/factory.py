@@ -144,8 +144,16 @@ class Factory:
         enough = False
         if self._processes.first and "a" in self._presets():
             spec, calibration = self._source.description.input, self._source.calibration
-            best = find_baseline(product.graph, spec, calibration, self._work, self._measuring)
             original = self._measuring.found[0].map50_95 if self._measuring.found else None
+            self._view.say("without training:")
+            best = find_baseline(
+                product.graph,
+                spec,
+                calibration,
+                self._work,
+                self._measuring,
+                lambda one: self._view.say(f"  {one.describe(original)}"),
+            )
             enough = self._presets() == ["a"] and loses_little(
                 original, best.map50_95, self._recipe.tolerance
             )

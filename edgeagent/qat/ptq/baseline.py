@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,14 +35,19 @@ class Baseline:
     def describe(self, original: float | None) -> str:
         """Return a line for people; ``original`` is the float model's mAP50-95."""
         if self.map50_95 is None or not original:
-            return f"{self.name}, output error {self.error:.3f}"
-        return f"{self.name}, which loses {max(0.0, original - self.map50_95):.3f} mAP50-95"
+            return f"{self.name}: output error {self.error:.3f}"
+        return f"{self.name}: mAP50-95 {self.map50_95:.3f}, {original - self.map50_95:.3f} less than float"
 
 
 def find_baseline(
-    graph: Graph, spec: InputSpec, calibration: Sequence[Path], work: Path, measuring: Measuring
+    graph: Graph,
+    spec: InputSpec,
+    calibration: Sequence[Path],
+    work: Path,
+    measuring: Measuring,
+    report: Callable[[Baseline], None] = lambda one: None,
 ) -> Baseline:
-    """Try all candidates, measure each through its engine, and return the best.
+    """Try all candidates, measure each through its engine, report it, and return the best.
 
     Without labelled pictures the least output error is the best.
     """
@@ -55,6 +60,7 @@ def find_baseline(
             row = measuring.artefact(export(candidate.network, folder, "onnx"), "ptq", candidate.name)
         score = None if row is None else row.map50_95
         found.append(Baseline(candidate.name, candidate.network, candidate.error, score))
+        report(found[-1])
     return max(found, key=lambda one: (one.map50_95 or 0.0, -one.error))
 
 
