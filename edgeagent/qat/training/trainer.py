@@ -3,10 +3,9 @@
 Where pictures are labelled, a supervised loss can be added to the teacher's. The same loop trains in float
 when the activation functions of a network were exchanged and it has to find back to its teacher first.
 
-AdamW with a one-cycle rate: the weights at :attr:`Recipe.weight_rate`, the scales and zero points faster, as
-they are few and start from calibration. A checkpoint holds all that the next step depends on, so that
-a resumed run continues as if it had not stopped. In several processes each runs its part of every step's
-pictures; a step in two processes is the same as one that is accumulated from two parts.
+AdamW with a one-cycle rate (:mod:`edgeagent.qat.training.rates`). A checkpoint holds all that the next step
+depends on, so that a resumed run continues as if it had not stopped. In several processes each runs its part
+of every step's pictures; a step in two processes is the same as one that is accumulated from two parts.
 """
 
 from __future__ import annotations
@@ -33,12 +32,11 @@ from edgeagent.qat.training.early_stopping import EarlyStopping
 from edgeagent.qat.training.held_out import HeldOut
 from edgeagent.qat.training.labelled import Batch, Sample, collate
 from edgeagent.qat.training.processes import Processes
+from edgeagent.qat.training.rates import parameter_groups, set_rates
 from edgeagent.qat.training.recipe import Recipe
 from edgeagent.qat.training.supervised import Supervision
 from edgeagent.qat.training.work_file import write_whole
 
-SCALE_RATE = 5.0  # times the weight rate: 1e-3 on the logarithm of the scale
-ZERO_POINT_RATE = 100.0  # times the weight rate: 0.02 codes a step
 GRADIENT_NORM = 10.0
 
 
@@ -109,7 +107,7 @@ class Trainer:
         learns = mode == "quantize" and recipe.scales == "learned"
         if not learns:
             network.grids.requires_grad_(False)
-        groups = _groups(network, recipe.weight_rate, learns)
+        groups = parameter_groups(network, recipe.weight_rate, learns)
         self._optimizer = torch.optim.AdamW(groups, weight_decay=0.0, fused=True)
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=recipe.precision == "float16")
         self._average = WeightAverage(network, recipe.average) if recipe.average else None
@@ -196,7 +194,7 @@ class Trainer:
         return parts if self._average is None else {**parts, "average": self._average}
 
     def _train_step(self, student: nn.Module, batches: Iterator[Batch]) -> float:
-        self._set_rates()
+        set_rates(self._optimizer, self._recipe, self._step)
         self._optimizer.zero_grad(set_to_none=True)
         total = 0.0
         for part in range(self._recipe.accumulate):
@@ -212,11 +210,6 @@ class Trainer:
         if self._average is not None:
             self._average.update()
         return total
-
-    def _set_rates(self) -> None:
-        factor, learns_scales = self._recipe.rate(self._step), self._recipe.learns_scales(self._step)
-        for group in self._optimizer.param_groups:
-            group["lr"] = group["peak"] * factor if learns_scales or group["name"] == "weights" else 0.0
 
     def _loss(self, student: nn.Module, batch: Batch) -> Tensor:
         pictures = batch.pictures.to(self._device, memory_format=torch.channels_last)
@@ -307,18 +300,3 @@ def _fingerprint(network: Network) -> str:
     for _, value in network.convolutions.named_parameters():
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _groups(network: Network, rate: float, learns_scales: bool) -> list[dict[str, Any]]:
-    """Parameter groups with their peak rates."""
-    weights = {"name": "weights", "params": list(network.convolutions.parameters()), "peak": rate}
-    if not learns_scales:
-        return [weights]
-    grids = dict(network.grids.named_parameters())
-    scales = [p for name, p in grids.items() if name.endswith("log_scale")]
-    zeros = [p for name, p in grids.items() if name.endswith("zero_point")]
-    return [
-        weights,
-        {"name": "scales", "params": scales, "peak": rate * SCALE_RATE},
-        {"name": "zero points", "params": zeros, "peak": rate * ZERO_POINT_RATE},
-    ]
