@@ -319,8 +319,9 @@ def test_a_recipe_makes_artefacts_for_both_grids_and_tries_other_seeds(data: Pat
 
 
 def test_another_activation_is_trained_in_float_first(data: Path, tmp_path: Path) -> None:
-    out = tmp_path / "bundle"
-    done = train(data, out, "--activation", "relu")
+    out, recipe = tmp_path / "bundle", tmp_path / "recipe.yaml"
+    recipe.write_text("activation_steps: 10\n")
+    done = train(data, out, "--activation", "relu", "--recipe", str(recipe))
     assert done.returncode == 0, done.stderr
     (artefact,) = open_bundle(out).manifest.artefacts
     assert artefact.operators is not None

@@ -42,7 +42,7 @@ from edgeagent.vision.letterbox import Preprocessor
 ALONE_LARGEST = 1
 ALONE_SHARE = 0.05
 FIRST = 8
-FIRST_SHARE = 0.02
+FIRST_SHARE = 0.05
 HEAD_MEAN = 6.0
 
 

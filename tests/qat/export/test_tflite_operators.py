@@ -16,7 +16,9 @@ from tests.qat.models import SIZE
 def many_operators(path: Path) -> Path:
     """Attention, gates, means, pads, constants, hard activations and a transposed convolution."""
     g = DetectorBuilder(5)
-    x = g.node("HardSwish", g.conv("images", (3, 8), 3, 4))
+    # to 0..1: LiteRT adds wrongly where a step of an operand is 256 steps of the sum or more
+    picture = g.node("Mul", "images", g.constant(1 / 255, np.float32))
+    x = g.node("HardSwish", g.conv(picture, (3, 8), 3, 4))
     x = g.node("HardSwish", g.conv(x, (8, 16), 3, 2))
     gate = g.conv(g.node("GlobalAveragePool", x), (16, 16))
     x = g.node("Mul", x, g.node("HardSigmoid", gate, alpha=1 / 6))
