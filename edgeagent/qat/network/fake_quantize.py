@@ -138,6 +138,9 @@ class Convolution(_Switchable):
     and Adam moves every parameter by about its rate. So the parameters are the weights as shares of their
     channel's first absmax, and the biases as shares of the layer's first absmax: one rate, counted in
     codes of the grid, then suits all.
+
+    Artefacts hold biases as int32 codes of input scale times weight scale. Where a weight is large and its
+    output's grid fine, that rounding is felt, so a convolution that knows its input's grid rounds its bias.
     """
 
     weight_gain: Tensor
@@ -155,6 +158,11 @@ class Convolution(_Switchable):
             self.bias_share = nn.Parameter(bias / self.bias_gain)
         self.pads = options.pop("pads")
         self.options = options
+        self._input_grid: tuple[ActivationGrid, ...] = ()  # in a tuple: it is no part of this module
+
+    def read_from(self, grid: ActivationGrid) -> None:
+        """Round the bias for an input on this grid."""
+        self._input_grid = (grid,)
 
     def weight(self) -> Tensor:
         """Return the real weight (out, in, kh, kw), not quantized."""
@@ -166,8 +174,18 @@ class Convolution(_Switchable):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (batch, in, h, w)."""
-        weight = self.weight() if self.mode == "float" else fake_quantize_weight(self.weight())
-        return convolve(x, weight, self.bias(), self.pads, self.options)
+        if self.mode == "float":
+            return convolve(x, self.weight(), self.bias(), self.pads, self.options)
+        weight = self.weight()
+        bias = self._rounded_bias(weight_scale(weight))
+        return convolve(x, fake_quantize_weight(weight), bias, self.pads, self.options)
+
+    def _rounded_bias(self, scale: Tensor) -> Tensor | None:
+        bias = self.bias()
+        if bias is None or not self._input_grid:
+            return bias
+        step = scale * self._input_grid[0].log_scale.detach().exp()
+        return bias + (torch.round(bias / step) * step - bias).detach()
 
 
 def convolve(

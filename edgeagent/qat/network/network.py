@@ -225,7 +225,10 @@ class _Training(Builder):
         weight = torch.from_numpy(constants[node.inputs[1]].copy())
         bias = torch.from_numpy(constants[node.inputs[2]].copy()) if len(node.inputs) > 2 else None
         module = Convolution(weight, bias, convolution_options(node))
-        module.stays_float = node.name in self._network.plan.float_nodes
+        plan, read = self._network.plan, node.inputs[0]
+        module.stays_float = node.name in plan.float_nodes
+        if plan.preset == "a" and read in plan.of:
+            module.read_from(self.grid(plan.of[read]))
         self._network.convolutions[module_name(node.name)] = module
         return module
 

@@ -41,8 +41,10 @@ from edgeagent.vision.letterbox import Preprocessor
 
 ALONE_LARGEST = 1
 ALONE_SHARE = 0.05
+ALONE_SHARE_OF_MEANS = 0.25  # the mean of four codes is half a code off half of the time, a tie for rounding
+MEANS = frozenset({"AveragePool", "GlobalAveragePool", "ReduceMean"})
 FIRST = 8
-FIRST_SHARE = 0.05
+FIRST_SHARE = 0.02
 HEAD_MEAN = 6.0
 
 
@@ -91,10 +93,11 @@ def first_broken(layers: Sequence[LayerParity], heads: Sequence[str]) -> str | N
     for position, layer in enumerate(layers):
         alone, accumulated = layer.alone, layer.accumulated
         where = f"layer {layer.tensor} ({layer.operator})"
-        if alone and (alone.largest > ALONE_LARGEST or alone.share > ALONE_SHARE):
+        share = ALONE_SHARE_OF_MEANS if layer.operator in MEANS else ALONE_SHARE
+        if alone and (alone.largest > ALONE_LARGEST or alone.share > share):
             return (
                 f"{where} alone differs from the trained network by up to {alone.largest} steps in "
-                f"{alone.share:.1%} of its codes ({ALONE_LARGEST} step in {ALONE_SHARE:.0%} are allowed)"
+                f"{alone.share:.1%} of its codes ({ALONE_LARGEST} step in {share:.0%} are allowed)"
             )
         if position < FIRST and accumulated.share > FIRST_SHARE:
             return (

@@ -45,3 +45,19 @@ def test_non_negative_range_has_zero_point_zero() -> None:
     assert zero_point == 0
     assert math.isclose(float(scale), 6.0 / 255, rel_tol=1e-6)
     assert not grid.zero_point.requires_grad
+
+
+def test_a_bias_is_rounded_as_an_artefact_holds_it() -> None:
+    options = {"stride": (1, 1), "dilation": (1, 1), "groups": 1, "pads": (0, 0, 0, 0)}
+    weight, bias = torch.tensor([[[[127.0]]], [[[12.7]]]]), torch.tensor([0.3, -0.26])
+    module, grid = Convolution(weight, bias, options), ActivationGrid(None)
+    grid.set_range(0.0, 255.0)  # scale 1, so that the steps of the biases are 1 and 0.1
+    module.read_from(grid)
+    zeros = torch.zeros(1, 1, 1, 1)
+    torch.testing.assert_close(module(zeros).flatten(), bias)  # in float
+    module.switch("quantize")
+    torch.testing.assert_close(module(zeros).flatten(), torch.tensor([0.0, -0.3]))
+    module(zeros).sum().backward()
+    assert module.bias_share is not None and module.bias_share.grad is not None
+    torch.testing.assert_close(module.bias_share.grad, module.bias_gain.expand(2))
+    assert not any("grid" in name for name in module.state_dict())
