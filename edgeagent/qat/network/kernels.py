@@ -116,7 +116,7 @@ def _codes(x: Tensor, inverse: Tensor, zero: Tensor) -> Tensor:
 
 def _index(codes: Tensor) -> Tensor:
     """Return codes as positions in a table; what is not a number is looked up as 0."""
-    return codes.nan_to_num(0.0).clamp(0, HIGHEST).int()
+    return torch.where(codes > 0, codes, torch.zeros_like(codes)).clamp(max=HIGHEST).int()
 
 
 FUNCTIONS: tuple[Callable[..., Any], ...] = (
