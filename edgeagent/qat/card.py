@@ -53,15 +53,17 @@ def _measured(measurements: Sequence[Measurement]) -> list[str]:
         return ["Nothing: no labelled pictures were given."]
     first = measurements[0]
     rows = [
-        f"| {item.state} | {item.method} | {item.engine} | {item.map50_95:.3f} | {item.map50:.3f} |"
+        f"| {item.state} | {item.method} | {item.artefact or ''} | {item.engine} | "
+        f"{'' if item.seed is None else item.seed} | {item.map50_95:.3f} | {item.map50:.3f} |"
         for item in measurements
     ]
     return [
         f"COCO mAP (pycocotools) on {first.images} pictures the model was not trained on, through the "
-        "engines that serve; score threshold .01, IoU threshold of non-maximum suppression .65.",
+        "engines that serve; score threshold .01, IoU threshold of non-maximum suppression .65. The artefacts "
+        "here are those of the first seed; other seeds tell the spread.",
         "",
-        "| state | method | engine | mAP50-95 | mAP50 |",
-        "|---|---|---|---|---|",
+        "| state | method | artefact | engine | seed | mAP50-95 | mAP50 |",
+        "|---|---|---|---|---|---|---|",
         *rows,
         "",
         f"Hash of pictures and labels: `{first.data_sha256}`.",
