@@ -151,10 +151,11 @@ def _evidence(
     for preset, network in product.networks.items():
         artefacts = [artefact for artefact in product.artefacts if artefact.grid == preset == "a"]
         parity += compare_layers(network, spec, checked, artefacts) if artefacts else []
+    on_grid_a = {artefact.path.name for artefact in product.artefacts if artefact.grid == "a"}
     seeds = [
         SeedResult(seed=row.seed, engine=row.engine, map50_95=row.map50_95, map50=row.map50)
         for row in measurements
-        if row.seed is not None and row.artefact is not None
+        if row.seed is not None and row.artefact in on_grid_a
     ]
     boxes = []
     reference = export_reference(product.graph, work)

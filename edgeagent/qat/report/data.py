@@ -55,7 +55,7 @@ class Row:
     """One line of the table: a state of the model in one engine.
 
     Attributes:
-        kind: of the state; ``simulated`` is the trained network in torch.
+        kind: of the state; ``simulated`` is the quantized network in torch.
         method: how the state was reached.
         engine: what ran it; for what was not measured, the name of the engine alone.
         file: of the bundle; None for what is not in it.

@@ -28,7 +28,7 @@ _STYLE: dict[Any, Any] = {
 
 
 def plot_training(points: Sequence[TrainingPoint]) -> str:
-    """Return the loss over the steps, with the validation mAP on a second axis where it was measured."""
+    """Return the loss over the steps, on held-out pictures too, and validation mAP on a second axis."""
     with mpl.rc_context(_STYLE):
         figure = Figure((7.2, 3.2), layout="constrained")
         axes = figure.subplots()
@@ -36,13 +36,17 @@ def plot_training(points: Sequence[TrainingPoint]) -> str:
         axes.plot(steps, [point.loss for point in points], color=COLOURS[0], linewidth=1.2, label="loss")
         axes.set(xlabel="step", ylabel="loss")
         axes.set_ylim(bottom=0)
+        held_out = [(point.step, point.held_out) for point in points if point.held_out is not None]
+        if held_out:
+            axes.plot(*zip(*held_out, strict=True), "o-", color=COLOURS[2], markersize=4, label="held out")
         measured = [(point.step, point.validation) for point in points if point.validation is not None]
         if measured:
             right = axes.twinx()
             right.plot(*zip(*measured, strict=True), "o-", color=COLOURS[1], markersize=4, label="mAP50-95")
             right.set_ylabel("mAP50-95 on the validation pictures")
             right.grid(visible=False)
-            figure.legend(loc="outside upper right", ncols=2, frameon=False)
+        if held_out or measured:
+            figure.legend(loc="outside upper right", ncols=3, frameon=False)
         return _svg(figure)
 
 
