@@ -59,8 +59,8 @@ def _measured(measurements: Sequence[Measurement]) -> list[str]:
     ]
     return [
         f"COCO mAP (pycocotools) on {first.images} pictures the model was not trained on, through the "
-        "engines that serve; score threshold .01, IoU threshold of non-maximum suppression .65. The artefacts "
-        "here are those of the first seed; other seeds tell the spread.",
+        "engines that serve; score threshold .01, IoU threshold of non-maximum suppression .65. The "
+        "artefacts here are those of the first seed; other seeds tell the spread.",
         "",
         "| state | method | artefact | engine | seed | mAP50-95 | mAP50 |",
         "|---|---|---|---|---|---|---|",
