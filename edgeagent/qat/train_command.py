@@ -19,7 +19,7 @@ from edgeagent.qat.measuring import Measuring
 from edgeagent.qat.recipe_file import Budget, BundleRecipe, load_recipe
 from edgeagent.qat.train_view import View
 from edgeagent.qat.training.labelled import find_labels
-from edgeagent.qat.training.pictures import find_pictures
+from edgeagent.qat.training.pictures import check_varied, find_pictures
 from edgeagent.qat.training.processes import joined_processes
 from edgeagent.qat.training.run import Source
 from edgeagent.qat.training.supervised import check_family
@@ -111,6 +111,7 @@ def _source(arguments: argparse.Namespace, recipe: BundleRecipe) -> tuple[Source
     pictures = find_pictures(arguments.images)
     calibration = find_pictures([arguments.calibrate or arguments.images[0]])
     calibration = calibration[:: max(1, len(calibration) // CALIBRATION_PICTURES)][:CALIBRATION_PICTURES]
+    check_varied(calibration)
     description = describe_model(arguments.model, arguments.describe, arguments.like)
     labels: dict[Path, Labels] = {}
     if arguments.labels:

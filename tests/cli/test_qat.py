@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "m.yaml").write_text(DESCRIPTION)
     (tmp_path / "images").mkdir()
     for number in range(4):
-        (tmp_path / "images" / f"{number}.png").write_bytes(cells.png(cells.picture()))
+        (tmp_path / "images" / f"{number}.png").write_bytes(cells.png(cells.picture([(number, 0)])))
     return tmp_path
 
 
@@ -153,3 +153,11 @@ def test_names_that_are_not_utf8(folder: Path, capsys: Capture) -> None:
     assert main([str(argument) for argument in command(folder, images=f"images{odd}")]) == 6
     errors = capsys.readouterr().err
     assert errors.splitlines()[-1].endswith(r"images\xff/0.png is empty")
+
+
+def test_pictures_that_are_all_the_same(folder: Path, capsys: Capture) -> None:
+    content = (folder / "images" / "0.png").read_bytes()
+    for path in (folder / "images").iterdir():
+        path.write_bytes(content)
+    line = refusal(capsys, folder, 6)
+    assert line.startswith(f"{folder / 'images'}: all 4 pictures are the same; ")

@@ -55,6 +55,23 @@ def pictures_hash(pictures: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
+def check_varied(pictures: Sequence[Path]) -> None:
+    """Refuse pictures that are all the same one.
+
+    Raises:
+        DataError: there are several files, and all have the same content; or one cannot be read.
+    """
+    try:
+        contents = {hashlib.sha256(path.read_bytes()).digest() for path in dict.fromkeys(pictures)}
+    except OSError as error:
+        raise DataError(f"{error.filename}: the picture cannot be read ({error.strerror})") from None
+    if len(contents) == 1 and len(pictures) > 1:
+        raise DataError(
+            f"{pictures[0].parent}: all {len(pictures)} pictures are the same; ranges and weights made from "
+            "one picture fit no other: give pictures like those the camera will see"
+        )
+
+
 def hold_out(pictures: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     """Divide pictures into those to train on and an even sample to look at: at most 64, and a tenth.
 
