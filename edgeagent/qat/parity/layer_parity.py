@@ -41,8 +41,8 @@ from edgeagent.vision.letterbox import Preprocessor
 
 ALONE_LARGEST = 1
 ALONE_SHARE = 0.05
-ALONE_SHARE_OF_MEANS = 0.25  # the mean of four codes is half a code off half of the time, a tie for rounding
-MEANS = frozenset({"AveragePool", "GlobalAveragePool", "ReduceMean"})
+ALONE_SHARE_OF_MEANS = 0.25  # the mean of two or four codes is often half a code: a tie
+MEANS = frozenset({"AveragePool", "GlobalAveragePool", "ReduceMean", "Resize"})
 FIRST = 8
 FIRST_SHARE = 0.02
 HEAD_MEAN = 6.0
