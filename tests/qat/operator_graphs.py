@@ -38,6 +38,7 @@ class OperatorGraph(GraphBuilder):
     def __init__(self, draw: Callable[[st.SearchStrategy[Any]], Any], opset: int) -> None:
         super().__init__(draw(st.integers(0, 99)))
         self._draw, self.opset = draw, opset
+        self.known: list[Tensor] = []  # where onnx cannot infer the shape
 
     def choose(self, *options: T) -> T:
         chosen: T = self._draw(st.sampled_from(options))
@@ -87,7 +88,8 @@ class OperatorGraph(GraphBuilder):
     def model(self, outputs: list[str]) -> onnx.ModelProto:
         picture = helper.make_tensor_value_info("images", TensorProto.FLOAT, (1, 3, HEIGHT, WIDTH))
         values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, (None,) * 4) for name in outputs]
-        graph = helper.make_graph(self.nodes, "test", [picture], values, self.initializers)
+        known = [helper.make_tensor_value_info(t.name, TensorProto.FLOAT, t.shape) for t in self.known]
+        graph = helper.make_graph(self.nodes, "test", [picture], values, self.initializers, value_info=known)
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=10)
 
 
@@ -377,6 +379,7 @@ def operator_graphs(draw: Callable[[st.SearchStrategy[Any]], Any]) -> onnx.Model
     for block in draw(st.lists(st.sampled_from(BLOCKS), min_size=1, max_size=3)):
         if min(x.height, x.width) > 6 and max(x.height, x.width) < LARGEST:
             x = block(g, x)
+            g.known.append(x)
     heads = [g.convolution(x, 4).name, g.convolution(x, 2).name]
     return g.model([heads[0], g.node("Sigmoid", heads[1]), heads[1]])
 

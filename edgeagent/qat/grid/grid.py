@@ -129,7 +129,9 @@ def plan_grids(
             shared.join(operands(node), node.outputs)
     grids = shared.grids()
     of = {tensor: index for index, grid in enumerate(grids) for tensor in grid.tensors}
-    return GridPlan(grids, of, _silu(graph, readers, float_nodes), float_nodes=float_nodes)
+    found = _silu(graph, readers, float_nodes)
+    silu = {x: product for x, product in found.items() if product.outputs[0] in of}  # else a clamp comes next
+    return GridPlan(grids, of, silu, float_nodes=float_nodes)
 
 
 def constant_grid(values: Constant) -> tuple[float, int]:

@@ -60,3 +60,13 @@ def test_constant_operands_are_rounded_when_quantizing_only(tmp_path: Path) -> N
     difference = (operand() - torch.from_numpy(graph.constants[offset])).abs().max()
     scale, _ = constant_grid(graph.constants[offset])
     assert 0 < difference <= scale
+
+
+def test_a_silu_with_a_clamp_behind_it_is_three_operators(tmp_path: Path) -> None:
+    g = GraphBuilder()
+    x = g.node("Relu", g.silu(g.conv("images", (3, 4))))
+    graph = read_graph(g.save(tmp_path / "m.onnx", {g.conv(x, (4, 2)): (1, 2, SIZE, SIZE)}))
+    network = Network(graph, plan_grids(graph, PIXELS))
+    assert not network.plan.silu
+    assert x in network.plan.of
+    assert network(torch.zeros(1, 3, SIZE, SIZE))[0].shape == (1, 2, SIZE, SIZE)

@@ -46,8 +46,26 @@ def _transposed_pads(form: Form, attributes: dict[str, list[int]]) -> list[int]:
 def _max_pool(form: Form) -> list[Node]:
     if len(form.node.outputs) > 1 or form.attribute("storage_order", 0) or len(form.shape()) != 4:
         raise form.unsupported("the indices of the maxima, or a picture of other than two dimensions,")
-    attributes = _window(form, form.attribute("kernel_shape")) | {"ceil_mode": form.attribute("ceil_mode", 0)}
-    return [form.final("MaxPool", form.node.inputs[0], **attributes)]
+    window = _window(form, form.attribute("kernel_shape"))
+    if form.attribute("ceil_mode", 0):
+        window["pads"] = _pads_of_last_windows(form, window)
+    return [form.final("MaxPool", form.node.inputs[0], **window, ceil_mode=0)]
+
+
+def _pads_of_last_windows(form: Form, window: dict[str, list[int]]) -> list[int]:
+    """Pads with which no last window hangs over, and the output is what ceil_mode gives.
+
+    A window that would begin behind the picture is left out, as ONNX Runtime and torch do.
+    """
+    before, after = window["pads"][:2], []
+    for axis, size in enumerate(form.shape()[2:]):
+        stride = window["strides"][axis]
+        reach = (window["kernel_shape"][axis] - 1) * window["dilations"][axis] + 1
+        last = -(-(size + before[axis] + window["pads"][axis + 2] - reach) // stride)
+        if last * stride >= size + before[axis]:
+            last -= 1
+        after.append(max(0, last * stride + reach - size - before[axis]))
+    return [*before, *after]
 
 
 def _average_pool(form: Form) -> list[Node]:

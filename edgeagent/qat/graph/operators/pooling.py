@@ -8,37 +8,37 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from edgeagent.qat.graph.node import Constant, Node
+from edgeagent.qat.graph.node import Constant, Node, unsupported
 from edgeagent.qat.graph.operators.function import Builder, Function, plain
 
 
 def _max_pool(node: Node, constants: Mapping[str, Constant]) -> Function:
-    kernel, stride, dilation, pads, ceil = _window(node)
-    if pads[:2] == pads[2:] and all(2 * pad <= size for pad, size in zip(pads, kernel, strict=False)):
+    kernel, stride, dilation, pads, _ = _window(node)
+    if _are_even(pads, kernel):
         half = tuple(pads[:2])
-        return lambda x: functional.max_pool2d(x, kernel, stride, half, dilation, ceil_mode=ceil)
+        return lambda x: functional.max_pool2d(x, kernel, stride, half, dilation)
     around = _around(pads)
     return lambda x: functional.max_pool2d(
-        functional.pad(x, around, value=float("-inf")), kernel, stride, 0, dilation, ceil_mode=ceil
+        functional.pad(x, around, value=float("-inf")), kernel, stride, 0, dilation
     )
 
 
 def _average_pool(node: Node, constants: Mapping[str, Constant]) -> Function:
     kernel, stride, _, pads, ceil = _window(node)
     count_pads = bool(node.attributes["count_include_pad"])
-    if pads[:2] == pads[2:] and all(2 * pad <= size for pad, size in zip(pads, kernel, strict=False)):
+    if _are_even(pads, kernel):
         half = tuple(pads[:2])
         return lambda x: functional.avg_pool2d(x, kernel, stride, half, ceil, count_pads)
+    if ceil:
+        raise unsupported(node, f"ceil_mode with pads {list(pads)}")
     around = _around(pads)
 
     def average(x: Tensor) -> Tensor:
-        total = functional.avg_pool2d(functional.pad(x, around), kernel, stride, 0, ceil)
+        total = functional.avg_pool2d(functional.pad(x, around), kernel, stride)
         if count_pads:
             return total
-        share = functional.avg_pool2d(
-            functional.pad(torch.ones_like(x[:1, :1]), around), kernel, stride, 0, ceil
-        )
-        return total / share
+        inside = functional.pad(torch.ones_like(x[:1, :1]), around)
+        return total / functional.avg_pool2d(inside, kernel, stride)
 
     return average
 
@@ -49,6 +49,11 @@ def _window(node: Node) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ..
     sizes = (tuple(options.get(name, (1, 1))) for name in ("kernel_shape", "strides", "dilations"))
     kernel, stride, dilation = sizes
     return kernel, stride, dilation, options["pads"], bool(options["ceil_mode"])
+
+
+def _are_even(pads: Sequence[int], kernel: Sequence[int]) -> bool:
+    """Return whether torch pads so by itself: as much on both sides, and at most half a window."""
+    return pads[:2] == pads[2:] and all(2 * p <= size for p, size in zip(pads[:2], kernel, strict=True))
 
 
 def _around(pads: Sequence[int]) -> tuple[int, ...]:
