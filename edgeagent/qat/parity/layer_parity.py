@@ -44,7 +44,7 @@ ALONE_SHARE = 0.05
 ALONE_SHARE_OF_MEANS = 0.25  # the mean of two or four codes is often half a code: a tie
 MEANS = frozenset({"AveragePool", "GlobalAveragePool", "ReduceMean", "Resize"})
 FIRST = 8
-FIRST_SHARE = 0.02
+FIRST_SHARE = 0.05
 HEAD_MEAN = 6.0
 
 
