@@ -70,8 +70,8 @@ class Selective:
         if count is None:
             self._view.say(
                 f"not even {len(chosen.steps)} layers in float bring the loss down to "
-                f"{budget.lose_at_most:g}; more would leave less than {budget.integer_macs:.0%} of the "
-                "multiplications on integers"
+                f"{budget.lose_at_most:g} mAP50-95; no further layer is worth its multiplications, or "
+                f"affordable with {budget.integer_macs:.0%} of them on integers"
             )
         nodes = chosen.float_nodes(count)
         share = integer_share(self._network.graph, nodes)
