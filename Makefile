@@ -16,7 +16,8 @@ help:
 demo: $(VENV)/.demo
 	$(BIN)/edgeagent demo --seconds $(SECONDS)
 
-# The engines are tested in a process of their own: one that had torch, OpenCV and every engine in it has crashed.
+# Training and engines are tested in processes of their own: OpenVINO crashes in one that has had torch and all
+# the others in it.
 test: $(VENV)/.test
 	sh tools/debian-packages.sh mosquitto openssl ffmpeg systemd \
 	    gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
@@ -24,7 +25,8 @@ test: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --ignore tests/runtime
+	$(BIN)/python -m pytest --ignore tests/qat --ignore tests/runtime
+	$(BIN)/python -m pytest tests/qat
 	$(BIN)/python -m pytest tests/runtime
 
 bench: $(VENV)/.demo
