@@ -43,8 +43,9 @@ ALONE_LARGEST = 1
 ALONE_SHARE = 0.05
 ALONE_SHARE_OF_MEANS = 0.25  # the mean of two or four codes is often half a code: a tie
 MEANS = frozenset({"AveragePool", "GlobalAveragePool", "ReduceMean", "Resize"})
+MIXED_UP = 0.5
 FIRST = 8
-FIRST_SHARE = 0.05
+FIRST_SHARE = 0.10
 HEAD_MEAN = 6.0
 
 
@@ -112,6 +113,21 @@ def first_broken(layers: Sequence[LayerParity], heads: Sequence[str]) -> str | N
     return None
 
 
+def told_apart(layers: Sequence[LayerParity], heads: Sequence[str]) -> tuple[LayerParity, ...]:
+    """Return the layers without those that were taken for another one.
+
+    A converter reorders, and tensors of one shape and grid can be mixed up. A layer that alone gives other
+    codes nearly everywhere, while the heads agree, is not the layer of that name.
+    """
+    if any(layer.tensor in heads and layer.accumulated.mean > HEAD_MEAN for layer in layers):
+        return tuple(layers)
+    return tuple(
+        layer
+        for layer in layers
+        if layer.tensor in heads or layer.alone is None or layer.alone.share < MIXED_UP
+    )
+
+
 class _Comparison:
     """An artefact in one engine."""
 
@@ -137,13 +153,16 @@ class _Comparison:
             for name in tensors
             if name in accumulated
         )
+        heads = [head.tensor for head in self._graph.heads]
+        layers = told_apart(layers, heads)
+        compared = {layer.tensor for layer in layers}
         return ArtefactParity(
             file=self._artefact.path.name,
             engine=self._facts,
             pictures=len(cases),
             layers=layers,
-            not_compared=tuple(name for name in tensors if name not in accumulated),
-            broken=first_broken(layers, [head.tensor for head in self._graph.heads]),
+            not_compared=tuple(name for name in tensors if name not in compared),
+            broken=first_broken(layers, heads),
         )
 
     def _probe(self, folder: Path, kind: Kind, tensors: Mapping[str, Quantized]) -> Probe:

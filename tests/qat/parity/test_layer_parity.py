@@ -16,7 +16,7 @@ from edgeagent.bundle.manifest import InputSpec
 from edgeagent.errors import DataError
 from edgeagent.qat.export.exports import Exported, export
 from edgeagent.qat.network.network import Network
-from edgeagent.qat.parity.layer_parity import FIRST, compare_layers, first_broken
+from edgeagent.qat.parity.layer_parity import FIRST, compare_layers, first_broken, told_apart
 from edgeagent.qat.parity.layer_reference import Reference
 from tests.qat.export.test_onnx_export import calibrated
 from tests.qat.models import SIZE, small_relu_net, small_yolox
@@ -173,9 +173,9 @@ def layer(name: str, alone: Differences | None = SAME, accumulated: Differences 
             "(1 step in 5% are allowed)",
         ),
         (
-            [layer("a", None, Differences(share=0.03, mean=0.03, largest=1))],
-            f"layer a (Conv), one of the first {FIRST}, differs from the trained network in 3.0% of its "
-            "codes (2% are allowed)",
+            [layer("a", None, Differences(share=0.12, mean=0.12, largest=1))],
+            f"layer a (Conv), one of the first {FIRST}, differs from the trained network in 12.0% of its "
+            "codes (10% are allowed)",
         ),
         (
             [layer("a")] * FIRST + [layer("h", SAME, Differences(share=1, mean=6.5, largest=90))],
@@ -186,3 +186,11 @@ def layer(name: str, alone: Differences | None = SAME, accumulated: Differences 
 )
 def test_the_bounds(layers: list[LayerParity], sentence: str | None) -> None:
     assert first_broken(layers, ["h"]) == sentence
+
+
+def test_a_layer_taken_for_another_is_left_out_where_the_heads_agree() -> None:
+    other = Differences(share=0.9, mean=80, largest=244)
+    layers = [layer("a"), layer("mixed up", alone=other), layer("h")]
+    assert [one.tensor for one in told_apart(layers, ["h"])] == ["a", "h"]
+    wrong = [*layers[:2], layer("h", accumulated=Differences(share=1, mean=7, largest=200))]
+    assert told_apart(wrong, ["h"]) == tuple(wrong)
