@@ -6,7 +6,8 @@
   convolution with s * s times the channels, and DepthToSpace. For the usual upsampling (2 x 2, stride 2)
   the number of multiplications is the same.
 
-All are exact. ONNX Runtime computes none of the originals with per-channel int8 weights on a CPU.
+All are exact. ONNX Runtime computes no transposed convolution on integers; Gemm and MatMul are too rare in
+detectors to be kinds of their own.
 """
 
 from __future__ import annotations
