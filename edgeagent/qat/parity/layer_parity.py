@@ -43,7 +43,7 @@ ALONE_LARGEST = 1
 ALONE_SHARE = 0.05
 ALONE_SHARE_OF_TIED = 0.25  # half codes are frequent there, and each engine rounds them its own way
 TIED = frozenset({"AveragePool", "GlobalAveragePool", "LeakyRelu", "ReduceMean", "Resize"})
-MIXED_UP = 0.5
+MIXED_UP = 0.25
 FIRST = 8
 FIRST_SHARE = 0.10
 HEAD_MEAN = 6.0
@@ -117,7 +117,7 @@ def told_apart(layers: Sequence[LayerParity], heads: Sequence[str]) -> tuple[Lay
     """Return the layers without those that were taken for another one.
 
     A converter reorders, and tensors of one shape and grid can be mixed up. A layer that alone gives other
-    codes nearly everywhere, while the heads agree, is not the layer of that name.
+    codes in many places, while the heads agree, is not the layer of that name.
     """
     if any(layer.tensor in heads and layer.accumulated.mean > HEAD_MEAN for layer in layers):
         return tuple(layers)
