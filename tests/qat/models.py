@@ -121,3 +121,19 @@ def small_nanodet(path: Path, sizes: tuple[int, int] | None = (3, 8)) -> Path:
         distances = g.node("Reshape", scores[:-1] + "1", g.constant([1, parts[1], -1]))
         outputs[distances] = (1, parts[1], cells * cells)
     return g.save(path, outputs)
+
+
+def small_shufflenet(path: Path, blocks: int = 3) -> Path:
+    """Blocks that split the channels, work on one half, join and shuffle: all of one shape and one grid."""
+    g = GraphBuilder(4)
+    x = g.node("Relu", g.conv("images", (3, 16), 3, 4))
+    cells = SIZE // 4
+    for _ in range(blocks):
+        left = g.node("Split", x, g.constant([8, 8]), outputs=2, axis=1)
+        worked = g.node("Relu", g.conv(left[:-1] + "1", (8, 8)))
+        worked = g.node("Relu", g.conv(g.conv(worked, (8, 8), 3, group=8), (8, 8)))
+        joined = g.node("Concat", left, worked, axis=1)
+        pairs = g.node("Reshape", joined, g.constant([1, 2, 8, cells, cells]))
+        turned = g.node("Transpose", pairs, perm=[0, 2, 1, 3, 4])
+        x = g.node("Reshape", turned, g.constant([1, 16, cells, cells]))
+    return g.save(path, {g.conv(x, (16, 4)): (1, 4, cells, cells)})

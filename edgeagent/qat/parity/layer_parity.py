@@ -8,8 +8,8 @@
         -> share of codes that differ, mean and largest difference, for each layer and engine
 
 Alone, a layer may round a tie to the other side and nothing else, so the bound is tight everywhere. Flips
-grow through a hundred layers, so the accumulated bound is tight for the first layers only, and at the end
-it is one on the mean.
+grow through a hundred layers, so the accumulated bound is tight for the first layers only, up to the first
+whose rounding is the engine's own; at the end it is one on the mean.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from edgeagent.bundle.manifest import InputSpec
 from edgeagent.camera.picture import read_picture
 from edgeagent.errors import DataError
 from edgeagent.qat.export.exports import Exported
-from edgeagent.qat.graph.graph import Graph
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.parity.layer_reference import Codes, Reference
 from edgeagent.qat.parity.probe import Kind, Port, Probe, Quantized
@@ -41,11 +40,17 @@ from edgeagent.vision.letterbox import Preprocessor
 
 ALONE_LARGEST = 1
 ALONE_SHARE = 0.05
-ALONE_SHARE_OF_TIED = 0.25  # half codes are frequent there, and each engine rounds them its own way
-TIED = frozenset({"AveragePool", "GlobalAveragePool", "LeakyRelu", "ReduceMean", "Resize"})
-MIXED_UP = 0.25
+ALONE_SHARES = {
+    "AveragePool": 0.25,
+    "GlobalAveragePool": 0.25,
+    "LeakyRelu": 0.15,
+    "ReduceMean": 0.25,
+    "Resize": 0.25,
+}
+"""Where engines round in their own ways: of a mean of four codes every fourth lies between two, of a linear
+resize by two up to 31 %; XNNPACK multiplies the negative side of a leaky relu by a factor of 8 bits."""
 FIRST = 8
-FIRST_SHARE = 0.10
+FIRST_SHARE = 0.02
 HEAD_MEAN = 6.0
 
 
@@ -75,7 +80,7 @@ def compare_layers(
     for artefact in artefacts:
         engines = [name for name in READERS[artefact.format] if name in available_engines()]
         for engine in engines:
-            parity = _Comparison(artefact, engine, network.graph, reference, spec).run(cases)
+            parity = _Comparison(artefact, engine, network, reference, spec).run(cases)
             if parity.broken and engine == engines[0]:
                 raise DataError(
                     f"{artefact.path}: in {parity.engine}, {parity.broken}; it is not what was trained"
@@ -91,16 +96,18 @@ def first_broken(layers: Sequence[LayerParity], heads: Sequence[str]) -> str | N
         layers: from the input to the heads.
         heads: names of the head tensors.
     """
+    exact = True
     for position, layer in enumerate(layers):
         alone, accumulated = layer.alone, layer.accumulated
         where = f"layer {layer.tensor} ({layer.operator})"
-        share = ALONE_SHARE_OF_TIED if layer.operator in TIED else ALONE_SHARE
+        share = ALONE_SHARES.get(layer.operator, ALONE_SHARE)
+        exact = exact and layer.operator not in ALONE_SHARES
         if alone and (alone.largest > ALONE_LARGEST or alone.share > share):
             return (
                 f"{where} alone differs from the trained network by up to {alone.largest} steps in "
                 f"{alone.share:.1%} of its codes ({ALONE_LARGEST} step in {share:.0%} are allowed)"
             )
-        if position < FIRST and accumulated.share > FIRST_SHARE:
+        if exact and position < FIRST and accumulated.share > FIRST_SHARE:
             return (
                 f"{where}, one of the first {FIRST}, differs from the trained network in "
                 f"{accumulated.share:.1%} of its codes ({FIRST_SHARE:.0%} are allowed)"
@@ -113,28 +120,13 @@ def first_broken(layers: Sequence[LayerParity], heads: Sequence[str]) -> str | N
     return None
 
 
-def told_apart(layers: Sequence[LayerParity], heads: Sequence[str]) -> tuple[LayerParity, ...]:
-    """Return the layers without those that were taken for another one.
-
-    A converter reorders, and tensors of one shape and grid can be mixed up. A layer that alone gives other
-    codes in many places, while the heads agree, is not the layer of that name.
-    """
-    if any(layer.tensor in heads and layer.accumulated.mean > HEAD_MEAN for layer in layers):
-        return tuple(layers)
-    return tuple(
-        layer
-        for layer in layers
-        if layer.tensor in heads or layer.alone is None or layer.alone.share < MIXED_UP
-    )
-
-
 class _Comparison:
     """An artefact in one engine."""
 
     def __init__(
-        self, artefact: Exported, engine: str, graph: Graph, reference: Reference, spec: InputSpec
+        self, artefact: Exported, engine: str, network: Network, reference: Reference, spec: InputSpec
     ) -> None:
-        self._artefact, self._engine, self._graph = artefact, engine, graph
+        self._artefact, self._engine, self._network = artefact, engine, network
         self._reference, self._spec = reference, spec
         self._facts = ""
 
@@ -153,8 +145,7 @@ class _Comparison:
             for name in tensors
             if name in accumulated
         )
-        heads = [head.tensor for head in self._graph.heads]
-        layers = told_apart(layers, heads)
+        heads = [head.tensor for head in self._network.graph.heads]
         compared = {layer.tensor for layer in layers}
         return ArtefactParity(
             file=self._artefact.path.name,
@@ -169,7 +160,7 @@ class _Comparison:
         target = folder / f"{kind}-{self._artefact.path.name}"
         if self._artefact.format == "onnx":
             return probe_onnx(self._artefact.path, target, kind, tensors)
-        return probe_tflite(self._artefact.path, target, kind, self._graph, tensors)
+        return probe_tflite(self._artefact.path, target, kind, self._network, tensors)
 
     def _differences(self, probe: Probe, cases: Sequence[_Case]) -> dict[str, Differences]:
         """Run a probe on every picture; return the differences of each tensor that it shows."""
