@@ -4,7 +4,8 @@
 
     read graph, cut at its heads [-> exchange activations, train in float]
         -> best quantization without training (evidence, and enough where it loses little)
-        -> train on grid a [-> on grid b for TensorRT, from there] -> [leave costly layers in float] -> export
+        -> train on grid a [-> on grid b for TensorRT, from there] -> [leave costly layers in float,
+           and train on] -> export
         -> compare each artefact with its network, layer by layer -> measure each in its engines
         -> [the same training with other seeds, measured] -> bundle
 
@@ -14,7 +15,7 @@ whole or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,7 +28,8 @@ from edgeagent.qat.graph.graph import Graph, read_graph
 from edgeagent.qat.graph.heads import check_heads, describe_cut
 from edgeagent.qat.grid.grid import Preset
 from edgeagent.qat.measuring import Measuring, State
-from edgeagent.qat.mixed.selective import Selective, loses_little_in
+from edgeagent.qat.mixed.mixed import take_over, with_float_nodes
+from edgeagent.qat.mixed.selective import Choice, Selective, loses_little_in
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.ptq.baseline import find_baseline, loses_little
 from edgeagent.qat.recipe_file import BundleRecipe
@@ -37,8 +39,6 @@ from edgeagent.qat.training.processes import Processes
 from edgeagent.qat.training.recipe import Recipe
 from edgeagent.qat.training.run import START, Run, Source, with_weights
 from edgeagent.runtime.loading import READERS, available_engines
-
-POINTS = 500  # of a loss curve that are kept
 
 
 @dataclass
@@ -53,6 +53,7 @@ class Product:
         method: how it was quantized.
         training: the loss of each step; empty without training.
         sensitivity: of each layer, where the recipe asks for it.
+        choice: nodes that a budget leaves in float.
     """
 
     graph: Graph
@@ -62,6 +63,7 @@ class Product:
     method: str = ""
     training: list[TrainingPoint] = field(default_factory=list)
     sensitivity: list[Sensitivity] = field(default_factory=list)
+    choice: Choice = field(default_factory=Choice)
 
 
 class Factory:
@@ -107,6 +109,8 @@ class Factory:
             self._train(product)
         if self._processes.first:
             self._look_at_layers(product)
+        self._leave_in_float(product)
+        if self._processes.first:
             self._export(product)
         for seed in self._recipe.seeds if product.state == "qat" else ():
             self._repeat(product, seed)
@@ -185,7 +189,7 @@ class Factory:
                 run.train(product.graph, report, self._resume)
             product.networks[preset] = run.network
             if first:
-                product.training = points(run.history)
+                product.training = run.loss_curve()
         if not self._processes.first:
             return
         for preset, network in product.networks.items():
@@ -193,7 +197,7 @@ class Factory:
             self._measuring.network(network, "qat", f"{product.method}, grid {preset}", recipe.seed)
 
     def _look_at_layers(self, product: Product) -> None:
-        """Measure the sensitivity of the layers, and leave the costliest in float, as the recipe asks for."""
+        """Measure the sensitivity of the layers, and choose the costliest, as the recipe asks for."""
         budget, network = self._recipe.budget, product.networks.get("a")
         if network is None or not (budget or self._recipe.sensitivity):
             return
@@ -205,7 +209,30 @@ class Factory:
         if budget:
             folder = self._work / "selective"
             good = loses_little_in(self._measuring, budget, folder, product.method)
-            product.networks["a"] = layers.within(budget, good)
+            choice = layers.within(budget, good)
+            nodes = choice.nodes.union(self._recipe.float_nodes) if choice.nodes else choice.nodes
+            product.choice = replace(choice, nodes=nodes)
+
+    def _leave_in_float(self, product: Product) -> None:
+        """Leave the chosen nodes in float; where that is not enough by itself, train on with them so."""
+        product.choice = choice = self._processes.same(product.choice)
+        if not choice.nodes:
+            return
+        network, budget = product.networks["a"], self._recipe.budget
+        if choice.enough or budget is None or not budget.steps:
+            product.networks["a"] = with_float_nodes(network, choice.nodes)
+            return
+        product.networks["a"] = self._train_on(product.graph, network, self._recipe.training.seed, choice)
+        product.method += f", {budget.steps} more with {len(choice.nodes)} nodes in float"
+
+    def _train_on(self, graph: Graph, network: Network, seed: int, choice: Choice) -> Network:
+        steps = self._recipe.budget.steps if self._recipe.budget else 0
+        recipe = replace(self._recipe.training, seed=seed, steps=steps)
+        run = self._run(graph, recipe, f"selective-{seed}", float_nodes=choice.nodes)
+        take_over(run.network, network)
+        with self._view.training(f"training on, {len(choice.nodes)} nodes in float", steps) as report:
+            run.train(graph, report, self._resume)
+        return run.network
 
     def _export(self, product: Product) -> None:
         for name in self._recipe.formats:
@@ -226,11 +253,16 @@ class Factory:
         run.calibrate()
         with self._view.training(f"training, seed {seed}", run.recipe.steps) as report:
             run.train(product.graph, report, self._resume)
+        network = run.network
+        if product.choice.nodes and not product.choice.enough:
+            network = self._train_on(product.graph, network, seed, product.choice)
+        elif product.choice.nodes:
+            network = with_float_nodes(network, product.choice.nodes)
         if not self._processes.first:
             return
         for name in self._recipe.formats:
             if FORMATS[name].grid == "a":
-                artefact = export(run.network, run.work, name)
+                artefact = export(network, run.work, name)
                 for engine in READERS[artefact.format]:
                     if engine in available_engines():
                         self._measuring.artefact(artefact, "qat", product.method, engine, seed)
@@ -241,14 +273,21 @@ class Factory:
         presets: list[Preset] = ["a"] if grids != {"b"} else []
         return [*presets, "b"] if "b" in grids else presets
 
-    def _run(self, graph: Graph, recipe: Recipe, folder: str, preset: Preset = "a") -> Run:
+    def _run(
+        self,
+        graph: Graph,
+        recipe: Recipe,
+        folder: str,
+        preset: Preset = "a",
+        float_nodes: Collection[str] = (),
+    ) -> Run:
         return Run(
             self._source,
             graph,
             recipe,
             self._work / folder,
             preset,
-            self._recipe.float_nodes,
+            float_nodes or self._recipe.float_nodes,
             self._compiled,
             self._processes,
         )
@@ -266,13 +305,3 @@ def check_input(graph: Graph, source: Source) -> None:
             f"{source.model}: takes pictures of {width}x{height}, its description says "
             f"{spec.width}x{spec.height}; correct the description"
         )
-
-
-def points(history: Sequence[tuple[int, float, float | None]]) -> list[TrainingPoint]:
-    """Return a training's history as evidence: each look at the held-out pictures, even steps between."""
-    every = max(1, len(history) // POINTS)
-    return [
-        TrainingPoint(step=step, loss=loss, held_out=held_out)
-        for step, loss, held_out in history
-        if held_out is not None or step % every == 0
-    ]

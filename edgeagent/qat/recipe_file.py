@@ -32,12 +32,15 @@ class Budget(BaseModel):
     Attributes:
         lose_at_most: mAP50-95, or output error where nothing is labelled.
         integer_macs: least share of the multiply-accumulates that stay on integers.
+        steps: of further training with the chosen nodes in float, where leaving them so is not enough by
+            itself; 0: none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     lose_at_most: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
     integer_macs: Share = 0.9
+    steps: Annotated[int, Field(ge=0)] = 200
 
 
 class BundleRecipe(BaseModel):

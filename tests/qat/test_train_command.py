@@ -346,7 +346,9 @@ def test_layers_are_left_in_float_where_integers_lose_too_much(
 ) -> None:
     out = tmp_path / "bundle"
     validation = ("--val-images", str(data / "pictures"), "--val-labels", str(own_labels))
-    budget = ("--tolerance", "-1", "--lose-at-most", "0", "--integer-macs", "0.5")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("budget: {integer_macs: 0.5, steps: 2}")
+    budget = ("--tolerance", "-1", "--lose-at-most", "0", "--recipe", str(recipe))
     done = train(data, out, *validation, *budget)
     assert done.returncode == 0, done.stderr
     bundle = open_bundle(out)
@@ -359,3 +361,21 @@ def test_layers_are_left_in_float_where_integers_lose_too_much(
     assert layers is not None
     assert len(layers) == 13
     assert [layer.error for layer in layers] == sorted((layer.error for layer in layers), reverse=True)
+
+
+def test_where_layers_in_float_are_not_enough_it_is_trained_on_with_them(
+    data: Path, own_labels: Path, tmp_path: Path
+) -> None:
+    out, recipe = tmp_path / "bundle", tmp_path / "recipe.yaml"
+    recipe.write_text("seeds: [1]\nbudget: {lose_at_most: 0, integer_macs: 0.95, steps: 2}")
+    validation = ("--val-images", str(data / "pictures"), "--val-labels", str(own_labels))
+    done = train(data, out, *validation, "--tolerance", "-1", "--recipe", str(recipe))
+    assert done.returncode == 0, done.stderr
+    assert "do not bring the loss down to 0 mAP50-95" in " ".join(done.stderr.split())
+    evidence = open_bundle(out).manifest.evidence
+    rows = [item for item in evidence.measurements if ", 2 more with " in item.method]
+    assert {item.seed for item in rows} == {0, 1}
+    assert {item.artefact for item in rows} == {"model.onnx"}
+    (artefact,) = open_bundle(out).manifest.artefacts
+    assert artefact.operators is not None
+    assert 0 < sum(count for name, count in artefact.operators.float.items() if "Conv" in name) < 13

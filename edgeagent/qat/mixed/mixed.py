@@ -71,19 +71,24 @@ def with_float_nodes(network: Network, float_nodes: frozenset[str]) -> Network:
     return on_plan(network, plan_grids(network.graph, picture, float_nodes))
 
 
-@torch.no_grad()
 def on_plan(network: Network, plan: GridPlan) -> Network:
     """Return a network of the same graph on another plan, with the weights, and the grids of same tensors."""
     new = Network(network.graph, plan)
+    take_over(new, network)
+    new.set_mode("quantize")
+    return new
+
+
+@torch.no_grad()
+def take_over(new: Network, network: Network) -> None:
+    """Give a network the weights of another of the same graph, and the grids of the tensors of both."""
     new.convolutions.load_state_dict(network.convolutions.state_dict())
-    for tensor, index in plan.of.items():
+    for tensor, index in new.plan.of.items():
         if tensor in network.plan.of:
             grid = cast(ActivationGrid, network.grids[network.plan.of[tensor]])
             copied = cast(ActivationGrid, new.grids[index])
             copied.load_state_dict(grid.state_dict())
             copied.zero_point.requires_grad_(grid.zero_point.requires_grad)
-    new.set_mode("quantize")
-    return new
 
 
 def _with_activation(graph: Graph, weighted: Node, readers: dict[str, list[Node]]) -> list[Node]:

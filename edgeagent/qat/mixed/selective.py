@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch.utils.data import DataLoader
@@ -25,6 +26,19 @@ from edgeagent.qat.training.run import plan_for
 
 PICTURES = 16
 BATCH = 8
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Nodes to leave in float.
+
+    Attributes:
+        nodes: their names.
+        enough: whether that brings the loss down to what the budget allows, as far as it could be told.
+    """
+
+    nodes: frozenset[str] = frozenset()
+    enough: bool = True
 
 
 class Selective:
@@ -54,8 +68,8 @@ class Selective:
         """Return the sensitivity of each layer, the most sensitive first."""
         return [Evidence(node=layer.node, macs=layer.macs, error=layer.saved) for layer in self._found.layers]
 
-    def within(self, budget: Budget, good: Callable[[Network], bool] | None) -> Network:
-        """Return the network with as few layers in float as the budget needs.
+    def within(self, budget: Budget, good: Callable[[Network], bool] | None) -> Choice:
+        """Choose as few layers to leave in float as the budget needs.
 
         Args:
             budget: what may be lost, and how much has to stay integer.
@@ -69,14 +83,14 @@ class Selective:
                 count = fewest_steps(chosen, lambda nodes: good(with_float_nodes(self._network, nodes)))
         if count is None:
             self._view.say(
-                f"not even {len(chosen.steps)} layers in float bring the loss down to "
+                f"{len(chosen.steps)} layers in float alone do not bring the loss down to "
                 f"{budget.lose_at_most:g} mAP50-95; no further layer is worth its multiplications, or "
                 f"affordable with {budget.integer_macs:.0%} of them on integers"
             )
         nodes = chosen.float_nodes(count)
         share = integer_share(self._network.graph, nodes)
         self._view.say(f"{len(nodes)} nodes left in float, {share:.1%} of the multiplications on integers")
-        return with_float_nodes(self._network, nodes)
+        return Choice(nodes, enough=count is not None)
 
 
 def loses_little_in(

@@ -10,9 +10,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, distributed
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -32,15 +35,13 @@ class Processes:
         """Whether this process measures and writes."""
         return self.rank == 0
 
-    def same(self, value: float) -> float:
+    def same(self, value: Value) -> Value:
         """Return the first process's value, in all of them."""
         if self.size == 1:
             return value
-        shared = torch.tensor([value], dtype=torch.float64)
-        if distributed.get_backend() == "nccl":
-            shared = shared.cuda()
-        distributed.broadcast(shared, 0)
-        return float(shared.item())
+        shared = [value]
+        distributed.broadcast_object_list(shared, 0)
+        return shared[0]
 
     def sum(self, value: Tensor) -> Tensor:
         """Return the sum of a tensor over all processes."""

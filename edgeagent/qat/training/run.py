@@ -14,8 +14,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from edgeagent.accuracy.yolo_labels import Labels
+from edgeagent.bundle.evidence import TrainingPoint
 from edgeagent.bundle.manifest import InputSpec, ModelDescription
-from edgeagent.qat.export.exports import Exported, export
 from edgeagent.qat.graph.graph import Graph
 from edgeagent.qat.grid.grid import GridPlan, Preset, plan_grids
 from edgeagent.qat.grid.input_grid import pixel_grid
@@ -31,6 +31,7 @@ from edgeagent.qat.training.supervised import supervise
 from edgeagent.qat.training.trainer import Progress, Trainer
 
 CALIBRATION_BATCH = 16
+POINTS = 500  # of a loss curve that are kept
 START: Method = "percentile"  # of the training: steadiest where a few channels dwarf the others
 
 
@@ -154,9 +155,14 @@ class Run:
             self.network.to("cpu")
         self.history = trainer.history
 
-    def export(self, formats: Sequence[str]) -> list[Exported]:
-        """Export the network in each format, see :func:`edgeagent.qat.export.exports.export`."""
-        return [export(self.network, self.work, name) for name in formats]
+    def loss_curve(self) -> list[TrainingPoint]:
+        """Return the history as evidence: each look at the held-out pictures, even steps between."""
+        every = max(1, len(self.history) // POINTS)
+        return [
+            TrainingPoint(step=step, loss=loss, held_out=held_out)
+            for step, loss, held_out in self.history
+            if held_out is not None or step % every == 0
+        ]
 
 
 def plan_for(graph: Graph, spec: InputSpec, preset: Preset, float_nodes: Collection[str] = ()) -> GridPlan:
