@@ -1,0 +1,1 @@
+"""Measuring engines and artefacts on this machine, by the rules of MLPerf's load generator."""
