@@ -5,12 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from edgeagent.sensors import ina3221
+from edgeagent.sensors.energy import Quality
 from edgeagent.sensors.rapl import Rapl
-
-Quality = Literal["measured rail", "whole board", "estimated"]
 
 
 @dataclass(frozen=True, slots=True)

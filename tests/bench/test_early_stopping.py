@@ -27,11 +27,11 @@ def test_minimum_counts_are_those_that_mlperf_publishes(percentile: float, t: in
 
 
 def test_telemetry_and_bench_need_the_same_counts() -> None:
-    assert MINIMUM_COUNT == {
+    assert {
         "p50": LEAST_FOR_MEDIAN,
         "p90": minimum_count(1, 0.9),
         "p99": minimum_count(1, 0.99),
-    }
+    } == MINIMUM_COUNT
 
 
 def test_probabilities_by_hand() -> None:
@@ -69,9 +69,7 @@ def test_an_estimate_lies_above_the_plain_percentile(count: int) -> None:
 def test_the_estimate_holds_as_often_as_it_claims() -> None:
     generator = np.random.default_rng(0)
     truth = -np.log(0.1)  # p90 of the exponential distribution
-    held = [
-        (estimate(list(generator.exponential(size=150)), 0.9) or 0.0) >= truth for _ in range(2000)
-    ]
+    held = [(estimate(list(generator.exponential(size=150)), 0.9) or 0.0) >= truth for _ in range(2000)]
     assert np.mean(held) > 0.985
 
 

@@ -14,6 +14,7 @@ COMMANDS: dict[tuple[str, ...], str] = {
     (): "first steps:",
     ("run",): "a mistake is named with its line",
     ("demo",): "writes an annotated clip",
+    ("bench",): "examples:",
     ("eval",): "examples:",
     ("qat",): "train a float ONNX detector to INT8",
     ("qat", "train"): "example:",
@@ -95,7 +96,7 @@ def test_it_starts_as_a_module() -> None:
 def test_help_needs_no_extra_package() -> None:
     """A board that only detects has none of the extras."""
     extras = "torch,onnx,rich,amqtt,pycocotools,ai_edge_litert,tflite_runtime"
-    for command in ((), ("demo",), ("eval",), ("qat", "train")):
+    for command in ((), ("demo",), ("bench",), ("eval",), ("qat", "train")):
         code, output, errors = edgeagent(*command, "--help", without=extras)
         assert (code, errors) == (0, "")
         assert output.startswith("usage: ")

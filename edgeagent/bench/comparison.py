@@ -1,0 +1,96 @@
+"""Two reports beside each other: two machines, two releases, two settings."""
+
+from __future__ import annotations
+
+from edgeagent.bench.results import Report, Row
+from edgeagent.bench.table import ABSENT, TextTable, headline, number
+from edgeagent.bench.turns import BY_RATE
+from edgeagent.errors import ConfigurationError
+
+NOTE = "A and B were measured in two runs, not in turns: their ratio holds as far as nothing else differed"
+
+
+def check_comparable(first: Report, second: Report) -> None:
+    """Refuse reports that say nothing about each other.
+
+    Raises:
+        ConfigurationError: the models or the scenarios differ, or no row is in both.
+    """
+    one, other = first.bundle, second.bundle
+    if one != other:
+        contents = "" if (one.name, one.version) != (other.name, other.version) else " with other contents"
+        raise ConfigurationError(
+            f"the reports are about different models, {one.name} {one.version} and {other.name} "
+            f"{other.version}{contents}; run both with the same bundle"
+        )
+    if first.conditions.scenario != second.conditions.scenario:
+        raise ConfigurationError(
+            f"the reports are about different scenarios, {first.conditions.scenario} and "
+            f"{second.conditions.scenario}; run both with the same --scenario"
+        )
+    if not {row.name for row in first.rows} & {row.name for row in second.rows}:
+        raise ConfigurationError("the reports have no row in common; run both with the same --engine")
+
+
+def comparison_tables(first: Report, second: Report) -> list[TextTable]:
+    """Return the tables of two comparable reports; above 1 B is faster, or takes less."""
+    names = list(dict.fromkeys(row.name for report in (first, second) for row in report.rows))
+    pairs = [(name, _find(first, name), _find(second, name)) for name in names]
+    by_rate = first.conditions.scenario in BY_RATE
+    fields = ("samples_per_s",) if by_rate else ("p50_ms", "p90_ms", "p99_ms")
+    columns = [f"{name.replace('_ms', ', ms').replace('samples_per_s', 'pictures/s')}" for name in fields]
+    header = [text for column in columns for text in (f"A {column}", f"B {column}", "B/A speed")]
+    speed = [
+        (name, *(cell for field in fields for cell in _cells(one, other, field, rate=by_rate)))
+        for name, one, other in pairs
+    ]
+    costs = [
+        (
+            name,
+            *_cells(one, other, "load_ms"),
+            *_cells(one, other, "first_ms"),
+            _state(one),
+            _state(other),
+        )
+        for name, one, other in pairs
+    ]
+    return [
+        TextTable("speed", ("", *header), tuple(speed)),
+        TextTable(
+            "start, ms, and checks",
+            ("", "A load", "B load", "B/A speed", "A first", "B first", "B/A speed", "A check", "B check"),
+            tuple(costs),
+        ),
+    ]
+
+
+def comparison_notes(first: Report, second: Report) -> list[str]:
+    """Return what A and B are, and what differs beside the machine."""
+    notes = [f"A: {headline(first)}, {first.time}", f"B: {headline(second)}, {second.time}", NOTE]
+    one, other = first.conditions.model_dump(), second.conditions.model_dump()
+    notes += [f"{name} differs: A {one[name]}, B {other[name]}" for name in one if one[name] != other[name]]
+    for row in first.rows:
+        twin = _find(second, row.name)
+        if twin is not None and (row.version, row.threads) != (twin.version, twin.threads):
+            notes.append(
+                f"{row.name}: A version {row.version}, {row.threads} threads; B version {twin.version}, "
+                f"{twin.threads} threads"
+            )
+    return notes
+
+
+def _find(report: Report, name: str) -> Row | None:
+    return next((row for row in report.rows if row.name == name), None)
+
+
+def _cells(one: Row | None, other: Row | None, field: str, rate: bool = False) -> tuple[str, str, str]:
+    """Return both values and the second's speed over the first's."""
+    first, second = (None if row is None else getattr(row, field) for row in (one, other))
+    ratio = ABSENT
+    if first and second:
+        ratio = f"{second / first if rate else first / second:.2f}x"
+    return number(first), number(second), ratio
+
+
+def _state(row: Row | None) -> str:
+    return ABSENT if row is None else "ok" if row.ok else "FAILED"

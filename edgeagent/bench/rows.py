@@ -1,0 +1,211 @@
+"""From what was measured of a candidate to its row; what is not known gets its reason here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from edgeagent.accuracy.golden_check import GoldenDifference
+from edgeagent.bench.candidates import Candidate
+from edgeagent.bench.early_stopping import LEAST_FOR_MEDIAN, estimate, median, minimum_count
+from edgeagent.bench.load_generator import Block
+from edgeagent.bench.probe import ColdStart
+from edgeagent.bench.results import (
+    Energy,
+    GoldenCheck,
+    Histogram,
+    Memory,
+    Row,
+    SpeedRatio,
+    Times,
+)
+from edgeagent.runtime.engine import EngineFacts
+from edgeagent.sensors.energy import EnergyMeter
+
+BINS = 60
+LEAST = {"p50_ms": LEAST_FOR_MEDIAN, "p90_ms": minimum_count(1, 0.9), "p99_ms": minimum_count(1, 0.99)}
+
+
+@dataclass
+class Measured:
+    """All that was found out about a candidate; None is not known, ``failure`` ends it.
+
+    Attributes:
+        candidate: what it is.
+        threads: asked of the engine.
+        facts: of the loaded engine.
+        cold: its start in a fresh process.
+        golden: on the golden pictures.
+        map50_95: on the labelled pictures.
+        blocks: one of each round.
+        failure: why it could not go on.
+    """
+
+    candidate: Candidate
+    threads: int
+    facts: EngineFacts | None = None
+    cold: ColdStart | None = None
+    golden: GoldenDifference | None = None
+    map50_95: float | None = None
+    blocks: list[Block] = field(default_factory=list)
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the rows of a run have in common.
+
+    Attributes:
+        scenario: of the run.
+        meter: of energy, if there is one.
+        no_meter: why there is none.
+        idle_w: power without inference.
+        edges_ms: of the histograms.
+    """
+
+    scenario: str
+    meter: EnergyMeter | None
+    no_meter: str
+    idle_w: float | None
+    edges_ms: Sequence[float]
+
+
+def make_row(item: Measured, around: Surroundings, ratio: SpeedRatio | None, no_ratio: str) -> Row:
+    """Return a candidate's row.
+
+    Args:
+        item: what was measured.
+        around: of the run.
+        ratio: to the reference.
+        no_ratio: why there is none.
+    """
+    candidate, facts, cold = item.candidate, item.facts, item.cold
+    golden, reason = _golden(item.golden), item.failure
+    if reason is None and golden is not None and not golden.within:
+        worst = "not finite" if golden.worst_steps is None else f"{golden.worst_steps:.2f} steps off at worst"
+        reason = f"golden outputs are {worst}, {golden.tolerance_steps:g} allowed"
+    failed = "not measured: it failed" if item.failure else None
+    blocks = [] if item.failure else item.blocks
+    queries = [time for block in blocks for time in block.queries_ns]
+    times = make_times(queries)
+    values: dict[str, Any] = {
+        "engine": facts.engine if facts else None,
+        "version": facts.version if facts else None,
+        "delegate": facts.delegate if facts else None,
+        "load_ms": round(cold.load_ms, 3) if cold else None,
+        "first_ms": round(cold.first_ms, 3) if cold else None,
+        "memory": Memory(rss_mb=round(cold.rss_mb, 1), growth_mb=round(cold.growth_mb, 1)) if cold else None,
+        "golden": golden,
+        "map50_95": None if item.map50_95 is None else round(item.map50_95, 4),
+        "energy": _energy(blocks, around),
+        "ratio_to_reference": ratio,
+        "count": None if failed else times.count,
+        "samples_per_s": _rate(blocks),
+        "histogram": _histogram(queries, around.edges_ms) if queries else None,
+        **{name: getattr(times, name) for name in LEAST},
+    }
+    why: dict[str, str] = dict.fromkeys(values, failed or "not measured")
+    if not failed:
+        why.update({name: f"{times.count} samples, needs {least}" for name, least in LEAST.items()})
+        why["map50_95"] = "no labelled pictures: give --val-images and --val-labels"
+        why["golden"] = _no_golden(candidate)
+        why["energy"] = around.no_meter if around.meter is None else "the sensor gave no reading"
+        why["ratio_to_reference"] = no_ratio
+        if around.scenario == "offline":
+            for name in (*LEAST, "histogram"):
+                values[name], why[name] = None, "offline measures samples/s, not latency"
+    return Row(
+        name=candidate.name,
+        kind="reference" if candidate.reference else "candidate",
+        artefact=candidate.file if not candidate.reference else candidate.name.split(maxsplit=1)[1],
+        grid=candidate.grid,
+        threads=item.threads,
+        ok=reason is None,
+        reason=reason,
+        stages=_stages(blocks),
+        absent={name: why[name] for name, value in values.items() if value is None},
+        **values,
+    )
+
+
+def make_times(durations_ns: Sequence[int]) -> Times:
+    """Return the percentiles that the number of durations supports."""
+    found = {
+        "p50_ms": median(durations_ns),
+        "p90_ms": estimate(durations_ns, 0.9),
+        "p99_ms": estimate(durations_ns, 0.99),
+    }
+    return Times(
+        count=len(durations_ns),
+        **{name: None if value is None else round(value / 1e6, 4) for name, value in found.items()},
+    )
+
+
+def histogram_edges(items: Sequence[Measured]) -> list[float]:
+    """Return the edges of all rows' histograms in ms, evenly spaced by logarithm; none without queries."""
+    queries = [time / 1e6 for item in items for block in item.blocks for time in block.queries_ns]
+    if not queries:
+        return []
+    low, high = min(queries) * 0.99, max(queries) * 1.01
+    return [float(edge) for edge in np.geomspace(low, high, BINS + 1)]
+
+
+def _histogram(queries_ns: Sequence[int], edges_ms: Sequence[float]) -> Histogram:
+    counts, _ = np.histogram(np.asarray(queries_ns) / 1e6, edges_ms)
+    return Histogram(
+        edges_ms=tuple(round(edge, 5) for edge in edges_ms), counts=tuple(int(count) for count in counts)
+    )
+
+
+def _stages(blocks: Sequence[Block]) -> dict[str, Times]:
+    names = blocks[0].stages_ns if blocks else ()
+    together: Mapping[str, list[int]] = {
+        name: [time for block in blocks for time in block.stages_ns[name]] for name in names
+    }
+    return {name: make_times(times) for name, times in together.items()}
+
+
+def _rate(blocks: Sequence[Block]) -> float | None:
+    seconds = sum(block.seconds for block in blocks)
+    return round(sum(block.samples for block in blocks) / seconds, 3) if seconds else None
+
+
+def _golden(found: GoldenDifference | None) -> GoldenCheck | None:
+    if found is None:
+        return None
+    mean, worst = (float(value) for value in (found.steps.mean(), found.worst))
+    return GoldenCheck(
+        mean_steps=round(mean, 4) if math.isfinite(mean) else None,
+        worst_steps=round(worst, 4) if math.isfinite(worst) else None,
+        tolerance_steps=found.tolerance,
+        within=found.within,
+        pictures=len(found.steps),
+    )
+
+
+def _no_golden(candidate: Candidate) -> str:
+    if candidate.reference:
+        return "the golden set is that of the bundle's artefacts"
+    return "the bundle has no golden set"
+
+
+def _energy(blocks: Sequence[Block], around: Surroundings) -> Energy | None:
+    used = [block.energy_j for block in blocks]
+    if around.meter is None or around.idle_w is None or not used or None in used:
+        return None
+    used_j = sum(joules for joules in used if joules is not None)
+    seconds, inferences = sum(block.energy_s for block in blocks), sum(block.samples for block in blocks)
+    idle_j = around.idle_w * seconds
+    return Energy(
+        per_inference_j=round((used_j - idle_j) / inferences, 6),
+        used_j=round(used_j, 4),
+        idle_j=round(idle_j, 4),
+        seconds=round(seconds, 4),
+        inferences=inferences,
+        source=around.meter.source,
+        quality=around.meter.quality,
+    )

@@ -1,0 +1,143 @@
+"""The tables of a report as text, for the terminal and the page alike; what is absent is a dash.
+
+Why something is absent stands in the notes under the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edgeagent.bench.results import Report, Row, SpeedRatio, ThermalState
+from edgeagent.bench.turns import BY_RATE
+
+ABSENT = "-"
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table; the first column is a name, the others are right-aligned."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def report_tables(report: Report) -> list[TextTable]:
+    """Return the tables of a report: speed, stages, checks and costs, and the ratios of all to all."""
+    tables = [_speed(report), _stages(report), _checks(report)]
+    if len(report.ratios) > 2:
+        tables.append(_ratios(report))
+    return tables
+
+
+def headline(report: Report) -> str:
+    """Return what was measured, and where."""
+    bundle, conditions, machine = report.bundle, report.conditions, report.machine
+    return (
+        f"{bundle.name} {bundle.version}, {conditions.scenario}, {conditions.pictures}, seed "
+        f"{conditions.seed}, {conditions.rounds} rounds in turns, on {machine.model or machine.architecture} "
+        f"({machine.processors} processors, {machine.system})"
+    )
+
+
+def report_notes(report: Report) -> list[str]:
+    """Return what failed, why something is absent, and the heat."""
+    notes = [f"{row.name}: {row.reason}" for row in report.rows if row.reason is not None]
+    absent: dict[str, list[str]] = {}
+    for row in report.rows:
+        for name, why in row.absent.items() if row.ok else ():
+            absent.setdefault(f"{name} {ABSENT}: {why}", []).append(row.name)
+    everywhere = sum(row.ok for row in report.rows)
+    for text, names in absent.items():
+        notes.append(text if len(names) == everywhere else f"{text} ({', '.join(names)})")
+    notes.append(f"heat: {_heat(report.thermal_start)} at the start, {_heat(report.thermal_end)} at the end")
+    return notes
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """Return a number with so many decimals, or a dash."""
+    return ABSENT if value is None else f"{value:.{digits}f}"
+
+
+def ratio_text(ratio: SpeedRatio | None) -> str:
+    """Return a ratio with its quartiles."""
+    return ABSENT if ratio is None else f"{ratio.median:.2f}x ({ratio.q1:.2f} to {ratio.q3:.2f})"
+
+
+def _speed(report: Report) -> TextTable:
+    scenario = report.conditions.scenario
+    references = [row.ratio_to_reference.reference for row in report.rows if row.ratio_to_reference]
+    against = f"speed to {references[0]}" if references else "speed"
+    first = {
+        "single-stream": "latency of a picture, ms",
+        "multi-stream": "latency of 8 pictures, ms",
+        "offline": "throughput",
+        "camera": "age of a frame when its boxes are there, ms",
+    }[scenario]
+    columns: dict[str, Callable[[Row], str]] = {
+        "queries": lambda row: ABSENT if row.count is None else str(row.count),
+        "p50": lambda row: number(row.p50_ms),
+        "p90": lambda row: number(row.p90_ms),
+        "p99": lambda row: number(row.p99_ms),
+        ("frames/s" if scenario == "camera" else "pictures/s"): lambda row: number(row.samples_per_s, 1),
+        against: lambda row: ratio_text(row.ratio_to_reference),
+    }
+    if scenario == "offline":
+        for name in ("p50", "p90", "p99"):
+            del columns[name]
+    how = "rates" if scenario in BY_RATE else "medians"
+    title = f"{first}; ratios of {how}, median of {report.conditions.rounds} rounds (quartiles)"
+    return _table(title, report, columns)
+
+
+def _stages(report: Report) -> TextTable:
+    names = list(dict.fromkeys(stage for row in report.rows for stage in row.stages))
+    columns = {name.replace("_", " "): _median_of(name) for name in names}
+    return _table("stages, ms of one picture (p50)", report, columns)
+
+
+def _median_of(stage: str) -> Callable[[Row], str]:
+    return lambda row: number(row.stages[stage].p50_ms) if stage in row.stages else ABSENT
+
+
+def _checks(report: Report) -> TextTable:
+    columns: dict[str, Callable[[Row], str]] = {
+        "load, ms": lambda row: number(row.load_ms, 0),
+        "first, ms": lambda row: number(row.first_ms, 1),
+        "memory, MB": lambda row: number(row.memory.rss_mb if row.memory else None, 0),
+        "golden, steps": _golden,
+        "mAP50-95": lambda row: number(row.map50_95, 3),
+        "mJ/inference": lambda row: number(row.energy.per_inference_j * 1000 if row.energy else None),
+        "check": lambda row: "ok" if row.ok else "FAILED",
+    }
+    return _table("checks and costs", report, columns)
+
+
+def _golden(row: Row) -> str:
+    if row.golden is None:
+        return ABSENT
+    worst = "not finite" if row.golden.worst_steps is None else f"{row.golden.worst_steps:.2f}"
+    return f"{worst} of {row.golden.tolerance_steps:g}"
+
+
+def _ratios(report: Report) -> TextTable:
+    names = tuple(report.ratios)
+    rows = []
+    for name in names:
+        medians = {ratio.reference: f"{ratio.median:.2f}x" for ratio in report.ratios[name]}
+        rows.append((name, *(medians.get(other, ABSENT) for other in names)))
+    return TextTable("speed of a row over that of a column", ("", *names), tuple(rows))
+
+
+def _table(title: str, report: Report, columns: dict[str, Callable[[Row], str]]) -> TextTable:
+    rows = tuple((row.name, *(text(row) for text in columns.values())) for row in report.rows)
+    return TextTable(title, ("", *columns), rows)
+
+
+def _heat(state: ThermalState) -> str:
+    hottest = max(state.temperatures_c.items(), key=lambda item: item[1], default=None)
+    heat = f"{hottest[0]} {hottest[1]:.1f} degC" if hottest else "no thermal zone"
+    if state.throttled is None:
+        return f"{heat}, throttling unknown"
+    return f"{heat}, {'; '.join(state.signs) if state.throttled else 'not throttled'}"

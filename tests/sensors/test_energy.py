@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgeagent.sensors.energy import EnergyMeter
+from edgeagent.sensors.rapl import RaplMeter, why_no_reading
+from tests.sensors.test_power import DAMAGES, ENERGY, RANGE, add_zone, damage_file
+from tests.sensors.tree import unpack
+
+START = 240422366267
+MOST = 262143328850
+
+
+def test_joules_since_the_start(tmp_path: Path) -> None:
+    meter: EnergyMeter = RaplMeter(unpack("x86-rapl", tmp_path))
+    assert meter.read_j() == 0.0  # nothing used: a reading, not an absence
+    (tmp_path / ENERGY).write_text(f"{START + 15_000_000}\n", encoding="ascii")
+    assert [meter.read_j(), meter.read_j()] == [15.0, 15.0]
+    assert (meter.source, meter.quality) == ("RAPL packages", "measured rail")
+
+
+def test_the_counter_wraps_and_the_joules_go_on(tmp_path: Path) -> None:
+    meter = RaplMeter(unpack("x86-rapl", tmp_path))
+    (tmp_path / ENERGY).write_text("1000000\n", encoding="ascii")
+    before = meter.read_j()
+    assert before is not None
+    assert before == pytest.approx((MOST - START + 1_000_000) / 1e6)
+    (tmp_path / ENERGY).write_text("3000000\n", encoding="ascii")
+    assert meter.read_j() == pytest.approx(before + 2.0)
+
+
+def test_packages_add_up_and_psys_does_not_count(tmp_path: Path) -> None:
+    other = add_zone(unpack("x86-rapl", tmp_path), 1, "package-1")
+    system = add_zone(tmp_path, 2, "psys")
+    meter = RaplMeter(tmp_path)
+    for counter in (tmp_path / ENERGY, other, system):
+        counter.write_text(f"{START + 1_000_000}\n", encoding="ascii")
+    assert meter.read_j() == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("file", [ENERGY, RANGE])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_gap_is_absent_and_what_was_used_in_it_counts_afterwards(
+    tmp_path: Path, damage: str, file: str
+) -> None:
+    meter = RaplMeter(unpack("x86-rapl", tmp_path))
+    text = (tmp_path / file).read_text(encoding="ascii")
+    damage_file(tmp_path / file, damage)
+    assert meter.read_j() is None
+    (tmp_path / file).unlink(missing_ok=True)
+    (tmp_path / file).write_text(text, encoding="ascii")
+    (tmp_path / ENERGY).write_text(f"{START + 4_000_000}\n", encoding="ascii")
+    assert meter.read_j() == pytest.approx(4.0)
+
+
+def test_why_there_is_no_reading(tmp_path: Path) -> None:
+    root = unpack("x86-rapl", tmp_path)
+    assert why_no_reading(root) is None
+    damage_file(root / ENERGY, "unreadable")
+    assert "cannot be read" in str(why_no_reading(root))
+    (root / ENERGY).unlink()
+    (root / ENERGY).write_text("n/a\n", encoding="ascii")
+    assert "gives no energy" in str(why_no_reading(root))
+    assert why_no_reading(unpack("raspberry-pi-5", tmp_path / "pi")) == "no sensor"
+
+
+def test_root_alone_may_read_it_and_that_is_an_ordinary_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = unpack("x86-rapl", tmp_path)
+    for reader in ("read_text", "read_bytes"):  # tests may run as root, who may read everything
+        monkeypatch.setattr(Path, reader, _refusing(getattr(Path, reader)))
+    assert "run as root" in str(why_no_reading(root))
+    assert RaplMeter(root).read_j() is None
+
+
+def _refusing(real: Callable[..., Any]) -> Callable[..., Any]:
+    def read(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path.name == "energy_uj":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *arguments, **options)
+
+    return read
