@@ -1,0 +1,59 @@
+"""Measurements with known numbers, and a meter that is read from a script."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edgeagent.accuracy.golden_check import GoldenDifference
+from edgeagent.bench.candidates import Candidate
+from edgeagent.bench.load_generator import STAGES, Block
+from edgeagent.bench.probe import ColdStart
+from edgeagent.bench.rows import Measured
+from edgeagent.runtime.engine import EngineFacts
+from edgeagent.sensors.energy import Quality
+
+MS = 1_000_000
+FACTS = EngineFacts("onnxruntime", "1.2.3", "CPUExecutionProvider", 1, 0.5)
+
+
+class ScriptedMeter:
+    """Gives one reading after the other, then the last one for ever."""
+
+    source = "a bench supply"
+    quality: Quality = "whole board"
+
+    def __init__(self, *readings: float | None) -> None:
+        self._readings = list(readings)
+
+    def read_j(self) -> float | None:
+        """The next reading."""
+        return self._readings.pop(0) if len(self._readings) > 1 else self._readings[0]
+
+
+def block(milliseconds: Sequence[float], energy_j: float | None = None) -> Block:
+    """A block of single-stream queries of these latencies; nearly all of each is inference."""
+    queries = [int(value * MS) for value in milliseconds]
+    seconds = sum(milliseconds) / 1000
+    parts = (0.1, 0.8, 0.1, 1.0)
+    stages = {
+        name: [int(part * time) for time in queries] for name, part in zip(STAGES, parts, strict=True)
+    }
+    return Block(queries, stages, len(queries), seconds, energy_j, seconds)
+
+
+def candidate(name: str = "model.onnx", reference: bool = False) -> Candidate:
+    """A candidate that is never loaded."""
+    grid = "float" if reference else "a"
+    return Candidate("onnxruntime", "onnxruntime-cpu", Path("bundle"), name, grid, reference)
+
+
+def measured(
+    blocks: Sequence[Block], name: str = "model.onnx", *, steps: float = 1.0, reference: bool = False
+) -> Measured:
+    """A candidate with these blocks."""
+    golden = None if reference else GoldenDifference(np.full((2, 3), steps), 2.0)
+    cold = ColdStart(100.0, 20.0, 120.0, 50.0)
+    return Measured(candidate(name, reference), 1, FACTS, cold, golden, None, list(blocks))
