@@ -15,6 +15,7 @@ STYLE = """
 body { margin: 0; background: #fff; color: #0f172a; font: 16px/1.5 system-ui, sans-serif; }
 main { max-width: 70rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
 h1 { font-size: 1.6rem; margin: 0; }
+h2::first-letter { text-transform: uppercase; }
 h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; border-bottom: 1px solid #cbd5e1; padding-bottom: .2rem; }
 p, li { margin: .3rem 0; }
 .note { color: #475569; font-size: .875rem; }
@@ -35,7 +36,7 @@ def report_page(report: Report) -> str:
     tables = report_tables(report)
     latencies, stages = plot_latencies(report.rows), plot_stages(report.rows)
     failed = [row.name for row in report.rows if not row.ok]
-    verdict = f"failed: {', '.join(failed)}" if failed else "every check passed"
+    verdict = f"Failed: {', '.join(failed)}" if failed else "Every check passed"
     body = [
         f"<h1>{escape(report.bundle.name)} {escape(report.bundle.version)}: bench</h1>",
         f'<p class="note">{escape(headline(report))}. {escape(report.time)}, edgeagent '

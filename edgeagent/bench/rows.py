@@ -110,7 +110,7 @@ def make_row(item: Measured, around: Surroundings, ratio: SpeedRatio | None, no_
     }
     why: dict[str, str] = dict.fromkeys(values, failed or "not measured")
     if not failed:
-        why.update({name: f"{times.count} samples, needs {least}" for name, least in LEAST.items()})
+        why.update({name: f"fewer than the {least} queries that it needs" for name, least in LEAST.items()})
         why["map50_95"] = "no labelled pictures: give --val-images and --val-labels"
         why["golden"] = _no_golden(candidate)
         why["energy"] = around.no_meter if around.meter is None else "the sensor gave no reading"

@@ -12,7 +12,7 @@ COLOURS = {"preprocess": "#0b5cad", "inference": "#c2410c", "decode": "#15803d",
 """Of the stages that add up; age and end_to_end are not parts of the whole."""
 WIDTH = 900
 LEFT, RIGHT = 8, 24
-STRIP, BAR = 84, 56
+STRIP, BAR = 92, 56
 MARKS = (("p50_ms", "p50", ""), ("p90_ms", "p90", "6 3"), ("p99_ms", "p99", "2 3"))
 TEXT = "#0f172a"
 GREY = "#475569"
@@ -44,7 +44,7 @@ def plot_stages(rows: Sequence[Row]) -> str | None:
     if not drawn:
         return None
     longest = max(sum(parts.values()) for _, parts in drawn)
-    per_ms = (WIDTH - LEFT - RIGHT - 90) / longest
+    per_ms = (WIDTH - LEFT - RIGHT - 110) / longest
     height = BAR * len(drawn) + 34
     out = [_start(height, "medians of the stages by engine, ms")]
     for number, (row, parts) in enumerate(drawn):
@@ -59,7 +59,7 @@ def plot_stages(rows: Sequence[Row]) -> str | None:
             if width > 60:
                 out.append(_text(x + width / 2, y + 39, f"{value:.2f}", "middle", "#fff"))
             x += width
-        out.append(_text(x + 6, y + 39, f"{sum(parts.values()):.2f} ms", "start", TEXT))
+        out.append(_text(x + 6, y + 39, f"sum {sum(parts.values()):.2f} ms", "start", TEXT))
     x, y = float(LEFT), BAR * len(drawn) + 12
     stages = dict.fromkeys(stage for _, parts in drawn for stage in parts)
     for stage in stages:
@@ -83,8 +83,8 @@ def _strip(row: Row, top: float, scale: _Logarithm) -> list[str]:
     histogram = row.histogram
     if histogram is None:
         return []
-    most, base, tall = max(histogram.counts), top + STRIP, STRIP - 34
-    parts = [_text(LEFT, top + 15, f"{row.name}, {row.count} queries", "start", TEXT)]
+    most, base, tall = max(histogram.counts), top + STRIP, STRIP - 42
+    parts = [_text(LEFT, top + 24, f"{row.name}, {row.count} queries", "start", TEXT)]
     bars = zip(histogram.counts, histogram.edges_ms[:-1], histogram.edges_ms[1:], strict=True)
     for count, low, high in bars:
         if count:
@@ -108,7 +108,9 @@ def _strip(row: Row, top: float, scale: _Logarithm) -> list[str]:
         text = f"{label} {value:.2f}"
         right = x + 4 + 6.5 * len(text) > WIDTH - RIGHT
         at = max(x - 4 if right else x + 4, ends)
-        parts.append(_text(at, base - tall + 8, text, "end" if right and at < x else "start", "#c2410c"))
+        parts.append(
+            _text(at, base - tall + 8, text, "end" if right and at < x else "start", "#c2410c", True)
+        )
         ends = at + 6.5 * len(text) + 4
     return parts
 
@@ -119,7 +121,8 @@ def _medians(row: Row) -> dict[str, float]:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    steps = (1, 2, 5) if high / low > 3 else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)
+    coarse, fine = (1, 2, 5), (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)
+    steps = coarse if high / low > 30 else (1, 1.5, 2, 3, 4, 5, 7) if high / low > 4 else fine
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = [round(step * 10.0**exponent, 9) for exponent in exponents for step in steps]
     return [tick for tick in ticks if low <= tick <= high]
@@ -132,5 +135,6 @@ def _start(height: float, label: str) -> str:
     )
 
 
-def _text(x: float, y: float, text: str, anchor: str, colour: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">{escape(text)}</text>'
+def _text(x: float, y: float, text: str, anchor: str, colour: str, halo: bool = False) -> str:
+    edge = ' stroke="#fff" stroke-width="3" paint-order="stroke"' if halo else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}"{edge}>{escape(text)}</text>'

@@ -73,7 +73,7 @@ def _speed(report: Report) -> TextTable:
         "single-stream": "latency of a picture, ms",
         "multi-stream": "latency of 8 pictures, ms",
         "offline": "throughput",
-        "camera": "age of a frame when its boxes are there, ms",
+        "camera": "age of a frame when its boxes are there, at full load, ms",
     }[scenario]
     columns: dict[str, Callable[[Row], str]] = {
         "queries": lambda row: ABSENT if row.count is None else str(row.count),
@@ -124,10 +124,11 @@ def _golden(row: Row) -> str:
 def _ratios(report: Report) -> TextTable:
     names = tuple(report.ratios)
     rows = []
-    for name in names:
+    for place, name in enumerate(names, 1):
         medians = {ratio.reference: f"{ratio.median:.2f}x" for ratio in report.ratios[name]}
-        rows.append((name, *(medians.get(other, ABSENT) for other in names)))
-    return TextTable("speed of a row over that of a column", ("", *names), tuple(rows))
+        rows.append((f"{place}  {name}", *(medians.get(other, ABSENT) for other in names)))
+    numbers = (str(place) for place in range(1, len(names) + 1))
+    return TextTable("speed of a row over that of a column", ("", *numbers), tuple(rows))
 
 
 def _table(title: str, report: Report, columns: dict[str, Callable[[Row], str]]) -> TextTable:

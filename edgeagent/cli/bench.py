@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 from typing import get_args
@@ -117,6 +118,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure and show, or compare."""
     if arguments.compare:
         return _compare(*arguments.compare)
+    if not arguments.verbose:
+        logging.getLogger().setLevel(logging.WARNING)  # each play of the clip opens a camera
     request = _request(arguments)
     with progress() as tell:
         report = run_bench(request, tell)

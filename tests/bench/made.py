@@ -38,9 +38,7 @@ def block(milliseconds: Sequence[float], energy_j: float | None = None) -> Block
     queries = [int(value * MS) for value in milliseconds]
     seconds = sum(milliseconds) / 1000
     parts = (0.1, 0.8, 0.1, 1.0)
-    stages = {
-        name: [int(part * time) for time in queries] for name, part in zip(STAGES, parts, strict=True)
-    }
+    stages = {name: [int(part * time) for time in queries] for name, part in zip(STAGES, parts, strict=True)}
     return Block(queries, stages, len(queries), seconds, energy_j, seconds)
 
 

@@ -57,9 +57,7 @@ def test_the_stages_of_a_query_are_within_it(detector: Detector) -> None:
         assert sum(block.stages_ns["end_to_end"][2 * number : 2 * number + 2]) <= query
 
 
-@pytest.mark.parametrize(
-    ("readings", "used"), [((3.0, 8.0), 5.0), ((None, 8.0), None), ((3.0, None), None)]
-)
+@pytest.mark.parametrize(("readings", "used"), [((3.0, 8.0), 5.0), ((None, 8.0), None), ((3.0, None), None)])
 def test_energy_is_read_around_the_block(
     detector: Detector, readings: tuple[float | None, ...], used: float | None
 ) -> None:
