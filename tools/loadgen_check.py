@@ -1,8 +1,8 @@
-"""Cross-check of `edgeagent bench` with MLPerf's own LoadGen: the same detector, the same latencies, both rules.
+"""Cross-check of `edgeagent bench` with MLPerf's own LoadGen: one detector, the same queries, both rules.
 
 LoadGen puts single-stream queries to a detector of the bundle; what it reports as early-stopping estimates
-is compared with what edgeagent.bench.early_stopping makes of the latencies measured inside each query. LoadGen
-counts the way to Python and back in, so its numbers are larger by some microseconds.
+is compared with what edgeagent.bench.early_stopping makes of the latencies measured inside each query.
+LoadGen counts the way to Python and back in, so its numbers are a little larger.
 
 Not a dependency: pip install mlcommons-loadgen into an environment that has edgeagent, then run
 `python tools/loadgen_check.py`.

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edgeagent.bench.candidates import choose_candidates, reference_candidate
+from edgeagent.bench.candidates import Candidate, choose_candidates, load_candidate, reference_candidate
 from edgeagent.bench.results import Report
 from edgeagent.bench.run import ROUNDS, Request, run_bench
 from edgeagent.bench.schema import schema_text
 from edgeagent.bundle.reading import Bundle
 from edgeagent.cli import main
+from edgeagent.detector import Detector
+from edgeagent.errors import EngineError
 from edgeagent.resources import sample_clip
+from edgeagent.runtime.engine import Array, Engine
 from tests.bench.made import ScriptedMeter
 from tests.bundle.tiny import ARTEFACT
 from tests.cli.command import edgeagent, mistake
@@ -124,6 +129,42 @@ def test_an_artefact_that_is_broken_is_a_row_and_the_others_are_measured(tmp_pat
     assert [row.ok for row in report.rows] == [True, False]
     assert "cannot load it" in str(report.rows[1].reason)
     assert report.rows[0].count == 100
+
+
+class _Fading:
+    """A real engine that fails from a certain call on, as one whose device is pulled out."""
+
+    def __init__(self, engine: Engine, calls: int) -> None:
+        self._engine, self._left = engine, calls
+        self.inputs, self.outputs, self.facts = engine.inputs, engine.outputs, engine.facts
+
+    def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise EngineError("the device is gone; plug it in again")
+        self._engine.infer(inputs, outputs)
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+def test_an_engine_that_fails_in_the_middle_leaves_the_turns(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = choose_candidates(bundle, ["onnxruntime"])[0]
+    bad = replace(good, delegate="fading")
+
+    def load(candidate: Candidate, threads: int) -> Detector:
+        detector = load_candidate(candidate, threads)
+        return replace(detector, engine=_Fading(detector.engine, 50)) if candidate is bad else detector
+
+    monkeypatch.setattr("edgeagent.bench.run.load_candidate", load)
+    report = run_bench(request(bundle, candidates=[good, bad]))
+    assert [row.ok for row in report.rows] == [True, False]
+    assert report.rows[1].reason == "the device is gone; plug it in again"
+    assert (report.rows[1].count, report.rows[1].p50_ms, report.rows[1].stages) == (None, None, {})
+    assert report.rows[0].count == 100
+    assert report.ratios == {good.name: ()}
 
 
 def command(capsys: Capture, code: int, *arguments: object) -> str:
