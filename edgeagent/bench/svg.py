@@ -12,7 +12,7 @@ COLOURS = {"preprocess": "#0b5cad", "inference": "#c2410c", "decode": "#15803d",
 """Of the stages that add up; age and end_to_end are not parts of the whole."""
 WIDTH = 900
 LEFT, RIGHT = 8, 24
-STRIP, BAR = 92, 56
+STRIP, BAR = 104, 56
 MARKS = (("p50_ms", "p50", ""), ("p90_ms", "p90", "6 3"), ("p99_ms", "p99", "2 3"))
 TEXT = "#0f172a"
 GREY = "#475569"
@@ -83,7 +83,7 @@ def _strip(row: Row, top: float, scale: _Logarithm) -> list[str]:
     histogram = row.histogram
     if histogram is None:
         return []
-    most, base, tall = max(histogram.counts), top + STRIP, STRIP - 42
+    most, base, tall = max(histogram.counts), top + STRIP, STRIP - 56
     parts = [_text(LEFT, top + 24, f"{row.name}, {row.count} queries", "start", TEXT)]
     bars = zip(histogram.counts, histogram.edges_ms[:-1], histogram.edges_ms[1:], strict=True)
     for count, low, high in bars:
@@ -102,16 +102,16 @@ def _strip(row: Row, top: float, scale: _Logarithm) -> list[str]:
             continue
         x = scale(value)
         parts.append(
-            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{base - tall - 2}" y2="{base}" stroke="#c2410c" '
+            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{base - tall - 16}" y2="{base}" stroke="#c2410c" '
             f'stroke-width="1.5" stroke-dasharray="{dashes}"/>'
         )
         text = f"{label} {value:.2f}"
         right = x + 4 + 6.5 * len(text) > WIDTH - RIGHT
         at = max(x - 4 if right else x + 4, ends)
         parts.append(
-            _text(at, base - tall + 8, text, "end" if right and at < x else "start", "#c2410c", True)
+            _text(at, base - tall - 6, text, "end" if right and at < x else "start", "#c2410c", True)
         )
-        ends = at + 6.5 * len(text) + 4
+        ends = at + 6.5 * len(text) + 10
     return parts
 
 

@@ -76,7 +76,9 @@ def _speed(report: Report) -> TextTable:
         "camera": "age of a frame when its boxes are there, at full load, ms",
     }[scenario]
     columns: dict[str, Callable[[Row], str]] = {
-        "queries": lambda row: ABSENT if row.count is None else str(row.count),
+        ("frames" if scenario == "camera" else "queries"): lambda row: (
+            ABSENT if row.count is None else str(row.count)
+        ),
         "p50": lambda row: number(row.p50_ms),
         "p90": lambda row: number(row.p90_ms),
         "p99": lambda row: number(row.p99_ms),
