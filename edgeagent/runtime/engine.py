@@ -61,6 +61,7 @@ class EngineFacts:
         delegate: execution provider or delegate that runs the graph.
         threads: intra-operator threads.
         load_s: seconds to load the artefact.
+        placed: share of the operators that the delegate really runs, 0..1; None where that is not known.
     """
 
     engine: str
@@ -68,6 +69,7 @@ class EngineFacts:
     delegate: str
     threads: int
     load_s: float
+    placed: float | None = None
 
 
 class Engine(Protocol):

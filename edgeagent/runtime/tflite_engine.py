@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,11 @@ from edgeagent.runtime.engine import (
     read_artefact,
 )
 
+NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
+
+WEIGHTS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "TRANSPOSE_CONV": 1}
+"""Operators with weights, and which of their inputs these are."""
+
 # libedgetpu is built for one TensorFlow version, so a board may hold the older package on purpose.
 PACKAGES = (
     ("ai-edge-litert", "ai_edge_litert.interpreter"),
@@ -29,7 +35,13 @@ PACKAGES = (
 
 
 class TfliteEngine:
-    """A TFLite artefact on the CPU, with the package's default delegate (XNNPACK).
+    """A TFLite artefact on the CPU with the package's default delegate (XNNPACK), or on another delegate.
+
+    Args:
+        path: of the artefact.
+        threads: of the CPU kernels.
+        library: shared library of a delegate to use instead.
+        options: of that delegate.
 
     The interpreter owns its tensors, so a call copies the input in and the outputs out.
 
@@ -38,22 +50,32 @@ class TfliteEngine:
             that this package does not have.
     """
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(
+        self, path: Path, threads: int, library: str | None = None, options: Mapping[str, str] = NO_OPTIONS
+    ) -> None:
         package, module = _find_package()
         content = read_artefact(path)
         version = _version(package)
         started = time.monotonic()
+        # kept as long as the interpreter, which does not do so itself
+        self._delegates = [] if library is None else [_load_delegate(module, library, options)]
         try:
-            self._interpreter = module.Interpreter(model_content=content, num_threads=threads)
+            self._interpreter = module.Interpreter(
+                model_content=content, num_threads=threads, experimental_delegates=self._delegates
+            )
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise EngineError(f"{path}: {package} {version} cannot load it: {one_line(error)}") from error
+            raise EngineError(
+                f"{path}: {package} {version} cannot load it: {_explained(one_line(error), library)}"
+            ) from error
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self._inputs = tuple(_specification(item, path) for item in inputs)
         self._outputs = tuple(_specification(item, path) for item in outputs)
         self._input_views = [self._view(item) for item in inputs]
         self._output_views = [self._view(item) for item in outputs]
-        self._facts = EngineFacts("tflite", version, "XNNPACK", threads, time.monotonic() - started)
+        delegate = "XNNPACK" if library is None else Path(library).name
+        took = time.monotonic() - started
+        self._facts = EngineFacts("tflite", version, delegate, threads, took, _placed(self._interpreter))
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -94,6 +116,7 @@ class TfliteEngine:
         self._input_views.clear()
         self._output_views.clear()
         del self._interpreter
+        self._delegates.clear()
 
     def _view(self, detail: dict[str, Any]) -> Any:
         return self._interpreter.tensor(detail["index"])
@@ -106,6 +129,55 @@ def _find_package() -> tuple[str, Any]:
         except ImportError:
             continue
     raise EngineError("no TFLite package is installed; pip install 'edgeagent[tflite]' (or tflite-runtime)")
+
+
+def _load_delegate(module: Any, library: str, options: Mapping[str, str]) -> Any:
+    """Load a delegate's library.
+
+    Raises:
+        EngineError: it is missing, is no delegate, or refuses to start.
+    """
+    try:
+        return module.load_delegate(library, dict(options))
+    except OSError as error:
+        raise EngineError(
+            f"{library}: the library cannot be opened ({one_line(error)}); install it"
+        ) from error
+    except AttributeError as error:
+        raise EngineError(f"{library}: is no TFLite delegate ({one_line(error)}); check the path") from error
+    except ValueError as error:
+        told = one_line(error).removeprefix(f"Failed to load delegate from {library}").strip()
+        raise EngineError(
+            f"{library}: the delegate does not start{f' ({told})' if told else ''}; is its device there, and "
+            "may this user use it?"
+        ) from error
+
+
+def _explained(message: str, library: str | None) -> str:
+    """Return an interpreter's message, with what it means where users keep asking."""
+    if "edgetpu-custom-op" in message and library is None:
+        return f"{message}: it was compiled for the Edge TPU; run it on tflite-edgetpu"
+    if library is not None and "failed to prepare" in message:
+        return (
+            f"{message}: {Path(library).name} was built for another TensorFlow than this package; install "
+            "versions that belong together"
+        )
+    return message
+
+
+def _placed(interpreter: Any) -> float | None:
+    """Return the share of the convolutions that delegates took.
+
+    The interpreter lists the operators that it replaced beside those that replace them; a weight that a
+    delegate reads tells which were. The list is not part of the documented interface, so it may be missing.
+    """
+    try:
+        details = interpreter._get_ops_details()
+    except (AttributeError, RuntimeError, ValueError):
+        return None
+    taken = {int(index) for one in details if one["op_name"] == "DELEGATE" for index in one["inputs"]}
+    weights = [int(one["inputs"][WEIGHTS[one["op_name"]]]) for one in details if one["op_name"] in WEIGHTS]
+    return sum(index in taken for index in weights) / len(weights) if weights else None
 
 
 def _version(package: str) -> str:
