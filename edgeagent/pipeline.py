@@ -20,8 +20,9 @@ from queue import SimpleQueue
 
 from edgeagent.camera.capture import Camera
 from edgeagent.camera.frame import Frame
-from edgeagent.detector import Buffers, Detector
+from edgeagent.detector import Detector
 from edgeagent.errors import EdgeagentError
+from edgeagent.runtime.engine import Buffers
 from edgeagent.vision.detections import Detections
 from edgeagent.vision.letterbox import Fit
 

@@ -16,6 +16,7 @@ from edgeagent.errors import EngineError
 from edgeagent.runtime.engine import (
     Array,
     EngineFacts,
+    LoadedEngine,
     TensorSpec,
     check_buffers,
     one_line,
@@ -34,7 +35,7 @@ PACKAGES = (
 )
 
 
-class TfliteEngine:
+class TfliteEngine(LoadedEngine):
     """A TFLite artefact on the CPU with the package's default delegate (XNNPACK), or on another delegate.
 
     Args:
@@ -76,21 +77,6 @@ class TfliteEngine:
         delegate = "XNNPACK" if library is None else Path(library).name
         took = time.monotonic() - started
         self._facts = EngineFacts("tflite", version, delegate, threads, took, _placed(self._interpreter))
-
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._outputs
-
-    @property
-    def facts(self) -> EngineFacts:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._facts
 
     def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """See :class:`edgeagent.runtime.engine.Engine`."""
