@@ -27,6 +27,9 @@ NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 WEIGHTS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "TRANSPOSE_CONV": 1}
 """Operators with weights, and which of their inputs these are."""
 
+COMPILED = "edgetpu-custom-op"
+"""Operator that the Edge TPU compiler puts in place of all that the chip runs."""
+
 # libedgetpu is built for one TensorFlow version, so a board may hold the older package on purpose.
 PACKAGES = (
     ("ai-edge-litert", "ai_edge_litert.interpreter"),
@@ -63,6 +66,8 @@ class TfliteEngine:
             self._interpreter = module.Interpreter(
                 model_content=content, num_threads=threads, experimental_delegates=self._delegates
             )
+            # XNNPACK takes what is left when the tensors are allocated, so another delegate's share shows before
+            placed = None if library is None else _placed(self._interpreter)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise EngineError(
@@ -74,8 +79,10 @@ class TfliteEngine:
         self._input_views = [self._view(item) for item in inputs]
         self._output_views = [self._view(item) for item in outputs]
         delegate = "XNNPACK" if library is None else Path(library).name
+        if library is None:
+            placed = _placed(self._interpreter)
         took = time.monotonic() - started
-        self._facts = EngineFacts("tflite", version, delegate, threads, took, _placed(self._interpreter))
+        self._facts = EngineFacts("tflite", version, delegate, threads, took, placed)
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -155,12 +162,13 @@ def _load_delegate(module: Any, library: str, options: Mapping[str, str]) -> Any
 
 def _explained(message: str, library: str | None) -> str:
     """Return an interpreter's message, with what it means where users keep asking."""
-    if "edgetpu-custom-op" in message and library is None:
-        return f"{message}: it was compiled for the Edge TPU; run it on tflite-edgetpu"
+    if f"unresolved custom op: {COMPILED}" in message:
+        reason = "without its delegate" if library is None else f"but {Path(library).name} does not take it"
+        return f"it was compiled for the Edge TPU ({COMPILED}), {reason}; run it on tflite-edgetpu"
     if library is not None and "failed to prepare" in message:
         return (
-            f"{message}: {Path(library).name} was built for another TensorFlow than this package; install "
-            "versions that belong together"
+            f"{message.rstrip('.')}: {Path(library).name} was built for another TensorFlow than this package; "
+            "install versions that belong together"
         )
     return message
 
@@ -169,7 +177,8 @@ def _placed(interpreter: Any) -> float | None:
     """Return the share of the convolutions that delegates took.
 
     The interpreter lists the operators that it replaced beside those that replace them; a weight that a
-    delegate reads tells which were. The list is not part of the documented interface, so it may be missing.
+    delegate reads tells which were. An operator of the Edge TPU compiler, which only a delegate runs, counts
+    as one. The list is not part of the documented interface, so it may be missing.
     """
     try:
         details = interpreter._get_ops_details()
@@ -177,7 +186,8 @@ def _placed(interpreter: Any) -> float | None:
         return None
     taken = {int(index) for one in details if one["op_name"] == "DELEGATE" for index in one["inputs"]}
     weights = [int(one["inputs"][WEIGHTS[one["op_name"]]]) for one in details if one["op_name"] in WEIGHTS]
-    return sum(index in taken for index in weights) / len(weights) if weights else None
+    placed = [index in taken for index in weights] + [True for one in details if one["op_name"] == COMPILED]
+    return sum(placed) / len(placed) if placed else None
 
 
 def _version(package: str) -> str:
