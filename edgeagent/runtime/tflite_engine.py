@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import importlib.metadata
 import time
@@ -29,6 +30,9 @@ WEIGHTS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "TRANSPOS
 
 COMPILED = "edgetpu-custom-op"
 """Operator that the Edge TPU compiler puts in place of all that the chip runs."""
+
+PLUGIN = ("tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate")
+"""Symbols of a delegate's library (tensorflow/lite/delegates/external/external_delegate_interface.h)."""
 
 # libedgetpu is built for one TensorFlow version, so a board may hold the older package on purpose.
 PACKAGES = (
@@ -66,7 +70,7 @@ class TfliteEngine:
             self._interpreter = module.Interpreter(
                 model_content=content, num_threads=threads, experimental_delegates=self._delegates
             )
-            # XNNPACK takes what is left when the tensors are allocated, so another delegate's share shows before
+            # XNNPACK takes what is left when tensors are allocated, so another's share is read before
             placed = None if library is None else _placed(self._interpreter)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
@@ -145,13 +149,18 @@ def _load_delegate(module: Any, library: str, options: Mapping[str, str]) -> Any
         EngineError: it is missing, is no delegate, or refuses to start.
     """
     try:
-        return module.load_delegate(library, dict(options))
+        # what is no delegate makes the package print a traceback beside its error
+        symbols = ctypes.PyDLL(library)
     except OSError as error:
+        reason = one_line(error).removeprefix(f"{library}: ")
         raise EngineError(
-            f"{library}: the library cannot be opened ({one_line(error)}); install it"
+            f"{library}: the library cannot be opened ({reason}); install the one for this machine"
         ) from error
-    except AttributeError as error:
-        raise EngineError(f"{library}: is no TFLite delegate ({one_line(error)}); check the path") from error
+    for symbol in PLUGIN:
+        if not hasattr(symbols, symbol):
+            raise EngineError(f"{library}: is no TFLite delegate (it has no {symbol}); check the path")
+    try:
+        return module.load_delegate(library, dict(options))
     except ValueError as error:
         told = one_line(error).removeprefix(f"Failed to load delegate from {library}").strip()
         raise EngineError(
@@ -167,8 +176,8 @@ def _explained(message: str, library: str | None) -> str:
         return f"it was compiled for the Edge TPU ({COMPILED}), {reason}; run it on tflite-edgetpu"
     if library is not None and "failed to prepare" in message:
         return (
-            f"{message.rstrip('.')}: {Path(library).name} was built for another TensorFlow than this package; "
-            "install versions that belong together"
+            f"{message.rstrip('.')}: {Path(library).name} was built for another TensorFlow than this "
+            "package; install versions that belong together"
         )
     return message
 

@@ -24,7 +24,7 @@ STANDIN_MODES = (
     "error",
     "slow",
 )
-"""Values of the option ``mode``; abort, hang, wrong, nan and error may end in ``-after:N``, slow in ``:MS``."""
+"""Values of the option ``mode``; abort, hang, wrong, nan and error take ``-after:N``, slow takes ``:MS``."""
 
 CONV_2D = "3"
 """Value of the option ``only`` with which nothing but convolutions is taken (code of the TFLite schema)."""
