@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import importlib.metadata
 import time
@@ -27,6 +28,12 @@ NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 
 WEIGHTS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "TRANSPOSE_CONV": 1}
 """Operators with weights, and which of their inputs these are."""
+
+COMPILED = "edgetpu-custom-op"
+"""Operator that the Edge TPU compiler puts in place of all that the chip runs."""
+
+PLUGIN = ("tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate")
+"""Symbols of a delegate's library (tensorflow/lite/delegates/external/external_delegate_interface.h)."""
 
 # libedgetpu is built for one TensorFlow version, so a board may hold the older package on purpose.
 PACKAGES = (
@@ -64,6 +71,8 @@ class TfliteEngine(LoadedEngine):
             self._interpreter = module.Interpreter(
                 model_content=content, num_threads=threads, experimental_delegates=self._delegates
             )
+            # XNNPACK takes what is left when tensors are allocated, so another's share is read before
+            placed = None if library is None else _placed(self._interpreter)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise EngineError(
@@ -75,8 +84,10 @@ class TfliteEngine(LoadedEngine):
         self._input_views = [self._view(item) for item in inputs]
         self._output_views = [self._view(item) for item in outputs]
         delegate = "XNNPACK" if library is None else Path(library).name
+        if library is None:
+            placed = _placed(self._interpreter)
         took = time.monotonic() - started
-        self._facts = EngineFacts("tflite", version, delegate, threads, took, _placed(self._interpreter))
+        self._facts = EngineFacts("tflite", version, delegate, threads, took, placed)
 
     def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """See :class:`edgeagent.runtime.engine.Engine`."""
@@ -124,13 +135,18 @@ def _load_delegate(module: Any, library: str, options: Mapping[str, str]) -> Any
         EngineError: it is missing, is no delegate, or refuses to start.
     """
     try:
-        return module.load_delegate(library, dict(options))
+        # what is no delegate makes the package print a traceback beside its error
+        symbols = ctypes.PyDLL(library)
     except OSError as error:
+        reason = one_line(error).removeprefix(f"{library}: ")
         raise EngineError(
-            f"{library}: the library cannot be opened ({one_line(error)}); install it"
+            f"{library}: the library cannot be opened ({reason}); install the one for this machine"
         ) from error
-    except AttributeError as error:
-        raise EngineError(f"{library}: is no TFLite delegate ({one_line(error)}); check the path") from error
+    for symbol in PLUGIN:
+        if not hasattr(symbols, symbol):
+            raise EngineError(f"{library}: is no TFLite delegate (it has no {symbol}); check the path")
+    try:
+        return module.load_delegate(library, dict(options))
     except ValueError as error:
         told = one_line(error).removeprefix(f"Failed to load delegate from {library}").strip()
         raise EngineError(
@@ -141,12 +157,13 @@ def _load_delegate(module: Any, library: str, options: Mapping[str, str]) -> Any
 
 def _explained(message: str, library: str | None) -> str:
     """Return an interpreter's message, with what it means where users keep asking."""
-    if "edgetpu-custom-op" in message and library is None:
-        return f"{message}: it was compiled for the Edge TPU; run it on tflite-edgetpu"
+    if f"unresolved custom op: {COMPILED}" in message:
+        reason = "without its delegate" if library is None else f"but {Path(library).name} does not take it"
+        return f"it was compiled for the Edge TPU ({COMPILED}), {reason}; run it on tflite-edgetpu"
     if library is not None and "failed to prepare" in message:
         return (
-            f"{message}: {Path(library).name} was built for another TensorFlow than this package; install "
-            "versions that belong together"
+            f"{message.rstrip('.')}: {Path(library).name} was built for another TensorFlow than this "
+            "package; install versions that belong together"
         )
     return message
 
@@ -155,7 +172,8 @@ def _placed(interpreter: Any) -> float | None:
     """Return the share of the convolutions that delegates took.
 
     The interpreter lists the operators that it replaced beside those that replace them; a weight that a
-    delegate reads tells which were. The list is not part of the documented interface, so it may be missing.
+    delegate reads tells which were. An operator of the Edge TPU compiler, which only a delegate runs, counts
+    as one. The list is not part of the documented interface, so it may be missing.
     """
     try:
         details = interpreter._get_ops_details()
@@ -163,7 +181,8 @@ def _placed(interpreter: Any) -> float | None:
         return None
     taken = {int(index) for one in details if one["op_name"] == "DELEGATE" for index in one["inputs"]}
     weights = [int(one["inputs"][WEIGHTS[one["op_name"]]]) for one in details if one["op_name"] in WEIGHTS]
-    return sum(index in taken for index in weights) / len(weights) if weights else None
+    placed = [index in taken for index in weights] + [True for one in details if one["op_name"] == COMPILED]
+    return sum(placed) / len(placed) if placed else None
 
 
 def _version(package: str) -> str:
