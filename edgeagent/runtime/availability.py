@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes.util
 import functools
+import grp
 import importlib.util
 import os
 import platform
@@ -100,8 +101,18 @@ def _device(needs: Needs, root: Path) -> str | None:
     refused = [path for path in paths if not os.access(path, os.R_OK | os.W_OK)]
     if not paths or len(refused) < len(paths):
         return None
-    group = f"; add the user to group {needs.group}" if needs.group else ""
-    return f"no permission on {refused[0]}{group}"
+    group = _group(refused[0]) or needs.group
+    return f"no permission on {refused[0]}{f'; add the user to group {group}' if group else ''}"
+
+
+def _group(node: Path) -> str | None:
+    """Return the group that a udev rule gave a node to; None where there is no such rule."""
+    try:
+        status = node.stat()
+        shared = status.st_gid != 0 and status.st_mode & 0o060 == 0o060
+        return grp.getgrgid(status.st_gid).gr_name if shared else None
+    except (OSError, KeyError):
+        return None
 
 
 def _usb_id(device: Path) -> str:

@@ -16,6 +16,8 @@ from edgeagent.errors import EngineError
 from edgeagent.runtime.delegates import CACHE
 
 PACKAGES = ("onnxruntime", "onnxruntime-gpu", "tensorrt", "tensorrt-cu12", "openvino")
+NOTE = "made-for.txt"
+"""In each folder, for people: whose cache it is."""
 IDENTITY = ("proc/device-tree/model", "etc/nv_tegra_release", "proc/driver/nvidia/version")
 
 
@@ -28,7 +30,7 @@ def with_cache(options: Mapping[str, str], artefact: Path, cache: Path | None) -
         cache: root of all such folders; without one the options that need it are left out.
 
     Raises:
-        EngineError: the folder cannot be made.
+        EngineError: the folder cannot be made or written.
     """
     if not any(CACHE in value for value in options.values()):
         return dict(options)
@@ -38,20 +40,28 @@ def with_cache(options: Mapping[str, str], artefact: Path, cache: Path | None) -
     folder = cache / cache_key(artefact)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        # also finds out whether the delegate will be able to write
+        (folder / NOTE).write_text(f"{artefact}\n{_versions()}\n", encoding="utf-8", errors="surrogateescape")
     except OSError as error:
-        raise EngineError(f"{folder}: the engine cache cannot be made ({error.strerror})") from error
+        raise EngineError(
+            f"{folder}: the engine cache cannot be written ({error.strerror}); make room, or give a folder "
+            "that this user may write"
+        ) from error
     return {name: value.replace(CACHE, str(folder)) for name, value in options.items()}
 
 
 def cache_key(artefact: Path, root: Path = Path("/")) -> str:
     """Return 32 hex digits for an artefact, the packages that compile it, and this board."""
     digest = hashlib.sha256(hashlib.sha256(artefact.read_bytes()).digest())
-    for package in PACKAGES:
-        digest.update(f"{package}={_version(package)};".encode())
+    digest.update(_versions().encode())
     for name in IDENTITY:
         path = root / name
         digest.update(path.read_bytes() if path.is_file() else b"-")
     return digest.hexdigest()[:32]
+
+
+def _versions() -> str:
+    return "".join(f"{package}={_version(package)};" for package in PACKAGES)
 
 
 def _version(package: str) -> str:

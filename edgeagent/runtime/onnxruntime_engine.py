@@ -109,13 +109,18 @@ class OnnxRuntimeEngine(LoadedEngine):
 
 def _open(onnxruntime: Any, content: bytes, threads: int, provider: str, options: Mapping[str, str]) -> Any:
     """Open a session; a provider that is not there, or fails, is an error instead of a CPU in its place."""
+    built_with = onnxruntime.get_available_providers()
+    if provider not in built_with:
+        raise EngineError(
+            f"it was built without {provider} (it has {', '.join(built_with)}); install the package of this "
+            "board"
+        )
     wanted = session_options(onnxruntime, threads)
     providers: list[Any] = [PROVIDER]
     if provider != PROVIDER:
         wanted.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         providers = [(provider, dict(options)), PROVIDER]
-    session = onnxruntime.InferenceSession(content, wanted, providers=providers)
-    session.disable_fallback()
+    session = onnxruntime.InferenceSession(content, wanted, providers=providers, enable_fallback=0)
     if provider not in session.get_providers():
         raise EngineError(f"{provider} could not be started, and onnxruntime took the CPU instead")
     return session

@@ -26,8 +26,8 @@ STANDIN_MODES = (
 )
 """Values of the option ``mode``; abort, hang, wrong, nan and error take ``-after:N``, slow takes ``:MS``."""
 
-CONV_2D = "3"
-"""Value of the option ``only`` with which nothing but convolutions is taken (code of the TFLite schema)."""
+CONV_2D, LOGISTIC, ANY = "3", "14", "any"
+"""Values of the option ``only``: codes of the TFLite schema, or all; see the source for what is usual."""
 
 
 def build_standin(folder: Path) -> str:

@@ -16,7 +16,10 @@
  *          nan[-after:N]    NaN in outputs of floating point, the largest code in integer ones
  *          error[-after:N]  that call and all later ones return an error
  *          slow:MS          each call takes MS milliseconds longer
- *   only = CODE             take only operators of this built-in code of the schema (3 is CONV_2D)
+ *   only = any              take all operators
+ *          CODE             take those of this built-in code of the schema (3 is CONV_2D)
+ *          without it       all but DEPTHWISE_CONV_2D and MUL: the package's own kernels round these otherwise
+ *                           than XNNPACK, and the default bundle would leave its tolerance
  *
  * Operators named edgetpu-custom-op are taken too; their output is a copy of their input.
  */
@@ -30,11 +33,13 @@
 
 #include "tflite_delegate.h"
 
+enum { ANY = -1, USUAL = -2 };
+
 typedef struct {
     Delegate interface;
     char mode[64];                               /* without -after:N or :MS */
     long number;                                 /* N or MS */
-    int only;                                    /* built-in code, or -1 */
+    int only;                                    /* built-in code, USUAL or ANY */
     long calls, parts;
 } Standin;
 
@@ -192,7 +197,8 @@ static bool takes(const Standin *standin, const Registration *kernel) {
     if (kernel->builtin_code == CUSTOM)
         return kernel->custom_name && strcmp(kernel->custom_name, "edgetpu-custom-op") == 0;
     if (kernel->registration_external || kernel->builtin_code == DELEGATE) return false;
-    return standin->only < 0 || standin->only == kernel->builtin_code;
+    if (standin->only == USUAL) return kernel->builtin_code != MUL && kernel->builtin_code != DEPTHWISE_CONV_2D;
+    return standin->only == ANY || standin->only == kernel->builtin_code;
 }
 
 static int take_over(Context *context, Delegate *delegate) {
@@ -237,7 +243,7 @@ static bool set_mode(Standin *standin, const char *value) {
 
 Delegate *tflite_plugin_create_delegate(char **keys, char **values, size_t count, void (*report)(const char *)) {
     Standin *standin = calloc(1, sizeof(Standin));
-    standin->only = -1;
+    standin->only = USUAL;
     strcpy(standin->mode, "accept");
     for (size_t i = 0; i < count; i++) {
         bool mode = strcmp(keys[i], "mode") == 0;
@@ -246,7 +252,7 @@ Delegate *tflite_plugin_create_delegate(char **keys, char **values, size_t count
             free(standin);
             return NULL;
         }
-        if (strcmp(keys[i], "only") == 0) standin->only = atoi(values[i]);
+        if (strcmp(keys[i], "only") == 0) standin->only = strcmp(values[i], "any") ? atoi(values[i]) : ANY;
         else if (!mode || !set_mode(standin, values[i])) {
             if (report) report(mode ? "unknown mode" : "unknown option");
             free(standin);

@@ -13,7 +13,7 @@
 enum { OK = 0, ERROR = 1 };                      /* TfLiteStatus */
 enum { FLOAT32 = 1, UINT8 = 3, INT8 = 9 };       /* TfLiteType */
 enum { ARENA = 2, PERSISTENT_ARENA = 3 };        /* TfLiteAllocationType */
-enum { DELEGATE = 51, CUSTOM = 32 };             /* built-in codes of the schema */
+enum { DEPTHWISE_CONV_2D = 4, MUL = 18, CUSTOM = 32, DELEGATE = 51 }; /* built-in codes of the schema */
 enum { ALLOW_DYNAMIC_TENSORS = 1 };              /* TfLiteDelegateFlags */
 
 typedef struct Context Context;
