@@ -10,7 +10,7 @@ from edgeagent.bench.load_generator import SCORE_THRESHOLD, Block, ReadEnergy, d
 from edgeagent.camera.capture import Camera
 from edgeagent.detector import Detector
 from edgeagent.errors import CameraError
-from edgeagent.pipeline import STAGES, Pipeline, Result
+from edgeagent.pipeline import STAGES, OneDetector, Pipeline, Result
 from edgeagent.settings import CameraSettings
 
 POLL_S = 0.2
@@ -24,7 +24,9 @@ class _Play:
         self.moments: list[int] = []
         self._least_ns, self._least_frames = least_s * 1e9, least_frames
         self._over = threading.Event()
-        self._pipeline = Pipeline(detector, SCORE_THRESHOLD, self._deliver, self._record, self._over.set)
+        self._pipeline = Pipeline(
+            OneDetector(detector), SCORE_THRESHOLD, self._deliver, self._record, self._over.set
+        )
         settings = CameraSettings(name="clip", source=str(clip), pace="unthrottled", loop=True)
         self._camera = Camera(settings, on_frame=self._pipeline.wake)
 

@@ -46,12 +46,12 @@ class Candidate:
 
 
 def list_candidates(bundle: Bundle) -> list[Candidate]:
-    """Return every artefact of the bundle in every installed engine that reads it."""
+    """Return every artefact of the bundle in every installed engine that reads it, on the processor."""
     return [
         _candidate(bundle, artefact, engine)
         for artefact in bundle.manifest.artefacts
         for engine in available_engines()
-        if engine in READERS[artefact.format]
+        if engine in READERS[artefact.format] and artefact.compiled_for is None
     ]
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edgeagent.camera.frame import Image
-from edgeagent.detector import Buffers, Detector
+from edgeagent.detector import Detector
+from edgeagent.runtime.engine import Buffers
 
 STAGES = ("preprocess", "inference", "decode", "end_to_end")
 SAMPLES_PER_QUERY = {"single-stream": 1, "multi-stream": 8, "offline": 1}

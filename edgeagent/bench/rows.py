@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeagent.accuracy.golden_check import GoldenDifference
+from edgeagent.accuracy.golden_check import GoldenResult
 from edgeagent.bench.candidates import Candidate
 from edgeagent.bench.early_stopping import LEAST_FOR_MEDIAN, estimate, median, minimum_count
 from edgeagent.bench.load_generator import Block
@@ -39,7 +39,7 @@ class Measured:
         threads: asked of the engine.
         facts: of the loaded engine.
         cold: its start in a fresh process.
-        golden: on the golden pictures.
+        golden: on the golden pictures, of which there are ``golden_pictures``.
         map50_95: on the labelled pictures.
         blocks: one of each round.
         failure: why it could not go on.
@@ -49,7 +49,8 @@ class Measured:
     threads: int
     facts: EngineFacts | None = None
     cold: ColdStart | None = None
-    golden: GoldenDifference | None = None
+    golden: GoldenResult | None = None
+    golden_pictures: int = 0
     map50_95: float | None = None
     blocks: list[Block] = field(default_factory=list)
     failure: str | None = None
@@ -84,10 +85,9 @@ def make_row(item: Measured, around: Surroundings, ratio: SpeedRatio | None, no_
         no_ratio: why there is none.
     """
     candidate, facts, cold = item.candidate, item.facts, item.cold
-    golden, reason = _golden(item.golden), item.failure
-    if reason is None and golden is not None and not golden.within:
-        worst = "not finite" if golden.worst_steps is None else f"{golden.worst_steps:.2f} steps off at worst"
-        reason = f"golden outputs are {worst}, {golden.tolerance_steps:g} allowed"
+    golden, reason = _golden(item), item.failure
+    if reason is None and item.golden is not None and not item.golden.right:
+        reason = f"it does not compute what was trained: {item.golden.describe()}"
     failed = "not measured: it failed" if item.failure else None
     blocks = [] if item.failure else item.blocks
     queries = [time for block in blocks for time in block.queries_ns]
@@ -174,16 +174,17 @@ def _rate(blocks: Sequence[Block]) -> float | None:
     return round(sum(block.samples for block in blocks) / seconds, 3) if seconds else None
 
 
-def _golden(found: GoldenDifference | None) -> GoldenCheck | None:
+def _golden(item: Measured) -> GoldenCheck | None:
+    found = item.golden
     if found is None:
         return None
-    mean, worst = (float(value) for value in (found.steps.mean(), found.worst))
+    mean, worst = found.mean, found.worst
     return GoldenCheck(
         mean_steps=round(mean, 4) if math.isfinite(mean) else None,
         worst_steps=round(worst, 4) if math.isfinite(worst) else None,
         tolerance_steps=found.tolerance,
-        within=found.within,
-        pictures=len(found.steps),
+        within=found.right,
+        pictures=item.golden_pictures,
     )
 
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from edgeagent import __version__
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate
-from edgeagent.accuracy.golden_check import golden_difference
+from edgeagent.accuracy.golden_check import GoldenCheck
 from edgeagent.accuracy.yolo_labels import LabelledPictures
 from edgeagent.bench.camera_play import play_clip
 from edgeagent.bench.candidates import Candidate, load_candidate
@@ -50,8 +50,9 @@ from edgeagent.bench.turns import speed_ratio, turn
 from edgeagent.bundle.reading import MANIFEST, Bundle
 from edgeagent.camera.frame import Image
 from edgeagent.camera.picture import read_picture
-from edgeagent.detector import Buffers, Detector
+from edgeagent.detector import Detector
 from edgeagent.errors import BundleError, EngineError
+from edgeagent.runtime.engine import Buffers
 from edgeagent.runtime.loading import default_threads, find_artefact
 from edgeagent.sensors.board import read_board
 from edgeagent.sensors.energy import EnergyMeter
@@ -210,9 +211,9 @@ def _prepare(item: Measured, request: Request, pictures: Sequence[Image], subjec
     candidate, bundle = item.candidate, request.bundle
     detector = load_candidate(candidate, request.threads)
     item.facts = detector.engine.facts
-    if not candidate.reference:
-        artefact = find_artefact(bundle.manifest, candidate.file)
-        item.golden = golden_difference(bundle, artefact, detector)
+    if bundle.manifest.golden is not None and not candidate.reference:
+        check = GoldenCheck(bundle, find_artefact(bundle.manifest, candidate.file))
+        item.golden, item.golden_pictures = check.run(detector.engine), len(check)
     if request.data is not None:
         item.map50_95 = evaluate(detector, request.data).map50_95
     detector.warm_up()

@@ -123,15 +123,17 @@ class Artefact(Section):
         outputs: roles of raw outputs, in the artefact's order; empty for a single concatenated output
             or in-graph post-processing.
         operators: counts, when measured.
+        compiled_for: accelerator that the file was compiled for, which nothing else runs.
     """
 
     file: FileName
     sha256: Sha256
     size: PositiveInt
-    format: Literal["onnx", "tflite"]
+    format: Literal["onnx", "tflite", "hef"]
     grid: GridName
     outputs: tuple[OutputSpec, ...] = ()
     operators: OperatorCounts | None = None
+    compiled_for: Literal["edgetpu", "hailo"] | None = None
 
 
 class GoldenSet(Section):

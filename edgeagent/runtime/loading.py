@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from edgeagent.bundle.manifest import Artefact, Manifest
 from edgeagent.errors import BundleError, EngineError
+from edgeagent.runtime.cache import with_cache
+from edgeagent.runtime.delegates import Delegate
 from edgeagent.runtime.engine import Engine
 from edgeagent.runtime.onnxruntime_engine import OnnxRuntimeEngine
 from edgeagent.runtime.openvino_engine import OpenvinoEngine
 from edgeagent.runtime.tflite_engine import PACKAGES, TfliteEngine
 
-ENGINES: dict[str, Callable[[Path, int], Engine]] = {
+ENGINES: dict[str, Callable[..., Engine]] = {
     "onnxruntime": OnnxRuntimeEngine,
     "openvino": OpenvinoEngine,
     "tflite": TfliteEngine,
 }
-READERS = {"onnx": ("onnxruntime", "openvino"), "tflite": ("tflite",)}
+READERS = {"onnx": ("onnxruntime", "openvino"), "tflite": ("tflite",), "hef": ("hailo",)}
 """Engines that read each format, the one that ``auto`` prefers first."""
 
 CHOICES = ("auto", *ENGINES)
+
+Arguments = Callable[[Delegate, Mapping[str, str]], dict[str, Any]]
+_ARGUMENTS: dict[str, Arguments] = {
+    "onnxruntime": lambda delegate, options: {"provider": delegate.device, "options": options},
+    "openvino": lambda delegate, options: {"device": delegate.device},
+    "tflite": lambda delegate, options: {"library": delegate.library, "options": options},
+}
+"""What the entry of a delegate means for the engine that loads it."""
 
 
 def available_engines() -> list[str]:
@@ -44,7 +55,11 @@ def choose_artefact(manifest: Manifest, engine: str) -> Artefact:
         EngineError: there is none.
     """
     wanted = available_engines() if engine == "auto" else [engine]
-    readable = [item for item in manifest.artefacts if set(READERS[item.format]).intersection(wanted)]
+    readable = [
+        item
+        for item in manifest.artefacts
+        if item.compiled_for is None and set(READERS[item.format]).intersection(wanted)
+    ]
     if readable:
         return min(readable, key=lambda artefact: artefact.grid == "b")
     formats = sorted({artefact.format for artefact in manifest.artefacts})
@@ -85,6 +100,23 @@ def load_engine(path: Path, artefact_format: str, threads: int = 0, engine: str 
     if engine not in readers:
         raise EngineError(f"{path}: {engine} does not read {artefact_format}; {' and '.join(readers)} do")
     return ENGINES[engine](path, threads or default_threads())
+
+
+def load_on(delegate: Delegate, path: Path, threads: int = 0, cache: Path | None = None) -> Engine:
+    """Load an artefact on a delegate of the catalogue, in this process.
+
+    Args:
+        delegate: that is to run it.
+        path: of the artefact.
+        threads: intra-operator threads; 0 is :func:`default_threads`.
+        cache: folder for what the delegate compiles; without one nothing is kept.
+
+    Raises:
+        EngineError: the delegate is not there, or cannot load the artefact.
+    """
+    options = with_cache(delegate.options, path, cache)
+    arguments = _ARGUMENTS[delegate.engine](delegate, options)
+    return ENGINES[delegate.engine](path, threads or default_threads(), **arguments)
 
 
 def default_threads() -> int:

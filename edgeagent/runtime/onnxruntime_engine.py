@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from edgeagent.errors import EngineError
 from edgeagent.runtime.engine import (
     Array,
     EngineFacts,
+    LoadedEngine,
     TensorSpec,
     check_buffers,
     one_line,
@@ -22,12 +24,19 @@ from edgeagent.runtime.engine import (
 from edgeagent.runtime.input_grid import INPUT_GRID, with_noted_grid
 
 PROVIDER = "CPUExecutionProvider"
+NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 MOST_BINDINGS = 16  # sets of buffers that are remembered; a pipeline goes round with three
 DTYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(int8)": np.int8}
 
 
-class OnnxRuntimeEngine:
-    """An ONNX artefact on the CPU execution provider.
+class OnnxRuntimeEngine(LoadedEngine):
+    """An ONNX artefact on an execution provider.
+
+    Args:
+        path: of the artefact.
+        threads: intra-operator threads.
+        provider: that is to run it; what it cannot run falls to the CPU, and the facts say how much.
+        options: of the provider.
 
     Arrays given to :meth:`infer` are bound once by address and used in place; nothing is copied or
     allocated for a call with buffers seen before.
@@ -37,7 +46,9 @@ class OnnxRuntimeEngine:
             that this onnxruntime does not have.
     """
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(
+        self, path: Path, threads: int, provider: str = PROVIDER, options: Mapping[str, str] = NO_OPTIONS
+    ) -> None:
         try:
             import onnxruntime
         except ImportError as error:
@@ -45,9 +56,7 @@ class OnnxRuntimeEngine:
         content = read_artefact(path)
         started = time.monotonic()
         try:
-            self._session = onnxruntime.InferenceSession(
-                content, session_options(onnxruntime, threads), providers=[PROVIDER]
-            )
+            self._session = _open(onnxruntime, content, threads, provider, options)
         except Exception as error:  # the binding raises several types, all derived from Exception
             raise EngineError(
                 f"{path}: onnxruntime {onnxruntime.__version__} cannot load it: {one_line(error)}"
@@ -57,24 +66,14 @@ class OnnxRuntimeEngine:
         noted = self._session.get_modelmeta().custom_metadata_map.get(INPUT_GRID)
         self._inputs = (*(with_noted_grid(spec, noted, path) for spec in inputs[:1]), *inputs[1:])
         self._facts = EngineFacts(
-            "onnxruntime", onnxruntime.__version__, PROVIDER, threads, time.monotonic() - started
+            "onnxruntime",
+            onnxruntime.__version__,
+            provider,
+            threads,
+            time.monotonic() - started,
+            _placed(self._session, provider),
         )
         self._bindings: dict[tuple[int, ...], tuple[Any, tuple[Array, ...]]] = {}
-
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._outputs
-
-    @property
-    def facts(self) -> EngineFacts:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._facts
 
     def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """See :class:`edgeagent.runtime.engine.Engine`."""
@@ -106,6 +105,37 @@ class OnnxRuntimeEngine:
         for spec, buffer in zip(self._outputs, outputs, strict=True):
             binding.bind_output(spec.name, "cpu", 0, spec.dtype, spec.shape, buffer.ctypes.data)
         return binding
+
+
+def _open(onnxruntime: Any, content: bytes, threads: int, provider: str, options: Mapping[str, str]) -> Any:
+    """Open a session; a provider that is not there, or fails, is an error instead of a CPU in its place."""
+    built_with = onnxruntime.get_available_providers()
+    if provider not in built_with:
+        raise EngineError(
+            f"it was built without {provider} (it has {', '.join(built_with)}); install the package of this "
+            "board"
+        )
+    wanted = session_options(onnxruntime, threads)
+    providers: list[Any] = [PROVIDER]
+    if provider != PROVIDER:
+        wanted.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+        providers = [(provider, dict(options)), PROVIDER]
+    session = onnxruntime.InferenceSession(content, wanted, providers=providers, enable_fallback=0)
+    if provider not in session.get_providers():
+        raise EngineError(f"{provider} could not be started, and onnxruntime took the CPU instead")
+    return session
+
+
+def _placed(session: Any, provider: str) -> float | None:
+    """Return the share of the nodes that a provider got (``get_provider_graph_assignment_info``, 1.24)."""
+    if provider == PROVIDER:
+        return 1.0
+    if not hasattr(session, "get_provider_graph_assignment_info"):  # before 1.24
+        return None
+    parts = session.get_provider_graph_assignment_info()
+    counts = [(part.ep_name == provider, len(part.get_nodes())) for part in parts]
+    total = sum(count for _, count in counts)
+    return sum(count for own, count in counts if own) / total if total else None
 
 
 def session_options(onnxruntime: Any, threads: int) -> Any:

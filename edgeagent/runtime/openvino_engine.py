@@ -19,7 +19,14 @@ from typing import Any
 import numpy as np
 
 from edgeagent.errors import EngineError
-from edgeagent.runtime.engine import Array, EngineFacts, TensorSpec, check_buffers, read_artefact
+from edgeagent.runtime.engine import (
+    Array,
+    EngineFacts,
+    LoadedEngine,
+    TensorSpec,
+    check_buffers,
+    read_artefact,
+)
 from edgeagent.runtime.input_grid import INPUT_GRID, with_noted_grid
 from edgeagent.runtime.onnxruntime_engine import MOST_BINDINGS, saturating_multiply
 
@@ -48,8 +55,13 @@ class _Binding:
     copies: tuple[tuple[Array, Array], ...]
 
 
-class OpenvinoEngine:
-    """An ONNX artefact on OpenVINO's CPU device.
+class OpenvinoEngine(LoadedEngine):
+    """An ONNX artefact on a device of OpenVINO.
+
+    Args:
+        path: of the artefact.
+        threads: of the CPU device.
+        device: ``CPU``, ``GPU`` or ``NPU``.
 
     Arrays given to :meth:`infer` become OpenVINO tensors once and are used in place; only an input that is
     read-only, which OpenVINO refuses, is copied into one that was.
@@ -59,44 +71,31 @@ class OpenvinoEngine:
             this openvino does not have.
     """
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, threads: int, device: str = DEVICE) -> None:
         openvino = _import_openvino()
         content = read_artefact(path)
         version = openvino.__version__.split("-")[0]
-        exact = saturating_multiply()
+        exact = device == DEVICE and saturating_multiply()
         started = time.monotonic()
         try:
             core = openvino.Core()
             model = core.read_model(content)
             inputs = [_specification(port, path) for port in model.inputs]
             self._outputs = tuple(_specification(port, path) for port in model.outputs)
-            self._request = core.compile_model(model, DEVICE, _options(threads, exact)).create_infer_request()
+            self._request = core.compile_model(
+                model, device, _options(device, threads, exact)
+            ).create_infer_request()
             noted = model.get_rt_info(_NOTED).astype(str) if model.has_rt_info(_NOTED) else None
         except EngineError:
             raise
         except Exception as error:  # the binding raises several types, all derived from Exception
             raise EngineError(f"{path}: openvino {version} cannot load it: {_reason(error)}") from error
         self._inputs = (*(with_noted_grid(spec, noted, path) for spec in inputs[:1]), *inputs[1:])
-        delegate = FLOAT_DELEGATE if exact else DEVICE
-        self._facts = EngineFacts("openvino", version, delegate, threads, time.monotonic() - started)
+        delegate = FLOAT_DELEGATE if exact else device
+        self._facts = EngineFacts("openvino", version, delegate, threads, time.monotonic() - started, 1.0)
         self._tensor = openvino.Tensor
         self._bindings: dict[tuple[int, ...], _Binding] = {}
         self._set: _Binding | None = None
-
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._outputs
-
-    @property
-    def facts(self) -> EngineFacts:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._facts
 
     def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """See :class:`edgeagent.runtime.engine.Engine`."""
@@ -144,12 +143,14 @@ class OpenvinoEngine:
         )
 
 
-def _options(threads: int, exact: bool) -> dict[str, Any]:
-    """Return properties of the CPU device.
+def _options(device: str, threads: int, exact: bool) -> dict[str, Any]:
+    """Return properties of a device.
 
-    Real numbers stay float32 where the processor would rather have bfloat16, and threads are not pinned to
-    cores that the rest of the agent uses.
+    On the CPU, real numbers stay float32 where the processor would rather have bfloat16, and threads are
+    not pinned to cores that the rest of the agent uses.
     """
+    if device != DEVICE:
+        return {"PERFORMANCE_HINT": "LATENCY"}
     options: dict[str, Any] = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import importlib.metadata
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,11 +17,23 @@ from edgeagent.errors import EngineError
 from edgeagent.runtime.engine import (
     Array,
     EngineFacts,
+    LoadedEngine,
     TensorSpec,
     check_buffers,
     one_line,
     read_artefact,
 )
+
+NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
+
+WEIGHTS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "TRANSPOSE_CONV": 1}
+"""Operators with weights, and which of their inputs these are."""
+
+COMPILED = "edgetpu-custom-op"
+"""Operator that the Edge TPU compiler puts in place of all that the chip runs."""
+
+PLUGIN = ("tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate")
+"""Symbols of a delegate's library (tensorflow/lite/delegates/external/external_delegate_interface.h)."""
 
 # libedgetpu is built for one TensorFlow version, so a board may hold the older package on purpose.
 PACKAGES = (
@@ -28,8 +42,14 @@ PACKAGES = (
 )
 
 
-class TfliteEngine:
-    """A TFLite artefact on the CPU, with the package's default delegate (XNNPACK).
+class TfliteEngine(LoadedEngine):
+    """A TFLite artefact on the CPU with the package's default delegate (XNNPACK), or on another delegate.
+
+    Args:
+        path: of the artefact.
+        threads: of the CPU kernels.
+        library: shared library of a delegate to use instead.
+        options: of that delegate.
 
     The interpreter owns its tensors, so a call copies the input in and the outputs out.
 
@@ -38,37 +58,36 @@ class TfliteEngine:
             that this package does not have.
     """
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(
+        self, path: Path, threads: int, library: str | None = None, options: Mapping[str, str] = NO_OPTIONS
+    ) -> None:
         package, module = _find_package()
         content = read_artefact(path)
         version = _version(package)
         started = time.monotonic()
+        # kept as long as the interpreter, which does not do so itself
+        self._delegates = [] if library is None else [_load_delegate(module, library, options)]
         try:
-            self._interpreter = module.Interpreter(model_content=content, num_threads=threads)
+            self._interpreter = module.Interpreter(
+                model_content=content, num_threads=threads, experimental_delegates=self._delegates
+            )
+            # XNNPACK takes what is left when tensors are allocated, so another's share is read before
+            placed = None if library is None else _placed(self._interpreter)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise EngineError(f"{path}: {package} {version} cannot load it: {one_line(error)}") from error
+            raise EngineError(
+                f"{path}: {package} {version} cannot load it: {_explained(one_line(error), library)}"
+            ) from error
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self._inputs = tuple(_specification(item, path) for item in inputs)
         self._outputs = tuple(_specification(item, path) for item in outputs)
         self._input_views = [self._view(item) for item in inputs]
         self._output_views = [self._view(item) for item in outputs]
-        self._facts = EngineFacts("tflite", version, "XNNPACK", threads, time.monotonic() - started)
-
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._outputs
-
-    @property
-    def facts(self) -> EngineFacts:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._facts
+        delegate = "XNNPACK" if library is None else Path(library).name
+        if library is None:
+            placed = _placed(self._interpreter)
+        took = time.monotonic() - started
+        self._facts = EngineFacts("tflite", version, delegate, threads, took, placed)
 
     def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """See :class:`edgeagent.runtime.engine.Engine`."""
@@ -94,6 +113,7 @@ class TfliteEngine:
         self._input_views.clear()
         self._output_views.clear()
         del self._interpreter
+        self._delegates.clear()
 
     def _view(self, detail: dict[str, Any]) -> Any:
         return self._interpreter.tensor(detail["index"])
@@ -106,6 +126,63 @@ def _find_package() -> tuple[str, Any]:
         except ImportError:
             continue
     raise EngineError("no TFLite package is installed; pip install 'edgeagent[tflite]' (or tflite-runtime)")
+
+
+def _load_delegate(module: Any, library: str, options: Mapping[str, str]) -> Any:
+    """Load a delegate's library.
+
+    Raises:
+        EngineError: it is missing, is no delegate, or refuses to start.
+    """
+    try:
+        # what is no delegate makes the package print a traceback beside its error
+        symbols = ctypes.PyDLL(library)
+    except OSError as error:
+        reason = one_line(error).removeprefix(f"{library}: ")
+        raise EngineError(
+            f"{library}: the library cannot be opened ({reason}); install the one for this machine"
+        ) from error
+    for symbol in PLUGIN:
+        if not hasattr(symbols, symbol):
+            raise EngineError(f"{library}: is no TFLite delegate (it has no {symbol}); check the path")
+    try:
+        return module.load_delegate(library, dict(options))
+    except ValueError as error:
+        told = one_line(error).removeprefix(f"Failed to load delegate from {library}").strip()
+        raise EngineError(
+            f"{library}: the delegate does not start{f' ({told})' if told else ''}; is its device there, and "
+            "may this user use it?"
+        ) from error
+
+
+def _explained(message: str, library: str | None) -> str:
+    """Return an interpreter's message, with what it means where users keep asking."""
+    if f"unresolved custom op: {COMPILED}" in message:
+        reason = "without its delegate" if library is None else f"but {Path(library).name} does not take it"
+        return f"it was compiled for the Edge TPU ({COMPILED}), {reason}; run it on tflite-edgetpu"
+    if library is not None and "failed to prepare" in message:
+        return (
+            f"{message.rstrip('.')}: {Path(library).name} was built for another TensorFlow than this "
+            "package; install versions that belong together"
+        )
+    return message
+
+
+def _placed(interpreter: Any) -> float | None:
+    """Return the share of the convolutions that delegates took.
+
+    The interpreter lists the operators that it replaced beside those that replace them; a weight that a
+    delegate reads tells which were. An operator of the Edge TPU compiler, which only a delegate runs, counts
+    as one. The list is not part of the documented interface, so it may be missing.
+    """
+    try:
+        details = interpreter._get_ops_details()
+    except (AttributeError, RuntimeError, ValueError):
+        return None
+    taken = {int(index) for one in details if one["op_name"] == "DELEGATE" for index in one["inputs"]}
+    weights = [int(one["inputs"][WEIGHTS[one["op_name"]]]) for one in details if one["op_name"] in WEIGHTS]
+    placed = [index in taken for index in weights] + [True for one in details if one["op_name"] == COMPILED]
+    return sum(placed) / len(placed) if placed else None
 
 
 def _version(package: str) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from edgeagent.accuracy.golden_check import GoldenDifference
+from edgeagent.accuracy.golden_check import GoldenResult
 from edgeagent.bench.candidates import Candidate
 from edgeagent.bench.load_generator import STAGES, Block
 from edgeagent.bench.probe import ColdStart
@@ -52,6 +50,6 @@ def measured(
     blocks: Sequence[Block], name: str = "model.onnx", *, steps: float = 1.0, reference: bool = False
 ) -> Measured:
     """A candidate with these blocks."""
-    golden = None if reference else GoldenDifference(np.full((2, 3), steps), 2.0)
+    golden = None if reference else GoldenResult(steps, 2.0, steps / 2)
     cold = ColdStart(100.0, 20.0, 120.0, 50.0)
-    return Measured(candidate(name, reference), 1, FACTS, cold, golden, None, list(blocks))
+    return Measured(candidate(name, reference), 1, FACTS, cold, golden, 2, None, list(blocks))

@@ -12,6 +12,8 @@ schema: Any = importlib.import_module("ai_edge_litert.schema_py_generated")
 
 SHAPE = (1, 2, 3)
 CUSTOM = "NoSuchOperator"
+EDGETPU = "edgetpu-custom-op"
+"""Name of the operator that the Edge TPU compiler puts in place of all that the chip runs."""
 
 
 def write_model(
@@ -25,7 +27,8 @@ def write_model(
 
     Args:
         path: of the file.
-        operator: ``ADD`` of two inputs, ``CUSTOM``, or a name of a built-in operator of one input.
+        operator: ``ADD`` of two inputs, ``CUSTOM`` or :data:`EDGETPU`, or a name of a built-in operator of
+            one input.
         dtype: of all tensors.
         shape: of all tensors.
         grid: (scale, zero point) of all tensors.
@@ -67,8 +70,9 @@ def _operator(name: str, graph: Any) -> Any:
 def _code(name: str) -> Any:
     code = schema.OperatorCodeT()
     code.version = 1
-    code.builtinCode = getattr(schema.BuiltinOperator, name)
+    custom = {"CUSTOM": CUSTOM, EDGETPU: EDGETPU}.get(name)
+    code.builtinCode = getattr(schema.BuiltinOperator, "CUSTOM" if custom else name)
     code.deprecatedBuiltinCode = min(code.builtinCode, 127)
-    if name == "CUSTOM":
-        code.customCode = CUSTOM
+    if custom:
+        code.customCode = custom
     return code
