@@ -7,14 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD
-from edgeagent.bundle.manifest import Artefact, ModelDescription
+from edgeagent.bundle.manifest import ModelDescription, OutputSpec
 from edgeagent.bundle.reading import Bundle, open_bundle
-from edgeagent.detector import Detector, load_bundle_detector, load_detector
-from edgeagent.errors import ConfigurationError
+from edgeagent.detector import Detector, build_detector
+from edgeagent.errors import ConfigurationError, EngineError
 from edgeagent.model_description import describe_model
-from edgeagent.runtime.loading import READERS, available_engines, choose_artefact
+from edgeagent.runtime.availability import availability
+from edgeagent.runtime.candidates import find_candidates
+from edgeagent.runtime.delegates import find_delegates
+from edgeagent.runtime.journal import Journal
+from edgeagent.runtime.loading import default_threads, find_artefact, load_on, thread_choices
+from edgeagent.runtime.selection import Selection
+from edgeagent.runtime.worker import WorkerEngine
+from edgeagent.runtime.worker_protocol import Order
+from edgeagent.state_file import default_state
 
 REFERENCE_ENGINE = "onnxruntime"
+DEADLINE_S = 30.0  # of one inference: a slow board is measured, not refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +32,7 @@ class Candidate:
 
     Attributes:
         engine: key of :data:`edgeagent.runtime.loading.ENGINES`.
-        delegate: engine and device, for people.
+        delegate: name in the catalogue.
         bundle: directory of the bundle; it describes a reference that has no description of its own.
         file: artefact of the bundle, or path of a float reference.
         grid: of the artefact; ``float`` for a reference.
@@ -46,12 +55,17 @@ class Candidate:
 
 
 def list_candidates(bundle: Bundle) -> list[Candidate]:
-    """Return every artefact of the bundle in every installed engine that reads it, on the processor."""
+    """Return every delegate that is here with the artefact of the bundle that suits it."""
     return [
-        _candidate(bundle, artefact, engine)
-        for artefact in bundle.manifest.artefacts
-        for engine in available_engines()
-        if engine in READERS[artefact.format] and artefact.compiled_for is None
+        Candidate(
+            found.delegate.engine,
+            found.delegate.name,
+            bundle.directory,
+            found.artefact.file,
+            found.artefact.grid,
+        )
+        for found in find_candidates(bundle.manifest)
+        if availability(found.delegate).ok
     ]
 
 
@@ -60,38 +74,52 @@ def choose_candidates(bundle: Bundle, wanted: Sequence[str]) -> list[Candidate]:
 
     Args:
         bundle: opened.
-        wanted: ``all``; ``auto``, which is what the daemon would take; or names of engines, of engines with
-            their device or of candidates.
+        wanted: ``all``; ``auto``, which is what the daemon would take; or names of engines, delegates or
+            candidates.
 
     Raises:
         ConfigurationError: a name fits no candidate, or there is none at all.
-        EngineError: ``auto`` finds no engine.
+        EngineError: ``auto`` finds no delegate that is right.
     """
     candidates = list_candidates(bundle)
     if not candidates:
         raise ConfigurationError(
-            f"{bundle.directory}: no installed engine ({', '.join(available_engines())}) reads an artefact; "
-            "pip install 'edgeagent[tflite,openvino]'"
+            f"{bundle.directory}: no delegate that is here reads an artefact; 'edgeagent doctor' says why"
         )
     chosen: list[Candidate] = []
     for name in wanted:
         if name == "auto":
-            artefact = choose_artefact(bundle.manifest, "auto")
-            found = [item for item in candidates if item.file == artefact.file][:1]
+            best = _daemons_choice(bundle)
+            found = [item for item in candidates if item.name == best]
         else:
-            names = (name, "all")
-            found = [
-                item for item in candidates if not {item.engine, item.delegate, item.name}.isdisjoint(names)
-            ]
-            found = candidates if name == "all" else found
+            found = [item for item in candidates if name in ("all", item.engine, item.delegate, item.name)]
         if not found:
-            known = ", ".join(dict.fromkeys(item.engine for item in candidates))
+            known = ", ".join(item.delegate for item in candidates)
             raise ConfigurationError(
-                f"--engine {name}: not installed, or it reads no artefact of this bundle; "
-                f"all, auto or one of: {known}"
+                f"--engine {name}: not here, or it reads no artefact of this bundle ('edgeagent doctor' says "
+                f"why); all, auto or one of: {known}"
             )
         chosen += [item for item in found if item not in chosen]
     return chosen
+
+
+def _daemons_choice(bundle: Bundle) -> str:
+    """Return the name of what the daemon would let serve: the fastest that is right, by its own trial."""
+    state = default_state()
+    selection = Selection(
+        bundle,
+        find_candidates(bundle.manifest),
+        lambda candidate, threads: Order(
+            bundle.artefact_path(candidate.artefact), candidate.delegate, threads
+        ),
+        thread_choices(),
+        Journal(state / "delegates.journal"),
+        state / "verdicts.json",
+    )
+    ranked = selection.ranked(by_speed=True)
+    if not ranked:
+        raise EngineError(f"{bundle.directory}: no delegate here is right; 'edgeagent doctor' says more")
+    return ranked[0][0].name
 
 
 def reference_candidate(bundle: Bundle, model: Path, description: Path | None) -> Candidate:
@@ -112,22 +140,31 @@ def reference_candidate(bundle: Bundle, model: Path, description: Path | None) -
     return found
 
 
-def load_candidate(candidate: Candidate, threads: int) -> Detector:
+def load_candidate(candidate: Candidate, threads: int, isolated: bool = True) -> Detector:
     """Load a candidate, with the IoU threshold that accuracy is measured at.
+
+    Args:
+        candidate: what to load.
+        threads: of the engine; 0 leaves one processor free.
+        isolated: in a worker process, as the daemon does it; else in this process.
 
     Raises:
         EngineError, BundleError: it does not load, or is not what its description says.
         DataError: a reference's description is wrong or missing.
     """
-    if not candidate.reference:
-        bundle = open_bundle(candidate.bundle)
-        return load_bundle_detector(bundle, candidate.engine, threads, IOU_THRESHOLD, candidate.file)
-    description, model = _describe(candidate), Path(candidate.file)
-    return load_detector(description, model, "onnx", (), threads, IOU_THRESHOLD, candidate.engine)
-
-
-def _candidate(bundle: Bundle, artefact: Artefact, engine: str) -> Candidate:
-    return Candidate(engine, f"{engine}-cpu", bundle.directory, artefact.file, artefact.grid)
+    bundle = open_bundle(candidate.bundle)
+    description: ModelDescription = bundle.manifest
+    path = Path(candidate.file)
+    outputs: tuple[OutputSpec, ...] = ()
+    if candidate.reference:
+        description = _describe(candidate)
+    else:
+        artefact = find_artefact(bundle.manifest, candidate.file)
+        path, outputs = bundle.artefact_path(artefact), artefact.outputs
+    (delegate,) = find_delegates(candidate.delegate)
+    order = Order(path, delegate, threads or default_threads())
+    engine = WorkerEngine(order, DEADLINE_S) if isolated else load_on(delegate, path, order.threads)
+    return build_detector(description, engine, outputs, str(path), IOU_THRESHOLD)
 
 
 def _describe(reference: Candidate) -> ModelDescription:

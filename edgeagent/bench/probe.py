@@ -83,7 +83,7 @@ def main() -> None:
 def _probe(candidate: Candidate, threads: int) -> ColdStart:
     process = psutil.Process()
     before = process.memory_info().rss
-    detector = load_candidate(candidate, threads)
+    detector = load_candidate(candidate, threads, isolated=False)
     buffers = detector.allocate()
     started = time.perf_counter_ns()
     detector.engine.infer(buffers.inputs, buffers.outputs)

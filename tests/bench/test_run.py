@@ -155,7 +155,7 @@ def test_an_engine_that_fails_in_the_middle_leaves_the_turns(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = choose_candidates(bundle, ["onnxruntime"])[0]
-    bad = replace(good, delegate="fading")
+    bad = replace(good, grid="fading")
 
     def load(candidate: Candidate, threads: int) -> Detector:
         detector = load_candidate(candidate, threads)
