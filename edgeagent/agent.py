@@ -2,8 +2,9 @@
 
 This is the only module that knows all parts. Life cycle::
 
-    verify bundle -> load and warm up the engine -> connect to the broker -> start cameras -> detect
-        -> READY with the first processed frame -> ... -> SIGTERM, SIGINT, or the end of all files -> stop
+    verify bundle -> choose a delegate, start it in a worker -> connect to the broker -> start cameras
+        -> detect -> READY with the first processed frame -> ... -> SIGTERM, SIGINT, or the end of all files
+        -> stop
 """
 
 from __future__ import annotations
@@ -16,12 +17,19 @@ from queue import Empty, SimpleQueue
 
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.camera.capture import Camera
-from edgeagent.detector import load_bundle_detector
 from edgeagent.pipeline import STAGES, Pipeline, Result
 from edgeagent.resources import default_bundle
-from edgeagent.runtime.loading import choose_artefact
+from edgeagent.runtime.candidates import AUTO, Candidate, find_candidates
+from edgeagent.runtime.delegates import CATALOGUE, external_delegate
+from edgeagent.runtime.journal import Journal
+from edgeagent.runtime.loading import default_threads
+from edgeagent.runtime.selection import Selection, Verdict
+from edgeagent.runtime.serving import Change, Serving
+from edgeagent.runtime.worker_protocol import Order
 from edgeagent.settings import Settings
+from edgeagent.state_file import default_state
 from edgeagent.systemd_notify import notify
+from edgeagent.telemetry.alarms import Alarms
 from edgeagent.telemetry.messages import Telemetry
 from edgeagent.telemetry.mqtt import MqttPublisher
 from edgeagent.telemetry.percentiles import StageTimes
@@ -46,13 +54,15 @@ class Agent:
 
     def __init__(self, settings: Settings, on_result: Callable[[Result], None] | None = None) -> None:
         self._settings, self._on_result = settings, on_result
+        self._alarms = Alarms()
         model = settings.model
         self.bundle = open_bundle(model.bundle or default_bundle())
-        self.detector = load_bundle_detector(self.bundle, model.engine, model.threads, model.iou_threshold)
+        self.serving = self._choose()
+        self._alarms.note(self.serving.state("it could not be started"))
         self._labels = self.bundle.manifest.labels
         self._over: SimpleQueue[None] = SimpleQueue()
         self.pipeline = Pipeline(
-            self.detector, model.score_threshold, self._deliver, self._record, on_end=self.request_stop
+            self.serving, model.score_threshold, self._deliver, self._record, on_end=self.request_stop
         )
         self.cameras = [Camera(camera, on_frame=self.pipeline.wake) for camera in settings.cameras]
         self.times = {camera.name: StageTimes(STAGES) for camera in self.cameras}
@@ -90,18 +100,7 @@ class Agent:
 
     def start(self) -> None:
         """Start all threads."""
-        notify("STATUS=loading the model")
-        self.detector.warm_up()
-        facts, manifest = self.detector.engine.facts, self.bundle.manifest
-        logger.info(
-            "%s %s on %s %s, %d threads, loaded in %.2f s",
-            manifest.name,
-            manifest.version,
-            facts.engine,
-            facts.version,
-            facts.threads,
-            facts.load_s,
-        )
+        self.serving.start()
         if self.publisher is not None:
             self.publisher.start()
         self.pipeline.start(self.cameras)
@@ -113,6 +112,7 @@ class Agent:
         """Stop everything; a camera that hangs is left to its time-out."""
         notify("STOPPING=1")
         self.pipeline.stop()
+        self.serving.stop()
         stoppers = [threading.Thread(target=c.stop, args=(CAMERA_STOP_S,)) for c in self.cameras]
         for stopper in stoppers:
             stopper.start()
@@ -140,10 +140,53 @@ class Agent:
     def _make_publisher(self) -> MqttPublisher | None:
         if self._settings.mqtt.host is None:
             return None
-        manifest, facts = self.bundle.manifest, self.detector.engine.facts
-        artefact = choose_artefact(manifest, self._settings.model.engine)
-        info = build_info(manifest, artefact, facts, self._settings.cameras)
-        return MqttPublisher(self._settings.mqtt, self._settings.device, info.payload())
+        return MqttPublisher(self._settings.mqtt, self._settings.device, self._retained())
+
+    def _choose(self) -> Serving:
+        """Find out what can serve here, and let the first choice serve."""
+        notify("STATUS=choosing a delegate")
+        model, state = self._settings.model, self._settings.state or default_state()
+        more = (external_delegate(model.library.path, model.library.options),) if model.library else ()
+        choice = [name.strip() for name in model.engine.split(",")]
+        candidates = find_candidates(self.bundle.manifest, choice, (*more, *CATALOGUE))
+        selection = Selection(
+            self.bundle,
+            candidates,
+            self._order,
+            Journal(state / "delegates.journal"),
+            state / "verdicts.json",
+        )
+        ranked = selection.ranked(AUTO in choice, _log_verdict)
+        return Serving(selection, ranked, model.iou_threshold, self._on_change, model.check_every)
+
+    def _order(self, candidate: Candidate) -> Order:
+        model, state = self._settings.model, self._settings.state or default_state()
+        return Order(
+            self.bundle.artefact_path(candidate.artefact),
+            candidate.delegate,
+            model.threads or default_threads(),
+            state / "engines",
+            model.worker.cpus,
+            model.worker.nice,
+        )
+
+    def _on_change(self, change: Change) -> None:
+        """Say what serves from now on: as a retained alarm, and to systemd."""
+        self._alarms.note(change)
+        notify(f"STATUS={'detecting' if change.serving else 'not detecting'}: {change.reason}")
+        if self.publisher is not None:
+            for topic, payload in self._retained().items():
+                self.publisher.retain(topic, payload)
+
+    def _retained(self) -> dict[str, bytes]:
+        """Return what a broker keeps of this device."""
+        candidate, detector = self.serving.candidate, self.serving.current(0)
+        retained = {"alarm": self._alarms.message(candidate.name if candidate else None).payload()}
+        if candidate is not None and detector is not None:
+            facts, cameras = detector.engine.facts, self._settings.cameras
+            info = build_info(self.bundle.manifest, candidate.artefact, facts, cameras)
+            retained["info"] = info.payload()
+        return retained
 
     def _deliver(self, result: Result) -> None:
         if not self._ready:
@@ -162,3 +205,8 @@ class Agent:
 
     def _record(self, camera: str, stage: str, duration_ns: int) -> None:
         self.times[camera].record(stage, duration_ns)
+
+
+def _log_verdict(verdict: Verdict) -> None:
+    speed = f", {verdict.p50_ms:g} ms" if verdict.p50_ms is not None else ""
+    logger.info("%s: %s%s", verdict.candidate, verdict.reason, speed)

@@ -16,21 +16,13 @@ from edgeagent.bundle.checking import check_tensors
 from edgeagent.bundle.manifest import ModelDescription, OutputSpec
 from edgeagent.bundle.reading import Bundle
 from edgeagent.camera.frame import Image
-from edgeagent.runtime.engine import Array, Engine
+from edgeagent.runtime.engine import Buffers, Engine
 from edgeagent.runtime.loading import choose_artefact, find_artefact, load_engine
 from edgeagent.vision.decoder import Decoder, build_decoder
 from edgeagent.vision.detections import Detections
 from edgeagent.vision.letterbox import Preprocessor
 
 WARM_UP_RUNS = 3
-
-
-@dataclass(frozen=True)
-class Buffers:
-    """Input and output arrays of one frame in flight."""
-
-    inputs: Sequence[Array]
-    outputs: Sequence[Array]
 
 
 @dataclass(frozen=True)
@@ -44,10 +36,7 @@ class Detector:
 
     def allocate(self) -> Buffers:
         """Return buffers for one frame in flight."""
-        return Buffers(
-            [spec.allocate() for spec in self.engine.inputs],
-            [spec.allocate() for spec in self.engine.outputs],
-        )
+        return self.engine.allocate()
 
     def warm_up(self) -> None:
         """Run a few times on an empty picture, so that the first frame is not slower than the others."""

@@ -7,6 +7,9 @@
 A few jobs, each with its buffers, go round; nothing is allocated for a frame. The newest frame of each
 camera is taken when a job is free, cameras in turn, so that none starves. OpenCV, the engine and numpy
 release the interpreter lock while they work, so the threads really overlap.
+
+Which detector does it may change at any time (:mod:`edgeagent.runtime.serving`): a job keeps to the one that
+its buffers belong to. A frame that an engine fails on is left out, and the newest one is taken instead.
 """
 
 from __future__ import annotations
@@ -17,17 +20,20 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
+from typing import Literal, Protocol
 
 from edgeagent.camera.capture import Camera
 from edgeagent.camera.frame import Frame
-from edgeagent.detector import Buffers, Detector
-from edgeagent.errors import EdgeagentError
+from edgeagent.detector import Detector
+from edgeagent.errors import EdgeagentError, EngineError
+from edgeagent.runtime.engine import Buffers
 from edgeagent.vision.detections import Detections
 from edgeagent.vision.letterbox import Fit
 
 logger = logging.getLogger(__name__)
 
 JOBS = 3  # one in each stage
+WAIT_S = 0.2  # for a detector, before looking whether to stop
 Stage = str
 STAGES: tuple[Stage, ...] = ("age", "preprocess", "inference", "decode", "publish", "end_to_end")
 
@@ -45,11 +51,50 @@ Deliver = Callable[[Result], None]
 Record = Callable[[str, Stage, int], None]
 
 
+class Detectors(Protocol):
+    """Where a pipeline gets its detector."""
+
+    def current(self, timeout: float) -> Detector | None:
+        """Return the detector that serves, waiting ``timeout`` seconds for one; None if there is none."""
+
+    def worked(self, detector: Detector) -> None:
+        """Learn that a frame went through."""
+
+    def failed(self, detector: Detector, error: EngineError) -> None:
+        """Learn that a frame did not go through; what is raised here ends the pipeline."""
+
+
+class OneDetector:
+    """A detector that is never exchanged: its failure is the end."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+
+    def current(self, timeout: float) -> Detector:
+        """Return it."""
+        return self._detector
+
+    def worked(self, detector: Detector) -> None:
+        """Nothing needs to be done."""
+
+    def failed(self, detector: Detector, error: EngineError) -> None:
+        """Raise the error."""
+        raise error
+
+
+@dataclass(frozen=True, slots=True)
+class _Set:
+    """Buffers, and the detector that they belong to."""
+
+    detector: Detector
+    buffers: Buffers
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     """A frame on its way."""
 
-    buffers: Buffers
+    set: _Set
     camera: Camera
     frame: Frame
     fit: Fit
@@ -59,7 +104,7 @@ class Pipeline:
     """Runs a detector over cameras.
 
     Args:
-        detector: loaded and warmed up.
+        detectors: gives the one that serves, loaded and warmed up.
         score_threshold: detections below it are dropped.
         deliver: called with each result, in the finish thread.
         record: called with (camera, stage, nanoseconds), from all threads.
@@ -71,19 +116,19 @@ class Pipeline:
 
     def __init__(
         self,
-        detector: Detector,
+        detectors: Detectors,
         score_threshold: float,
         deliver: Deliver,
         record: Record,
         on_end: Callable[[], None],
     ) -> None:
-        self._detector, self._score_threshold = detector, score_threshold
+        self._detectors, self._score_threshold = detectors, score_threshold
         self._deliver, self._record, self._on_end = deliver, record, on_end
         self._cameras: Sequence[Camera] = ()
         self._next = 0
         self._frame_waits = threading.Event()
         self._stopping = threading.Event()
-        self._free: SimpleQueue[Buffers | None] = SimpleQueue()
+        self._free: SimpleQueue[_Set | Literal["new"] | None] = SimpleQueue()
         self._prepared: SimpleQueue[_Job | None] = SimpleQueue()
         self._inferred: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -97,7 +142,7 @@ class Pipeline:
         """Start the threads."""
         self._cameras = cameras
         for _ in range(JOBS):
-            self._free.put(self._detector.allocate())
+            self._free.put("new")
         stages = {"prepare": self._prepare_all, "infer": self._infer_all, "finish": self._finish_all}
         self._threads = [
             threading.Thread(target=self._run, args=(name, stage), name=f"pipeline-{name}")
@@ -143,17 +188,34 @@ class Pipeline:
             self._on_end()
 
     def _prepare_all(self) -> None:
-        preprocessor = self._detector.preprocessor
-        while (buffers := self._free.get()) is not None:
+        while (free := self._free.get()) is not None:
+            if not self._serves():
+                return
             taken = self._newest()
+            detector = self._detectors.current(0)
             if taken is None:
                 return
             camera, frame = taken
+            if detector is None:  # it failed in the meantime
+                camera.slot.release(frame)
+                self._free.put(free)
+                continue
+            if free == "new" or free.detector is not detector:
+                free = _Set(detector, detector.allocate())
             started = time.monotonic_ns()
-            fit = preprocessor.write(frame.image, buffers.inputs[0])
+            fit = detector.preprocessor.write(frame.image, free.buffers.inputs[0])
             self._record(camera.name, "age", started - frame.captured_ns)
             self._record(camera.name, "preprocess", time.monotonic_ns() - started)
-            self._prepared.put(_Job(buffers, camera, frame, fit))
+            self._prepared.put(_Job(free, camera, frame, fit))
+
+    def _serves(self) -> bool:
+        """Wait until a detector serves; False when stopping, or when there is nothing left to detect on."""
+        while not self._stopping.is_set():
+            if self._detectors.current(WAIT_S) is not None:
+                return True
+            if all(camera.slot.closed for camera in self._cameras):
+                return False
+        return False
 
     def _newest(self) -> tuple[Camera, Frame] | None:
         """Wait for a frame, asking the cameras in turn; None when stopping or when all have ended."""
@@ -172,18 +234,25 @@ class Pipeline:
         return None
 
     def _infer_all(self) -> None:
-        engine = self._detector.engine
         while (job := self._prepared.get()) is not None:
+            detector, buffers = job.set.detector, job.set.buffers
             started = time.monotonic_ns()
-            engine.infer(job.buffers.inputs, job.buffers.outputs)
+            try:
+                detector.engine.infer(buffers.inputs, buffers.outputs)
+            except EngineError as error:
+                self._detectors.failed(detector, error)
+                job.camera.slot.release(job.frame)
+                self._free.put(job.set)
+                continue
             self._record(job.camera.name, "inference", time.monotonic_ns() - started)
+            self._detectors.worked(detector)
             self._inferred.put(job)
 
     def _finish_all(self) -> None:
-        decoder = self._detector.decoder
         while (job := self._inferred.get()) is not None:
             started = time.monotonic_ns()
-            found = job.fit.to_source(decoder.decode(job.buffers.outputs, self._score_threshold))
+            decoder, outputs = job.set.detector.decoder, job.set.buffers.outputs
+            found = job.fit.to_source(decoder.decode(outputs, self._score_threshold))
             decoded = time.monotonic_ns()
             self._deliver(Result(job.camera.name, job.frame, found))
             delivered = time.monotonic_ns()
@@ -191,4 +260,4 @@ class Pipeline:
             self._record(job.camera.name, "publish", delivered - decoded)
             self._record(job.camera.name, "end_to_end", delivered - job.frame.captured_ns)
             job.camera.slot.release(job.frame)
-            self._free.put(job.buffers)
+            self._free.put(job.set)

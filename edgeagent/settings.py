@@ -25,7 +25,10 @@ from pydantic import (
     model_validator,
 )
 
+from edgeagent.runtime.delegates import CATALOGUE, ENGINES, EXTERNAL
+
 MOST_THREADS = 64
+ENGINE_NAMES = ("auto", *ENGINES, *(delegate.name for delegate in CATALOGUE), EXTERNAL)
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 
 
@@ -49,6 +52,13 @@ def _duration(value: Any, info: ValidationInfo) -> Any:
 def _topic_level(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value):
         raise ValueError("expected 1 to 64 letters, digits, - or _")
+    return value
+
+
+def _engine_names(value: str) -> str:
+    for name in value.split(","):
+        if name.strip() not in ENGINE_NAMES:
+            raise ValueError(f"expected auto, or some of {', '.join(ENGINE_NAMES[1:])}, got {name.strip()!r}")
     return value
 
 
@@ -106,20 +116,51 @@ class CameraSettings(Section):
     retry_longest: Seconds = 30.0
 
 
+class LibrarySettings(Section):
+    """A TFLite delegate that the catalogue does not know.
+
+    Attributes:
+        path: of its shared library.
+        options: passed to it.
+    """
+
+    path: str
+    options: dict[str, str] = {}
+
+
+class WorkerSettings(Section):
+    """The process that the engine runs in.
+
+    Attributes:
+        cpus: processors that it may use; empty for all.
+        nice: added to the agent's niceness; negative needs the permission.
+    """
+
+    cpus: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    nice: Annotated[int, Field(ge=-20, le=19)] = 0
+
+
 class ModelSettings(Section):
     """Which model serves, and how.
 
     Attributes:
         bundle: directory of the bundle; None is the bundle that comes with the program.
-        engine: ``auto`` takes the first artefact whose engine is installed.
+        engine: ``auto`` takes the fastest delegate that is right; else names of delegates or engines,
+            separated by commas, the first choice first.
+        library: another TFLite delegate; ``tflite-external`` in ``engine``.
         threads: intra-operator threads; 0 leaves one core to the rest of the agent.
+        check_every: between two checks of the serving delegate by the golden pictures.
+        worker: the process that the engine runs in.
         score_threshold: detections below it are dropped.
         iou_threshold: of non-maximum suppression.
     """
 
     bundle: Path | None = None
-    engine: Literal["auto", "onnxruntime", "openvino", "tflite"] = "auto"
+    engine: Annotated[str, AfterValidator(_engine_names)] = "auto"
+    library: LibrarySettings | None = None
     threads: Annotated[int, Field(ge=0, le=MOST_THREADS)] = 0
+    check_every: Seconds = 300.0
+    worker: WorkerSettings = WorkerSettings()
     score_threshold: Fraction = 0.3
     iou_threshold: Fraction = 0.65
 
@@ -202,9 +243,15 @@ def _default_device() -> str:
 
 
 class Settings(Section):
-    """The whole configuration."""
+    """The whole configuration.
+
+    Attributes:
+        device: its name in topics.
+        state: folder for what the agent remembers; None is systemd's, or the user's own.
+    """
 
     device: TopicLevel = Field(default_factory=_default_device)
+    state: Path | None = None
     cameras: Annotated[tuple[CameraSettings, ...], Field(min_length=1)]
     model: ModelSettings = ModelSettings()
     mqtt: MqttSettings = MqttSettings()

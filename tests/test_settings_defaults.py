@@ -11,7 +11,14 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from edgeagent.settings import CameraSettings, MqttSettings, Settings, TlsSettings, parse_duration
+from edgeagent.settings import (
+    CameraSettings,
+    LibrarySettings,
+    MqttSettings,
+    Settings,
+    TlsSettings,
+    parse_duration,
+)
 from edgeagent.settings_file import load_settings
 
 FILE = Path(__file__).parents[1] / "config" / "edgeagent.yaml"
@@ -29,6 +36,8 @@ def complete() -> dict[str, Any]:
 def default_of(section: BaseModel, name: str) -> Any:
     """Return how the default of a key is written; durations are compared as seconds."""
     value = getattr(section, name)
+    if isinstance(value, tuple):
+        return list(value)
     return str(value) if isinstance(value, Path) else value
 
 
@@ -40,6 +49,9 @@ def assert_same(written: dict[str, Any], section: BaseModel, place: str) -> None
         if name == "tls":
             assert default is None, where
             assert_same(value, TlsSettings(), where)
+        elif name == "library":
+            assert default is None, where
+            LibrarySettings.model_validate(value)
         elif isinstance(default, BaseModel):
             assert_same(value, default, where)
         elif isinstance(default, float) and isinstance(value, str):
@@ -70,7 +82,7 @@ def test_every_key_is_explained() -> None:
     lines = FILE.read_text(encoding="utf-8").splitlines()
     comment = re.compile(r"\s*# \S")
     key = re.compile(r"\s*(- )?#?[a-z_]+:")
-    sections = {"model:", "mqtt:", "telemetry:"}
+    sections = {"model:", "mqtt:", "telemetry:", "worker:"}
     together = {"password_file:", "height:", "fps:", "read_timeout:", "retry_longest:", "#key:"}
     for before, line in pairwise(lines):
         if key.match(line) and not line.endswith(tuple(sections)):

@@ -22,6 +22,9 @@ from edgeagent.errors import EngineError
 Tested = Literal["run here", "stand-in", "untested"]
 """``run here``: the real part runs in the tests; ``stand-in``: a stand-in of its interface does."""
 
+EXTERNAL = "tflite-external"
+"""Name of a TFLite delegate that is given by its path."""
+
 CACHE = "{cache}"
 """In an option: a folder of its own for each model, version and board; see :mod:`edgeagent.runtime.cache`."""
 
@@ -80,7 +83,7 @@ class Delegate:
     grids: tuple[str, ...] = ("a", "float")
     compiled_for: str | None = None
     device: str | None = None
-    options: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    options: Mapping[str, str] = field(default_factory=lambda: NOTHING, hash=False)
     retry: bool = False
 
     @property
@@ -210,10 +213,14 @@ CATALOGUE: tuple[Delegate, ...] = (
 """All delegates, those of special hardware first; the CPU of ONNX Runtime, a base dependency, is last."""
 
 
+ENGINES = tuple(dict.fromkeys(delegate.engine for delegate in CATALOGUE))
+"""Names of the engines."""
+
+
 def external_delegate(library: str, options: Mapping[str, str]) -> Delegate:
     """Return the entry of a TFLite delegate that an operator names by the path of its library."""
     return Delegate(
-        name="tflite-external",
+        name=EXTERNAL,
         engine="tflite",
         format="tflite",
         needs=Needs(_TFLITE, library=library),

@@ -72,6 +72,19 @@ class EngineFacts:
     placed: float | None = None
 
 
+@dataclass(frozen=True)
+class Buffers:
+    """Arrays of one call.
+
+    Attributes:
+        inputs: one for each input tensor, in call order.
+        outputs: one for each output tensor, in call order.
+    """
+
+    inputs: Sequence[Array]
+    outputs: Sequence[Array]
+
+
 class Engine(Protocol):
     """A loaded artefact.
 
@@ -90,11 +103,43 @@ class Engine(Protocol):
     def facts(self) -> EngineFacts:
         """Facts for telemetry and reports."""
 
+    def allocate(self) -> Buffers:
+        """Return buffers that the engine uses without copying them."""
+
     def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """Run once, reading ``inputs`` and writing ``outputs``, which match the specifications."""
 
     def close(self) -> None:
         """Free the engine; it cannot be used afterwards."""
+
+
+class LoadedEngine:
+    """What all engines have in common once they have loaded their artefact; see :class:`Engine`."""
+
+    _inputs: tuple[TensorSpec, ...]
+    _outputs: tuple[TensorSpec, ...]
+    _facts: EngineFacts
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """Specifications of the input tensors, in call order."""
+        return self._inputs
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """Specifications of the output tensors, in call order."""
+        return self._outputs
+
+    @property
+    def facts(self) -> EngineFacts:
+        """Facts for telemetry and reports."""
+        return self._facts
+
+    def allocate(self) -> Buffers:
+        """Return buffers of this process's own memory."""
+        return Buffers(
+            tuple(spec.allocate() for spec in self._inputs), tuple(spec.allocate() for spec in self._outputs)
+        )
 
 
 def read_artefact(path: Path) -> bytes:

@@ -15,6 +15,7 @@ from edgeagent.errors import EngineError
 from edgeagent.runtime.engine import (
     Array,
     EngineFacts,
+    LoadedEngine,
     TensorSpec,
     check_buffers,
     one_line,
@@ -28,7 +29,7 @@ MOST_BINDINGS = 16  # sets of buffers that are remembered; a pipeline goes round
 DTYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(int8)": np.int8}
 
 
-class OnnxRuntimeEngine:
+class OnnxRuntimeEngine(LoadedEngine):
     """An ONNX artefact on an execution provider.
 
     Args:
@@ -73,21 +74,6 @@ class OnnxRuntimeEngine:
             _placed(self._session, provider),
         )
         self._bindings: dict[tuple[int, ...], tuple[Any, tuple[Array, ...]]] = {}
-
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._outputs
-
-    @property
-    def facts(self) -> EngineFacts:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._facts
 
     def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """See :class:`edgeagent.runtime.engine.Engine`."""

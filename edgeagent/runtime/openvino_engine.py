@@ -19,7 +19,14 @@ from typing import Any
 import numpy as np
 
 from edgeagent.errors import EngineError
-from edgeagent.runtime.engine import Array, EngineFacts, TensorSpec, check_buffers, read_artefact
+from edgeagent.runtime.engine import (
+    Array,
+    EngineFacts,
+    LoadedEngine,
+    TensorSpec,
+    check_buffers,
+    read_artefact,
+)
 from edgeagent.runtime.input_grid import INPUT_GRID, with_noted_grid
 from edgeagent.runtime.onnxruntime_engine import MOST_BINDINGS, saturating_multiply
 
@@ -48,7 +55,7 @@ class _Binding:
     copies: tuple[tuple[Array, Array], ...]
 
 
-class OpenvinoEngine:
+class OpenvinoEngine(LoadedEngine):
     """An ONNX artefact on a device of OpenVINO.
 
     Args:
@@ -89,21 +96,6 @@ class OpenvinoEngine:
         self._tensor = openvino.Tensor
         self._bindings: dict[tuple[int, ...], _Binding] = {}
         self._set: _Binding | None = None
-
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._outputs
-
-    @property
-    def facts(self) -> EngineFacts:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._facts
 
     def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """See :class:`edgeagent.runtime.engine.Engine`."""

@@ -17,6 +17,7 @@ from edgeagent.errors import EngineError
 from edgeagent.runtime.engine import (
     Array,
     EngineFacts,
+    LoadedEngine,
     TensorSpec,
     check_buffers,
     one_line,
@@ -41,7 +42,7 @@ PACKAGES = (
 )
 
 
-class TfliteEngine:
+class TfliteEngine(LoadedEngine):
     """A TFLite artefact on the CPU with the package's default delegate (XNNPACK), or on another delegate.
 
     Args:
@@ -87,21 +88,6 @@ class TfliteEngine:
             placed = _placed(self._interpreter)
         took = time.monotonic() - started
         self._facts = EngineFacts("tflite", version, delegate, threads, took, placed)
-
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._outputs
-
-    @property
-    def facts(self) -> EngineFacts:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._facts
 
     def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """See :class:`edgeagent.runtime.engine.Engine`."""

@@ -74,6 +74,23 @@ class Info(Message):
     cameras: tuple[CameraInfo, ...]
 
 
+class Problem(Message):
+    """Something that needs a person, or will pass by itself; ``since`` is when it began."""
+
+    code: Literal["not_detecting", "fallback_delegate"]
+    text: str
+    since: str
+
+
+class Alarm(Message):
+    """``alarm``: what is wrong now; retained, with no problems when all is well."""
+
+    time: str
+    boot_id: str | None = None
+    serving: str | None = None
+    problems: tuple[Problem, ...] = ()
+
+
 class StageReport(Message):
     """Times of one stage in the interval; a percentile without enough samples is absent."""
 

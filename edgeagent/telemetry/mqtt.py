@@ -1,9 +1,9 @@
 """The connection to the broker: last will, retained state, bounded queue, honest failures.
 
-On every connect the device publishes ``status`` (``online``) and ``info``, both retained; the broker
-publishes ``offline`` for it when it vanishes; a clean stop publishes ``stopped``. While the broker is away,
-QoS 1 messages wait in a bounded queue, of which the oldest make room, and QoS 0 messages are dropped. Both
-kinds of loss are counted.
+On every connect the device publishes ``status`` (``online``), ``info`` and ``alarm``, all retained; the
+broker publishes ``offline`` for it when it vanishes; a clean stop publishes ``stopped``. While the broker is
+away, QoS 1 messages wait in a bounded queue, of which the oldest make room, and QoS 0 messages are dropped.
+Both kinds of loss are counted.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import ssl
 import sys
 import threading
 from collections import deque
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import paho.mqtt.client as paho
@@ -37,7 +38,7 @@ class MqttPublisher:
     Args:
         settings: with a host.
         device: name of this device, a topic level.
-        info: payload of the retained ``info`` topic.
+        retained: payloads of topics that are published, retained, at every connect.
 
     Attributes:
         state: of the connection; ``connected`` only once the broker has accepted it.
@@ -48,9 +49,9 @@ class MqttPublisher:
         ConfigurationError: the host cannot be a name, or password, certificate or key cannot be read.
     """
 
-    def __init__(self, settings: MqttSettings, device: str, info: bytes) -> None:
+    def __init__(self, settings: MqttSettings, device: str, retained: Mapping[str, bytes]) -> None:
         _check_host(settings.host)
-        self._settings, self._prefix, self._info = settings, f"{ROOT}/{device}", info
+        self._settings, self._prefix, self._retained = settings, f"{ROOT}/{device}", dict(retained)
         self.state: State = "connecting"
         self.last_error: str | None = None
         self.dropped = 0
@@ -80,6 +81,14 @@ class MqttPublisher:
         if result.rc == paho.MQTT_ERR_QUEUE_SIZE or (qos == 0 and result.rc != paho.MQTT_ERR_SUCCESS):
             with self.changed:
                 self.dropped += 1
+
+    def retain(self, topic: str, payload: bytes) -> None:
+        """Publish a retained message now, if connected, and at every connect from now on."""
+        with self.changed:
+            self._retained[topic] = payload
+            if self.state != "connected":
+                return
+        self._client.publish(f"{self._prefix}/{topic}", payload, qos=1, retain=True)
 
     def stop(self) -> None:
         """Publish ``stopped`` and disconnect, within :data:`STOP_TIMEOUT_S` and the broker's answer."""
@@ -155,8 +164,9 @@ class MqttPublisher:
             self._set_state("refused", f"refused the connection: {code}")
             return
         self._publish_status("online")
-        client.publish(f"{self._prefix}/info", self._info, qos=1, retain=True)
         with self.changed:
+            for topic, payload in self._retained.items():
+                client.publish(f"{self._prefix}/{topic}", payload, qos=1, retain=True)
             while self._waiting:
                 topic, payload = self._waiting.popleft()
                 client.publish(f"{self._prefix}/{topic}", payload, qos=1)

@@ -13,7 +13,7 @@ from edgeagent.camera.capture import Camera
 from edgeagent.camera.frame import Image
 from edgeagent.detector import Detector, load_bundle_detector
 from edgeagent.errors import EdgeagentError
-from edgeagent.pipeline import JOBS, STAGES, Pipeline, Result
+from edgeagent.pipeline import JOBS, STAGES, OneDetector, Pipeline, Result
 from edgeagent.resources import default_bundle, sample_clip
 from edgeagent.settings import CameraSettings
 from tests.camera.media import write_pictures
@@ -36,7 +36,7 @@ class Run:
         self.recorded: Counter[tuple[str, str]] = Counter()
         self.over = threading.Event()
         self._fail_at, self._lock = fail_at, threading.Lock()
-        self.pipeline = Pipeline(detector, 0.3, self._deliver, self._record, self.over.set)
+        self.pipeline = Pipeline(OneDetector(detector), 0.3, self._deliver, self._record, self.over.set)
 
     def cameras(self, *sources: Path) -> list[Camera]:
         return [

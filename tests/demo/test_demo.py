@@ -62,7 +62,7 @@ def test_the_sample_clip_and_the_default_bundle(tmp_path: Path) -> None:
     assert topics["info"] == 1
     assert topics["telemetry"] >= 3
     assert 0 < topics["detections/demo"] <= summary["frames"]
-    assert summary["engine"].startswith("onnxruntime ")
+    assert summary["engine"].split()[0] in ("onnxruntime", "openvino", "tflite")
     assert summary["bundle"].startswith("coco-nano ")
     assert {stage["count"] for stage in summary["stages"].values()} == {summary["frames"]}
     for stage in summary["stages"].values():

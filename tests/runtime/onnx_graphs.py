@@ -56,3 +56,13 @@ def sum_and_product(path: Path, shape: Sequence[int] = SHAPE) -> Path:
     nodes = [helper.make_node("Add", ["a", "b"], ["sum"]), helper.make_node("Mul", ["a", "b"], ["product"])]
     names = [value(name, shape=shape) for name in ("a", "b", "sum", "product")]
     return write_graph(path, nodes, names[:2], names[2:])
+
+
+def fails_when_run(path: Path) -> Path:
+    """Gathers at an index that is out of bounds as soon as x is above 0."""
+    nodes = [
+        helper.make_node("Cast", ["x"], ["index"], to=INT64),
+        helper.make_node("Gather", ["x", "index"], ["gathered"]),
+        helper.make_node("ReduceSum", ["gathered"], ["y"], keepdims=0),
+    ]
+    return write_graph(path, nodes, [value("x", shape=(1,))], [value("y", shape=())])

@@ -25,7 +25,7 @@ def settings(port: int, **more: Any) -> MqttSettings:
 @contextmanager
 def publishing(chosen: MqttSettings) -> Iterator[MqttPublisher]:
     """A publisher from its start to its clean stop."""
-    publisher = MqttPublisher(chosen, "board", INFO)
+    publisher = MqttPublisher(chosen, "board", {"info": INFO})
     publisher.start()
     try:
         yield publisher

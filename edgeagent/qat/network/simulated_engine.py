@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from edgeagent.qat.network.network import Network
-from edgeagent.runtime.engine import Array, EngineFacts, TensorSpec, check_buffers
+from edgeagent.runtime.engine import Array, EngineFacts, LoadedEngine, TensorSpec, check_buffers
 
 
-class SimulatedEngine:
+class SimulatedEngine(LoadedEngine):
     """A network in its present modes, from (1, 3, h, w) float32, normalized, to float32 heads."""
 
     def __init__(self, network: Network) -> None:
@@ -30,21 +30,6 @@ class SimulatedEngine:
         self._facts = EngineFacts(
             "torch", torch.__version__, "simulated", threads, time.monotonic() - started
         )
-
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._outputs
-
-    @property
-    def facts(self) -> EngineFacts:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._facts
 
     @torch.no_grad()
     def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:

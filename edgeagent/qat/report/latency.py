@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgeagent.detector import Buffers, Detector
+from edgeagent.detector import Detector
 from edgeagent.qat.report.data import Latency
+from edgeagent.runtime.engine import Buffers
 
 TURNS = 50
 WARM_UP = 5

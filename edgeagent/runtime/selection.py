@@ -1,0 +1,244 @@
+"""Which delegate serves: each candidate is tried in a worker, checked, measured, and ranked.
+
+::
+
+    artefacts of the bundle x delegates of the catalogue = candidates
+        -> all that it needs is there, and it has not taken the machine down before
+        -> START in the journal -> worker loads it -> golden pictures right? -> latency -> END or ERROR
+        -> of the right ones the fastest first (``auto``), or in the operator's order
+
+Verdicts are kept with a key of artefact, delegate, versions and board, so that a start only tries what is
+new.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import logging
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import edgeagent
+from edgeagent.accuracy.golden_check import GoldenCheck
+from edgeagent.bundle.reading import Bundle
+from edgeagent.errors import BundleError, EdgeagentError, EngineError
+from edgeagent.runtime.availability import availability
+from edgeagent.runtime.candidates import Candidate
+from edgeagent.runtime.engine import Engine
+from edgeagent.runtime.journal import Journal
+from edgeagent.runtime.worker import WorkerEngine
+from edgeagent.runtime.worker_protocol import Order
+from edgeagent.state_file import write_state
+
+logger = logging.getLogger(__name__)
+
+RUNS = 20
+LEAST_DEADLINE_S, MOST_DEADLINE_S = 0.5, 5.0
+SLOW = 15  # times the median latency: no answer after that is taken for a hang
+WARM_UP_RUNS = 3
+PACKAGES = ("onnxruntime", "openvino", "ai-edge-litert", "tflite-runtime", "tensorrt", "hailort")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a trial found.
+
+    Attributes:
+        candidate: its name.
+        right: whether it may serve.
+        reason: why not, or how right it is.
+        p50_ms: median latency of one inference through the worker.
+        load_s: seconds from starting the worker to its first checked output.
+        placed: share of the operators on the delegate, where that is known.
+    """
+
+    candidate: str
+    right: bool
+    reason: str
+    p50_ms: float | None = None
+    load_s: float | None = None
+    placed: float | None = None
+
+
+class Selection:
+    """Tries the candidates of one bundle on this board.
+
+    Args:
+        bundle: verified.
+        candidates: from :func:`edgeagent.runtime.candidates.find_candidates`.
+        order: worker of a candidate, without starting it.
+        journal: of this board.
+        kept: file of verdicts; None keeps none.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        candidates: Sequence[Candidate],
+        order: Callable[[Candidate], Order],
+        journal: Journal,
+        kept: Path | None = None,
+    ) -> None:
+        self.bundle, self.candidates = bundle, tuple(candidates)
+        self._order, self._journal, self._kept = order, journal, kept
+        self._checks: dict[str, GoldenCheck] = {}
+        self._p50_ms: dict[str, float] = {}
+
+    def verdicts(self, report: Callable[[Verdict], None] = lambda one: None) -> list[Verdict]:
+        """Return the verdict on every candidate in order, trying those without a kept one."""
+        known = self._load()
+        found = []
+        for candidate in self.candidates:
+            key = self.key(candidate)
+            if key not in known:
+                known[key] = self.judge(candidate)
+                self._save(known)
+            verdict = known[key]
+            if verdict.p50_ms is not None:
+                self._p50_ms[candidate.name] = verdict.p50_ms
+            found.append(verdict)
+            report(verdict)
+        return found
+
+    def ranked(
+        self, by_speed: bool, report: Callable[[Verdict], None] = lambda one: None
+    ) -> list[tuple[Candidate, Verdict]]:
+        """Return the candidates that are right: the fastest first, or in their own order."""
+        judged = zip(self.candidates, self.verdicts(report), strict=True)
+        right = [(candidate, verdict) for candidate, verdict in judged if verdict.right]
+        return sorted(right, key=lambda pair: pair[1].p50_ms or float("inf")) if by_speed else right
+
+    def judge(self, candidate: Candidate) -> Verdict:
+        """Try a candidate now."""
+        refused = Verdict(candidate.name, False, "")
+        missing = availability(candidate.delegate).missing
+        if missing is not None:
+            return replace(refused, reason=missing)
+        key = self.key(candidate)
+        if self._journal.took_down(key):
+            return replace(
+                refused,
+                reason="the machine went down while this was tried; it is not tried again before something "
+                "new is installed, or 'edgeagent doctor --forgive' says so",
+            )
+        self._journal.write("start", key)
+        try:
+            verdict = self._trial(candidate)
+        except EdgeagentError as error:
+            self._journal.write("error", key, str(error))
+            return replace(refused, reason=str(error))
+        self._journal.write("end", key)
+        return verdict
+
+    def check(self, candidate: Candidate, engine: Engine) -> None:
+        """Compare an engine with the golden outputs; without a golden set there is nothing to compare with.
+
+        Raises:
+            EngineError: it fails, or does not compute what was trained.
+        """
+        if self.bundle.manifest.golden is None:
+            return
+        file = candidate.artefact.file
+        if file not in self._checks:
+            self._checks[file] = GoldenCheck(self.bundle, candidate.artefact)
+        try:
+            result = self._checks[file].run(engine)
+        except BundleError as error:
+            raise EngineError(f"{candidate.name}: {error}") from error
+        if not result.right:
+            raise EngineError(f"{candidate.name} does not compute what was trained: {result.describe()}")
+
+    def start(self, candidate: Candidate) -> WorkerEngine:
+        """Return a candidate in a worker, loaded and checked.
+
+        Raises:
+            EngineError: it cannot be loaded, or is not right.
+        """
+        engine = WorkerEngine(self._order(candidate), self.deadline_s(candidate))
+        try:
+            self.check(candidate, engine)
+        except BaseException:
+            engine.close()
+            raise
+        return engine
+
+    def deadline_s(self, candidate: Candidate) -> float:
+        """Return the seconds that a call may take: many times the median, where that is known."""
+        p50 = self._p50_ms.get(candidate.name)
+        if p50 is None:
+            return MOST_DEADLINE_S
+        return min(MOST_DEADLINE_S, max(LEAST_DEADLINE_S, SLOW * p50 / 1000))
+
+    def key(self, candidate: Candidate) -> str:
+        """Return what a verdict depends on, as 16 hex digits behind the candidate's name."""
+        order = self._order(candidate)
+        facts = {
+            "agent": edgeagent.__version__,
+            "artefact": candidate.artefact.sha256,
+            "golden": self.bundle.manifest.golden.sha256 if self.bundle.manifest.golden else None,
+            "options": dict(candidate.delegate.options),
+            "library": candidate.delegate.library,
+            "threads": order.threads,
+            "cpus": order.cpus,
+            "machine": [platform.machine(), platform.release()],
+            "packages": dict(_versions()),
+        }
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        return f"{candidate.name} {digest[:16]}"
+
+    def _trial(self, candidate: Candidate) -> Verdict:
+        started = time.monotonic()
+        engine = self.start(candidate)
+        load_s = time.monotonic() - started
+        try:
+            buffers = engine.allocate()
+            times = []
+            for run in range(WARM_UP_RUNS + RUNS):
+                began = time.monotonic_ns()
+                engine.infer(buffers.inputs, buffers.outputs)
+                if run >= WARM_UP_RUNS:
+                    times.append((time.monotonic_ns() - began) / 1e6)
+        finally:
+            engine.close()
+        p50 = round(statistics.median(times), 2)
+        reason = (
+            "computes what was trained" if self.bundle.manifest.golden else "runs; no golden set to check"
+        )
+        return Verdict(candidate.name, True, reason, p50, round(load_s, 2), engine.facts.placed)
+
+    def _load(self) -> dict[str, Verdict]:
+        """Read the kept verdicts; what cannot be read is tried again."""
+        if self._kept is None:
+            return {}
+        try:
+            found = json.loads(self._kept.read_bytes())
+            return {key: Verdict(**verdict) for key, verdict in found.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            logger.warning("%s: kept verdicts cannot be read (%s); trying all again", self._kept, error)
+            return {}
+
+    def _save(self, known: dict[str, Verdict]) -> None:
+        """Keep what does not change by itself: right ones, and what a trial found wrong."""
+        if self._kept is None:
+            return
+        kept = {key: asdict(verdict) for key, verdict in known.items() if verdict.right}
+        try:
+            write_state(self._kept, json.dumps(kept, indent=1).encode())
+        except EdgeagentError as error:
+            logger.warning("%s; everything is tried again at the next start", error)
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for package in PACKAGES:
+        try:
+            yield package, importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue

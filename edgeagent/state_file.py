@@ -1,0 +1,40 @@
+"""Files that must survive a power cut: whole and old, or whole and new."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from edgeagent.errors import EdgeagentError
+
+
+def write_state(path: Path, content: bytes) -> None:
+    """Write, fsync, rename, fsync the folder: when this returns, the content is on the disk.
+
+    Raises:
+        EdgeagentError: it cannot be written; an older file is as it was.
+    """
+    temporary = path.with_name(f"{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise EdgeagentError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def default_state() -> Path:
+    """Return where this program keeps its state: systemd's ``StateDirectory``, or the user's own."""
+    given = os.environ.get("STATE_DIRECTORY")
+    if given:
+        return Path(given.split(":")[0])
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "edgeagent"

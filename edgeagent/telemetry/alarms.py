@@ -1,0 +1,36 @@
+"""What is wrong with the device now, from what its parts report."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from edgeagent.runtime.serving import Change
+from edgeagent.sensors.board import read_board
+from edgeagent.telemetry.messages import Alarm, Problem, utc_time
+
+
+class Alarms:
+    """Keeps the problems that are not over; may be used from several threads."""
+
+    def __init__(self) -> None:
+        self._problems: dict[str, Problem] = {}
+        self._lock = threading.Lock()
+        self._boot_id = read_board().boot_id
+
+    def note(self, change: Change) -> None:
+        """Learn what serves from now on."""
+        with self._lock:
+            self._problems.clear()
+            now = utc_time(time.time())
+            if change.serving is None:
+                self._problems["delegate"] = Problem(code="not_detecting", text=change.reason, since=now)
+            elif not change.best:
+                text = f"{change.serving} serves instead of the first choice: {change.reason}"
+                self._problems["delegate"] = Problem(code="fallback_delegate", text=text, since=now)
+
+    def message(self, serving: str | None) -> Alarm:
+        """Return the message to publish; ``serving`` is what serves now."""
+        with self._lock:
+            problems = tuple(self._problems.values())
+        return Alarm(time=utc_time(time.time()), boot_id=self._boot_id, serving=serving, problems=problems)
