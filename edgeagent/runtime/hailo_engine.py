@@ -23,6 +23,7 @@ from edgeagent.errors import EngineError
 from edgeagent.runtime.engine import (
     Array,
     EngineFacts,
+    LoadedEngine,
     TensorSpec,
     check_buffers,
     one_line,
@@ -36,7 +37,7 @@ VERSION_SKEW = "error: 76"
 """HAILO_INVALID_DRIVER_VERSION: driver, library and firmware are not of one release."""
 
 
-class HailoEngine:
+class HailoEngine(LoadedEngine):
     """A HEF on the first Hailo chip that is free.
 
     Args:
@@ -74,21 +75,6 @@ class HailoEngine:
             self._open.close()
             raise EngineError(f"{path}: hailort {version} cannot load it: {_explained(error)}") from error
         self._facts = EngineFacts("hailo", version, "hailo", threads, time.monotonic() - started, 1.0)
-
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._outputs
-
-    @property
-    def facts(self) -> EngineFacts:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
-        return self._facts
 
     def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """See :class:`edgeagent.runtime.engine.Engine`."""

@@ -14,6 +14,7 @@ COMMANDS: dict[tuple[str, ...], str] = {
     (): "first steps:",
     ("run",): "a mistake is named with its line",
     ("demo",): "writes an annotated clip",
+    ("doctor",): "no camera is opened",
     ("eval",): "examples:",
     ("qat",): "train a float ONNX detector to INT8",
     ("qat", "train"): "example:",
