@@ -22,7 +22,7 @@ from edgeagent.resources import default_bundle
 from edgeagent.runtime.candidates import AUTO, Candidate, find_candidates
 from edgeagent.runtime.delegates import CATALOGUE, external_delegate
 from edgeagent.runtime.journal import Journal
-from edgeagent.runtime.loading import default_threads
+from edgeagent.runtime.loading import thread_choices
 from edgeagent.runtime.selection import Selection, Verdict
 from edgeagent.runtime.serving import Change, Serving
 from edgeagent.runtime.worker_protocol import Order
@@ -153,18 +153,19 @@ class Agent:
             self.bundle,
             candidates,
             self._order,
+            [model.threads] if model.threads else thread_choices(),
             Journal(state / "delegates.journal"),
             state / "verdicts.json",
         )
         ranked = selection.ranked(AUTO in choice, _log_verdict)
         return Serving(selection, ranked, model.iou_threshold, self._on_change, model.check_every)
 
-    def _order(self, candidate: Candidate) -> Order:
+    def _order(self, candidate: Candidate, threads: int) -> Order:
         model, state = self._settings.model, self._settings.state or default_state()
         return Order(
             self.bundle.artefact_path(candidate.artefact),
             candidate.delegate,
-            model.threads or default_threads(),
+            threads,
             state / "engines",
             model.worker.cpus,
             model.worker.nice,
@@ -208,5 +209,5 @@ class Agent:
 
 
 def _log_verdict(verdict: Verdict) -> None:
-    speed = f", {verdict.p50_ms:g} ms" if verdict.p50_ms is not None else ""
+    speed = f", {verdict.p50_ms:g} ms, {verdict.threads} threads" if verdict.p50_ms is not None else ""
     logger.info("%s: %s%s", verdict.candidate, verdict.reason, speed)

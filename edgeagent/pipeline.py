@@ -5,7 +5,7 @@
     camera slots -> prepare (letterbox into an input buffer) -> infer -> finish (decode, deliver)
 
 A few jobs, each with its buffers, go round; nothing is allocated for a frame. The newest frame of each
-camera is taken when a job is free, cameras in turn, so that none starves. OpenCV, the engine and numpy
+camera is taken when a job is free, cameras in fair turns, so that none starves. OpenCV, the engine and numpy
 release the interpreter lock while they work, so the threads really overlap.
 
 Which detector does it may change at any time (:mod:`edgeagent.runtime.serving`): a job keeps to the one that
@@ -23,6 +23,7 @@ from queue import SimpleQueue
 from typing import Literal, Protocol
 
 from edgeagent.camera.capture import Camera
+from edgeagent.camera.fair_share import FairShare
 from edgeagent.camera.frame import Frame
 from edgeagent.detector import Detector
 from edgeagent.errors import EdgeagentError, EngineError
@@ -125,7 +126,8 @@ class Pipeline:
         self._detectors, self._score_threshold = detectors, score_threshold
         self._deliver, self._record, self._on_end = deliver, record, on_end
         self._cameras: Sequence[Camera] = ()
-        self._next = 0
+        self._shares = FairShare(())
+        self._interval_s, self._next_s = 0.0, 0.0
         self._frame_waits = threading.Event()
         self._stopping = threading.Event()
         self._free: SimpleQueue[_Set | Literal["new"] | None] = SimpleQueue()
@@ -141,6 +143,7 @@ class Pipeline:
     def start(self, cameras: Sequence[Camera]) -> None:
         """Start the threads."""
         self._cameras = cameras
+        self._shares = FairShare([camera.settings.weight for camera in cameras])
         for _ in range(JOBS):
             self._free.put("new")
         stages = {"prepare": self._prepare_all, "infer": self._infer_all, "finish": self._finish_all}
@@ -150,6 +153,11 @@ class Pipeline:
         ]
         for thread in self._threads:
             thread.start()
+
+    def limit_rate(self, rate: float | None) -> None:
+        """Process at most ``rate`` frames per second, over all cameras, from now on; None lifts the limit."""
+        self._interval_s = 1 / rate if rate else 0.0
+        self._frame_waits.set()
 
     def stop(self) -> None:
         """Finish what is in flight and end the threads."""
@@ -218,19 +226,21 @@ class Pipeline:
         return False
 
     def _newest(self) -> tuple[Camera, Frame] | None:
-        """Wait for a frame, asking the cameras in turn; None when stopping or when all have ended."""
+        """Wait for a frame, asking the cameras in fair turns; None when stopping or when all have ended."""
         while not self._stopping.is_set():
             self._frame_waits.clear()
             all_closed = all(camera.slot.closed for camera in self._cameras)
-            for _ in self._cameras:
-                camera = self._cameras[self._next]
-                self._next = (self._next + 1) % len(self._cameras)
-                frame = camera.slot.take(timeout=0)
-                if frame is not None:
-                    return camera, frame
-            if all_closed:
-                return None
-            self._frame_waits.wait()
+            early_s = self._next_s - time.monotonic() if self._interval_s else 0.0
+            if early_s <= 0:
+                for position in self._shares.order():
+                    frame = self._cameras[position].slot.take(timeout=0)
+                    if frame is not None:
+                        self._shares.served(position)
+                        self._next_s = time.monotonic() + self._interval_s
+                        return self._cameras[position], frame
+                if all_closed:
+                    return None
+            self._frame_waits.wait(early_s if early_s > 0 else None)
         return None
 
     def _infer_all(self) -> None:

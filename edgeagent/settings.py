@@ -58,7 +58,9 @@ def _topic_level(value: str) -> str:
 def _engine_names(value: str) -> str:
     for name in value.split(","):
         if name.strip() not in ENGINE_NAMES:
-            raise ValueError(f"expected auto, or some of {', '.join(ENGINE_NAMES[1:])}, got {name.strip()!r}")
+            raise ValueError(
+                f"expected auto, or some of {', '.join(ENGINE_NAMES[1:])}; {name.strip()!r} is none"
+            )
     return value
 
 
@@ -95,6 +97,7 @@ class CameraSettings(Section):
         source: see docs/operations.md: a number or /dev/videoN, rtsp:// or http:// URL, ``gstreamer:``
             pipeline, ``picamera2:``, a video file, a folder of pictures.
         width, height, fps: asked of a live camera; the camera may answer with others.
+        weight: share of the frames that are processed when there are more than the engine manages.
         pace: ``clock`` plays a file at its own frame rate, ``unthrottled`` as fast as it is processed.
         loop: start a file or folder again at its end.
         open_timeout, read_timeout: after which a camera counts as lost.
@@ -108,6 +111,7 @@ class CameraSettings(Section):
     width: Annotated[int, Field(gt=0)] | None = None
     height: Annotated[int, Field(gt=0)] | None = None
     fps: Annotated[float, Field(gt=0)] | None = None
+    weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
     pace: Literal["clock", "unthrottled"] = "clock"
     loop: bool = False
     open_timeout: Seconds = 10.0
@@ -148,7 +152,7 @@ class ModelSettings(Section):
         engine: ``auto`` takes the fastest delegate that is right; else names of delegates or engines,
             separated by commas, the first choice first.
         library: another TFLite delegate; ``tflite-external`` in ``engine``.
-        threads: intra-operator threads; 0 leaves one core to the rest of the agent.
+        threads: intra-operator threads; 0 takes what is faster: all processors, or all but one.
         check_every: between two checks of the serving delegate by the golden pictures.
         worker: the process that the engine runs in.
         score_threshold: detections below it are dropped.

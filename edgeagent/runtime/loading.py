@@ -123,6 +123,12 @@ def load_on(delegate: Delegate, path: Path, threads: int = 0, cache: Path | None
     return ENGINES[delegate.engine](path, threads or default_threads(), **arguments)
 
 
+def thread_choices() -> list[int]:
+    """Return the numbers of threads worth trying here: all processors but one, and all of them."""
+    processors = len(os.sched_getaffinity(0))
+    return sorted({max(1, processors - 1), processors})
+
+
 def default_threads() -> int:
     """Return the processors this process may use, less one for capture, decoding and telemetry."""
     return max(1, len(os.sched_getaffinity(0)) - 1)

@@ -55,6 +55,7 @@ class Verdict:
         reason: why not, or how right it is.
         p50_ms: median latency of one inference through the worker.
         load_s: seconds from starting the worker to its first checked output.
+        threads: that were fastest.
         placed: share of the operators on the delegate, where that is known.
     """
 
@@ -63,6 +64,7 @@ class Verdict:
     reason: str
     p50_ms: float | None = None
     load_s: float | None = None
+    threads: int | None = None
     placed: float | None = None
 
 
@@ -72,7 +74,8 @@ class Selection:
     Args:
         bundle: verified.
         candidates: from :func:`edgeagent.runtime.candidates.find_candidates`.
-        order: worker of a candidate, without starting it.
+        order: worker of a candidate on a number of threads, without starting it.
+        threads: numbers to try; of several the fastest is kept with the verdict.
         journal: of this board.
         kept: file of verdicts; None keeps none.
     """
@@ -81,14 +84,15 @@ class Selection:
         self,
         bundle: Bundle,
         candidates: Sequence[Candidate],
-        order: Callable[[Candidate], Order],
+        order: Callable[[Candidate, int], Order],
+        threads: Sequence[int],
         journal: Journal,
         kept: Path | None = None,
     ) -> None:
         self.bundle, self.candidates = bundle, tuple(candidates)
-        self._order, self._journal, self._kept = order, journal, kept
+        self._order, self._threads, self._journal, self._kept = order, tuple(threads), journal, kept
         self._checks: dict[str, GoldenCheck] = {}
-        self._p50_ms: dict[str, float] = {}
+        self._known: dict[str, Verdict] = {}
 
     def verdicts(self, report: Callable[[Verdict], None] = lambda one: None) -> list[Verdict]:
         """Return the verdict on every candidate in order, trying those without a kept one."""
@@ -100,8 +104,7 @@ class Selection:
                 known[key] = self.judge(candidate)
                 self._save(known)
             verdict = known[key]
-            if verdict.p50_ms is not None:
-                self._p50_ms[candidate.name] = verdict.p50_ms
+            self._known[candidate.name] = verdict
             found.append(verdict)
             report(verdict)
         return found
@@ -154,13 +157,19 @@ class Selection:
         if not result.right:
             raise EngineError(f"{candidate.name} does not compute what was trained: {result.describe()}")
 
-    def start(self, candidate: Candidate) -> WorkerEngine:
+    def start(self, candidate: Candidate, threads: int | None = None) -> WorkerEngine:
         """Return a candidate in a worker, loaded and checked.
+
+        Args:
+            candidate: one of them.
+            threads: of the engine; None takes the number that was fastest.
 
         Raises:
             EngineError: it cannot be loaded, or is not right.
         """
-        engine = WorkerEngine(self._order(candidate), self.deadline_s(candidate))
+        verdict = self._known.get(candidate.name)
+        threads = threads or (verdict.threads if verdict else None) or self._threads[0]
+        engine = WorkerEngine(self._order(candidate, threads), self.deadline_s(candidate))
         try:
             self.check(candidate, engine)
         except BaseException:
@@ -170,21 +179,22 @@ class Selection:
 
     def deadline_s(self, candidate: Candidate) -> float:
         """Return the seconds that a call may take: many times the median, where that is known."""
-        p50 = self._p50_ms.get(candidate.name)
+        verdict = self._known.get(candidate.name)
+        p50 = verdict.p50_ms if verdict else None
         if p50 is None:
             return MOST_DEADLINE_S
         return min(MOST_DEADLINE_S, max(LEAST_DEADLINE_S, SLOW * p50 / 1000))
 
     def key(self, candidate: Candidate) -> str:
         """Return what a verdict depends on, as 16 hex digits behind the candidate's name."""
-        order = self._order(candidate)
+        order = self._order(candidate, self._threads[0])
         facts = {
             "agent": edgeagent.__version__,
             "artefact": candidate.artefact.sha256,
             "golden": self.bundle.manifest.golden.sha256 if self.bundle.manifest.golden else None,
             "options": dict(candidate.delegate.options),
             "library": candidate.delegate.library,
-            "threads": order.threads,
+            "threads": self._threads,
             "cpus": order.cpus,
             "machine": [platform.machine(), platform.release()],
             "packages": dict(_versions()),
@@ -193,8 +203,13 @@ class Selection:
         return f"{candidate.name} {digest[:16]}"
 
     def _trial(self, candidate: Candidate) -> Verdict:
+        """Measure a candidate on each number of threads, and return the fastest."""
+        found = [self._measure(candidate, threads) for threads in self._threads]
+        return min(found, key=lambda verdict: verdict.p50_ms or 0.0)
+
+    def _measure(self, candidate: Candidate, threads: int) -> Verdict:
         started = time.monotonic()
-        engine = self.start(candidate)
+        engine = self.start(candidate, threads)
         load_s = time.monotonic() - started
         try:
             buffers = engine.allocate()
@@ -210,7 +225,7 @@ class Selection:
         reason = (
             "computes what was trained" if self.bundle.manifest.golden else "runs; no golden set to check"
         )
-        return Verdict(candidate.name, True, reason, p50, round(load_s, 2), engine.facts.placed)
+        return Verdict(candidate.name, True, reason, p50, round(load_s, 2), threads, engine.facts.placed)
 
     def _load(self) -> dict[str, Verdict]:
         """Read the kept verdicts; what cannot be read is tried again."""

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,9 +14,10 @@ from edgeagent.bundle.reading import open_bundle
 from edgeagent.camera.capture import Camera
 from edgeagent.camera.frame import Image
 from edgeagent.detector import Detector, load_bundle_detector
-from edgeagent.errors import EdgeagentError
-from edgeagent.pipeline import JOBS, STAGES, OneDetector, Pipeline, Result
+from edgeagent.errors import EdgeagentError, EngineError
+from edgeagent.pipeline import JOBS, STAGES, Detectors, OneDetector, Pipeline, Result
 from edgeagent.resources import default_bundle, sample_clip
+from edgeagent.runtime.engine import Array, Engine, LoadedEngine
 from edgeagent.settings import CameraSettings
 from tests.camera.media import write_pictures
 
@@ -31,12 +34,16 @@ def detector() -> Iterator[Detector]:
 class Run:
     """A pipeline over cameras, from start to end, with all that it delivers."""
 
-    def __init__(self, detector: Detector, fail_at: int | None = None) -> None:
+    def __init__(
+        self, detector: Detector, fail_at: int | None = None, detectors: Detectors | None = None
+    ) -> None:
         self.results: list[tuple[str, int, tuple[int, ...], int]] = []
         self.recorded: Counter[tuple[str, str]] = Counter()
         self.over = threading.Event()
         self._fail_at, self._lock = fail_at, threading.Lock()
-        self.pipeline = Pipeline(OneDetector(detector), 0.3, self._deliver, self._record, self.over.set)
+        self.pipeline = Pipeline(
+            detectors or OneDetector(detector), 0.3, self._deliver, self._record, self.over.set
+        )
 
     def cameras(self, *sources: Path) -> list[Camera]:
         return [
@@ -155,3 +162,73 @@ def test_a_failure_is_raised_with_its_reason(detector: Detector, tmp_path: Path)
     run.to_the_end(run.cameras(write_pictures(tmp_path / "pictures", 2)))
     with pytest.raises(EdgeagentError, match="detection failed: no space left"):
         run.pipeline.raise_failure()
+
+
+class Switching:
+    """Gives one detector until it fails, and then another."""
+
+    def __init__(self, *detectors: Detector) -> None:
+        self._detectors = list(detectors)
+        self.failures: list[str] = []
+
+    def current(self, timeout: float) -> Detector | None:
+        return self._detectors[0] if self._detectors else None
+
+    def worked(self, detector: Detector) -> None:
+        pass
+
+    def failed(self, detector: Detector, error: EngineError) -> None:
+        self.failures.append(str(error))
+        if self._detectors and detector is self._detectors[0]:
+            del self._detectors[0]
+
+
+class FailsAfter(LoadedEngine):
+    """An engine that fails from a call on; all else is the engine behind it."""
+
+    def __init__(self, engine: Engine, calls: int) -> None:
+        self._inputs, self._outputs, self._facts = engine.inputs, engine.outputs, engine.facts
+        self._engine, self._calls = engine, calls
+
+    def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        self._calls -= 1
+        if self._calls < 0:
+            raise EngineError("gone")
+        self._engine.infer(inputs, outputs)
+
+    def close(self) -> None:
+        pass
+
+
+def test_frames_go_on_through_the_next_detector(detector: Detector, tmp_path: Path) -> None:
+    """Of another format, so that buffers of one are not those of the other."""
+    other = load_bundle_detector(open_bundle(default_bundle()), "tflite", 1, 0.65)
+    detectors = Switching(replace(detector, engine=FailsAfter(detector.engine, 3)), other)
+    run = Run(detector, detectors=detectors)
+    run.to_the_end(run.cameras(write_pictures(tmp_path / "pictures", 12)))
+    assert run.pipeline.failure is None
+    assert set(detectors.failures) == {"gone"}
+    assert 1 <= len(detectors.failures) <= JOBS  # those that were on the way
+    assert len(run.results) == 12 - len(detectors.failures)
+    sequences = [sequence for _, sequence, _, _ in run.results]
+    assert sequences == sorted(sequences)
+    assert sequences[-1] == 11
+    other.engine.close()
+
+
+def test_with_no_detector_left_the_pipeline_ends_with_its_cameras(detector: Detector, tmp_path: Path) -> None:
+    detectors = Switching(replace(detector, engine=FailsAfter(detector.engine, 2)))
+    run = Run(detector, detectors=detectors)
+    source = str(write_pictures(tmp_path / "pictures", 5))
+    run.to_the_end([Camera(CameraSettings(name="c", source=source, fps=100), on_frame=run.pipeline.wake)])
+    assert run.pipeline.failure is None
+    assert len(run.results) == 2
+
+
+def test_a_rate_is_kept(detector: Detector, tmp_path: Path) -> None:
+    run = Run(detector)
+    run.pipeline.limit_rate(10)
+    began = time.monotonic()
+    run.to_the_end(run.cameras(write_pictures(tmp_path / "pictures", 5)))
+    assert len(run.results) == 5
+    assert time.monotonic() - began >= 0.4
