@@ -19,7 +19,7 @@ demo: $(VENV)/.demo
 # Training and engines are tested in processes of their own: OpenVINO crashes in one that has had torch and all
 # the others in it.
 test: $(VENV)/.test
-	sh tools/debian-packages.sh mosquitto openssl ffmpeg systemd \
+	sh tools/debian-packages.sh gcc libc6-dev mosquitto openssl ffmpeg systemd \
 	    gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
 	    gstreamer1.0-plugins-bad
 	$(BIN)/ruff check .

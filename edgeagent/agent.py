@@ -21,9 +21,9 @@ from edgeagent.pipeline import STAGES, Pipeline, Result
 from edgeagent.resources import default_bundle
 from edgeagent.runtime.candidates import AUTO, Candidate, find_candidates
 from edgeagent.runtime.delegates import CATALOGUE, external_delegate
-from edgeagent.runtime.journal import Journal
+from edgeagent.runtime.journal import JOURNAL, Journal
 from edgeagent.runtime.loading import thread_choices
-from edgeagent.runtime.selection import Selection, Verdict
+from edgeagent.runtime.selection import VERDICTS, Selection, Verdict
 from edgeagent.runtime.serving import Change, Serving
 from edgeagent.runtime.worker_protocol import Order
 from edgeagent.settings import Settings
@@ -154,8 +154,8 @@ class Agent:
             candidates,
             self._order,
             [model.threads] if model.threads else thread_choices(),
-            Journal(state / "delegates.journal"),
-            state / "verdicts.json",
+            Journal(state / JOURNAL),
+            state / VERDICTS,
         )
         ranked = selection.ranked(AUTO in choice, _log_verdict)
         return Serving(selection, ranked, model.iou_threshold, self._on_change, model.check_every)

@@ -15,9 +15,9 @@ from edgeagent.model_description import describe_model
 from edgeagent.runtime.availability import availability
 from edgeagent.runtime.candidates import find_candidates
 from edgeagent.runtime.delegates import find_delegates
-from edgeagent.runtime.journal import Journal
+from edgeagent.runtime.journal import JOURNAL, Journal
 from edgeagent.runtime.loading import default_threads, find_artefact, load_on, thread_choices
-from edgeagent.runtime.selection import Selection
+from edgeagent.runtime.selection import VERDICTS, Selection
 from edgeagent.runtime.worker import WorkerEngine
 from edgeagent.runtime.worker_protocol import Order
 from edgeagent.state_file import default_state
@@ -113,8 +113,8 @@ def _daemons_choice(bundle: Bundle) -> str:
             bundle.artefact_path(candidate.artefact), candidate.delegate, threads
         ),
         thread_choices(),
-        Journal(state / "delegates.journal"),
-        state / "verdicts.json",
+        Journal(state / JOURNAL),
+        state / VERDICTS,
     )
     ranked = selection.ranked(by_speed=True)
     if not ranked:

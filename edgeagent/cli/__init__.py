@@ -14,13 +14,14 @@ import sys
 from collections.abc import Sequence
 
 from edgeagent import __version__
-from edgeagent.cli import bench, bundle, demo, qat, run
+from edgeagent.cli import bench, bundle, demo, doctor, qat, run
 from edgeagent.cli import eval as eval_command
 from edgeagent.errors import EdgeagentError
 
 EPILOG = """\
 first steps:
   edgeagent demo                                 detect on the sample clip, watch the telemetry
+  edgeagent doctor                               what this board has, what is wrong, what to do
   edgeagent run -c /etc/edgeagent/edgeagent.yaml the daemon, as the systemd unit starts it
   edgeagent bench                                which engine is fastest and right on this machine
   edgeagent qat train --help                     make an INT8 bundle from a float ONNX detector
@@ -76,6 +77,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"edgeagent {__version__}")
     parser.add_argument("-v", "--verbose", action="store_true", help="log what happens in detail")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (run, demo, bench, eval_command, qat, bundle):
+    for command in (run, demo, doctor, bench, eval_command, qat, bundle):
         command.add_parser(commands)
     return parser

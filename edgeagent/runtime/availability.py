@@ -18,6 +18,7 @@ from pathlib import Path
 from edgeagent.runtime.delegates import Delegate, Needs
 
 ROOT = Path("/")
+NO_PERMISSION = "no permission on"
 LIBRARY_FOLDERS = ("usr/lib", "usr/local/lib", "lib", "usr/lib64")
 
 
@@ -37,6 +38,11 @@ class Availability:
     def ok(self) -> bool:
         """Whether all that it needs is there."""
         return self.missing is None
+
+    @property
+    def forbidden(self) -> bool:
+        """Whether its device is there, but not for this user."""
+        return self.missing is not None and self.missing.startswith(NO_PERMISSION)
 
 
 def availability(delegate: Delegate, root: Path = ROOT) -> Availability:
@@ -102,7 +108,7 @@ def _device(needs: Needs, root: Path) -> str | None:
     if not paths or len(refused) < len(paths):
         return None
     group = _group(refused[0]) or needs.group
-    return f"no permission on {refused[0]}{f'; add the user to group {group}' if group else ''}"
+    return f"{NO_PERMISSION} {refused[0]}{f'; add the user to group {group}' if group else ''}"
 
 
 def _group(node: Path) -> str | None:

@@ -20,7 +20,7 @@ from typing import Literal
 from edgeagent.errors import EngineError
 
 Tested = Literal["run here", "stand-in", "untested"]
-"""``run here``: the real part runs in the tests; ``stand-in``: a compiled stand-in of its interface does."""
+"""``run here``: the real part runs in the tests; ``stand-in``: a stand-in of its interface does."""
 
 EXTERNAL = "tflite-external"
 """Name of a TFLite delegate that is given by its path."""
@@ -179,7 +179,7 @@ CATALOGUE: tuple[Delegate, ...] = (
         engine="hailo",
         format="hef",
         needs=Needs(("hailo_platform",), nodes=("dev/hailo*",)),
-        tested="untested",
+        tested="stand-in",
         failures="driver, library and firmware of different versions: HailoRTException with status 76",
         placement="a HEF runs on the chip or not at all",
         compiled_for="hailo",

@@ -56,7 +56,7 @@ class EngineFacts:
     """What an engine says about itself.
 
     Attributes:
-        engine: ``onnxruntime``, ``openvino`` or ``tflite``.
+        engine: ``onnxruntime``, ``openvino``, ``tflite`` or ``hailo``.
         version: version of the engine's package.
         delegate: execution provider or delegate that runs the graph.
         threads: intra-operator threads.

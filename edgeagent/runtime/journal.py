@@ -24,6 +24,8 @@ from edgeagent.errors import EdgeagentError
 logger = logging.getLogger(__name__)
 
 Event = Literal["start", "end", "error", "forgive"]
+JOURNAL = "delegates.journal"
+"""Its name in the agent's state folder."""
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -78,8 +80,12 @@ class Journal:
 
     def took_down(self, key: str) -> bool:
         """Return whether the last trial of this key ended with the machine."""
-        last = next((entry for entry in reversed(self._entries) if entry.key == key), None)
-        return last is not None and last.event == "start" and last.boot != self._boot
+        return key in self.suspects()
+
+    def suspects(self) -> list[str]:
+        """Return the keys whose last trial ended with the machine."""
+        last = {entry.key: entry for entry in self._entries}
+        return [key for key, entry in last.items() if entry.event == "start" and entry.boot != self._boot]
 
     def write(self, event: Event, key: str, reason: str = "") -> None:
         """Add a line, and return when it is on the disk.

@@ -13,6 +13,7 @@ from edgeagent.errors import BundleError, EngineError
 from edgeagent.runtime.cache import with_cache
 from edgeagent.runtime.delegates import Delegate
 from edgeagent.runtime.engine import Engine
+from edgeagent.runtime.hailo_engine import HailoEngine
 from edgeagent.runtime.onnxruntime_engine import OnnxRuntimeEngine
 from edgeagent.runtime.openvino_engine import OpenvinoEngine
 from edgeagent.runtime.tflite_engine import PACKAGES, TfliteEngine
@@ -21,6 +22,7 @@ ENGINES: dict[str, Callable[..., Engine]] = {
     "onnxruntime": OnnxRuntimeEngine,
     "openvino": OpenvinoEngine,
     "tflite": TfliteEngine,
+    "hailo": HailoEngine,
 }
 READERS = {"onnx": ("onnxruntime", "openvino"), "tflite": ("tflite",), "hef": ("hailo",)}
 """Engines that read each format, the one that ``auto`` prefers first."""
@@ -32,6 +34,7 @@ _ARGUMENTS: dict[str, Arguments] = {
     "onnxruntime": lambda delegate, options: {"provider": delegate.device, "options": options},
     "openvino": lambda delegate, options: {"device": delegate.device},
     "tflite": lambda delegate, options: {"library": delegate.library, "options": options},
+    "hailo": lambda delegate, options: {},
 }
 """What the entry of a delegate means for the engine that loads it."""
 
@@ -42,6 +45,7 @@ def available_engines() -> list[str]:
         "onnxruntime": ("onnxruntime",),
         "openvino": ("openvino",),
         "tflite": [module.split(".")[0] for _, module in PACKAGES],
+        "hailo": ("hailo_platform",),
     }
     return [name for name in ENGINES if any(importlib.util.find_spec(package) for package in packages[name])]
 
@@ -87,7 +91,7 @@ def load_engine(path: Path, artefact_format: str, threads: int = 0, engine: str 
 
     Args:
         path: of the artefact.
-        artefact_format: ``onnx`` or ``tflite``.
+        artefact_format: ``onnx``, ``tflite`` or ``hef``.
         threads: intra-operator threads; 0 is :func:`default_threads`.
         engine: key of :data:`ENGINES`; ``auto`` is the first of the format's readers that is installed.
 

@@ -38,6 +38,8 @@ from edgeagent.state_file import write_state
 
 logger = logging.getLogger(__name__)
 
+VERDICTS = "verdicts.json"
+"""Name of the kept verdicts in the agent's state folder."""
 RUNS = 20
 LEAST_DEADLINE_S, MOST_DEADLINE_S = 0.5, 5.0
 SLOW = 15  # times the median latency: no answer after that is taken for a hang
@@ -96,7 +98,7 @@ class Selection:
 
     def verdicts(self, report: Callable[[Verdict], None] = lambda one: None) -> list[Verdict]:
         """Return the verdict on every candidate in order, trying those without a kept one."""
-        known = self._load()
+        known = load_verdicts(self._kept) if self._kept else {}
         found = []
         for candidate in self.candidates:
             key = self.key(candidate)
@@ -227,19 +229,6 @@ class Selection:
         )
         return Verdict(candidate.name, True, reason, p50, round(load_s, 2), threads, engine.facts.placed)
 
-    def _load(self) -> dict[str, Verdict]:
-        """Read the kept verdicts; what cannot be read is tried again."""
-        if self._kept is None:
-            return {}
-        try:
-            found = json.loads(self._kept.read_bytes())
-            return {key: Verdict(**verdict) for key, verdict in found.items()}
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            logger.warning("%s: kept verdicts cannot be read (%s); trying all again", self._kept, error)
-            return {}
-
     def _save(self, known: dict[str, Verdict]) -> None:
         """Keep what does not change by itself: right ones, and what a trial found wrong."""
         if self._kept is None:
@@ -249,6 +238,17 @@ class Selection:
             write_state(self._kept, json.dumps(kept, indent=1).encode())
         except EdgeagentError as error:
             logger.warning("%s; everything is tried again at the next start", error)
+
+
+def load_verdicts(path: Path) -> dict[str, Verdict]:
+    """Return the kept verdicts by their keys; none where they cannot be read, so that all is tried again."""
+    try:
+        return {key: Verdict(**verdict) for key, verdict in json.loads(path.read_bytes()).items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        logger.warning("%s: kept verdicts cannot be read (%s); trying all again", path, error)
+        return {}
 
 
 def _versions() -> Iterator[tuple[str, str]]:

@@ -50,7 +50,6 @@ class MqttPublisher:
     """
 
     def __init__(self, settings: MqttSettings, device: str, retained: Mapping[str, bytes]) -> None:
-        _check_host(settings.host)
         self._settings, self._prefix, self._retained = settings, f"{ROOT}/{device}", dict(retained)
         self.state: State = "connecting"
         self.last_error: str | None = None
@@ -105,18 +104,10 @@ class MqttPublisher:
 
     def _make_client(self, device: str) -> paho.Client:
         settings = self._settings
-        client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=f"edgeagent-{device}",
-            protocol=PROTOCOLS[settings.protocol],
-        )
+        client = plain_client(settings, f"edgeagent-{device}")
         client.max_queued_messages_set(settings.queue + BESIDE_QUEUE)
         client.reconnect_delay_set(max(1, round(settings.retry_first)), max(1, round(settings.retry_longest)))
         client.will_set(f"{self._prefix}/status", b"offline", qos=1, retain=True)
-        if settings.username is not None:
-            client.username_pw_set(settings.username, _read_password(settings))
-        if settings.tls is not None:
-            client.tls_set_context(_tls_context(settings))
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
@@ -189,6 +180,23 @@ class MqttPublisher:
             self._set_state("disconnected", f"was lost: {code}")
         else:
             self._set_state("disconnected")
+
+
+def plain_client(settings: MqttSettings, client_id: str) -> paho.Client:
+    """Return a client with the protocol, password and certificates of the settings, not yet connected.
+
+    Raises:
+        ConfigurationError: the host cannot be a name, or password, certificate or key cannot be read.
+    """
+    _check_host(settings.host)
+    client = paho.Client(
+        CallbackAPIVersion.VERSION2, client_id=client_id, protocol=PROTOCOLS[settings.protocol]
+    )
+    if settings.username is not None:
+        client.username_pw_set(settings.username, _read_password(settings))
+    if settings.tls is not None:
+        client.tls_set_context(_tls_context(settings))
+    return client
 
 
 def _check_host(host: str | None) -> None:

@@ -185,7 +185,7 @@ def test_the_command_writes_a_report_and_a_page(bundle: Bundle, tmp_path: Path, 
     (labels / "0.txt").write_text(cells.label_lines())
     json_file, page = tmp_path / "r.json", tmp_path / "r.html"
     files = ("--json", json_file, "--html", page, "--val-images", images, "--val-labels", labels)
-    output = command(capsys, 0, "--bundle", bundle.directory, "--engine", "auto", *files)
+    output = command(capsys, 0, "--bundle", bundle.directory, "--engine", "onnxruntime", *files)
     assert output.startswith("tiny 1.2.3, single-stream, 1 golden pictures, seed 0, 20 rounds in turns, on ")
     assert f"onnxruntime-cpu {ARTEFACT}" in output
     assert "p99_ms -: fewer than the 662 queries that it needs" in output
@@ -230,7 +230,7 @@ def test_two_reports_beside_each_other(bundle: Bundle, tmp_path: Path, capsys: C
         (("--val-images", "x"), "belong together"),
         (("--describe", "x"), "--describe goes with --reference"),
         (("--clip", "x"), "--clip goes with --scenario camera"),
-        (("--engine", "edgetpu"), "--engine edgetpu: not installed"),
+        (("--engine", "edgetpu"), "--engine edgetpu: not here"),
         (("--compare", "none.json", "none.json"), "none.json: the report cannot be read"),
         (("--compare", "README.md", "README.md"), "README.md: is no report"),
     ],

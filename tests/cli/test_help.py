@@ -15,6 +15,7 @@ COMMANDS: dict[tuple[str, ...], str] = {
     ("run",): "a mistake is named with its line",
     ("demo",): "writes an annotated clip",
     ("bench",): "examples:",
+    ("doctor",): "no camera is opened",
     ("eval",): "examples:",
     ("qat",): "train a float ONNX detector to INT8",
     ("qat", "train"): "example:",

@@ -1,0 +1,47 @@
+"""All checks, one after the other; one that fails itself is a finding, not the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from edgeagent.doctor import board, broker, cameras, clock, delegates, permissions, room, sensors, versions
+from edgeagent.doctor.line import Check, Line, Surroundings
+from edgeagent.errors import EdgeagentError
+
+CHECKS: tuple[Check, ...] = (
+    board.check_model,
+    board.check_jetson,
+    board.check_page_size,
+    delegates.check_choice,
+    delegates.check_delegates,
+    delegates.check_trials,
+    versions.check_packages,
+    versions.check_edgetpu_pairing,
+    versions.check_tensorrt_pairing,
+    versions.check_hailo_pairing,
+    cameras.check_cameras,
+    sensors.check_thermal,
+    sensors.check_hwmon,
+    sensors.check_power,
+    sensors.check_apex,
+    permissions.check_groups,
+    broker.check_broker,
+    clock.check_year,
+    clock.check_synchronized,
+    room.check_state,
+    room.check_memory,
+    room.check_shared_memory,
+)
+
+
+def examine(around: Surroundings, checks: Sequence[Check] = CHECKS) -> Iterator[Line]:
+    """Run checks and yield their lines as they come."""
+    for check in checks:
+        name = check.__name__.removeprefix("check_").replace("_", " ")
+        try:
+            yield from check(around)
+        except EdgeagentError as error:
+            yield Line(name, "problem", str(error))
+        except Exception as error:  # noqa: BLE001  (the others still have something to say)
+            found = f"the check failed: {type(error).__name__}: {error}"
+            yield Line(name, "problem", found, "report this as a mistake of edgeagent")

@@ -1,0 +1,54 @@
+"""Permissions: which groups own the devices of this board, and whether this user is in them."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from pathlib import Path
+
+from edgeagent.doctor.line import Line, Surroundings
+
+DEVICES = {
+    "video": ("dev/video*", "dev/nvhost-gpu", "dev/nvmap"),
+    "render": ("dev/dri/renderD*", "dev/accel/accel*"),
+    "apex": ("dev/apex_*",),
+    "hailo": ("dev/hailo*",),
+}
+"""Device nodes by the group that usually owns them; plugdev's USB sticks are with the delegates."""
+
+
+def check_groups(around: Surroundings) -> list[Line]:
+    """Compare this user's groups with the devices that are there."""
+    numbers = {os.getegid(), *os.getgroups()}
+    groups = sorted(group for number in numbers if (group := _name(number)))
+    lines = [Line("user", "ok", f"{_user()}, groups {', '.join(groups) or 'without names'}")]
+    for group, patterns in DEVICES.items():
+        nodes = [path for pattern in patterns for path in sorted(around.root.glob(pattern))]
+        if nodes:
+            lines.append(_line(around, group, nodes))
+    return lines
+
+
+def _line(around: Surroundings, usual: str, nodes: list[Path]) -> Line:
+    refused = [node for node in nodes if not os.access(node, os.R_OK | os.W_OK)]
+    if not refused:
+        return Line(f"group {usual}", "ok", f"{len(nodes)} device nodes may be used")
+    group = _name(refused[0].stat().st_gid) or usual
+    action = f"usermod -aG {usual if group == 'root' else group} USER, and start the agent again"
+    shown = f"/{refused[0].relative_to(around.root)}"
+    return Line(f"group {usual}", "problem", f"no permission on {shown}", action)
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # in a container
+        return str(os.geteuid())
+
+
+def _name(number: int) -> str | None:
+    try:
+        return grp.getgrgid(number).gr_name
+    except KeyError:
+        return None

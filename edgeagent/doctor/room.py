@@ -1,0 +1,64 @@
+"""Room: disk, state folder, memory and shared memory."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from edgeagent.doctor.line import Line, Surroundings, read_text
+from edgeagent.state_file import default_state
+
+MIB = 1024 * 1024
+LEAST_DISK, LEAST_MEMORY, LEAST_SHARED = 200 * MIB, 150 * MIB, 32 * MIB
+"""Bytes below which something is going to fail: compiled engines and logs; agent and worker; frames."""
+
+
+def check_state(around: Surroundings) -> list[Line]:
+    """See whether the state folder can be written, and whether its disk has room."""
+    folder = (around.settings.state if around.settings else None) or default_state()
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing) as probe:
+            probe.write(b"x")
+            probe.flush()
+    except OSError as error:
+        action = "run as the user of the service, or set state: to a folder that this user may write"
+        return [Line("state folder", "problem", f"{folder}: {error.strerror}", action)]
+    free = shutil.disk_usage(existing).free
+    lines = [Line("state folder", "ok", f"{folder} can be written")]
+    if free < LEAST_DISK:
+        lines.append(Line("disk", "warning", f"{free // MIB} MiB free for {folder}", "make room"))
+    else:
+        lines.append(Line("disk", "ok", f"{free // MIB} MiB free for {folder}"))
+    return lines
+
+
+def check_memory(around: Surroundings) -> list[Line]:
+    """Read MemAvailable (proc(5), meminfo)."""
+    match = re.search(
+        r"^MemAvailable:\s+(\d+) kB", read_text(around.root / "proc/meminfo") or "", re.MULTILINE
+    )
+    if match is None:
+        return [Line("memory", "warning", "the kernel does not tell what is available")]
+    available = int(match.group(1)) * 1024
+    found = f"{available // MIB} MiB available"
+    if available < LEAST_MEMORY:
+        return [Line("memory", "warning", found, "stop other programs, or take a smaller model")]
+    return [Line("memory", "ok", found)]
+
+
+def check_shared_memory(around: Surroundings) -> list[Line]:
+    """See whether frames can lie in /dev/shm, where the engine's process reads them."""
+    folder: Path = around.root / "dev/shm"
+    if not folder.is_dir():
+        return [Line("shared memory", "problem", "there is no /dev/shm", "mount a tmpfs there")]
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return [Line("shared memory", "problem", "no permission on /dev/shm", "chmod 1777 /dev/shm")]
+    free = shutil.disk_usage(folder).free
+    if free < LEAST_SHARED:
+        action = "give it more: in a container --shm-size"
+        return [Line("shared memory", "problem", f"{free // MIB} MiB free in /dev/shm", action)]
+    return [Line("shared memory", "ok", f"{free // MIB} MiB free in /dev/shm")]

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edgeagent.cli import main
+from edgeagent.doctor.examination import examine
+from edgeagent.doctor.line import Line, Surroundings
+from edgeagent.errors import ConfigurationError
+from edgeagent.runtime.journal import JOURNAL, Journal
+from tests.cli.command import edgeagent
+from tests.sensors.tree import unpack
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A board where nothing is wrong."""
+    root = unpack("coral-pcie", tmp_path / "tree")
+    (root / "dev/shm").mkdir()
+    return root
+
+
+def test_nothing_is_wrong(tree: Path, capsys: Capture) -> None:
+    assert main(["doctor", "--root", str(tree)]) == 0
+    output = capsys.readouterr().out
+    assert output.endswith("\nno problems\n")
+    assert "NUC8i3BEH" in output
+
+
+def test_as_json(tree: Path, capsys: Capture) -> None:
+    assert main(["doctor", "--json", "--root", str(tree)]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["problems"] == 0
+    line = next(line for line in report["lines"] if line["about"] == "apex_0")
+    assert line == {"about": "apex_0", "verdict": "ok", "found": "ALIVE, 48.3 degrees", "action": ""}
+
+
+def test_a_problem_is_exit_code_1(tree: Path, capsys: Capture) -> None:
+    (tree / "sys/class/apex/apex_0/status").write_text("LAMED\n", encoding="ascii")
+    assert main(["doctor", "--json", "--root", str(tree)]) == 1
+    assert json.loads(capsys.readouterr().out)["problems"] == 1
+
+
+def test_a_configuration_with_a_mistake_is_one_of_the_lines(tree: Path, capsys: Capture) -> None:
+    config = tree / "edgeagent.yaml"
+    config.write_text("cameras: []\n", encoding="ascii")
+    assert main(["doctor", "--json", "-c", str(config), "--root", str(tree)]) == 1
+    line = json.loads(capsys.readouterr().out)["lines"][0]
+    assert (line["about"], line["verdict"]) == ("configuration", "problem")
+    assert f"{config}:1: cameras: " in line["found"]
+
+
+def test_without_the_packages_of_extras(tree: Path) -> None:
+    extras = "rich,torch,onnx,openvino,ai_edge_litert,tflite_runtime"
+    code, output, errors = edgeagent("doctor", "--root", tree, without=extras)
+    assert (code, errors) == (0, "")
+    assert "not there  delegate tflite-xnnpack: the package ai_edge_litert or" in output
+    assert output.endswith("\nno problems\n")
+
+
+def test_a_check_that_fails_is_a_line(tmp_path: Path) -> None:
+    def check_left(around: Surroundings) -> list[Line]:
+        raise ZeroDivisionError("by zero")
+
+    def check_middle(around: Surroundings) -> list[Line]:
+        raise ConfigurationError("the password cannot be read")
+
+    def check_right(around: Surroundings) -> list[Line]:
+        return [Line("right", "ok", "all is well")]
+
+    left, middle, right = examine(Surroundings(tmp_path), (check_left, check_middle, check_right))
+    assert left == Line(
+        "left",
+        "problem",
+        "the check failed: ZeroDivisionError: by zero",
+        "report this as a mistake of edgeagent",
+    )
+    assert middle == Line("middle", "problem", "the password cannot be read")
+    assert right.verdict == "ok"
+
+
+def test_what_took_the_machine_down_is_told_and_can_be_forgiven(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    Journal(tmp_path / JOURNAL, boot="the boot before").write("start", "tflite-edgetpu m.tflite 0123")
+    main(["doctor", "--json"])
+    lines = {line["about"]: line for line in json.loads(capsys.readouterr().out)["lines"]}
+    found = lines["trial tflite-edgetpu m.tflite 0123"]
+    assert (found["verdict"], found["action"]) == ("problem", "edgeagent doctor --forgive")
+    assert main(["doctor", "--forgive"]) == 0
+    assert "will be tried again" in capsys.readouterr().out
+    assert main(["doctor", "--forgive"]) == 0
+    assert "nothing to forgive" in capsys.readouterr().out
+    assert not Journal(tmp_path / JOURNAL, boot="this boot").suspects()

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from edgeagent.doctor.clock import check_synchronized, check_year
+from edgeagent.doctor.line import Surroundings
+from edgeagent.doctor.permissions import check_groups
+from edgeagent.doctor.room import check_memory, check_shared_memory, check_state
+from tests.doctor.trees import configured, look
+
+
+@pytest.mark.parametrize(("year", "verdict"), [(1970, "problem"), (2026, "ok"), (2106, "problem")])
+def test_the_year(tmp_path: Path, year: int, verdict: str) -> None:
+    around = Surroundings(tmp_path, now=datetime(year, 1, 1, tzinfo=timezone.utc))
+    assert check_year(around)[0].verdict == verdict
+
+
+def test_the_time_service(tmp_path: Path) -> None:
+    assert check_synchronized(Surroundings(tmp_path))[0].verdict == "warning"
+    mark = tmp_path / "run/systemd/timesync/synchronized"
+    mark.parent.mkdir(parents=True)
+    mark.touch()
+    assert check_synchronized(Surroundings(tmp_path))[0].verdict == "ok"
+    assert check_synchronized(Surroundings())[0].verdict in (
+        "ok",
+        "warning",
+    )  # this machine, whatever it says
+
+
+def test_the_state_folder(tmp_path: Path) -> None:
+    settings = configured(state=str(tmp_path / "state" / "edgeagent"))
+    state, disk = check_state(Surroundings(tmp_path, settings))
+    assert (state.verdict, disk.about) == ("ok", "disk")
+    assert list(tmp_path.iterdir()) == []  # it was not made
+    (tmp_path / "state").touch()
+    (line,) = check_state(Surroundings(tmp_path, settings))
+    assert (line.verdict, line.found) == (
+        "problem",
+        f"{tmp_path / 'state' / 'edgeagent'}: Not a directory",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict", "found"),
+    [
+        ("MemTotal: 4000000 kB\nMemAvailable:    2048000 kB\n", "ok", "2000 MiB available"),
+        ("MemAvailable:      51200 kB\n", "warning", "50 MiB available"),
+        ("", "warning", "the kernel does not tell what is available"),
+    ],
+)
+def test_memory(tmp_path: Path, text: str, verdict: str, found: str) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/meminfo").write_text(text, encoding="ascii")
+    (line,) = check_memory(Surroundings(tmp_path))
+    assert (line.verdict, line.found) == (verdict, found)
+
+
+def test_shared_memory(tmp_path: Path) -> None:
+    assert check_shared_memory(Surroundings(tmp_path))[0].verdict == "problem"
+    (tmp_path / "dev/shm").mkdir(parents=True)
+    assert check_shared_memory(Surroundings(tmp_path))[0].about == "shared memory"
+
+
+def test_groups_of_the_devices_that_are_there(tmp_path: Path) -> None:
+    about = [line.about for line in look(check_groups, "coral-pcie", tmp_path / "a")]
+    assert about == ["user", "group apex"]
+    assert [line.about for line in look(check_groups, "hailo", tmp_path / "b")] == ["user", "group hailo"]
