@@ -88,7 +88,7 @@ class Alarm(Message):
     time: str
     boot_id: str | None = None
     serving: str | None = None
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[Problem, ...]
 
 
 class StageReport(Message):

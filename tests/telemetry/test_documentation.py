@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from edgeagent.pipeline import STAGES
 from edgeagent.telemetry.messages import (
     ROOT,
+    Alarm,
     CameraReport,
     DetectionsMessage,
     Info,
@@ -26,7 +27,7 @@ from edgeagent.telemetry.percentiles import MINIMUM_COUNT
 
 TEXT = (Path(__file__).parents[2] / "docs" / "mqtt.md").read_text(encoding="utf-8")
 EXAMPLES = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)]
-KINDS: tuple[type[Message], ...] = (Info, Telemetry, DetectionsMessage)
+KINDS: tuple[type[Message], ...] = (Alarm, Info, Telemetry, DetectionsMessage)
 
 
 @pytest.mark.parametrize(("kind", "example"), list(zip(KINDS, EXAMPLES, strict=True)))

@@ -59,10 +59,26 @@ def test_qos_and_retain_are_as_documented(broker: Mosquitto, protocol: Protocol)
         assert publisher.wait_for("connected", PATIENCE)
         publisher.publish("telemetry", b"{}", qos=1)
         publisher.publish("detections/yard", b"{}", qos=0)
+        publisher.retain("alarm", b"{}")
+        subscriber.wait_for("alarm", b"{}")
         subscriber.wait_for("telemetry", b"{}")
         subscriber.wait_for("detections/yard", b"{}")
         seen = {arrival.topic: (arrival.qos, arrival.retain) for arrival in subscriber.arrivals()}
     assert seen == documented
+
+
+def test_what_is_retained_is_published_at_once_and_again_at_every_connect(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path) as broker, publishing(settings(broker.port)) as publisher:
+        with Subscriber(broker.port, "board") as subscriber:
+            assert publisher.wait_for("connected", PATIENCE)
+            publisher.retain("alarm", b"one")
+            subscriber.wait_for("alarm", b"one")
+        broker.stop()
+        assert publisher.wait_for("disconnected", PATIENCE)
+        publisher.retain("alarm", b"two")
+        broker.start()
+        with Subscriber(broker.port, "board") as subscriber:
+            subscriber.wait_for("alarm", b"two")
 
 
 def test_messages_arrive_in_order(broker: Mosquitto) -> None:
