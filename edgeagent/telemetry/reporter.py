@@ -16,6 +16,7 @@ from edgeagent.camera.frame import Frame
 from edgeagent.camera.naming import redact
 from edgeagent.runtime.engine import EngineFacts
 from edgeagent.sensors.board import read_board
+from edgeagent.sensors.footprint import Footprint
 from edgeagent.sensors.power import PowerMeter
 from edgeagent.sensors.thermal import read_temperatures
 from edgeagent.settings import CameraSettings
@@ -104,7 +105,7 @@ class TelemetryReporter:
         self._cameras, self._times = cameras, times
         self._started = self._last = time.monotonic()
         self._sequence = 0
-        self._process = psutil.Process()
+        self._footprint = Footprint()
         self._power = PowerMeter()
         self._boot_id = read_board().boot_id
         self._system()  # the first reading of processor load and RAPL energy begins their intervals
@@ -143,10 +144,11 @@ class TelemetryReporter:
 
     def _system(self) -> SystemReport:
         power = self._power.read()
+        cpu_percent, resident = self._footprint.read()
         return SystemReport(
             cpu_percent=psutil.cpu_percent(),
-            agent_cpu_percent=self._process.cpu_percent(),
-            agent_rss_mb=round(self._process.memory_info().rss / MEGABYTE, 1),
+            agent_cpu_percent=round(cpu_percent, 1),
+            agent_rss_mb=round(resident / MEGABYTE, 1),
             memory_available_mb=round(psutil.virtual_memory().available / MEGABYTE, 1),
             temperatures_c=read_temperatures(Path("/")),
             power=PowerReport(watts=round(power.watts, 3), source=power.source, quality=power.quality)
