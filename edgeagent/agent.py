@@ -13,10 +13,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.camera.capture import Camera
+from edgeagent.errors import EdgeagentError
 from edgeagent.pipeline import STAGES, Pipeline, Result
 from edgeagent.resources import default_bundle
 from edgeagent.runtime.candidates import AUTO, Candidate, find_candidates
@@ -154,7 +156,7 @@ class Agent:
             candidates,
             self._order,
             [model.threads] if model.threads else thread_choices(),
-            Journal(state / JOURNAL),
+            _journal(state),
             state / VERDICTS,
         )
         ranked = selection.ranked(AUTO in choice, _log_verdict)
@@ -206,6 +208,15 @@ class Agent:
 
     def _record(self, camera: str, stage: str, duration_ns: int) -> None:
         self.times[camera].record(stage, duration_ns)
+
+
+def _journal(state: Path) -> Journal | None:
+    """Return the journal of trials, or say why there is none: a full or read-only disk stops no detection."""
+    try:
+        return Journal(state / JOURNAL)
+    except EdgeagentError as error:
+        logger.error("%s; only delegates of the processor are tried", error)
+        return None
 
 
 def _log_verdict(verdict: Verdict) -> None:

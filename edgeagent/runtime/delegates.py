@@ -53,6 +53,11 @@ class Needs:
     machines: tuple[str, ...] = ()
     group: str | None = None
 
+    @property
+    def hardware(self) -> bool:
+        """Whether it is more than a library on the processor."""
+        return bool(self.nodes or self.usb or self.library)
+
 
 @dataclass(frozen=True)
 class Delegate:

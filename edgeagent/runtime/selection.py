@@ -31,7 +31,7 @@ from edgeagent.errors import BundleError, EdgeagentError, EngineError
 from edgeagent.runtime.availability import availability
 from edgeagent.runtime.candidates import Candidate
 from edgeagent.runtime.engine import Engine
-from edgeagent.runtime.journal import Journal
+from edgeagent.runtime.journal import Event, Journal
 from edgeagent.runtime.worker import WorkerEngine
 from edgeagent.runtime.worker_protocol import Order
 from edgeagent.state_file import write_state
@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 VERDICTS = "verdicts.json"
 """Name of the kept verdicts in the agent's state folder."""
 RUNS = 20
+RETRY_AFTER_S = (1.0, 3.0)
 LEAST_DEADLINE_S, MOST_DEADLINE_S = 0.5, 5.0
 SLOW = 15  # times the median latency: no answer after that is taken for a hang
 WARM_UP_RUNS = 3
@@ -78,7 +79,8 @@ class Selection:
         candidates: from :func:`edgeagent.runtime.candidates.find_candidates`.
         order: worker of a candidate on a number of threads, without starting it.
         threads: numbers to try; of several the fastest is kept with the verdict.
-        journal: of this board.
+        journal: of this board; None where it cannot be kept, so that nothing with hardware of its own is
+            tried.
         kept: file of verdicts; None keeps none.
     """
 
@@ -88,7 +90,7 @@ class Selection:
         candidates: Sequence[Candidate],
         order: Callable[[Candidate, int], Order],
         threads: Sequence[int],
-        journal: Journal,
+        journal: Journal | None,
         kept: Path | None = None,
     ) -> None:
         self.bundle, self.candidates = bundle, tuple(candidates)
@@ -126,20 +128,39 @@ class Selection:
         if missing is not None:
             return replace(refused, reason=missing)
         key = self.key(candidate)
-        if self._journal.took_down(key):
+        if self._journal is not None and self._journal.took_down(key):
             return replace(
                 refused,
                 reason="the machine went down while this was tried; it is not tried again before something "
                 "new is installed, or 'edgeagent doctor --forgive' says so",
             )
-        self._journal.write("start", key)
+        waits = iter(RETRY_AFTER_S if candidate.delegate.retry else ())
+        while True:
+            if not self._note("start", key) and candidate.delegate.needs.hardware:
+                reason = "is not tried without a journal: it might take the machine down"
+                return replace(refused, reason=reason)
+            try:
+                verdict = self._trial(candidate)
+            except EdgeagentError as error:
+                self._note("error", key, str(error))
+                wait_s = next(waits, None)
+                if wait_s is None:
+                    return replace(refused, reason=str(error))
+                logger.info("%s: %s; once more in %g s", candidate.name, error, wait_s)
+                time.sleep(wait_s)  # a stick that loads its firmware comes back as another device
+            else:
+                self._note("end", key)
+                return verdict
+
+    def _note(self, event: Event, key: str, reason: str = "") -> bool:
+        """Write to the journal; return whether there is one."""
         try:
-            verdict = self._trial(candidate)
+            if self._journal is not None:
+                self._journal.write(event, key, reason)
         except EdgeagentError as error:
-            self._journal.write("error", key, str(error))
-            return replace(refused, reason=str(error))
-        self._journal.write("end", key)
-        return verdict
+            logger.error("%s; going on without it", error)
+            self._journal = None
+        return self._journal is not None
 
     def check(self, candidate: Candidate, engine: Engine) -> None:
         """Compare an engine with the golden outputs; without a golden set there is nothing to compare with.

@@ -96,3 +96,14 @@ def test_the_engine_ends_with_the_daemon(pictures: Path, tmp_path: Path) -> None
         engine = worker(daemon)
         daemon.process.kill()
         engine.wait(PATIENCE)
+
+
+def test_a_state_folder_that_cannot_be_used_stops_no_detection(pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    wanted = {**settings(pictures, loop=True), "state": str(tmp_path / "file" / "state")}
+    wanted["model"] = {"engine": "onnxruntime-cpu"}
+    with running(tmp_path, wanted) as daemon:
+        daemon.wait_for_notification("READY=1")
+        assert daemon.stop() == 0
+        assert "the journal of trials cannot be used" in daemon.log()
+        assert "everything is tried again at the next start" in daemon.log()

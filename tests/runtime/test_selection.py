@@ -121,14 +121,23 @@ def test_a_kept_verdict_is_not_tried_again_before_something_changes(bundle: Bund
     ],
 )
 def test_what_fails_in_a_trial_is_no_choice(
-    mode: str, reason: str, bundle: Bundle, library: str, tmp_path: Path
+    mode: str, reason: str, bundle: Bundle, library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("edgeagent.runtime.selection.RETRY_AFTER_S", (0.0, 0.0))
     found = selection(bundle, tmp_path, "tflite-external", mode=mode, library=library)
     (verdict,) = found.verdicts()
     assert not verdict.right
     assert reason in verdict.reason
-    assert events(tmp_path) == ["start", "error"]
+    assert events(tmp_path) == ["start", "error"] * 3  # a stick may be back in a moment
     assert found.ranked(by_speed=True) == []
+
+
+def test_without_a_journal_only_the_processor_is_tried(bundle: Bundle, library: str, tmp_path: Path) -> None:
+    found = selection(bundle, tmp_path, "tflite-external", "onnxruntime-cpu", library=library)
+    without = Selection(bundle, found.candidates, order_of(bundle), [1], None)
+    external, processor = without.verdicts()
+    assert external.reason == "is not tried without a journal: it might take the machine down"
+    assert processor.right
 
 
 def test_what_is_not_there_is_not_tried(bundle: Bundle, tmp_path: Path) -> None:
