@@ -1,8 +1,8 @@
 """Frames/s of the agent beside a plain loop of supervision and onnxruntime on the same file: A B A B ...
 
 The plain loop is what one would write first: read a frame, letterbox it, ``session.run``, decode with numpy,
-and ``supervision.Detections`` with its non-maximum suppression, one after the other. It runs in an interpreter
-of its own (``--python``), which needs ``pip install supervision onnxruntime opencv-python-headless``.
+and ``supervision.Detections`` with its non-maximum suppression, one after the other. It runs in an
+interpreter of its own (``--python``): ``pip install supervision onnxruntime opencv-python-headless``.
 """
 
 from __future__ import annotations
