@@ -60,7 +60,7 @@ class Agent:
         model = settings.model
         self.bundle = open_bundle(model.bundle or default_bundle())
         self.serving = self._choose()
-        self._alarms.note(self.serving.state("it could not be started"))
+        self._alarms.note(self.serving.state())
         self._labels = self.bundle.manifest.labels
         self._over: SimpleQueue[None] = SimpleQueue()
         self.pipeline = Pipeline(
@@ -159,7 +159,7 @@ class Agent:
             _journal(state),
             state / VERDICTS,
         )
-        ranked = selection.ranked(AUTO in choice, _log_verdict)
+        ranked = selection.ranked(_log_verdict) if AUTO in choice else selection.judged(_log_verdict)
         return Serving(selection, ranked, model.iou_threshold, self._on_change, model.check_every)
 
     def _order(self, candidate: Candidate, threads: int) -> Order:

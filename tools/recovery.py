@@ -48,9 +48,8 @@ class Watched:
             on_result=self._seen,
         )
         serving = self.agent.serving
-        serving._probe_longest_s = BACK_S
         for place in serving._places:
-            place.wait_s = BACK_S
+            place.first_s = place.longest_s = place._wait_s = BACK_S
         note = self.agent._on_change
 
         def both(change: Change) -> None:

@@ -116,7 +116,7 @@ def _daemons_choice(bundle: Bundle) -> str:
         Journal(state / JOURNAL),
         state / VERDICTS,
     )
-    ranked = selection.ranked(by_speed=True)
+    ranked = selection.ranked()
     if not ranked:
         raise EngineError(f"{bundle.directory}: no delegate here is right; 'edgeagent doctor' says more")
     return ranked[0][0].name

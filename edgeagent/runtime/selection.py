@@ -21,7 +21,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import edgeagent
@@ -113,44 +113,68 @@ class Selection:
             report(verdict)
         return found
 
-    def ranked(
-        self, by_speed: bool, report: Callable[[Verdict], None] = lambda one: None
-    ) -> list[tuple[Candidate, Verdict]]:
-        """Return the candidates that are right: the fastest first, or in their own order."""
-        judged = zip(self.candidates, self.verdicts(report), strict=True)
-        right = [(candidate, verdict) for candidate, verdict in judged if verdict.right]
-        return sorted(right, key=lambda pair: pair[1].p50_ms or float("inf")) if by_speed else right
+    def judged(self, report: Callable[[Verdict], None] = lambda one: None) -> list[tuple[Candidate, Verdict]]:
+        """Return all candidates in their own order, with the verdicts on them."""
+        return list(zip(self.candidates, self.verdicts(report), strict=True))
+
+    def ranked(self, report: Callable[[Verdict], None] = lambda one: None) -> list[tuple[Candidate, Verdict]]:
+        """Return the candidates that are right, the fastest first."""
+        right = [(candidate, verdict) for candidate, verdict in self.judged(report) if verdict.right]
+        return sorted(right, key=lambda pair: pair[1].p50_ms or float("inf"))
 
     def judge(self, candidate: Candidate) -> Verdict:
         """Try a candidate now."""
-        refused = Verdict(candidate.name, False, "")
-        missing = availability(candidate.delegate).missing
-        if missing is not None:
-            return replace(refused, reason=missing)
-        key = self.key(candidate)
-        if self._journal is not None and self._journal.took_down(key):
-            return replace(
-                refused,
-                reason="the machine went down while this was tried; it is not tried again before something "
-                "new is installed, or 'edgeagent doctor --forgive' says so",
-            )
-        waits = iter(RETRY_AFTER_S if candidate.delegate.retry else ())
+        key, waits = self.key(candidate), iter(RETRY_AFTER_S if candidate.delegate.retry else ())
         while True:
-            if not self._note("start", key) and candidate.delegate.needs.hardware:
-                reason = "is not tried without a journal: it might take the machine down"
-                return replace(refused, reason=reason)
+            try:
+                self._begin(candidate, key)
+            except EngineError as error:
+                return Verdict(candidate.name, False, str(error))
             try:
                 verdict = self._trial(candidate)
             except EdgeagentError as error:
                 self._note("error", key, str(error))
                 wait_s = next(waits, None)
                 if wait_s is None:
-                    return replace(refused, reason=str(error))
+                    return Verdict(candidate.name, False, str(error))
                 logger.info("%s: %s; once more in %g s", candidate.name, error, wait_s)
                 time.sleep(wait_s)  # a stick that loads its firmware comes back as another device
             else:
                 self._note("end", key)
                 return verdict
+
+    def start(self, candidate: Candidate) -> WorkerEngine:
+        """Return a candidate in a worker, loaded and checked, on the threads that were fastest.
+
+        Raises:
+            EngineError: it may not be tried, cannot be loaded, or is not right.
+        """
+        key = self.key(candidate)
+        self._begin(candidate, key)
+        try:
+            engine = self._open(candidate)
+        except EdgeagentError as error:
+            self._note("error", key, str(error))
+            raise
+        self._note("end", key)
+        return engine
+
+    def _begin(self, candidate: Candidate, key: str) -> None:
+        """Note that a trial begins.
+
+        Raises:
+            EngineError: it must not: something is missing, or it might take the machine down.
+        """
+        missing = availability(candidate.delegate).missing
+        if missing is not None:
+            raise EngineError(missing)
+        if self._journal is not None and self._journal.took_down(key):
+            raise EngineError(
+                "the machine went down while this was tried; it is not tried again before something new is "
+                "installed, or 'edgeagent doctor --forgive' says so"
+            )
+        if not self._note("start", key) and candidate.delegate.needs.hardware:
+            raise EngineError("is not tried without a journal: it might take the machine down")
 
     def _note(self, event: Event, key: str, reason: str = "") -> bool:
         """Write to the journal; return whether there is one."""
@@ -180,16 +204,7 @@ class Selection:
         if not result.right:
             raise EngineError(f"{candidate.name} does not compute what was trained: {result.describe()}")
 
-    def start(self, candidate: Candidate, threads: int | None = None) -> WorkerEngine:
-        """Return a candidate in a worker, loaded and checked.
-
-        Args:
-            candidate: one of them.
-            threads: of the engine; None takes the number that was fastest.
-
-        Raises:
-            EngineError: it cannot be loaded, or is not right.
-        """
+    def _open(self, candidate: Candidate, threads: int | None = None) -> WorkerEngine:
         verdict = self._known.get(candidate.name)
         threads = threads or (verdict.threads if verdict else None) or self._threads[0]
         engine = WorkerEngine(self._order(candidate, threads), self.deadline_s(candidate))
@@ -232,7 +247,7 @@ class Selection:
 
     def _measure(self, candidate: Candidate, threads: int) -> Verdict:
         started = time.monotonic()
-        engine = self.start(candidate, threads)
+        engine = self._open(candidate, threads)
         load_s = time.monotonic() - started
         try:
             buffers = engine.allocate()

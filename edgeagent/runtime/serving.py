@@ -25,6 +25,7 @@ from edgeagent.errors import EdgeagentError, EngineError
 from edgeagent.runtime.candidates import Candidate
 from edgeagent.runtime.engine import EngineFacts
 from edgeagent.runtime.selection import Selection, Verdict
+from edgeagent.runtime.standby import Standby
 from edgeagent.runtime.worker import WorkerDiedError, WorkerEngine, WorkerHungError
 
 logger = logging.getLogger(__name__)
@@ -53,23 +54,13 @@ class Change:
     took_s: float = 0.0
 
 
-@dataclass
-class _Place:
-    """A candidate and how it fares."""
-
-    candidate: Candidate
-    load_s: float
-    wait_s: float
-    retry_at: float = 0.0
-    served_at: float = 0.0
-
-
 class Serving:
     """Keeps one of the candidates serving.
 
     Args:
         selection: starts and checks candidates.
-        ranked: candidates that are right with their verdicts, the best first.
+        ranked: candidates with their verdicts, the first choice first. One that is not right is tried again
+            with back-off, as one that failed while it served.
         iou_threshold: of non-maximum suppression, 0..1.
         on_change: told every change, in the thread of this object.
         check_every_s: seconds between two checks of the one that serves, by the golden pictures.
@@ -91,22 +82,26 @@ class Serving:
     ) -> None:
         self._selection, self._iou_threshold, self._on_change = selection, iou_threshold, on_change
         self._check_every_s = check_every_s
-        self._probe_first_s, self._probe_longest_s = probe_first_s, probe_longest_s
         self._places = [
-            _Place(candidate, verdict.load_s or 0.0, probe_first_s) for candidate, verdict in ranked
+            Standby(candidate, verdict.load_s or 0.0, probe_first_s, probe_longest_s)
+            for candidate, verdict in ranked
         ]
         self._changed = threading.Condition()
         self._current: Detector | None = None
-        self._place: _Place | None = None
+        self._place: Standby | None = None
         self._failed: Detector | None = None
         self._failure: str | None = None
         self._errors = 0
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="serving", daemon=True)
         self._facts: EngineFacts
-        problems = self._start_one(self._places)
+        for place, (_, verdict) in zip(self._places, ranked, strict=True):
+            if not verdict.right:
+                place.put_back()
+        self._problems = [verdict.reason for _, verdict in ranked if not verdict.right]
+        self._problems += self._start_one([place for place in self._places if place.due])
         if self._current is None:
-            raise EngineError("no delegate serves: " + "; ".join(problems or ["there is no candidate"]))
+            raise EngineError("no delegate serves: " + "; ".join(self._problems or ["there is no candidate"]))
 
     @property
     def candidate(self) -> Candidate | None:
@@ -119,9 +114,10 @@ class Serving:
         """Facts of the engine that serves, or did last."""
         return self._facts
 
-    def state(self, reason: str = "", took_s: float = 0.0) -> Change:
-        """Return what serves now."""
+    def state(self, reason: str | None = None, took_s: float = 0.0) -> Change:
+        """Return what serves now; the reason is by default what was wrong with others at the start."""
         place = self._place
+        reason = "; ".join(self._problems) if reason is None else reason
         best = place is not None and place is self._places[0]
         return Change(place.candidate.name if place else None, best, reason, round(took_s, 3))
 
@@ -221,10 +217,9 @@ class Serving:
             logger.warning("%s", reason)
             if self._failed is not None:
                 self._failed.engine.close()
-            self._put_back(failed)
+            failed.put_back()
         self._place, self._failed = None, None
-        now = time.monotonic()
-        others = [place for place in self._places if place.retry_at <= now]
+        others = [place for place in self._places if place.due]
         problems = self._start_one(sorted(others, key=lambda place: place.load_s > QUICK_S))
         if self._current is None and failed is not None:
             problems += self._start_one([failed])
@@ -238,7 +233,7 @@ class Serving:
             logger.error("not detecting: %s", "; ".join(problems))
             self._tell(reason or "no delegate works")
 
-    def _start_one(self, places: Sequence[_Place]) -> list[str]:
+    def _start_one(self, places: Sequence[Standby]) -> list[str]:
         """Let the first that can be started serve; return what was wrong with those before it."""
         problems = []
         for place in places:
@@ -248,25 +243,25 @@ class Serving:
                 self._serve(place, self._detector(place.candidate))
             except EdgeagentError as error:
                 problems.append(str(error))
-                self._put_back(place)
+                place.put_back()
                 continue
             break
         return problems
 
-    def _better(self) -> list[_Place]:
+    def _better(self) -> list[Standby]:
         position = self._places.index(self._place) if self._place in self._places else len(self._places)
         return self._places[:position]
 
     def _try_better(self) -> None:
         """Return to a better candidate that passes the check again."""
         for place in self._better():
-            if place.retry_at > time.monotonic() or self._stopping:
+            if not place.due or self._stopping:
                 continue
             try:
                 detector = self._detector(place.candidate)
             except EdgeagentError as error:
                 logger.info("%s is not back yet: %s", place.candidate.name, error)
-                self._put_back(place)
+                place.put_back()
                 continue
             old = self._current
             self._serve(place, detector)
@@ -287,19 +282,12 @@ class Serving:
             raise
         return detector
 
-    def _serve(self, place: _Place, detector: Detector) -> None:
+    def _serve(self, place: Standby, detector: Detector) -> None:
         with self._changed:
             self._place, self._current, self._errors = place, detector, 0
             self._facts = detector.engine.facts
-            place.retry_at, place.served_at = 0.0, time.monotonic()
+            place.serves()
             self._changed.notify_all()
-
-    def _put_back(self, place: _Place) -> None:
-        """Let a candidate wait, longer each time; one that served for long starts from the shortest."""
-        if place.served_at and time.monotonic() - place.served_at > self._probe_longest_s:
-            place.wait_s = self._probe_first_s
-        place.retry_at = time.monotonic() + place.wait_s
-        place.wait_s = min(place.wait_s * 2, self._probe_longest_s)
 
     def _tell(self, reason: str, took_s: float = 0.0) -> None:
         self._on_change(self.state(reason, took_s))

@@ -107,3 +107,16 @@ def test_a_state_folder_that_cannot_be_used_stops_no_detection(pictures: Path, t
         assert daemon.stop() == 0
         assert "the journal of trials cannot be used" in daemon.log()
         assert "everything is tried again at the next start" in daemon.log()
+
+
+def test_a_first_choice_that_is_not_here_is_an_alarm_and_no_silence(
+    pictures: Path, broker: Mosquitto, tmp_path: Path
+) -> None:
+    wanted = settings(pictures, broker.port, loop=True)
+    wanted["model"] = {"engine": "onnxruntime-tensorrt, onnxruntime-cpu"}
+    with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
+        daemon.wait_for_notification("READY=1")
+        alarm = consumer.wait_for("alarm", lambda m: True)
+        assert [problem["code"] for problem in alarm["problems"]] == ["fallback_delegate"]
+        assert "built without TensorrtExecutionProvider" in alarm["problems"][0]["text"]
+        assert daemon.stop() == 0

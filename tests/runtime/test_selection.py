@@ -80,7 +80,7 @@ def test_a_bundle_for_other_delegates_is_told(bundle: Bundle) -> None:
 
 def test_right_ones_are_ranked_and_the_journal_is_closed(bundle: Bundle, tmp_path: Path) -> None:
     found = selection(bundle, tmp_path, "tflite-xnnpack", "onnxruntime-cpu")
-    ranked = found.ranked(by_speed=True)
+    ranked = found.ranked()
     times = [verdict.p50_ms for _, verdict in ranked]
     assert len(times) == 2
     assert times == sorted(times, key=lambda time: time or 0)
@@ -129,7 +129,7 @@ def test_what_fails_in_a_trial_is_no_choice(
     assert not verdict.right
     assert reason in verdict.reason
     assert events(tmp_path) == ["start", "error"] * 3  # a stick may be back in a moment
-    assert found.ranked(by_speed=True) == []
+    assert found.ranked() == []
 
 
 def test_without_a_journal_only_the_processor_is_tried(bundle: Bundle, library: str, tmp_path: Path) -> None:

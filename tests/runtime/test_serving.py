@@ -35,7 +35,13 @@ class Board:
     """One that serves, with its changes."""
 
     def __init__(
-        self, bundle: Bundle, folder: Path, names: list[str], library: str = "", mode: str = ""
+        self,
+        bundle: Bundle,
+        folder: Path,
+        names: list[str],
+        library: str = "",
+        mode: str = "",
+        right: bool = True,
     ) -> None:
         self.mode = mode
         more = (external_delegate(library, {"mode": mode}),) if library else ()
@@ -43,7 +49,10 @@ class Board:
         self.selection = Selection(bundle, candidates, self._order, [1], Journal(folder / "journal"))
         self._bundle, self._library = bundle, library
         self.changes: Queue[Change] = Queue()
-        ranked = [(candidate, Verdict(candidate.name, True, "", load_s=0.1)) for candidate in candidates]
+        ranked = [
+            (one, Verdict(one.name, right or one is not candidates[0], "not right", load_s=0.1))
+            for one in candidates
+        ]
         self.serving = Serving(
             self.selection,
             ranked,
@@ -196,6 +205,17 @@ def test_the_only_delegate_is_started_again_at_once(
     change = board.changes.get(timeout=PATIENCE)
     assert (change.serving, change.best) == ("onnxruntime-cpu model.onnx", True)
     assert board.worker().pid != before.pid
+
+
+def test_a_first_choice_that_is_not_right_is_told_and_tried_again(
+    bundle: Bundle, library: str, boards: list[Board], tmp_path: Path
+) -> None:
+    board = Board(bundle, tmp_path, ["tflite-external", "onnxruntime-cpu"], library, "accept", right=False)
+    boards.append(board)
+    state = board.serving.state()
+    assert (state.serving, state.best) == ("onnxruntime-cpu model.onnx", False)
+    back = board.changes.get(timeout=PATIENCE)
+    assert (back.serving, back.best) == ("tflite-external model.tflite", True)
 
 
 def test_one_bad_frame_is_no_failure(bundle: Bundle, boards: list[Board], tmp_path: Path) -> None:
