@@ -35,6 +35,7 @@ PROBE_FIRST_S, PROBE_LONGEST_S = 5.0, 600.0
 CHECK_EVERY_S = 300.0
 QUICK_S = 1.5  # to load: what is slower takes over later, while something quicker serves
 PING_EVERY_S = 5.0
+STOP_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -147,12 +148,12 @@ class Serving:
                 self._give_up(detector, error)
 
     def stop(self) -> None:
-        """End the watch and the worker."""
+        """End the watch and the worker; a delegate that hangs while it is tried dies with this process."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(STOP_S)
         if self._current is not None:
             self._current.engine.close()
 

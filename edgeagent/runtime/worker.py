@@ -47,7 +47,8 @@ class WorkerHungError(EngineError):
 class WorkerEngine(LoadedEngine):
     """An artefact on a delegate, in a worker process.
 
-    Buffers of :meth:`allocate` lie in shared memory and are used in place; others are copied.
+    Buffers of :meth:`allocate` lie in shared memory and are used in place; others are copied. The kernel ends
+    the worker with the thread that made it, so make it in one that stays.
 
     Args:
         order: what the worker is to load, and how.

@@ -246,3 +246,18 @@ def test_results_are_those_of_the_engine(bundle: Bundle, boards: list[Board], tm
     picture = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
     assert len(detector.detect(picture, buffers, 0.99)) >= 0
     board.selection.check(board.selection.candidates[0], detector.engine)
+
+
+def test_it_stops_at_once_while_a_delegate_hangs_on_loading(
+    bundle: Bundle, library: str, tmp_path: Path
+) -> None:
+    board = Board(
+        bundle, tmp_path, ["tflite-external", "onnxruntime-cpu"], library, "hang-on-load", right=False
+    )
+    children = psutil.Process().children
+    while len(workers := [one for one in children() if "worker_process" in " ".join(one.cmdline())]) < 2:
+        pass
+    board.serving.stop()
+    hanging = [one for one in workers if one.is_running()]
+    assert len(hanging) == 1
+    hanging[0].kill()
