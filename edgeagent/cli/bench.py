@@ -26,7 +26,7 @@ from edgeagent.sensors.rapl import RaplMeter, why_no_reading
 from edgeagent.settings import MOST_THREADS
 
 DESCRIPTION = """\
-Measure every artefact of a bundle in every installed engine that reads it: latency by the rules of MLPerf,
+Measure every delegate of this board with the artefact that suits it: latency by the rules of MLPerf,
 stages, start, memory, energy and heat, and whether the outputs are what was trained. All of them take turns,
 so that their ratios hold on a machine that does other things too.
 
