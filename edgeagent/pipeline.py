@@ -4,9 +4,11 @@
 
     camera slots -> prepare (letterbox into an input buffer) -> infer -> finish (decode, deliver)
 
-A few jobs, each with its buffers, go round; nothing is allocated for a frame. The newest frame of each
-camera is taken when a job is free, cameras in fair turns, so that none starves. OpenCV, the engine and numpy
-release the interpreter lock while they work, so the threads really overlap.
+Inference is begun by one thread and waited for by the one that decodes, so that an engine in another process
+has its next frame before it has answered. A few jobs, each with its buffers, go round; nothing is allocated
+for a frame. The newest frame of each camera is taken when a job is free, cameras in fair turns, so that none
+starves. OpenCV, the engine and numpy release the interpreter lock while they work, so the threads really
+overlap.
 
 Which detector does it may change at any time (:mod:`edgeagent.runtime.serving`): a job keeps to the one that
 its buffers belong to. A frame that an engine fails on is left out, and the newest one is taken instead.
@@ -27,13 +29,13 @@ from edgeagent.camera.fair_share import FairShare
 from edgeagent.camera.frame import Frame
 from edgeagent.detector import Detector
 from edgeagent.errors import EdgeagentError, EngineError
-from edgeagent.runtime.engine import Buffers
+from edgeagent.runtime.engine import Buffers, Call
 from edgeagent.vision.detections import Detections
 from edgeagent.vision.letterbox import Fit
 
 logger = logging.getLogger(__name__)
 
-JOBS = 3  # one in each stage
+JOBS = 4  # one in each stage, and one that waits where the engine is, so that it never does
 WAIT_S = 0.2  # for a detector, before looking whether to stop
 Stage = str
 STAGES: tuple[Stage, ...] = ("age", "preprocess", "inference", "decode", "publish", "end_to_end")
@@ -132,7 +134,7 @@ class Pipeline:
         self._stopping = threading.Event()
         self._free: SimpleQueue[_Set | Literal["new"] | None] = SimpleQueue()
         self._prepared: SimpleQueue[_Job | None] = SimpleQueue()
-        self._inferred: SimpleQueue[_Job | None] = SimpleQueue()
+        self._begun: SimpleQueue[tuple[_Job, Call] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self.failure: Exception | None = None
 
@@ -191,7 +193,7 @@ class Pipeline:
         if name == "prepare":
             self._prepared.put(None)
         elif name == "infer":
-            self._inferred.put(None)
+            self._begun.put(None)
         else:
             self._on_end()
 
@@ -245,21 +247,24 @@ class Pipeline:
 
     def _infer_all(self) -> None:
         while (job := self._prepared.get()) is not None:
-            detector, buffers = job.set.detector, job.set.buffers
-            started = time.monotonic_ns()
+            buffers = job.set.buffers
             try:
-                detector.engine.infer(buffers.inputs, buffers.outputs)
+                call = job.set.detector.engine.begin(buffers.inputs, buffers.outputs)
             except EngineError as error:
-                self._detectors.failed(detector, error)
-                job.camera.slot.release(job.frame)
-                self._free.put(job.set)
-                continue
-            self._record(job.camera.name, "inference", time.monotonic_ns() - started)
-            self._detectors.worked(detector)
-            self._inferred.put(job)
+                self._leave_out(job, error)
+            else:
+                self._begun.put((job, call))
 
     def _finish_all(self) -> None:
-        while (job := self._inferred.get()) is not None:
+        while (begun := self._begun.get()) is not None:
+            job, call = begun
+            try:
+                took = call.wait()
+            except EngineError as error:
+                self._leave_out(job, error)
+                continue
+            self._record(job.camera.name, "inference", took)
+            self._detectors.worked(job.set.detector)
             started = time.monotonic_ns()
             decoder, outputs = job.set.detector.decoder, job.set.buffers.outputs
             found = job.fit.to_source(decoder.decode(outputs, self._score_threshold))
@@ -271,3 +276,9 @@ class Pipeline:
             self._record(job.camera.name, "end_to_end", delivered - job.frame.captured_ns)
             job.camera.slot.release(job.frame)
             self._free.put(job.set)
+
+    def _leave_out(self, job: _Job, error: EngineError) -> None:
+        """Let go of a frame that an engine failed on."""
+        self._detectors.failed(job.set.detector, error)
+        job.camera.slot.release(job.frame)
+        self._free.put(job.set)

@@ -6,6 +6,8 @@ path: the caller owns the buffers, so that they can lie in shared memory.
 
 from __future__ import annotations
 
+import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,11 +111,39 @@ class Engine(Protocol):
     def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """Run once, reading ``inputs`` and writing ``outputs``, which match the specifications."""
 
+    def begin(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Call:
+        """Begin to run once; the buffers belong to the engine until the call is done.
+
+        Where the engine runs in this process, the call is done when this returns.
+        """
+
     def close(self) -> None:
         """Free the engine; it cannot be used afterwards."""
 
 
-class LoadedEngine:
+class Call(Protocol):
+    """A run that was begun."""
+
+    def wait(self) -> int:
+        """Return when it is done: the nanoseconds that the engine worked on it.
+
+        Raises:
+            EngineError: it failed.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A run that is done, and how long it took in nanoseconds."""
+
+    took_ns: int
+
+    def wait(self) -> int:
+        """Return how long it took."""
+        return self.took_ns
+
+
+class LoadedEngine(ABC):
     """What all engines have in common once they have loaded their artefact; see :class:`Engine`."""
 
     _inputs: tuple[TensorSpec, ...]
@@ -134,6 +164,16 @@ class LoadedEngine:
     def facts(self) -> EngineFacts:
         """Facts for telemetry and reports."""
         return self._facts
+
+    @abstractmethod
+    def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        """Run once; see :class:`Engine`."""
+
+    def begin(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Call:
+        """Run once."""
+        started = time.monotonic_ns()
+        self.infer(inputs, outputs)
+        return Done(time.monotonic_ns() - started)
 
     def allocate(self) -> Buffers:
         """Return buffers of this process's own memory."""

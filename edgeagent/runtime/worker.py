@@ -20,14 +20,15 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 import edgeagent
 from edgeagent.errors import EngineError
-from edgeagent.runtime.engine import Array, Buffers, LoadedEngine, check_buffers
+from edgeagent.runtime.engine import Array, Buffers, Call, Done, LoadedEngine, check_buffers
 from edgeagent.runtime.slots import Slots
-from edgeagent.runtime.worker_protocol import CALL, FAILED, LONGEST, PING, Opened, Order, pack, unpack
+from edgeagent.runtime.worker_protocol import CALL, FAILED, LONGEST, PING, About, Opened, Order
 
 SLOTS = 8
 LOAD_DEADLINE_S = 120.0
@@ -70,7 +71,9 @@ class WorkerEngine(LoadedEngine):
     ) -> None:
         self.order, self._deadline_s = order, deadline_s
         self._name = f"{order.path}: {order.delegate.name}"
-        self._lock = threading.Lock()
+        self._sending, self._receiving, self._spare = threading.Lock(), threading.Lock(), threading.Lock()
+        self._expected: set[int] = set()
+        self._answers: dict[int, About] = {}
         self._number, self._given = 0, 0
         self._over: EngineError | None = None
         self._words = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the worker
@@ -97,7 +100,7 @@ class WorkerEngine(LoadedEngine):
 
         Slots go round: a set that is asked for after all were given is one of this process's own memory.
         """
-        with self._lock:
+        with self._sending:
             number, self._given = self._given, self._given + 1
         return self._slots[number] if number < len(self._slots) - 1 else super().allocate()
 
@@ -108,19 +111,27 @@ class WorkerEngine(LoadedEngine):
             EngineError: the engine failed; the worker is as before.
             WorkerDiedError, WorkerHungError: the worker is gone.
         """
+        self.begin(inputs, outputs).wait()
+
+    def begin(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Call:
+        """Send a call, which the worker runs when it has done those before it.
+
+        Raises:
+            WorkerDiedError, WorkerHungError: the worker is gone.
+        """
         number = self._numbers.get(id(outputs[0]))
         if number is not None and self._is_slot(number, inputs, outputs):
-            self._call(CALL, number)
-            return
+            return _Sent(self, self._ask(CALL, number))
         check_buffers(self._inputs, inputs, writable=False)
         check_buffers(self._outputs, outputs, writable=True)
-        with self._lock:
-            spare = len(self._slots) - 1
+        spare = len(self._slots) - 1
+        with self._spare:
             for given, shared in zip(inputs, self._slots[spare].inputs, strict=True):
                 np.copyto(shared, given)
-            self._exchange(CALL, spare)
+            took = self._answer(self._ask(CALL, spare))
             for given, shared in zip(outputs, self._slots[spare].outputs, strict=True):
                 np.copyto(given, shared)
+        return Done(took)
 
     def ping(self) -> None:
         """Make sure that an idle worker still answers; a busy one is watched by the deadline of its call.
@@ -128,16 +139,17 @@ class WorkerEngine(LoadedEngine):
         Raises:
             WorkerDiedError, WorkerHungError: it does not.
         """
-        if self._lock.acquire(blocking=False):
-            try:
-                self._exchange(PING, 0)
-            finally:
-                self._lock.release()
+        self._check_alive()
+        if not self._expected:
+            self._answer(self._ask(PING, 0))
 
     def close(self) -> None:
-        """End the worker; it cannot be used afterwards."""
-        with self._lock:
+        """End the worker; it cannot be used afterwards. Calls that were begun fail."""
+        with self._sending:
             self._over = self._over or EngineError(f"{self._name}: the worker was closed")
+        with contextlib.suppress(OSError):  # so that nobody waits for an answer any more
+            self._socket.shutdown(socket.SHUT_RDWR)
+        with self._receiving, self._sending:
             self._end()
 
     def _is_slot(self, number: int, inputs: Sequence[Array], outputs: Sequence[Array]) -> bool:
@@ -172,18 +184,35 @@ class WorkerEngine(LoadedEngine):
         self._inputs, self._outputs, self._facts = opened.inputs, opened.outputs, opened.facts
         self.offline = opened.offline
 
-    def _call(self, kind: bytes, slot: int) -> None:
-        with self._lock:
-            self._exchange(kind, slot)
+    def _ask(self, kind: bytes, slot: int) -> int:
+        """Send a call and return its number."""
+        with self._sending:
+            self._check_alive()
+            self._number = (self._number + 1) % 2**32
+            self._expected.add(self._number)
+            self._send(About(kind, self._number, slot).encode())
+            return self._number
 
-    def _exchange(self, kind: bytes, slot: int) -> None:
+    def _answer(self, number: int) -> int:
+        """Wait for the answer to a call, and return the nanoseconds that it took.
+
+        Whoever waits receives for all; the deadline is that of one answer, as the worker runs one call at a
+        time.
+        """
+        with self._receiving:
+            while number not in self._answers:
+                self._check_alive()
+                about = About.decode(self._receive("a call"))
+                self._answers[about.number] = about
+                self._expected.discard(about.number)
+            answer = self._answers.pop(number)
+        if answer.kind == FAILED:
+            raise EngineError(answer.sentence)
+        return answer.took_ns
+
+    def _check_alive(self) -> None:
         if self._over is not None:
             raise type(self._over)(str(self._over))
-        self._number += 1
-        self._send(pack(kind, self._number, slot))
-        answer, _, _, sentence = unpack(self._receive("a call"))
-        if answer == FAILED:
-            raise EngineError(sentence)
 
     def _send(self, message: bytes) -> None:
         try:
@@ -233,6 +262,17 @@ class WorkerEngine(LoadedEngine):
             self._process.kill()
             self._process.wait()
         self._words.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A call on its way through a worker."""
+
+    engine: WorkerEngine
+    number: int
+
+    def wait(self) -> int:
+        return self.engine._answer(self.number)
 
 
 def _how(code: int | None) -> str:

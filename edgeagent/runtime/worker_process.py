@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+import time
 
 import edgeagent
 from edgeagent.errors import EdgeagentError
@@ -18,7 +19,7 @@ from edgeagent.runtime import sandbox
 from edgeagent.runtime.engine import Engine
 from edgeagent.runtime.loading import load_on
 from edgeagent.runtime.slots import Slots
-from edgeagent.runtime.worker_protocol import CALL, DONE, FAILED, LONGEST, Opened, Order, pack, unpack
+from edgeagent.runtime.worker_protocol import CALL, DONE, FAILED, LONGEST, About, Opened, Order
 
 
 def main(arguments: list[str]) -> None:
@@ -55,14 +56,16 @@ def _serve(agent: socket.socket, engine: Engine) -> None:
         return  # the agent has gone, or wanted nothing but to see it load
     slots = Slots(engine.inputs, engine.outputs, int(message), descriptors[0])
     while message := agent.recv(LONGEST):
-        kind, number, slot, _ = unpack(message)
+        asked = About.decode(message)
+        started = time.monotonic_ns()
         try:
-            if kind == CALL:
-                engine.infer(slots[slot].inputs, slots[slot].outputs)
-            answer = pack(DONE, number, slot)
+            if asked.kind == CALL:
+                engine.infer(slots[asked.slot].inputs, slots[asked.slot].outputs)
+            took = time.monotonic_ns() - started
+            answer = About(DONE, asked.number, asked.slot, took)
         except EdgeagentError as error:
-            answer = pack(FAILED, number, slot, str(error))
-        agent.send(answer)
+            answer = About(FAILED, asked.number, asked.slot, sentence=str(error))
+        agent.send(answer.encode())
 
 
 if __name__ == "__main__":

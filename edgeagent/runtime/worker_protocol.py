@@ -7,8 +7,10 @@
                               <-----------    Opened (JSON): tensors and facts, or what is wrong
     memory (descriptor)       ----------->    maps the slots
     CALL number slot          ----------->    runs the engine on a slot
-                              <-----------    DONE number | FAILED number sentence
+                              <-----------    DONE number nanoseconds | FAILED number sentence
     end of file               ----------->    ends
+
+Calls may be sent ahead: they are run in the order in which they were sent, and answered in that order.
 
 The first answer names the version that answers, since a package may be updated under a running agent.
 """
@@ -29,7 +31,7 @@ from edgeagent.runtime.engine import EngineFacts, TensorSpec
 
 CALL, PING, DONE, FAILED = b"C", b"P", b"D", b"F"
 LONGEST = 65536  # bytes of a message
-_HEAD = struct.Struct("=cIB")
+_HEAD = struct.Struct("=cIBQ")
 
 
 @dataclass(frozen=True)
@@ -122,15 +124,34 @@ class Opened:
         )
 
 
-def pack(kind: bytes, number: int, slot: int = 0, text: str = "") -> bytes:
-    """Return a message about a call: its number (modulo 2**32), its slot, and a sentence."""
-    return _HEAD.pack(kind, number & 0xFFFFFFFF, slot) + text.encode("utf-8", "replace")[: LONGEST // 2]
+@dataclass(frozen=True)
+class About:
+    """A message about a call.
 
+    Attributes:
+        kind: CALL, PING, DONE or FAILED.
+        number: of the call, modulo 2**32.
+        slot: of its buffers.
+        took_ns: nanoseconds that the engine worked on it.
+        sentence: why it failed.
+    """
 
-def unpack(message: bytes) -> tuple[bytes, int, int, str]:
-    """Return (kind, number, slot, sentence) of a message."""
-    kind, number, slot = _HEAD.unpack_from(message)
-    return kind, number, slot, message[_HEAD.size :].decode("utf-8", "replace")
+    kind: bytes
+    number: int
+    slot: int = 0
+    took_ns: int = 0
+    sentence: str = ""
+
+    def encode(self) -> bytes:
+        """Return the message."""
+        head = _HEAD.pack(self.kind, self.number, self.slot, self.took_ns)
+        return head + self.sentence.encode("utf-8", "replace")[: LONGEST // 2]
+
+    @staticmethod
+    def decode(message: bytes) -> About:
+        """Return what a message says."""
+        kind, number, slot, took_ns = _HEAD.unpack_from(message)
+        return About(kind, number, slot, took_ns, message[_HEAD.size :].decode("utf-8", "replace"))
 
 
 def _delegate(name: str, library: str | None, options: Mapping[str, str]) -> Delegate:

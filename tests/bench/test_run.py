@@ -19,7 +19,7 @@ from edgeagent.cli import main
 from edgeagent.detector import Detector
 from edgeagent.errors import EngineError
 from edgeagent.resources import sample_clip
-from edgeagent.runtime.engine import Array, Buffers, Engine
+from edgeagent.runtime.engine import Array, Buffers, Engine, LoadedEngine
 from tests.bench.made import ScriptedMeter
 from tests.bundle.tiny import ARTEFACT
 from tests.cli.command import edgeagent, mistake
@@ -131,12 +131,12 @@ def test_an_artefact_that_is_broken_is_a_row_and_the_others_are_measured(tmp_pat
     assert report.rows[0].count == 100
 
 
-class _Fading:
+class _Fading(LoadedEngine):
     """A real engine that fails from a certain call on, as one whose device is pulled out."""
 
     def __init__(self, engine: Engine, calls: int) -> None:
         self._engine, self._left = engine, calls
-        self.inputs, self.outputs, self.facts = engine.inputs, engine.outputs, engine.facts
+        self._inputs, self._outputs, self._facts = engine.inputs, engine.outputs, engine.facts
 
     def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         self._left -= 1
