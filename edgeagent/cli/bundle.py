@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edgeagent.bundle.golden import compare, load_golden
+from edgeagent.accuracy.golden_check import GoldenCheck
 from edgeagent.bundle.reading import Bundle, open_bundle
-from edgeagent.camera.picture import read_picture
 from edgeagent.detector import load_bundle_detector
 from edgeagent.errors import BundleError
 from edgeagent.runtime.loading import CHOICES, choose_artefact
@@ -52,30 +51,14 @@ def run_check(arguments: argparse.Namespace) -> int:
 def _check_golden(bundle: Bundle, engine: str) -> None:
     artefact = choose_artefact(bundle.manifest, engine)
     detector = load_bundle_detector(bundle, engine, threads=0, iou_threshold=0.65, file=artefact.file)
-    facts, path = detector.engine.facts, bundle.golden_outputs(artefact)
-    if path is None or bundle.manifest.golden is None:
+    facts = detector.engine.facts
+    if bundle.manifest.golden is None:
         print(f"  {facts.engine} {facts.version} loads it; no golden pictures to compare with")
         return
-    golden, tolerance = load_golden(path), bundle.manifest.golden.tolerance
-    pictures, buffers = bundle.golden_pictures(), detector.allocate()
-    if len(pictures) != len(golden.outputs):
-        raise BundleError(
-            f"{bundle.directory}: has {len(pictures)} golden pictures but reference outputs of "
-            f"{len(golden.outputs)}; do not use this bundle"
-        )
-    worst = 0.0
-    for picture, reference in zip(pictures, golden.outputs, strict=True):
-        detector.preprocessor.write(read_picture(picture), buffers.inputs[0])
-        detector.engine.infer(buffers.inputs, buffers.outputs)
-        measured = [
-            spec.dequantize(codes)
-            for spec, codes in zip(detector.engine.outputs, buffers.outputs, strict=True)
-        ]
-        worst = max(worst, *compare(reference, measured, golden.steps))
-    summary = f"{worst:.2f} steps off on average at worst, {tolerance:g} allowed"
-    if worst > tolerance:
+    result = GoldenCheck(bundle, artefact).run(detector.engine)
+    if not result.right:
         raise BundleError(
             f"{bundle.directory}: {facts.engine} {facts.version} on this machine does not compute what was "
-            f"trained ({summary}); use another engine"
+            f"trained ({result.describe()}); use another engine"
         )
-    print(f"  {facts.engine} {facts.version} computes what was trained: {summary}")
+    print(f"  {facts.engine} {facts.version} computes what was trained: {result.describe()}")
