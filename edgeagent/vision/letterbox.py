@@ -86,6 +86,8 @@ class Preprocessor:
         pixels = np.arange(256, dtype=np.uint8)
         plain = tensor.dtype == np.uint8 and all((column == pixels).all() for column in self._values.T)
         self._in_place = plain and not self._nchw
+        table = np.ascontiguousarray(self._values).reshape(1, 256, 3)
+        self._bytes = table.view(np.uint8) if table.itemsize == 1 and not self._nchw else None
         self._scratch = None if self._in_place else np.empty((spec.height, spec.width, 3), np.uint8)
         self._fits: dict[tuple[int, int], Fit] = {}
 
@@ -119,6 +121,9 @@ class Preprocessor:
         return self._fits[source]
 
     def _convert(self, scratch: Image, buffer: Array) -> None:
+        if self._bytes is not None:
+            cv2.LUT(scratch, self._bytes, dst=buffer[0].view(np.uint8))
+            return
         for channel in range(3):
             target = buffer[0, channel] if self._nchw else buffer[0, :, :, channel]
             np.take(self._values[:, channel], scratch[:, :, channel], out=target, mode="clip")
