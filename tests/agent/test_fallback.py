@@ -96,6 +96,7 @@ def test_the_engine_ends_with_the_daemon(pictures: Path, tmp_path: Path) -> None
         engine = worker(daemon)
         daemon.process.kill()
         engine.wait(PATIENCE)
+        assert not engine.is_running()
 
 
 def test_a_state_folder_that_cannot_be_used_stops_no_detection(pictures: Path, tmp_path: Path) -> None:
