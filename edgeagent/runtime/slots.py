@@ -63,13 +63,8 @@ class Slots:
         """Return the number of slots."""
         return len(self._slots)
 
-    def close(self) -> None:
-        """Let go of the memory; it is freed when the last array over it is gone as well."""
-        self._slots = []
-        try:
-            self._memory.close()
-        except BufferError:  # a caller still holds an array; the mapping goes with it
-            del self._memory
+    def forget_descriptor(self) -> None:
+        """Close the descriptor, once both processes have the memory; its arrays keep it."""
         os.close(self.descriptor)
 
     def _make(self) -> int:

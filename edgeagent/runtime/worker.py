@@ -83,7 +83,12 @@ class WorkerEngine(LoadedEngine):
             self._open(order)
             # the last slot is for buffers of others
             self._slots = Slots(self._inputs, self._outputs, slots + 1)
-            socket.send_fds(self._socket, [str(slots + 1).encode()], [self._slots.descriptor])
+            try:
+                socket.send_fds(self._socket, [str(slots + 1).encode()], [self._slots.descriptor])
+            except OSError:
+                raise self._died() from None
+            finally:
+                self._slots.forget_descriptor()
             self._socket.settimeout(deadline_s)
         except BaseException:
             self._end()

@@ -55,6 +55,7 @@ def _serve(agent: socket.socket, engine: Engine) -> None:
     if not descriptors:
         return  # the agent has gone, or wanted nothing but to see it load
     slots = Slots(engine.inputs, engine.outputs, int(message), descriptors[0])
+    slots.forget_descriptor()
     while message := agent.recv(LONGEST):
         asked = About.decode(message)
         started = time.monotonic_ns()

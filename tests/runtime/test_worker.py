@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -155,6 +156,24 @@ def test_closing_ends_the_process(worker: WorkerEngine) -> None:
     assert not process.is_running()
     with pytest.raises(EngineError, match="the worker was closed"):
         worker.ping()
+
+
+def test_workers_that_came_and_went_leave_nothing_open(model: Path) -> None:
+    """A delegate that fails every few minutes must not cost memory and descriptors each time."""
+    own, before = psutil.Process(), 0
+    for number in range(4):
+        engine = WorkerEngine(Order(model, delegate(), 1))
+        engine.infer(*fill(engine))
+        if number % 2:
+            os.kill(engine.pid, signal.SIGKILL)
+            with pytest.raises(WorkerDiedError):
+                engine.infer(*fill(engine))
+        engine.close()
+        del engine
+        gc.collect()
+        before = before or own.num_fds()
+    assert own.num_fds() == before
+    assert sum("edgeagent-slots" in mapped.path for mapped in own.memory_maps()) == 0
 
 
 def test_the_worker_dies_with_its_agent(model: Path) -> None:
