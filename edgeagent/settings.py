@@ -13,9 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     ValidationInfo,
@@ -25,34 +23,12 @@ from pydantic import (
     model_validator,
 )
 
+from edgeagent.delivery.settings import DeliverySettings
 from edgeagent.runtime.delegates import CATALOGUE, ENGINES, EXTERNAL
+from edgeagent.settings_types import Fraction, Seconds, Section, TopicLevel
 
 MOST_THREADS = 64
 ENGINE_NAMES = ("auto", *ENGINES, *(delegate.name for delegate in CATALOGUE), EXTERNAL)
-_UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
-
-
-def parse_duration(value: Any) -> float:
-    """Return seconds for ``250ms``, ``10s``, ``5min`` or ``1h``.
-
-    Raises:
-        ValueError: no unit, an unknown unit or a negative number.
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]+)", value.strip()) if isinstance(value, str) else None
-    if match is None or match.group(2) not in _UNITS:
-        raise ValueError("expected a duration with a unit, such as 250ms, 10s, 5min or 1h")
-    return float(match.group(1)) * _UNITS[match.group(2)]
-
-
-def _duration(value: Any, info: ValidationInfo) -> Any:
-    """Take seconds from a program; a file, which is validated as JSON, must write the unit."""
-    return value if isinstance(value, float) and info.mode == "python" else parse_duration(value)
-
-
-def _topic_level(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value):
-        raise ValueError("expected 1 to 64 letters, digits, - or _")
-    return value
 
 
 def _engine_names(value: str) -> str:
@@ -74,19 +50,6 @@ def _file_name(value: Any, validate: ValidatorFunctionWrapHandler, info: Validat
     if info.mode == "python" and isinstance(value, str) and any("\udc80" <= c <= "\udcff" for c in value):
         return value
     return validate(value)
-
-
-Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
-"""A duration: written with a unit in the file, seconds as float in the program."""
-
-TopicLevel = Annotated[str, AfterValidator(_topic_level)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, values are never changed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class CameraSettings(Section):
@@ -129,7 +92,7 @@ class LibrarySettings(Section):
     """
 
     path: str
-    options: dict[str, str] = {}
+    options: dict[str, str] = Field(default_factory=dict)
 
 
 class WorkerSettings(Section):
@@ -201,6 +164,7 @@ class MqttSettings(Section):
         keepalive: after which a silent device counts as offline is 1.5 times this.
         retry_first, retry_longest: back-off between attempts to connect.
         queue: QoS 1 messages kept in memory while the broker is away.
+        commands: whether the device obeys ``cmd``; a command can only choose among signed models.
     """
 
     host: str | None = None
@@ -213,6 +177,7 @@ class MqttSettings(Section):
     retry_first: Seconds = 1.0
     retry_longest: Seconds = 60.0
     queue: Annotated[int, Field(gt=0)] = 1000
+    commands: bool = False
 
     @model_validator(mode="after")
     def _password_with_username(self) -> MqttSettings:
@@ -252,6 +217,7 @@ class Settings(Section):
     Attributes:
         device: its name in topics.
         state: folder for what the agent remembers; None is systemd's, or the user's own.
+        delivery: where models come from; None serves ``model.bundle`` for ever.
     """
 
     device: TopicLevel = Field(default_factory=_default_device)
@@ -260,6 +226,7 @@ class Settings(Section):
     model: ModelSettings = ModelSettings()
     mqtt: MqttSettings = MqttSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    delivery: DeliverySettings | None = None
 
     @field_validator("cameras")
     @classmethod

@@ -20,7 +20,8 @@ from pydantic_core import ErrorDetails
 from edgeagent.bundle.strict_yaml import MAX_BYTES, Document, Place, YamlMistakeError, parse
 from edgeagent.camera.naming import printable, redact
 from edgeagent.errors import ConfigurationError
-from edgeagent.settings import Section, Settings
+from edgeagent.settings import Settings
+from edgeagent.settings_types import Section
 
 _EXPECTED = {
     "model_type": "expected a section of keys",

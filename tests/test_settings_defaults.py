@@ -11,19 +11,29 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from edgeagent.delivery.settings import DeliverySettings, HawkbitSettings
 from edgeagent.settings import (
     CameraSettings,
     LibrarySettings,
     MqttSettings,
     Settings,
     TlsSettings,
-    parse_duration,
 )
 from edgeagent.settings_file import load_settings
+from edgeagent.settings_types import Section, parse_duration, parse_size
 
 FILE = Path(__file__).parents[1] / "config" / "edgeagent.yaml"
 EXAMPLE = CameraSettings(name="camera", source="/dev/video0")
-OPTIONAL_KEY = re.compile(r"^( *)#([a-z_]+:.*)$", re.MULTILINE)
+OPTIONAL_KEY = re.compile(r"^( *)#([a-z_0-9]+:.*)$", re.MULTILINE)
+OPTIONAL: dict[str, Section] = {
+    "tls": TlsSettings(),
+    "delivery": DeliverySettings(
+        repository="https://models.example.org", root=Path("/etc/edgeagent/root.json")
+    ),
+    "hawkbit": HawkbitSettings(
+        url="https://hawkbit.example.org", token_file=Path("/etc/edgeagent/hawkbit-token")
+    ),
+}
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +56,9 @@ def assert_same(written: dict[str, Any], section: BaseModel, place: str) -> None
     for name, value in written.items():
         default = default_of(section, name)
         where = f"{place}.{name}"
-        if name == "tls":
+        if name in OPTIONAL:
             assert default is None, where
-            assert_same(value, TlsSettings(), where)
+            assert_same(value, OPTIONAL[name], where)
         elif name == "library":
             assert default is None, where
             LibrarySettings.model_validate(value)
@@ -56,6 +66,8 @@ def assert_same(written: dict[str, Any], section: BaseModel, place: str) -> None
             assert_same(value, default, where)
         elif isinstance(default, float) and isinstance(value, str):
             assert parse_duration(value) == default, where
+        elif isinstance(default, int) and isinstance(value, str):
+            assert parse_size(value) == default, where
         elif name not in ("device", "cameras"):
             assert (value, type(value)) == (default, type(default)), where
 
@@ -76,14 +88,29 @@ def test_the_optional_keys_can_be_set(tmp_path: Path) -> None:
     loaded = load_settings(path)
     assert loaded.device == "front-gate"
     assert loaded.mqtt == MqttSettings(tls=TlsSettings())
+    assert loaded.delivery == OPTIONAL["delivery"].model_copy(update={"hawkbit": OPTIONAL["hawkbit"]})
 
 
 def test_every_key_is_explained() -> None:
     lines = FILE.read_text(encoding="utf-8").splitlines()
     comment = re.compile(r"\s*# \S")
     key = re.compile(r"\s*(- )?#?[a-z_]+:")
-    sections = {"model:", "mqtt:", "telemetry:", "worker:"}
-    together = {"password_file:", "height:", "fps:", "read_timeout:", "retry_longest:", "#key:"}
+    sections = {"model:", "mqtt:", "telemetry:", "worker:", "gate:", "probation:", "delivery:", "hawkbit:"}
+    together = {
+        "password_file:",
+        "height:",
+        "fps:",
+        "read_timeout:",
+        "retry_longest:",
+        "#key:",
+        "#jitter:",
+        "#keep_time:",
+        "#frames:",
+        "#score_change:",
+        "#agreement:",
+        "#controller:",
+        "#gateway:",
+    }
     for before, line in pairwise(lines):
         if key.match(line) and not line.endswith(tuple(sections)):
             assert comment.match(before) or line.split()[0] in together, line

@@ -10,7 +10,7 @@ from edgeagent.errors import ConfigurationError
 from edgeagent.settings import CameraSettings, MqttSettings, Settings, TelemetrySettings
 from edgeagent.settings_file import load_settings
 
-DURATION = "expected a duration with a unit, such as 250ms, 10s, 5min or 1h"
+DURATION = "expected a duration with a unit, such as 250ms, 10s, 5min, 1h or 30d"
 TEXT = "expected text, in quotes if it looks like a number"
 CAMERA = "cameras:\n  - name: front\n    source: 0\n"
 
@@ -125,7 +125,8 @@ def test_programs_may_name_a_clip_that_is_not_utf8() -> None:
         ("host: x", "4: host: unknown key; did you mean mqtt.host?"),
         (
             "zebra: x",
-            "4: zebra: unknown key; known keys here: device, state, cameras, model, mqtt, telemetry",
+            "4: zebra: unknown key; known keys here: device, state, cameras, model, mqtt, telemetry, "
+            "delivery",
         ),
         ("model: {Engine: auto}", "4: model.Engine: unknown key; did you mean engine?"),
         ("device: a\ndevice: b", "5: device: this key stands here twice (first in line 4)"),
