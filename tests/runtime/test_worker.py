@@ -222,8 +222,8 @@ def test_memory_that_is_not_there_is_told() -> None:
         from edgeagent.runtime.engine import TensorSpec
         from edgeagent.runtime.slots import Slots
         import numpy as np
-        resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
-        Slots((TensorSpec("x", (2**31,), np.dtype(np.uint8)),), (), 8)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))  # shared memory is a file to the kernel
+        Slots((TensorSpec("x", (2**20,), np.dtype(np.uint8)),), (), 8)
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False
