@@ -82,7 +82,7 @@ def choose(channel: Channel, device: Device, record: Record) -> tuple[Release | 
     others alone, until the release that it names is withdrawn. When the current release is withdrawn older
     ones will do as well, the previous good one even if its rollout is over.
     """
-    pin = _pinned(channel, record)
+    pin = named(channel, record.pinned) if record.pinned is not None else None
     if record.pinned is not None and pin is None:
         return None, f"pinned to {record.pinned}, which channel {channel.channel} does not offer"
     if pin is not None and pin.withdrawn is None:
@@ -110,6 +110,12 @@ def choose(channel: Channel, device: Device, record: Record) -> tuple[Release | 
 def find(channel: Channel, model: Installed) -> Release | None:
     """Return the release that a model in a slot came from; None if the channel has it no more."""
     return next((release for release in channel.releases if _is(release, model)), None)
+
+
+def named(channel: Channel, model: str) -> Release | None:
+    """Return the release of a name and version, written as in a pin; the newest, if there were two."""
+    found = [release for release in channel.releases if describe(release) == model]
+    return max(found, key=lambda release: release.sequence, default=None)
 
 
 def fits(release: Release, device: Device) -> bool:
@@ -231,11 +237,6 @@ def _withdrawn(channel: Channel, current: Installed | None) -> str | None:
     if release is None or release.withdrawn is None:
         return None
     return f"{describe(release)}, which serves, is withdrawn ({release.withdrawn})"
-
-
-def _pinned(channel: Channel, record: Record) -> Release | None:
-    named = [release for release in channel.releases if describe(release) == record.pinned]
-    return max(named, key=lambda release: release.sequence, default=None)
 
 
 def _choose_pinned(pin: Release, device: Device, record: Record) -> tuple[Release | None, str]:
