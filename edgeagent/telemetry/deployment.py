@@ -33,12 +33,14 @@ class BadReport(Message):
     since: str
 
 
-class GateReport(Message):
-    """What a model showed on this board before it served."""
+class CheckReport(Message):
+    """One check of the gate; ``measured`` and ``limit`` are in the unit that the sentence names."""
 
-    p90_ms: float | None = None
-    map50_95: float | None = None
-    notes: tuple[str, ...]
+    check: str
+    outcome: Literal["passed", "failed", "absent"]
+    sentence: str
+    measured: float | None = None
+    limit: float | None = None
 
 
 class DeploymentMessage(Message):
@@ -55,7 +57,7 @@ class DeploymentMessage(Message):
     since: str | None = None
     source: Literal["channel", "command", "hawkbit"] | None = None
     rollout: str | None = None
-    gate: GateReport | None = None
+    gate: tuple[CheckReport, ...] | None = None
     waiting: str | None = None
     current: ModelReport | None = None
     previous: ModelReport | None = None
@@ -86,7 +88,7 @@ def build_deployment(
     boot_id: str | None = None,
     progress: float | None = None,
     waiting: str | None = None,
-    gate: GateReport | None = None,
+    gate: tuple[CheckReport, ...] | None = None,
 ) -> DeploymentMessage:
     """Return the message.
 
@@ -96,7 +98,7 @@ def build_deployment(
         boot_id: of the kernel.
         progress: share of the bytes that have been fetched, 0..1; None when nothing is fetched.
         waiting: why nothing is done now.
-        gate: of the model of the deployment.
+        gate: checks of the model of the deployment; None before them.
     """
     deployment = record.deployment
     release = find(channel, deployment.model) if channel is not None and deployment is not None else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import ssl
 import threading
 from collections import deque
 from dataclasses import dataclass, field
@@ -65,6 +66,9 @@ class Action:
 class HawkbitServer:
     """Serves between ``with`` and its end.
 
+    Args:
+        tls: None serves in clear text.
+
     Attributes:
         actions: by id.
         sleep: polling interval that is told.
@@ -79,7 +83,7 @@ class HawkbitServer:
         garbage: body of the next answers, instead of JSON.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.actions: dict[str, Action] = {}
         self.sleep: str | None = "12:00:00"
         self.attributes: dict[str, str] = {}
@@ -93,12 +97,15 @@ class HawkbitServer:
         self.garbage: bytes | None = None
         self.changed = threading.Condition()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._scheme = "http" if tls is None else "https"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     @property
     def url(self) -> str:
         """Of the server."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
 
     def assign(self, *modules: tuple[str, str], **more: Any) -> Action:
         """Begin an action."""
@@ -295,7 +302,7 @@ def _handler(server: HawkbitServer) -> type[BaseHTTPRequestHandler]:
                 return server.failures.popleft(), None
             if self.headers.get("Authorization") != server.authorization:
                 return 401, None
-            origin = server.link_origin or f"http://{self.headers['Host']}"
+            origin = server.link_origin or server.url
             return server.answer(self.command, self.path, origin, body)
 
     return Handler

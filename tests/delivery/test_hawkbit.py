@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.broker import PATIENCE, free_port
 from tests.delivery.driven import ReadyRepository, Walker
 from tests.delivery.hawkbit_server import CONTROLLER, MOST_STATUS_ENTRIES, TOKEN, Action, HawkbitServer
 from tests.delivery.releases import channel, deployment, device, installed, release, rollout
+from tests.telemetry.certificates import make_certificates
 
 NEW = ("coco-nano", "1.2.0")
 STABLE = channel(release(1), release(2))
@@ -51,10 +53,10 @@ def hawkbit(server: HawkbitServer, walker: Walker, token: Path) -> Hawkbit:
     return connect(server.url, walker, token)
 
 
-def connect(url: str, walker: Walker, token: Path, **more: Any) -> Hawkbit:
+def connect(url: str, walker: Walker, token: Path, ca: Path | None = None, **more: Any) -> Hawkbit:
     settings = HawkbitSettings(url=url, token_file=token, **more)
     return Hawkbit(
-        Ddi(settings, CONTROLLER),
+        Ddi(settings, CONTROLLER, ca=ca),
         walker.source,
         lambda: walker.record,
         lambda: attributes(walker.here, walker.record, "Raspberry Pi 5 Model B Rev 1.0"),
@@ -592,6 +594,17 @@ def test_the_token_is_in_no_log(
 def test_an_address_that_would_give_the_token_away_is_refused(url: str, mistake: str, token: Path) -> None:
     with pytest.raises(ValidationError, match=mistake):
         HawkbitSettings(url=url, token_file=token)
+
+
+def test_a_server_is_trusted_by_its_authority(walker: Walker, token: Path, tmp_path: Path) -> None:
+    files = make_certificates(tmp_path / "certificates")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(files.broker, files.broker_key)
+    with HawkbitServer(tls) as server:
+        assert connect(server.url, walker, token, files.ca).poll() == 43200.0
+        with pytest.raises(ServerError, match="certificate verify failed"):
+            connect(server.url, walker, token).poll()
+        assert len(server.requests) == 2
 
 
 def test_certificates_that_cannot_be_read_are_named(tmp_path: Path, token: Path) -> None:

@@ -11,7 +11,7 @@ from edgeagent.delivery.record import ENDS, Record, State
 from edgeagent.runtime.serving import Change
 from edgeagent.telemetry.alarms import Alarms
 from edgeagent.telemetry.deployment import (
-    GateReport,
+    CheckReport,
     UpdateMessage,
     build_deployment,
     build_update,
@@ -84,11 +84,14 @@ def test_progress_is_a_percentage_or_absent(progress: float | None, percent: flo
 
 
 def test_the_gate_says_what_it_measured() -> None:
-    gate = GateReport(p90_ms=31.5, notes=("mAP was not measured: no labels",))
-    assert sent(coming("trial"), None, gate=gate)["gate"] == {
-        "p90_ms": 31.5,
-        "notes": ["mAP was not measured: no labels"],
-    }
+    gate = (
+        CheckReport(check="latency", outcome="passed", sentence="p90 31.5 ms", measured=31.5, limit=40.0),
+        CheckReport(check="accuracy", outcome="absent", sentence="there are no labels"),
+    )
+    assert sent(coming("trial"), None, gate=gate)["gate"] == [
+        {"check": "latency", "outcome": "passed", "sentence": "p90 31.5 ms", "measured": 31.5, "limit": 40.0},
+        {"check": "accuracy", "outcome": "absent", "sentence": "there are no labels"},
+    ]
 
 
 def update(*args: Any, **more: Any) -> Any:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel
@@ -55,10 +56,17 @@ def fields(kind: type[BaseModel]) -> set[str]:
     found = set()
     for name, info in kind.model_fields.items():
         found.add(name)
-        for part in (info.annotation, *get_args(info.annotation)):
-            if isinstance(part, type) and issubclass(part, BaseModel):
-                found |= fields(part)
+        for part, _ in parts(info.annotation):
+            found |= fields(part)
     return found
+
+
+def parts(annotation: Any, many: bool = False) -> Iterator[tuple[type[BaseModel], bool]]:
+    """The sections that a field holds, and whether it is a list of them."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation, many
+    for argument in get_args(annotation):
+        yield from parts(argument, many or get_origin(annotation) is tuple)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -74,10 +82,8 @@ def optional_fields(kind: type[BaseModel], prefix: str = "") -> dict[str, bool]:
     found = {}
     for name, info in kind.model_fields.items():
         found[prefix + name] = not info.is_required()
-        within = f"{prefix}{name}{'[]' if get_origin(info.annotation) is tuple else ''}."
-        for part in (info.annotation, *get_args(info.annotation)):
-            if isinstance(part, type) and issubclass(part, BaseModel):
-                found |= optional_fields(part, within)
+        for part, many in parts(info.annotation):
+            found |= optional_fields(part, f"{prefix}{name}{'[]' if many else ''}.")
     return found
 
 
