@@ -33,14 +33,12 @@ class BadReport(Message):
     since: str
 
 
-class CheckReport(Message):
-    """One check of the gate; ``measured`` and ``limit`` are in the unit that the sentence names."""
+class GateReport(Message):
+    """What a model showed on this board before it served."""
 
-    check: str
-    outcome: Literal["passed", "failed", "absent"]
-    sentence: str
-    measured: float | None = None
-    limit: float | None = None
+    p90_ms: float | None = None
+    map50_95: float | None = None
+    notes: tuple[str, ...]
 
 
 class DeploymentMessage(Message):
@@ -57,7 +55,7 @@ class DeploymentMessage(Message):
     since: str | None = None
     source: Literal["channel", "command", "hawkbit"] | None = None
     rollout: str | None = None
-    gate: tuple[CheckReport, ...] | None = None
+    gate: GateReport | None = None
     waiting: str | None = None
     current: ModelReport | None = None
     previous: ModelReport | None = None
@@ -88,7 +86,7 @@ def build_deployment(
     boot_id: str | None = None,
     progress: float | None = None,
     waiting: str | None = None,
-    gate: tuple[CheckReport, ...] | None = None,
+    gate: GateReport | None = None,
 ) -> DeploymentMessage:
     """Return the message.
 
@@ -98,7 +96,7 @@ def build_deployment(
         boot_id: of the kernel.
         progress: share of the bytes that have been fetched, 0..1; None when nothing is fetched.
         waiting: why nothing is done now.
-        gate: checks of the model of the deployment; None before them.
+        gate: of the model of the deployment.
     """
     deployment = record.deployment
     release = find(channel, deployment.model) if channel is not None and deployment is not None else None
@@ -146,7 +144,7 @@ def build_update(
     latest = latest if coming is None else (coming.model.name, coming.model.version)
     same_model = installed[0] == latest[0]
     in_progress = coming is not None and not (coming.state == "staged" and waiting is not None)
-    summary = waiting or _failure(record)
+    summary = _failure(record) or waiting
     return UpdateMessage(
         installed_version=installed[1] if same_model else " ".join(installed),
         latest_version=latest[1] if same_model else " ".join(latest),

@@ -11,7 +11,7 @@ from edgeagent.delivery.record import ENDS, Record, State
 from edgeagent.runtime.serving import Change
 from edgeagent.telemetry.alarms import Alarms
 from edgeagent.telemetry.deployment import (
-    CheckReport,
+    GateReport,
     UpdateMessage,
     build_deployment,
     build_update,
@@ -84,14 +84,11 @@ def test_progress_is_a_percentage_or_absent(progress: float | None, percent: flo
 
 
 def test_the_gate_says_what_it_measured() -> None:
-    gate = (
-        CheckReport(check="latency", outcome="passed", sentence="p90 31.5 ms", measured=31.5, limit=40.0),
-        CheckReport(check="accuracy", outcome="absent", sentence="there are no labels"),
-    )
-    assert sent(coming("trial"), None, gate=gate)["gate"] == [
-        {"check": "latency", "outcome": "passed", "sentence": "p90 31.5 ms", "measured": 31.5, "limit": 40.0},
-        {"check": "accuracy", "outcome": "absent", "sentence": "there are no labels"},
-    ]
+    gate = GateReport(p90_ms=31.5, notes=("mAP was not measured: no labels",))
+    assert sent(coming("trial"), None, gate=gate)["gate"] == {
+        "p90_ms": 31.5,
+        "notes": ["mAP was not measured: no labels"],
+    }
 
 
 def update(*args: Any, **more: Any) -> Any:
@@ -123,6 +120,13 @@ def test_what_waits_is_offered_and_not_in_progress() -> None:
     assert (message["latest_version"], message["in_progress"]) == ("1.3.0", False)
     assert message["release_summary"] == "serves from 01:00 to 05:00; here it is 12:00"
     assert update(record(release(2)), CONFIGURED, wished=release(3))["latest_version"] == "1.3.0"
+
+
+def test_a_failure_is_said_before_what_is_waited_for() -> None:
+    message = update(
+        coming("rejected", reason="too slow"), CONFIGURED, waiting="coco-nano 1.2.0 is the newest"
+    )
+    assert message["release_summary"] == "coco-nano 1.3.0 was rejected: too slow"
 
 
 def test_other_names_stand_beside_the_versions() -> None:
