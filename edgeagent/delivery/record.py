@@ -92,6 +92,11 @@ class Bad(Remembered):
     reason: str
     since: str
 
+    @property
+    def model(self) -> str:
+        """Its name and version, written as in a pin."""
+        return " ".join(self.slot.rsplit("-", 2)[:2])
+
 
 class Record(Remembered):
     """Everything that is remembered.

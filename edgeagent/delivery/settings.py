@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from edgeagent.settings_types import Bytes, Fraction, Seconds, Section, TopicLevel
 
@@ -69,6 +70,21 @@ class HawkbitSettings(Section):
     controller: TopicLevel | None = None
     token_file: Path
     gateway: bool = False
+
+    @field_validator("url")
+    @classmethod
+    def _token_is_not_sent_in_clear_text(cls, value: str) -> str:
+        parts = urlsplit(value)
+        local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        if not parts.hostname or parts.scheme not in ("http", "https"):
+            raise ValueError("expected https://, a host, and a path where the server has one")
+        if parts.scheme == "http" and not local:
+            raise ValueError(
+                "http:// would send the token in clear text; only https:// may leave this machine"
+            )
+        if "@" in parts.netloc:
+            raise ValueError("a password in the URL is not used; the token is in token_file")
+        return value
 
 
 class DeliverySettings(Section):

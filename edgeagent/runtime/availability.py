@@ -95,11 +95,23 @@ def find_library(name: str) -> str | None:
     return name if any(folder and (Path(folder) / name).is_file() for folder in folders) else None
 
 
+def is_attached(needs: Needs, root: Path = ROOT) -> bool:
+    """Return whether a device that a delegate needs is there, be it for this user or not."""
+    nodes, sticks = _find_devices(needs, root)
+    return bool(nodes or sticks)
+
+
+def _find_devices(needs: Needs, root: Path) -> tuple[list[Path], list[Path]]:
+    """Return device nodes, and folders of USB devices."""
+    nodes = [path for pattern in needs.nodes for path in sorted(root.glob(pattern))]
+    sticks = [path for path in sorted(root.glob("sys/bus/usb/devices/*")) if _usb_id(path) in needs.usb]
+    return nodes, sticks
+
+
 def _device(needs: Needs, root: Path) -> str | None:
     if not needs.nodes and not needs.usb:
         return None
-    nodes = [path for pattern in needs.nodes for path in sorted(root.glob(pattern))]
-    sticks = [path for path in sorted(root.glob("sys/bus/usb/devices/*")) if _usb_id(path) in needs.usb]
+    nodes, sticks = _find_devices(needs, root)
     if not nodes and not sticks:
         looked_for = (*needs.nodes, *(f"USB {one}" for one in needs.usb))
         return f"no device: there is no {' and no '.join(looked_for)}"

@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import time
 
+from edgeagent.delivery.record import Record
 from edgeagent.runtime.serving import Change
 from edgeagent.sensors.board import read_board
+from edgeagent.telemetry import deployment
 from edgeagent.telemetry.messages import Alarm, Problem, utc_time
 
 
 class Alarms:
-    """Keeps the problems that are not over; may be used from several threads."""
+    """Keeps the problems that are not over, one of each part; may be used from several threads."""
 
     def __init__(self) -> None:
         self._problems: dict[str, Problem] = {}
@@ -20,17 +22,33 @@ class Alarms:
 
     def note(self, change: Change) -> None:
         """Learn what serves from now on."""
-        with self._lock:
-            self._problems.clear()
-            now = utc_time(time.time())
-            if change.serving is None:
-                self._problems["delegate"] = Problem(code="not_detecting", text=change.reason, since=now)
-            elif not change.best:
-                text = f"{change.serving} serves instead of the first choice: {change.reason}"
-                self._problems["delegate"] = Problem(code="fallback_delegate", text=text, since=now)
+        now = utc_time(time.time())
+        if change.serving is None:
+            self._keep("delegate", Problem(code="not_detecting", text=change.reason, since=now))
+        elif not change.best:
+            text = f"{change.serving} serves instead of the first choice: {change.reason}"
+            self._keep("delegate", Problem(code="fallback_delegate", text=text, since=now))
+        else:
+            self._keep("delegate", None)
+
+    def note_deployment(self, record: Record) -> None:
+        """Learn how far the last update is."""
+        found = deployment.problem(record)
+        if found is None:
+            self._keep("deployment", None)
+        else:
+            code, text, since = found
+            self._keep("deployment", Problem(code=code, text=text, since=since))
 
     def message(self, serving: str | None) -> Alarm:
         """Return the message to publish; ``serving`` is what serves now."""
         with self._lock:
             problems = tuple(self._problems.values())
         return Alarm(time=utc_time(time.time()), boot_id=self._boot_id, serving=serving, problems=problems)
+
+    def _keep(self, part: str, problem: Problem | None) -> None:
+        """Replace what is wrong with a part; the other parts are as they were."""
+        with self._lock:
+            self._problems.pop(part, None)
+            if problem is not None:
+                self._problems[part] = problem

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 ROOT = "edgeagent/v1"
 
 Status = Literal["online", "stopped", "offline"]
+ProblemCode = Literal["not_detecting", "fallback_delegate", "update_rejected", "rolled_back"]
 
 
 class Message(BaseModel):
@@ -77,7 +78,7 @@ class Info(Message):
 class Problem(Message):
     """Something that needs a person, or will pass by itself; ``since`` is when it began."""
 
-    code: Literal["not_detecting", "fallback_delegate"]
+    code: ProblemCode
     text: str
     since: str
 
@@ -89,6 +90,16 @@ class Alarm(Message):
     boot_id: str | None = None
     serving: str | None = None
     problems: tuple[Problem, ...]
+
+
+class Reply(Message):
+    """``reply``: the answer to one ``cmd``; ``request_id`` is absent where the command had none."""
+
+    time: str
+    request_id: str | None = None
+    ok: bool
+    error: str | None = None
+    result: str | None = None
 
 
 class StageReport(Message):

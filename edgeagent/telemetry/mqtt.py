@@ -3,7 +3,7 @@
 On every connect the device publishes ``status`` (``online``), ``info`` and ``alarm``, all retained; the
 broker publishes ``offline`` for it when it vanishes; a clean stop publishes ``stopped``. While the broker is
 away, QoS 1 messages wait in a bounded queue, of which the oldest make room, and QoS 0 messages are dropped.
-Both kinds of loss are counted.
+Both kinds of loss are counted. What others send while the device is away is lost: it keeps no session.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import ssl
 import sys
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import paho.mqtt.client as paho
@@ -21,6 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edgeagent.errors import ConfigurationError
+from edgeagent.secret_file import read_secret
 from edgeagent.settings import MqttSettings
 from edgeagent.telemetry.messages import ROOT, Status
 
@@ -30,6 +32,19 @@ State = Literal["connecting", "connected", "refused", "disconnected"]
 PROTOCOLS = {"5": paho.MQTTv5, "3.1.1": paho.MQTTv311}
 STOP_TIMEOUT_S = 1.0
 BESIDE_QUEUE = 100  # messages that paho holds when the queue is handed to it: state, and those in flight
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A message that came from the broker.
+
+    Attributes:
+        payload: as sent.
+        retained: the broker had kept it from before, so it may be of any age.
+    """
+
+    payload: bytes
+    retained: bool
 
 
 class MqttPublisher:
@@ -56,6 +71,7 @@ class MqttPublisher:
         self.dropped = 0
         self.changed = threading.Condition()
         self._waiting: deque[tuple[str, bytes]] = deque()
+        self._receivers: dict[str, Callable[[Arrival], None]] = {}
         self._stopping = False
         self._client = self._make_client(device)
 
@@ -63,6 +79,13 @@ class MqttPublisher:
     def address(self) -> str:
         """The broker as host:port."""
         return f"{self._settings.host}:{self._settings.port}"
+
+    def subscribe(self, topic: str, receive: Callable[[Arrival], None]) -> None:
+        """Let ``receive`` have the messages of a topic below the device's prefix; to be called before start.
+
+        It is called by the network's thread, so it hands over what may take long.
+        """
+        self._receivers[topic] = receive
 
     def start(self) -> None:
         """Connect in the background, and again whenever the connection is lost."""
@@ -111,6 +134,8 @@ class MqttPublisher:
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
         return client
 
     def _keep(self, topic: str, payload: bytes, qos: int) -> None:
@@ -154,6 +179,8 @@ class MqttPublisher:
         if code.is_failure:
             self._set_state("refused", f"refused the connection: {code}")
             return
+        for topic in self._receivers:  # first, so that who sees ``online`` will be heard
+            client.subscribe(f"{self._prefix}/{topic}", qos=1)
         self._publish_status("online")
         with self.changed:
             for topic, payload in self._retained.items():
@@ -162,6 +189,19 @@ class MqttPublisher:
                 topic, payload = self._waiting.popleft()
                 client.publish(f"{self._prefix}/{topic}", payload, qos=1)
             self._set_state("connected")
+
+    def _on_subscribe(
+        self, client: paho.Client, data: Any, message: int, codes: list[ReasonCode], more: Any
+    ) -> None:
+        for code in codes:
+            if code.is_failure:
+                topics = ", ".join(self._receivers)
+                logger.error("broker %s refused the subscription to %s: %s", self.address, topics, code)
+
+    def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
+        receive = self._receivers.get(message.topic.removeprefix(f"{self._prefix}/"))
+        if receive is not None:
+            receive(Arrival(bytes(message.payload), message.retain))
 
     def _on_connect_fail(self, client: paho.Client, data: Any) -> None:
         # paho calls this while it handles the exception, but does not pass it on
@@ -193,7 +233,9 @@ def plain_client(settings: MqttSettings, client_id: str) -> paho.Client:
         CallbackAPIVersion.VERSION2, client_id=client_id, protocol=PROTOCOLS[settings.protocol]
     )
     if settings.username is not None:
-        client.username_pw_set(settings.username, _read_password(settings))
+        path = settings.password_file
+        password = read_secret(path, "the broker's password") if path is not None else None
+        client.username_pw_set(settings.username, password)
     if settings.tls is not None:
         client.tls_set_context(_tls_context(settings))
     return client
@@ -205,24 +247,6 @@ def _check_host(host: str | None) -> None:
         (host or "").encode("idna")
     except UnicodeError as error:
         raise ConfigurationError(f"mqtt host {host!r} cannot be a host name ({error})") from None
-
-
-def _read_password(settings: MqttSettings) -> str | None:
-    path = settings.password_file
-    if path is None:
-        return None
-    try:
-        if path.stat().st_mode & 0o004:
-            logger.warning("%s: everybody can read this password; chmod o-r", path)
-        password = next(iter(path.read_text(encoding="utf-8").splitlines()), "")
-        reason = "its first line is empty"
-    except UnicodeDecodeError:
-        password, reason = "", "not UTF-8"
-    except OSError as error:
-        password, reason = "", error.strerror or str(error)
-    if not password:
-        raise ConfigurationError(f"{path}: the broker's password cannot be read ({reason})")
-    return password
 
 
 def _tls_context(settings: MqttSettings) -> ssl.SSLContext:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel
 
+from edgeagent.delivery.commands import COMMANDS, MOST_BYTES, REMEMBERED, Commands
 from edgeagent.pipeline import STAGES
+from edgeagent.telemetry.command_topic import MOST_WAITING
+from edgeagent.telemetry.deployment import MOST_SUMMARY, DeploymentMessage, UpdateMessage
 from edgeagent.telemetry.messages import (
     ROOT,
     Alarm,
@@ -20,14 +24,25 @@ from edgeagent.telemetry.messages import (
     Info,
     Message,
     PowerReport,
+    ProblemCode,
+    Reply,
     Status,
     Telemetry,
 )
 from edgeagent.telemetry.percentiles import MINIMUM_COUNT
+from tests.delivery.obedient import Obedient
 
 TEXT = (Path(__file__).parents[2] / "docs" / "mqtt.md").read_text(encoding="utf-8")
 EXAMPLES = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)]
-KINDS: tuple[type[Message], ...] = (Alarm, Info, Telemetry, DetectionsMessage)
+KINDS: tuple[type[Message], ...] = (
+    Alarm,
+    DeploymentMessage,
+    UpdateMessage,
+    Reply,
+    Info,
+    Telemetry,
+    DetectionsMessage,
+)
 
 
 @pytest.mark.parametrize(("kind", "example"), list(zip(KINDS, EXAMPLES, strict=True)))
@@ -41,10 +56,17 @@ def fields(kind: type[BaseModel]) -> set[str]:
     found = set()
     for name, info in kind.model_fields.items():
         found.add(name)
-        for part in (info.annotation, *get_args(info.annotation)):
-            if isinstance(part, type) and issubclass(part, BaseModel):
-                found |= fields(part)
+        for part, _ in parts(info.annotation):
+            found |= fields(part)
     return found
+
+
+def parts(annotation: Any, many: bool = False) -> Iterator[tuple[type[BaseModel], bool]]:
+    """The sections that a field holds, and whether it is a list of them."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation, many
+    for argument in get_args(annotation):
+        yield from parts(argument, many or get_origin(annotation) is tuple)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -55,28 +77,34 @@ def test_every_field_is_explained(kind: type[Message]) -> None:
     assert not missing
 
 
-def optional_fields(kind: type[BaseModel]) -> set[str]:
-    """Names of all fields that may be absent, in a message and the sections in it."""
-    found = set()
+def optional_fields(kind: type[BaseModel], prefix: str = "") -> dict[str, bool]:
+    """Whether a field may be absent, by its path, such as ``cameras[].name``, sections included."""
+    found = {}
     for name, info in kind.model_fields.items():
-        if not info.is_required():
-            found.add(name)
-        for part in (info.annotation, *get_args(info.annotation)):
-            if isinstance(part, type) and issubclass(part, BaseModel):
-                found |= optional_fields(part)
+        found[prefix + name] = not info.is_required()
+        for part, many in parts(info.annotation):
+            found |= optional_fields(part, f"{prefix}{name}{'[]' if many else ''}.")
     return found
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_may_be_absent_is_marked_and_nothing_else(kind: type[Message]) -> None:
-    marked: set[str] = set()
-    unmarked: set[str] = set()
-    for names, about in re.findall(r"^\| (`[^|]*`) \| ([^|]+) \| [^|]* \|$", TEXT, re.MULTILINE):
-        # the last part of a name: `engine.load_s`, `cameras[].name`
-        last = {re.split(r"[.\]]", name)[-1] for name in re.findall(r"`([^`]*)`", names)} & fields(kind)
-        (marked if "may be absent" in about else unmarked).update(last)
-    assert marked == optional_fields(kind)
-    assert not marked & unmarked
+    optional = optional_fields(kind)
+    documented = {}
+    for names, about in re.findall(r"^\| (`[^|]*`) \| ([^|]+) \| [^|]* \|$", section(kind), re.MULTILINE):
+        for name in re.findall(r"`([^`]*)`", names):
+            # sections of their own have names without a path: those of cameras and stages
+            paths = [name] if name in optional else [path for path in optional if path.endswith(f".{name}")]
+            documented.update(dict.fromkeys(paths, "may be absent" in about))
+    assert {path for path, absent in documented.items() if absent} == {
+        path for path, absent in optional.items() if absent
+    }
+
+
+def section(kind: type[Message]) -> str:
+    """The part of the document, from title to title, that has the example of a message."""
+    example = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)[KINDS.index(kind)]
+    return next(part for part in re.split(r"^## ", TEXT, flags=re.MULTILINE) if example in part)
 
 
 def test_stages_states_and_minimum_counts_are_those_of_the_program() -> None:
@@ -88,6 +116,11 @@ def test_stages_states_and_minimum_counts_are_those_of_the_program() -> None:
         assert f"`{state}`" in TEXT
     for quality in get_args(PowerReport.model_fields["quality"].annotation):
         assert f"`{quality}`" in TEXT
+    for code in get_args(ProblemCode):
+        assert f"`{code}`:" in TEXT
+    idle, states = get_args(DeploymentMessage.model_fields["state"].annotation)
+    for state in (*get_args(idle), *get_args(states)):
+        assert f"`{state}`" in TEXT
     counts = ", ".join(f"{name} from {count}" for name, count in MINIMUM_COUNT.items())
     assert counts in TEXT
 
@@ -105,3 +138,20 @@ def test_the_topics_are_those_of_the_program() -> None:
     for topic in topics:
         levels = topic.removeprefix(ROOT + "/").split("/")
         assert levels == ["#"] or levels[1] in ("status", "info", "telemetry", "detections")
+
+
+def test_the_commands_are_those_of_the_program() -> None:
+    obedient = Obedient()
+    commands = Commands(obedient)
+    examples = re.findall(rf"^mosquitto_pub -q 1 -t {ROOT}/gate-pi/cmd -m '(.*)'$", TEXT, re.MULTILINE)
+    assert [commands.answer(example.encode()).text for example in examples] == obedient.done
+    assert sorted(done.split()[0] for done in obedient.done) == sorted(COMMANDS)
+    for name in COMMANDS:
+        assert f"| `{name}` |" in TEXT
+
+
+def test_the_limits_of_commands_are_those_of_the_program() -> None:
+    assert f"more than {MOST_BYTES} bytes" in TEXT
+    assert f"the last {REMEMBERED} since" in TEXT
+    assert f"Up to {MOST_WAITING} wait" in TEXT
+    assert f"{MOST_SUMMARY} characters at most" in TEXT

@@ -59,9 +59,11 @@ def test_qos_and_retain_are_as_documented(broker: Mosquitto, protocol: Protocol)
         assert publisher.wait_for("connected", PATIENCE)
         publisher.publish("telemetry", b"{}", qos=1)
         publisher.publish("detections/yard", b"{}", qos=0)
-        publisher.retain("alarm", b"{}")
-        subscriber.wait_for("alarm", b"{}")
-        subscriber.wait_for("telemetry", b"{}")
+        for topic in ("alarm", "deployment", "update"):
+            publisher.retain(topic, b"{}")
+        publisher.publish("reply", b"{}", qos=1)
+        for topic in ("alarm", "deployment", "update", "reply", "telemetry"):
+            subscriber.wait_for(topic, b"{}")
         subscriber.wait_for("detections/yard", b"{}")
         seen = {arrival.topic: (arrival.qos, arrival.retain) for arrival in subscriber.arrivals()}
     assert seen == documented

@@ -61,7 +61,7 @@ def test_a_readable_password_file_is_warned_about(tmp_path: Path, caplog: pytest
     secret.write_text(PASSWORD, encoding="utf-8")
     secret.chmod(0o644)
     MqttPublisher(settings(1883, username="device", password_file=secret), "board", {"info": b"{}"})
-    assert "everybody can read this password" in caplog.text
+    assert "everybody can read the broker's password" in caplog.text
     assert PASSWORD not in caplog.text
 
 

@@ -1,0 +1,34 @@
+"""Passwords and tokens: the first line of a file of their own, kept out of the configuration and of logs."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from edgeagent.errors import ConfigurationError
+
+logger = logging.getLogger(__name__)
+
+
+def read_secret(path: Path, name: str) -> str:
+    """Return the first line of a file; a warning is logged where everybody may read it.
+
+    Args:
+        path: of the file.
+        name: what it holds, for people, such as "the broker's password".
+
+    Raises:
+        ConfigurationError: it cannot be read, or its first line is empty.
+    """
+    try:
+        if path.stat().st_mode & 0o004:
+            logger.warning("%s: everybody can read %s; chmod o-r", path, name)
+        secret = next(iter(path.read_text(encoding="utf-8").splitlines()), "")
+        reason = "its first line is empty"
+    except UnicodeDecodeError:
+        secret, reason = "", "not UTF-8"
+    except OSError as error:
+        secret, reason = "", error.strerror or str(error)
+    if not secret:
+        raise ConfigurationError(f"{path}: {name} cannot be read ({reason})")
+    return secret
