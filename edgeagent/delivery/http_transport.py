@@ -18,7 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, LocationParseError, ProxySchemeUnknown
+from urllib3.exceptions import HTTPError, LocationParseError, ProxyError, ProxySchemeUnknown, ReadTimeoutError
 
 from edgeagent import __version__
 from edgeagent.camera.naming import redact
@@ -144,16 +144,17 @@ class _HttpAnswer:
         try:
             piece = self._response.read1(most, decode_content=False)
         except (HTTPError, OSError) as error:
-            raise _no_answer(self._name, error, self._at) from error
+            raise _no_answer(self._name, error, self._come()) from error
         self._at += len(piece)
         if not piece and self.length is not None and self._at < self.length:
-            raise UnreachableError(
-                f"{self._name}: the connection was cut after {self._at} of {self.length} bytes"
-            )
+            raise UnreachableError(f"{self._name}: the connection was cut after {self._come()}")
         return piece
 
     def close(self) -> None:
         self._response.close()
+
+    def _come(self) -> str:
+        return f"{self._at} bytes" if self.length is None else f"{self._at} of {self.length} bytes"
 
 
 class _TimedHead:
@@ -223,21 +224,21 @@ def _answer(response: urllib3.BaseHTTPResponse, name: str, offset: int) -> Answe
     )
 
 
-def _no_answer(name: str, error: Exception, at: int | None = None) -> DeliveryError:
+def _no_answer(name: str, error: Exception, come: str | None = None) -> DeliveryError:
     """Return what an error of the connection means."""
     reasons = list(_causes(error))
     for reason in reasons:
         if isinstance(reason, ssl.SSLCertVerificationError):
             return _untrusted(name, reason)
-    if any(isinstance(reason, (TimeoutError, urllib3.exceptions.TimeoutError)) for reason in reasons):
-        why = "does not answer in time" if at is None else f"has been silent for too long after {at} bytes"
+    if any(isinstance(reason, (TimeoutError, ReadTimeoutError)) for reason in reasons):
+        why = "does not answer in time" if come is None else f"has been silent for too long after {come}"
         return UnreachableError(f"{name}: {why}")
-    if at is not None:
-        return UnreachableError(f"{name}: the connection was cut after {at} bytes")
+    if come is not None:
+        return UnreachableError(f"{name}: the connection was cut after {come}")
     text = next(
         (reason.strerror for reason in reasons if isinstance(reason, OSError) and reason.strerror), None
     )
-    through = ", by the proxy" if isinstance(error, urllib3.exceptions.ProxyError) else ""
+    through = ", by the proxy" if isinstance(error, ProxyError) else ""
     return UnreachableError(f"{name}: cannot be reached{through} ({redact(text or str(reasons[-1]))})")
 
 

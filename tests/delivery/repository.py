@@ -71,14 +71,14 @@ class Repository:
 
     def add(
         self,
-        files: Mapping[str, bytes],
+        artefacts: Mapping[str, bytes],
         channel: str = "stable",
         name: str = "coco-nano",
         version: str = "1.0.0",
         **fields: Any,
     ) -> Release:
         """Publish a release; other fields of :class:`Release` are taken as given."""
-        content = {MANIFEST: f"name: {name}\nversion: {version}\n".encode(), **files}
+        content = {MANIFEST: f"name: {name}\nversion: {version}\n".encode(), **artefacts}
         fields = {"boards": ("any",), "rollout": Rollout(id="all"), **fields}
         fields.setdefault("files", {file: len(data) for file, data in content.items()})
         release = Release(

@@ -45,8 +45,8 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.serve(content)
 
-    def serve(self, content: bytes, upto: int | None = None) -> None:
-        """Answer with the content, from the offset asked for on; ``upto`` cuts the connection at that byte."""
+    def serve(self, content: bytes, upto: int | None = None, stall: bool = False) -> None:
+        """Answer with the content from the offset asked for; it ends, or falls silent, at ``upto``."""
         start = self.offset()
         if start > len(content) or (start and start == len(content)):
             self.answer(416, b"", {"Content-Range": f"bytes */{len(content)}"})
@@ -57,7 +57,9 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.end_headers()
         self.send(content[start:upto])
-        if upto is not None and upto < len(content):
+        if stall:
+            silent(self, content)
+        elif upto is not None and upto < len(content):
             self.cut()
 
     def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
@@ -74,14 +76,15 @@ class Handler(BaseHTTPRequestHandler):
         wanted = self.headers.get("Range")
         return int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
 
-    def send(self, data: bytes) -> None:
-        """Send and count bytes; a client that has gone away is no error of the server."""
+    def send(self, data: bytes) -> bool:
+        """Send and count bytes; false where the client has gone away."""
         try:
             self.wfile.write(data)
         except OSError:
             self.close_connection = True
-        else:
-            self.server.count(len(data))
+            return False
+        self.server.count(len(data))
+        return True
 
     def cut(self) -> None:
         """Cut the connection."""
@@ -266,8 +269,8 @@ def endless(handler: Handler, _: bytes) -> None:
     handler.send_response(200)
     handler.send_header("Connection", "close")
     handler.end_headers()
-    while not handler.close_connection and not handler.server.closing.is_set():
-        handler.send(b"x" * 65536)
+    while handler.send(b"x" * 65536) and not handler.server.closing.is_set():
+        pass
 
 
 def dripping(handler: Handler, content: bytes) -> None:
@@ -286,9 +289,8 @@ def dripping_head(handler: Handler, _: bytes) -> None:
 
 def _drip(handler: Handler, pieces: Iterable[bytes]) -> None:
     for piece in pieces:
-        if handler.server.closing.wait(0.05) or handler.close_connection:
+        if handler.server.closing.wait(0.05) or not handler.send(piece):
             return
-        handler.send(piece)
 
 
 def silent(handler: Handler, _: bytes) -> None:
