@@ -11,14 +11,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from threading import Timer
 from time import monotonic
-from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import urljoin, urlsplit
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, LocationParseError, ProxyError, ProxySchemeUnknown, ReadTimeoutError
+from urllib3.exceptions import HTTPError, ProxyError, ReadTimeoutError
 
 from edgeagent import __version__
 from edgeagent.camera.naming import redact
@@ -30,6 +27,7 @@ from edgeagent.delivery.errors import (
     UnreachableError,
     WrongClockError,
 )
+from edgeagent.delivery.http_pool import Pools, basic_auth, without_login
 from edgeagent.delivery.patience import Patience
 from edgeagent.delivery.transport import Answer, OffsetError
 
@@ -56,11 +54,9 @@ class HttpTransport:
 
     def __init__(self, repository: str, proxy: str | None, ca: Path | None, patience: Patience) -> None:
         self._origin = _origin(repository)
-        self._login = _basic_auth(repository, "authorization")
-        self._proxy = proxy
-        self._tls = _trust(ca)
+        self._login = basic_auth(repository, "authorization")
+        self._pools = Pools(proxy, ca)
         self._timeout = urllib3.Timeout(connect=patience.connect_s, read=patience.silence_s)
-        self._pools: dict[str | None, urllib3.PoolManager] = {}
         self._clock: tuple[datetime, float] | None = None
 
     def open(self, url: str, offset: int = 0) -> Answer:
@@ -87,9 +83,9 @@ class HttpTransport:
         if _origin(url) == self._origin:
             headers.update(self._login)
         try:
-            response = self._pool(url).request(
+            response = self._pools.pool(url).request(
                 "GET",
-                _without_login(url),
+                without_login(url),
                 headers=headers,
                 timeout=self._timeout,
                 retries=False,
@@ -100,36 +96,6 @@ class HttpTransport:
             raise _no_answer(redact(url), error) from error
         self._clock = _server_clock(response.headers) or self._clock
         return response
-
-    def _pool(self, url: str) -> urllib3.PoolManager:
-        parts = urlsplit(url)
-        environment = getproxies()
-        proxy = self._proxy or environment.get(parts.scheme) or environment.get("all")
-        if proxy is not None and proxy_bypass(parts.hostname or ""):
-            proxy = None
-        if proxy not in self._pools:
-            self._pools[proxy] = self._new_pool(proxy)
-        return self._pools[proxy]
-
-    def _new_pool(self, proxy: str | None) -> urllib3.PoolManager:
-        pool: urllib3.PoolManager
-        if proxy is None:
-            pool = urllib3.PoolManager(num_pools=2, ssl_context=self._tls)
-        else:
-            try:
-                pool = urllib3.ProxyManager(
-                    _without_login(proxy),
-                    num_pools=2,
-                    ssl_context=self._tls,
-                    proxy_ssl_context=self._tls,
-                    proxy_headers=_basic_auth(proxy, "proxy-authorization"),
-                )
-            except (ProxySchemeUnknown, LocationParseError) as error:
-                raise DeliveryError(
-                    f"{redact(proxy)}: is not an HTTP proxy; it begins with http:// or https://"
-                ) from error
-        pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
-        return pool
 
 
 class _HttpAnswer:
@@ -155,49 +121,6 @@ class _HttpAnswer:
 
     def _come(self) -> str:
         return f"{self._at} bytes" if self.length is None else f"{self._at} of {self.length} bytes"
-
-
-class _TimedHead:
-    """Hangs up when status and headers, however many, are not complete within the time limit of a read."""
-
-    def __init__(self, connection: HTTPConnection) -> None:
-        self._connection = connection
-        self._late = False
-        self._timer = Timer(float(connection.timeout or 0.0), self._hang_up)
-        self._timer.daemon = True
-
-    def __enter__(self) -> None:
-        self._timer.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        if self._late:
-            raise TimeoutError("the head of the answer is not complete")
-
-    def _hang_up(self) -> None:
-        self._late = True
-        if self._connection.sock is not None:
-            self._connection.sock.shutdown(2)
-
-
-class _HttpConnection(HTTPConnection):
-    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
-        with _TimedHead(self):
-            return super().getresponse()
-
-
-class _HttpsConnection(HTTPSConnection):
-    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
-        with _TimedHead(self):
-            return super().getresponse()
-
-
-class _HttpPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _HttpConnection
-
-
-class _HttpsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _HttpsConnection
 
 
 def _answer(response: urllib3.BaseHTTPResponse, name: str, offset: int) -> Answer:
@@ -267,7 +190,7 @@ def _untrusted(name: str, error: ssl.SSLCertVerificationError) -> DeliveryError:
 
 
 def _redirected(url: str, location: str | None) -> str:
-    target = urljoin(_without_login(url), location or "")
+    target = urljoin(without_login(url), location or "")
     old, new = urlsplit(url).scheme, urlsplit(target).scheme
     if location is None or new not in ("http", "https") or (old == "https" and new == "http"):
         raise RefusedError(
@@ -300,29 +223,6 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def _trust(ca: Path | None) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=None if ca is None else str(ca))
-    except ssl.SSLError:
-        raise DeliveryError(f"{ca}: holds no certificates in PEM; name another file in delivery.ca") from None
-    except OSError as error:
-        raise DeliveryError(f"{ca}: cannot be read ({error.strerror}); correct delivery.ca") from None
-
-
 def _origin(url: str) -> tuple[str, str, int | None]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-
-
-def _without_login(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def _basic_auth(url: str, header: str) -> dict[str, str]:
-    parts = urlsplit(url)
-    if parts.username is None:
-        return {}
-    login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    (value,) = urllib3.make_headers(basic_auth=login).values()
-    return {header: value}

@@ -150,6 +150,13 @@ def test_an_index_for_a_newer_program(repository: Repository, tmp_path: Path) ->
         device(repository, tmp_path).refresh()
 
 
+def test_a_look_at_what_has_not_changed(new_client: NewClient, server: Server) -> None:
+    new_client().refresh()
+    server.asked.clear()
+    new_client().refresh()
+    assert [asked.path for asked in server.asked] == ["/metadata/2.root.json", "/metadata/timestamp.json"]
+
+
 def test_fetching_after_a_new_start(repository: Repository, new_client: NewClient, tmp_path: Path) -> None:
     """The client of a new process brings the metadata up to date by itself."""
     release = new_client().refresh().releases[-1]
