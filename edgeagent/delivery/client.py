@@ -19,12 +19,12 @@ from tuf.api import exceptions
 from tuf.api.metadata import TOP_LEVEL_ROLE_NAMES, TargetFile
 
 from edgeagent.bundle.files import check_name
-from edgeagent.camera.naming import redact
 from edgeagent.delivery.channel import INDEX, MANIFEST, Channel, DeliveryError, Release, parse_channel
 from edgeagent.delivery.clock import check_against, check_alone, utcnow, verified_at
 from edgeagent.delivery.download import Download, ignore
 from edgeagent.delivery.errors import RefusedError
 from edgeagent.delivery.fetcher import Fetcher, KnownFetcher
+from edgeagent.delivery.http_pool import without_login
 from edgeagent.delivery.http_transport import HttpTransport
 from edgeagent.delivery.patience import Patience, never
 from edgeagent.delivery.settings import DeliverySettings
@@ -63,9 +63,9 @@ class Client:
         self._settings = settings
         self._folder = folder
         self._now = now
-        self._base = _base_url(settings.repository)
         patience = patience or Patience()
-        self._transport = _transport(settings, self._base, patience)
+        self._transport = _transport(settings, _base_url(settings.repository), patience)
+        self._base = without_login(_base_url(settings.repository))  # tuf logs URLs
         self._line = Line(patience, settings.bandwidth)
         self._fetcher = Fetcher(self._transport, self._line)
         self._trust: Trust | None = None
@@ -85,7 +85,7 @@ class Client:
         target = self._target(trust, path)
         if target is None:
             raise RefusedError(
-                f"{redact(self._base)}: no role that may sign {path} does; correct delivery.channel, "
+                f"{self._base}: no role that may sign {path} does; correct delivery.channel, "
                 "or ask who publishes there"
             )
         if target.length > MAX_INDEX:

@@ -123,12 +123,15 @@ class Line:
     Args:
         patience: gives the least speed.
         bandwidth: bytes per second at most, of all answers together; None does not limit.
+
+    Attributes:
+        slowest: bytes per second at least; half of ``bandwidth`` is always enough.
     """
 
     def __init__(self, patience: Patience, bandwidth: int | None) -> None:
         self.patience = patience
         self._bucket = None if bandwidth is None else Bucket(bandwidth, monotonic())
-        self._slowest = patience.slowest if bandwidth is None else min(patience.slowest, bandwidth / 2)
+        self.slowest = patience.slowest if bandwidth is None else min(patience.slowest, bandwidth / 2)
         self._piece = _PIECE if bandwidth is None else min(_PIECE, max(1024, bandwidth // 8))
 
     def pieces(
@@ -141,7 +144,7 @@ class Line:
             TooSlowError: slower than patience allows.
             CancelledError: ``cancelled`` says so.
         """
-        speed = Speed(self._slowest, self.patience.over_s, monotonic())
+        speed = Speed(self.slowest, self.patience.over_s, monotonic())
         with closing(answer):
             while most is None or most > 0:
                 if cancelled():
@@ -151,7 +154,7 @@ class Line:
                     return
                 if speed.too_slow(len(piece), monotonic()):
                     raise TooSlowError(
-                        f"{name}: slower than {self._slowest:.0f} bytes/s over {self.patience.over_s:.0f} s; "
+                        f"{name}: slower than {self.slowest:.0f} bytes/s over {self.patience.over_s:g} s; "
                         "the download was given up"
                     )
                 if most is not None:

@@ -20,7 +20,7 @@ from tuf.ngclient import FetcherInterface, Updater
 
 from edgeagent.delivery.channel import DeliveryError
 from edgeagent.delivery.clock import shown, utcnow
-from edgeagent.delivery.errors import NoRoomError, RefusedError, UnreachableError
+from edgeagent.delivery.errors import MissingError, NoRoomError, RefusedError
 from edgeagent.delivery.fetcher import Fetcher
 
 _HASHES = {"sha256": 64, "sha512": 128}
@@ -105,7 +105,7 @@ def explained(fetcher: Fetcher) -> Iterator[None]:
     Raises:
         ExpiredError: metadata are too old.
         RefusedError: they do not verify.
-        UnreachableError: they cannot be had.
+        MissingError: the repository does not have them.
     """
     try:
         yield
@@ -137,7 +137,9 @@ def explained(fetcher: Fetcher) -> Iterator[None]:
     except exceptions.RepositoryError as error:
         raise RefusedError(f"{fetcher.last}: refused, {error}") from error
     except exceptions.DownloadHTTPError as error:
-        raise UnreachableError(f"{error}; the repository is not complete, or has another address") from error
+        raise MissingError(
+            f"{error}; the repository is not complete, or has another address", error.status_code
+        ) from error
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from edgeagent.delivery.patience import Patience
 from edgeagent.delivery.transport import Line
 from edgeagent.delivery.trust import Trust, explained
 
-PATIENCE = Patience(connect_s=5, silence_s=5, attempts=1)
+PATIENCE = Patience(connect_s=20, silence_s=20, attempts=1)
 
 
 def main() -> int:

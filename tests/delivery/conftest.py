@@ -15,7 +15,7 @@ from tests.delivery.server import Server
 
 MODEL = bytes(range(256)) * 400
 """Content of the artefact, 102400 bytes."""
-QUICK = Patience(connect_s=5, silence_s=5, slowest=1, over_s=60, first_s=0.001, longest_s=0.01)
+QUICK = Patience(connect_s=20, silence_s=20, slowest=1, over_s=60, first_s=0.001, longest_s=0.01)
 
 NewClient = Callable[..., Client]
 

@@ -17,14 +17,16 @@ from edgeagent.delivery.errors import (
     CancelledError,
     MissingError,
     RefusedError,
-    TooSlowError,
     UnreachableError,
 )
+from edgeagent.delivery.patience import Patience
+from edgeagent.delivery.transport import Line
 from tests.delivery.conftest import MODEL, QUICK, NewClient
 from tests.delivery.repository import Repository
 from tests.delivery.server import Answer, Handler, Server, dripping_head, silent
 
-IMPATIENT = replace(QUICK, silence_s=0.3, attempts=3)
+THREE = replace(QUICK, attempts=3)
+IMPATIENT = replace(THREE, silence_s=1.0)
 
 
 class Fetch:
@@ -47,7 +49,7 @@ class Fetch:
 
 @pytest.fixture
 def fetch(new_client: NewClient, tmp_path: Path) -> Fetch:
-    return Fetch(new_client(IMPATIENT), tmp_path / "device")
+    return Fetch(new_client(THREE), tmp_path / "device")
 
 
 def ranges(server: Server) -> list[int]:
@@ -246,25 +248,25 @@ def test_a_server_that_asks_to_wait_a_moment(fetch: Fetch, server: Server) -> No
     assert fetch.is_whole()
 
 
-def test_a_server_that_says_nothing(fetch: Fetch, server: Server) -> None:
+def test_a_server_that_says_nothing(fetch: Fetch, server: Server, new_client: NewClient) -> None:
     server.answer_always("model.onnx", silent)
-    with pytest.raises(UnreachableError, match="does not answer in time"):
-        fetch.run()
+    with pytest.raises(UnreachableError, match=r"model\.onnx: does not answer in time"):
+        fetch.run(new_client(IMPATIENT))
 
 
-def test_a_head_that_does_not_end(fetch: Fetch, server: Server) -> None:
+def test_a_head_that_does_not_end(fetch: Fetch, server: Server, new_client: NewClient) -> None:
     """Every byte comes in time, the whole never."""
     server.answer_always("model.onnx", dripping_head)
-    with pytest.raises(UnreachableError, match="does not answer in time"):
-        fetch.run()
+    with pytest.raises(UnreachableError, match=r"model\.onnx: does not answer in time"):
+        fetch.run(new_client(IMPATIENT))
 
 
-def test_a_stall(fetch: Fetch, server: Server) -> None:
+def test_a_stall(fetch: Fetch, server: Server, new_client: NewClient) -> None:
     def stall(handler: Handler, content: bytes) -> None:
         handler.serve(content, upto=40_000, stall=True)
 
     server.answer_next("model.onnx", stall)
-    fetch.run()
+    fetch.run(new_client(IMPATIENT))
     assert fetch.is_whole()
     assert ranges(server) == [0, 40_000]
     fetch.file.unlink()
@@ -272,7 +274,7 @@ def test_a_stall(fetch: Fetch, server: Server) -> None:
     with pytest.raises(
         UnreachableError, match=f"has been silent for too long after 40000 of {len(MODEL)} bytes"
     ):
-        fetch.run()
+        fetch.run(new_client(IMPATIENT))
     assert fetch.part.stat().st_size == 40_000
 
 
@@ -322,16 +324,10 @@ def test_a_cap_on_the_bandwidth(fetch: Fetch, new_client: NewClient) -> None:
     assert fetch.is_whole()
 
 
-def test_the_least_speed_is_below_the_cap(fetch: Fetch, new_client: NewClient) -> None:
+def test_the_least_speed_is_below_the_cap() -> None:
     """A cap of the operator's own is not taken for somebody who holds the download back."""
-    client = new_client(replace(QUICK, slowest=1e9, over_s=0.05), bandwidth=500_000)
-    client.refresh()
-    fetch.run(client)
-    assert fetch.is_whole()
-    with pytest.raises(TooSlowError):
-        fetch.file.unlink()
-        slow = new_client(replace(QUICK, slowest=1e12, over_s=0.0, attempts=1))
-        slow.refresh()
+    assert Line(Patience(slowest=500.0), None).slowest == 500.0
+    assert Line(Patience(slowest=500.0), 600).slowest == 300.0
 
 
 def redirect(to: str) -> Answer:

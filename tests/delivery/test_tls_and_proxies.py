@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -182,9 +183,14 @@ def test_a_proxy_that_is_gone(new_client: NewClient) -> None:
 
 
 def test_a_login_of_the_repository(
-    new_client: NewClient, server: Server, repository: Repository, tmp_path: Path
+    new_client: NewClient,
+    server: Server,
+    repository: Repository,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """It goes to that server only, and into no message."""
+    """It goes to that server only, and into no message and no log."""
+    caplog.set_level(logging.DEBUG)
     url = server.url.replace("//", "//gate:p%40ss@")
     with Server(repository.folder) as elsewhere:
         server.answer_always(
@@ -199,3 +205,5 @@ def test_a_login_of_the_repository(
     with pytest.raises(UnreachableError, match="status 401") as caught:
         new_client(repository=url).refresh()
     assert "ss@" not in str(caught.value)
+    assert "timestamp.json" in caplog.text
+    assert "p%40ss" not in caplog.text
