@@ -17,9 +17,7 @@ from urllib.parse import parse_qsl
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
     Encoding,
-    PrivateFormat,
     PublicFormat,
     load_pem_private_key,
     load_pem_public_key,
@@ -39,6 +37,7 @@ from securesystemslib.signer import (
 )
 
 from edgeagent.delivery.publisher.errors import SigningKeyError
+from edgeagent.delivery.publisher.pkcs8 import encrypted_pem
 
 
 class EncryptedFileSigner(CryptoSigner):
@@ -76,11 +75,8 @@ def new_key(path: Path, passphrase: str) -> tuple[str, Key]:
         SigningKeyError: a file is there already, or cannot be written.
     """
     signer = CryptoSigner.generate_ed25519()
-    private = signer._private_key
     path = path.absolute()
-    content = private.private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase.encode())
-    )
+    content = encrypted_pem(signer._private_key, passphrase)
     public = signer.public_key
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
