@@ -11,37 +11,48 @@ from pathlib import Path
 from typing import Any
 
 from tuf.api.exceptions import LengthOrHashMismatchError
-from tuf.api.metadata import TOP_LEVEL_ROLE_NAMES, Metadata, TargetFile, Targets
+from tuf.api.metadata import TOP_LEVEL_ROLE_NAMES, Metadata, Root, TargetFile, Targets
 
 from edgeagent.delivery.publisher.errors import PublishError
 from edgeagent.delivery.publisher.places import served_path
 from edgeagent.delivery.publisher.release import read_index
 from edgeagent.delivery.publisher.repository import Publication, read_staged
+from edgeagent.delivery.publisher.served import Served, read_metadata
 
 
 def accept(publication: Publication, other: Path) -> list[str]:
-    """Take what is staged in another folder, and return the roles.
+    """Take what is newer in another folder, and return the roles.
 
     Args:
         publication: to change; nothing is served before it is published.
         other: the folder that was handed over.
 
     Raises:
-        PublishError: nothing is staged there, it carries no valid signature, it does not follow what is
-        here, or
-            a target is missing, damaged or outside the channel.
+        PublishError: nothing new is there, it carries no valid signature, it does not follow what is
+            here, or a target is missing, damaged or outside the channel.
     """
-    staged = read_staged(other)
-    if not staged:
-        raise PublishError(f"{other}: nothing is staged there to be accepted")
-    order = sorted(staged, key=lambda role: (role not in TOP_LEVEL_ROLE_NAMES, role != "root", role))
+    offered = {**_newer(publication, other), **read_staged(other)}
+    if not offered:
+        raise PublishError(f"{other}: nothing is there to be accepted")
+    order = sorted(offered, key=lambda role: (role not in TOP_LEVEL_ROLE_NAMES, role != Root.type, role))
     for role in order:
-        publication.merge(role, staged[role])
+        publication.merge(role, offered[role])
         if not publication.signed_by(role):
             raise PublishError(f"{other}: nobody who may sign {role} has signed what is staged for it")
         if role not in TOP_LEVEL_ROLE_NAMES:
-            _take_targets(publication, role, staged[role], other)
+            _take_targets(publication, role, offered[role], other)
     return order
+
+
+def _newer(publication: Publication, other: Path) -> dict[str, Metadata[Any]]:
+    """Return what the other folder serves already and this one does not: it had all signatures there."""
+    served = Served(other)
+    found = {}
+    for role in (Root.type, Targets.type, *served.channels()):
+        mine, theirs = publication.served.version(role) or 0, served.version(role) or 0
+        if theirs > mine:
+            found[role] = read_metadata(served.path(role, mine + 1 if role == Root.type else theirs))
+    return found
 
 
 def _take_targets(publication: Publication, channel: str, md: Metadata[Any], other: Path) -> None:

@@ -224,10 +224,11 @@ class Publication(Repository):
             self._sign(role)
         everything = dict(self._new)
         waiting = self._set_aside_unsigned()
+        problem: str | None = Root.type
         if self.served.metadata(Root.type) or Root.type in self._new:
             self.do_snapshot(force=refresh and self._snapshot_is_old())
             self.do_timestamp(force=refresh)
-        problem = self._first_unverified()
+            problem = self._first_unverified()
         complete = not waiting and problem is None
         if self._failures and not complete:
             raise self._failures[0]

@@ -102,7 +102,8 @@ class Listener:
     def _on_disconnect(self, client: paho.Client, data: Any, flags: Any, code: ReasonCode, more: Any) -> None:
         if code.is_failure:
             logger.warning("the broker was lost (%s); trying again", code)
-            self._tell(f"closed the connection ({code})")
+            if self._answer is None:  # a refusal says more
+                self._tell(f"closed the connection ({code})")
 
     def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
         with self.changed:

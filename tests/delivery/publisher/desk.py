@@ -29,7 +29,7 @@ PASSPHRASE = "correct horse battery"
 
 
 def plain_key(path: Path) -> str:
-    """Write a private key that is not encrypted, which is quick to open, and its public half; return its URI."""
+    """Write a key pair, the private half not encrypted, which is quick to open; return its URI."""
     signer = CryptoSigner.generate_ed25519()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(signer.private_bytes)

@@ -146,7 +146,7 @@ def test_a_file_that_no_address_can_name_is_refused(desk: Desk, tmp_path: Path) 
     content = {**tiny.files(), "golden/a b.png": b"picture"}
     del content[tiny.PICTURE]
     write_bundle(tmp_path / "spaced", fields, content)
-    with pytest.raises(PublishError, match="'a b.png' cannot be part of a web address"):
+    with pytest.raises(PublishError, match=r"'a b\.png' cannot be part of a web address"):
         desk.add(tmp_path / "spaced")
 
 

@@ -191,7 +191,7 @@ def test_a_read_only_folder_is_named(desk: Desk, tmp_path: Path) -> None:
     metadata = desk.folder / "repository" / "metadata"
     metadata.chmod(0o500)
     try:
-        with pytest.raises(EdgeagentError, match="cannot be written .Permission denied"):
+        with pytest.raises(EdgeagentError, match=r"cannot be written .Permission denied"):
             desk.add(bundle(tmp_path, "2.0.0"))
     finally:
         metadata.chmod(0o700)
