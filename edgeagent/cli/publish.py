@@ -17,7 +17,8 @@ the whole way:
   cd fleet
   edgeagent publish add ../my-bundle --board jetson-orin,rpi5 --percent 5
   edgeagent publish verify                                   as a device would
-  rsync -a repository/ web:/srv/models/                      or any other way to static files
+  rsync -a --exclude timestamp.json repository/ web:/srv/models/
+  rsync -a repository/ web:/srv/models/                      the timestamp last; or any other way
   edgeagent publish rollout stable my-bundle 1.1.0 --percent 5,25,100 --every 1d \\
       --halt-if 'p90>40ms or rollback_rate>2%'
   edgeagent publish rollout watch --broker broker.local      signs the steps, or refuses them

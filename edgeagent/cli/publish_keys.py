@@ -29,8 +29,8 @@ INIT_MORE = f"""\
 examples:
   edgeagent publish init fleet --keys ~/fleet-keys
   edgeagent publish init fleet --keys ~/fleet-keys --threshold root=2
-  edgeagent publish init fleet --keys ~/fleet-keys --key root=hsm:2 --key root=alice.pub.pem --threshold
-  root=2
+  edgeagent publish init fleet --keys ~/fleet-keys --threshold root=2 \\
+      --key root=hsm:2 --key root=alice.pub.pem
 
 A --key is a signer URI (encrypted-file:, hsm:, awskms:, gcpkms:, azurekms:, hv:, file2:) or a file with the
 public key of somebody else, who signs later with `edgeagent publish sign root`.

@@ -20,9 +20,9 @@ ADD_MORE = f"""\
 examples:
   edgeagent publish add my-bundle --board jetson-orin,rpi5,coral
   edgeagent publish add my-bundle --channel beta --board any --percent 5 --cohort pilot
-  edgeagent publish add my-bundle --channel gates --board any --key encrypted-file:gates.pem   the team of
-  that channel
+  edgeagent publish add my-bundle --channel gates --board any --key encrypted-file:gates.pem
 
+The last is what another team says in a copy of this folder, for a channel that was delegated to its key.
 By default all devices of the channel take it as soon as they look; with --percent 0 none does before
 `edgeagent publish rollout`. A name and version cannot be used twice.
 

@@ -29,9 +29,10 @@ ROLLOUT_MORE = f"""\
 examples:
   edgeagent publish rollout stable coco-nano 1.1.0 --percent 5,25,100 --every 1d \\
       --halt-if 'p90>40ms or rollback_rate>2%'
-  edgeagent publish rollout stable coco-nano 1.1.0 --percent 100 --cohort pilot,lab --window 02:00-05:00
-  --mains-only edgeagent publish rollout stable coco-nano 1.1.0 --pause edgeagent publish rollout watch
-  --help
+  edgeagent publish rollout stable coco-nano 1.1.0 --percent 100 --cohort pilot,lab \\
+      --window 02:00-05:00 --mains-only
+  edgeagent publish rollout stable coco-nano 1.1.0 --pause
+  edgeagent publish rollout watch --help
 
 a condition joins comparisons with and, or (and binds tighter):
   p50 p90 p99                   milliseconds from capture to detections (ms or s)
