@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from edgeagent.cli.publish_options import AFTER, Actions, add_signing, publish, secrets_of
+from edgeagent.delivery.clock import utcnow
 from edgeagent.delivery.publisher.condition import parse_condition
 from edgeagent.delivery.publisher.opening import check_folder, opened
-from edgeagent.delivery.publisher.repository import utcnow
 from edgeagent.delivery.publisher.rollout_steps import Plan, Steps, read_steps, set_policy, write_steps
 from edgeagent.delivery.publisher.watch import Listener, Watch, watch
 from edgeagent.errors import ConfigurationError

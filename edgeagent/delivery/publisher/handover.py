@@ -16,8 +16,8 @@ from tuf.api.metadata import TOP_LEVEL_ROLE_NAMES, Metadata, Root, TargetFile, T
 from edgeagent.delivery.publisher.errors import PublishError
 from edgeagent.delivery.publisher.places import served_path
 from edgeagent.delivery.publisher.release import read_index
-from edgeagent.delivery.publisher.repository import Publication, read_staged
-from edgeagent.delivery.publisher.served import Served, read_metadata
+from edgeagent.delivery.publisher.repository import Publication
+from edgeagent.delivery.publisher.served import Served, read_metadata, read_staged
 
 
 def accept(publication: Publication, other: Path) -> list[str]:

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from edgeagent.delivery.clock import utcnow
 from edgeagent.delivery.publisher.errors import PublishError
 from edgeagent.delivery.publisher.passphrase import Secrets
 from edgeagent.delivery.publisher.places import STAGED, locked, metadata_folder
-from edgeagent.delivery.publisher.repository import Publication, utcnow
+from edgeagent.delivery.publisher.repository import Publication
 from edgeagent.delivery.publisher.signers import Signers, read_config
 
 

@@ -13,7 +13,7 @@ What has too few signatures waits in ``staged/``, for other holders of keys.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -33,18 +33,15 @@ from tuf.api.metadata import (
 )
 from tuf.repository import Repository
 
+from edgeagent.delivery.clock import utcnow
 from edgeagent.delivery.publisher.errors import PublishError, SigningKeyError
 from edgeagent.delivery.publisher.places import STAGED, place_target
-from edgeagent.delivery.publisher.served import Served, read_metadata
+from edgeagent.delivery.publisher.served import Served, read_staged
+from edgeagent.delivery.publisher.signatures import is_delegated, verifies
 from edgeagent.delivery.publisher.signers import PublisherConfig, Signers
 from edgeagent.state_file import write_state
 
 _ONLINE = (Snapshot.type, Timestamp.type)
-
-
-def utcnow() -> datetime:
-    """Return the time in UTC."""
-    return datetime.now(timezone.utc)
 
 
 class Publication(Repository):
@@ -131,7 +128,7 @@ class Publication(Repository):
         """Return the keys that may sign a role: by what is served, and by what is about to be."""
         found: dict[str, Key] = {}
         for delegator in self._delegators(role):
-            if _is_delegated(delegator, role):
+            if is_delegated(delegator, role):
                 for keyid in delegator.get_delegated_role(role).keyids:
                     found[keyid] = delegator.get_key(keyid)
         return list(found.values())
@@ -141,7 +138,7 @@ class Publication(Repository):
         md = self._new[role]
         found: set[str] = set()
         for delegator in self._delegators(role):
-            if _is_delegated(delegator, role):
+            if is_delegated(delegator, role):
                 found.update(delegator.get_verification_result(role, md.signed_bytes, md.signatures).signed)
         return found
 
@@ -202,7 +199,7 @@ class Publication(Repository):
             results = [both.first, both.second] if previous else [both.first]
         else:
             delegator = view if role in TOP_LEVEL_ROLE_NAMES else self.open(Targets.type).signed
-            if not _is_delegated(delegator, role):
+            if not is_delegated(delegator, role):
                 raise PublishError(f"{role}: is no channel; delegate it first")
             results = [delegator.get_verification_result(role, md.signed_bytes, md.signatures)]
         return [result for result in results if not result.verified]
@@ -277,7 +274,7 @@ class Publication(Repository):
         if role == Root.type:
             return False
         delegator = self.open(Root.type if role in TOP_LEVEL_ROLE_NAMES else Targets.type).signed
-        return not _is_delegated(delegator, role)
+        return not is_delegated(delegator, role)
 
     def _snapshot_is_old(self) -> bool:
         left: timedelta = self.open(Snapshot.type).signed.expires - self._now()
@@ -289,7 +286,7 @@ class Publication(Repository):
         infos = self.targets_infos
         for role in (Timestamp.type, Snapshot.type, *(name.removesuffix(".json") for name in infos)):
             delegator = root if role in TOP_LEVEL_ROLE_NAMES else self.open(Targets.type).signed
-            if not _verifies(delegator, role, self.open(role)):
+            if not verifies(delegator, role, self.open(role)):
                 return role
         return None if f"{Targets.type}.json" in infos else Targets.type
 
@@ -299,7 +296,7 @@ class Publication(Repository):
         if Root.type in self._new:
             old = self.served.metadata(Root.type)
             known = old is not None and all(
-                _verifies(old.signed, role, self.open(role)) for role in (Targets.type, *_ONLINE)
+                verifies(old.signed, role, self.open(role)) for role in (Targets.type, *_ONLINE)
             )
             order = [*order, Root.type] if known else [Root.type, *order]
         for role in order:
@@ -325,27 +322,5 @@ class Publication(Repository):
                 self._new[role] = md
 
 
-def read_staged(folder: Path) -> dict[str, Metadata[Any]]:
-    """Return the metadata in ``staged/``, by role.
-
-    Raises:
-        PublishError: a file there is damaged.
-    """
-    return {path.stem: read_metadata(path) for path in sorted((folder / STAGED).glob("*.json"))}
-
-
 def _meta_file(md: Metadata[Any]) -> MetaFile:
     return MetaFile.from_data(md.signed.version, md.to_bytes(), ["sha256"])
-
-
-def _is_delegated(delegator: Root | Targets, role: str) -> bool:
-    if isinstance(delegator, Root):
-        return role in delegator.roles
-    roles = delegator.delegations.roles if delegator.delegations else None
-    return roles is not None and role in roles
-
-
-def _verifies(delegator: Root | Targets, role: str, md: Metadata[Any]) -> bool:
-    if not _is_delegated(delegator, role):
-        return False
-    return delegator.get_verification_result(role, md.signed_bytes, md.signatures).verified

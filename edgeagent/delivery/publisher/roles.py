@@ -11,11 +11,12 @@ from typing import Any
 from securesystemslib.signer import Key
 from tuf.api.metadata import TOP_LEVEL_ROLE_NAMES, DelegatedRole, Delegations, Metadata, Role, Root, Targets
 
+from edgeagent.delivery.clock import utcnow
 from edgeagent.delivery.publisher.errors import PublishError, SigningKeyError
 from edgeagent.delivery.publisher.keys import EncryptedFileSigner, import_key, new_key, read_public_key
 from edgeagent.delivery.publisher.passphrase import Secrets
 from edgeagent.delivery.publisher.places import locked, metadata_folder
-from edgeagent.delivery.publisher.repository import Publication, utcnow
+from edgeagent.delivery.publisher.repository import Publication
 from edgeagent.delivery.publisher.signers import PublisherConfig, Signers, write_config
 
 ROLES = ("root", "targets", "snapshot", "timestamp")

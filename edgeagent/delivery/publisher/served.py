@@ -1,4 +1,4 @@
-"""What clients see now: the metadata that the served timestamp leads to."""
+"""Metadata on the disk: what clients see now, which is what the served timestamp leads to, and what waits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timest
 from tuf.api.serialization import DeserializationError
 
 from edgeagent.delivery.publisher.errors import PublishError
-from edgeagent.delivery.publisher.places import metadata_folder
+from edgeagent.delivery.publisher.places import STAGED, metadata_folder
 
 
 def read_metadata(path: Path) -> Metadata[Any]:
@@ -26,6 +26,15 @@ def read_metadata(path: Path) -> Metadata[Any]:
         raise PublishError(
             f"{path}: is damaged ({error}); restore it from a copy of the repository"
         ) from None
+
+
+def read_staged(folder: Path) -> dict[str, Metadata[Any]]:
+    """Return the metadata in ``staged/``, by role.
+
+    Raises:
+        PublishError: a file there is damaged.
+    """
+    return {path.stem: read_metadata(path) for path in sorted((folder / STAGED).glob("*.json"))}
 
 
 class Served:

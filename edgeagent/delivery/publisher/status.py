@@ -13,10 +13,9 @@ from edgeagent.delivery.channel import INDEX, Release, parse_channel
 from edgeagent.delivery.publisher.errors import PublishError
 from edgeagent.delivery.publisher.opening import check_folder
 from edgeagent.delivery.publisher.places import served_path
-from edgeagent.delivery.publisher.repository import read_staged
 from edgeagent.delivery.publisher.roles import ROLES
 from edgeagent.delivery.publisher.rollout_steps import Plan, read_steps
-from edgeagent.delivery.publisher.served import Served
+from edgeagent.delivery.publisher.served import Served, read_staged
 from edgeagent.delivery.publisher.signers import PublisherConfig, read_config
 
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuf.api.exceptions import DownloadError, DownloadHTTPError, LengthOrHashMismatchError, RepositoryError
+from tuf.api.exceptions import DownloadError, LengthOrHashMismatchError, RepositoryError
 from tuf.api.metadata import Metadata, Targets
 from tuf.ngclient import Updater, UpdaterConfig
-from tuf.ngclient.fetcher import FetcherInterface
 
 from edgeagent.delivery.channel import INDEX, Channel, parse_channel
+from edgeagent.delivery.fetcher import Fetcher
+from edgeagent.delivery.patience import Patience
 from edgeagent.delivery.publisher.errors import PublishError
-from edgeagent.delivery.publisher.places import metadata_folder, served_path, targets_folder
+from edgeagent.delivery.publisher.places import metadata_folder, served_path
+from edgeagent.delivery.transport import FolderTransport, Line
 
-_CHUNK = 1 << 20
 _MOST_ROOTS = 100_000  # a device that was off for long takes as many steps as it needs
 
 
@@ -37,20 +37,6 @@ class Verified:
     size: int
 
 
-class FolderFetcher(FetcherInterface):
-    """Reads a served folder as a web server would give it; a missing file is a 404."""
-
-    def _fetch(self, url: str) -> Iterator[bytes]:
-        path = Path(url)
-        try:
-            file = path.open("rb")
-        except (FileNotFoundError, NotADirectoryError):
-            raise DownloadHTTPError(f"{url}: is not there", 404) from None
-        with file:
-            while chunk := file.read(_CHUNK):
-                yield chunk
-
-
 def verify(folder: Path, trusted_root: bytes) -> list[Verified]:
     """Verify everything that is served.
 
@@ -67,11 +53,9 @@ def verify(folder: Path, trusted_root: bytes) -> list[Verified]:
         try:
             updater = Updater(
                 cache,
-                str(metadata_folder(folder)),
-                cache,
-                str(targets_folder(folder)),
-                FolderFetcher(),
-                UpdaterConfig(max_root_rotations=_MOST_ROOTS, max_delegations=_MOST_ROOTS),
+                metadata_folder(folder).absolute().as_uri(),
+                fetcher=Fetcher(FolderTransport(), Line(Patience(), None)),
+                config=UpdaterConfig(max_root_rotations=_MOST_ROOTS, max_delegations=_MOST_ROOTS),
                 bootstrap=trusted_root,
             )
             updater.refresh()

@@ -13,13 +13,14 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.reasoncodes import ReasonCode
 
+from edgeagent.delivery.clock import utcnow
 from edgeagent.delivery.publisher.errors import HaltedError, PublishError
 from edgeagent.delivery.publisher.fleet import TOPICS, Fleet
 from edgeagent.delivery.publisher.opening import opened
 from edgeagent.delivery.publisher.passphrase import Secrets
 from edgeagent.delivery.publisher.places import locked
 from edgeagent.delivery.publisher.release import find_release, read_index
-from edgeagent.delivery.publisher.repository import Publication, utcnow
+from edgeagent.delivery.publisher.repository import Publication
 from edgeagent.delivery.publisher.rollout_steps import Plan, read_steps, set_policy, write_steps
 from edgeagent.delivery.publisher.signers import Signers, read_config
 from edgeagent.errors import EdgeagentError
@@ -126,6 +127,9 @@ class Watch:
         keys: URIs of private keys that ``publisher.json`` does not name.
         tell: called with lines for people.
         now: the time in UTC.
+
+    Raises:
+        SigningKeyError: a key cannot be used; better now than when a step is due at night.
     """
 
     def __init__(
@@ -143,6 +147,7 @@ class Watch:
         for uri in keys:
             self._signers.lend(uri)
         self._told: dict[str, str] = {}
+        self._open_keys()
 
     def look(self) -> timedelta | None:
         """Take every step that is due, and return when to look again; None when no step is left.
@@ -174,6 +179,13 @@ class Watch:
                 "`edgeagent publish rollout CHANNEL NAME VERSION --resume`"
             )
         return timedelta(seconds=min(waits)) if waits else None
+
+    def _open_keys(self) -> None:
+        channels = {plan.channel for plan in read_steps(self._folder).plans if plan.due}
+        with opened(self._folder, self._passphrases, signers=self._signers, wait=True) as publication:
+            for role in (*sorted(channels), "snapshot", "timestamp"):
+                for key in publication.keys(role):
+                    self._signers.get(key)
 
     def _judge(self, plan: Plan) -> str | None:
         """Take the step that is due, or return why it is refused."""

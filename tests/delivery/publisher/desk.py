@@ -15,14 +15,17 @@ from securesystemslib.signer import CryptoSigner
 from tuf.ngclient import Updater
 
 from edgeagent.delivery.channel import Channel, parse_channel
+from edgeagent.delivery.clock import utcnow
+from edgeagent.delivery.fetcher import Fetcher
+from edgeagent.delivery.patience import Patience
 from edgeagent.delivery.publisher.keys import public_pem
 from edgeagent.delivery.publisher.opening import opened
 from edgeagent.delivery.publisher.passphrase import Secrets
 from edgeagent.delivery.publisher.places import metadata_folder
 from edgeagent.delivery.publisher.release import add_bundle
-from edgeagent.delivery.publisher.repository import Publication, utcnow
+from edgeagent.delivery.publisher.repository import Publication
 from edgeagent.delivery.publisher.roles import ROLES, init
-from edgeagent.delivery.publisher.verification import FolderFetcher
+from edgeagent.delivery.transport import FolderTransport, Line
 from tests.bundle import tiny
 
 PASSPHRASE = "correct horse battery"
@@ -105,14 +108,13 @@ class Device:
             place: the publisher's folder, or the address of what is served.
             path: of the target.
         """
-        folder = isinstance(place, Path)
-        base = place / "repository" if isinstance(place, Path) else place
+        base = (place / "repository").as_uri() if isinstance(place, Path) else place
         updater = Updater(
             str(self._cache),
             f"{base}/metadata",
             str(self._cache),
             f"{base}/targets",
-            FolderFetcher() if folder else None,
+            Fetcher(FolderTransport(), Line(Patience(), None)) if isinstance(place, Path) else None,
             bootstrap=self._root,
         )
         updater.refresh()

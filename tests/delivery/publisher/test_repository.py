@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from tuf.api.exceptions import ExpiredMetadataError
 
+from edgeagent.bundle.reading import open_bundle
+from edgeagent.delivery.client import Client
 from edgeagent.delivery.publisher.errors import PublishError, SigningKeyError
 from edgeagent.delivery.publisher.opening import opened
 from edgeagent.delivery.publisher.passphrase import Secrets
@@ -22,6 +24,7 @@ from edgeagent.delivery.publisher.places import locked
 from edgeagent.delivery.publisher.release import add_bundle, withdraw
 from edgeagent.delivery.publisher.roles import init
 from edgeagent.delivery.publisher.verification import verify
+from edgeagent.delivery.settings import DeliverySettings
 from edgeagent.errors import EdgeagentError
 from tests.bundle.tiny import ARTEFACT, files
 from tests.delivery.publisher.desk import PASSPHRASE, Desk, Device, bundle, plain_key, web_server
@@ -63,6 +66,18 @@ def test_a_device_reads_it_from_a_web_server(desk: Desk, device: Device) -> None
         assert device.look(address, release.target("stable", ARTEFACT)) == files()[ARTEFACT]
         assert release.files[ARTEFACT] == len(files()[ARTEFACT])  # type: ignore[arg-type]
         assert device.look(address, "stable/tiny/9.9.9/manifest.yaml") is None
+
+
+def test_the_client_of_the_agent_takes_it(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "root.json").write_bytes(desk.root())
+    with web_server(desk.folder / "repository") as address:
+        settings = DeliverySettings(repository=address, root=tmp_path / "root.json")
+        client = Client(settings, tmp_path / "metadata")
+        (release,) = client.refresh().releases
+        for name, size in release.files.items():
+            client.fetch(release, name, tmp_path / "slot" / name)
+            assert (tmp_path / "slot" / name).stat().st_size == size
+    assert open_bundle(tmp_path / "slot").manifest.version == "1.2.3"
 
 
 def test_a_device_follows_from_state_to_state(desk: Desk, device: Device, tmp_path: Path) -> None:
@@ -149,6 +164,7 @@ import sys
 from pathlib import Path
 from edgeagent.delivery.channel import DeliveryError
 from edgeagent.delivery.publisher.verification import verify
+from edgeagent.delivery.settings import DeliverySettings
 from tests.delivery.publisher.desk import Desk
 desk = Desk(Path({str(disk)!r}) / "fleet")
 desk.add(Path({str(old)!r}))

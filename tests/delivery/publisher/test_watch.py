@@ -13,7 +13,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from edgeagent.delivery.publisher.errors import HaltedError, PublishError
+from edgeagent.delivery.publisher.errors import HaltedError, PublishError, SigningKeyError
 from edgeagent.delivery.publisher.opening import opened
 from edgeagent.delivery.publisher.release import read_index, withdraw
 from edgeagent.delivery.publisher.rollout_steps import Plan, Steps, read_steps, set_policy, write_steps
@@ -232,6 +232,13 @@ def test_a_step_that_others_must_sign_is_an_error(desk: Desk, listener: Listener
     with pytest.raises(PublishError, match="the step to 25 % waits for signatures of others"):
         lonely.look()
     assert read_steps(copy.folder).plans[0].step == 0
+
+
+def test_a_key_that_is_missing_is_named_at_the_start(desk: Desk, listener: Listener) -> None:
+    Rollout(desk, listener, None)
+    (desk.keys / "snapshot.pem").unlink()
+    with pytest.raises(SigningKeyError, match=r"snapshot\.pem"):
+        Watch(desk.folder, listener, desk.secrets)
 
 
 def test_a_withdrawn_release_takes_no_step(desk: Desk, listener: Listener) -> None:
