@@ -1,7 +1,7 @@
 """The command line: one module per command, each with ``add_parser`` and ``run``.
 
 Exit codes: 0 done, 1 failed, 2 wrong use or configuration, 3 bundle refused, 4 engine, 5 camera, 6 pictures,
-labels or float model; see :mod:`edgeagent.errors`.
+labels or float model, 7 delivery, 8 a rollout is halted; see :mod:`edgeagent.errors`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from edgeagent import __version__
-from edgeagent.cli import bench, bundle, demo, doctor, qat, run
+from edgeagent.cli import bench, bundle, demo, doctor, publish, qat, run
 from edgeagent.cli import eval as eval_command
 from edgeagent.errors import EdgeagentError
 
@@ -25,6 +25,7 @@ first steps:
   edgeagent run -c /etc/edgeagent/edgeagent.yaml the daemon, as the systemd unit starts it
   edgeagent bench                                which engine is fastest and right on this machine
   edgeagent qat train --help                     make an INT8 bundle from a float ONNX detector
+  edgeagent publish --help                       ship bundles to devices, signed
 """
 
 
@@ -39,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         format="%(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    if not arguments.verbose:
+        logging.getLogger("tuf").setLevel(logging.WARNING)  # it tells of every key that has not signed
     try:
         code: int = arguments.run(arguments)
         _finish_output()
@@ -77,6 +80,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"edgeagent {__version__}")
     parser.add_argument("-v", "--verbose", action="store_true", help="log what happens in detail")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (run, demo, doctor, bench, eval_command, qat, bundle):
+    for command in (run, demo, doctor, bench, eval_command, qat, bundle, publish):
         command.add_parser(commands)
     return parser

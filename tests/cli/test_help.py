@@ -22,6 +22,20 @@ COMMANDS: dict[tuple[str, ...], str] = {
     ("qat", "report"): "examples:",
     ("bundle",): "verify hashes",
     ("bundle", "check"): "Exit code 3 means",
+    ("publish",): "the whole way:",
+    ("publish", "init"): "examples:",
+    ("publish", "new-key"): "Passphrases are asked for",
+    ("publish", "delegate"): "They can sign nothing outside the channel",
+    ("publish", "sign"): "It is shown first",
+    ("publish", "accept"): "Only what its keys have signed is taken",
+    ("publish", "rotate-key"): "over any number of rotations",
+    ("publish", "refresh"): "Run it from a timer",
+    ("publish", "add"): "examples:",
+    ("publish", "withdraw"): "Its files stay",
+    ("publish", "rollout"): "and binds tighter",
+    ("publish", "rollout", "watch"): "the exit code is 8",
+    ("publish", "status"): "the days that are left",
+    ("publish", "verify"): "as a device would",
 }
 
 
@@ -52,7 +66,8 @@ def test_every_option_says_what_it_does(capsys: pytest.CaptureFixture[str], comm
 
 
 @pytest.mark.parametrize(
-    "command", [(), ("run",), ("eval",), ("qat",), ("qat", "train"), ("qat", "report"), ("bundle",)]
+    "command",
+    [(), ("run",), ("eval",), ("qat",), ("qat", "train"), ("qat", "report"), ("bundle",), ("publish",)],
 )
 def test_what_is_missing_is_named(capsys: pytest.CaptureFixture[str], command: tuple[str, ...]) -> None:
     line = wrong_use(capsys, *command)

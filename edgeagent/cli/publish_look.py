@@ -1,0 +1,146 @@
+"""``edgeagent publish status | verify``: what a repository holds, and whether devices take it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from edgeagent.bench.show import show_tables
+from edgeagent.bench.table import ABSENT, TextTable
+from edgeagent.cli.publish_options import Actions, add_folder
+from edgeagent.delivery.channel import Release
+from edgeagent.delivery.clock import utcnow
+from edgeagent.delivery.publisher.errors import PublishError
+from edgeagent.delivery.publisher.opening import check_folder
+from edgeagent.delivery.publisher.places import metadata_folder
+from edgeagent.delivery.publisher.rollout_steps import Plan
+from edgeagent.delivery.publisher.status import RepositoryStatus, RoleStatus, repository_status
+from edgeagent.delivery.publisher.verification import verify
+
+STATUS = """\
+Show roles with their keys and the days that are left, channels with their releases, the steps of rollouts,
+and what waits for signatures. Nothing is verified, no key is opened. The exit code is 1 when something has
+expired."""
+
+VERIFY = """\
+Take the repository as a device would: the whole client workflow of TUF from a trusted root on, then every
+file against its signed length and hash. Exit code 7 means: a device refuses it."""
+
+SOON_DAYS = {"timestamp": 2.0, "snapshot": 2.0}
+SOON_ELSE_DAYS = 30.0
+
+
+def add_parsers(actions: Actions) -> None:
+    """Add the actions."""
+    parser = actions.add_parser("status", help="roles, keys, days left, releases, steps", description=STATUS)
+    add_folder(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    parser.set_defaults(run=run_status)
+    parser = actions.add_parser("verify", help="whether devices take it", description=VERIFY)
+    add_folder(parser)
+    parser.add_argument(
+        "--root",
+        type=Path,
+        metavar="FILE",
+        help="root that devices trust (default: the first of the repository)",
+    )
+    parser.set_defaults(run=run_verify)
+
+
+def run_status(arguments: argparse.Namespace) -> int:
+    """Show a repository; 1 when something has expired."""
+    status = repository_status(arguments.repository, utcnow())
+    if arguments.json:
+        print(status.model_dump_json(indent=2, exclude_none=True))
+    else:
+        show_tables(_tables(status), _notes(status))
+    return int(any(role.days_left is not None and role.days_left <= 0 for role in status.roles))
+
+
+def run_verify(arguments: argparse.Namespace) -> int:
+    """Verify as a device."""
+    check_folder(arguments.repository)
+    path: Path = arguments.root or metadata_folder(arguments.repository) / "1.root.json"
+    try:
+        root = path.read_bytes()
+    except OSError as error:
+        raise PublishError(f"{path}: the trusted root cannot be read ({error.strerror})") from None
+    for found in verify(arguments.repository, root):
+        if found.index is None:
+            print(f"{found.channel}: delegated, nothing published yet")
+        else:
+            print(
+                f"{found.channel}: releases: {len(found.index.releases)}, {found.files} files, "
+                f"{found.size} bytes, all right"
+            )
+    print(f"a device that trusts {path} takes it")
+    return 0
+
+
+def _tables(status: RepositoryStatus) -> list[TextTable]:
+    columns = ("", "version", "days left", "signatures", "keys")
+    tables = [TextTable("roles and channels", columns, tuple(_role_row(role) for role in status.roles))]
+    for channel in status.channels:
+        names = ("", "sequence", "boards", "percent", "policy", "next step")
+        rows = tuple(_release_row(r, _plan_of(status, channel.channel, r)) for r in channel.releases)
+        tables.append(TextTable(f"channel {channel.channel}", names, rows))
+    return tables
+
+
+def _role_row(role: RoleStatus) -> tuple[str, ...]:
+    days = ABSENT if role.days_left is None else f"{role.days_left:.1f}"
+    keys = ", ".join(
+        f"{key.keyid[:12]} {key.kind}{'' if key.signer else ' (elsewhere)'}" for key in role.keys
+    )
+    version = ABSENT if role.version is None else str(role.version)
+    return role.role, version, days, f"{role.threshold} of {len(role.keys)}", keys
+
+
+def _release_row(release: Release, plan: Plan | None) -> tuple[str, ...]:
+    title = f"{release.name} {release.version}"
+    policy = f"withdrawn: {release.withdrawn}" if release.withdrawn else _policy(release)
+    percent = f"{release.rollout.percent:g}"
+    return title, str(release.sequence), ",".join(release.boards), percent, policy, _next_step(plan)
+
+
+def _policy(release: Release) -> str:
+    rollout = release.rollout
+    parts = [
+        "paused" if rollout.paused else "",
+        f"cohorts {','.join(rollout.cohorts)}" if rollout.cohorts else "",
+        f"from {rollout.start:%Y-%m-%d %H:%M %Z}" if rollout.start else "",
+        f"{rollout.window.begin}-{rollout.window.end}" if rollout.window else "",
+        f"battery {rollout.least_battery_percent:g} %" if rollout.least_battery_percent is not None else "",
+        "on mains" if rollout.mains_only else "",
+    ]
+    return "; ".join(part for part in parts if part) or ABSENT
+
+
+def _next_step(plan: Plan | None) -> str:
+    if plan is None or plan.due is None:
+        return ABSENT
+    if plan.halted is not None:
+        return f"HALTED: {plan.halted}"
+    return f"{plan.percents[plan.step + 1]:g} % at {plan.due:%Y-%m-%d %H:%M} UTC"
+
+
+def _plan_of(status: RepositoryStatus, channel: str, release: Release) -> Plan | None:
+    return next((plan for plan in status.steps if plan.is_of(channel, release.name, release.version)), None)
+
+
+def _notes(status: RepositoryStatus) -> list[str]:
+    notes = []
+    for role in status.roles:
+        if role.days_left is None:
+            continue
+        what = f"`edgeagent publish refresh{'' if role.role in SOON_DAYS else f' --role {role.role}'}`"
+        if role.days_left <= 0:
+            notes.append(f"{role.role} HAS EXPIRED: devices take nothing new; {what}")
+        elif role.days_left < SOON_DAYS.get(role.role, SOON_ELSE_DAYS):
+            notes.append(f"{role.role} expires in {role.days_left:.1f} days; {what}")
+    for name, (version, signatures) in status.staged.items():
+        notes.append(
+            f"{name} version {version} waits in staged/ with {signatures} signatures; "
+            f"`edgeagent publish sign {name}`"
+        )
+    return notes

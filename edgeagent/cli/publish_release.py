@@ -1,0 +1,95 @@
+"""``edgeagent publish add | withdraw``: releases of a channel."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from edgeagent.cli.publish_options import AFTER, Actions, add_signing, publish, secrets_of
+from edgeagent.cli.publish_rollout import add_policy, policy_of
+from edgeagent.delivery.publisher.opening import opened
+from edgeagent.delivery.publisher.release import add_bundle, withdraw
+from edgeagent.delivery.publisher.rollout_steps import read_steps, write_steps
+
+ADD = """\
+Verify a bundle and offer it in a channel, as its newest release. Each of its files becomes a file of the
+repository, so that a board fetches only what its delegates can use. Either all of it is served, or
+nothing."""
+
+ADD_MORE = f"""\
+examples:
+  edgeagent publish add my-bundle --board jetson-orin,rpi5,coral
+  edgeagent publish add my-bundle --channel beta --board any --percent 5 --cohort pilot
+  edgeagent publish add my-bundle --channel gates --board any --key encrypted-file:gates.pem
+
+The last is what another team says in a copy of this folder, for a channel that was delegated to its key.
+By default all devices of the channel take it as soon as they look; with --percent 0 none does before
+`edgeagent publish rollout`. A name and version cannot be used twice.
+
+{AFTER}"""
+
+WITHDRAW = "Say that nobody should run a release any more. Its files stay for the record; its rollout ends."
+
+
+def add_parsers(actions: Actions) -> None:
+    """Add the actions."""
+    parser = actions.add_parser(
+        "add",
+        help="offer a bundle in a channel",
+        description=ADD,
+        epilog=ADD_MORE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("bundle", type=Path, help="directory of the bundle")
+    parser.add_argument("--channel", default="stable", help="made if it is not there (default stable)")
+    parser.add_argument(
+        "--board", required=True, metavar="NAMES", help="that can run it, with commas; any is all"
+    )
+    parser.add_argument(
+        "--percent", type=float, default=100.0, metavar="P", help="share of the devices (default 100)"
+    )
+    add_policy(parser)
+    add_signing(parser)
+    parser.set_defaults(run=run_add)
+    parser = actions.add_parser(
+        "withdraw",
+        help="say that nobody should run a release",
+        description=WITHDRAW,
+        epilog=AFTER,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for name, what in (
+        ("channel", "of the repository"),
+        ("name", "of the model"),
+        ("version", "of its bundle"),
+    ):
+        parser.add_argument(name, help=what)
+    parser.add_argument("--reason", required=True, help="shown on the devices")
+    add_signing(parser)
+    parser.set_defaults(run=run_withdraw)
+
+
+def run_add(arguments: argparse.Namespace) -> int:
+    """Add a bundle."""
+    boards = [board for board in arguments.board.split(",") if board]
+    policy = {**policy_of(arguments), "percent": arguments.percent}
+    with opened(arguments.repository, secrets_of(arguments), arguments.key) as publication:
+        release = add_bundle(publication, arguments.bundle, arguments.channel, boards, policy)
+        size = sum(release.files.values())
+        return publish(
+            publication,
+            f"{arguments.channel}: {release.name} {release.version} for {release.rollout.percent:g} % of "
+            f"{', '.join(release.boards)}, {len(release.files)} files, {size} bytes",
+        )
+
+
+def run_withdraw(arguments: argparse.Namespace) -> int:
+    """Withdraw a release, and forget its steps."""
+    which = (arguments.channel, arguments.name, arguments.version)
+    with opened(arguments.repository, secrets_of(arguments), arguments.key) as publication:
+        withdraw(publication, *which, arguments.reason)
+        code = publish(publication, f"{' '.join(which)}: withdrawn")
+        steps = read_steps(arguments.repository)
+        if steps != steps.without(*which):
+            write_steps(arguments.repository, steps.without(*which))
+        return code

@@ -1,0 +1,263 @@
+"""``edgeagent publish rollout`` and ``rollout watch``: who takes a release, step by step."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from edgeagent.cli.publish_options import AFTER, Actions, add_signing, publish, secrets_of
+from edgeagent.delivery.clock import utcnow
+from edgeagent.delivery.publisher.condition import parse_condition
+from edgeagent.delivery.publisher.opening import check_folder, opened
+from edgeagent.delivery.publisher.rollout_steps import Plan, Steps, read_steps, set_policy, write_steps
+from edgeagent.delivery.publisher.watch import Listener, Watch, watch
+from edgeagent.errors import ConfigurationError
+from edgeagent.settings import MqttSettings, TlsSettings
+from edgeagent.settings_types import parse_duration
+
+ROLLOUT = """\
+Say who takes a release, and when. Devices obey only what is signed: the first step is signed now, the
+others are prepared, and `edgeagent publish rollout watch` signs each when its time has come. The policy is
+stated anew as a whole; --pause and --resume change nothing else."""
+
+ROLLOUT_MORE = f"""\
+examples:
+  edgeagent publish rollout stable coco-nano 1.1.0 --percent 5,25,100 --every 1d \\
+      --halt-if 'p90>40ms or rollback_rate>2%'
+  edgeagent publish rollout stable coco-nano 1.1.0 --percent 100 --cohort pilot,lab \\
+      --window 02:00-05:00 --mains-only
+  edgeagent publish rollout stable coco-nano 1.1.0 --pause
+  edgeagent publish rollout watch --help
+
+a condition joins comparisons with and, or (and binds tighter):
+  p50 p90 p99                   milliseconds from capture to detections (ms or s)
+  rollback_rate rejected_rate   share of the devices that tried this release (%)
+  offline_rate                  share of those that vanished (%)
+Percentiles of devices cannot be merged: a device counts with the median of those in its messages, the fleet
+with its worst device. A device publishes p99 only from 662 frames in one telemetry interval on, p90 from
+64. With fewer than --least-devices to judge by, watch says so and waits.
+
+{AFTER}"""
+
+WATCH = """\
+Hear the fleet over MQTT and take the steps of all rollouts: when one is due, it is signed, or refused while
+the condition holds. Then the rollout is halted until `--resume`, and the exit code is 8. Files are written
+to DIR/repository; bring them to the web server as after any other action."""
+
+WATCH_MORE = f"""\
+examples:
+  edgeagent publish rollout watch --broker broker.local
+  edgeagent publish rollout watch --broker broker.local:8883 --tls --once --listen 60s    from a timer
+
+The retained messages `deployment` and `status` and the message `telemetry` of docs/mqtt.md are read.
+
+{AFTER}"""
+
+
+def add_parsers(actions: Actions) -> None:
+    """Add the actions."""
+    parser = actions.add_parser("rollout", help="who takes a release, step by step")
+    _fill_rollout(parser)
+    watcher = argparse.ArgumentParser(prog=f"{parser.prog} watch")
+    _fill_watch(watcher)
+    parser.branches = {"watch": watcher}
+
+
+def _fill_rollout(parser: argparse.ArgumentParser) -> None:
+    parser.description, parser.epilog = ROLLOUT, ROLLOUT_MORE
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    for name, what in (
+        ("channel", "of the repository"),
+        ("name", "of the model"),
+        ("version", "of its bundle"),
+    ):
+        parser.add_argument(name, help=what)
+    parser.add_argument(
+        "--percent", metavar="P,P,...", help="share of the devices at each step, such as 5,25,100"
+    )
+    parser.add_argument("--every", metavar="TIME", help="between two steps, such as 1h or 1d")
+    parser.add_argument("--halt-if", metavar="CONDITION", help="refuse the next step while this holds")
+    parser.add_argument(
+        "--least-devices",
+        type=int,
+        default=5,
+        metavar="N",
+        help="that must tell before a step (default 5; 0: none)",
+    )
+    add_policy(parser)
+    turn = parser.add_mutually_exclusive_group()
+    turn.add_argument("--pause", action="store_true", help="no device begins any more; who has begun goes on")
+    turn.add_argument("--resume", action="store_true", help="go on after --pause, or after a halt")
+    add_signing(parser)
+    parser.set_defaults(run=run_rollout)
+
+
+def _fill_watch(parser: argparse.ArgumentParser) -> None:
+    parser.description, parser.epilog = WATCH, WATCH_MORE
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--broker", required=True, metavar="HOST[:PORT]", help="port 1883, with --tls 8883")
+    parser.add_argument("--username", help="at the broker")
+    parser.add_argument("--password-file", type=Path, metavar="FILE", help="its first line is the password")
+    parser.add_argument("--tls", action="store_true", help="encrypt, and check the broker's certificate")
+    parser.add_argument(
+        "--ca", type=Path, metavar="FILE", help="certificates to trust (default: the system's)"
+    )
+    parser.add_argument("--once", action="store_true", help="listen, look one time, and end")
+    parser.add_argument(
+        "--listen", default="30s", metavar="TIME", help="before the first look (default %(default)s)"
+    )
+    add_signing(parser)
+    parser.set_defaults(run=run_watch)
+
+
+def add_policy(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which devices take a release, and when."""
+    parser.add_argument("--cohort", metavar="LABELS", help="of which a device must have one, with commas")
+    parser.add_argument("--start", metavar="TIME", help="not before, such as 2026-05-01T06:00Z")
+    parser.add_argument(
+        "--window", metavar="HH:MM-HH:MM", help="part of the device's day in which it may begin"
+    )
+    parser.add_argument(
+        "--least-battery", type=float, metavar="P", help="charge in percent that a battery needs"
+    )
+    parser.add_argument("--mains-only", action="store_true", help="only on external power")
+
+
+def policy_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields of :class:`edgeagent.delivery.channel.Rollout` that the options state."""
+    begin, dash, end = (arguments.window or "").partition("-")
+    if arguments.window and not dash:
+        raise ConfigurationError(f"--window: expected such as 02:00-05:00, got {arguments.window!r}")
+    return {
+        "cohorts": [label for label in (arguments.cohort or "").split(",") if label],
+        "start": _start(arguments.start),
+        "window": {"begin": begin, "end": end} if arguments.window else None,
+        "least_battery_percent": arguments.least_battery,
+        "mains_only": arguments.mains_only,
+    }
+
+
+def run_rollout(arguments: argparse.Namespace) -> int:
+    """Sign the first step and prepare the others, or pause, or resume."""
+    which = (arguments.channel, arguments.name, arguments.version)
+    turned = arguments.pause or arguments.resume
+    if (arguments.percent is None) != turned:
+        raise ConfigurationError("give --percent, or one of --pause and --resume")
+    steps = read_steps(arguments.repository)
+    if turned:
+        fields: dict[str, Any] = {"paused": arguments.pause}
+        done = "paused" if arguments.pause else "goes on"
+        if arguments.resume:
+            kept = [p.model_copy(update={"halted": None}) if p.is_of(*which) else p for p in steps.plans]
+            steps = Steps(plans=tuple(kept))
+    else:
+        plan = _plan(arguments)
+        fields = {**policy_of(arguments), "percent": plan.percents[0], "paused": False}
+        steps = steps.having(plan) if plan.due else steps.without(*which)
+        done = _steps_text(plan)
+    with opened(arguments.repository, secrets_of(arguments), arguments.key) as publication:
+        set_policy(publication, *which, fields)
+        code = publish(publication, f"{' '.join(which)}: {done}")
+        write_steps(arguments.repository, steps)
+        return code
+
+
+def run_watch(arguments: argparse.Namespace) -> int:
+    """Take the steps of all rollouts."""
+    check_folder(arguments.repository)
+    if not any(plan.due or plan.halted for plan in read_steps(arguments.repository).plans):
+        print("no rollout has a step left")
+        return 0
+    listen_s = _duration("--listen", arguments.listen)
+    with Listener(_broker(arguments)) as listener:
+        watcher = Watch(arguments.repository, listener, secrets_of(arguments), tuple(arguments.key), _tell)
+        watch(watcher, listen_s, once=arguments.once)
+    return 0
+
+
+def _tell(line: str) -> None:
+    print(line)
+    sys.stdout.flush()
+
+
+def _plan(arguments: argparse.Namespace) -> Plan:
+    try:
+        percents = [float(text) for text in arguments.percent.split(",")]
+    except ValueError:
+        raise ConfigurationError(f"--percent: expected such as 5,25,100, got {arguments.percent!r}") from None
+    if percents != sorted(set(percents)):
+        raise ConfigurationError(f"--percent: the steps must ascend, got {arguments.percent}")
+    if len(percents) > 1 and arguments.every is None:
+        raise ConfigurationError("--percent with several steps needs --every")
+    if arguments.halt_if is not None:
+        parse_condition(arguments.halt_if)
+    start = _start(arguments.start)
+    try:
+        return Plan(
+            channel=arguments.channel,
+            name=arguments.name,
+            version=arguments.version,
+            percents=tuple(percents),
+            every_s=_duration("--every", arguments.every) if arguments.every else 1.0,
+            since=max(utcnow(), datetime.fromisoformat(start)) if start else utcnow(),
+            halt_if=arguments.halt_if,
+            least_devices=arguments.least_devices,
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ConfigurationError(f"rollout: {first['loc'][0]}: {first['msg']} ({first['input']!r})") from None
+
+
+def _steps_text(plan: Plan) -> str:
+    first, *others = (f"{percent:g} %" for percent in plan.percents)
+    if not others:
+        return f"for {first} of the devices"
+    due = f"{plan.due:%Y-%m-%d %H:%M} UTC"
+    return f"for {first} of the devices; `rollout watch` goes on to {', '.join(others)}, first at {due}"
+
+
+def _start(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        raise ConfigurationError(f"--start: expected such as 2026-05-01T06:00Z, got {text!r}") from None
+    if moment.tzinfo is None:
+        raise ConfigurationError(f"--start: say in which time zone, such as {text}Z or {text}+02:00")
+    return moment.astimezone(timezone.utc).isoformat()
+
+
+def _duration(option: str, text: str) -> float:
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{option}: {error}") from None
+    if seconds <= 0:
+        raise ConfigurationError(f"{option}: expected more than nothing")
+    return seconds
+
+
+def _broker(arguments: argparse.Namespace) -> MqttSettings:
+    host, colon, port = arguments.broker.rpartition(":")
+    if not colon:
+        host, port = arguments.broker, "8883" if arguments.tls else "1883"
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ConfigurationError(f"--broker: expected HOST or HOST:PORT, got {arguments.broker!r}")
+    if arguments.ca is not None and not arguments.tls:
+        raise ConfigurationError("--ca goes with --tls")
+    try:
+        return MqttSettings(
+            host=host,
+            port=int(port),
+            username=arguments.username,
+            password_file=arguments.password_file,
+            tls=TlsSettings(ca=arguments.ca) if arguments.tls else None,
+        )
+    except ValidationError as error:
+        raise ConfigurationError(f"--broker: {error.errors(include_url=False)[0]['msg']}") from None

@@ -1,0 +1,100 @@
+"""What the devices of a fleet say of a release, from their messages (docs/mqtt.md).
+
+Percentiles of devices cannot be merged into one of the fleet. A device's is the median of those in its last
+messages, the fleet's is that of its worst device.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import statistics
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from edgeagent.delivery.publisher.condition import LATENCIES, Measured
+from edgeagent.telemetry.messages import ROOT
+
+logger = logging.getLogger(__name__)
+
+TOPICS = tuple(f"{ROOT}/+/{name}" for name in ("deployment", "status", "telemetry"))
+RUNNING = ("trial", "good")
+TRIED = (*RUNNING, "rolled_back", "rejected")
+_MESSAGES = 360  # an hour of telemetry with the default interval
+
+
+@dataclass
+class _Device:
+    status: str | None = None
+    model: tuple[str, str] | None = None
+    state: str | None = None
+    latencies_ms: dict[str, deque[float]] = field(
+        default_factory=lambda: {name: deque(maxlen=_MESSAGES) for name in LATENCIES}
+    )
+
+
+class Fleet:
+    """Collects the messages of devices.
+
+    Attributes:
+        heard: messages so far.
+    """
+
+    def __init__(self) -> None:
+        self.heard = 0
+        self._devices: dict[str, _Device] = {}
+
+    def hear(self, topic: str, payload: bytes) -> None:
+        """Take a message; one that is not as documented is logged and left out."""
+        self.heard += 1
+        name, kind = topic.split("/")[-2:]
+        device = self._devices.setdefault(name, _Device())
+        if kind == "status":
+            device.status = payload.decode("utf-8", "replace")
+            return
+        try:
+            message = json.loads(payload) if payload else {}
+            if kind == "deployment":
+                _take_deployment(device, message)
+            elif device.state in RUNNING:
+                _take_telemetry(device, message)
+        except (ValueError, AttributeError, TypeError) as error:
+            logger.warning("%s: is not as documented (%s)", topic, error)
+
+    def measure(self, metric: str, name: str, version: str) -> Measured:
+        """Return a metric over the devices that run a release, or have tried it."""
+        tried = [d for d in self._devices.values() if d.model == (name, version) and d.state in TRIED]
+        if metric in LATENCIES:
+            values = [
+                statistics.median(d.latencies_ms[metric])
+                for d in tried
+                if d.state in RUNNING and d.latencies_ms[metric]
+            ]
+            return Measured(max(values, default=None), len(values))
+        if metric == "offline_rate":
+            told = [d.status == "offline" for d in tried if d.status is not None]
+        else:
+            state = "rolled_back" if metric == "rollback_rate" else "rejected"
+            told = [d.state == state for d in tried]
+        return Measured(100.0 * sum(told) / len(told) if told else None, len(told))
+
+
+def _take_deployment(device: _Device, message: dict[str, Any]) -> None:
+    name, version = message.get("name"), message.get("version")
+    model = (str(name), str(version)) if name and version else None
+    if model != device.model:
+        for values in device.latencies_ms.values():  # they are of another model
+            values.clear()
+    device.model, device.state = model, message.get("state")
+
+
+def _take_telemetry(device: _Device, message: dict[str, Any]) -> None:
+    stages = [
+        camera.get("stages", {}).get("end_to_end", {}) for camera in message.get("cameras", {}).values()
+    ]
+    for name, values in device.latencies_ms.items():
+        found = [float(stage[f"{name}_ms"]) for stage in stages if f"{name}_ms" in stage]
+        if found and all(map(math.isfinite, found)):
+            values.append(max(found))

@@ -1,0 +1,103 @@
+"""The grammar of halt conditions and their logic, by table."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgeagent.delivery.publisher.condition import Comparison, Measured, parse_condition
+from edgeagent.errors import ConfigurationError
+
+P99, ROLLBACK = Comparison("p99", ">", 40.0), Comparison("rollback_rate", ">", 2.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("p99>40ms", ((P99,),)),
+        (" p99 > 40 ms ", ((P99,),)),
+        ("p99>0.04s", ((P99,),)),
+        ("p99>40ms or rollback_rate>2%", ((P99,), (ROLLBACK,))),
+        ("p99>40ms and rollback_rate>2%", ((P99, ROLLBACK),)),
+        ("p99>40ms and rollback_rate>2% or p99>40ms", ((P99, ROLLBACK), (P99,))),
+        ("rejected_rate>=0.5%", ((Comparison("rejected_rate", ">=", 0.5),),)),
+        ("p50<1ms or p90<=2ms", ((Comparison("p50", "<", 1.0),), (Comparison("p90", "<=", 2.0),))),
+        ("offline_rate>10%", ((Comparison("offline_rate", ">", 10.0),),)),
+    ],
+)
+def test_conditions_are_read(text: str, parsed: tuple[tuple[Comparison, ...], ...]) -> None:
+    assert parse_condition(text).any_of == parsed
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "'' is no comparison"),
+        ("p99", "'p99' is no comparison"),
+        ("p99>40", "is no comparison"),
+        ("p99=40ms", "is no comparison"),
+        ("p99>-1ms", "is no comparison"),
+        ("p99>nanms", "is no comparison"),
+        ("p99>40ms or", "'p99>40ms or' is no comparison"),
+        ("p99>40ms rollback_rate>2%", "is no comparison"),
+        ("(p99>40ms)", "is no comparison"),
+        ("__import__('os')>1ms", "is no comparison"),
+        ("p95>40ms", "'p95' is no metric; expected one of p50, p90"),
+        ("p99>40%", "p99 is given in ms or s, not in %"),
+        ("rollback_rate>2ms", "rollback_rate is given in %, not in ms"),
+    ],
+)
+def test_mistakes_are_named(text: str, words: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_condition(text)
+    assert words in str(caught.value)
+
+
+T, F, U = Measured(50.0, 10), Measured(1.0, 10), Measured(50.0, 3)
+
+
+@pytest.mark.parametrize(
+    ("p99", "rollback", "both", "either"),
+    [
+        (T, T, True, True),
+        (T, F, False, True),
+        (F, F, False, False),
+        (T, U, None, True),
+        (F, U, False, None),
+        (U, T, None, True),
+        (U, F, False, None),
+        (U, U, None, None),
+        (Measured(None, 0), F, False, None),
+    ],
+)
+def test_what_is_unknown_is_neither(
+    p99: Measured, rollback: Measured, both: bool | None, either: bool | None
+) -> None:
+    fleet = {"p99": p99, "rollback_rate": rollback}
+    for word, expected in (("and", both), ("or", either)):
+        verdict = parse_condition(f"p99>40ms {word} rollback_rate>2%").judge(fleet.__getitem__, least=5)
+        assert verdict.holds is expected
+
+
+@pytest.mark.parametrize(
+    ("sign", "value", "holds"),
+    [
+        (">", 2.0, False),
+        (">", 2.1, True),
+        (">=", 2.0, True),
+        ("<", 2.0, False),
+        ("<", 1.9, True),
+        ("<=", 2.0, True),
+    ],
+)
+def test_operators(sign: str, value: float, holds: bool) -> None:
+    assert Comparison("p90", sign, 2.0).holds(Measured(value, 5), 5) is holds
+
+
+def test_the_numbers_are_told() -> None:
+    fleet = {"p99": Measured(None, 0), "rollback_rate": Measured(12.5, 8)}
+    verdict = parse_condition("p99>40ms or rollback_rate>2%").judge(fleet.__getitem__, least=5)
+    assert verdict.holds is True
+    assert verdict.numbers == (
+        "p99 unknown of 0 devices, 5 are needed (halts at >40 ms); "
+        "rollback_rate 12.5 % of 8 devices (halts at >2 %)"
+    )
