@@ -141,12 +141,13 @@ class Outbox:
         """Wait until everything posted so far is with the client, on the disk, or waits in memory."""
         done = threading.Event()
         self._inbox.put(done)
-        return done.wait(timeout)
+        return self._thread.is_alive() and done.wait(timeout)
 
     def close(self, timeout: float) -> None:
         """Keep what is not acknowledged and end the thread, which is left to itself after ``timeout`` s."""
         self._inbox.put(None)
-        self._thread.join(timeout)
+        if self._thread.is_alive():
+            self._thread.join(timeout)
 
     # The thread
 
