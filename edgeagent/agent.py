@@ -17,7 +17,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.camera.capture import Camera
+from edgeagent.camera.capture import Camera, CameraState
 from edgeagent.errors import EdgeagentError
 from edgeagent.pipeline import STAGES, Pipeline, Result
 from edgeagent.resources import default_bundle
@@ -32,11 +32,14 @@ from edgeagent.settings import Settings
 from edgeagent.state_file import default_state
 from edgeagent.systemd_notify import notify
 from edgeagent.telemetry.alarms import Alarms
+from edgeagent.telemetry.events import EventLog
+from edgeagent.telemetry.histogram import StageTimes
 from edgeagent.telemetry.messages import Telemetry
-from edgeagent.telemetry.mqtt import MqttPublisher
-from edgeagent.telemetry.percentiles import StageTimes
+from edgeagent.telemetry.mqtt import REPLAY_RATE, MqttPublisher
 from edgeagent.telemetry.rate_limit import RateLimit
 from edgeagent.telemetry.reporter import TelemetryReporter, build_detections, build_info
+from edgeagent.telemetry.run_number import next_run
+from edgeagent.telemetry.spool import SPOOL, Spool
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +59,7 @@ class Agent:
 
     def __init__(self, settings: Settings, on_result: Callable[[Result], None] | None = None) -> None:
         self._settings, self._on_result = settings, on_result
+        self._state = settings.state or default_state()
         self._alarms = Alarms()
         model = settings.model
         self.bundle = open_bundle(model.bundle or default_bundle())
@@ -66,11 +70,16 @@ class Agent:
         self.pipeline = Pipeline(
             self.serving, model.score_threshold, self._deliver, self._record, on_end=self.request_stop
         )
-        self.cameras = [Camera(camera, on_frame=self.pipeline.wake) for camera in settings.cameras]
+        self.cameras = [
+            Camera(camera, on_frame=self.pipeline.wake, on_change=self._on_camera)
+            for camera in settings.cameras
+        ]
         self.times = {camera.name: StageTimes(STAGES) for camera in self.cameras}
         self._limits = {c.name: RateLimit(settings.telemetry.detections_rate) for c in self.cameras}
+        run = next_run(self._state)
         self.publisher = self._make_publisher()
-        self._reporter = TelemetryReporter(self.cameras, self.times)
+        self.events = EventLog(run, self._publish)
+        self._reporter = TelemetryReporter(self.cameras, self.times, self.pipeline.failed, run)
         self._reporting = threading.Lock()
         self._ready = False
 
@@ -127,10 +136,16 @@ class Agent:
     def report(self) -> Telemetry:
         """Build the telemetry of the interval that ends now, publish it and return it."""
         with self._reporting:
-            telemetry = self._reporter.build(self.publisher.dropped if self.publisher else 0)
-        if self.publisher is not None:
-            self.publisher.publish("telemetry", telemetry.payload(), qos=1)
+            publisher = self.publisher
+            telemetry = self._reporter.build(
+                publisher.dropped if publisher else {}, publisher.spool if publisher else None
+            )
+            self._publish("telemetry", telemetry.payload())
         return telemetry
+
+    def _publish(self, topic: str, payload: bytes) -> None:
+        if self.publisher is not None:
+            self.publisher.publish(topic, payload, qos=1)
 
     def _report_until_stopped(self) -> None:
         interval = self._settings.telemetry.interval
@@ -142,12 +157,19 @@ class Agent:
     def _make_publisher(self) -> MqttPublisher | None:
         if self._settings.mqtt.host is None:
             return None
-        return MqttPublisher(self._settings.mqtt, self._settings.device, self._retained())
+        spool = self._settings.telemetry.spool
+        return MqttPublisher(
+            self._settings.mqtt,
+            self._settings.device,
+            self._retained(),
+            (lambda: Spool(self._state / SPOOL, spool.size, spool.age)) if spool else None,
+            spool.replay if spool else REPLAY_RATE,
+        )
 
     def _choose(self) -> Serving:
         """Find out what can serve here, and let the first choice serve."""
         notify("STATUS=choosing a delegate")
-        model, state = self._settings.model, self._settings.state or default_state()
+        model, state = self._settings.model, self._state
         more = (external_delegate(model.library.path, model.library.options),) if model.library else ()
         choice = [name.strip() for name in model.engine.split(",")]
         candidates = find_candidates(self.bundle.manifest, choice, (*more, *CATALOGUE))
@@ -163,7 +185,7 @@ class Agent:
         return Serving(selection, ranked, model.iou_threshold, self._on_change, model.check_every)
 
     def _order(self, candidate: Candidate, threads: int) -> Order:
-        model, state = self._settings.model, self._settings.state or default_state()
+        model, state = self._settings.model, self._state
         return Order(
             self.bundle.artefact_path(candidate.artefact),
             candidate.delegate,
@@ -176,10 +198,14 @@ class Agent:
     def _on_change(self, change: Change) -> None:
         """Say what serves from now on: as a retained alarm, and to systemd."""
         self._alarms.note(change)
+        self.events.note("delegate", change.reason, serving=str(change.serving or ""), best=change.best)
         notify(f"STATUS={'detecting' if change.serving else 'not detecting'}: {change.reason}")
         if self.publisher is not None:
             for topic, payload in self._retained().items():
                 self.publisher.retain(topic, payload)
+
+    def _on_camera(self, camera: str, state: CameraState, text: str) -> None:
+        self.events.note("camera", text, camera=camera, state=state)
 
     def _retained(self) -> dict[str, bytes]:
         """Return what a broker keeps of this device."""

@@ -19,6 +19,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -38,7 +39,8 @@ logger = logging.getLogger(__name__)
 JOBS = 4  # one in each stage, and one that waits where the engine is, so that it never does
 WAIT_S = 0.2  # for a detector, before looking whether to stop
 Stage = str
-STAGES: tuple[Stage, ...] = ("age", "preprocess", "inference", "decode", "publish", "end_to_end")
+STAGES: tuple[Stage, ...] = ("age", "preprocess", "queue", "inference", "decode", "publish", "end_to_end")
+"""``queue`` is all waiting behind ``preprocess``, for the engine and for the decoder: the stages add up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +97,13 @@ class _Set:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A frame on its way."""
+    """A frame on its way; ``prepared_ns`` is when it lay in the input buffer."""
 
     set: _Set
     camera: Camera
     frame: Frame
     fit: Fit
+    prepared_ns: int
 
 
 class Pipeline:
@@ -115,6 +118,7 @@ class Pipeline:
 
     Attributes:
         failure: what ended the pipeline, if it was not the end of all cameras.
+        failed: frames that an engine failed on, by camera.
     """
 
     def __init__(
@@ -137,6 +141,8 @@ class Pipeline:
         self._begun: SimpleQueue[tuple[_Job, Call] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self.failure: Exception | None = None
+        self.failed: Counter[str] = Counter()
+        self._counting = threading.Lock()
 
     def wake(self) -> None:
         """Tell that a camera has a new frame, or has ended. Give it to the cameras as ``on_frame``."""
@@ -215,8 +221,9 @@ class Pipeline:
             started = time.monotonic_ns()
             fit = detector.preprocessor.write(frame.image, free.buffers.inputs[0])
             self._record(camera.name, "age", started - frame.captured_ns)
-            self._record(camera.name, "preprocess", time.monotonic_ns() - started)
-            self._prepared.put(_Job(free, camera, frame, fit))
+            prepared = time.monotonic_ns()
+            self._record(camera.name, "preprocess", prepared - started)
+            self._prepared.put(_Job(free, camera, frame, fit, prepared))
 
     def _serves(self) -> bool:
         """Wait until a detector serves; False when stopping, or when there is nothing left to detect on."""
@@ -266,6 +273,7 @@ class Pipeline:
             self._record(job.camera.name, "inference", took)
             self._detectors.worked(job.set.detector)
             started = time.monotonic_ns()
+            self._record(job.camera.name, "queue", started - job.prepared_ns - took)
             decoder, outputs = job.set.detector.decoder, job.set.buffers.outputs
             found = job.fit.to_source(decoder.decode(outputs, self._score_threshold))
             decoded = time.monotonic_ns()
@@ -280,5 +288,7 @@ class Pipeline:
     def _leave_out(self, job: _Job, error: EngineError) -> None:
         """Let go of a frame that an engine failed on."""
         self._detectors.failed(job.set.detector, error)
+        with self._counting:
+            self.failed[job.camera.name] += 1
         job.camera.slot.release(job.frame)
         self._free.put(job.set)

@@ -25,7 +25,7 @@ from pydantic import (
 
 from edgeagent.delivery.settings import DeliverySettings
 from edgeagent.runtime.delegates import CATALOGUE, ENGINES, EXTERNAL
-from edgeagent.settings_types import Fraction, Seconds, Section, TopicLevel
+from edgeagent.settings_types import Bytes, Fraction, Seconds, Section, TopicLevel
 
 MOST_THREADS = 64
 ENGINE_NAMES = ("auto", *ENGINES, *(delegate.name for delegate in CATALOGUE), EXTERNAL)
@@ -163,7 +163,7 @@ class MqttSettings(Section):
         tls: None connects in clear text.
         keepalive: after which a silent device counts as offline is 1.5 times this.
         retry_first, retry_longest: back-off between attempts to connect.
-        queue: QoS 1 messages kept in memory while the broker is away.
+        queue: QoS 1 messages kept in memory at most where the spool cannot take them.
         commands: whether the device obeys ``cmd``; a command can only choose among signed models.
     """
 
@@ -193,6 +193,20 @@ class MqttSettings(Section):
         return value
 
 
+class SpoolSettings(Section):
+    """Where messages wait on the disk while the broker is away.
+
+    Attributes:
+        size: bytes of the file at most; the oldest telemetry makes room first, events last.
+        age: of a message at most, in time for which the agent has run.
+        replay: messages per second afterwards, beside new ones.
+    """
+
+    size: Annotated[Bytes, Field(ge=1_000_000)] = 50_000_000
+    age: Seconds = 604800.0
+    replay: Annotated[float, Field(gt=0)] = 20.0
+
+
 class TelemetrySettings(Section):
     """What is reported, and how often.
 
@@ -200,11 +214,13 @@ class TelemetrySettings(Section):
         interval: between telemetry messages.
         detections_rate: detection messages per second and camera at most; 0 sends none.
         detections_empty: also send frames without detections.
+        spool: where messages wait on the disk; None keeps them in memory only.
     """
 
     interval: Seconds = 10.0
     detections_rate: Annotated[float, Field(ge=0)] = 5.0
     detections_empty: bool = False
+    spool: SpoolSettings | None = SpoolSettings()
 
 
 def _default_device() -> str:

@@ -95,7 +95,17 @@ def test_every_key_is_explained() -> None:
     lines = FILE.read_text(encoding="utf-8").splitlines()
     comment = re.compile(r"\s*# \S")
     key = re.compile(r"\s*(- )?#?[a-z_]+:")
-    sections = {"model:", "mqtt:", "telemetry:", "worker:", "gate:", "probation:", "delivery:", "hawkbit:"}
+    sections = {
+        "model:",
+        "mqtt:",
+        "telemetry:",
+        "worker:",
+        "spool:",
+        "gate:",
+        "probation:",
+        "delivery:",
+        "hawkbit:",
+    }
     together = {
         "password_file:",
         "height:",

@@ -37,6 +37,7 @@ from edgeagent.settings import CameraSettings
 log = logging.getLogger(__name__)
 
 CameraState = Literal["opening", "running", "lost", "ended"]
+OnChange = Callable[[str, CameraState, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +77,22 @@ class Camera:
     Args:
         settings: what to open, how to pace it and how to retry.
         on_frame: see :class:`FrameSlot`; give the same one to several cameras to wait for all of them.
+        on_change: told (name, state, text for people) when it runs, is lost, is back or has ended.
 
     Raises:
         ConfigurationError: the source string is malformed.
     """
 
-    def __init__(self, settings: CameraSettings, *, on_frame: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        settings: CameraSettings,
+        *,
+        on_frame: Callable[[], None] | None = None,
+        on_change: OnChange | None = None,
+    ) -> None:
         kind_of(settings.source)
         self.settings = settings
+        self._on_change = on_change
         self.slot = FrameSlot(on_frame=on_frame)
         self._source_name = redact(settings.source)
         self._thread = threading.Thread(target=self._run, name=f"camera-{settings.name}", daemon=True)
@@ -237,7 +246,9 @@ class Camera:
             if before == "lost":
                 self._reconnects += 1
         away = f", back after {self._running_since - self._lost_since:.1f} s" if before == "lost" else ""
-        log.info("camera %s: running, %dx%d from %s%s", self.name, width, height, self._source_name, away)
+        text = f"running, {width}x{height} from {self._source_name}{away}"
+        log.info("camera %s: %s", self.name, text)
+        self._tell("running", text)
 
     def _lose(self, error: CameraError) -> float:
         """Note a loss or a failed attempt; return the seconds to wait before the next one."""
@@ -257,6 +268,7 @@ class Camera:
             self._set_state("lost")
         if before != "lost":
             log.warning("camera %s: lost: %s; trying again until it is back", self.name, self._last_error)
+            self._tell("lost", str(error))
         else:
             log.debug("camera %s: still lost: %s", self.name, self._last_error)
         return self._backoff.next()
@@ -266,6 +278,11 @@ class Camera:
             ended = self._set_state("ended")
         if ended:
             log.info("camera %s: %s has ended", self.name, self._source_name)
+            self._tell("ended", f"{self._source_name} has ended")
+
+    def _tell(self, state: CameraState, text: str) -> None:
+        if self._on_change is not None:
+            self._on_change(self.name, state, text)
 
     def _set_state(self, state: CameraState) -> bool:
         """Change the state, with the lock held; False when the camera has ended already."""

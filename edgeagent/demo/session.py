@@ -97,5 +97,5 @@ def _settings(port: int, bundle: Path | None, source: str | None) -> Settings:
         cameras=(camera,),
         model=ModelSettings(bundle=bundle),
         mqtt=MqttSettings(host="127.0.0.1", port=port, protocol="3.1.1"),
-        telemetry=TelemetrySettings(detections_rate=100.0),
+        telemetry=TelemetrySettings(detections_rate=100.0, spool=None),
     )

@@ -51,7 +51,7 @@ def summary(
     """Return the summary as plain data; percentiles without enough samples are absent."""
     ((name, _),) = telemetry.cameras.items()
     facts, manifest = agent.serving.facts, agent.bundle.manifest
-    stages = {stage: stage_report(agent.times[name].total[stage].percentiles()) for stage in STAGES}
+    stages = {stage: stage_report(agent.times[name].total[stage]) for stage in STAGES}
     frames = stages["end_to_end"].count
     power = telemetry.system.power
     return {
@@ -69,7 +69,7 @@ def summary(
 
 
 def _plain(report: StageReport) -> dict[str, Any]:
-    return report.model_dump(exclude_none=True)
+    return report.model_dump(exclude_none=True, exclude={"buckets"})
 
 
 def _milliseconds(value: float | None) -> str:

@@ -29,6 +29,7 @@ CHECKS: tuple[Check, ...] = (
     clock.check_year,
     clock.check_synchronized,
     room.check_state,
+    room.check_spool,
     room.check_memory,
     room.check_shared_memory,
 )

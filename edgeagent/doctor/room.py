@@ -1,4 +1,4 @@
-"""Room: disk, state folder, memory and shared memory."""
+"""Room: disk, state folder, spool, memory and shared memory."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edgeagent.doctor.line import Line, Surroundings, read_text
 from edgeagent.state_file import default_state
+from edgeagent.telemetry.spool import SPOOL, damaged_name
 
 MIB = 1024 * 1024
 LEAST_DISK, LEAST_MEMORY, LEAST_SHARED = 200 * MIB, 150 * MIB, 32 * MIB
@@ -34,6 +35,22 @@ def check_state(around: Surroundings) -> list[Line]:
     else:
         lines.append(Line("disk", "ok", f"{free // MIB} MiB free for {folder}"))
     return lines
+
+
+def check_spool(around: Surroundings) -> list[Line]:
+    """See how full the spool of telemetry is, without opening it: it belongs to the agent."""
+    settings = around.settings
+    if settings is None or settings.mqtt.host is None or settings.telemetry.spool is None:
+        return []
+    path = (settings.state or default_state()) / SPOOL
+    lines = []
+    aside = damaged_name(path)
+    if aside.exists():
+        action = "look after the disk, it loses what was written; delete the file when you have seen it"
+        lines.append(Line("spool", "warning", f"{aside} was damaged and put aside", action))
+    size = path.stat().st_size if path.exists() else 0
+    found = f"{size / 1e6:.1f} MB of {settings.telemetry.spool.size / 1e6:g} MB at most"
+    return [*lines, Line("spool", "ok", found)]
 
 
 def check_memory(around: Surroundings) -> list[Line]:

@@ -14,6 +14,7 @@ ROOT = "edgeagent/v1"
 
 Status = Literal["online", "stopped", "offline"]
 ProblemCode = Literal["not_detecting", "fallback_delegate", "update_rejected", "rolled_back"]
+EventKind = Literal["delegate", "camera"]
 
 
 class Message(BaseModel):
@@ -24,6 +25,24 @@ class Message(BaseModel):
     def payload(self) -> bytes:
         """Return the JSON to publish, without absent fields."""
         return self.model_dump_json(exclude_none=True).encode()
+
+
+class Numbered(Message):
+    """Base of the messages of a stream that misses nothing.
+
+    Attributes:
+        time: when it was made.
+        boot_id: of the kernel.
+        run: number of this start of the agent, over all starts.
+        sequence: of this message in its stream, from 1 in every run.
+        historical: true on what has waited on the device, and came later than it was made.
+    """
+
+    time: str
+    boot_id: str | None = None
+    run: int | None = None
+    sequence: int
+    historical: Literal[True] | None = None
 
 
 class BoardInfo(Message):
@@ -100,15 +119,20 @@ class Reply(Message):
     ok: bool
     error: str | None = None
     result: str | None = None
+    historical: Literal[True] | None = None
 
 
 class StageReport(Message):
-    """Times of one stage in the interval; a percentile without enough samples is absent."""
+    """Times of one stage in the interval; a percentile without enough samples is absent.
+
+    ``buckets`` is the histogram: see :mod:`edgeagent.telemetry.histogram`.
+    """
 
     count: int
     p50_ms: float | None = None
     p90_ms: float | None = None
     p99_ms: float | None = None
+    buckets: dict[int, int]
 
 
 class CameraReport(Message):
@@ -120,6 +144,7 @@ class CameraReport(Message):
     frames_captured: int
     frames_processed: int
     frames_dropped: int
+    frames_failed: int
     reconnects: int
     failures: int
     last_error: str | None = None
@@ -145,17 +170,34 @@ class SystemReport(Message):
     power: PowerReport | None = None
 
 
-class Telemetry(Message):
+class SpoolReport(Message):
+    """The spool on the disk (:mod:`edgeagent.telemetry.spool`)."""
+
+    state: Literal["disk", "memory"]
+    waiting: int
+    size_mb: float
+    damaged: int
+    written_mb: float | None = None
+
+
+class Telemetry(Numbered):
     """``telemetry``: every few seconds."""
 
-    time: str
-    boot_id: str | None = None
-    sequence: int
     uptime_s: float
     interval_s: float
     cameras: dict[str, CameraReport]
     system: SystemReport
     messages_dropped: int
+    messages_dropped_by_stream: dict[str, int]
+    spool: SpoolReport | None = None
+
+
+class Event(Numbered):
+    """``events/<kind>``: something was decided, or has changed."""
+
+    kind: EventKind
+    text: str
+    data: dict[str, str | int | float | bool] | None = None
 
 
 class Found(Message):
@@ -181,3 +223,8 @@ def utc_time(seconds: float) -> str:
     """Return seconds since the epoch as ISO 8601 in UTC, such as 2026-01-31T12:00:00.000Z."""
     moment = datetime.fromtimestamp(seconds, timezone.utc)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def historical(payload: bytes) -> bytes:
+    """Return the JSON object of a message, marked as one that comes later than it was made."""
+    return payload.rstrip()[:-1] + b',"historical":true}'

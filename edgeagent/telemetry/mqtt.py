@@ -1,9 +1,9 @@
-"""The connection to the broker: last will, retained state, bounded queue, honest failures.
+"""The connection to the broker: last will, retained state, honest failures.
 
 On every connect the device publishes ``status`` (``online``), ``info`` and ``alarm``, all retained; the
-broker publishes ``offline`` for it when it vanishes; a clean stop publishes ``stopped``. While the broker is
-away, QoS 1 messages wait in a bounded queue, of which the oldest make room, and QoS 0 messages are dropped.
-Both kinds of loss are counted. What others send while the device is away is lost: it keeps no session.
+broker publishes ``offline`` for it when it vanishes; a clean stop publishes ``stopped``. QoS 1 messages go
+through the :mod:`edgeagent.telemetry.outbox`, where they wait while the broker is away; QoS 0 messages are
+dropped then. Every loss is counted. What others send while the device is away is lost: it keeps no session.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 import ssl
 import sys
 import threading
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -25,13 +25,18 @@ from edgeagent.errors import ConfigurationError
 from edgeagent.secret_file import read_secret
 from edgeagent.settings import MqttSettings
 from edgeagent.telemetry.messages import ROOT, Status
+from edgeagent.telemetry.outbox import WINDOW, Outbox
+from edgeagent.telemetry.shelf import SpoolState
+from edgeagent.telemetry.spool import Spool
 
 logger = logging.getLogger(__name__)
 
 State = Literal["connecting", "connected", "refused", "disconnected"]
 PROTOCOLS = {"5": paho.MQTTv5, "3.1.1": paho.MQTTv311}
 STOP_TIMEOUT_S = 1.0
-BESIDE_QUEUE = 100  # messages that paho holds when the queue is handed to it: state, and those in flight
+BESIDE_WINDOW = 100  # messages that paho holds beside those of the outbox: state, published at every connect
+HEADER = 16  # bytes of a PUBLISH packet beside topic and payload
+REPLAY_RATE = 20.0  # messages per second
 
 
 @dataclass(frozen=True)
@@ -54,26 +59,36 @@ class MqttPublisher:
         settings: with a host.
         device: name of this device, a topic level.
         retained: payloads of topics that are published, retained, at every connect.
+        open_spool: opens the spool on the disk; None keeps QoS 1 messages in memory only.
+        replay: messages per second from the spool at most.
 
     Attributes:
         state: of the connection; ``connected`` only once the broker has accepted it.
         last_error: why the broker was refused or lost last.
-        dropped: messages lost because the broker was away too long, or not connected (QoS 0).
 
     Raises:
         ConfigurationError: the host cannot be a name, or password, certificate or key cannot be read.
     """
 
-    def __init__(self, settings: MqttSettings, device: str, retained: Mapping[str, bytes]) -> None:
+    def __init__(
+        self,
+        settings: MqttSettings,
+        device: str,
+        retained: Mapping[str, bytes],
+        open_spool: Callable[[], Spool] | None = None,
+        replay: float = REPLAY_RATE,
+    ) -> None:
         self._settings, self._prefix, self._retained = settings, f"{ROOT}/{device}", dict(retained)
         self.state: State = "connecting"
         self.last_error: str | None = None
-        self.dropped = 0
         self.changed = threading.Condition()
-        self._waiting: deque[tuple[str, bytes]] = deque()
         self._receivers: dict[str, Callable[[Arrival], None]] = {}
         self._stopping = False
+        self._unsent: Counter[str] = Counter()  # QoS 0
+        self._largest: int | None = None  # packet that the broker takes (MQTT 5, 3.2.2.3.6)
+        self._refused = 0  # ids of messages that are not given to paho are below 0
         self._client = self._make_client(device)
+        self._outbox = Outbox(self._hand_over, settings.queue, replay, open_spool)
 
     @property
     def address(self) -> str:
@@ -87,22 +102,39 @@ class MqttPublisher:
         """
         self._receivers[topic] = receive
 
+    @property
+    def dropped(self) -> Counter[str]:
+        """Lost messages by stream: without room to wait, refused, or not connected (QoS 0)."""
+        with self.changed:
+            return self._unsent + self._outbox.dropped
+
+    @property
+    def spool(self) -> SpoolState | None:
+        """The spool at the last change; None without one."""
+        return self._outbox.state
+
     def start(self) -> None:
         """Connect in the background, and again whenever the connection is lost."""
+        self._outbox.start()
         host, port = self._settings.host or "", self._settings.port
         self._client.connect_async(host, port, keepalive=max(1, round(self._settings.keepalive)))
         self._client.loop_start()
 
     def publish(self, topic: str, payload: bytes, *, qos: Literal[0, 1]) -> None:
         """Hand a message over; ``topic`` is below the device's prefix."""
-        with self.changed:
-            if self.state != "connected":
-                self._keep(topic, payload, qos)
-                return
-        result = self._client.publish(f"{self._prefix}/{topic}", payload, qos)
-        if result.rc == paho.MQTT_ERR_QUEUE_SIZE or (qos == 0 and result.rc != paho.MQTT_ERR_SUCCESS):
+        if qos == 1:
+            self._outbox.post(topic, payload)
+            return
+        taken = self.state == "connected"
+        if taken:
+            taken = self._client.publish(f"{self._prefix}/{topic}", payload, 0).rc == paho.MQTT_ERR_SUCCESS
+        if not taken:
             with self.changed:
-                self.dropped += 1
+                self._unsent[topic.partition("/")[0]] += 1
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until all QoS 1 messages so far are with the client, on the disk, or wait in memory."""
+        return self._outbox.flush(timeout)
 
     def retain(self, topic: str, payload: bytes) -> None:
         """Publish a retained message now, if connected, and at every connect from now on."""
@@ -115,10 +147,12 @@ class MqttPublisher:
     def stop(self) -> None:
         """Publish ``stopped`` and disconnect, within :data:`STOP_TIMEOUT_S` and the broker's answer."""
         self._stopping = True
+        self.flush(STOP_TIMEOUT_S)
         acknowledged = self.state == "connected" and self._await(self._publish_status("stopped"))
         self._client.disconnect()
         if acknowledged:  # else its thread may sit in a connect or on a full socket; it ends with the program
             self._client.loop_stop()
+        self._outbox.close(STOP_TIMEOUT_S)
 
     def wait_for(self, state: State, timeout: float) -> bool:
         """Wait until the connection is in ``state``; False after ``timeout`` seconds."""
@@ -128,7 +162,7 @@ class MqttPublisher:
     def _make_client(self, device: str) -> paho.Client:
         settings = self._settings
         client = plain_client(settings, f"edgeagent-{device}")
-        client.max_queued_messages_set(settings.queue + BESIDE_QUEUE)
+        client.max_queued_messages_set(WINDOW + BESIDE_WINDOW)
         client.reconnect_delay_set(max(1, round(settings.retry_first)), max(1, round(settings.retry_longest)))
         client.will_set(f"{self._prefix}/status", b"offline", qos=1, retain=True)
         client.on_connect = self._on_connect
@@ -136,17 +170,18 @@ class MqttPublisher:
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
+        client.on_publish = self._on_publish
         return client
 
-    def _keep(self, topic: str, payload: bytes, qos: int) -> None:
-        """Queue a message for the next connection, with the lock held."""
-        if qos == 0:
-            self.dropped += 1
-            return
-        if len(self._waiting) == self._settings.queue:
-            self._waiting.popleft()
-            self.dropped += 1
-        self._waiting.append((topic, payload))
+    def _hand_over(self, topic: str, payload: bytes) -> int | None:
+        """Give a QoS 1 message to paho, which sends it until it is acknowledged."""
+        size = len(self._prefix) + len(topic) + len(payload) + HEADER
+        if self._largest is not None and size > self._largest:  # the broker would close the connection
+            self._refused -= 1
+            self._outbox.acknowledged(self._refused, f"{size} bytes, the broker takes {self._largest}")
+            return self._refused
+        result = self._client.publish(f"{self._prefix}/{topic}", payload, qos=1)
+        return None if result.rc == paho.MQTT_ERR_QUEUE_SIZE else result.mid
 
     def _await(self, message: paho.MQTTMessageInfo) -> bool:
         """Wait until the broker has acknowledged a message, or warn; return whether it has."""
@@ -181,13 +216,12 @@ class MqttPublisher:
             return
         for topic in self._receivers:  # first, so that who sees ``online`` will be heard
             client.subscribe(f"{self._prefix}/{topic}", qos=1)
+        self._largest = getattr(more, "MaximumPacketSize", None)
         self._publish_status("online")
         with self.changed:
             for topic, payload in self._retained.items():
                 client.publish(f"{self._prefix}/{topic}", payload, qos=1, retain=True)
-            while self._waiting:
-                topic, payload = self._waiting.popleft()
-                client.publish(f"{self._prefix}/{topic}", payload, qos=1)
+            self._outbox.connection(True)
             self._set_state("connected")
 
     def _on_subscribe(
@@ -203,12 +237,17 @@ class MqttPublisher:
         if receive is not None:
             receive(Arrival(bytes(message.payload), message.retain))
 
+    def _on_publish(self, client: paho.Client, data: Any, mid: int, code: ReasonCode, more: Any) -> None:
+        # paho holds a lock that publishing takes, so nothing may be waited for here
+        self._outbox.acknowledged(mid, str(code) if code.is_failure else None)
+
     def _on_connect_fail(self, client: paho.Client, data: Any) -> None:
         # paho calls this while it handles the exception, but does not pass it on
         error = sys.exc_info()[1]
         self._set_state("disconnected", f"cannot be reached: {error or 'no answer'}")
 
     def _on_disconnect(self, client: paho.Client, data: Any, flags: Any, code: ReasonCode, more: Any) -> None:
+        self._outbox.connection(False)
         if self.state == "refused":
             return  # the refusal says more
         if code.is_failure and self.state != "connected":

@@ -20,6 +20,7 @@ from edgeagent.sensors.footprint import Footprint
 from edgeagent.sensors.power import PowerMeter
 from edgeagent.sensors.thermal import read_temperatures
 from edgeagent.settings import CameraSettings
+from edgeagent.telemetry.histogram import Histogram, StageTimes
 from edgeagent.telemetry.messages import (
     BoardInfo,
     BundleInfo,
@@ -30,12 +31,13 @@ from edgeagent.telemetry.messages import (
     Found,
     Info,
     PowerReport,
+    SpoolReport,
     StageReport,
     SystemReport,
     Telemetry,
     utc_time,
 )
-from edgeagent.telemetry.percentiles import Percentiles, StageTimes
+from edgeagent.telemetry.shelf import SpoolState
 from edgeagent.vision.detections import Detections
 
 PACKAGES = ("onnxruntime", "ai-edge-litert", "tflite-runtime", "numpy", "opencv-python-headless", "paho-mqtt")
@@ -99,10 +101,18 @@ class TelemetryReporter:
     Args:
         cameras: as running.
         times: stage times by camera.
+        failed: frames that an engine failed on, by camera.
+        run: number of this start of the agent, None where it is not known.
     """
 
-    def __init__(self, cameras: Sequence[Camera], times: Mapping[str, StageTimes]) -> None:
-        self._cameras, self._times = cameras, times
+    def __init__(
+        self,
+        cameras: Sequence[Camera],
+        times: Mapping[str, StageTimes],
+        failed: Mapping[str, int],
+        run: int | None,
+    ) -> None:
+        self._cameras, self._times, self._failed, self._run = cameras, times, failed, run
         self._started = self._last = time.monotonic()
         self._sequence = 0
         self._footprint = Footprint()
@@ -110,20 +120,23 @@ class TelemetryReporter:
         self._boot_id = read_board().boot_id
         self._system()  # the first reading of processor load and RAPL energy begins their intervals
 
-    def build(self, messages_dropped: int) -> Telemetry:
-        """Return the message of the interval since the last call."""
+    def build(self, dropped: Mapping[str, int], spool: SpoolState | None) -> Telemetry:
+        """Return the message of the interval since the last call; ``dropped`` are messages by stream."""
         now = time.monotonic()
         interval, self._last = now - self._last, now
         self._sequence += 1
         return Telemetry(
             time=utc_time(time.time()),
             boot_id=self._boot_id,
+            run=self._run,
             sequence=self._sequence,
             uptime_s=round(now - self._started, 1),
             interval_s=round(interval, 3),
             cameras={camera.name: self._camera(camera, interval) for camera in self._cameras},
             system=self._system(),
-            messages_dropped=messages_dropped,
+            messages_dropped=sum(dropped.values()),
+            messages_dropped_by_stream=dict(dropped),
+            spool=_spool_report(spool) if spool else None,
         )
 
     def _camera(self, camera: Camera, interval: float) -> CameraReport:
@@ -136,10 +149,11 @@ class TelemetryReporter:
             frames_captured=status.captured,
             frames_processed=times.total["end_to_end"].count,
             frames_dropped=status.dropped,
+            frames_failed=self._failed.get(camera.name, 0),
             reconnects=status.reconnects,
             failures=status.failures,
             last_error=status.last_error,
-            stages={stage: stage_report(percentiles) for stage, percentiles in stages.items()},
+            stages={stage: stage_report(histogram) for stage, histogram in stages.items()},
         )
 
     def _system(self) -> SystemReport:
@@ -157,13 +171,25 @@ class TelemetryReporter:
         )
 
 
-def stage_report(percentiles: Percentiles) -> StageReport:
-    """Return a stage's percentiles as they are published."""
+def stage_report(histogram: Histogram) -> StageReport:
+    """Return a stage's times as they are published."""
+    percentiles = histogram.percentiles()
     return StageReport(
         count=percentiles.count,
         p50_ms=percentiles.p50,
         p90_ms=percentiles.p90,
         p99_ms=percentiles.p99,
+        buckets=histogram.buckets(),
+    )
+
+
+def _spool_report(spool: SpoolState) -> SpoolReport:
+    return SpoolReport(
+        state="disk" if spool.on_disk else "memory",
+        waiting=spool.waiting,
+        size_mb=round(spool.size / MEGABYTE, 3),
+        damaged=spool.damaged,
+        written_mb=None if spool.written is None else round(spool.written / MEGABYTE, 3),
     )
 
 

@@ -39,6 +39,7 @@ class Run:
     ) -> None:
         self.results: list[tuple[str, int, tuple[int, ...], int]] = []
         self.recorded: Counter[tuple[str, str]] = Counter()
+        self.took_ns: Counter[str] = Counter()
         self.over = threading.Event()
         self._fail_at, self._lock = fail_at, threading.Lock()
         self.pipeline = Pipeline(
@@ -76,6 +77,7 @@ class Run:
         assert duration_ns >= 0
         with self._lock:
             self.recorded[camera, stage] += 1
+            self.took_ns[stage] += duration_ns
 
 
 def clip_frames(count: int) -> list[Image]:
@@ -90,6 +92,10 @@ def test_every_frame_of_an_unthrottled_folder_comes_out_in_order(detector: Detec
     run.to_the_end(run.cameras(write_pictures(tmp_path / "pictures", 9)))
     assert [sequence for _, sequence, _, _ in run.results] == list(range(9))
     assert run.recorded == {("c0", stage): 9 for stage in STAGES}
+    assert run.took_ns.pop("end_to_end") == sum(run.took_ns.values()), (
+        "nothing is left out, nothing counted twice"
+    )
+    assert not run.pipeline.failed
     assert run.pipeline.failure is None
 
 
@@ -210,6 +216,7 @@ def test_frames_go_on_through_the_next_detector(detector: Detector, tmp_path: Pa
     assert set(detectors.failures) == {"gone"}
     assert 1 <= len(detectors.failures) <= JOBS  # those that were on the way
     assert len(run.results) == 12 - len(detectors.failures)
+    assert run.pipeline.failed == {"c0": len(detectors.failures)}
     sequences = [sequence for _, sequence, _, _ in run.results]
     assert sequences == sorted(sequences)
     assert sequences[-1] == 11

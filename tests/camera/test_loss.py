@@ -32,7 +32,13 @@ def settings(source: str | Path, **changes: Any) -> CameraSettings:
 def test_a_missing_file_is_lost_until_it_appears(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     path = tmp_path / "late.avi"
-    with Camera(settings(path, pace="unthrottled")) as camera:
+    told: list[tuple[str, str]] = []
+
+    def on_change(name: str, state: str, text: str) -> None:
+        assert name == "door"
+        told.append((state, text))
+
+    with Camera(settings(path, pace="unthrottled"), on_change=on_change) as camera:
         assert camera.wait_for("lost", timeout=PATIENCE)
         status = camera.status()
         assert status.fps == 0.0
@@ -46,6 +52,9 @@ def test_a_missing_file_is_lost_until_it_appears(tmp_path: Path, caplog: pytest.
     assert messages[0] == "lost"
     assert messages[1] == "running"
     assert messages.count("lost") == 1
+    assert [state for state, _ in told] == ["lost", "running", "ended"], "each change once"
+    assert "No such file" in told[0][1]
+    assert "back after" in told[1][1]
 
 
 def test_a_dropped_connection_is_a_loss_and_the_camera_comes_back(

@@ -8,7 +8,7 @@ import pytest
 from edgeagent.doctor.clock import check_synchronized, check_year
 from edgeagent.doctor.line import Surroundings
 from edgeagent.doctor.permissions import check_groups
-from edgeagent.doctor.room import check_memory, check_shared_memory, check_state
+from edgeagent.doctor.room import check_memory, check_shared_memory, check_spool, check_state
 from tests.doctor.trees import configured, look
 
 
@@ -41,6 +41,19 @@ def test_the_state_folder(tmp_path: Path) -> None:
         "problem",
         f"{tmp_path / 'state' / 'edgeagent'}: Not a directory",
     )
+
+
+def test_the_spool(tmp_path: Path) -> None:
+    assert check_spool(Surroundings(tmp_path, configured(state=str(tmp_path)))) == []  # no broker
+    settings = configured(state=str(tmp_path), mqtt={"host": "broker"})
+    (line,) = check_spool(Surroundings(tmp_path, settings))
+    assert (line.verdict, line.found) == ("ok", "0.0 MB of 50 MB at most")
+    (tmp_path / "spool.db").write_bytes(bytes(2_500_000))
+    (tmp_path / "spool.db.damaged").write_bytes(b"")
+    aside, line = check_spool(Surroundings(tmp_path, settings))
+    assert (aside.verdict, line.found) == ("warning", "2.5 MB of 50 MB at most")
+    memory = configured(state=str(tmp_path), mqtt={"host": "broker"}, telemetry={"spool": None})
+    assert check_spool(Surroundings(tmp_path, memory)) == []
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
 from edgeagent.settings import MqttSettings
 from edgeagent.telemetry.mqtt import MqttPublisher
+from edgeagent.telemetry.spool import Spool
 
 INFO = b'{"agent": "x"}'
 
@@ -22,10 +23,22 @@ def settings(port: int, **more: Any) -> MqttSettings:
     )
 
 
+def numbered(number: int) -> bytes:
+    """A message as it is when it is sent at once."""
+    return b'{"sequence":%d}' % number
+
+
+def late(number: int) -> bytes:
+    """The same as it is when it has waited."""
+    return b'{"sequence":%d,"historical":true}' % number
+
+
 @contextmanager
-def publishing(chosen: MqttSettings) -> Iterator[MqttPublisher]:
+def publishing(
+    chosen: MqttSettings, open_spool: Callable[[], Spool] | None = None, replay: float = 1000.0
+) -> Iterator[MqttPublisher]:
     """A publisher from its start to its clean stop."""
-    publisher = MqttPublisher(chosen, "board", {"info": INFO})
+    publisher = MqttPublisher(chosen, "board", {"info": INFO}, open_spool, replay)
     publisher.start()
     try:
         yield publisher

@@ -51,6 +51,7 @@ class Subscriber:
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2, client_id=f"subscriber-{uuid.uuid4()}", protocol=paho.MQTTv5
         )
+        self._client.reconnect_delay_set(1, 1)  # a broker may be away for long
         self._client.on_connect = self._subscribe
         self._client.on_subscribe = lambda *_: subscribed.set()
         self._client.on_message = self._collect
@@ -76,10 +77,10 @@ class Subscriber:
         """The payloads of one topic so far, oldest first."""
         return [arrival.payload for arrival in self.arrivals() if arrival.topic == topic]
 
-    def wait_until(self, reached: Callable[[list[Arrival]], bool]) -> None:
+    def wait_until(self, reached: Callable[[list[Arrival]], bool], patience: float = PATIENCE) -> None:
         """Wait until what has arrived is as wanted."""
         with self._changed:
-            done = self._changed.wait_for(lambda: reached(self._arrivals), PATIENCE)
+            done = self._changed.wait_for(lambda: reached(self._arrivals), patience)
             assert done, self._arrivals
 
     def wait_for(self, topic: str, payload: bytes) -> Arrival:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -15,33 +17,26 @@ from pydantic import BaseModel
 from edgeagent.delivery.commands import COMMANDS, MOST_BYTES, REMEMBERED, Commands
 from edgeagent.pipeline import STAGES
 from edgeagent.telemetry.command_topic import MOST_WAITING
-from edgeagent.telemetry.deployment import MOST_SUMMARY, DeploymentMessage, UpdateMessage
+from edgeagent.telemetry.deployment import MOST_SUMMARY, DeploymentMessage
+from edgeagent.telemetry.histogram import FIRST, LAST, MINIMUM_COUNT, Histogram
 from edgeagent.telemetry.messages import (
     ROOT,
-    Alarm,
     CameraReport,
-    DetectionsMessage,
-    Info,
+    EventKind,
     Message,
     PowerReport,
     ProblemCode,
-    Reply,
+    SpoolReport,
     Status,
     Telemetry,
 )
-from edgeagent.telemetry.percentiles import MINIMUM_COUNT
+from edgeagent.telemetry.streams import STREAMS
 from tests.delivery.obedient import Obedient
 
 TEXT = (Path(__file__).parents[2] / "docs" / "mqtt.md").read_text(encoding="utf-8")
 EXAMPLES = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)]
-KINDS: tuple[type[Message], ...] = (
-    Alarm,
-    DeploymentMessage,
-    UpdateMessage,
-    Reply,
-    Info,
-    Telemetry,
-    DetectionsMessage,
+KINDS: tuple[type[Message], ...] = tuple(
+    stream.kind for stream in STREAMS if stream.direction == "send" and stream.kind is not Status
 )
 
 
@@ -121,18 +116,40 @@ def test_stages_states_and_minimum_counts_are_those_of_the_program() -> None:
     idle, states = get_args(DeploymentMessage.model_fields["state"].annotation)
     for state in (*get_args(idle), *get_args(states)):
         assert f"`{state}`" in TEXT
+    for kind in get_args(EventKind):
+        assert f"| `{kind}` |" in TEXT
+    for state in get_args(SpoolReport.model_fields["state"].annotation):
+        assert f"`{state}`" in TEXT
+    assert f"outermost buckets, {FIRST} and {LAST}" in TEXT
     counts = ", ".join(f"{name} from {count}" for name, count in MINIMUM_COUNT.items())
     assert counts in TEXT
 
 
 def test_the_percentiles_of_the_examples_have_enough_samples() -> None:
     stages = EXAMPLES[KINDS.index(Telemetry)]["cameras"]["yard"]["stages"]
+    for stage in stages.values():
+        found = Histogram.of({int(index): count for index, count in stage["buckets"].items()}).percentiles()
+        assert (stage["count"], stage["p50_ms"], stage["p90_ms"]) == (found.count, found.p50, found.p90)
     for stage, (name, least) in itertools.product(stages.values(), MINIMUM_COUNT.items()):
         assert (f"{name}_ms" in stage) == (stage["count"] >= least)
 
 
+def test_the_code_that_merges_histograms_is_right() -> None:
+    code = re.search(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    assert code
+    example = EXAMPLES[KINDS.index(Telemetry)]
+    names: dict[str, Any] = {"Counter": Counter, "math": math, "messages": [example] * 5}
+    exec(code.group(1), names)
+    buckets = example["cameras"]["yard"]["stages"]["end_to_end"]["buckets"]
+    merged = Histogram.of({int(index): 5 * count for index, count in buckets.items()})
+    assert round(names["p99_ms"], 4) == merged.percentiles().p99
+
+
 def test_the_topics_are_those_of_the_program() -> None:
     assert f"`{ROOT}/<device>/`" in TEXT
+    table = re.findall(r"^\| `([a-z<>/]+)` \| ([01]) \| (yes|no) \|", TEXT, re.MULTILINE)
+    streams = [(s.topic, str(s.qos), "yes" if s.retained else "no") for s in STREAMS if s.direction == "send"]
+    assert sorted(table) == sorted(streams)
     topics = set(re.findall(rf"-t '({ROOT}/[^']*)'", TEXT))
     assert topics
     for topic in topics:

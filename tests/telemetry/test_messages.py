@@ -54,6 +54,7 @@ def telemetry(stage: StageReport, power: PowerReport | None, error: str | None) 
         frames_captured=0,
         frames_processed=0,
         frames_dropped=0,
+        frames_failed=0,
         reconnects=0,
         failures=0,
         last_error=error,
@@ -75,6 +76,7 @@ def telemetry(stage: StageReport, power: PowerReport | None, error: str | None) 
         cameras={"yard": camera},
         system=system,
         messages_dropped=0,
+        messages_dropped_by_stream={},
     )
 
 
@@ -90,9 +92,10 @@ def test_what_is_not_known_of_a_device_is_not_in_its_info() -> None:
 
 
 def test_what_is_not_known_of_an_interval_is_absent_and_zeros_are_there() -> None:
-    unknown = sent(telemetry(StageReport(count=0), None, None))
+    unknown = sent(telemetry(StageReport(count=0, buckets={}), None, None))
     assert set(unknown) == {
-        *("time", "sequence", "uptime_s", "interval_s", "cameras", "system", "messages_dropped")
+        *("time", "sequence", "uptime_s", "interval_s", "cameras", "system"),
+        *("messages_dropped", "messages_dropped_by_stream"),
     }
     assert unknown["messages_dropped"] == 0
     assert unknown["cameras"]["yard"] == {
@@ -102,16 +105,21 @@ def test_what_is_not_known_of_an_interval_is_absent_and_zeros_are_there() -> Non
         "frames_captured": 0,
         "frames_processed": 0,
         "frames_dropped": 0,
+        "frames_failed": 0,
         "reconnects": 0,
         "failures": 0,
-        "stages": {"inference": {"count": 0}},
+        "stages": {"inference": {"count": 0, "buckets": {}}},
     }
     assert set(unknown["system"]) == {
         *("cpu_percent", "agent_cpu_percent", "agent_rss_mb", "memory_available_mb", "temperatures_c")
     }
     power = PowerReport(watts=0.0, source="RAPL packages", quality="measured rail")
-    known = sent(telemetry(StageReport(count=5, p50_ms=1.5), power, "gone"))
-    assert known["cameras"]["yard"]["stages"]["inference"] == {"count": 5, "p50_ms": 1.5}
+    known = sent(telemetry(StageReport(count=5, p50_ms=1.5, buckets={37: 5}), power, "gone"))
+    assert known["cameras"]["yard"]["stages"]["inference"] == {
+        "count": 5,
+        "p50_ms": 1.5,
+        "buckets": {"37": 5},
+    }
     assert known["cameras"]["yard"]["last_error"] == "gone"
     assert known["system"]["power"] == {"watts": 0.0, "source": "RAPL packages", "quality": "measured rail"}
 
@@ -129,7 +137,7 @@ def test_text_is_utf_8_and_a_frame_without_detections_says_so() -> None:
 
 
 def test_a_message_does_not_change_once_it_is_made() -> None:
-    report = StageReport(count=1)
+    report = StageReport(count=1, buckets={0: 1})
     with pytest.raises(ValidationError):
         report.count = 2
 

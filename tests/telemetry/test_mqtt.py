@@ -17,7 +17,7 @@ import pytest
 from edgeagent.errors import ConfigurationError
 from edgeagent.telemetry.mqtt import MqttPublisher
 from tests.broker import PATIENCE, Mosquitto
-from tests.telemetry.publishing import INFO, PROTOCOLS, Protocol, publishing, settings
+from tests.telemetry.publishing import INFO, PROTOCOLS, Protocol, numbered, publishing, settings
 from tests.telemetry.subscriber import Arrival, Subscriber
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "mqtt.md"
@@ -51,18 +51,22 @@ def test_qos_and_retain_are_as_documented(broker: Mosquitto, protocol: Protocol)
     rows = re.findall(
         r"^\| `([a-z<>/]+)` \| ([01]) \| (yes|no) \|", DOCUMENT.read_text("utf-8"), re.MULTILINE
     )
-    documented = {topic.replace("<camera>", "yard"): (int(qos), keep == "yes") for topic, qos, keep in rows}
+    documented = {
+        topic.replace("<camera>", "yard").replace("<kind>", "camera"): (int(qos), keep == "yes")
+        for topic, qos, keep in rows
+    }
     with (
         Subscriber(broker.port, "board") as subscriber,
         publishing(settings(broker.port, protocol=protocol)) as publisher,
     ):
         assert publisher.wait_for("connected", PATIENCE)
         publisher.publish("telemetry", b"{}", qos=1)
+        publisher.publish("events/camera", b"{}", qos=1)
         publisher.publish("detections/yard", b"{}", qos=0)
         for topic in ("alarm", "deployment", "update"):
             publisher.retain(topic, b"{}")
         publisher.publish("reply", b"{}", qos=1)
-        for topic in ("alarm", "deployment", "update", "reply", "telemetry"):
+        for topic in ("alarm", "deployment", "update", "reply", "telemetry", "events/camera"):
             subscriber.wait_for(topic, b"{}")
         subscriber.wait_for("detections/yard", b"{}")
         seen = {arrival.topic: (arrival.qos, arrival.retain) for arrival in subscriber.arrivals()}
@@ -87,10 +91,10 @@ def test_messages_arrive_in_order(broker: Mosquitto) -> None:
     with Subscriber(broker.port, "board") as subscriber, publishing(settings(broker.port)) as publisher:
         assert publisher.wait_for("connected", PATIENCE)
         for number in range(200):
-            publisher.publish("telemetry", b"%d" % number, qos=1)
-        subscriber.wait_for("telemetry", b"199")
-        assert subscriber.payloads("telemetry") == [b"%d" % number for number in range(200)]
-        assert publisher.dropped == 0
+            publisher.publish("telemetry", numbered(number), qos=1)
+        subscriber.wait_for("telemetry", numbered(199))
+        assert subscriber.payloads("telemetry") == [numbered(number) for number in range(200)]
+        assert not publisher.dropped
 
 
 PUBLISH_AND_WAIT = """

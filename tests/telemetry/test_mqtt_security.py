@@ -40,7 +40,7 @@ def test_a_refusal_is_told_with_its_reason_and_tried_again(
             assert "Not authorized" in (publisher.last_error or "")
             publisher.publish("telemetry", b"kept", qos=1)
             publisher.publish("detections/yard", b"dropped", qos=0)
-            assert publisher.dropped == 1
+            assert publisher.dropped == {"detections": 1}
             with publisher.changed:  # two more attempts
                 assert publisher.changed.wait(PATIENCE)
                 assert publisher.changed.wait(PATIENCE)

@@ -17,11 +17,14 @@ from edgeagent.pipeline import STAGES
 from edgeagent.resources import default_bundle
 from edgeagent.runtime.engine import EngineFacts
 from edgeagent.settings import CameraSettings
-from edgeagent.telemetry.percentiles import StageTimes
+from edgeagent.telemetry.histogram import StageTimes
 from edgeagent.telemetry.reporter import TelemetryReporter, build_detections, build_info
+from edgeagent.telemetry.shelf import SpoolState
 from edgeagent.vision.detections import Detections
 from tests.camera.consumer import PATIENCE, frames_of
 from tests.camera.media import write_pictures
+
+SPOOL = SpoolState(on_disk=True, waiting=2, size=12_288)
 
 
 def test_detections_are_in_pixels_of_the_frame_and_rounded() -> None:
@@ -58,20 +61,33 @@ def test_a_camera_in_numbers(tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "pictures", 6)
     camera = Camera(CameraSettings(name="yard", source=str(folder), pace="unthrottled"))
     times = {"yard": StageTimes(STAGES)}
-    reporter = TelemetryReporter([camera], times)
+    reporter = TelemetryReporter([camera], times, {"yard": 2}, 17)
     with camera:
         for _ in frames_of(camera):
             times["yard"].record("end_to_end", 20_000_000)
-        first, second = reporter.build(3), reporter.build(4)
+        first, second = (
+            reporter.build({"telemetry": 2, "detections": 1}, None),
+            reporter.build({"telemetry": 4}, SPOOL),
+        )
     report = first.cameras["yard"]
     assert (report.state, report.frames_captured, report.frames_processed) == ("ended", 6, 6)
     assert report.fps_processed > 0
     assert report.stages["end_to_end"].count == 6
+    assert report.stages["end_to_end"].buckets == {276: 6}
     assert report.stages["end_to_end"].p50_ms == pytest.approx(20, rel=0.01)
     assert report.stages["inference"].p50_ms is None
     assert "p90_ms" not in json.loads(first.payload())["cameras"]["yard"]["stages"]["end_to_end"]
     assert (first.sequence, second.sequence) == (1, 2)
     assert (first.messages_dropped, second.messages_dropped) == (3, 4)
+    assert first.messages_dropped_by_stream == {"telemetry": 2, "detections": 1}
+    assert first.spool is None
+    assert json.loads(second.payload())["spool"] == {
+        "state": "disk",
+        "waiting": 2,
+        "size_mb": 0.012,
+        "damaged": 0,
+    }
+    assert (first.run, second.run, report.frames_failed) == (17, 17, 2)
     assert second.cameras["yard"].frames_processed == 6
     assert second.cameras["yard"].stages["end_to_end"].count == 0
     assert second.cameras["yard"].fps_processed == 0
@@ -106,10 +122,12 @@ def test_a_camera_that_is_lost_says_why_and_its_frames_are_not_invented(tmp_path
     absent = str(tmp_path / "absent.avi")
     lost = Camera(CameraSettings(name="gate", source=absent, retry_first=30.0))
     waiting = Camera(CameraSettings(name="yard", source=absent))
-    reporter = TelemetryReporter([lost, waiting], {name: StageTimes(STAGES) for name in ("gate", "yard")})
+    reporter = TelemetryReporter(
+        [lost, waiting], {name: StageTimes(STAGES) for name in ("gate", "yard")}, {}, None
+    )
     with lost:
         assert lost.wait_for("lost", timeout=PATIENCE)
-        cameras = json.loads(reporter.build(0).payload())["cameras"]
+        cameras = json.loads(reporter.build({}, None).payload())["cameras"]
     assert (cameras["gate"]["state"], cameras["gate"]["fps_in"], cameras["gate"]["failures"]) == (
         "lost",
         0,
@@ -119,4 +137,4 @@ def test_a_camera_that_is_lost_says_why_and_its_frames_are_not_invented(tmp_path
     assert (cameras["yard"]["state"], cameras["yard"]["failures"]) == ("opening", 0)
     assert "last_error" not in cameras["yard"]
     for camera in cameras.values():
-        assert camera["stages"] == {stage: {"count": 0} for stage in STAGES}
+        assert camera["stages"] == {stage: {"count": 0, "buckets": {}} for stage in STAGES}

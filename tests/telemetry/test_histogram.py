@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from edgeagent.telemetry.percentiles import LEAST_NS, MOST_NS, Histogram, StageTimes
+from edgeagent.telemetry.histogram import FIRST, LAST, LEAST_NS, MOST_NS, Histogram, StageTimes, bucket_of
 
 
 def filled(durations_ns: np.ndarray) -> Histogram:
@@ -51,6 +51,36 @@ def test_a_percentile_is_shown_only_from_enough_samples(count: int, shown: str) 
     assert [name for name in ("p50", "p90", "p99") if getattr(found, name) is not None] == shown.split()
 
 
+def test_the_buckets_are_those_of_the_document() -> None:
+    """Bucket i holds (2^(i/64), 2^((i+1)/64)] ms: powers of two close a bucket, and are exact."""
+    for doublings in range(-6, 16):
+        assert bucket_of(2.0**doublings) == 64 * doublings - 1
+        assert bucket_of(math.nextafter(2.0**doublings, math.inf) * (1 + 1e-9)) == 64 * doublings
+    assert filled(np.array([1_000_000, 1_000_001, 33_000_000, 33_000_000])).buckets() == {-1: 1, 0: 1, 322: 2}
+
+
+def test_published_buckets_of_a_fleet_give_its_percentiles_not_a_mean_of_theirs() -> None:
+    """A thousand fast frames and a few slow boards: the p99 is the slow boards'."""
+    random = np.random.default_rng(5)
+    boards = [random.normal(middle, middle / 20, 700).clip(LEAST_NS) for middle in (20e6, 21e6, 19e6, 300e6)]
+    fleet = Histogram()
+    for board in boards:
+        fleet.add(Histogram.of(filled(board).buckets()))
+    everything = np.sort(np.concatenate(boards)) / 1e6
+    found = fleet.percentiles()
+    assert found.count == 2800
+    assert found.p50 == pytest.approx(everything[1400], rel=0.01)
+    assert found.p99 == pytest.approx(everything[2772], rel=0.01)
+    means = [filled(board).percentiles().p99 for board in boards]
+    assert sum(value or 0 for value in means) / 4 < 0.4 * everything[2772]
+
+
+@pytest.mark.parametrize("buckets", [{FIRST - 1: 1}, {LAST + 1: 1}, {0: -1}])
+def test_buckets_that_cannot_be_are_refused(buckets: dict[int, int]) -> None:
+    with pytest.raises(ValueError, match="bucket"):
+        Histogram.of(buckets)
+
+
 def test_histograms_add_up() -> None:
     random = np.random.default_rng(1)
     parts = [random.uniform(1e6, 9e7, 400) for _ in range(3)]
@@ -77,6 +107,6 @@ def test_intervals_begin_anew_and_the_total_goes_on() -> None:
         times.record("inference", 40_000_000)
     second = times.interval()
     assert second["inference"].count == 7
-    assert second["inference"].p50 == pytest.approx(40, rel=0.01)
+    assert second["inference"].percentiles().p50 == pytest.approx(40, rel=0.01)
     assert times.total["inference"].count == 17
-    assert times.interval()["inference"].p50 is None
+    assert times.interval()["inference"].percentiles().p50 is None

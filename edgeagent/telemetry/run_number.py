@@ -1,0 +1,35 @@
+"""The number of this start of the agent; with ``sequence`` it orders the messages of all starts."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from edgeagent.errors import EdgeagentError
+from edgeagent.state_file import write_state
+
+logger = logging.getLogger(__name__)
+
+RUN = "run"
+"""Its file in the agent's state folder: one decimal number."""
+
+
+def next_run(state: Path) -> int | None:
+    """Return 1 more than at the last start, once it is on the disk; None where the disk does not take it.
+
+    A file that cannot be read is begun anew, and said so.
+    """
+    path = state / RUN
+    try:
+        last = int(path.read_text(encoding="ascii"))
+    except FileNotFoundError:
+        last = 0
+    except (OSError, ValueError) as error:
+        logger.error("%s: not a number (%s); runs are counted from 1 again", path, error)
+        last = 0
+    try:
+        write_state(path, b"%d\n" % (last + 1))
+    except EdgeagentError as error:
+        logger.error("%s; messages carry no number of the run", error)
+        return None
+    return last + 1
