@@ -95,7 +95,18 @@ def test_every_key_is_explained() -> None:
     lines = FILE.read_text(encoding="utf-8").splitlines()
     comment = re.compile(r"\s*# \S")
     key = re.compile(r"\s*(- )?#?[a-z_]+:")
-    sections = {"model:", "mqtt:", "telemetry:", "worker:", "gate:", "probation:", "delivery:", "hawkbit:"}
+    sections = {
+        "model:",
+        "mqtt:",
+        "telemetry:",
+        "power:",
+        "adaptive:",
+        "worker:",
+        "gate:",
+        "probation:",
+        "delivery:",
+        "hawkbit:",
+    }
     together = {
         "password_file:",
         "height:",
@@ -103,6 +114,11 @@ def test_every_key_is_explained() -> None:
         "read_timeout:",
         "retry_longest:",
         "#key:",
+        "full_w:",
+        "cool_c:",
+        "enough_percent:",
+        "least_fps:",
+        "hold_rise:",
         "#jitter:",
         "#keep_time:",
         "#frames:",
