@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from edgeagent.adaptive.controller import Decision
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.camera.capture import Camera
 from edgeagent.errors import EdgeagentError
@@ -32,11 +33,17 @@ from edgeagent.settings import Settings
 from edgeagent.state_file import default_state
 from edgeagent.systemd_notify import notify
 from edgeagent.telemetry.alarms import Alarms
+from edgeagent.telemetry.device_watch import DeviceWatch, Trouble
 from edgeagent.telemetry.messages import Telemetry
 from edgeagent.telemetry.mqtt import MqttPublisher
 from edgeagent.telemetry.percentiles import StageTimes
 from edgeagent.telemetry.rate_limit import RateLimit
-from edgeagent.telemetry.reporter import TelemetryReporter, build_detections, build_info
+from edgeagent.telemetry.reporter import (
+    TelemetryReporter,
+    build_detections,
+    build_info,
+    build_rate_event,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +77,10 @@ class Agent:
         self.times = {camera.name: StageTimes(STAGES) for camera in self.cameras}
         self._limits = {c.name: RateLimit(settings.telemetry.detections_rate) for c in self.cameras}
         self.publisher = self._make_publisher()
-        self._reporter = TelemetryReporter(self.cameras, self.times)
+        self._watch = DeviceWatch(
+            settings.power, settings.adaptive, self._count_inferences, self._on_decision, self._on_trouble
+        )
+        self._reporter = TelemetryReporter(self.cameras, self.times, self._watch)
         self._reporting = threading.Lock()
         self._ready = False
 
@@ -106,6 +116,7 @@ class Agent:
         if self.publisher is not None:
             self.publisher.start()
         self.pipeline.start(self.cameras)
+        self._watch.start()
         for camera in self.cameras:
             camera.start()
         notify("STATUS=waiting for the first frame")
@@ -113,6 +124,7 @@ class Agent:
     def stop(self) -> None:
         """Stop everything; a camera that hangs is left to its time-out."""
         notify("STOPPING=1")
+        self._watch.stop()
         self.pipeline.stop()
         self.serving.stop()
         stoppers = [threading.Thread(target=c.stop, args=(CAMERA_STOP_S,)) for c in self.cameras]
@@ -177,6 +189,24 @@ class Agent:
         """Say what serves from now on: as a retained alarm, and to systemd."""
         self._alarms.note(change)
         notify(f"STATUS={'detecting' if change.serving else 'not detecting'}: {change.reason}")
+        self._renew_retained()
+
+    def _on_trouble(self, code: Trouble, text: str | None) -> None:
+        """Say that the board throttles or its supply is too weak, or that this is over."""
+        logger.warning("%s: %s", code.replace("_", " "), text or "over")
+        self._alarms.tell(code, text)
+        self._renew_retained()
+
+    def _on_decision(self, decision: Decision) -> None:
+        """Follow the controller of the frame rate, and say so."""
+        self.pipeline.limit_rate(decision.to_fps)
+        if self.publisher is not None:
+            self.publisher.publish("events/rate", build_rate_event(decision).payload(), qos=1)
+
+    def _count_inferences(self) -> int:
+        return sum(times.total["inference"].count for times in self.times.values())
+
+    def _renew_retained(self) -> None:
         if self.publisher is not None:
             for topic, payload in self._retained().items():
                 self.publisher.retain(topic, payload)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import psutil
 
 from edgeagent import __version__
+from edgeagent.adaptive.controller import Decision
 from edgeagent.bundle.manifest import Artefact, Manifest
 from edgeagent.camera.capture import Camera
 from edgeagent.camera.frame import Frame
@@ -17,9 +17,9 @@ from edgeagent.camera.naming import redact
 from edgeagent.runtime.engine import EngineFacts
 from edgeagent.sensors.board import read_board
 from edgeagent.sensors.footprint import Footprint
-from edgeagent.sensors.power import PowerMeter
-from edgeagent.sensors.thermal import read_temperatures
 from edgeagent.settings import CameraSettings
+from edgeagent.telemetry.device_report import decision_data, device_fields
+from edgeagent.telemetry.device_watch import DeviceWatch, explain
 from edgeagent.telemetry.messages import (
     BoardInfo,
     BundleInfo,
@@ -27,9 +27,9 @@ from edgeagent.telemetry.messages import (
     CameraReport,
     DetectionsMessage,
     EngineInfo,
+    Event,
     Found,
     Info,
-    PowerReport,
     StageReport,
     SystemReport,
     Telemetry,
@@ -93,22 +93,35 @@ def build_detections(
     )
 
 
+def build_rate_event(decision: Decision) -> Event:
+    """Return the ``events/rate`` message of a change of the frame rate's limit."""
+    return Event(
+        time=utc_time(time.time()),
+        boot_id=read_board().boot_id,
+        kind="rate",
+        text=explain(decision),
+        data=decision_data(decision),
+    )
+
+
 class TelemetryReporter:
     """Builds the ``telemetry`` message of each interval.
 
     Args:
         cameras: as running.
         times: stage times by camera.
+        watch: of the board's sensors.
     """
 
-    def __init__(self, cameras: Sequence[Camera], times: Mapping[str, StageTimes]) -> None:
-        self._cameras, self._times = cameras, times
+    def __init__(
+        self, cameras: Sequence[Camera], times: Mapping[str, StageTimes], watch: DeviceWatch
+    ) -> None:
+        self._cameras, self._times, self._watch = cameras, times, watch
         self._started = self._last = time.monotonic()
         self._sequence = 0
         self._footprint = Footprint()
-        self._power = PowerMeter()
         self._boot_id = read_board().boot_id
-        self._system()  # the first reading of processor load and RAPL energy begins their intervals
+        psutil.cpu_percent()  # the first reading begins its interval
 
     def build(self, messages_dropped: int) -> Telemetry:
         """Return the message of the interval since the last call."""
@@ -143,17 +156,14 @@ class TelemetryReporter:
         )
 
     def _system(self) -> SystemReport:
-        power = self._power.read()
         cpu_percent, resident = self._footprint.read()
+        seen = self._watch.take()
         return SystemReport(
             cpu_percent=psutil.cpu_percent(),
             agent_cpu_percent=round(cpu_percent, 1),
             agent_rss_mb=round(resident / MEGABYTE, 1),
             memory_available_mb=round(psutil.virtual_memory().available / MEGABYTE, 1),
-            temperatures_c=read_temperatures(Path("/")),
-            power=PowerReport(watts=round(power.watts, 3), source=power.source, quality=power.quality)
-            if power
-            else None,
+            **device_fields(seen),
         )
 
 

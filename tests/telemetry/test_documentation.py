@@ -12,8 +12,11 @@ from typing import Any, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
+from edgeagent.adaptive.controller import Reason
 from edgeagent.delivery.commands import COMMANDS, MOST_BYTES, REMEMBERED, Commands
 from edgeagent.pipeline import STAGES
+from edgeagent.sensors.over_current import NAMES
+from edgeagent.sensors.throttling import FLAGS
 from edgeagent.telemetry.command_topic import MOST_WAITING
 from edgeagent.telemetry.deployment import MOST_SUMMARY, DeploymentMessage, UpdateMessage
 from edgeagent.telemetry.messages import (
@@ -21,6 +24,7 @@ from edgeagent.telemetry.messages import (
     Alarm,
     CameraReport,
     DetectionsMessage,
+    Event,
     Info,
     Message,
     PowerReport,
@@ -41,6 +45,7 @@ KINDS: tuple[type[Message], ...] = (
     Reply,
     Info,
     Telemetry,
+    Event,
     DetectionsMessage,
 )
 
@@ -121,6 +126,12 @@ def test_stages_states_and_minimum_counts_are_those_of_the_program() -> None:
     idle, states = get_args(DeploymentMessage.model_fields["state"].annotation)
     for state in (*get_args(idle), *get_args(states)):
         assert f"`{state}`" in TEXT
+    for flag in FLAGS:
+        assert f"`{flag}`" in TEXT
+    for kind in NAMES.values():
+        assert f"`{kind}`" in TEXT
+    for reason in get_args(Reason):
+        assert f"`{reason}`" in TEXT
     counts = ", ".join(f"{name} from {count}" for name, count in MINIMUM_COUNT.items())
     assert counts in TEXT
 

@@ -51,19 +51,24 @@ def test_qos_and_retain_are_as_documented(broker: Mosquitto, protocol: Protocol)
     rows = re.findall(
         r"^\| `([a-z<>/]+)` \| ([01]) \| (yes|no) \|", DOCUMENT.read_text("utf-8"), re.MULTILINE
     )
-    documented = {topic.replace("<camera>", "yard"): (int(qos), keep == "yes") for topic, qos, keep in rows}
+    documented = {
+        topic.replace("<camera>", "yard").replace("<kind>", "camera"): (int(qos), keep == "yes")
+        for topic, qos, keep in rows
+    }
     with (
         Subscriber(broker.port, "board") as subscriber,
         publishing(settings(broker.port, protocol=protocol)) as publisher,
     ):
         assert publisher.wait_for("connected", PATIENCE)
         publisher.publish("telemetry", b"{}", qos=1)
+        publisher.publish("events/camera", b"{}", qos=1)
         publisher.publish("detections/yard", b"{}", qos=0)
         for topic in ("alarm", "deployment", "update"):
             publisher.retain(topic, b"{}")
         publisher.publish("reply", b"{}", qos=1)
         for topic in ("alarm", "deployment", "update", "reply", "telemetry"):
             subscriber.wait_for(topic, b"{}")
+        subscriber.wait_for("events/camera", b"{}")
         subscriber.wait_for("detections/yard", b"{}")
         seen = {arrival.topic: (arrival.qos, arrival.retain) for arrival in subscriber.arrivals()}
     assert seen == documented

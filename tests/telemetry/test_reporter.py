@@ -10,18 +10,26 @@ import numpy as np
 import pytest
 
 from edgeagent import __version__
+from edgeagent.adaptive.settings import AdaptiveSettings
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.camera.capture import Camera
 from edgeagent.camera.frame import Frame
 from edgeagent.pipeline import STAGES
 from edgeagent.resources import default_bundle
 from edgeagent.runtime.engine import EngineFacts
+from edgeagent.sensors.settings import PowerSettings
 from edgeagent.settings import CameraSettings
+from edgeagent.telemetry.device_watch import DeviceWatch
 from edgeagent.telemetry.percentiles import StageTimes
 from edgeagent.telemetry.reporter import TelemetryReporter, build_detections, build_info
 from edgeagent.vision.detections import Detections
 from tests.camera.consumer import PATIENCE, frames_of
 from tests.camera.media import write_pictures
+
+
+def watch() -> DeviceWatch:
+    """Watches this machine, as far as it is asked."""
+    return DeviceWatch(PowerSettings(), AdaptiveSettings(), lambda: 0)
 
 
 def test_detections_are_in_pixels_of_the_frame_and_rounded() -> None:
@@ -58,7 +66,7 @@ def test_a_camera_in_numbers(tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "pictures", 6)
     camera = Camera(CameraSettings(name="yard", source=str(folder), pace="unthrottled"))
     times = {"yard": StageTimes(STAGES)}
-    reporter = TelemetryReporter([camera], times)
+    reporter = TelemetryReporter([camera], times, watch())
     with camera:
         for _ in frames_of(camera):
             times["yard"].record("end_to_end", 20_000_000)
@@ -106,7 +114,8 @@ def test_a_camera_that_is_lost_says_why_and_its_frames_are_not_invented(tmp_path
     absent = str(tmp_path / "absent.avi")
     lost = Camera(CameraSettings(name="gate", source=absent, retry_first=30.0))
     waiting = Camera(CameraSettings(name="yard", source=absent))
-    reporter = TelemetryReporter([lost, waiting], {name: StageTimes(STAGES) for name in ("gate", "yard")})
+    times = {name: StageTimes(STAGES) for name in ("gate", "yard")}
+    reporter = TelemetryReporter([lost, waiting], times, watch())
     with lost:
         assert lost.wait_for("lost", timeout=PATIENCE)
         cameras = json.loads(reporter.build(0).payload())["cameras"]
