@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from edgeagent.adaptive.controller import Decision
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.camera.capture import Camera, CameraState
 from edgeagent.errors import EdgeagentError
@@ -32,6 +33,8 @@ from edgeagent.settings import Settings
 from edgeagent.state_file import default_state
 from edgeagent.systemd_notify import notify
 from edgeagent.telemetry.alarms import Alarms
+from edgeagent.telemetry.device_report import decision_data
+from edgeagent.telemetry.device_watch import DeviceWatch, Trouble, explain
 from edgeagent.telemetry.events import EventLog
 from edgeagent.telemetry.histogram import StageTimes
 from edgeagent.telemetry.messages import Telemetry
@@ -79,7 +82,10 @@ class Agent:
         run = next_run(self._state)
         self.publisher = self._make_publisher()
         self.events = EventLog(run, self._publish)
-        self._reporter = TelemetryReporter(self.cameras, self.times, self.pipeline.failed, run)
+        self._watch = DeviceWatch(
+            settings.power, settings.adaptive, self._count_inferences, self._on_decision, self._on_trouble
+        )
+        self._reporter = TelemetryReporter(self.cameras, self.times, self.pipeline.failed, run, self._watch)
         self._reporting = threading.Lock()
         self._ready = False
 
@@ -115,6 +121,7 @@ class Agent:
         if self.publisher is not None:
             self.publisher.start()
         self.pipeline.start(self.cameras)
+        self._watch.start()
         for camera in self.cameras:
             camera.start()
         notify("STATUS=waiting for the first frame")
@@ -122,6 +129,7 @@ class Agent:
     def stop(self) -> None:
         """Stop everything; a camera that hangs is left to its time-out."""
         notify("STOPPING=1")
+        self._watch.stop()
         self.pipeline.stop()
         self.serving.stop()
         stoppers = [threading.Thread(target=c.stop, args=(CAMERA_STOP_S,)) for c in self.cameras]
@@ -200,6 +208,23 @@ class Agent:
         self._alarms.note(change)
         self.events.note("delegate", change.reason, serving=str(change.serving or ""), best=change.best)
         notify(f"STATUS={'detecting' if change.serving else 'not detecting'}: {change.reason}")
+        self._renew_retained()
+
+    def _on_trouble(self, code: Trouble, text: str | None) -> None:
+        """Say that the board throttles or its supply is too weak, or that this is over."""
+        logger.warning("%s: %s", code.replace("_", " "), text or "over")
+        self._alarms.tell(code, text)
+        self._renew_retained()
+
+    def _on_decision(self, decision: Decision) -> None:
+        """Follow the controller of the frame rate, and say so."""
+        self.pipeline.limit_rate(decision.to_fps)
+        self.events.note("rate", explain(decision), **decision_data(decision))
+
+    def _count_inferences(self) -> int:
+        return sum(times.total["inference"].count for times in self.times.values())
+
+    def _renew_retained(self) -> None:
         if self.publisher is not None:
             for topic, payload in self._retained().items():
                 self.publisher.retain(topic, payload)
