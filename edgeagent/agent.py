@@ -13,23 +13,16 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.camera.capture import Camera
-from edgeagent.errors import EdgeagentError
+from edgeagent.model_choice import choose, open_journal, state_folder
+from edgeagent.model_switch import ModelSwitch
 from edgeagent.pipeline import STAGES, Pipeline, Result
 from edgeagent.resources import default_bundle
-from edgeagent.runtime.candidates import AUTO, Candidate, find_candidates
-from edgeagent.runtime.delegates import CATALOGUE, external_delegate
-from edgeagent.runtime.journal import JOURNAL, Journal
-from edgeagent.runtime.loading import thread_choices
-from edgeagent.runtime.selection import VERDICTS, Selection, Verdict
-from edgeagent.runtime.serving import Change, Serving
-from edgeagent.runtime.worker_protocol import Order
+from edgeagent.runtime.serving import Change
 from edgeagent.settings import Settings
-from edgeagent.state_file import default_state
 from edgeagent.systemd_notify import notify
 from edgeagent.telemetry.alarms import Alarms
 from edgeagent.telemetry.messages import Telemetry
@@ -58,13 +51,14 @@ class Agent:
         self._settings, self._on_result = settings, on_result
         self._alarms = Alarms()
         model = settings.model
-        self.bundle = open_bundle(model.bundle or default_bundle())
-        self.serving = self._choose()
-        self._alarms.note(self.serving.state())
-        self._labels = self.bundle.manifest.labels
+        notify("STATUS=choosing a delegate")
+        bundle = open_bundle(model.bundle or default_bundle())
+        journal = open_journal(state_folder(settings))
+        self.models = ModelSwitch(model, choose(bundle, settings, journal), self._on_change)
+        self._alarms.note(self.models.serving.state())
         self._over: SimpleQueue[None] = SimpleQueue()
         self.pipeline = Pipeline(
-            self.serving, model.score_threshold, self._deliver, self._record, on_end=self.request_stop
+            self.models, model.score_threshold, self._deliver, self._record, on_end=self.request_stop
         )
         self.cameras = [Camera(camera, on_frame=self.pipeline.wake) for camera in settings.cameras]
         self.times = {camera.name: StageTimes(STAGES) for camera in self.cameras}
@@ -102,7 +96,7 @@ class Agent:
 
     def start(self) -> None:
         """Start all threads."""
-        self.serving.start()
+        self.models.start()
         if self.publisher is not None:
             self.publisher.start()
         self.pipeline.start(self.cameras)
@@ -114,7 +108,7 @@ class Agent:
         """Stop everything; a camera that hangs is left to its time-out."""
         notify("STOPPING=1")
         self.pipeline.stop()
-        self.serving.stop()
+        self.models.stop()
         stoppers = [threading.Thread(target=c.stop, args=(CAMERA_STOP_S,)) for c in self.cameras]
         for stopper in stoppers:
             stopper.start()
@@ -144,35 +138,6 @@ class Agent:
             return None
         return MqttPublisher(self._settings.mqtt, self._settings.device, self._retained())
 
-    def _choose(self) -> Serving:
-        """Find out what can serve here, and let the first choice serve."""
-        notify("STATUS=choosing a delegate")
-        model, state = self._settings.model, self._settings.state or default_state()
-        more = (external_delegate(model.library.path, model.library.options),) if model.library else ()
-        choice = [name.strip() for name in model.engine.split(",")]
-        candidates = find_candidates(self.bundle.manifest, choice, (*more, *CATALOGUE))
-        selection = Selection(
-            self.bundle,
-            candidates,
-            self._order,
-            [model.threads] if model.threads else thread_choices(),
-            _journal(state),
-            state / VERDICTS,
-        )
-        ranked = selection.ranked(_log_verdict) if AUTO in choice else selection.judged(_log_verdict)
-        return Serving(selection, ranked, model.iou_threshold, self._on_change, model.check_every)
-
-    def _order(self, candidate: Candidate, threads: int) -> Order:
-        model, state = self._settings.model, self._settings.state or default_state()
-        return Order(
-            self.bundle.artefact_path(candidate.artefact),
-            candidate.delegate,
-            threads,
-            state / "engines",
-            model.worker.cpus,
-            model.worker.nice,
-        )
-
     def _on_change(self, change: Change) -> None:
         """Say what serves from now on: as a retained alarm, and to systemd."""
         self._alarms.note(change)
@@ -183,11 +148,12 @@ class Agent:
 
     def _retained(self) -> dict[str, bytes]:
         """Return what a broker keeps of this device."""
-        candidate, detector = self.serving.candidate, self.serving.current(0)
+        serving = self.models.serving
+        candidate, detector = serving.candidate, serving.current(0)
         retained = {"alarm": self._alarms.message(candidate.name if candidate else None).payload()}
         if candidate is not None and detector is not None:
             facts, cameras = detector.engine.facts, self._settings.cameras
-            info = build_info(self.bundle.manifest, candidate.artefact, facts, cameras)
+            info = build_info(serving.bundle.manifest, candidate.artefact, facts, cameras)
             retained["info"] = info.payload()
         return retained
 
@@ -203,22 +169,8 @@ class Agent:
         wanted = len(result.detections) > 0 or self._settings.telemetry.detections_empty
         now = time.monotonic_ns()
         if wanted and self._limits[result.camera].allows(now):
-            message = build_detections(result.frame, result.detections, self._labels, now)
+            message = build_detections(result.frame, result.detections, result.labels, now)
             self.publisher.publish(f"detections/{result.camera}", message.payload(), qos=0)
 
     def _record(self, camera: str, stage: str, duration_ns: int) -> None:
         self.times[camera].record(stage, duration_ns)
-
-
-def _journal(state: Path) -> Journal | None:
-    """Return the journal of trials, or say why there is none: a full or read-only disk stops no detection."""
-    try:
-        return Journal(state / JOURNAL)
-    except EdgeagentError as error:
-        logger.error("%s; only delegates of the processor are tried", error)
-        return None
-
-
-def _log_verdict(verdict: Verdict) -> None:
-    speed = f", {verdict.p50_ms:g} ms, {verdict.threads} threads" if verdict.p50_ms is not None else ""
-    logger.info("%s: %s%s", verdict.candidate, verdict.reason, speed)
