@@ -104,7 +104,7 @@ class Gate:
             EdgeagentError: it could not be found out.
         """
         found: list[Finding] = []
-        manifest = bundle.manifest
+        manifest, began = bundle.manifest, utc_time(time.time())
 
         def note(finding: Finding) -> None:
             found.append(finding)
@@ -115,12 +115,7 @@ class Gate:
                 )
 
         def report() -> GateReport:
-            return GateReport(
-                name=manifest.name,
-                version=manifest.version,
-                time=utc_time(time.time()),
-                findings=tuple(found),
-            )
+            return GateReport(name=manifest.name, version=manifest.version, time=began, findings=tuple(found))
 
         try:
             choice = self._look(bundle, note)
