@@ -15,16 +15,19 @@ import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-from edgeagent.bundle.reading import open_bundle
+from edgeagent.bundle.reading import Bundle
 from edgeagent.camera.capture import Camera
+from edgeagent.delivery.board import configured_bundle
+from edgeagent.delivery.commands import Commands
+from edgeagent.delivery.service import open_delivery
 from edgeagent.model_choice import choose, open_journal, state_folder
 from edgeagent.model_switch import ModelSwitch
 from edgeagent.pipeline import STAGES, Pipeline, Result
-from edgeagent.resources import default_bundle
 from edgeagent.runtime.serving import Change
 from edgeagent.settings import Settings
 from edgeagent.systemd_notify import notify
 from edgeagent.telemetry.alarms import Alarms
+from edgeagent.telemetry.command_topic import CommandTopic
 from edgeagent.telemetry.messages import Telemetry
 from edgeagent.telemetry.mqtt import MqttPublisher
 from edgeagent.telemetry.percentiles import StageTimes
@@ -50,20 +53,27 @@ class Agent:
     def __init__(self, settings: Settings, on_result: Callable[[Result], None] | None = None) -> None:
         self._settings, self._on_result = settings, on_result
         self._alarms = Alarms()
-        model = settings.model
+        self._journal = open_journal(state_folder(settings))
+        self.delivery = open_delivery(settings)
         notify("STATUS=choosing a delegate")
-        bundle = open_bundle(model.bundle or default_bundle())
-        journal = open_journal(state_folder(settings))
-        self.models = ModelSwitch(model, choose(bundle, settings, journal), self._on_change)
+        self.models = (
+            self.delivery.serve_first(self._serve)
+            if self.delivery is not None
+            else self._serve(configured_bundle(settings))
+        )
         self._alarms.note(self.models.serving.state())
+        if self.delivery is not None:
+            self.delivery.attach(self.models, self._journal, self._on_delivery)
+            self._alarms.note_deployment(self.delivery.record)
         self._over: SimpleQueue[None] = SimpleQueue()
         self.pipeline = Pipeline(
-            self.models, model.score_threshold, self._deliver, self._record, on_end=self.request_stop
+            self.models, settings.model.score_threshold, self._deliver, self._record, on_end=self.request_stop
         )
         self.cameras = [Camera(camera, on_frame=self.pipeline.wake) for camera in settings.cameras]
         self.times = {camera.name: StageTimes(STAGES) for camera in self.cameras}
         self._limits = {c.name: RateLimit(settings.telemetry.detections_rate) for c in self.cameras}
         self.publisher = self._make_publisher()
+        self._commands = self._make_commands()
         self._reporter = TelemetryReporter(self.cameras, self.times)
         self._reporting = threading.Lock()
         self._ready = False
@@ -102,13 +112,21 @@ class Agent:
         self.pipeline.start(self.cameras)
         for camera in self.cameras:
             camera.start()
+        if self._commands is not None:
+            self._commands.start()
+        if self.delivery is not None:
+            self.delivery.start()
         notify("STATUS=waiting for the first frame")
 
     def stop(self) -> None:
         """Stop everything; a camera that hangs is left to its time-out."""
         notify("STOPPING=1")
+        if self._commands is not None:
+            self._commands.stop()
         self.pipeline.stop()
         self.models.stop()
+        if self.delivery is not None:
+            self.delivery.stop()
         stoppers = [threading.Thread(target=c.stop, args=(CAMERA_STOP_S,)) for c in self.cameras]
         for stopper in stoppers:
             stopper.start()
@@ -138,10 +156,31 @@ class Agent:
             return None
         return MqttPublisher(self._settings.mqtt, self._settings.device, self._retained())
 
+    def _make_commands(self) -> CommandTopic | None:
+        if self.publisher is None or self.delivery is None or not self._settings.mqtt.commands:
+            return None
+        return CommandTopic(self.publisher, Commands(self.delivery.updater))
+
+    def _serve(self, bundle: Bundle) -> ModelSwitch:
+        """Try the delegates, and let the first choice serve."""
+        choice = choose(bundle, self._settings, self._journal)
+        return ModelSwitch(self._settings.model, choice, self._on_change)
+
     def _on_change(self, change: Change) -> None:
         """Say what serves from now on: as a retained alarm, and to systemd."""
         self._alarms.note(change)
         notify(f"STATUS={'detecting' if change.serving else 'not detecting'}: {change.reason}")
+        if self.delivery is not None:
+            self.delivery.changed(change)
+        self._retain()
+
+    def _on_delivery(self) -> None:
+        """Say how far an update is."""
+        if self.delivery is not None:
+            self._alarms.note_deployment(self.delivery.record)
+        self._retain()
+
+    def _retain(self) -> None:
         if self.publisher is not None:
             for topic, payload in self._retained().items():
                 self.publisher.retain(topic, payload)
@@ -155,6 +194,8 @@ class Agent:
             facts, cameras = detector.engine.facts, self._settings.cameras
             info = build_info(serving.bundle.manifest, candidate.artefact, facts, cameras)
             retained["info"] = info.payload()
+        if self.delivery is not None:
+            retained |= self.delivery.retained()
         return retained
 
     def _deliver(self, result: Result) -> None:
@@ -162,6 +203,8 @@ class Agent:
             self._ready = True
             notify("READY=1\nSTATUS=detecting")
             logger.info("first frame of camera %s: %d detections", result.camera, len(result.detections))
+        if self.delivery is not None:
+            self.delivery.frame(result)
         if self._on_result is not None:
             self._on_result(result)
         if self.publisher is None:

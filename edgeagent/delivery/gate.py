@@ -30,7 +30,7 @@ from edgeagent.delivery import gate_checks as checks
 from edgeagent.delivery.channel import MANIFEST, DeliveryError
 from edgeagent.delivery.gate_report import Finding, GateReport, keep_report
 from edgeagent.detector import Detector, build_detector
-from edgeagent.errors import EdgeagentError
+from edgeagent.errors import BundleError, DataError, EdgeagentError, EngineError
 from edgeagent.model_choice import Choice, choose, configured_candidates, engine_names, state_folder
 from edgeagent.runtime.availability import availability
 from edgeagent.runtime.candidates import Candidate
@@ -101,7 +101,6 @@ class Gate:
 
         Raises:
             GateError: it may not serve here; the message says why.
-            EdgeagentError: it could not be found out.
         """
         found: list[Finding] = []
         manifest, began = bundle.manifest, utc_time(time.time())
@@ -119,6 +118,9 @@ class Gate:
 
         try:
             choice = self._look(bundle, note)
+        except (BundleError, DataError, EngineError) as error:
+            note(Finding(check="run", outcome="failed", sentence=str(error)))
+            raise
         finally:
             keep_report(state_folder(self._settings) / "delivery", report())
         measured = {finding.check: finding.measured for finding in found}
@@ -209,11 +211,11 @@ def usable_files(manifest: Manifest, settings: Settings) -> list[str]:
     """Return the files of a bundle that this board needs, the manifest first.
 
     Raises:
-        DeliveryError: none of the artefacts is for this board.
+        BundleError: none of the artefacts is for this board.
     """
     artefacts = usable_artefacts(manifest, settings)
     if not artefacts:
-        raise DeliveryError(checks.check_fit(manifest, ()).sentence)
+        raise BundleError(f"{manifest.name} {manifest.version}: {checks.check_fit(manifest, ()).sentence}")
     files = [MANIFEST, *artefacts]
     golden = manifest.golden
     if golden is not None:

@@ -15,7 +15,8 @@ from edgeagent.state_file import write_state
 logger = logging.getLogger(__name__)
 
 GATE_REPORT = "gate.json"
-"""Its name in the folder ``delivery`` of the agent's state."""
+PROBATION_REPORT = "probation.json"
+"""Names of the last reports in the folder ``delivery`` of the agent's state."""
 
 Outcome = Literal["passed", "failed", "absent"]
 
@@ -58,20 +59,20 @@ class GateReport(Remembered):
         return next((finding for finding in self.findings if finding.outcome == "failed"), None)
 
 
-def keep_report(folder: Path, report: GateReport) -> None:
+def keep_report(folder: Path, report: GateReport, file: str = GATE_REPORT) -> None:
     """Write a report, durably; where that fails, the log has it."""
     try:
-        write_state(folder / GATE_REPORT, report.model_dump_json(indent=1).encode())
+        write_state(folder / file, report.model_dump_json(indent=1).encode())
     except EdgeagentError as error:
-        logger.error("%s; the report of the gate is not kept", error)
+        logger.error("%s; the report is not kept", error)
 
 
-def load_report(folder: Path) -> GateReport | None:
+def load_report(folder: Path, file: str = GATE_REPORT) -> GateReport | None:
     """Return the last report; None where there is none that can be read."""
     try:
-        return GateReport.model_validate_json((folder / GATE_REPORT).read_bytes())
+        return GateReport.model_validate_json((folder / file).read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:
-        logger.warning("%s: cannot be read (%s)", folder / GATE_REPORT, error)
+        logger.warning("%s: cannot be read (%s)", folder / file, error)
         return None

@@ -45,6 +45,11 @@ class Probation:
         labels: of the model on trial.
         now: monotonic seconds.
         strikes: of earlier runs of the agent.
+
+    Attributes:
+        strikes: so far.
+        frames: so far.
+        traffic: statistics of the model, which are those of a good one when the trial ends well.
     """
 
     def __init__(
@@ -58,7 +63,7 @@ class Probation:
         self._settings, self._baseline, self._labels = settings, baseline, labels
         self._began, self.strikes = now, strikes
         self.frames = 0
-        self._traffic = Traffic(max(settings.frames, LEAST_FRAMES))
+        self.traffic = Traffic(settings.frames)
         self._agreed = Agreement()
         self._no_shadow = "no frame was compared" if settings.shadow_every else "not asked for"
         self._end: str | None = None
@@ -66,7 +71,7 @@ class Probation:
     def frame(self, detections: int, score_sum: float, inference_ns: int) -> None:
         """Learn what the model did with a frame."""
         self.frames += 1
-        self._traffic.record(detections, score_sum, inference_ns)
+        self.traffic.record(detections, score_sum, inference_ns)
 
     def strike(self, reason: str) -> None:
         """Learn that the model's engine crashed, hung or was given up."""
@@ -111,7 +116,7 @@ class Probation:
             measured=strikes,
             limit=most,
         )
-        trial = self._traffic.behaviour()
+        trial = self.traffic.behaviour()
         return (
             engine,
             compare_speed(trial, self._baseline, self._settings.slower),

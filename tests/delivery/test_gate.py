@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnx
 import pytest
-from onnx import numpy_helper
 
 from edgeagent.bundle.files import hash_file
-from edgeagent.bundle.manifest_text import manifest_data
-from edgeagent.bundle.reading import MANIFEST, Bundle, open_bundle
-from edgeagent.bundle.writing import write_bundle
-from edgeagent.delivery.channel import DeliveryError
+from edgeagent.bundle.reading import MANIFEST, open_bundle
 from edgeagent.delivery.gate import Gate, GateError, usable_files
 from edgeagent.delivery.gate_report import Finding, load_report
 from edgeagent.delivery.settings import DeliverySettings, GateSettings
@@ -26,6 +19,7 @@ from edgeagent.runtime.selection import VERDICTS
 from edgeagent.runtime.worker_protocol import Order
 from edgeagent.settings import CameraSettings, ModelSettings, Settings
 from tests.bundle.tiny import ARTEFACT, fields
+from tests.delivery.models import scrambled
 from tests.runtime import cell_detector as cells
 
 
@@ -55,28 +49,6 @@ def thermal_zone(root: Path, degrees: float) -> Path:
     (zone / "type").write_text("cpu-thermal\n")
     (zone / "temp").write_text(f"{degrees * 1000:.0f}\n")
     return root
-
-
-def scrambled(directory: Path) -> Bundle:
-    """The default bundle with other weights and hashes that are right for them."""
-    model = onnx.load(default_bundle() / "model.onnx")
-    random = np.random.default_rng(3)
-    for tensor in model.graph.initializer:
-        weights = numpy_helper.to_array(tensor)
-        if weights.dtype == np.int8 and weights.ndim == 4:
-            tensor.CopyFrom(
-                numpy_helper.from_array(
-                    random.permutation(weights.ravel()).reshape(weights.shape), tensor.name
-                )
-            )
-    buffer = io.BytesIO()
-    onnx.save(model, buffer)
-    bundle = open_bundle(default_bundle())
-    data = manifest_data(bundle.manifest)
-    data["artefacts"] = [artefact for artefact in data["artefacts"] if artefact["file"] == "model.onnx"]
-    data["evidence"] = {}
-    files: dict[str, Path | bytes] = {name: bundle.directory / name for name in data["golden"]["sha256"]}
-    return write_bundle(directory, data, {**files, "model.onnx": buffer.getvalue()})
 
 
 def test_a_good_bundle_passes_with_everything_measured(tmp_path: Path) -> None:
@@ -167,7 +139,7 @@ def test_labels_without_an_object_leave_accuracy_absent(tmp_path: Path) -> None:
 def test_a_bundle_for_another_board_is_refused_by_its_manifest(tmp_path: Path) -> None:
     wanted = settings(tmp_path, engine="tflite-edgetpu")
     manifest = open_bundle(default_bundle()).manifest
-    with pytest.raises(DeliveryError, match=r"no delegate of this board runs any of model\.onnx"):
+    with pytest.raises(BundleError, match=r"no delegate of this board runs any of model\.onnx"):
         usable_files(manifest, wanted)
     with pytest.raises(GateError, match="no delegate of this board"):
         gate(wanted).check(open_bundle(default_bundle()))
