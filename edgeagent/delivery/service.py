@@ -45,7 +45,7 @@ from edgeagent.telemetry.deployment import GateReport, build_deployment, build_u
 logger = logging.getLogger(__name__)
 
 FIRST_LOOK_S = 60.0  # at most: after a power cut all devices start at one moment
-UPDATER_STOP_S = 2.0  # a gate that runs ends with this process
+UPDATER_STOP_S = 1.0  # a gate or a request that takes longer ends with this process
 
 
 def open_delivery(settings: Settings) -> Delivery | None:

@@ -19,7 +19,7 @@ def found(*rows: Row) -> Detections:
 
 
 def pairs(one: Detections, other: Detections) -> list[list[int]]:
-    return match(one, other).tolist()
+    return [[int(row), int(column)] for row, column in match(one, other)]
 
 
 def test_a_box_has_the_partner_that_overlaps_most() -> None:

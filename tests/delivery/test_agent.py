@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ import psutil
 import pytest
 
 from edgeagent.resources import sample_clip
+from edgeagent.telemetry.messages import utc_time
 from tests.agent.daemon import Consumer, Daemon, running
 from tests.broker import Mosquitto
 from tests.delivery.models import offer, scrambled, sound
@@ -86,13 +89,13 @@ def serves(consumer: Consumer, version: str, after: str = "") -> Any:
 
 
 def worker(daemon: Daemon) -> psutil.Process:
-    """The oldest worker: that of the model that serves."""
+    """The newest worker: that of the model that serves, when nothing is being tried."""
     found = [
         child
         for child in psutil.Process(daemon.process.pid).children()
         if "edgeagent.runtime.worker_process" in child.cmdline()
     ]
-    return min(found, key=lambda one: one.create_time())
+    return max(found, key=lambda one: one.create_time())
 
 
 def test_a_good_model_takes_over_and_a_broken_one_stays_outside(
@@ -121,7 +124,7 @@ def test_a_good_model_takes_over_and_a_broken_one_stays_outside(
         assert daemon.stop() == 0, daemon.log()
         messages = [json.loads(payload) for payload in consumer.payloads("detections/yard")]
     sequences = [message["sequence"] for message in messages]
-    assert all(one < other for one, other in zip(sequences, sequences[1:], strict=False))
+    assert all(one < other for one, other in itertools.pairwise(sequences))
     states = [json.loads(payload) for payload in consumer.payloads("deployment")]
     gating = [m["time"] for m in states if m["state"] == "gating"]
     tried = [m["time"] for m in states if m["state"] in ("trial", "rejected")]
@@ -140,15 +143,15 @@ def test_a_model_whose_engine_dies_three_times_on_trial_is_left(
     board = device(tmp_path, repository, broker, ENDLESS)
     offer(repository, sound(tmp_path / "sound", "1.1.0"))
     with Server(repository.folder) as server, board.runs(server) as (daemon, consumer):
-        info = serves(consumer, "1.1.0")
+        serves(consumer, "1.1.0")
         for strike in (1, 2, 3):
-            engine = worker(daemon)
-            os.kill(engine.pid, signal.SIGKILL)
+            killed = utc_time(time.time())
+            os.kill(worker(daemon).pid, signal.SIGKILL)
             if strike < 3:
-                info = serves(consumer, "1.1.0", after=info["time"])
+                serves(consumer, "1.1.0", after=killed)
         rolled_back = reaches(consumer, "rolled_back", "1.1.0")
         assert "3 times its engine failed" in rolled_back["reason"]
-        serves(consumer, "1.0.0", after=info["time"])
+        serves(consumer, "1.0.0", after=killed)
         assert [bad["model"] for bad in rolled_back["bad"]] == ["coco-nano 1.1.0"]
         assert daemon.stop() == 0, daemon.log()
 
