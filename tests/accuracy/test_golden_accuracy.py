@@ -28,7 +28,7 @@ def detector(bundle: Bundle) -> Detector:
 @pytest.mark.parametrize(("claim", "right"), [(1.0, False), (0.6, True), (0.61, False)])
 def test_as_much_less_as_the_tolerance_may_be_measured(tmp_path: Path, claim: float, right: bool) -> None:
     half = cells.label_lines([*cells.CELLS, (0, 0), (4, 1)])  # two of these four can be seen
-    bundle = cells.build_bundle(tmp_path / "cells", claim=claim, labels=half)
+    bundle = cells.build_bundle(tmp_path / "cells", claim=claim, truth=half)
     result = measure_golden(bundle, bundle.manifest.artefacts[0], detector(bundle))
     assert result is not None
     assert result.measured == pytest.approx(51 / 101)
@@ -45,7 +45,7 @@ def test_without_labels_or_a_claim_nothing_is_measured(tmp_path: Path) -> None:
 
 
 def test_labels_without_an_object_have_no_accuracy(tmp_path: Path) -> None:
-    bundle = cells.build_bundle(tmp_path / "cells", claim=1.0, labels="")
+    bundle = cells.build_bundle(tmp_path / "cells", claim=1.0, truth="")
     with pytest.raises(NoAccuracyError, match="no object at all"):
         measure_golden(bundle, bundle.manifest.artefacts[0], detector(bundle))
 

@@ -37,13 +37,13 @@ def test_what_is_claimed_of_labelled_golden_pictures_is_measured(tmp_path: Path,
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.endswith("(labels by people), 1.000 claimed, 0.900 needed")
     half = cells.label_lines([*cells.CELLS, (0, 0), (4, 1)])
-    directory = cells.build_bundle(tmp_path / "half", claim=1.0, labels=half).directory
+    directory = cells.build_bundle(tmp_path / "half", claim=1.0, truth=half).directory
     line = mistake(capsys, 3, "bundle", "check", directory)
     assert "finds less than was claimed (mAP50-95 0.505 on the golden pictures" in line
 
 
 def test_labels_that_cannot_be_evaluated_are_told_as_such(tmp_path: Path, capsys: Capture) -> None:
-    cells.build_bundle(tmp_path / "tiny", claim=1.0, labels="")
+    cells.build_bundle(tmp_path / "tiny", claim=1.0, truth="")
     assert main(["bundle", "check", str(tmp_path / "tiny")]) == 0
     assert "accuracy is not measured: the labels hold no object at all" in capsys.readouterr().out
 

@@ -89,7 +89,7 @@ def test_scrambled_weights_with_right_hashes_do_not_pass(tmp_path: Path) -> None
 def test_a_model_that_finds_less_than_it_claims_does_not_pass(tmp_path: Path) -> None:
     """Its golden outputs are right, as they were made from the same weights."""
     half = cells.label_lines([*cells.CELLS, (0, 0), (4, 1)])
-    bundle = cells.build_bundle(tmp_path / "cells", claim=1.0, labels=half)
+    bundle = cells.build_bundle(tmp_path / "cells", claim=1.0, truth=half)
     with pytest.raises(GateError, match=r"mAP50-95 0\.505 on the golden pictures .* 0\.900 needed"):
         gate(settings(tmp_path)).check(bundle)
 
@@ -128,7 +128,7 @@ def test_without_a_golden_set_policy_decides(tmp_path: Path) -> None:
 
 
 def test_labels_without_an_object_leave_accuracy_absent(tmp_path: Path) -> None:
-    bundle = cells.build_bundle(tmp_path / "cells", claim=1.0, labels="")
+    bundle = cells.build_bundle(tmp_path / "cells", claim=1.0, truth="")
     passed = gate(settings(tmp_path)).check(bundle)
     assert outcomes(passed.report.findings)["accuracy"] == "absent"
     assert passed.map50_95 is None

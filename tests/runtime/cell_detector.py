@@ -99,7 +99,7 @@ def build_bundle(
     directory: Path,
     golden_error: float = 0.0,
     claim: float | None = None,
-    labels: str | None = None,
+    truth: str | None = None,
     **changes: Any,
 ) -> Bundle:
     """Write a bundle of the detector.
@@ -108,7 +108,7 @@ def build_bundle(
         directory: where.
         golden_error: by how much the reference outputs are wrong; one step of them is 0.1.
         claim: mAP50-95 on the golden picture, with a tolerance of .1; None labels nothing.
-        labels: of the golden picture, instead of what is on it.
+        truth: label file of the golden picture, instead of what is on it.
         changes: fields of the manifest.
     """
     directory.parent.mkdir(parents=True, exist_ok=True)
@@ -118,7 +118,7 @@ def build_bundle(
     files: dict[str, Path | bytes] = {ARTEFACT: model, PICTURE: png(picture()), OUTPUTS: reference}
     data = fields(**changes)
     if claim is not None:
-        files[LABELS_FILE] = (label_lines() if labels is None else labels).encode()
+        files[LABELS_FILE] = (label_lines() if truth is None else truth).encode()
         data["golden"]["accuracy"] = {
             "labels": {PICTURE: LABELS_FILE},
             "labelled_by": "people",
