@@ -13,25 +13,24 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from edgeagent.bundle.reading import open_bundle
+from edgeagent.adaptive.controller import Decision
+from edgeagent.bundle.reading import Bundle
 from edgeagent.camera.capture import Camera, CameraState
-from edgeagent.errors import EdgeagentError
+from edgeagent.delivery.board import configured_bundle
+from edgeagent.delivery.commands import Commands
+from edgeagent.delivery.service import open_delivery
+from edgeagent.model_choice import choose, open_journal, state_folder
+from edgeagent.model_switch import ModelSwitch
 from edgeagent.pipeline import STAGES, Pipeline, Result
-from edgeagent.resources import default_bundle
-from edgeagent.runtime.candidates import AUTO, Candidate, find_candidates
-from edgeagent.runtime.delegates import CATALOGUE, external_delegate
-from edgeagent.runtime.journal import JOURNAL, Journal
-from edgeagent.runtime.loading import thread_choices
-from edgeagent.runtime.selection import VERDICTS, Selection, Verdict
-from edgeagent.runtime.serving import Change, Serving
-from edgeagent.runtime.worker_protocol import Order
+from edgeagent.runtime.serving import Change
 from edgeagent.settings import Settings
-from edgeagent.state_file import default_state
 from edgeagent.systemd_notify import notify
 from edgeagent.telemetry.alarms import Alarms
+from edgeagent.telemetry.command_topic import CommandTopic
+from edgeagent.telemetry.device_report import decision_data
+from edgeagent.telemetry.device_watch import DeviceWatch, Trouble, explain
 from edgeagent.telemetry.events import EventLog
 from edgeagent.telemetry.histogram import StageTimes
 from edgeagent.telemetry.messages import Telemetry
@@ -59,16 +58,23 @@ class Agent:
 
     def __init__(self, settings: Settings, on_result: Callable[[Result], None] | None = None) -> None:
         self._settings, self._on_result = settings, on_result
-        self._state = settings.state or default_state()
+        self._state = state_folder(settings)
         self._alarms = Alarms()
-        model = settings.model
-        self.bundle = open_bundle(model.bundle or default_bundle())
-        self.serving = self._choose()
-        self._alarms.note(self.serving.state())
-        self._labels = self.bundle.manifest.labels
+        self._journal = open_journal(self._state)
+        self.delivery = open_delivery(settings)
+        notify("STATUS=choosing a delegate")
+        self.models = (
+            self.delivery.serve_first(self._serve)
+            if self.delivery is not None
+            else self._serve(configured_bundle(settings))
+        )
+        self._alarms.note(self.models.serving.state())
+        if self.delivery is not None:
+            self.delivery.attach(self.models, self._journal, self._on_delivery)
+            self._alarms.note_deployment(self.delivery.record)
         self._over: SimpleQueue[None] = SimpleQueue()
         self.pipeline = Pipeline(
-            self.serving, model.score_threshold, self._deliver, self._record, on_end=self.request_stop
+            self.models, settings.model.score_threshold, self._deliver, self._record, on_end=self.request_stop
         )
         self.cameras = [
             Camera(camera, on_frame=self.pipeline.wake, on_change=self._on_camera)
@@ -78,8 +84,12 @@ class Agent:
         self._limits = {c.name: RateLimit(settings.telemetry.detections_rate) for c in self.cameras}
         run = next_run(self._state)
         self.publisher = self._make_publisher()
+        self._commands = self._make_commands()
         self.events = EventLog(run, self._publish)
-        self._reporter = TelemetryReporter(self.cameras, self.times, self.pipeline.failed, run)
+        self._watch = DeviceWatch(
+            settings.power, settings.adaptive, self._count_inferences, self._on_decision, self._on_trouble
+        )
+        self._reporter = TelemetryReporter(self.cameras, self.times, self.pipeline.failed, run, self._watch)
         self._reporting = threading.Lock()
         self._ready = False
 
@@ -111,19 +121,29 @@ class Agent:
 
     def start(self) -> None:
         """Start all threads."""
-        self.serving.start()
+        self.models.start()
         if self.publisher is not None:
             self.publisher.start()
         self.pipeline.start(self.cameras)
+        self._watch.start()
         for camera in self.cameras:
             camera.start()
+        if self._commands is not None:
+            self._commands.start()
+        if self.delivery is not None:
+            self.delivery.start()
         notify("STATUS=waiting for the first frame")
 
     def stop(self) -> None:
         """Stop everything; a camera that hangs is left to its time-out."""
         notify("STOPPING=1")
+        if self._commands is not None:
+            self._commands.stop()
+        self._watch.stop()
         self.pipeline.stop()
-        self.serving.stop()
+        self.models.stop()
+        if self.delivery is not None:
+            self.delivery.stop()
         stoppers = [threading.Thread(target=c.stop, args=(CAMERA_STOP_S,)) for c in self.cameras]
         for stopper in stoppers:
             stopper.start()
@@ -166,40 +186,46 @@ class Agent:
             spool.replay if spool else REPLAY_RATE,
         )
 
-    def _choose(self) -> Serving:
-        """Find out what can serve here, and let the first choice serve."""
-        notify("STATUS=choosing a delegate")
-        model, state = self._settings.model, self._state
-        more = (external_delegate(model.library.path, model.library.options),) if model.library else ()
-        choice = [name.strip() for name in model.engine.split(",")]
-        candidates = find_candidates(self.bundle.manifest, choice, (*more, *CATALOGUE))
-        selection = Selection(
-            self.bundle,
-            candidates,
-            self._order,
-            [model.threads] if model.threads else thread_choices(),
-            _journal(state),
-            state / VERDICTS,
-        )
-        ranked = selection.ranked(_log_verdict) if AUTO in choice else selection.judged(_log_verdict)
-        return Serving(selection, ranked, model.iou_threshold, self._on_change, model.check_every)
+    def _make_commands(self) -> CommandTopic | None:
+        if self.publisher is None or self.delivery is None or not self._settings.mqtt.commands:
+            return None
+        return CommandTopic(self.publisher, Commands(self.delivery.updater))
 
-    def _order(self, candidate: Candidate, threads: int) -> Order:
-        model, state = self._settings.model, self._state
-        return Order(
-            self.bundle.artefact_path(candidate.artefact),
-            candidate.delegate,
-            threads,
-            state / "engines",
-            model.worker.cpus,
-            model.worker.nice,
-        )
+    def _serve(self, bundle: Bundle) -> ModelSwitch:
+        """Try the delegates, and let the first choice serve."""
+        choice = choose(bundle, self._settings, self._journal)
+        return ModelSwitch(self._settings.model, choice, self._on_change)
 
     def _on_change(self, change: Change) -> None:
         """Say what serves from now on: as a retained alarm, and to systemd."""
         self._alarms.note(change)
         self.events.note("delegate", change.reason, serving=str(change.serving or ""), best=change.best)
         notify(f"STATUS={'detecting' if change.serving else 'not detecting'}: {change.reason}")
+        if self.delivery is not None:
+            self.delivery.changed(change)
+        self._retain()
+
+    def _on_delivery(self) -> None:
+        """Say how far an update is."""
+        if self.delivery is not None:
+            self._alarms.note_deployment(self.delivery.record)
+        self._retain()
+
+    def _on_trouble(self, code: Trouble, text: str | None) -> None:
+        """Say that the board throttles or its supply is too weak, or that this is over."""
+        logger.warning("%s: %s", code.replace("_", " "), text or "over")
+        self._alarms.tell(code, text)
+        self._retain()
+
+    def _on_decision(self, decision: Decision) -> None:
+        """Follow the controller of the frame rate, and say so."""
+        self.pipeline.limit_rate(decision.to_fps)
+        self.events.note("rate", explain(decision), **decision_data(decision))
+
+    def _count_inferences(self) -> int:
+        return sum(times.total["inference"].count for times in self.times.values())
+
+    def _retain(self) -> None:
         if self.publisher is not None:
             for topic, payload in self._retained().items():
                 self.publisher.retain(topic, payload)
@@ -209,12 +235,15 @@ class Agent:
 
     def _retained(self) -> dict[str, bytes]:
         """Return what a broker keeps of this device."""
-        candidate, detector = self.serving.candidate, self.serving.current(0)
+        serving = self.models.serving
+        candidate, detector = serving.candidate, serving.current(0)
         retained = {"alarm": self._alarms.message(candidate.name if candidate else None).payload()}
         if candidate is not None and detector is not None:
             facts, cameras = detector.engine.facts, self._settings.cameras
-            info = build_info(self.bundle.manifest, candidate.artefact, facts, cameras)
+            info = build_info(serving.bundle.manifest, candidate.artefact, facts, cameras)
             retained["info"] = info.payload()
+        if self.delivery is not None:
+            retained |= self.delivery.retained()
         return retained
 
     def _deliver(self, result: Result) -> None:
@@ -222,6 +251,8 @@ class Agent:
             self._ready = True
             notify("READY=1\nSTATUS=detecting")
             logger.info("first frame of camera %s: %d detections", result.camera, len(result.detections))
+        if self.delivery is not None:
+            self.delivery.frame(result)
         if self._on_result is not None:
             self._on_result(result)
         if self.publisher is None:
@@ -229,22 +260,8 @@ class Agent:
         wanted = len(result.detections) > 0 or self._settings.telemetry.detections_empty
         now = time.monotonic_ns()
         if wanted and self._limits[result.camera].allows(now):
-            message = build_detections(result.frame, result.detections, self._labels, now)
+            message = build_detections(result.frame, result.detections, result.labels, now)
             self.publisher.publish(f"detections/{result.camera}", message.payload(), qos=0)
 
     def _record(self, camera: str, stage: str, duration_ns: int) -> None:
         self.times[camera].record(stage, duration_ns)
-
-
-def _journal(state: Path) -> Journal | None:
-    """Return the journal of trials, or say why there is none: a full or read-only disk stops no detection."""
-    try:
-        return Journal(state / JOURNAL)
-    except EdgeagentError as error:
-        logger.error("%s; only delegates of the processor are tried", error)
-        return None
-
-
-def _log_verdict(verdict: Verdict) -> None:
-    speed = f", {verdict.p50_ms:g} ms, {verdict.threads} threads" if verdict.p50_ms is not None else ""
-    logger.info("%s: %s%s", verdict.candidate, verdict.reason, speed)

@@ -45,11 +45,26 @@ STAGES: tuple[Stage, ...] = ("age", "preprocess", "queue", "inference", "decode"
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Detections of one frame, in its pixels. The frame is valid during the call that delivers it."""
+    """Detections of one frame, in its pixels. The frame is valid during the call that delivers it.
+
+    Attributes:
+        camera: its name.
+        frame: what was detected on.
+        detections: what was found.
+        detector: that found it; its description has the labels.
+        inference_ns: nanoseconds that its engine worked.
+    """
 
     camera: str
     frame: Frame
     detections: Detections
+    detector: Detector
+    inference_ns: int
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self.detector.description.labels
 
 
 Deliver = Callable[[Result], None]
@@ -277,7 +292,7 @@ class Pipeline:
             decoder, outputs = job.set.detector.decoder, job.set.buffers.outputs
             found = job.fit.to_source(decoder.decode(outputs, self._score_threshold))
             decoded = time.monotonic_ns()
-            self._deliver(Result(job.camera.name, job.frame, found))
+            self._deliver(Result(job.camera.name, job.frame, found, job.set.detector, took))
             delivered = time.monotonic_ns()
             self._record(job.camera.name, "decode", decoded - started)
             self._record(job.camera.name, "publish", delivered - decoded)

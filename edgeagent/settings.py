@@ -23,8 +23,10 @@ from pydantic import (
     model_validator,
 )
 
+from edgeagent.adaptive.settings import AdaptiveSettings
 from edgeagent.delivery.settings import DeliverySettings
 from edgeagent.runtime.delegates import CATALOGUE, ENGINES, EXTERNAL
+from edgeagent.sensors.settings import PowerSettings
 from edgeagent.settings_types import Bytes, Fraction, Seconds, Section, TopicLevel
 
 MOST_THREADS = 64
@@ -242,6 +244,8 @@ class Settings(Section):
     model: ModelSettings = ModelSettings()
     mqtt: MqttSettings = MqttSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    power: PowerSettings = PowerSettings()
+    adaptive: AdaptiveSettings = AdaptiveSettings()
     delivery: DeliverySettings | None = None
 
     @field_validator("cameras")

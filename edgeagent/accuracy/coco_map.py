@@ -15,6 +15,10 @@ from edgeagent.errors import EdgeagentError
 from edgeagent.vision.detections import Detections
 
 
+class NoAccuracyError(EdgeagentError):
+    """There is no average precision: its evaluator is not installed, or there is no object."""
+
+
 @dataclass(frozen=True, slots=True)
 class Truth:
     """What is on one picture.
@@ -53,17 +57,17 @@ def mean_average_precision(
     """Evaluate detections against what is there, picture by picture.
 
     Raises:
-        EdgeagentError: pycocotools is not installed, or there is no object at all.
+        NoAccuracyError: pycocotools is not installed, or there is no object at all.
     """
     try:
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
     except ImportError as error:
-        raise EdgeagentError(
+        raise NoAccuracyError(
             f"evaluation needs pycocotools ({error}); pip install 'edgeagent[eval]'"
         ) from error
     if not any(len(truth.classes) for truth in truths):
-        raise EdgeagentError("the labels hold no object at all, so there is no average precision")
+        raise NoAccuracyError("the labels hold no object at all, so there is no average precision")
     dataset = COCO()
     dataset.dataset = _dataset(truths, labels)
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress

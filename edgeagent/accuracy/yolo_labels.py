@@ -17,6 +17,7 @@ import numpy.typing as npt
 from edgeagent.camera.naming import printable
 from edgeagent.camera.picture import PICTURE_SUFFIXES
 from edgeagent.errors import DataError
+from edgeagent.vision.detections import Detections
 
 logger = logging.getLogger(__name__)
 
@@ -51,20 +52,31 @@ class LabelledPictures:
         Raises:
             DataError: a folder is missing, there are no pictures, or none has a label file.
         """
-        for folder in (images, labels):
-            if not folder.is_dir():
-                raise DataError(f"{printable(folder)}: no such folder")
+        if not images.is_dir():
+            raise DataError(f"{printable(images)}: no such folder")
         pictures = tuple(sorted(p for p in images.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES))
         if not pictures:
             raise DataError(f"{printable(images)}: no pictures here")
+        return cls.pair(pictures, labels)
+
+    @classmethod
+    def pair(cls, pictures: Sequence[Path], labels: Path) -> LabelledPictures:
+        """Give each picture the label file of the same stem; see :meth:`find`.
+
+        Raises:
+            DataError: the folder is missing, or no label file in it fits a picture.
+        """
+        if not labels.is_dir():
+            raise DataError(f"{printable(labels)}: no such folder")
         files = {path.stem: path for path in labels.glob("*.txt")}
         found = tuple(files.get(picture.stem) for picture in pictures)
         if not any(found):
-            raise DataError(f"{printable(labels)}: no label file fits a picture of {printable(images)}")
+            folder = printable(pictures[0].parent)
+            raise DataError(f"{printable(labels)}: no label file fits a picture of {folder}")
         left = set(files.values()).difference(found)
         if left:
             logger.warning("%d label files have no picture, the first is %s", len(left), printable(min(left)))
-        return cls(pictures, found)
+        return cls(tuple(pictures), found)
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -103,6 +115,22 @@ def read_labels(path: Path | None, classes: int) -> Labels:
     ]
     table = np.array(rows, np.float32).reshape(-1, 5)
     return Labels(table[:, 0].astype(np.int32), table[:, 1:])
+
+
+def label_text(found: Detections, width: int, height: int) -> bytes:
+    """Return detections on a picture of so many pixels as the content of a label file.
+
+    What reaches over the edge of the picture is cut off there.
+    """
+    size = np.array([width, height, width, height], np.float32)
+    shares = np.clip(found.boxes / size, 0, 1)
+    centre, extent = (shares[:, :2] + shares[:, 2:]) / 2, shares[:, 2:] - shares[:, :2]
+    rows = np.concatenate([centre, extent], axis=1).tolist()
+    lines = (
+        f"{kind} {' '.join(f'{value:.6f}' for value in row)}\n"
+        for kind, row in zip(found.classes.tolist(), rows, strict=True)
+    )
+    return "".join(lines).encode()
 
 
 def _row(line: str, where: str, classes: int) -> Sequence[float]:

@@ -136,6 +136,23 @@ class Artefact(Section):
     compiled_for: Literal["edgetpu", "hailo"] | None = None
 
 
+class GoldenAccuracy(Section):
+    """What the artefacts find on the golden pictures, so that a board can measure the same.
+
+    Attributes:
+        labels: label file in YOLO format by golden picture; a picture without one holds no object.
+        labelled_by: who said what is on the pictures. ``float model``: its own detections are the labels, so
+            that what is claimed is agreement with it, not accuracy.
+        map50_95: COCO mAP at IoU .50:.95 that each artefact had where the bundle was made, by its file.
+        tolerance: how much less a board may measure.
+    """
+
+    labels: Annotated[dict[FileName, FileName], Field(min_length=1)]
+    labelled_by: Literal["people", "float model"]
+    map50_95: Annotated[dict[FileName, Accuracy], Field(min_length=1)]
+    tolerance: Accuracy
+
+
 class GoldenSet(Section):
     """Pictures with reference outputs, to check that an engine computes what was trained.
 
@@ -145,6 +162,7 @@ class GoldenSet(Section):
         other_outputs: the same of artefacts of another grid, which other weights were trained for.
         sha256: hash of each of these files, by name.
         tolerance: largest mean absolute difference allowed, in steps of each output's grid.
+        accuracy: labels of the pictures and what was measured with them; None without labels.
     """
 
     pictures: Annotated[tuple[FileName, ...], Field(min_length=1)]
@@ -152,16 +170,25 @@ class GoldenSet(Section):
     other_outputs: dict[GridName, FileName] = {}
     sha256: dict[FileName, Sha256]
     tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    accuracy: GoldenAccuracy | None = None
 
     def files(self) -> tuple[str, ...]:
         """Return the names of all files."""
-        return (*self.pictures, self.outputs, *self.other_outputs.values())
+        labels = self.accuracy.labels.values() if self.accuracy else ()
+        return (*self.pictures, self.outputs, *self.other_outputs.values(), *labels)
 
     @model_validator(mode="after")
     def _every_file_has_a_hash(self) -> GoldenSet:
         missing = [file for file in self.files() if file not in self.sha256]
         if missing:
             raise ValueError(f"no sha256 for {', '.join(map(repr, missing))}")
+        return self
+
+    @model_validator(mode="after")
+    def _labels_belong_to_pictures(self) -> GoldenSet:
+        strange = set(self.accuracy.labels).difference(self.pictures) if self.accuracy else ()
+        if strange:
+            raise ValueError(f"accuracy.labels: {', '.join(sorted(map(repr, strange)))}: no golden picture")
         return self
 
 

@@ -177,7 +177,8 @@ def _fill_in_facts(target: Path, data: dict[str, Any], facts: Mapping[str, tuple
             artefact["sha256"], artefact["size"] = fact(artefact["file"])
     golden = data.get("golden")
     if golden and "pictures" in golden and "outputs" in golden:
-        names = (*golden["pictures"], golden["outputs"], *golden.get("other_outputs", {}).values())
+        labels = (golden.get("accuracy") or {}).get("labels", {}).values()
+        names = (*golden["pictures"], golden["outputs"], *golden.get("other_outputs", {}).values(), *labels)
         golden["sha256"] = {name: fact(name)[0] for name in names}
     evidence = data.get("evidence")
     if evidence and "files" in evidence:

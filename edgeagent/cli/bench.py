@@ -16,13 +16,13 @@ from edgeagent.bench.comparison import check_comparable, comparison_notes, compa
 from edgeagent.bench.page import write_page
 from edgeagent.bench.results import Report, Scenario
 from edgeagent.bench.run import Request, run_bench
+from edgeagent.bench.sampled_meter import SampledMeter, find_meter
 from edgeagent.bench.show import progress, show_tables
 from edgeagent.bench.table import headline, report_notes, report_tables
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.errors import ConfigurationError
 from edgeagent.resources import default_bundle, sample_clip
 from edgeagent.result_file import write_result
-from edgeagent.sensors.rapl import RaplMeter, why_no_reading
 from edgeagent.settings import MOST_THREADS
 
 DESCRIPTION = """\
@@ -121,8 +121,12 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.verbose:
         logging.getLogger().setLevel(logging.WARNING)  # each play of the clip opens a camera
     request = _request(arguments)
-    with progress() as tell:
-        report = run_bench(request, tell)
+    try:
+        with progress() as tell:
+            report = run_bench(request, tell)
+    finally:
+        if isinstance(request.meter, SampledMeter):
+            request.meter.close()
     sys.stdout.write(headline(report) + "\n")
     show_tables(report_tables(report), report_notes(report))
     if arguments.json:
@@ -151,7 +155,7 @@ def _request(arguments: argparse.Namespace) -> Request:
     candidates = choose_candidates(bundle, arguments.engine)
     if arguments.reference is not None:
         candidates.append(reference_candidate(bundle, arguments.reference, arguments.describe))
-    no_meter = why_no_reading()
+    meter, no_meter = find_meter()
     return Request(
         bundle,
         candidates,
@@ -162,8 +166,8 @@ def _request(arguments: argparse.Namespace) -> Request:
         arguments.threads,
         arguments.clip or sample_clip(),
         LabelledPictures.find(arguments.val_images, arguments.val_labels) if arguments.val_images else None,
-        None if no_meter else RaplMeter(),
-        no_meter or "",
+        meter,
+        no_meter,
     )
 
 

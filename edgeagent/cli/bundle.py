@@ -5,15 +5,20 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from edgeagent.accuracy.coco_map import NoAccuracyError
+from edgeagent.accuracy.evaluation import IOU_THRESHOLD
+from edgeagent.accuracy.golden_accuracy import measure_golden
 from edgeagent.accuracy.golden_check import GoldenCheck
+from edgeagent.bundle.manifest import Artefact
 from edgeagent.bundle.reading import Bundle, open_bundle
-from edgeagent.detector import load_bundle_detector
+from edgeagent.detector import Detector, load_bundle_detector
 from edgeagent.errors import BundleError
 from edgeagent.runtime.loading import CHOICES, choose_artefact
 
 DESCRIPTION = """\
 Verify every file of a bundle, load it, compare its tensors with the manifest, and run the golden pictures:
-the engine of this machine must compute what was trained. Exit code 3 means: do not use this bundle here."""
+the engine of this machine must compute what was trained, and find what was claimed. Exit code 3 means:
+do not use this bundle here."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -50,7 +55,9 @@ def run_check(arguments: argparse.Namespace) -> int:
 
 def _check_golden(bundle: Bundle, engine: str) -> None:
     artefact = choose_artefact(bundle.manifest, engine)
-    detector = load_bundle_detector(bundle, engine, threads=0, iou_threshold=0.65, file=artefact.file)
+    detector = load_bundle_detector(
+        bundle, engine, threads=0, iou_threshold=IOU_THRESHOLD, file=artefact.file
+    )
     facts = detector.engine.facts
     if bundle.manifest.golden is None:
         print(f"  {facts.engine} {facts.version} loads it; no golden pictures to compare with")
@@ -62,3 +69,22 @@ def _check_golden(bundle: Bundle, engine: str) -> None:
             f"trained ({result.describe()}); use another engine"
         )
     print(f"  {facts.engine} {facts.version} computes what was trained: {result.describe()}")
+    _check_accuracy(bundle, artefact, detector)
+
+
+def _check_accuracy(bundle: Bundle, artefact: Artefact, detector: Detector) -> None:
+    facts = detector.engine.facts
+    try:
+        result = measure_golden(bundle, artefact, detector)
+    except NoAccuracyError as error:
+        print(f"  accuracy is not measured: {error}")
+        return
+    if result is None:
+        print(f"  the bundle claims no accuracy of {artefact.file} on golden pictures")
+        return
+    if not result.right:
+        raise BundleError(
+            f"{bundle.directory}: {facts.engine} {facts.version} on this machine finds less than was claimed "
+            f"({result.describe()}); use another engine"
+        )
+    print(f"  {facts.engine} {facts.version} finds what was claimed: {result.describe()}")

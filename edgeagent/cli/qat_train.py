@@ -123,6 +123,13 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="a few pictures that may be published with the bundle, to check engines with",
     )
     train.add_argument(
+        "--golden-labels",
+        type=Path,
+        metavar="DIR",
+        help="YOLO labels of the golden pictures, so that a board can measure accuracy (default: what the "
+        "float model finds on them)",
+    )
+    train.add_argument(
         "--no-compile", action="store_true", help="do not use a C++ compiler to speed training up"
     )
     train.set_defaults(run=run_train)

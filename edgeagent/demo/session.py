@@ -39,12 +39,11 @@ def run_demo(seconds: float, folder: Path, bundle: Path | None, source: str | No
     totals: Counter[str] = Counter()
     with EmbeddedBroker() as broker:
         agent = Agent(_settings(broker.port, bundle, source), on_result=lambda result: collect(result))
-        labels = agent.bundle.manifest.labels
 
         def collect(result: Result) -> None:
-            totals.update(labels[index] for index in result.detections.classes)
+            totals.update(result.labels[index] for index in result.detections.classes)
             picture = result.frame.image.copy()
-            draw(picture, result.detections, labels)
+            draw(picture, result.detections, result.labels)
             clip.write(picture)
 
         listener = Listener(broker.port)

@@ -20,7 +20,7 @@ TOO_FEW = "too few"
 def live_table(agent: Agent, telemetry: Telemetry, totals: Counter[str], received: int) -> Group:
     """Return what is shown while the demo runs."""
     ((name, camera),) = telemetry.cameras.items()
-    facts = agent.serving.facts
+    facts = agent.models.serving.facts
     head = Table.grid(padding=(0, 3))
     head.add_row("camera", f"{name}, {camera.state}")
     head.add_row("engine", f"{facts.engine} {facts.version}, {facts.threads} threads")
@@ -50,7 +50,7 @@ def summary(
 ) -> dict[str, Any]:
     """Return the summary as plain data; percentiles without enough samples are absent."""
     ((name, _),) = telemetry.cameras.items()
-    facts, manifest = agent.serving.facts, agent.bundle.manifest
+    facts, manifest = agent.models.serving.facts, agent.models.bundle.manifest
     stages = {stage: stage_report(agent.times[name].total[stage]) for stage in STAGES}
     frames = stages["end_to_end"].count
     power = telemetry.system.power

@@ -6,7 +6,18 @@ from pathlib import Path
 
 from edgeagent.doctor.line import Line, Surroundings, read_text
 from edgeagent.sensors import ina3221
+from edgeagent.sensors.apex import read_apex
+from edgeagent.sensors.board import read_board
+from edgeagent.sensors.hailo import package_is_installed
+from edgeagent.sensors.kernel_file import find
+from edgeagent.sensors.over_current import read_counters
+from edgeagent.sensors.power import Power, PowerMeter
+from edgeagent.sensors.rapl import why_no_reading
 from edgeagent.sensors.thermal import read_temperatures
+from edgeagent.sensors.throttling import read_throttling
+from edgeagent.settings import Settings
+
+READ_RAPL = "for others than root set its mode by a tmpfiles rule, knowing that it is a side channel"
 
 
 def check_thermal(around: Surroundings) -> list[Line]:
@@ -28,56 +39,93 @@ def check_hwmon(around: Surroundings) -> list[Line]:
 
 
 def check_power(around: Surroundings) -> list[Line]:
-    """See which sensor gives the electrical power."""
-    rails = [
-        path
-        for path in sorted(around.root.glob("sys/bus/i2c/devices/*/name"))
-        if "ina3221" in (read_text(path) or "")
-    ]
-    packages = sorted(around.root.glob("sys/class/powercap/intel-rapl:*/energy_uj"))
+    """See what gives the electrical power, what it covers, and why what is there gives nothing."""
+    root = around.root
+    reading = PowerMeter(root).read()  # RAPL needs two readings, so it is looked at by itself
     lines = []
-    if rails:
-        watts = ina3221.read_watts(around.root)
-        found = (
-            f"input power {watts:.1f} W" if watts is not None else "no rail of the board's input, so no total"
-        )
-        lines.append(Line("INA3221", "ok" if watts is not None else "warning", found))
-    if packages:
-        lines.append(_rapl(packages))
-    return lines or [Line("power sensor", "not there", "no INA3221 and no RAPL: telemetry has no watts")]
+    if reading is not None:
+        lines.append(_power(reading))
+    lines += _silent_rails(root)
+    no_rapl = why_no_reading(root)
+    if no_rapl is None:
+        lines.append(Line("RAPL", "ok", "energy of the processor packages (measured rail)"))
+    elif no_rapl != "no sensor":
+        lines.append(Line("RAPL", "warning", no_rapl, READ_RAPL))
+    return lines or [_no_power(root, around.settings)]
+
+
+def check_firmware(around: Surroundings) -> list[Line]:
+    """See what a Raspberry Pi says of its supply and its clock."""
+    found = read_throttling(around.root)
+    if found is None:
+        if not (read_board(around.root).model or "").startswith("Raspberry Pi"):
+            return []
+        action = "let this user run vcgencmd (group video)"
+        return [Line("supply and clock", "warning", "the firmware tells nothing", action)]
+    if found.now:
+        text = ", ".join(name.replace("_", " ") for name in found.now)
+        action = "use the supply made for the board" if "under_voltage" in found.now else "cool it"
+        return [Line("supply and clock", "warning", f"now: {text}", action)]
+    past = ", ".join(name.replace("_", " ") for name in found.since_boot or ())
+    return [Line("supply and clock", "ok", f"well now; since boot: {past or 'well'}")]
+
+
+def check_over_current(around: Surroundings) -> list[Line]:
+    """Read the counters of a Jetson."""
+    counters = read_counters(around.root)
+    if not counters:
+        return []
+    text = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counters.items())
+    return [Line("over-current events", "ok", f"since boot: {text}")]
 
 
 def check_apex(around: Surroundings) -> list[Line]:
     """Read status and temperature of Coral chips on PCIe."""
     lines = []
-    for chip in sorted(around.root.glob("sys/class/apex/apex_*")):
-        status, heat = read_text(chip / "status"), read_text(chip / "temp")
-        trip = read_text(chip / "trip_point0_temp")
-        if status != "ALIVE" or not (heat or "").lstrip("-").isdigit():
-            lines.append(Line(chip.name, "problem", f"status {status or 'unreadable'}", "restart the board"))
+    for name, chip in read_apex(around.root).items():
+        if chip.status != "ALIVE" or chip.temperature_c is None:
+            lines.append(Line(name, "problem", f"status {chip.status or 'unreadable'}", "restart the board"))
             continue
-        degrees = int(heat or "0") / 1000
-        hot = (trip or "").isdigit() and degrees >= int(trip or "0") / 1000
-        found = f"{status}, {degrees:.1f} degrees"
+        found = f"{chip.status}, {chip.temperature_c:.1f} degrees"
         lines.append(
-            Line(chip.name, "warning", f"{found}: its clock is divided", "cool it")
-            if hot
-            else Line(chip.name, "ok", found)
+            Line(name, "warning", f"{found}: its clock is divided", "cool it")
+            if chip.throttled
+            else Line(name, "ok", found)
         )
     return lines
 
 
-def _rapl(packages: list[Path]) -> Line:
-    unreadable = [path for path in packages if not _readable(path)]
-    if not unreadable:
-        return Line("RAPL", "ok", f"{len(packages)} counters can be read")
-    action = "root may read it; for others set its mode by a tmpfiles rule, knowing that it is a side channel"
-    return Line("RAPL", "warning", "counters are there but not for this user: no watts", action)
+def check_hailo(around: Surroundings) -> list[Line]:
+    """See whether a Hailo chip's temperature can be asked for."""
+    if not find(around.root, "dev/hailo[0-9]*"):
+        return []
+    if package_is_installed():
+        return [Line("Hailo temperature", "ok", "hailo_platform is installed")]
+    action = "install HailoRT's Python package for this interpreter"
+    return [Line("Hailo temperature", "warning", "hailo_platform is not installed: no temperature", action)]
 
 
-def _readable(path: Path) -> bool:
-    try:
-        path.read_bytes()
-    except OSError:
-        return False
-    return True
+def _power(reading: Power) -> Line:
+    found = f"{reading.watts:.1f} W, {reading.source} ({reading.quality})"
+    if reading.estimated_input_w is not None:
+        found += f"; the whole board is estimated at {reading.estimated_input_w:.1f} W"
+    return Line("power", "ok", found)
+
+
+def _silent_rails(root: Path) -> list[Line]:
+    """Name chips that are there and give nothing."""
+    lines = []
+    if ina3221.find_chips(root) and not ina3221.read_rails(root):
+        action = "read the rails as the user of the service to see why"
+        lines.append(Line("INA3221", "warning", "none of its rails can be read", action))
+    return lines
+
+
+def _no_power(root: Path, settings: Settings | None) -> Line:
+    if settings is not None and settings.power.full_w is not None:
+        return Line("power", "ok", "no sensor; estimated from the declared watts")
+    if (read_board(root).model or "").startswith("Raspberry Pi 5"):
+        action = "let this user run vcgencmd (group video)"
+        return Line("power", "warning", "the firmware does not tell the rails: no watts", action)
+    action = "declare power.idle_w and power.full_w for an estimate, or add a meter such as an INA219"
+    return Line("power", "not there", "no sensor: telemetry has no watts", action)

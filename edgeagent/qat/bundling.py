@@ -16,11 +16,11 @@ from edgeagent.bundle.evidence import BOXES, PARITY, SEEDS, SENSITIVITY, TRAININ
 from edgeagent.bundle.golden import Golden, save_golden
 from edgeagent.bundle.manifest import GridName, InputSpec, Measurement
 from edgeagent.bundle.writing import write_bundle
-from edgeagent.errors import DataError
 from edgeagent.qat.card import card_text
-from edgeagent.qat.export.exports import export_reference
+from edgeagent.qat.export.exports import Exported, export_reference
 from edgeagent.qat.factory import Product
 from edgeagent.qat.golden_boxes import find_boxes
+from edgeagent.qat.golden_section import GoldenPictures
 from edgeagent.qat.parity.layer_parity import compare_layers
 from edgeagent.qat.parity.outputs import float_outputs, reference_outputs, tolerance, worst_difference
 from edgeagent.qat.recipe_file import BundleRecipe
@@ -37,7 +37,7 @@ def write_product(
     source: Source,
     recipe: BundleRecipe,
     measurements: Sequence[Measurement],
-    golden_pictures: Sequence[Path],
+    golden: GoldenPictures,
     work: Path,
     replace: bool,
 ) -> None:
@@ -49,22 +49,23 @@ def write_product(
         source: what it was made from.
         recipe: how.
         measurements: of accuracy.
-        golden_pictures: pictures to publish with it; without any, four of the calibration are compared.
+        golden: pictures to publish with it; without any, four of the calibration are compared.
         work: folder for intermediate files.
         replace: replace a bundle that is already there.
 
     Raises:
-        DataError: an artefact is not what was trained, or two golden pictures have one name.
+        DataError: an artefact is not what was trained, or a golden label file cannot be used.
         EdgeagentError: the bundle cannot be written; an old one is as it was.
     """
     spec = source.description.input
-    checked = list(golden_pictures or source.calibration[:PARITY_PICTURES])
+    checked = list(golden.pictures or source.calibration[:PARITY_PICTURES])
     references = _references(product, spec, checked)
     worst = [
         worst_difference(artefact, spec, checked, references[artefact.grid]) for artefact in product.artefacts
     ]
     record = recipe_record(source, recipe, product)
-    evidence = _evidence(product, source, measurements, checked, golden_pictures, work)
+    reference = export_reference(product.graph, work)
+    evidence = _evidence(product, source, measurements, checked, golden.pictures, reference, work)
     manifest: dict[str, Any] = {
         **source.description.model_dump(),
         "artefacts": [artefact.entry() for artefact in product.artefacts],
@@ -74,18 +75,17 @@ def write_product(
     files: dict[str, Path | bytes] = {artefact.path.name: artefact.path for artefact in product.artefacts}
     files |= evidence
     files["card.md"] = card_text(source.description, measurements, product.artefacts, record).encode()
-    if golden_pictures:
-        names = [f"golden/{path.name}" for path in golden_pictures]
-        if len(set(names)) != len(names):
-            raise DataError("two golden pictures have the same name; rename one")
+    if golden.pictures:
         outputs = _golden_files(references, work)
         first = product.artefacts[0].grid
-        files |= {**dict(zip(names, golden_pictures, strict=True)), **dict(outputs.values())}
+        accuracy, labels = golden.accuracy(source.description, reference, product.artefacts, work)
+        files |= {**dict(zip(golden.names, golden.pictures, strict=True)), **dict(outputs.values()), **labels}
         manifest["golden"] = {
-            "pictures": names,
+            "pictures": golden.names,
             "outputs": outputs[first][0],
             "other_outputs": {grid: name for grid, (name, _) in outputs.items() if grid != first},
             "tolerance": tolerance(worst),
+            "accuracy": accuracy,
         }
     write_bundle(target, manifest, files, replace=replace)
 
@@ -143,6 +143,7 @@ def _evidence(
     measurements: Sequence[Measurement],
     checked: Sequence[Path],
     golden_pictures: Sequence[Path],
+    reference: Exported,
     work: Path,
 ) -> dict[str, bytes]:
     """Return the files of evidence by their names."""
@@ -158,7 +159,6 @@ def _evidence(
         if row.seed is not None and row.artefact in on_grid_a
     ]
     boxes = []
-    reference = export_reference(product.graph, work)
     for artefact, state in ((reference, "float"), (product.artefacts[0], product.state)):
         boxes += find_boxes(source.description, artefact, state, golden_pictures)
     kinds: tuple[tuple[EvidenceFile[Any], Sequence[Any]], ...] = (

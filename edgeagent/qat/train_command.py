@@ -15,6 +15,7 @@ from edgeagent.model_description import describe_model
 from edgeagent.qat.bundling import write_product
 from edgeagent.qat.export.exports import FORMATS
 from edgeagent.qat.factory import Factory
+from edgeagent.qat.golden_section import GoldenPictures
 from edgeagent.qat.measuring import Measuring
 from edgeagent.qat.recipe_file import Budget, BundleRecipe, load_recipe
 from edgeagent.qat.train_view import View
@@ -44,7 +45,7 @@ def train(arguments: argparse.Namespace) -> int:
     for name in recipe.formats:
         FORMATS[name].check()
     validation = _validation(arguments)
-    golden_pictures = find_pictures([arguments.golden]) if arguments.golden else []
+    golden = _golden(arguments)
     source, recipe = _source(arguments, recipe)
     work = arguments.out.with_name(f"{arguments.out.name}.work")
     with joined_processes() as processes:
@@ -61,7 +62,7 @@ def train(arguments: argparse.Namespace) -> int:
                     source,
                     recipe,
                     measuring.found,
-                    golden_pictures,
+                    golden,
                     work,
                     arguments.replace,
                 )
@@ -121,6 +122,14 @@ def _source(arguments: argparse.Namespace, recipe: BundleRecipe) -> tuple[Source
     training = replace(recipe.training, supervised_weight=weight)
     source = Source(arguments.model, description, pictures, calibration, labels)
     return source, recipe.model_copy(update={"training": training})
+
+
+def _golden(arguments: argparse.Namespace) -> GoldenPictures:
+    if arguments.golden_labels is not None and arguments.golden is None:
+        raise ConfigurationError("--golden-labels goes with --golden, the pictures that are labelled")
+    pictures = find_pictures([arguments.golden]) if arguments.golden else []
+    labels = LabelledPictures.pair(pictures, arguments.golden_labels) if arguments.golden_labels else None
+    return GoldenPictures(pictures, labels)
 
 
 def _validation(arguments: argparse.Namespace) -> LabelledPictures | None:

@@ -119,8 +119,7 @@ class Selection:
 
     def ranked(self, report: Callable[[Verdict], None] = lambda one: None) -> list[tuple[Candidate, Verdict]]:
         """Return the candidates that are right, the fastest first."""
-        right = [(candidate, verdict) for candidate, verdict in self.judged(report) if verdict.right]
-        return sorted(right, key=lambda pair: pair[1].p50_ms or float("inf"))
+        return fastest_first(self.judged(report))
 
     def judge(self, candidate: Candidate) -> Verdict:
         """Try a candidate now."""
@@ -274,6 +273,12 @@ class Selection:
             write_state(self._kept, json.dumps(kept, indent=1).encode())
         except EdgeagentError as error:
             logger.warning("%s; everything is tried again at the next start", error)
+
+
+def fastest_first(judged: Sequence[tuple[Candidate, Verdict]]) -> list[tuple[Candidate, Verdict]]:
+    """Return those that are right, by their median latency."""
+    right = [(candidate, verdict) for candidate, verdict in judged if verdict.right]
+    return sorted(right, key=lambda pair: pair[1].p50_ms or float("inf"))
 
 
 def load_verdicts(path: Path) -> dict[str, Verdict]:

@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from edgeagent.bundle.reading import Bundle
 from edgeagent.detector import Detector, build_detector
 from edgeagent.errors import EdgeagentError, EngineError
 from edgeagent.runtime.candidates import Candidate
@@ -47,12 +48,14 @@ class Change:
         best: whether it is the first choice.
         reason: why it changed, for people.
         took_s: seconds without a detector.
+        failure: what a detector that served was given up for; None where none was.
     """
 
     serving: str | None
     best: bool
     reason: str
     took_s: float = 0.0
+    failure: str | None = None
 
 
 class Serving:
@@ -105,6 +108,11 @@ class Serving:
             raise EngineError("no delegate serves: " + "; ".join(self._problems or ["there is no candidate"]))
 
     @property
+    def bundle(self) -> Bundle:
+        """The bundle whose candidates these are."""
+        return self._selection.bundle
+
+    @property
     def candidate(self) -> Candidate | None:
         """What serves now."""
         with self._changed:
@@ -115,12 +123,12 @@ class Serving:
         """Facts of the engine that serves, or did last."""
         return self._facts
 
-    def state(self, reason: str | None = None, took_s: float = 0.0) -> Change:
+    def state(self, reason: str | None = None, took_s: float = 0.0, failure: str | None = None) -> Change:
         """Return what serves now; the reason is by default what was wrong with others at the start."""
         place = self._place
         reason = "; ".join(self._problems) if reason is None else reason
         best = place is not None and place is self._places[0]
-        return Change(place.candidate.name if place else None, best, reason, round(took_s, 3))
+        return Change(place.candidate.name if place else None, best, reason, round(took_s, 3), failure)
 
     def start(self) -> None:
         """Begin to watch."""
@@ -229,10 +237,10 @@ class Serving:
         took = time.monotonic() - began
         if self._place is not None:
             logger.warning("%s serves now, after %.2f s", self._place.candidate.name, took)
-            self._tell(reason or "it works again", took)
+            self._tell(reason or "it works again", took, reason)
         elif failed is not None:
             logger.error("not detecting: %s", "; ".join(problems))
-            self._tell(reason or "no delegate works")
+            self._tell(reason or "no delegate works", failure=reason)
 
     def _start_one(self, places: Sequence[Standby]) -> list[str]:
         """Let the first that can be started serve; return what was wrong with those before it."""
@@ -290,8 +298,8 @@ class Serving:
             place.serves()
             self._changed.notify_all()
 
-    def _tell(self, reason: str, took_s: float = 0.0) -> None:
-        self._on_change(self.state(reason, took_s))
+    def _tell(self, reason: str, took_s: float = 0.0, failure: str | None = None) -> None:
+        self._on_change(self.state(reason, took_s, failure))
 
 
 def _worker(detector: Detector) -> WorkerEngine:

@@ -1,50 +1,72 @@
-"""Input power of a Jetson, from its INA3221: hwmon of JetPack 5 and 6, iio of JetPack 4.
+"""Power of a Jetson's rails, from its INA3221: hwmon of JetPack 5 and later, iio of JetPack 4.
 
-The rail VDD_IN (or POM_5V_IN) is the whole board's input. A board without one (AGX Orin) has no total: its
-other rails do not add up to the input, so there is no reading.
+::
+
+    /sys/bus/i2c/devices/1-0040/name                            ina3221, or ina3221x
+        hwmon/hwmonN/  in1_label  in1_input (mV)  curr1_input (mA)                       channels 1 to 3
+        iio:deviceN/   rail_name_0  in_power0_input (mW)                                 channels 0 to 2
+
+The rail VDD_IN (or POM_5V_IN) alone is the whole board's input. A board without one (AGX Orin) has no total:
+its other rails do not add up to the input, they are what they are, measured rails. Channel 7, the sum of
+shunt voltages, and channels labelled NC, which are not connected, are no rails.
+
+Formats: jetson_stats, ``jtop/core/power.py``, and the issues named there (#51, #344).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from edgeagent.sensors.kernel_file import find, read_number, read_text
+
 INPUT_RAILS = ("VDD_IN", "POM_5V_IN")
+SUM_CHANNEL = "7"
+
+
+def read_rails(root: Path = Path("/")) -> dict[str, float]:
+    """Return watts by rail; rails that cannot be read are absent."""
+    rails: dict[str, float] = {}
+    for chip in find_chips(root):
+        for folder in find(chip, "hwmon/hwmon*"):
+            rails.update(_hwmon_rails(folder))
+        for folder in find(chip, "iio:device*"):
+            rails.update(_iio_rails(folder))
+    return rails
 
 
 def read_watts(root: Path = Path("/")) -> float | None:
     """Return the board's input power in watts; None where there is no such sensor or rail."""
-    for name in sorted(root.glob("sys/bus/i2c/devices/*/name")):
-        if "ina3221" not in (_read(name) or ""):
-            continue
-        for folder in sorted(name.parent.glob("hwmon/hwmon*")):
-            for label in sorted(folder.glob("in*_label")):
-                if _read(label) in INPUT_RAILS:
-                    number = label.name.removeprefix("in").removesuffix("_label")
-                    return _product(folder / f"in{number}_input", folder / f"curr{number}_input")
-        for folder in sorted(name.parent.glob("iio:device*")):
-            for label in sorted(folder.glob("rail_name_*")):
-                if _read(label) in INPUT_RAILS:
-                    number = label.name.removeprefix("rail_name_")
-                    milliwatts = _number(folder / f"in_power{number}_input")
-                    return None if milliwatts is None else milliwatts / 1000
-    return None
+    rails = read_rails(root)
+    return next((rails[name] for name in INPUT_RAILS if name in rails), None)
 
 
-def _product(millivolts: Path, milliamperes: Path) -> float | None:
-    volts, amperes = _number(millivolts), _number(milliamperes)
-    return None if volts is None or amperes is None else volts * amperes / 1e6
+def find_chips(root: Path, name: str = "ina3221") -> list[Path]:
+    """Return the folders of I2C devices whose name holds ``name``."""
+    devices = find(root, "sys/bus/i2c/devices/*/name")
+    return [device.parent for device in devices if name in (read_text(device) or "")]
 
 
-def _number(path: Path) -> int | None:
-    text = _read(path)
-    try:
-        return int(text) if text else None
-    except ValueError:
-        return None
+def _hwmon_rails(folder: Path) -> dict[str, float]:
+    rails = {}
+    for label in find(folder, "in*_label"):
+        number = label.name.removeprefix("in").removesuffix("_label")
+        name = read_text(label)
+        millivolts = read_number(folder / f"in{number}_input")
+        milliamperes = read_number(folder / f"curr{number}_input")
+        if _is_rail(name, number) and millivolts is not None and milliamperes is not None:
+            rails[name or ""] = millivolts * milliamperes / 1e6
+    return rails
 
 
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="ascii", errors="replace").strip()
-    except OSError:
-        return None
+def _iio_rails(folder: Path) -> dict[str, float]:
+    rails = {}
+    for label in find(folder, "rail_name_*"):
+        number = label.name.removeprefix("rail_name_")
+        name, milliwatts = read_text(label), read_number(folder / f"in_power{number}_input")
+        if _is_rail(name, "") and milliwatts is not None:
+            rails[name or ""] = milliwatts / 1000
+    return rails
+
+
+def _is_rail(name: str | None, number: str) -> bool:
+    return name is not None and "NC" not in name and number != SUM_CHANNEL

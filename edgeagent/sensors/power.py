@@ -1,38 +1,112 @@
-"""Electrical power, from the best sensor that gives a reading."""
+"""Electrical power, from the best sensor that gives a reading.
+
+The order, what covers most first::
+
+    whole board     1. INA3221, rail VDD_IN or POM_5V_IN   Jetson Nano, TX2, Xavier NX, Orin Nano, Orin NX
+                    2. INA238                              Jetson AGX Thor
+                    3. batteries that discharge            boards that run on one
+    measured rail   4. INA3221, sum of its rails           Jetson AGX Orin, AGX Xavier
+                    5. a power meter of hwmon              INA219 and its family, USB meters
+                    6. PMIC, sum of its rails              Raspberry Pi 5
+                    7. RAPL, sum of the packages           x86
+    estimated       8. watts declared in the settings      any
+
+Rails that are summed are those that can be read, and the source names them: another source is another
+quantity. Most sensors give the power of this moment; RAPL and the declared watts the mean since the reading
+before.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeagent.sensors import ina3221
+from edgeagent.sensors import battery_power, hwmon_power, ina238, ina3221, rpi_pmic
+from edgeagent.sensors.declared_power import DeclaredPower
 from edgeagent.sensors.energy import Quality
+from edgeagent.sensors.rapl import SOURCE as RAPL
 from edgeagent.sensors.rapl import Rapl
 
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """A reading in watts, what gave it, and what it covers."""
+    """A reading.
+
+    Attributes:
+        watts: of this moment, or the mean since the reading before.
+        source: what gave it.
+        quality: what it covers, or that it is an estimate.
+        mean: whether it is the mean since the reading before.
+        estimated_input_w: of the whole board, where rails are measured and a published fit tells the rest.
+    """
 
     watts: float
     source: str
     quality: Quality
+    mean: bool = False
+    estimated_input_w: float | None = None
 
 
 class PowerMeter:
-    """Asks the sensors, the one that covers most first."""
+    """Asks the sensors, the one that covers most first.
 
-    def __init__(self, root: Path = Path("/")) -> None:
-        self._root = root
+    Args:
+        root: below which /sys and /usr lie.
+        declared: what to fall back on.
+    """
+
+    def __init__(self, root: Path = Path("/"), declared: DeclaredPower | None = None) -> None:
+        self._root, self._declared = root, declared
         self._rapl = Rapl(root)
+        self._chip: str | None = None
 
-    def read(self) -> Power | None:
-        """Return the present power; None without a sensor that can be read."""
-        watts = ina3221.read_watts(self._root)
+    def read(self, now_ns: int | None = None) -> Power | None:
+        """Return the present power; None without a sensor that can be read.
+
+        Args:
+            now_ns: monotonic time of this call, for means since the one before; None reads the clock.
+        """
+        return next(self._readings(time.monotonic_ns() if now_ns is None else now_ns), None)
+
+    def _readings(self, now_ns: int) -> Iterator[Power]:
+        rails = ina3221.read_rails(self._root)
+        for name in ina3221.INPUT_RAILS:
+            if name in rails:
+                yield Power(rails[name], f"INA3221 {name}", "whole board")
+        watts = ina238.read_watts(self._root)
         if watts is not None:
-            return Power(watts, "INA3221", "whole board")
-        watts = self._rapl.read_watts(time.monotonic_ns())
+            yield Power(watts, "INA238 VIN", "whole board")
+        watts = battery_power.read_watts(self._root)
         if watts is not None:
-            return Power(watts, "RAPL packages", "measured rail")
-        return None
+            yield Power(watts, "battery", "whole board")
+        if rails:
+            yield Power(sum(rails.values()), f"INA3221 {_names(rails)}", "measured rail")
+        yield from self._of_a_chip()
+        rails = rpi_pmic.read_rails(self._root)
+        if rails:
+            estimate = rpi_pmic.estimate_input_w(rails)
+            source = f"PMIC, {len(rails)} rails"
+            yield Power(sum(rails.values()), source, "measured rail", estimated_input_w=estimate)
+        watts = self._rapl.read_watts(now_ns)
+        if watts is not None:
+            yield Power(watts, RAPL, "measured rail", mean=True)
+        watts = self._declared.read_watts() if self._declared else None
+        if watts is not None:
+            yield Power(watts, "declared watts and processor load", "estimated", mean=True)
+
+    def _of_a_chip(self) -> Iterator[Power]:
+        """Give a meter of hwmon: of several the first one, for good, that reads most.
+
+        Of meters in a row that is the outermost, and their sum would count the inner ones twice.
+        """
+        chips = hwmon_power.read_chips(self._root)
+        if self._chip is None and chips:
+            self._chip = max(chips, key=lambda name: chips[name])
+        if self._chip in chips:
+            yield Power(chips[self._chip], self._chip, "measured rail")
+
+
+def _names(rails: Mapping[str, float]) -> str:
+    return " + ".join(sorted(rails))

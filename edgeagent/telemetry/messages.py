@@ -10,11 +10,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from edgeagent.sensors.throttling import Flag
+
 ROOT = "edgeagent/v1"
 
 Status = Literal["online", "stopped", "offline"]
-ProblemCode = Literal["not_detecting", "fallback_delegate", "update_rejected", "rolled_back"]
-EventKind = Literal["delegate", "camera"]
+ProblemCode = Literal[
+    "not_detecting", "fallback_delegate", "update_rejected", "rolled_back", "throttled", "under_voltage"
+]
+EventKind = Literal["delegate", "camera", "rate"]
 
 
 class Message(BaseModel):
@@ -157,6 +161,44 @@ class PowerReport(Message):
     watts: float
     source: str
     quality: Literal["measured rail", "whole board", "estimated"]
+    estimated_input_w: float | None = None
+
+
+class EnergyReport(Message):
+    """Energy of the interval; ``uncovered_s`` is time whose energy is not known."""
+
+    energy_j: float
+    covered_s: float
+    uncovered_s: float
+    source: str
+    quality: Literal["measured rail", "whole board", "estimated"]
+
+
+class InferenceEnergyReport(Message):
+    """Energy of one inference: (used - idle) / inferences."""
+
+    value_j: float
+    used_j: float
+    idle_j: float
+    inferences: int
+    idle: Literal["measured", "declared"]
+    source: str
+    quality: Literal["measured rail", "whole board", "estimated"]
+
+
+class ThrottlingReport(Message):
+    """What the firmware says of supply and clock."""
+
+    now: tuple[Flag, ...]
+    since_boot: tuple[Flag, ...] | None = None
+
+
+class AcceleratorReport(Message):
+    """A Coral or Hailo chip."""
+
+    temperature_c: float | None = None
+    trip_points_c: tuple[float, ...] | None = None
+    status: str | None = None
 
 
 class SystemReport(Message):
@@ -168,6 +210,15 @@ class SystemReport(Message):
     memory_available_mb: float
     temperatures_c: dict[str, float]
     power: PowerReport | None = None
+    energy: EnergyReport | None = None
+    joules_per_inference: InferenceEnergyReport | None = None
+    throttled: ThrottlingReport | None = None
+    over_current: dict[str, int] | None = None
+    cpu_frequency_mhz: dict[str, float] | None = None
+    gpu_percent: float | None = None
+    gpu_frequency_mhz: float | None = None
+    accelerators: dict[str, AcceleratorReport] | None = None
+    fps_limit: float | None = None
 
 
 class SpoolReport(Message):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import psutil
 
@@ -17,9 +16,9 @@ from edgeagent.camera.naming import redact
 from edgeagent.runtime.engine import EngineFacts
 from edgeagent.sensors.board import read_board
 from edgeagent.sensors.footprint import Footprint
-from edgeagent.sensors.power import PowerMeter
-from edgeagent.sensors.thermal import read_temperatures
 from edgeagent.settings import CameraSettings
+from edgeagent.telemetry.device_report import device_fields
+from edgeagent.telemetry.device_watch import DeviceWatch
 from edgeagent.telemetry.histogram import Histogram, StageTimes
 from edgeagent.telemetry.messages import (
     BoardInfo,
@@ -30,7 +29,6 @@ from edgeagent.telemetry.messages import (
     EngineInfo,
     Found,
     Info,
-    PowerReport,
     SpoolReport,
     StageReport,
     SystemReport,
@@ -103,6 +101,7 @@ class TelemetryReporter:
         times: stage times by camera.
         failed: frames that an engine failed on, by camera.
         run: number of this start of the agent, None where it is not known.
+        watch: of the board's sensors.
     """
 
     def __init__(
@@ -111,14 +110,15 @@ class TelemetryReporter:
         times: Mapping[str, StageTimes],
         failed: Mapping[str, int],
         run: int | None,
+        watch: DeviceWatch,
     ) -> None:
         self._cameras, self._times, self._failed, self._run = cameras, times, failed, run
+        self._watch = watch
         self._started = self._last = time.monotonic()
         self._sequence = 0
         self._footprint = Footprint()
-        self._power = PowerMeter()
         self._boot_id = read_board().boot_id
-        self._system()  # the first reading of processor load and RAPL energy begins their intervals
+        psutil.cpu_percent()  # the first reading begins its interval
 
     def build(self, dropped: Mapping[str, int], spool: SpoolState | None) -> Telemetry:
         """Return the message of the interval since the last call; ``dropped`` are messages by stream."""
@@ -157,17 +157,14 @@ class TelemetryReporter:
         )
 
     def _system(self) -> SystemReport:
-        power = self._power.read()
         cpu_percent, resident = self._footprint.read()
+        seen = self._watch.take()
         return SystemReport(
             cpu_percent=psutil.cpu_percent(),
             agent_cpu_percent=round(cpu_percent, 1),
             agent_rss_mb=round(resident / MEGABYTE, 1),
             memory_available_mb=round(psutil.virtual_memory().available / MEGABYTE, 1),
-            temperatures_c=read_temperatures(Path("/")),
-            power=PowerReport(watts=round(power.watts, 3), source=power.source, quality=power.quality)
-            if power
-            else None,
+            **device_fields(seen),
         )
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from edgeagent.bench.results import ThermalState
-from edgeagent.bench.thermal import FIRMWARE, read_thermal_state
+from edgeagent.bench.thermal import read_thermal_state
+from tests.sensors.test_throttling import FIRMWARE
 from tests.sensors.tree import make_unreadable, unpack
 
 
@@ -23,8 +24,8 @@ def clock(root: Path, policy: int, allowed: int, possible: int) -> None:
 
 
 def test_what_a_system_does_not_tell_is_absent(tmp_path: Path) -> None:
-    found = read_thermal_state(unpack("x86-rapl", tmp_path))
-    assert found == ThermalState(temperatures_c={"acpitz": 27.8, "x86_pkg_temp": 45.0}, throttled=None)
+    found = read_thermal_state(unpack("hailo", tmp_path))
+    assert found == ThermalState(temperatures_c={"cpu-thermal": 48.9}, throttled=None)
     assert read_thermal_state(tmp_path / "nothing") == ThermalState(temperatures_c={}, throttled=None)
 
 
@@ -44,7 +45,7 @@ def test_a_clock_below_its_limit(tmp_path: Path, allowed: int, throttled: bool) 
     [
         ("0", ()),
         ("50000", ()),  # since boot, not now
-        ("50005", ("under-voltage", "throttled")),
+        ("50005", ("under voltage", "throttled")),
         ("a", ("frequency capped", "soft temperature limit")),
     ],
 )

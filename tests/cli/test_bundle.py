@@ -22,12 +22,30 @@ def tiny(tmp_path: Path) -> Path:
 
 def test_a_good_bundle(tiny: Path, capsys: Capture) -> None:
     assert main(["bundle", "check", str(tiny)]) == 0
-    first, artefact, golden = capsys.readouterr().out.splitlines()
+    first, artefact, golden, accuracy = capsys.readouterr().out.splitlines()
     assert first == "tiny 1.2.3: detection of 2 classes, Apache-2.0"
     size = (tiny / ARTEFACT).stat().st_size
     assert artefact == f"  {ARTEFACT}: onnx, grid a, {size} bytes, hash right"
     assert golden.startswith("  onnxruntime ")
     assert golden.endswith(" computes what was trained: 0.00 steps off on average at worst, 2 allowed")
+    assert accuracy == f"  the bundle claims no accuracy of {ARTEFACT} on golden pictures"
+
+
+def test_what_is_claimed_of_labelled_golden_pictures_is_measured(tmp_path: Path, capsys: Capture) -> None:
+    cells.build_bundle(tmp_path / "tiny", claim=1.0)
+    assert main(["bundle", "check", str(tmp_path / "tiny")]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.endswith("(labels by people), 1.000 claimed, 0.900 needed")
+    half = cells.label_lines([*cells.CELLS, (0, 0), (4, 1)])
+    directory = cells.build_bundle(tmp_path / "half", claim=1.0, truth=half).directory
+    line = mistake(capsys, 3, "bundle", "check", directory)
+    assert "finds less than was claimed (mAP50-95 0.505 on the golden pictures" in line
+
+
+def test_labels_that_cannot_be_evaluated_are_told_as_such(tmp_path: Path, capsys: Capture) -> None:
+    cells.build_bundle(tmp_path / "tiny", claim=1.0, truth="")
+    assert main(["bundle", "check", str(tmp_path / "tiny")]) == 0
+    assert "accuracy is not measured: the labels hold no object at all" in capsys.readouterr().out
 
 
 def test_measurements_are_told_as_claims(tmp_path: Path, capsys: Capture) -> None:

@@ -5,8 +5,17 @@ from pathlib import Path
 import pytest
 
 from edgeagent.doctor.line import Surroundings
-from edgeagent.doctor.sensors import check_apex, check_hwmon, check_power, check_thermal
-from tests.doctor.trees import look, short
+from edgeagent.doctor.sensors import (
+    check_apex,
+    check_firmware,
+    check_hailo,
+    check_hwmon,
+    check_over_current,
+    check_power,
+    check_thermal,
+)
+from tests.doctor.trees import configured, look, short
+from tests.runtime.test_hailo_engine import STANDIN
 from tests.sensors.tree import make_unreadable, unpack
 
 
@@ -21,29 +30,103 @@ def test_thermal_zones(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("board", "line"),
+    ("board", "lines"),
     [
-        ("jetson-orin-nano", ("INA3221", "ok", "input power 9.3 W")),
-        ("jetson-agx-orin", ("INA3221", "warning", "no rail of the board's input, so no total")),
+        ("jetson-orin-nano", [("power", "ok", "9.3 W, INA3221 VDD_IN (whole board)")]),
+        (
+            "jetson-agx-orin",
+            [
+                (
+                    "power",
+                    "ok",
+                    "8.5 W, INA3221 VDDQ_VDD2_1V8AO + VDD_CPU_CV + VDD_GPU_SOC + VIN_SYS_5V0 (measured rail)",
+                )
+            ],
+        ),
+        ("jetson-thor", [("power", "ok", "35.4 W, INA238 VIN (whole board)")]),
         (
             "raspberry-pi-5",
-            ("power sensor", "not there", "no INA3221 and no RAPL: telemetry has no watts"),
+            [
+                (
+                    "power",
+                    "ok",
+                    "10.8 W, PMIC, 12 rails (measured rail); the whole board is estimated at 12.9 W",
+                )
+            ],
         ),
+        ("raspberry-pi-4", [("power", "not there", "no sensor: telemetry has no watts")]),
+        ("x86-rapl", [("RAPL", "ok", "energy of the processor packages (measured rail)")]),
     ],
 )
-def test_power(tmp_path: Path, board: str, line: tuple[str, str, str]) -> None:
-    assert short(look(check_power, board, tmp_path)) == [line]
+def test_power(tmp_path: Path, board: str, lines: list[tuple[str, str, str]]) -> None:
+    assert short(look(check_power, board, tmp_path)) == lines
 
 
-def test_rapl(tmp_path: Path) -> None:
-    (line,) = look(check_power, "x86-rapl", tmp_path)
-    assert (line.about, line.verdict) == ("RAPL", "ok")
-    make_unreadable(tmp_path / "sys/class/powercap/intel-rapl:0/energy_uj")
+def test_rapl_that_cannot_be_read(tmp_path: Path) -> None:
+    make_unreadable(unpack("x86-rapl", tmp_path) / "sys/class/powercap/intel-rapl:0/energy_uj")
     (line,) = check_power(Surroundings(tmp_path))
-    assert (line.verdict, line.found) == (
-        "warning",
-        "counters are there but not for this user: no watts",
-    )
+    assert (line.about, line.verdict) == ("RAPL", "warning")
+    assert "energy_uj cannot be read" in line.found
+
+
+def test_a_chip_that_gives_nothing_is_named(tmp_path: Path) -> None:
+    root = unpack("jetson-nano", tmp_path)
+    for channel in range(3):
+        make_unreadable(root / f"sys/bus/i2c/devices/6-0040/iio:device0/in_power{channel}_input")
+    assert short(check_power(Surroundings(root))) == [("INA3221", "warning", "none of its rails can be read")]
+
+
+def test_a_pi_5_whose_firmware_is_out_of_reach(tmp_path: Path) -> None:
+    root = unpack("raspberry-pi-5", tmp_path)
+    (root / "usr/bin/vcgencmd").unlink()
+    (root / "sys/class/hwmon/hwmon2/in0_lcrit_alarm").unlink()
+    assert short(check_power(Surroundings(root))) == [
+        ("power", "warning", "the firmware does not tell the rails: no watts")
+    ]
+    assert short(check_firmware(Surroundings(root))) == [
+        ("supply and clock", "warning", "the firmware tells nothing")
+    ]
+
+
+def test_declared_power(tmp_path: Path) -> None:
+    settings = configured(power={"idle_w": 3.0, "full_w": 8.0})
+    assert short(look(check_power, "raspberry-pi-4", tmp_path, settings)) == [
+        ("power", "ok", "no sensor; estimated from the declared watts")
+    ]
+
+
+def test_supply_and_clock_of_a_raspberry_pi(tmp_path: Path) -> None:
+    assert short(look(check_firmware, "raspberry-pi-4", tmp_path / "a")) == [
+        ("supply and clock", "warning", "now: under voltage, throttled")
+    ]
+    (tmp_path / "a/sys/devices/platform/soc/soc:firmware/get_throttled").write_text("40000\n")
+    assert short(check_firmware(Surroundings(tmp_path / "a"))) == [
+        ("supply and clock", "ok", "well now; since boot: throttled")
+    ]
+    assert short(look(check_firmware, "raspberry-pi-5", tmp_path / "b")) == [
+        ("supply and clock", "ok", "well now; since boot: well")
+    ]
+    assert look(check_firmware, "jetson-orin-nano", tmp_path / "c") == []
+
+
+def test_over_current_events(tmp_path: Path) -> None:
+    assert short(look(check_over_current, "jetson-orin-nano", tmp_path / "a")) == [
+        (
+            "over-current events",
+            "ok",
+            "since boot: under voltage 1, average over current 0, instantaneous over current 2",
+        )
+    ]
+    assert look(check_over_current, "raspberry-pi-5", tmp_path / "b") == []
+
+
+def test_a_hailo_chip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = look(check_hailo, "hailo", tmp_path / "a")
+    assert (line.about, line.verdict) == ("Hailo temperature", "warning")
+    monkeypatch.syspath_prepend(STANDIN)
+    (line,) = check_hailo(Surroundings(tmp_path / "a"))
+    assert line.verdict == "ok"
+    assert look(check_hailo, "raspberry-pi-5", tmp_path / "b") == []
 
 
 def test_hwmon(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from tests.runtime.onnx_graphs import FLOAT, UINT8, value, write_graph
 
 WIDTH, HEIGHT, STRIDES = 64, 32, (8, 16)
 LABELS = ("person", "Straßenbahn")
+LABELS_FILE = "golden/0.txt"
 CELLS = ((2, 1), (6, 3))
 """Columns and rows of the white cells of the golden picture."""
 ROLES: dict[str, tuple[Sequence[float], Sequence[float]]] = {
@@ -94,12 +95,20 @@ def run(path: Path, image: Image) -> tuple[Any, ...]:
     return outputs
 
 
-def build_bundle(directory: Path, golden_error: float = 0.0, **changes: Any) -> Bundle:
+def build_bundle(
+    directory: Path,
+    golden_error: float = 0.0,
+    claim: float | None = None,
+    truth: str | None = None,
+    **changes: Any,
+) -> Bundle:
     """Write a bundle of the detector.
 
     Args:
         directory: where.
         golden_error: by how much the reference outputs are wrong; one step of them is 0.1.
+        claim: mAP50-95 on the golden picture, with a tolerance of .1; None labels nothing.
+        truth: label file of the golden picture, instead of what is on it.
         changes: fields of the manifest.
     """
     directory.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +116,16 @@ def build_bundle(directory: Path, golden_error: float = 0.0, **changes: Any) -> 
     outputs = tuple(array + np.float32(golden_error) for array in run(write_onnx(model), picture()))
     save_golden(reference, Golden((outputs,), (0.1,) * len(outputs)))
     files: dict[str, Path | bytes] = {ARTEFACT: model, PICTURE: png(picture()), OUTPUTS: reference}
-    bundle = write_bundle(directory, fields(**changes), files)
+    data = fields(**changes)
+    if claim is not None:
+        files[LABELS_FILE] = (label_lines() if truth is None else truth).encode()
+        data["golden"]["accuracy"] = {
+            "labels": {PICTURE: LABELS_FILE},
+            "labelled_by": "people",
+            "map50_95": {ARTEFACT: claim},
+            "tolerance": 0.1,
+        }
+    bundle = write_bundle(directory, data, files)
     model.unlink()
     reference.unlink()
     return bundle

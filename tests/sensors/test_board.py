@@ -14,7 +14,7 @@ from tests.sensors.tree import link_entries, make_unreadable, unpack
     ("board", "temperatures"),
     [
         ("jetson-orin-nano", {"cpu-thermal": 63.625, "gpu-thermal": 61.406, "tj-thermal": 63.781}),
-        ("jetson-nano", {"AO-therm": 41.5, "CPU-therm": 33.0}),
+        ("jetson-nano", {"AO-therm": 41.5, "CPU-therm": 33.0, "GPU-therm": 32.5, "PMIC-Die": 100.0}),
         ("raspberry-pi-5", {"cpu-thermal": 48.9}),
         ("x86-rapl", {"acpitz": 27.8, "x86_pkg_temp": 45.0}),
         ("jetson-agx-orin", {}),

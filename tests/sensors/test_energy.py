@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from edgeagent.sensors.energy import EnergyMeter
+from edgeagent.sensors.energy import LONGEST_GAP_S, EnergyMeter, Sample, Stretch, stretch_between
+from edgeagent.sensors.power import Power, PowerMeter
 from edgeagent.sensors.rapl import RaplMeter, why_no_reading
-from tests.sensors.test_power import DAMAGES, ENERGY, RANGE, add_zone, damage_file
+from tests.sensors.test_power import DAMAGES, ENERGY, RANGE, SECOND, about, add_zone, damage_file
 from tests.sensors.tree import unpack
 
 START = 240422366267
@@ -85,3 +89,52 @@ def _refusing(real: Callable[..., Any]) -> Callable[..., Any]:
         return real(path, *arguments, **options)
 
     return read
+
+
+def board(watts: float) -> Power:
+    return Power(watts, "INA3221 VDD_IN", "whole board")
+
+
+def at(seconds: float, power: Power | None, inferences: int = 0) -> Sample:
+    return Sample(int(seconds * 1e9), power, inferences)
+
+
+def test_power_goes_in_a_straight_line_between_two_readings() -> None:
+    found = stretch_between(at(10, board(4.0), 7), at(12, board(6.0), 12))
+    assert found == Stretch(2.0, 10.0, 5, "INA3221 VDD_IN", "whole board")
+
+
+@given(st.lists(st.tuples(st.floats(0.1, 4.9), st.floats(0, 60)), min_size=2, max_size=30))
+def test_energy_lies_between_least_and_most_power_times_the_time(steps: list[tuple[float, float]]) -> None:
+    now, samples = 0.0, []
+    for seconds, watts in steps:
+        now += seconds
+        samples.append(at(now, board(watts)))
+    stretches = [stretch_between(*pair) for pair in pairwise(samples)]
+    total, lasted = sum(one.joules or 0.0 for one in stretches), sum(one.seconds for one in stretches)
+    powers = [watts for _, watts in steps]
+    assert min(powers) * lasted <= total + 1e-6
+    assert total <= max(powers) * lasted + 1e-6
+
+
+def test_a_gap_is_not_bridged() -> None:
+    assert stretch_between(at(0, board(4.0)), at(LONGEST_GAP_S, board(4.0))).joules == 20.0
+    later = stretch_between(at(0, board(4.0)), at(LONGEST_GAP_S + 0.1, board(4.0)))
+    assert (later.joules, later.source) == (None, None)
+
+
+@pytest.mark.parametrize("first", [None, Power(4.0, "battery", "whole board")])
+def test_the_first_reading_of_a_source_has_nothing_to_begin_from(first: Power | None) -> None:
+    assert stretch_between(at(0, first), at(1, board(4.0))).joules is None
+
+
+def test_a_reading_that_failed_is_not_known_and_nothing_is_invented() -> None:
+    assert stretch_between(at(0, board(4.0)), at(1, None)).joules is None
+
+
+def test_a_counter_is_exact_over_any_time(tmp_path: Path) -> None:
+    meter = PowerMeter(unpack("x86-rapl", tmp_path))
+    begin = at(100, meter.read(100 * SECOND))
+    (tmp_path / ENERGY).write_text(f"{START + 15_000_000}\n", encoding="ascii")
+    found = stretch_between(begin, at(700, meter.read(700 * SECOND)))
+    assert found == Stretch(600.0, about(15.0), 0, "RAPL packages", "measured rail")

@@ -1,20 +1,29 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from edgeagent.sensors import ina3221
+from edgeagent.sensors import ina238, ina3221
+from edgeagent.sensors.declared_power import DeclaredPower, estimate_w
+from edgeagent.sensors.device_state import DeviceSensors
 from edgeagent.sensors.power import Power, PowerMeter
 from edgeagent.sensors.rapl import Rapl
-from tests.sensors.tree import link_entries, make_unreadable, unpack
+from tests.sensors.tree import ARCHIVES, link_entries, make_unreadable, unpack
 
 SECOND = 1_000_000_000
 IIO = "sys/bus/i2c/devices/6-0040/iio:device0"
 HWMON = "sys/bus/i2c/devices/1-0040/hwmon/hwmon1"
 ENERGY = "sys/class/powercap/intel-rapl:0/energy_uj"
 RANGE = "sys/class/powercap/intel-rapl:0/max_energy_range_uj"
+
+
+def about(number: float) -> Any:
+    """A number but for rounding, in the place of one."""
+    return pytest.approx(number)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +67,10 @@ def test_a_rail_that_cannot_be_read_is_absent_not_zero(
 ) -> None:
     damage_file(unpack(board, tmp_path) / file, damage)
     assert ina3221.read_watts(tmp_path) is None
-    assert PowerMeter(tmp_path).read() is None
+    reading = PowerMeter(tmp_path).read()
+    assert reading is not None
+    assert reading.quality == "measured rail"  # the others are left
+    assert ina3221.INPUT_RAILS[0] not in reading.source
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -69,7 +81,7 @@ def test_another_rail_that_cannot_be_read_takes_nothing_away(tmp_path: Path, dam
 
 def test_a_board_that_draws_nothing_reads_zero(tmp_path: Path) -> None:
     (unpack("jetson-orin-nano", tmp_path) / HWMON / "curr1_input").write_text("0\n", encoding="ascii")
-    assert PowerMeter(tmp_path).read() == Power(0.0, "INA3221", "whole board")
+    assert PowerMeter(tmp_path).read() == Power(0.0, "INA3221 VDD_IN", "whole board")
 
 
 @pytest.mark.parametrize(("board", "watts"), [("jetson-orin-nano", 9.250304), ("jetson-nano", 3.774)])
@@ -153,10 +165,122 @@ def test_cores_are_inside_their_package(tmp_path: Path) -> None:
 
 def test_the_meter_says_what_it_read_and_what_that_covers(tmp_path: Path) -> None:
     orin = PowerMeter(unpack("jetson-orin-nano", tmp_path / "orin"))
-    assert orin.read() == Power(4.984 * 1.856, "INA3221", "whole board")
+    assert orin.read() == Power(4.984 * 1.856, "INA3221 VDD_IN", "whole board")
     desktop = PowerMeter(unpack("x86-rapl", tmp_path / "x86"))
     assert desktop.read() is None
     reading = desktop.read()
     assert reading is not None
     assert (reading.source, reading.quality) == ("RAPL packages", "measured rail")
-    assert PowerMeter(unpack("raspberry-pi-5", tmp_path / "pi")).read() is None
+    assert PowerMeter(unpack("raspberry-pi-4", tmp_path / "pi")).read() is None
+
+
+def test_rails_that_do_not_add_up_to_the_input_are_measured_rails(tmp_path: Path) -> None:
+    root = unpack("jetson-agx-orin", tmp_path)
+    everything = 19 * 0.168 + 19 * 0.04 + 4.984 * 0.76 + 4.984 * 0.16
+    assert sorted(ina3221.read_rails(root)) == [
+        "VDDQ_VDD2_1V8AO",
+        "VDD_CPU_CV",
+        "VDD_GPU_SOC",
+        "VIN_SYS_5V0",
+    ]
+    source = "INA3221 VDDQ_VDD2_1V8AO + VDD_CPU_CV + VDD_GPU_SOC + VIN_SYS_5V0"
+    assert PowerMeter(root).read() == Power(about(everything), source, "measured rail")
+    make_unreadable(root / "sys/bus/i2c/devices/1-0040/hwmon/hwmon2/in3_input")
+    without = Power(
+        about(everything - 4.984 * 0.76),
+        "INA3221 VDDQ_VDD2_1V8AO + VDD_CPU_CV + VDD_GPU_SOC",
+        "measured rail",
+    )
+    assert PowerMeter(root).read() == without
+
+
+def test_all_rails_of_jetpack_4(tmp_path: Path) -> None:
+    rails = {"POM_5V_IN": 3.774, "POM_5V_GPU": 0.082, "POM_5V_CPU": 0.738}
+    assert ina3221.read_rails(unpack("jetson-nano", tmp_path)) == rails
+
+
+def test_the_supply_line_of_a_thor_is_in_microwatts(tmp_path: Path) -> None:
+    root = unpack("jetson-thor", tmp_path)
+    assert ina238.read_watts(root) == pytest.approx(35.4378)
+    assert PowerMeter(root).read() == Power(about(35.4378), "INA238 VIN", "whole board")
+    damage_file(root / "sys/bus/i2c/devices/2-0044/hwmon/hwmon4/power1_input", "unreadable")
+    reading = PowerMeter(root).read()
+    assert reading is not None
+    assert (reading.source[:15], reading.quality) == ("INA3221 VDD_CPU", "measured rail")
+
+
+def test_an_ina238_elsewhere_is_not_known_to_be_the_input(tmp_path: Path) -> None:
+    root = unpack("jetson-thor", tmp_path)
+    (root / "proc/device-tree/model").write_text("Raspberry Pi 4 Model B\0", encoding="ascii")
+    assert ina238.read_watts(root) is None
+
+
+def test_a_pi_5_measures_rails_and_estimates_its_input(tmp_path: Path) -> None:
+    reading = PowerMeter(unpack("raspberry-pi-5", tmp_path)).read()
+    assert reading is not None
+    assert (reading.source, reading.quality) == ("PMIC, 12 rails", "measured rail")
+    assert reading.estimated_input_w is not None
+    assert reading.estimated_input_w > reading.watts > 9
+
+
+def test_a_battery_that_feeds_the_board_is_the_whole_board(tmp_path: Path) -> None:
+    root = unpack("x86-rapl", tmp_path)
+    supply = root / "sys/class/power_supply/BAT0"
+    supply.mkdir(parents=True)
+    for name, text in {"type": "Battery", "status": "Discharging", "power_now": "8400000"}.items():
+        (supply / name).write_text(text + "\n", encoding="ascii")
+    meter = PowerMeter(root)
+    assert meter.read() == Power(8.4, "battery", "whole board")
+    (supply / "status").write_text("Charging\n", encoding="ascii")
+    assert [meter.read(), getattr(meter.read(), "source", None)] == [None, "RAPL packages"]
+
+
+def add_chip(root: Path, number: int, name: str, **files: int) -> None:
+    """Another chip of hwmon."""
+    folder = root / f"sys/class/hwmon/hwmon{number}"
+    folder.mkdir(parents=True)
+    (folder / "name").write_text(f"{name}\n", encoding="ascii")
+    for file, value in files.items():
+        (folder / file).write_text(f"{value}\n", encoding="ascii")
+
+
+def test_of_meters_in_a_row_the_outermost_counts_for_good(tmp_path: Path) -> None:
+    root = unpack("raspberry-pi-4", tmp_path)
+    add_chip(root, 5, "ina219", power1_input=2_100_000)
+    add_chip(root, 6, "ina226", power1_input=6_300_000)
+    meter = PowerMeter(root)
+    assert meter.read() == Power(6.3, "ina226", "measured rail")
+    (root / "sys/class/hwmon/hwmon6/power1_input").write_text("1000000\n", encoding="ascii")
+    assert meter.read() == Power(1.0, "ina226", "measured rail")
+
+
+def test_declared_watts_are_the_last_resort_and_an_estimate(tmp_path: Path) -> None:
+    declared = DeclaredPower(3.0, 8.0)
+    assert PowerMeter(unpack("jetson-nano", tmp_path / "a"), declared).read() == Power(
+        3.774, "INA3221 POM_5V_IN", "whole board"
+    )
+    meter = PowerMeter(unpack("raspberry-pi-4", tmp_path / "b"), declared)
+    until = time.process_time() + 0.05  # some ticks of the clock that processor times are counted in
+    while time.process_time() < until:
+        pass
+    reading = meter.read()
+    assert reading is not None
+    assert (reading.quality, reading.mean) == ("estimated", True)
+    assert 3.0 <= reading.watts <= 8.0
+
+
+@pytest.mark.parametrize(("load", "watts"), [(0.0, 3.0), (0.5, 5.5), (1.0, 8.0), (1.2, 8.0), (-0.1, 3.0)])
+def test_declared_watts_grow_with_the_load(load: float, watts: float) -> None:
+    assert estimate_w(3.0, 8.0, load) == pytest.approx(watts)
+
+
+@pytest.mark.parametrize("board", sorted(path.stem for path in ARCHIVES.glob("*.txt")))
+def test_no_damaged_file_stops_the_reading(tmp_path: Path, board: str) -> None:
+    root = unpack(board, tmp_path)
+    files = sorted(path for path in (root / "sys").rglob("*") if path.is_file())
+    for number, path in enumerate(files):
+        damage_file(path, DAMAGES[number % len(DAMAGES)])
+        PowerMeter(root).read()
+        DeviceSensors(root).read()
+    # /sys is gone; the firmware of a Raspberry Pi may still answer
+    assert (PowerMeter(root).read() is None) == (board != "raspberry-pi-5")

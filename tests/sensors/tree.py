@@ -1,6 +1,7 @@
 """Trees of /sys and /proc from text archives, in the format of node_exporter's fixtures.
 
-An archive is a comment, then for each file ``Path: ...``, ``Lines: n``, n lines. ``NULBYTE`` is the byte 0.
+An archive is a comment, then for each file ``Path: ...``, of a program ``Mode: 755``, ``Lines: n``, and the n
+lines. ``NULBYTE`` is the byte 0.
 """
 
 from __future__ import annotations
@@ -17,17 +18,21 @@ def unpack(board: str, root: Path) -> Path:
         if line.startswith("#"):
             continue
         path = root / line.removeprefix("Path: ")
-        count = int(next(lines).removeprefix("Lines: "))
+        following = next(lines)
+        mode = following.removeprefix("Mode: ") if following.startswith("Mode: ") else None
+        count = int((next(lines) if mode else following).removeprefix("Lines: "))
         path.parent.mkdir(parents=True, exist_ok=True)
         text = "".join(next(lines) + "\n" for _ in range(count))
         path.write_text(text.replace("NULBYTE", "\0"), encoding="utf-8")
+        if mode:
+            path.chmod(int(mode, 8))
     return root
 
 
 def link_entries(root: Path, folder: str) -> None:
     """Make the entries of a folder links to folders elsewhere, as all of /sys/class and /sys/bus is."""
     devices = root / "sys/devices/platform"
-    devices.mkdir(parents=True)
+    devices.mkdir(parents=True, exist_ok=True)
     for entry in sorted((root / folder).iterdir()):
         entry.rename(devices / entry.name)
         entry.symlink_to(devices / entry.name)

@@ -14,8 +14,11 @@ from typing import Any, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
+from edgeagent.adaptive.controller import Reason
 from edgeagent.delivery.commands import COMMANDS, MOST_BYTES, REMEMBERED, Commands
 from edgeagent.pipeline import STAGES
+from edgeagent.sensors.over_current import NAMES
+from edgeagent.sensors.throttling import FLAGS
 from edgeagent.telemetry.command_topic import MOST_WAITING
 from edgeagent.telemetry.deployment import MOST_SUMMARY, DeploymentMessage
 from edgeagent.telemetry.histogram import FIRST, LAST, MINIMUM_COUNT, Histogram
@@ -121,6 +124,12 @@ def test_stages_states_and_minimum_counts_are_those_of_the_program() -> None:
     for state in get_args(SpoolReport.model_fields["state"].annotation):
         assert f"`{state}`" in TEXT
     assert f"outermost buckets, {FIRST} and {LAST}" in TEXT
+    for flag in FLAGS:
+        assert f"`{flag}`" in TEXT
+    for kind in NAMES.values():
+        assert f"`{kind}`" in TEXT
+    for reason in get_args(Reason):
+        assert f"`{reason}`" in TEXT
     counts = ", ".join(f"{name} from {count}" for name, count in MINIMUM_COUNT.items())
     assert counts in TEXT
 

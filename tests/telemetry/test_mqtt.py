@@ -68,6 +68,7 @@ def test_qos_and_retain_are_as_documented(broker: Mosquitto, protocol: Protocol)
         publisher.publish("reply", b"{}", qos=1)
         for topic in ("alarm", "deployment", "update", "reply", "telemetry", "events/camera"):
             subscriber.wait_for(topic, b"{}")
+        subscriber.wait_for("events/camera", b"{}")
         subscriber.wait_for("detections/yard", b"{}")
         seen = {arrival.topic: (arrival.qos, arrival.retain) for arrival in subscriber.arrivals()}
     assert seen == documented

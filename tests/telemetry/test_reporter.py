@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 
 from edgeagent import __version__
+from edgeagent.adaptive.settings import AdaptiveSettings
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.camera.capture import Camera
 from edgeagent.camera.frame import Frame
 from edgeagent.pipeline import STAGES
 from edgeagent.resources import default_bundle
 from edgeagent.runtime.engine import EngineFacts
+from edgeagent.sensors.settings import PowerSettings
 from edgeagent.settings import CameraSettings
+from edgeagent.telemetry.device_watch import DeviceWatch
 from edgeagent.telemetry.histogram import StageTimes
 from edgeagent.telemetry.reporter import TelemetryReporter, build_detections, build_info
 from edgeagent.telemetry.shelf import SpoolState
@@ -25,6 +28,11 @@ from tests.camera.consumer import PATIENCE, frames_of
 from tests.camera.media import write_pictures
 
 SPOOL = SpoolState(on_disk=True, waiting=2, size=12_288)
+
+
+def watch() -> DeviceWatch:
+    """Watches this machine, as far as it is asked."""
+    return DeviceWatch(PowerSettings(), AdaptiveSettings(), lambda: 0)
 
 
 def test_detections_are_in_pixels_of_the_frame_and_rounded() -> None:
@@ -61,7 +69,7 @@ def test_a_camera_in_numbers(tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "pictures", 6)
     camera = Camera(CameraSettings(name="yard", source=str(folder), pace="unthrottled"))
     times = {"yard": StageTimes(STAGES)}
-    reporter = TelemetryReporter([camera], times, {"yard": 2}, 17)
+    reporter = TelemetryReporter([camera], times, {"yard": 2}, 17, watch())
     with camera:
         for _ in frames_of(camera):
             times["yard"].record("end_to_end", 20_000_000)
@@ -122,9 +130,8 @@ def test_a_camera_that_is_lost_says_why_and_its_frames_are_not_invented(tmp_path
     absent = str(tmp_path / "absent.avi")
     lost = Camera(CameraSettings(name="gate", source=absent, retry_first=30.0))
     waiting = Camera(CameraSettings(name="yard", source=absent))
-    reporter = TelemetryReporter(
-        [lost, waiting], {name: StageTimes(STAGES) for name in ("gate", "yard")}, {}, None
-    )
+    times = {name: StageTimes(STAGES) for name in ("gate", "yard")}
+    reporter = TelemetryReporter([lost, waiting], times, {}, None, watch())
     with lost:
         assert lost.wait_for("lost", timeout=PATIENCE)
         cameras = json.loads(reporter.build({}, None).payload())["cameras"]

@@ -1,14 +1,17 @@
-"""A stand-in of the part of HailoRT's Python package that the engine calls.
+"""A stand-in of the part of HailoRT's Python package that the engine and the thermometer call.
 
 Names, signatures and messages are those of hailo-ai/hailort, platform/hailo_platform/pyhailort/pyhailort.py.
 A "HEF" is a JSON file of its tensors; each output is filled with the mean of the first input. ``failing``
-holds the status with which a call fails: 76 for a driver of another release, as libhailort numbers them.
+holds the status with which a call fails: 76 for a driver of another release, as libhailort numbers them. In
+another process STANDIN_HAILO_FAILS says what the question for the temperature does: fail, abort or hang.
 """
 
 from __future__ import annotations
 
 import enum
 import json
+import os
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -127,3 +130,32 @@ class ConfiguredInferModel(_Context):
             mean = next(iter(one.inputs.values())).buffer.mean()
             for output in one.outputs.values():
                 output.buffer[...] = mean
+
+
+class TemperatureInfo:
+    ts0_temperature = 51.75
+    ts1_temperature = 52.1267
+
+
+class Control:
+    def get_chip_temperature(self) -> TemperatureInfo:
+        wanted = os.environ.get("STANDIN_HAILO_FAILS")
+        if wanted == "temperature":
+            raise HailoRTException("libhailort failed with error: 6 (HAILO_INTERNAL_FAILURE)")
+        if wanted == "abort":
+            os.abort()
+        if wanted == "hang":
+            time.sleep(600)
+        return TemperatureInfo()
+
+
+class Device:
+    @staticmethod
+    def scan() -> list[str]:
+        return ["0000:01:00.0"]
+
+    def __init__(self, device_id: str | None = None) -> None:
+        self.control = Control()
+
+    def release(self) -> None:
+        released.append(type(self).__name__)

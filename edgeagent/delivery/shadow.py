@@ -1,0 +1,115 @@
+"""The last good model beside the one on trial, on every k-th frame and never in its way.
+
+A frame is copied only when the shadow is free; it drops frames rather than have one wait. Its worker has a
+low priority. What goes wrong with it ends the shadow run, not the trial.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+
+from edgeagent.accuracy.agreement import Agreement, agreement, in_labels_of
+from edgeagent.camera.frame import Image
+from edgeagent.detector import Detector, build_detector
+from edgeagent.errors import EdgeagentError, EngineError
+from edgeagent.model_choice import Choice
+from edgeagent.pipeline import Result
+from edgeagent.settings import ModelSettings
+from edgeagent.vision.detections import Detections
+
+logger = logging.getLogger(__name__)
+
+NICER = 10
+STOP_S = 1.0
+_Frame = tuple[Image, Detections, tuple[str, ...]]
+
+
+class Shadow:
+    """One shadow run.
+
+    Args:
+        choose: returns what serves the last good model; called in the thread of this object.
+        settings: thresholds of the detections.
+        every: of the frames that are offered, each how many-th is compared.
+        compared: told how far the models agree on a frame.
+        ended: told why there is no shadow run any more, when it ends by itself.
+    """
+
+    def __init__(
+        self,
+        choose: Callable[[], Choice],
+        settings: ModelSettings,
+        every: int,
+        compared: Callable[[Agreement], None],
+        ended: Callable[[str], None],
+    ) -> None:
+        self._choose, self._settings, self._every = choose, settings, every
+        self._compared, self._ended = compared, ended
+        self._frames: SimpleQueue[_Frame | None] = SimpleQueue()
+        self._free = False
+        self._offered, self.dropped = 0, 0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
+
+    def start(self) -> None:
+        """Begin to load the model; frames are dropped until it is there."""
+        self._thread.start()
+
+    def offer(self, result: Result) -> None:
+        """Compare this frame if it is its turn and the shadow is free; the frame is copied then."""
+        self._offered += 1
+        if self._offered % self._every:
+            return
+        if not self._free:
+            self.dropped += 1
+            return
+        self._free = False
+        self._frames.put((result.frame.image.copy(), result.detections, result.labels))
+
+    def stop(self) -> None:
+        """End it."""
+        self._free = False
+        self._stopping.set()
+        self._frames.put(None)
+        self._thread.join(STOP_S)
+
+    def _run(self) -> None:
+        try:
+            detector = self._load()
+        except EdgeagentError as error:
+            self._give_up(error)
+            return
+        try:
+            buffers = detector.allocate()
+            self._free = True
+            while (frame := self._frames.get()) is not None and not self._stopping.is_set():
+                image, found, labels = frame
+                shadow = detector.detect(image, buffers, self._settings.score_threshold)
+                shadow = in_labels_of(shadow, detector.description.labels, labels)
+                self._compared(agreement(found, shadow))
+                self._free = True
+        except EdgeagentError as error:
+            self._give_up(error)
+        finally:
+            detector.engine.close()
+
+    def _load(self) -> Detector:
+        choice = self._choose()
+        candidate = choice.first
+        if candidate is None:
+            raise EngineError("no delegate serves the last good model beside the trial")
+        engine = choice.selection.start(candidate)
+        try:
+            outputs, threshold = candidate.artefact.outputs, self._settings.iou_threshold
+            return build_detector(choice.bundle.manifest, engine, outputs, candidate.name, threshold)
+        except BaseException:
+            engine.close()
+            raise
+
+    def _give_up(self, error: EdgeagentError) -> None:
+        logger.warning("the shadow run ends: %s", error)
+        self._free = False
+        self._ended(str(error))

@@ -1,0 +1,21 @@
+"""Load of a Jetson's GPU, 0..1000 in tenths of a percent.
+
+/sys/devices/platform/gpu.0/load on Orin with L4T 36, /sys/devices/gpu.0/load before.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgeagent.sensors.kernel_file import read_number
+
+LOADS = ("sys/devices/platform/gpu.0/load", "sys/devices/gpu.0/load")
+
+
+def read_percent(root: Path = Path("/")) -> float | None:
+    """Return the load in percent; None without such a GPU."""
+    for load in LOADS:
+        tenths = read_number(root / load)
+        if tenths is not None and 0 <= tenths <= 1000:
+            return tenths / 10
+    return None

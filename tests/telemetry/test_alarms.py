@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from edgeagent.runtime.serving import Change
+from edgeagent.telemetry.alarms import Alarms
+
+
+def codes(alarms: Alarms) -> list[str]:
+    return [problem.code for problem in alarms.message("a").problems]
+
+
+def test_trouble_of_the_board_stands_beside_that_of_the_delegate() -> None:
+    alarms = Alarms()
+    alarms.tell("throttled", "hot")
+    alarms.note(Change("b", best=False, reason="a died"))
+    assert sorted(codes(alarms)) == ["fallback_delegate", "throttled"]
+    alarms.note(Change("a", best=True, reason=""))
+    alarms.tell("under_voltage", "weak")
+    assert codes(alarms) == ["throttled", "under_voltage"]
+    alarms.tell("throttled", None)
+    alarms.tell("throttled", None)
+    assert codes(alarms) == ["under_voltage"]
