@@ -38,8 +38,8 @@ from edgeagent.runtime.journal import Journal
 from edgeagent.runtime.worker import WorkerEngine
 from edgeagent.sensors.thermal import read_temperatures
 from edgeagent.settings import Settings
-from edgeagent.telemetry.messages import utc_time
 from edgeagent.telemetry.histogram import MINIMUM_COUNT, Histogram
+from edgeagent.telemetry.messages import utc_time
 
 logger = logging.getLogger(__name__)
 
