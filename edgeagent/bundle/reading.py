@@ -2,13 +2,16 @@
 
 In this order: the directory, ``manifest.yaml`` (a regular file of at most 1 MiB), its YAML, the version it
 asks for, its schema, then every file it names: place, kind, size, hash. Files that the manifest does not
-name are ignored.
+name are ignored. A board that fetched only the artefacts that it can use has part of a bundle; what is there
+is verified alike.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ from pydantic import ValidationError
 
 from edgeagent import __version__
 from edgeagent.bundle.files import MAX_ARTEFACT, MAX_EVIDENCE, MAX_GOLDEN, locate, verify_file
-from edgeagent.bundle.manifest import SCHEMA_VERSION, Artefact, Manifest
+from edgeagent.bundle.manifest import SCHEMA_VERSION, Artefact, GoldenSet, Manifest
 from edgeagent.bundle.strict_yaml import MAX_BYTES, YamlMistakeError, parse
 from edgeagent.errors import BundleError
 
@@ -53,8 +56,15 @@ class Bundle:
         return self.directory / golden.other_outputs.get(artefact.grid, golden.outputs)
 
 
-def open_bundle(directory: Path) -> Bundle:
+def open_bundle(
+    directory: Path, files: Collection[str] | None = None, manifest_sha256: str | None = None
+) -> Bundle:
     """Verify a bundle and return it.
+
+    Args:
+        directory: of the bundle.
+        files: names of those that are there, when that is only part of the bundle; see :func:`narrow`.
+        manifest_sha256: that the manifest must have, in hexadecimal, where somebody else vouches for it.
 
     Raises:
         BundleError: it is missing, damaged, hostile or made for a newer edgeagent. The message names the
@@ -71,9 +81,54 @@ def open_bundle(directory: Path) -> Bundle:
         content = path.read_bytes()
     except OSError as error:
         raise BundleError(f"{directory}: {MANIFEST} cannot be read ({error.strerror})") from None
+    digest = hashlib.sha256(content).hexdigest()
+    if manifest_sha256 is not None and digest != manifest_sha256:
+        raise BundleError(
+            f"{directory}: {MANIFEST} has the sha256 {digest[:12]}..., {manifest_sha256[:12]}... was "
+            "expected; copy the bundle again"
+        )
     manifest = parse_manifest(content, str(path))
+    if files is not None:
+        manifest = narrow(manifest, files, str(directory))
     verify_files(directory, manifest)
     return Bundle(directory, manifest)
+
+
+def narrow(manifest: Manifest, files: Collection[str], source: str) -> Manifest:
+    """Return the manifest of the part of a bundle that is there.
+
+    The golden set stays, with reference outputs of the grids of those artefacts alone; so does evidence that
+    is there.
+
+    Args:
+        manifest: of the whole bundle.
+        files: names of those that are there.
+        source: name of the bundle, for messages.
+
+    Raises:
+        BundleError: no artefact is among the files.
+    """
+    artefacts = tuple(artefact for artefact in manifest.artefacts if artefact.file in files)
+    if not artefacts:
+        raise BundleError(f"{source}: none of the artefacts of {manifest.name} {manifest.version} is there")
+    evidence = manifest.evidence
+    kept = {name: sha256 for name, sha256 in evidence.files.items() if name in files}
+    return manifest.model_copy(
+        update={
+            "artefacts": artefacts,
+            "golden": manifest.golden and _narrow_golden(manifest.golden, artefacts),
+            "evidence": evidence.model_copy(update={"files": kept}),
+        }
+    )
+
+
+def _narrow_golden(golden: GoldenSet, artefacts: tuple[Artefact, ...]) -> GoldenSet:
+    grids = {artefact.grid for artefact in artefacts}
+    others = {grid: name for grid, name in golden.other_outputs.items() if grid in grids}
+    outputs = golden.outputs if grids - set(others) else next(iter(others.values()))
+    needless = {golden.outputs, *golden.other_outputs.values()} - {outputs, *others.values()}
+    hashes = {name: sha256 for name, sha256 in golden.sha256.items() if name not in needless}
+    return golden.model_copy(update={"outputs": outputs, "other_outputs": others, "sha256": hashes})
 
 
 def parse_manifest(content: bytes, source: str) -> Manifest:
