@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, StringConstraints
 
 from edgeagent.bundle.manifest import Name, Version
 
@@ -68,8 +68,9 @@ class Deployment(Remembered):
         reason: why it was rejected or rolled back.
         since: UTC of the last transition, ISO 8601; for people, a clock may be wrong.
         spent_s: seconds that earlier runs of the agent spent on it, for the deadline.
-        starts: runs of the agent that began with this model in trial and have not ended cleanly.
+        starts: runs of the agent that began with this model in its gate or trial and have not ended cleanly.
         strikes: crashes and hangs during the trial.
+        bytes: of the files that this board needs of it; None before its manifest is here.
         source: what asked for it: ``channel``, ``command`` or ``hawkbit``.
         action: id of hawkBit's action.
     """
@@ -81,6 +82,7 @@ class Deployment(Remembered):
     spent_s: Annotated[float, Field(ge=0)] = 0.0
     starts: NonNegativeInt = 0
     strikes: NonNegativeInt = 0
+    bytes: PositiveInt | None = None
     source: Literal["channel", "command", "hawkbit"] = "channel"
     action: str | None = None
 
