@@ -138,6 +138,15 @@ class Changes(Generic[Passed]):
         self._store.change(pinned=None)
         return "following the channel"
 
+    def forgive(self, name: str, version: str) -> str:
+        """Take a model from those that are bad here."""
+        slots, record = f"{name}-{version}-", self._store.record
+        kept = tuple(bad for bad in record.bad if not bad.slot.startswith(slots))
+        if kept == record.bad:
+            raise DeliveryError(f"{name} {version} is not bad on this device")
+        self._store.change(bad=kept)
+        return f"{name} {version} may be tried again"
+
     def rollback(self) -> str:
         """End the trial, or go back to the previous good model; the one that is left is bad here."""
         deployment, reason = self._store.pending(), "rolled back by a command"

@@ -32,13 +32,15 @@ class CommandQueue:
         return not self._waiting.empty()
 
     def obey(self, wait_s: float, after: Callable[[], None]) -> None:
-        """Run what waits, or what comes within ``wait_s`` seconds; ``after`` is called after each."""
-        while True:
+        """Run what waits now, or what comes first within ``wait_s`` seconds; ``after`` is called after each.
+
+        What comes meanwhile is left for the next time, so that nobody can keep the thread from its work.
+        """
+        for number in range(max(1, self._waiting.qsize())):
             try:
-                answer, command = self._waiting.get(timeout=wait_s)
+                answer, command = self._waiting.get(timeout=0.0 if number else wait_s)
             except Empty:
                 return
-            wait_s = 0.0
             if answer.set_running_or_notify_cancel():
                 _run(command, answer)
                 after()

@@ -20,7 +20,7 @@ from typing import Generic
 
 from edgeagent.bundle.files import hash_file
 from edgeagent.bundle.reading import MANIFEST, parse_manifest
-from edgeagent.delivery.channel import Release
+from edgeagent.delivery.channel import DeliveryError, Release
 from edgeagent.delivery.errors import RefusedError
 from edgeagent.delivery.protocols import Board, Passed, Source
 from edgeagent.delivery.record import Installed
@@ -124,7 +124,9 @@ class Journey(Generic[Passed]):
             raise BundleError(f"the channel does not offer {', '.join(absent)} of {release.slot}")
         self._here = release.files[MANIFEST]
         self._all = self._here + sum(release.files[file] for file in files)
-        self._store.note(bytes=self._all)
+        deployment = self._store.pending()
+        if deployment is not None and deployment.bytes != self._all:
+            self._store.note(bytes=self._all)
         return files
 
     def _counted(self, size: int) -> None:
@@ -184,7 +186,7 @@ class Journey(Generic[Passed]):
             return
         try:
             self._passed = self._board.gate(bundle)
-        except EdgeagentError as error:
+        except DeliveryError as error:
             self._store.move("rejected", str(error), bad=True)
 
     def _begin_trial(self, passed: Passed) -> None:

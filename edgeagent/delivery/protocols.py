@@ -81,7 +81,8 @@ class Board(Protocol[Passed]):
         """Try a model while the old one goes on.
 
         Raises:
-            EdgeagentError: it may not serve here; the message says why.
+            DeliveryError: it may not serve here; the message says why.
+            EdgeagentError: it could not be found out; it is tried again.
         """
 
     def serve(self, passed: Passed | None) -> None:

@@ -205,7 +205,7 @@ class Store:
         """Return the slots that must not be deleted."""
         record = self.record
         deployment = record.deployment.model if record.deployment else None
-        return {model.slot for model in (record.current, record.previous, deployment) if model is not None}
+        return {model.slot for model in (record.current, record.previous, deployment) if model}
 
     def close(self) -> None:
         """End cleanly: the start is not held against the model in trial. Others may use the folder then."""

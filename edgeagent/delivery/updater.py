@@ -16,12 +16,13 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any, Generic
+from concurrent.futures import TimeoutError as NoAnswerError
+from dataclasses import replace
+from typing import Any, Generic, Literal
 
 from edgeagent.camera.backoff import Backoff
 from edgeagent.delivery.changes import Changes
-from edgeagent.delivery.command_queue import CommandQueue
+from edgeagent.delivery.command_queue import Command, CommandQueue
 from edgeagent.delivery.errors import CancelledError, NoRoomError, RefusedError
 from edgeagent.delivery.journey import Journey
 from edgeagent.delivery.protocols import Board, Passed, Source
@@ -29,6 +30,7 @@ from edgeagent.delivery.record import Deployment, Record
 from edgeagent.delivery.settings import DeliverySettings
 from edgeagent.delivery.stopwatch import Stopwatch, boot_seconds
 from edgeagent.delivery.store import Store
+from edgeagent.delivery.updater_status import Status
 from edgeagent.errors import EdgeagentError
 
 logger = logging.getLogger(__name__)
@@ -36,30 +38,15 @@ logger = logging.getLogger(__name__)
 AGAIN_FIRST_S, AGAIN_LONGEST_S = 5.0, 600.0
 ASK_AGAIN_S = 30.0  # whether a staged model may serve
 STOP_S = 10.0
+ANSWER_S = 30.0
 LEAST_PROGRESS = 0.01
-
-
-@dataclass(frozen=True)
-class Status:
-    """What an updater does.
-
-    Attributes:
-        record: what is remembered.
-        progress: share of the bytes that are here, 0..1; None when nothing is fetched.
-        waits: why the deployment does not go on, if it does not.
-        trouble: what went wrong last, until it goes right.
-    """
-
-    record: Record
-    progress: float | None = None
-    waits: str | None = None
-    trouble: str | None = None
 
 
 class Updater(Generic[Passed]):
     """Keeps a device on the model that it is to have.
 
-    Commands may come from any thread. Their answer is a sentence for people, or a DeliveryError.
+    Commands may come from any thread; it waits until they are done. The answer is for people. They raise
+    DeliveryError, with the reason why not. What probation tells is not waited for.
 
     Args:
         store: of this device; nobody else changes it while this runs.
@@ -106,29 +93,37 @@ class Updater(Generic[Passed]):
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def status(self) -> Status:
+    def state(self) -> Status:
         """Return what it does now."""
         return self._status
 
-    def check_now(self) -> Future[str]:
+    def status(self) -> str:
+        """Say in a sentence how things are."""
+        return self._status.describe()
+
+    def check_now(self) -> str:
         """Look at once."""
-        return self._commands.ask(lambda: self._then_look("looking"))
+        return self._command(lambda: self._then_look("looking"))
 
-    def pin(self, name: str, version: str) -> Future[str]:
+    def pin(self, name: str, version: str) -> str:
         """Stay on, or move to, one of the signed releases; what it did here before is forgiven."""
-        return self._commands.ask(lambda: self._then_look(self._changes.pin(name, version)))
+        return self._command(lambda: self._then_look(self._changes.pin(name, version)))
 
-    def unpin(self) -> Future[str]:
+    def unpin(self) -> str:
         """Follow the source again."""
-        return self._commands.ask(lambda: self._then_look(self._changes.unpin()))
+        return self._command(lambda: self._then_look(self._changes.unpin()))
 
-    def rollback(self) -> Future[str]:
+    def forgive(self, name: str, version: str) -> str:
+        """Take a model from those that are bad here."""
+        return self._command(lambda: self._then_look(self._changes.forgive(name, version)))
+
+    def rollback(self) -> str:
         """End the trial, or go back to the previous good model; the one that is left is bad here."""
-        return self._commands.ask(self._changes.rollback)
+        return self._command(self._changes.rollback)
 
-    def cancel(self, reason: str = "cancelled by a command") -> Future[str]:
+    def cancel(self, reason: str = "cancelled by a command") -> str:
         """Give up the deployment before its trial; the model is not tried again here until it is pinned."""
-        return self._commands.ask(lambda: self._changes.cancel(reason))
+        return self._command(lambda: self._changes.cancel(reason))
 
     def trial_ended(self, reason: str | None) -> Future[str]:
         """Tell the verdict of probation: None is good, otherwise why not."""
@@ -137,6 +132,14 @@ class Updater(Generic[Passed]):
     def strike(self, reason: str) -> Future[str]:
         """Tell a crash or a hang during the trial; too many end it."""
         return self._commands.ask(lambda: self._changes.strike(reason))
+
+    def _command(self, command: Command) -> str:
+        if threading.current_thread() is self._thread:
+            return command()
+        try:
+            return self._commands.ask(command).result(ANSWER_S)
+        except NoAnswerError:
+            return "accepted; it is done as soon as the present step ends"
 
     def _run(self) -> None:
         self._attempt(self._resume)
@@ -164,16 +167,17 @@ class Updater(Generic[Passed]):
         try:
             wish = self._source.wish()
         except EdgeagentError as error:
-            self._complain(error)
+            self._complain("blind", error)
             if not isinstance(error, RefusedError):
                 self._look_at = min(self._look_at, self._clock() + self._look_again.next())
             return
         self._look_again.reset()
-        self._set(trouble=None)
+        self._set(blind=None)
         if self._changes.follow(wish):
             self._journey.start_over()
             self._stopwatch.start()
             self._try_again.reset()
+            self._set(waits=None, trouble=None)
         self._try_at = 0.0
 
     def _go_on(self) -> None:
@@ -190,7 +194,7 @@ class Updater(Generic[Passed]):
         self._stopwatch.resume()
         spent_s = self._stopwatch.spent_s()
         if spent_s > self._deadline_s:
-            why = self._status.trouble or self._status.waits
+            why = self._status.trouble or self._status.waits or self._status.blind
             reason = f"does not serve after {spent_s:.0f} s"
             self._store.move("rejected", f"{reason}: {why}" if why else reason)
             return
@@ -216,7 +220,7 @@ class Updater(Generic[Passed]):
         except CancelledError:
             return
         except EdgeagentError as error:
-            self._complain(error)
+            self._complain("trouble", error)
             if isinstance(error, NoRoomError):
                 self._changes.prune(most_bytes=0)
         except Exception as error:
@@ -226,10 +230,10 @@ class Updater(Generic[Passed]):
             return
         self._try_at = self._clock() + self._try_again.next()
 
-    def _complain(self, error: EdgeagentError) -> None:
-        if str(error) != self._status.trouble:
+    def _complain(self, field: Literal["trouble", "blind"], error: EdgeagentError) -> None:
+        if str(error) != getattr(self._status, field):
             logger.warning("%s", error)
-        self._set(trouble=str(error))
+        self._set(**{field: str(error)})
 
     def _interrupted(self) -> bool:
         """Return whether a fetch has to make room for something else; what is here stays."""
@@ -256,11 +260,11 @@ class Updater(Generic[Passed]):
         last = self._status.progress
         if last is None or abs(share - last) >= LEAST_PROGRESS or share == 1.0:
             self._save_spent()
-            self._status = Status(self._store.record, share)
+            self._set(record=self._store.record, progress=share, trouble=None)
             self._on_change(self._store.record, share)
 
     def _set(self, **fields: Any) -> None:
-        self._status = Status(**{**vars(self._status), **fields})
+        self._status = replace(self._status, **fields)
 
     def _tell(self) -> None:
         """Tell a change of the record."""

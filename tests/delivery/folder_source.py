@@ -1,0 +1,138 @@
+"""Releases of tiny bundles that really detect, and a source that gives them out from a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from edgeagent.bundle.files import hash_file
+from edgeagent.bundle.reading import MANIFEST
+from edgeagent.delivery.channel import Release, Rollout
+from edgeagent.delivery.errors import CancelledError, RefusedError
+from tests.runtime.cell_detector import build_bundle
+
+PIECE = 4096
+
+
+@dataclass(frozen=True)
+class Wished:
+    """What a source wishes."""
+
+    release: Release
+    source: Literal["channel", "command", "hawkbit"] = "channel"
+    action: str | None = None
+
+
+@dataclass(frozen=True)
+class Published:
+    """A release, where its files lie, and their hashes as signed metadata would give them."""
+
+    release: Release
+    folder: Path
+    hashes: dict[str, str]
+
+
+def publish(folder: Path, version: str = "1.0.0", sequence: int = 1) -> Published:
+    """Build a bundle in a folder and return its release."""
+    return published(build_bundle(folder, version=version).directory, version, sequence)
+
+
+def published(folder: Path, version: str, sequence: int) -> Published:
+    """Return the release of a bundle that is in a folder already."""
+    paths = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    release = Release(
+        name="tiny",
+        version=version,
+        sequence=sequence,
+        boards=("any",),
+        manifest_sha256=hash_file(folder / MANIFEST),
+        files={name: path.stat().st_size for name, path in paths.items()},
+        rollout=Rollout(id=f"to-{version}"),
+    )
+    return Published(release, folder, {name: hash_file(path) for name, path in paths.items()})
+
+
+class FolderSource:
+    """Gives out releases from folders, resumable and durable as the client does it.
+
+    Args:
+        offered: the newest last; it is what the device is to have.
+
+    Attributes:
+        look_trouble, fetch_trouble: raised by every look, and every fetch, as long as they are set.
+        waits: why nothing may serve yet.
+        fetched, copied: files that were asked for, in order, and the bytes that were copied.
+        wishes_nothing: whatever is offered.
+        on_piece: called after every piece of a file.
+        action: given with every wish.
+    """
+
+    def __init__(self, *offered: Published) -> None:
+        self.offered = list(offered)
+        self.look_trouble: Exception | None = None
+        self.fetch_trouble: Exception | None = None
+        self.waits: str | None = None
+        self.fetched: list[str] = []
+        self.copied = 0
+        self.on_piece: Callable[[], None] = lambda: None
+        self.wishes_nothing = False
+        self.action: str | None = None
+
+    def wish(self) -> Wished | None:
+        """Wish for the newest."""
+        if self.look_trouble is not None:
+            raise self.look_trouble
+        if self.wishes_nothing:
+            return None
+        release = next((one.release for one in reversed(self.offered)), None)
+        source: Literal["channel", "hawkbit"] = "hawkbit" if self.action else "channel"
+        return Wished(release, source, self.action) if release else None
+
+    def find(self, name: str, version: str) -> Release | None:
+        """Return a release that is offered."""
+        named = (one.release for one in self.offered)
+        return next((one for one in named if (one.name, one.version) == (name, version)), None)
+
+    def may_serve(self, release: Release) -> str | None:
+        """Return why not, as it was set."""
+        return self.waits
+
+    def fetch(
+        self,
+        release: Release,
+        file: str,
+        destination: Path,
+        progress: Callable[[int], None] = lambda size: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Copy a file in pieces, going on where the last attempt ended."""
+        self.fetched.append(file)
+        if self.fetch_trouble is not None:
+            raise self.fetch_trouble
+        published = next(one for one in self.offered if one.release.slot == release.slot)
+        if destination.is_file() and hash_file(destination) == published.hashes[file]:
+            return
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        part = destination.with_name(f"{destination.name}.part")
+        with part.open("ab") as target, (published.folder / file).open("rb") as origin:
+            origin.seek(target.tell())
+            while piece := origin.read(PIECE):
+                if cancelled():
+                    raise CancelledError(f"{file}: the download was cancelled")
+                target.write(piece)
+                self.copied += len(piece)
+                target.flush()
+                progress(origin.tell())
+                self.on_piece()
+            target.flush()
+            os.fsync(target.fileno())
+        if hash_file(part) != published.hashes[file]:
+            part.unlink()
+            raise RefusedError(f"{file}: its sha256 is not the one in signed metadata")
+        part.replace(destination)
+        descriptor = os.open(destination.parent, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
