@@ -189,7 +189,7 @@ def test_a_rejected_model_is_remembered_only_when_it_is_to_blame(
 ) -> None:
     device.bring(three[0], "fetching")
     device.store.move("rejected", "gave way")
-    assert device.store.record.bad == ()
+    assert not device.store.record.bad
     model = device.bring(three[0], "gating")
     device.store.move("rejected", "too slow", bad=True)
     assert [(bad.slot, bad.reason) for bad in device.store.record.bad] == [(model.slot, "too slow")]
