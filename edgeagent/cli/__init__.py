@@ -1,7 +1,7 @@
 """The command line: one module per command, each with ``add_parser`` and ``run``.
 
 Exit codes: 0 done, 1 failed, 2 wrong use or configuration, 3 bundle refused, 4 engine, 5 camera, 6 pictures,
-labels or float model; see :mod:`edgeagent.errors`.
+labels or float model, 7 delivery; see :mod:`edgeagent.errors`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from edgeagent import __version__
-from edgeagent.cli import bench, bundle, demo, doctor, qat, run
+from edgeagent.cli import bench, bundle, demo, doctor, qat, run, status
 from edgeagent.cli import eval as eval_command
 from edgeagent.errors import EdgeagentError
 
@@ -77,6 +77,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"edgeagent {__version__}")
     parser.add_argument("-v", "--verbose", action="store_true", help="log what happens in detail")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (run, demo, doctor, bench, eval_command, qat, bundle):
+    for command in (run, demo, doctor, status, bench, eval_command, qat, bundle):
         command.add_parser(commands)
     return parser

@@ -80,7 +80,7 @@ class FaultyDisk:
         os.fsync, os.mkdir, os.rmdir, os.open = self.fsync, self.mkdir, self.rmdir, self.os_open  # type: ignore[assignment]
         os.rename = os.replace = self.rename  # type: ignore[assignment]
         os.unlink = os.remove = self.unlink
-        io.open = builtins.open = self.open  # type: ignore[assignment]
+        io.open = builtins.open = self.open
 
     def fsync(self, descriptor: int) -> None:
         """Make a file or the names in a folder last."""
