@@ -34,7 +34,7 @@ bench: $(VENV)/.demo
 	$(BIN)/python tools/loop_efficiency.py
 
 crash-test: $(VENV)/.test
-	$(BIN)/python -m tests.delivery.crash.campaign --sabotage
+	$(BIN)/python -m tests.delivery.crash --sabotage
 
 model: $(VENV)/.test
 	sh tools/debian-packages.sh ffmpeg

@@ -75,7 +75,10 @@ def _examine_slots(store: Store, record: Record) -> None:
 def _examine_lost_record(site: Site, good: Collection[str], witnessed: Collection[str]) -> None:
     """Without its record a device chooses a model that was good, and none that was not."""
     copy = site.folder / "copy"
-    shutil.copytree(site.state / FOLDER, copy) if (site.state / FOLDER).exists() else copy.mkdir()
+    if (site.state / FOLDER).exists():
+        shutil.copytree(site.state / FOLDER, copy, symlinks=True)
+    else:
+        copy.mkdir()
     (copy / RECORD).unlink(missing_ok=True)
     store = Store(copy)
     chosen = store.record.current.version if store.record.current else None

@@ -1,7 +1,7 @@
 """A disk on which the machine dies at a chosen step, and on which a power cut loses what it may lose.
 
-Every fsync, rename, removal and new folder below a root is a step. A process can be made to die just before
-any of them: by SIGKILL alone, which loses nothing that was written, or by a power cut. Then
+Every fsync, rename, removal, new folder and new link below a root is a step. A process can be made to die just
+before any of them: by SIGKILL alone, which loses nothing that was written, or by a power cut. Then
 
 - bytes that were written to a file since its last fsync are partly gone, or zeros;
 - of names that were made, changed or removed since the last fsync of their folder, the latest ones are as
@@ -78,6 +78,7 @@ class FaultyDisk:
         self._fsync, self._rename, self._mkdir = os.fsync, os.rename, os.mkdir
         self._unlink, self._rmdir, self._os_open, self._open = os.unlink, os.rmdir, os.open, io.open
         os.fsync, os.mkdir, os.rmdir, os.open = self.fsync, self.mkdir, self.rmdir, self.os_open  # type: ignore[assignment]
+        self._symlink, os.symlink = os.symlink, self.symlink  # type: ignore[assignment]
         os.rename = os.replace = self.rename  # type: ignore[assignment]
         os.unlink = os.remove = self.unlink
         io.open = builtins.open = self.open
@@ -144,6 +145,16 @@ class FaultyDisk:
         self._pending.append(_Change(old.parent, lambda: self._mkdir(old)))
         return None
 
+    def symlink(self, target: Any, path: Any, **keywords: Any) -> None:
+        """Make a symbolic link."""
+        new = self._path(path)
+        if not self._is_ours(new):
+            return self._symlink(target, path, **keywords)
+        self._step("symlink", new)
+        self._symlink(target, new)
+        self._pending.append(_Change(new.parent, lambda: self._unlink(new)))
+        return None
+
     def os_open(self, path: Any, flags: int, mode: int = 0o777, **keywords: Any) -> int:
         """Open a descriptor; a file that is opened to be written may be torn."""
         if (
@@ -202,8 +213,9 @@ class FaultyDisk:
             except OSError:  # a later change made it last, as its folder is not there any more
                 continue
         for folder, _, names in os.walk(self._root):
-            for name in names:
-                self._tear(Path(folder) / name, chance)
+            for path in (Path(folder) / name for name in names):
+                if not path.is_symlink():
+                    self._tear(path, chance)
 
     def _tear(self, path: Path, chance: random.Random) -> None:
         status = path.lstat()
@@ -219,12 +231,12 @@ class FaultyDisk:
         os.close(descriptor)
 
     def _save(self, path: Path) -> Path | None:
-        """Keep a file that is about to be replaced or removed."""
-        if not path.is_file():
+        """Keep a file or a link that is about to be replaced or removed."""
+        if not path.is_symlink() and not path.is_file():
             return None
         self._saved += 1
         saved = self._shadow / str(self._saved)
-        os.link(path, saved)
+        os.link(path, saved, follow_symlinks=False)
         return saved
 
     def _is_ours(self, path: Path) -> bool:

@@ -28,7 +28,7 @@ def test_whenever_it_dies_a_good_model_serves_and_the_update_completes(campaign:
     for scenario in SCENARIOS:
         assert len(campaign.steps[scenario]) >= LEAST_STEPS
     outcomes = [campaign.try_point(point) for point in campaign.points(EVERY, MOMENTS, SEED)]
-    failures = [f"{outcome.point.describe()}: {outcome.failure}" for outcome in outcomes if outcome.failure]
+    failures = [f"{outcome.point}: {outcome.failure}" for outcome in outcomes if outcome.failure]
     assert not failures, "\n".join(failures)
     assert sum(outcome.died for outcome in outcomes) >= len(outcomes) - 2 * MOMENTS
 
