@@ -1,7 +1,7 @@
 """A disk on which the machine dies at a chosen step, and on which a power cut loses what it may lose.
 
-Every fsync, rename, removal, new folder and new link below a root is a step. A process can be made to die just
-before any of them: by SIGKILL alone, which loses nothing that was written, or by a power cut. Then
+Every fsync, rename, removal, new folder and new link below a root is a step. A process can be made to die
+just before any of them: by SIGKILL alone, which loses nothing that was written, or by a power cut. Then
 
 - bytes that were written to a file since its last fsync are partly gone, or zeros;
 - of names that were made, changed or removed since the last fsync of their folder, the latest ones are as
