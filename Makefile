@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 SECONDS ?= 20
 
-.PHONY: demo test check data-test bench model clean help
+.PHONY: demo test check data-test bench crash-test model clean help
 
 help:
 	@echo "make demo     detect on the sample clip for $(SECONDS) s (installs a small virtual environment first)"
 	@echo "make test     install everything the tests need and run them, ruff and mypy"
 	@echo "make bench    frames/s of the whole agent over runs/s of the bare engine"
+	@echo "make crash-test  kill the updater at every durable step and at random moments (some minutes)"
 	@echo "make model    make the default bundle again, three seeds (needs the development data, some hours)"
 	@echo "make clean    remove the virtual environment and caches"
 
@@ -31,6 +32,9 @@ test: $(VENV)/.test
 
 bench: $(VENV)/.demo
 	$(BIN)/python tools/loop_efficiency.py
+
+crash-test: $(VENV)/.test
+	$(BIN)/python -m tests.delivery.crash --sabotage
 
 model: $(VENV)/.test
 	sh tools/debian-packages.sh ffmpeg

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from edgeagent import __version__
-from edgeagent.cli import bench, bundle, demo, doctor, publish, qat, run
+from edgeagent.cli import bench, bundle, demo, doctor, publish, qat, run, status
 from edgeagent.cli import eval as eval_command
 from edgeagent.errors import EdgeagentError
 
@@ -80,6 +80,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"edgeagent {__version__}")
     parser.add_argument("-v", "--verbose", action="store_true", help="log what happens in detail")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (run, demo, doctor, bench, eval_command, qat, bundle, publish):
+    for command in (run, demo, doctor, status, bench, eval_command, qat, bundle, publish):
         command.add_parser(commands)
     return parser

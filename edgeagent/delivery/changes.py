@@ -140,8 +140,8 @@ class Changes(Generic[Passed]):
 
     def forgive(self, name: str, version: str) -> str:
         """Take a model from those that are bad here."""
-        slots, record = f"{name}-{version}-", self._store.record
-        kept = tuple(bad for bad in record.bad if not bad.slot.startswith(slots))
+        record = self._store.record
+        kept = tuple(bad for bad in record.bad if bad.model != f"{name} {version}")
         if kept == record.bad:
             raise DeliveryError(f"{name} {version} is not bad on this device")
         self._store.change(bad=kept)

@@ -16,6 +16,7 @@ COMMANDS: dict[tuple[str, ...], str] = {
     ("demo",): "writes an annotated clip",
     ("bench",): "examples:",
     ("doctor",): "no camera is opened",
+    ("status",): "7 when what the device remembers cannot be read",
     ("eval",): "examples:",
     ("qat",): "train a float ONNX detector to INT8",
     ("qat", "train"): "example:",

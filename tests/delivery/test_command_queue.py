@@ -52,7 +52,13 @@ def test_a_flood_of_commands_does_not_hold_the_thread() -> None:
 
 
 def test_a_command_that_nobody_waits_for_any_more_is_not_run() -> None:
-    queue, run = CommandQueue(), []
-    assert queue.ask(lambda: str(run.append(1))).cancel()
+    queue = CommandQueue()
+    run: list[str] = []
+
+    def note() -> str:
+        run.append("run")
+        return "done"
+
+    assert queue.ask(note).cancel()
     queue.obey(0.0, lambda: None)
     assert run == []

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from edgeagent.delivery.store import Store
 from edgeagent.errors import EdgeagentError
 from tests.bundle.tiny import ARTEFACT, OUTPUTS, PICTURE
 from tests.delivery.folder_source import Published, publish
+from tests.small_disk import on_small_disk
 
 STRIKES = 3
 WAY: tuple[State, ...] = ("verifying", "staged", "gating", "trial", "good")
@@ -189,7 +191,7 @@ def test_a_rejected_model_is_remembered_only_when_it_is_to_blame(
 ) -> None:
     device.bring(three[0], "fetching")
     device.store.move("rejected", "gave way")
-    assert device.store.record.bad == ()
+    assert not device.store.record.bad
     model = device.bring(three[0], "gating")
     device.store.move("rejected", "too slow", bad=True)
     assert [(bad.slot, bad.reason) for bad in device.store.record.bad] == [(model.slot, "too slow")]
@@ -359,8 +361,6 @@ REMOUNTED = 'mount --bind "$0" "$0"; mount -o remount,ro,bind "$0"; exec "$@"'
 
 def test_a_read_only_disk_still_serves_the_good_model(device: Device, three: list[Published]) -> None:
     """Also to root, who may write everywhere but there."""
-    import sys
-
     device.bring(three[0])
     device.bring(three[1], "trial")
     device.store.close()
@@ -374,3 +374,53 @@ def test_a_read_only_disk_still_serves_the_good_model(device: Device, three: lis
     assert serving == "1.0.0"
     assert "cannot be written (Read-only file system)" in error
     device.store = Store(device.folder)
+
+
+FULL = """
+import errno, shutil, sys
+from pathlib import Path
+from edgeagent.bundle.reading import MANIFEST
+from edgeagent.delivery.journey import installed
+from edgeagent.delivery.store import Store
+from edgeagent.errors import EdgeagentError
+from tests.bundle.tiny import ARTEFACT, OUTPUTS, PICTURE
+from tests.delivery.folder_source import published
+
+disk, bundles = Path(sys.argv[1]), [Path(name) for name in sys.argv[2:]]
+store = Store(disk / "delivery")
+models = []
+for number, bundle in enumerate(bundles, 1):
+    model = installed(published(bundle, f"{number}.0.0", number).release)
+    shutil.copytree(bundle, store.slots.partial(model), dirs_exist_ok=True)
+    store.slots.seal(model, (MANIFEST, ARTEFACT, PICTURE, OUTPUTS))
+    store.begin(model, "channel")
+    for state in ("verifying", "staged", "gating", "trial", "good")[: 5 if number == 1 else 4]:
+        store.move(state)
+    models.append(model)
+store._lock.release()  # and no clean end
+with (disk / "filler").open("wb", buffering=0) as filler:
+    try:
+        while True:
+            filler.write(bytes(4096))
+    except OSError as error:
+        assert error.errno == errno.ENOSPC
+store = Store(disk / "delivery")
+print(store.to_serve(3).manifest.version, store.trial_serves)
+try:
+    store.move("good")
+except EdgeagentError as error:
+    print(error)
+(disk / "filler").unlink()
+store.move("good")
+print(store.record.current.version)
+"""
+
+
+def test_a_full_disk_still_serves_the_good_model(tmp_path: Path, three: list[Published]) -> None:
+    bundles = [str(published.folder) for published in three[:2]]
+    done = on_small_disk(tmp_path, "256k", [sys.executable, "-c", FULL, str(tmp_path), *bundles])
+    assert done.returncode == 0, done.stderr
+    serving, error, after = done.stdout.splitlines()
+    assert serving == "1.0.0 False"
+    assert "No space left on device" in error
+    assert after == "2.0.0"

@@ -1,0 +1,129 @@
+"""``edgeagent status``, on the state folders of devices in all situations."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgeagent.cli import main
+from edgeagent.delivery.record import Installed, State
+from edgeagent.delivery.record_file import RECORD
+from edgeagent.delivery.store import FOLDER, Store
+
+GOOD = Installed(slot="nano-1.0.0-0123456789ab", name="nano", version="1.0.0", sequence=1)
+WAY: tuple[State, ...] = ("verifying", "staged", "gating", "trial")
+NEW = Installed(slot="nano-1.1.0-ba9876543210", name="nano", version="1.1.0", sequence=2)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store(tmp_path / FOLDER)
+    store.change(current=GOOD)
+    return store
+
+
+@pytest.fixture
+def status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    def run(*options: str) -> tuple[int, str]:
+        code = main(["status", "--state", str(tmp_path), *options])
+        return code, capsys.readouterr().out
+
+    return run
+
+
+def fetching(store: Store) -> None:
+    store.begin(NEW, "channel")
+    store.note(bytes=2_000_000)
+    (store.slots.partial(NEW) / "model.onnx.part").write_bytes(bytes(500_000))
+
+
+def test_nothing_was_delivered(status: Callable[..., tuple[int, str]]) -> None:
+    code, text = status()
+    assert code == 0
+    assert "nothing was delivered here" in text
+    assert "agent       does not run" in text
+
+
+def test_the_agent_is_not_disturbed(store: Store, status: Callable[..., tuple[int, str]]) -> None:
+    code, text = status()
+    assert code == 0
+    assert f"agent       runs, pid {os.getpid()}" in text
+    assert "current     nano 1.0.0" in text
+    assert "previous    none" in text
+
+
+def test_progress(store: Store, status: Callable[..., tuple[int, str]]) -> None:
+    fetching(store)
+    store.change(pinned="nano 1.1.0")
+    code, text = status()
+    assert code == 0
+    assert "nano 1.1.0: fetching 0.5 MB of 2.0 MB, 25%, by channel, since 2" in text
+    assert "pinned      nano 1.1.0" in text
+
+
+@pytest.mark.parametrize("state", ["rejected", "rolled_back"])
+def test_a_failed_update_is_told_by_the_exit_code(
+    store: Store, status: Callable[..., tuple[int, str]], state: State
+) -> None:
+    store.begin(NEW, "channel")
+    if state == "rolled_back":
+        for step in WAY:
+            store.move(step)
+    store.move(state, "finds nothing", bad=True)
+    store.close()
+    code, text = status()
+    assert code == 1
+    assert f"nano 1.1.0: {state.replace('_', ' ')} (finds nothing)" in text
+    assert f"bad here    {NEW.slot}: finds nothing" in text
+
+
+def test_slots_and_their_use(store: Store, status: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    for slot, size in ((GOOD.slot, 3_000_000), (NEW.slot, 50_000), ("nano-0.9.0-aaaaaaaaaaaa", 1)):
+        folder = tmp_path / FOLDER / "slots" / slot
+        folder.mkdir(parents=True)
+        (folder / "model.onnx").write_bytes(bytes(size))
+    store.begin(NEW, "channel")
+    _, text = status()
+    assert f"slot        {GOOD.slot}  3.0 MB  current\n" in text
+    assert f"slot        {NEW.slot}  50.0 kB  deployment\n" in text
+    assert "slot        nano-0.9.0-aaaaaaaaaaaa  0.0 kB\n" in text
+
+
+def test_json(store: Store, status: Callable[..., tuple[int, str]]) -> None:
+    fetching(store)
+    code, text = status("--json")
+    found: dict[str, Any] = json.loads(text)
+    assert code == 0
+    assert (found["agent"], found["problem"]) == (os.getpid(), None)
+    assert (found["fetched"], found["progress"]) == (500_000, 0.25)
+    assert found["record"]["deployment"]["state"] == "fetching"
+    assert found["record"]["current"]["version"] == "1.0.0"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"), [(b"{", "is damaged"), (b'{"schema_version": 2}', "a newer edgeagent")]
+)
+def test_what_cannot_be_read_is_left_alone(
+    store: Store, status: Callable[..., tuple[int, str]], tmp_path: Path, content: bytes, sentence: str
+) -> None:
+    path = tmp_path / FOLDER / RECORD
+    path.write_bytes(content)
+    code, text = status()
+    assert code == 7
+    assert sentence in text
+    assert json.loads(status("--json")[1])["record"] is None
+    assert path.read_bytes() == content
+
+
+def test_the_folder_of_a_configuration(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "edgeagent.yaml"
+    config.write_text(f"state: {tmp_path}\ncameras:\n- name: door\n  source: /dev/video0\n", encoding="utf-8")
+    assert main(["status", "-c", str(config)]) == 0
+    assert "nano 1.0.0" in capsys.readouterr().out
