@@ -27,8 +27,8 @@ class AdaptiveSettings(Section):
     """
 
     enabled: bool = True
-    hot_c: Celsius = 80.0
-    cool_c: Celsius = 75.0
+    hot_c: Celsius = 90.0
+    cool_c: Celsius = 85.0
     low_percent: Percent = 20.0
     enough_percent: Percent = 25.0
     step: Annotated[float, Field(ge=0.1, le=0.95)] = 0.75

@@ -14,7 +14,9 @@ from edgeagent.adaptive.controller import Conditions, Decision, RateController
 from edgeagent.adaptive.settings import AdaptiveSettings
 
 LOOK_S = 5.0
-QUICK = AdaptiveSettings(hold_fall=10.0, hold_rise=20.0, longest_rise=160.0, step=0.5)
+QUICK = AdaptiveSettings(
+    hot_c=80.0, cool_c=75.0, hold_fall=10.0, hold_rise=20.0, longest_rise=160.0, step=0.5
+)
 
 
 def run(
@@ -163,7 +165,7 @@ class Board:
 )
 def test_no_board_swings(ambient: float, rise: float, constant: float, full: float, step: float) -> None:
     """In eight hours it settles: few changes afterwards, not hot, and no slower than it must be."""
-    limits = AdaptiveSettings()
+    limits = AdaptiveSettings(hot_c=80.0, cool_c=75.0)
     controller, board = RateController(limits), Board(ambient, rise, constant, full, step)
     late, hot_s, rates = 0, 0.0, []
     for look in range(int(8 * 3600 / LOOK_S)):
@@ -184,7 +186,10 @@ def test_no_board_swings(ambient: float, rise: float, constant: float, full: flo
 @settings(deadline=None, max_examples=20)
 @given(rise=st.floats(8, 60), constant=st.floats(10, 600))
 def test_when_it_gets_cool_the_full_rate_comes_back(rise: float, constant: float) -> None:
-    controller, board = RateController(AdaptiveSettings()), Board(73.0, rise, constant, 30.0, 0.5)
+    controller, board = (
+        RateController(AdaptiveSettings(hot_c=80.0, cool_c=75.0)),
+        Board(73.0, rise, constant, 30.0, 0.5),
+    )
     limited = False
     for look in range(int(24 * 3600 / LOOK_S)):
         board.ambient_c = 73.0 if look * LOOK_S < 4 * 3600 else 10.0

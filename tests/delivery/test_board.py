@@ -198,7 +198,7 @@ def test_what_an_earlier_run_left_on_trial_serves_if_it_can(tmp_path: Path, brok
     device.store.slots.seal(model, (MANIFEST, ARTEFACT, PICTURE, OUTPUTS))
     device.store.begin(model, "channel")
     for state in ("verifying", "staged", "gating", "trial"):
-        device.store.move(state)  # type: ignore[arg-type]
+        device.store.move(state)
     device.end()
     delivery = Delivery(device.settings)
 

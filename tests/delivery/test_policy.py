@@ -303,7 +303,7 @@ def test_another_rollout_begins_with_other_devices() -> None:
 
 
 def test_a_bucket_is_what_a_shell_computes() -> None:
-    """docs/delivery.md: printf '%s' r1/gate-pi | sha256sum."""
+    """docs/delivery-device.md: printf '%s' r1/gate-pi | sha256sum."""
     assert bucket("gate-pi", "r1") == int("88ec2116", 16) / 2**32 * 100
 
 

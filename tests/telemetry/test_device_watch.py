@@ -94,7 +94,7 @@ def test_a_hot_board_gets_fewer_frames(tmp_path: Path) -> None:
     board = Board(root)
     board.look()
     assert board.decisions == []
-    (root / "sys/class/thermal/thermal_zone0/temp").write_text("85000\n", encoding="ascii")
+    (root / "sys/class/thermal/thermal_zone0/temp").write_text("95000\n", encoding="ascii")
     board.look()
     (decision,) = board.decisions
     assert decision.from_fps is None
