@@ -14,7 +14,7 @@ from tests.delivery.crash.sabotage import (
     served_before_written,
 )
 
-EVERY, MOMENTS, SEED = 18, 1, 20
+EVERY, MOMENTS, SEED = 13, 2, 20
 LEAST_STEPS = 40
 QUICK = (marked_before_probation, served_before_written, rename_of_slot_not_synced, good_model_deleted_first)
 
