@@ -22,18 +22,18 @@ def write_state(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        sync_folder(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise EdgeagentError(f"{path}: cannot be written ({error.strerror})") from error
 
 
-def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk.
+def sync(path: Path) -> None:
+    """Bring a file's content, or the names in a folder, to the disk.
 
     Raises:
         OSError: it cannot be opened or written.
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

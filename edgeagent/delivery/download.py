@@ -21,7 +21,7 @@ from edgeagent.delivery.channel import DeliveryError
 from edgeagent.delivery.errors import NoRoomError, RefusedError, UnreachableError
 from edgeagent.delivery.patience import never, retried
 from edgeagent.delivery.transport import Line, OffsetError, Transport
-from edgeagent.state_file import sync_folder
+from edgeagent.state_file import sync
 
 _CHUNK = 1 << 20
 
@@ -90,7 +90,7 @@ class Download:
                 self._check(part)
                 part.sync()
             self._part.replace(self._destination)
-            sync_folder(self._destination.parent)
+            sync(self._destination.parent)
 
     def _is_there(self) -> bool:
         if not self._destination.is_file() or self._destination.stat().st_size != self._length:

@@ -7,13 +7,13 @@ is so after fsync of the one above. Everything here returns when that is done.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from edgeagent.delivery.channel import DeliveryError
+from edgeagent.state_file import sync
 
 
 @contextmanager
@@ -30,19 +30,6 @@ def disk_errors(path: Path) -> Iterator[None]:
             f"{error.filename or path}: cannot be changed ({error.strerror}); make room, or make the state "
             "folder writable to the agent"
         ) from error
-
-
-def sync(path: Path) -> None:
-    """Put a file's content, or the names in a folder, on the disk.
-
-    Raises:
-        OSError: it cannot be.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def make_folder(path: Path) -> None:

@@ -25,10 +25,10 @@ from pydantic import ValidationError
 from edgeagent.bundle.files import hash_file
 from edgeagent.bundle.manifest import FileName, Sha256
 from edgeagent.bundle.reading import MANIFEST, Bundle, open_bundle
-from edgeagent.delivery.durable import disk_errors, make_folder, move_folder, remove_folder, sync
+from edgeagent.delivery.durable import disk_errors, make_folder, move_folder, remove_folder
 from edgeagent.delivery.record import Installed, Remembered
 from edgeagent.errors import BundleError
-from edgeagent.state_file import write_state
+from edgeagent.state_file import sync, write_state
 
 logger = logging.getLogger(__name__)
 

@@ -22,6 +22,7 @@ from edgeagent.delivery.channel import DeliveryError
 from edgeagent.delivery.clock import shown, utcnow
 from edgeagent.delivery.errors import MissingError, NoRoomError, RefusedError
 from edgeagent.delivery.fetcher import Fetcher
+from edgeagent.state_file import sync
 
 _HASHES = {"sha256": 64, "sha512": 128}
 """Digits of the digests that are accepted."""
@@ -49,6 +50,7 @@ class Trust:
     ) -> None:
         self._folder = folder
         self._targets = targets
+        self._settled: dict[Path, int] = {}
         try:
             trusted = root.read_bytes()
         except OSError as error:
@@ -76,6 +78,7 @@ class Trust:
         """
         with _writing(self._folder):
             self._updater.refresh()
+            self._settle()
 
     def target(self, path: str) -> TargetFile | None:
         """Return what is signed about a file; None where no role that may sign it does.
@@ -86,6 +89,7 @@ class Trust:
         """
         with _writing(self._folder):
             target = self._updater.get_targetinfo(path)
+            self._settle()
         for name, digest in target.hashes.items() if target else ():
             if not re.fullmatch(f"[0-9a-f]{{{_HASHES.get(name, 0)}}}", digest):
                 raise RefusedError(f"{path}: signed metadata give {digest[:20]!r} as its {name}; refused")
@@ -96,6 +100,16 @@ class Trust:
         root = Metadata[Root].from_file(str(self._folder / "root.json")).signed
         path = target.get_prefixed_paths()[0] if root.consistent_snapshot else target.path
         return self._targets + quote(path)
+
+    def _settle(self) -> None:
+        """Bring metadata that are new to the disk: a power cut must not make older ones acceptable again."""
+        written = {path: path.stat().st_mtime_ns for path in self._folder.rglob("*.json")}
+        new = [path for path, time in written.items() if self._settled.get(path) != time]
+        for path in new:
+            sync(path)
+        for folder in {path.parent for path in new}:
+            sync(folder)
+        self._settled = written
 
 
 @contextmanager

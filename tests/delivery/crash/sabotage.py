@@ -11,6 +11,7 @@ from edgeagent.delivery.changes import Changes
 from edgeagent.delivery.journey import Journey
 from edgeagent.delivery.slots import Slots
 from edgeagent.delivery.store import Store
+from edgeagent.state_file import sync
 
 
 def record_not_synced() -> None:
@@ -20,7 +21,7 @@ def record_not_synced() -> None:
         new = path.with_name(f"{path.name}.new")
         new.write_bytes(content)
         new.replace(path)
-        durable.sync(path.parent)
+        sync(path.parent)
 
     store.write_state = write  # type: ignore[attr-defined]
 
@@ -31,7 +32,7 @@ def folder_of_record_not_synced() -> None:
     def write(path: Path, content: bytes) -> None:
         new = path.with_name(f"{path.name}.new")
         new.write_bytes(content)
-        durable.sync(new)
+        sync(new)
         new.replace(path)
 
     store.write_state = write  # type: ignore[attr-defined]
