@@ -88,7 +88,9 @@ def test_scenarios_that_measure_a_rate(bundle: Bundle, scenario: str) -> None:
     assert row.samples_per_s > 0
     assert row.ok
     if scenario == "camera":
-        assert {"age", "queue", "preprocess", "inference", "decode", "publish", "end_to_end"} == set(row.stages)
+        assert {"age", "queue", "preprocess", "inference", "decode", "publish", "end_to_end"} == set(
+            row.stages
+        )
         assert row.p90_ms is not None
 
 
