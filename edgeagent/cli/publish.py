@@ -20,7 +20,7 @@ the whole way:
   rsync -a --exclude timestamp.json repository/ web:/srv/models/
   rsync -a repository/ web:/srv/models/                      the timestamp last; or any other way
   edgeagent publish rollout stable my-bundle 1.1.0 --percent 5,25,100 --every 1d \\
-      --halt-if 'p90>40ms or rollback_rate>2%'
+      --halt-if 'p99>40ms or rollback_rate>2%'
   edgeagent publish rollout watch --broker broker.local      signs the steps, or refuses them
   edgeagent publish refresh                                  every day, from a timer
 

@@ -28,7 +28,7 @@ stated anew as a whole; --pause and --resume change nothing else."""
 ROLLOUT_MORE = f"""\
 examples:
   edgeagent publish rollout stable coco-nano 1.1.0 --percent 5,25,100 --every 1d \\
-      --halt-if 'p90>40ms or rollback_rate>2%'
+      --halt-if 'p99>40ms or rollback_rate>2%'
   edgeagent publish rollout stable coco-nano 1.1.0 --percent 100 --cohort pilot,lab \\
       --window 02:00-05:00 --mains-only
   edgeagent publish rollout stable coco-nano 1.1.0 --pause
@@ -38,9 +38,9 @@ a condition joins comparisons with and, or (and binds tighter):
   p50 p90 p99                   milliseconds from capture to detections (ms or s)
   rollback_rate rejected_rate   share of the devices that tried this release (%)
   offline_rate                  share of those that vanished (%)
-Percentiles of devices cannot be merged: a device counts with the median of those in its messages, the fleet
-with its worst device. A device publishes p99 only from 662 frames in one telemetry interval on, p90 from
-64. With fewer than --least-devices to judge by, watch says so and waits.
+Percentiles are those of all frames of the fleet since watch heard of the release, added up from the
+histograms of its devices: p50 from 5 frames on, p90 from 64, p99 from 662. With fewer, or with fewer devices
+than --least-devices to judge by, watch says so and waits.
 
 {AFTER}"""
 

@@ -1,20 +1,18 @@
 """What the devices of a fleet say of a release, from their messages (docs/mqtt.md).
 
-Percentiles of devices cannot be merged into one of the fleet. A device's is the median of those in its last
-messages, the fleet's is that of its worst device.
+Percentiles are those of all frames of all devices: their histograms are added up. What a device sends later
+than it was made (``historical``) may be of the model before, and is left out.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import math
-import statistics
-from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
 from edgeagent.delivery.publisher.condition import LATENCIES, Measured
+from edgeagent.telemetry.histogram import Histogram
 from edgeagent.telemetry.messages import ROOT
 
 logger = logging.getLogger(__name__)
@@ -22,7 +20,6 @@ logger = logging.getLogger(__name__)
 TOPICS = tuple(f"{ROOT}/+/{name}" for name in ("deployment", "status", "telemetry"))
 RUNNING = ("trial", "good")
 TRIED = (*RUNNING, "rolled_back", "rejected")
-_MESSAGES = 360  # an hour of telemetry with the default interval
 
 
 @dataclass
@@ -30,9 +27,7 @@ class _Device:
     status: str | None = None
     model: tuple[str, str] | None = None
     state: str | None = None
-    latencies_ms: dict[str, deque[float]] = field(
-        default_factory=lambda: {name: deque(maxlen=_MESSAGES) for name in LATENCIES}
-    )
+    latency: Histogram = field(default_factory=Histogram)
 
 
 class Fleet:
@@ -67,12 +62,11 @@ class Fleet:
         """Return a metric over the devices that run a release, or have tried it."""
         tried = [d for d in self._devices.values() if d.model == (name, version) and d.state in TRIED]
         if metric in LATENCIES:
-            values = [
-                statistics.median(d.latencies_ms[metric])
-                for d in tried
-                if d.state in RUNNING and d.latencies_ms[metric]
-            ]
-            return Measured(max(values, default=None), len(values))
+            told_by = [d.latency for d in tried if d.state in RUNNING and d.latency.count]
+            merged = Histogram()
+            for latency in told_by:
+                merged.add(latency)
+            return Measured(getattr(merged.percentiles(), metric), len(told_by))
         if metric == "offline_rate":
             told = [d.status == "offline" for d in tried if d.status is not None]
         else:
@@ -85,16 +79,13 @@ def _take_deployment(device: _Device, message: dict[str, Any]) -> None:
     name, version = message.get("name"), message.get("version")
     model = (str(name), str(version)) if name and version else None
     if model != device.model:
-        for values in device.latencies_ms.values():  # they are of another model
-            values.clear()
+        device.latency = Histogram()
     device.model, device.state = model, message.get("state")
 
 
 def _take_telemetry(device: _Device, message: dict[str, Any]) -> None:
-    stages = [
-        camera.get("stages", {}).get("end_to_end", {}) for camera in message.get("cameras", {}).values()
-    ]
-    for name, values in device.latencies_ms.items():
-        found = [float(stage[f"{name}_ms"]) for stage in stages if f"{name}_ms" in stage]
-        if found and all(map(math.isfinite, found)):
-            values.append(max(found))
+    if message.get("historical"):
+        return
+    for camera in message.get("cameras", {}).values():
+        buckets = camera.get("stages", {}).get("end_to_end", {}).get("buckets", {})
+        device.latency.add(Histogram.of({int(index): count for index, count in buckets.items()}))

@@ -10,14 +10,27 @@ import pytest
 
 from edgeagent.delivery.publisher.condition import Measured
 from edgeagent.delivery.publisher.fleet import Fleet
+from edgeagent.telemetry.histogram import Histogram, bucket_of, middle_of
 
 
 def deployment(state: str, version: str = "2.0.0", name: str = "tiny") -> dict[str, Any]:
     return {"state": state, "name": name, "version": version}
 
 
-def telemetry(**percentiles: float) -> dict[str, Any]:
-    return {"cameras": {"yard": {"stages": {"end_to_end": {"count": 150, **percentiles}}}}}
+def telemetry(*frames_ms: float) -> dict[str, Any]:
+    return {"cameras": {"yard": {"stages": {"end_to_end": end_to_end(*frames_ms)}}}}
+
+
+def end_to_end(*frames_ms: float) -> dict[str, Any]:
+    histogram = Histogram()
+    for frame_ms in frames_ms:
+        histogram.record(round(frame_ms * 1e6))
+    return {"count": histogram.count, "buckets": histogram.buckets()}
+
+
+def shown(frame_ms: float) -> float:
+    """A duration as histograms give it back."""
+    return round(middle_of(bucket_of(frame_ms)), 4)
 
 
 class Village(Fleet):
@@ -51,38 +64,54 @@ def test_without_devices_nothing_is_known() -> None:
     }
 
 
-def test_latency_is_the_worst_device_by_the_median_of_its_messages() -> None:
+def test_percentiles_are_of_all_frames_of_the_fleet() -> None:
     fleet = Village()
-    for device, values in {"a": [10, 11, 300], "b": [20, 21, 22], "c": []}.items():
+    frames = {"a": [10.0] * 590, "b": [20.0] * 62, "c": [300.0] * 10, "d": []}
+    for device, durations in frames.items():
         fleet.tell(device, "deployment", deployment("good"))
-        for value in values:
-            fleet.tell(device, "telemetry", telemetry(p90_ms=value))
-        fleet.tell(device, "telemetry", telemetry())  # too few frames for a percentile
-    assert fleet.of("p90") == Measured(21.0, 2)
-    assert fleet.of("p99") == Measured(None, 0)
+        fleet.tell(device, "telemetry", telemetry(*durations))
+    assert fleet.of("p50") == Measured(shown(10.0), 3)
+    assert fleet.of("p90") == Measured(shown(20.0), 3)
+    assert fleet.of("p99") == Measured(shown(300.0), 3)
 
 
-def test_the_slowest_camera_counts() -> None:
+def test_few_frames_are_no_percentile() -> None:
+    fleet = Village()
+    fleet.tell("a", "deployment", deployment("good"))
+    fleet.tell("a", "telemetry", telemetry(*[10.0] * 63))
+    assert (fleet.of("p90"), fleet.of("p50")) == (Measured(None, 1), Measured(shown(10.0), 1))
+    fleet.tell("a", "telemetry", telemetry(10.0))
+    assert fleet.of("p90") == Measured(shown(10.0), 1)
+
+
+def test_all_cameras_count() -> None:
     fleet = Village()
     fleet.tell("a", "deployment", deployment("trial"))
-    message = telemetry(p50_ms=5.0)
-    message["cameras"]["gate"] = telemetry(p50_ms=9.0)["cameras"]["yard"]
+    message = telemetry(*[5.0] * 4)
+    message["cameras"]["gate"] = {"stages": {"end_to_end": end_to_end(*[9.0] * 6)}}
     message["cameras"]["lost"] = {"state": "lost"}
     fleet.tell("a", "telemetry", message)
-    assert fleet.of("p50") == Measured(9.0, 1)
+    assert fleet.of("p50") == Measured(shown(9.0), 1)
+
+
+def test_what_was_measured_before_an_outage_is_left_out() -> None:
+    fleet = Village()
+    fleet.tell("a", "deployment", deployment("trial"))
+    fleet.tell("a", "telemetry", telemetry(*[90.0] * 50) | {"historical": True})
+    assert fleet.of("p50") == Measured(None, 0)
 
 
 def test_messages_of_another_model_do_not_count() -> None:
     fleet = Village()
-    fleet.tell("a", "telemetry", telemetry(p50_ms=1.0))
+    fleet.tell("a", "telemetry", telemetry(*[1.0] * 5))
     fleet.tell("a", "deployment", deployment("gating"))
-    fleet.tell("a", "telemetry", telemetry(p50_ms=2.0))  # the old model still serves
+    fleet.tell("a", "telemetry", telemetry(*[2.0] * 5))  # the old model still serves
     assert fleet.of("p50") == Measured(None, 0)
     fleet.tell("a", "deployment", deployment("trial"))
-    fleet.tell("a", "telemetry", telemetry(p50_ms=3.0))
-    assert fleet.of("p50") == Measured(3.0, 1)
+    fleet.tell("a", "telemetry", telemetry(*[3.0] * 5))
+    assert fleet.of("p50") == Measured(shown(3.0), 1)
     fleet.tell("a", "deployment", deployment("good"))
-    assert fleet.of("p50") == Measured(3.0, 1)
+    assert fleet.of("p50") == Measured(shown(3.0), 1)
     fleet.tell("a", "deployment", deployment("trial", "3.0.0"))
     assert fleet.measure("p50", "tiny", "3.0.0") == Measured(None, 0)
 
@@ -94,7 +123,9 @@ def test_messages_of_another_model_do_not_count() -> None:
         ("deployment", "[]"),
         ("telemetry", "7"),
         ("telemetry", '{"cameras": 3}'),
-        ("telemetry", '{"cameras": {"yard": {"stages": {"end_to_end": {"p50_ms": "fast"}}}}}'),
+        ("telemetry", '{"cameras": {"yard": {"stages": {"end_to_end": {"buckets": {"fast": 3}}}}}}'),
+        ("telemetry", '{"cameras": {"yard": {"stages": {"end_to_end": {"buckets": {"99999": 3}}}}}}'),
+        ("telemetry", '{"cameras": {"yard": {"stages": {"end_to_end": {"buckets": {"7": "x"}}}}}}'),
     ],
 )
 def test_what_is_not_as_documented_is_logged_and_left_out(
@@ -102,15 +133,8 @@ def test_what_is_not_as_documented_is_logged_and_left_out(
 ) -> None:
     fleet = Village()
     fleet.tell("a", "deployment", deployment("good"))
-    fleet.tell("a", "telemetry", telemetry(p50_ms=3.0))
+    fleet.tell("a", "telemetry", telemetry(*[3.0] * 5))
     with caplog.at_level(logging.WARNING):
         fleet.tell("a", kind, payload)
     assert f"edgeagent/v1/a/{kind}: is not as documented" in caplog.text
-    assert fleet.of("p50") == Measured(3.0, 1)
-
-
-def test_a_number_that_is_none_is_left_out() -> None:
-    fleet = Village()
-    fleet.tell("a", "deployment", deployment("good"))
-    fleet.tell("a", "telemetry", '{"cameras": {"y": {"stages": {"end_to_end": {"p50_ms": NaN}}}}}')
-    assert fleet.of("p50") == Measured(None, 0)
+    assert fleet.of("p50") == Measured(shown(3.0), 1)

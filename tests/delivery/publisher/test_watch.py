@@ -20,6 +20,7 @@ from edgeagent.delivery.publisher.rollout_steps import Plan, Steps, read_steps, 
 from edgeagent.delivery.publisher.watch import Listener, Watch, watch
 from edgeagent.errors import EdgeagentError
 from edgeagent.settings import MqttSettings
+from edgeagent.telemetry.histogram import bucket_of, middle_of
 from tests.broker import PATIENCE, Mosquitto, free_port
 from tests.delivery.publisher.desk import Desk, Device, plain_key
 from tests.delivery.publisher.test_roles import Copy, rotate
@@ -55,10 +56,11 @@ class Devices:
         assert sent.is_published()
         self.sent += 1
 
-    def run(self, states: list[str], p90_ms: float) -> None:
+    def run(self, states: list[str], frame_ms: float, frames: int = 150) -> None:
+        buckets = {bucket_of(frame_ms): frames}
         for number, state in enumerate(states):
             self.tell(f"d{number}", "deployment", {"state": state, "name": "tiny", "version": "1.2.3"})
-            stages = {"end_to_end": {"count": 150, "p90_ms": p90_ms}}
+            stages = {"end_to_end": {"count": frames, "buckets": buckets}}
             self.tell(f"d{number}", "telemetry", {"cameras": {"yard": {"stages": stages}}})
 
 
@@ -145,17 +147,17 @@ def test_a_step_is_signed_when_its_time_has_come(
 
 
 @pytest.mark.parametrize(
-    ("states", "p90_ms", "numbers"),
+    ("states", "frame_ms", "numbers"),
     [
         (["good"] * 5 + ["rolled_back"], 20.0, "rollback_rate 16.67 % of 6 devices"),
-        (["good"] * 5, 41.0, "p90 41 ms of 5 devices"),
+        (["good"] * 5, 41.0, f"p90 {middle_of(bucket_of(41.0)):.4g} ms of 5 devices"),
     ],
 )
 def test_a_step_is_refused_with_the_numbers_while_the_condition_holds(
-    desk: Desk, devices: Devices, listener: Listener, states: list[str], p90_ms: float, numbers: str
+    desk: Desk, devices: Devices, listener: Listener, states: list[str], frame_ms: float, numbers: str
 ) -> None:
     rollout = Rollout(desk, listener)
-    devices.run(states, p90_ms)
+    devices.run(states, frame_ms)
     heard(listener, 2 * len(states))
     before = desk.files()
     with pytest.raises(
@@ -177,7 +179,7 @@ def test_with_too_few_samples_it_says_so_and_waits(desk: Desk, devices: Devices,
     assert rollout.percent() == 5
     (line,) = rollout.told
     assert "waits at 5 %, too few samples" in line
-    assert "p90 20 ms of 4 devices, 5 are needed" in line
+    assert f"p90 {middle_of(bucket_of(20.0)):.4g} ms of 4 devices, 5 are needed" in line
     rollout.watch.look()
     assert len(rollout.told) == 1  # told once
     devices.run(["good"] * 5, 20.0)
@@ -186,15 +188,13 @@ def test_with_too_few_samples_it_says_so_and_waits(desk: Desk, devices: Devices,
     assert rollout.percent() == 25
 
 
-def test_a_percentile_that_no_device_publishes_is_unknown(
-    desk: Desk, devices: Devices, listener: Listener
-) -> None:
+def test_a_percentile_of_too_few_frames_is_unknown(desk: Desk, devices: Devices, listener: Listener) -> None:
     rollout = Rollout(desk, listener, "p99>40ms")
-    devices.run(["good"] * 9, 20.0)
+    devices.run(["good"] * 9, 20.0, frames=73)
     heard(listener, 18)
     rollout.look_after(2)
     assert rollout.percent() == 5
-    assert "p99 unknown of 0 devices" in rollout.told[0]
+    assert "p99 unknown of 9 devices" in rollout.told[0]
 
 
 def test_without_a_condition_only_time_counts(desk: Desk, listener: Listener) -> None:
