@@ -7,8 +7,8 @@
 
 The reference and every window are whole days, so both hold dawn, noon and night, and no clock is needed: a
 day is 8640 samples. A change counts when it is large (population stability index) and not chance (test), and
-only after it has lasted :data:`HOLD` comparisons: a gloomy day is over by then, a camera that was moved is
-not. What was large is over when it has been small for as long.
+only after it has lasted :data:`HOLD` comparisons: an odd day is over by then, a camera that was moved is not.
+Brightness must last longer, as the weather does. What was large is over when it has been small for as long.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from edgeagent.vision.detections import Detections
 SAMPLE_EVERY_S = 10.0
 SLOT = 360  # samples
 DAY = 24  # slots
-HOLD = 36  # comparisons, one for each slot
+HOLD: dict[Quantity, int] = {"score": 36, "label": 36, "area": 36, "brightness": 7 * DAY}
+"""Comparisons, one for each slot."""
 LARGE, SMALL = 0.25, 0.1
 CHANCE = 0.001
 LEAST_FRAMES = 200
@@ -65,12 +66,12 @@ class Hold:
     drifted: bool = False
     count: int = 0
 
-    def note(self, stability_index: float, p_value: float) -> None:
-        """Learn of a comparison."""
+    def note(self, stability_index: float, p_value: float, least: int) -> None:
+        """Learn of a comparison; ``least`` of them in a row turn it."""
         large = stability_index >= LARGE and p_value < CHANCE
         otherwise = stability_index < SMALL if self.drifted else large
         self.count = self.count + 1 if otherwise else 0
-        if self.count >= HOLD:
+        if self.count >= least:
             self.drifted, self.count = not self.drifted, 0
 
 
@@ -180,5 +181,5 @@ class Drift:
             test: Callable[..., float] = chi_square if name == "label" else kolmogorov_smirnov
             index, p_value = stability_index(before, now), test(before, now, n, m)
             hold = self._holds[name]
-            hold.note(index, p_value)
+            hold.note(index, p_value, HOLD[name])
             self.comparisons[name] = Comparison(index, p_value, n, m, hold.drifted)

@@ -19,9 +19,9 @@ from edgeagent.vision.detections import Detections
 
 Quantity = Literal["score", "label", "area", "brightness"]
 QUANTITIES: tuple[Quantity, ...] = ("score", "label", "area", "brightness")
-SCORE_BINS, AREA_BINS, BRIGHTNESS_BINS = 20, 16, 16
+SCORE_BINS, AREA_BINS, BRIGHTNESS_BINS = 20, 16, 8
 """Scores in twentieths; shares of the frame's area by halves, 1/2 to 1, 1/4 to 1/2, and so on; brightness in
-steps of 16."""
+steps of 32, so that a cloud does not change it."""
 STRIDE = 16
 """Every how many-th pixel of every how many-th row the brightness is taken of."""
 LUMA = np.array([0.114, 0.587, 0.299], np.float32)

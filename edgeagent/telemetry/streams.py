@@ -62,8 +62,8 @@ STREAMS: tuple[Stream, ...] = (
     Stream("feedback", Feedback, 1, False, LEAST, "What really was on a frame.", "receive"),
     Stream("reply", Reply, 1, False, MOST, "The answer to a command or to feedback."),
     Stream("info", Info, 1, True, LEAST, "What the device is and what serves."),
-    Stream("accuracy", AccuracyMessage, 1, True, LEAST, "What is known of how well the model does here."),
     Stream("telemetry", Telemetry, 1, False, LEAST, "Latency, counters, heat and power of an interval."),
+    Stream("accuracy", AccuracyMessage, 1, True, LEAST, "What is known of how well the model does here."),
     Stream("events/<kind>", Event, 1, False, MOST, "A decision of the device, or a change it has seen."),
     Stream("detections/<camera>", DetectionsMessage, 0, False, LEAST, "What was found in one frame."),
 )

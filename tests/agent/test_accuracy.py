@@ -67,7 +67,9 @@ def test_golden_pictures_feedback_and_a_reference_that_survives_a_restart(tmp_pa
             say(broker.port, request_id="d", verdicts=verdicts, **{**about, "run": 99})
             assert "run" in consumer.wait_for("reply", lambda m: m["request_id"] == "d")["error"]
             say(broker.port, request_id="e", padding="x" * MOST_BYTES)
-            told = consumer.wait_for("accuracy", lambda m: m.get("feedback", {}).get("refused") == 4)["feedback"]
+            told = consumer.wait_for("accuracy", lambda m: m.get("feedback", {}).get("refused") == 4)[
+                "feedback"
+            ]
             low, high = wilson_interval(count - 1, count)
             assert told["precision"] == {
                 "value": round(1 - 1 / count, 4),
