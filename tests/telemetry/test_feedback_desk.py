@@ -23,6 +23,7 @@ from tests.broker import PATIENCE, Mosquitto
 from tests.runtime import cell_detector as cells
 from tests.telemetry.publishing import settings
 from tests.telemetry.subscriber import Subscriber
+from tests.telemetry.test_command_topic import await_until
 
 RIGHT = [{"detection": 0, "right": True}, {"detection": 1, "right": False}]
 
@@ -168,7 +169,7 @@ def test_a_flood_is_bounded_and_counted(detector: Detector, tmp_path: Path) -> N
                 for n in range(50)
             ]
             mqtt.multiple(flood, hostname="127.0.0.1", port=broker.port)  # type: ignore[arg-type]
-            subscriber.mark()
+            await_until(lambda: topic.ignored == 46)
             topic.start()
             subscriber.wait_until(lambda arrivals: any(a.topic == "reply" for a in arrivals))
             report = at.report(topic.ignored)
