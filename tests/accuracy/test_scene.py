@@ -69,7 +69,7 @@ def test_each_detection_is_counted_once_whatever_it_is(
     counts, found = SceneCounts(3), detections(*rows)
     counts.record(found, np.full((5, 7, 3), level, np.uint8))
     for name in ("score", "label", "area"):
-        assert counts.counts[name].sum() == len(rows)  # type: ignore[index]
+        assert counts.counts[name].sum() == len(rows)
     assert counts.counts["brightness"].sum() == 1
     assert (area_bins(found.boxes, 35) < AREA_BINS).all()
     assert (score_bins(found.scores) >= 0).all()

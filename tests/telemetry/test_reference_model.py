@@ -47,8 +47,8 @@ def test_the_float_model_agrees_with_the_one_made_of_it(tmp_path: Path) -> None:
         assert model.name == "float model yolox_nano.onnx"
         total = Agreement()
         for image in map(read_picture, bundle.golden_pictures()):
-            found = [one.detect(image, one.allocate(), 0.3) for one in (serving, reference)]
-            total += agreement(*found)
+            found, beside = (one.detect(image, one.allocate(), 0.3) for one in (serving, reference))
+            total += agreement(found, beside)
     finally:
         reference.engine.close()
     assert total.share is not None
