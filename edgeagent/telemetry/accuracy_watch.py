@@ -228,7 +228,7 @@ class AccuracyWatch:
 
     def _begin(self, bundle: Bundle) -> _Served:
         manifest = bundle.manifest
-        key = model_key(manifest, self._settings.model.score_threshold)
+        key = model_key(manifest, self._settings.model.score_threshold, self._chosen.drift_days)
         cameras = {}
         if self._chosen.drift:
             for name in self._names:
@@ -285,8 +285,8 @@ class AccuracyWatch:
         return self._folder / f"{camera}.json"
 
 
-def model_key(manifest: Manifest, score_threshold: float) -> str:
-    """Return what a reference belongs to: the artefacts of a bundle, and the threshold that was used."""
+def model_key(manifest: Manifest, score_threshold: float, days: int) -> str:
+    """Return what a reference belongs to: artefacts of a bundle, score threshold, and its length in days."""
     hashes = "".join(sorted(artefact.sha256 for artefact in manifest.artefacts))
     digest = hashlib.sha256(hashes.encode()).hexdigest()[:16]
-    return f"{manifest.name} {manifest.version} {digest} {score_threshold:g}"
+    return f"{manifest.name} {manifest.version} {digest} {score_threshold:g} {days}d"

@@ -137,7 +137,7 @@ def day(brightness_bin: int, slots: int) -> SceneCounts:
 def test_drift_is_told_kept_and_told_again_after_a_restart(tmp_path: Path) -> None:
     bundle = cells.build_bundle(tmp_path / "one")
     accuracy = AccuracySettings(golden_every=None, drift_days=1)
-    path, key = tmp_path / "state" / FOLDER / "yard.json", model_key(bundle.manifest, 0.3)
+    path, key = tmp_path / "state" / FOLDER / "yard.json", model_key(bundle.manifest, 0.3, 1)
     almost = {"brightness": Hold(count=HOLD["brightness"] - 1)}
     window = tuple(day(7, 1) for _ in range(DAY))
     write_drift(path, key, Kept(day(1, DAY), window, SceneCounts(len(cells.LABELS)), almost))  # type: ignore[arg-type]
@@ -214,6 +214,7 @@ def test_the_key_changes_with_what_changes_detections(tmp_path: Path) -> None:
     (artefact,) = manifest.artefacts
     assert artefact.file == ARTEFACT
     same_name = manifest.model_copy(update={"artefacts": (artefact.model_copy(update={"sha256": "0" * 64}),)})
-    keys = {model_key(manifest, 0.3), model_key(manifest, 0.5), model_key(same_name, 0.3)}
-    assert len(keys) == 3
-    assert model_key(manifest, 0.3) in keys
+    keys = {model_key(one, 0.3, 7) for one in (manifest, same_name)}
+    keys |= {model_key(manifest, 0.5, 7), model_key(manifest, 0.3, 1)}
+    assert len(keys) == 4
+    assert model_key(manifest, 0.3, 7) in keys
