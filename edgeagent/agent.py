@@ -27,11 +27,14 @@ from edgeagent.pipeline import STAGES, Pipeline, Result
 from edgeagent.runtime.serving import Change
 from edgeagent.settings import Settings
 from edgeagent.systemd_notify import notify
+from edgeagent.telemetry import feedback_desk
+from edgeagent.telemetry.accuracy_watch import AccuracyWatch
 from edgeagent.telemetry.alarms import Alarms
 from edgeagent.telemetry.command_topic import CommandTopic
 from edgeagent.telemetry.device_report import decision_data
 from edgeagent.telemetry.device_watch import DeviceWatch, Trouble, explain
 from edgeagent.telemetry.events import EventLog
+from edgeagent.telemetry.feedback_desk import FEEDBACK, REST_S, FeedbackDesk
 from edgeagent.telemetry.histogram import StageTimes
 from edgeagent.telemetry.messages import Telemetry
 from edgeagent.telemetry.mqtt import REPLAY_RATE, MqttPublisher
@@ -82,10 +85,12 @@ class Agent:
         ]
         self.times = {camera.name: StageTimes(STAGES) for camera in self.cameras}
         self._limits = {c.name: RateLimit(settings.telemetry.detections_rate) for c in self.cameras}
-        run = next_run(self._state)
+        self._run = run = next_run(self._state)
         self.publisher = self._make_publisher()
         self._commands = self._make_commands()
         self.events = EventLog(run, self._publish)
+        self._desk, self._feedback = self._make_feedback(run)
+        self._accuracy = self._make_accuracy(run)
         self._watch = DeviceWatch(
             settings.power, settings.adaptive, self._count_inferences, self._on_decision, self._on_trouble
         )
@@ -128,8 +133,11 @@ class Agent:
         self._watch.start()
         for camera in self.cameras:
             camera.start()
-        if self._commands is not None:
-            self._commands.start()
+        for topic in (self._commands, self._feedback):
+            if topic is not None:
+                topic.start()
+        if self._accuracy is not None:
+            self._accuracy.start()
         if self.delivery is not None:
             self.delivery.start()
         notify("STATUS=waiting for the first frame")
@@ -137,10 +145,13 @@ class Agent:
     def stop(self) -> None:
         """Stop everything; a camera that hangs is left to its time-out."""
         notify("STOPPING=1")
-        if self._commands is not None:
-            self._commands.stop()
+        for topic in (self._commands, self._feedback):
+            if topic is not None:
+                topic.stop()
         self._watch.stop()
         self.pipeline.stop()
+        if self._accuracy is not None:
+            self._accuracy.stop()
         self.models.stop()
         if self.delivery is not None:
             self.delivery.stop()
@@ -191,6 +202,30 @@ class Agent:
             return None
         return CommandTopic(self.publisher, Commands(self.delivery.updater))
 
+    def _make_feedback(self, run: int | None) -> tuple[FeedbackDesk | None, CommandTopic | None]:
+        accuracy, names = self._settings.accuracy, [camera.name for camera in self.cameras]
+        if self.publisher is None or not accuracy.feedback:
+            return None, None
+        desk = FeedbackDesk(names, run, accuracy.feedback_frames, self.models.bundle.manifest)
+        return desk, CommandTopic(self.publisher, desk, FEEDBACK, feedback_desk.MOST_WAITING, REST_S)
+
+    def _make_accuracy(self, run: int | None) -> AccuracyWatch | None:
+        publisher, delivery, feedback = self.publisher, self.delivery, self._feedback
+        if publisher is None:
+            return None
+        return AccuracyWatch(
+            self._settings,
+            [camera.name for camera in self.cameras],
+            self.models,
+            self._journal,
+            lambda: delivery.previous() if delivery is not None else None,
+            self._desk,
+            lambda: feedback.ignored if feedback is not None else 0,
+            run,
+            lambda payload: publisher.retain("accuracy", payload),
+            self._on_drift,
+        )
+
     def _serve(self, bundle: Bundle) -> ModelSwitch:
         """Try the delegates, and let the first choice serve."""
         choice = choose(bundle, self._settings, self._journal)
@@ -203,6 +238,15 @@ class Agent:
         notify(f"STATUS={'detecting' if change.serving else 'not detecting'}: {change.reason}")
         if self.delivery is not None:
             self.delivery.changed(change)
+        if self._accuracy is not None:
+            self._accuracy.changed()
+        self._retain()
+
+    def _on_drift(self, camera: str, text: str | None) -> None:
+        """Say that a camera shows something else than it used to, or that this is over."""
+        self._alarms.note_drift(camera, text)
+        state = "steady" if text is None else "drifted"
+        self.events.note("drift", text or f"{camera} shows what it used to", camera=camera, state=state)
         self._retain()
 
     def _on_delivery(self) -> None:
@@ -253,6 +297,8 @@ class Agent:
             logger.info("first frame of camera %s: %d detections", result.camera, len(result.detections))
         if self.delivery is not None:
             self.delivery.frame(result)
+        if self._accuracy is not None:
+            self._accuracy.frame(result)
         if self._on_result is not None:
             self._on_result(result)
         if self.publisher is None:
@@ -260,7 +306,9 @@ class Agent:
         wanted = len(result.detections) > 0 or self._settings.telemetry.detections_empty
         now = time.monotonic_ns()
         if wanted and self._limits[result.camera].allows(now):
-            message = build_detections(result.frame, result.detections, result.labels, now)
+            if self._desk is not None:
+                self._desk.published(result)
+            message = build_detections(result.frame, result.detections, result.labels, now, self._run)
             self.publisher.publish(f"detections/{result.camera}", message.payload(), qos=0)
 
     def _record(self, camera: str, stage: str, duration_ns: int) -> None:

@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from edgeagent.accuracy.settings import AccuracySettings
 from edgeagent.adaptive.settings import AdaptiveSettings
 from edgeagent.delivery.settings import DeliverySettings
 from edgeagent.runtime.delegates import CATALOGUE, ENGINES, EXTERNAL
@@ -246,6 +247,7 @@ class Settings(Section):
     telemetry: TelemetrySettings = TelemetrySettings()
     power: PowerSettings = PowerSettings()
     adaptive: AdaptiveSettings = AdaptiveSettings()
+    accuracy: AccuracySettings = AccuracySettings()
     delivery: DeliverySettings | None = None
 
     @field_validator("cameras")

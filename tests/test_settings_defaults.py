@@ -101,6 +101,7 @@ def test_every_key_is_explained() -> None:
         "telemetry:",
         "power:",
         "adaptive:",
+        "accuracy:",
         "worker:",
         "spool:",
         "gate:",

@@ -23,26 +23,38 @@ class Agreement:
         pictures: that both looked at.
         matched: pairs of boxes.
         boxes: of both models together.
+        score_difference: sum over the pairs of the first model's score less the second's.
     """
 
     pictures: int = 0
     matched: int = 0
     boxes: int = 0
+    score_difference: float = 0.0
 
     @property
     def share(self) -> float | None:
         """Share of all boxes that have a partner, 0..1; None where neither model found anything."""
         return 2 * self.matched / self.boxes if self.boxes else None
 
+    @property
+    def mean_score_difference(self) -> float | None:
+        """How much higher the first model's scores are, -1..1; None where no box has a partner."""
+        return self.score_difference / self.matched if self.matched else None
+
     def __add__(self, other: Agreement) -> Agreement:
         return Agreement(
-            self.pictures + other.pictures, self.matched + other.matched, self.boxes + other.boxes
+            self.pictures + other.pictures,
+            self.matched + other.matched,
+            self.boxes + other.boxes,
+            self.score_difference + other.score_difference,
         )
 
 
 def agreement(one: Detections, other: Detections, least_iou: float = LEAST_IOU) -> Agreement:
     """Return how far the detections on one picture agree; classes are those of one list of labels."""
-    return Agreement(1, len(match(one, other, least_iou)), len(one) + len(other))
+    pairs = match(one, other, least_iou)
+    difference = float((one.scores[pairs[:, 0]] - other.scores[pairs[:, 1]]).sum())
+    return Agreement(1, len(pairs), len(one) + len(other), difference)
 
 
 def match(one: Detections, other: Detections, least_iou: float = LEAST_IOU) -> npt.NDArray[np.intp]:

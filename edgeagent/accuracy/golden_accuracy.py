@@ -6,6 +6,7 @@ few pictures tell a broken model from a sound one; they do not tell two sound on
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgeagent.accuracy.evaluation import evaluate
@@ -59,13 +60,19 @@ def golden_labels(bundle: Bundle) -> LabelledPictures | None:
     return LabelledPictures(bundle.golden_pictures(), files)
 
 
-def measure_golden(bundle: Bundle, artefact: Artefact, detector: Detector) -> GoldenAccuracyResult | None:
+def measure_golden(
+    bundle: Bundle,
+    artefact: Artefact,
+    detector: Detector,
+    report: Callable[[int], None] = lambda done: None,
+) -> GoldenAccuracyResult | None:
     """Measure a detector that has loaded the artefact; None where the bundle claims nothing for it.
 
     Args:
         bundle: verified.
         artefact: of the bundle.
         detector: loaded with :data:`edgeagent.accuracy.evaluation.IOU_THRESHOLD`.
+        report: called with the number of pictures done; what it raises ends the measurement.
 
     Raises:
         NoAccuracyError: it cannot be measured here.
@@ -76,7 +83,7 @@ def measure_golden(bundle: Bundle, artefact: Artefact, detector: Detector) -> Go
     claims = golden.accuracy if golden else None
     if pictures is None or claims is None or artefact.file not in claims.map50_95:
         return None
-    measured = evaluate(detector, pictures).map50_95
+    measured = evaluate(detector, pictures, report).map50_95
     return GoldenAccuracyResult(
         measured, claims.map50_95[artefact.file], claims.tolerance, claims.labelled_by
     )

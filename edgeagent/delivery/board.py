@@ -25,8 +25,9 @@ from edgeagent.delivery.behaviour import Traffic
 from edgeagent.delivery.gate import Gate, Passed, usable_files
 from edgeagent.delivery.gate_report import PROBATION_REPORT, GateReport, keep_report
 from edgeagent.delivery.probation import Baseline, Probation
-from edgeagent.delivery.shadow import NICER, Shadow
+from edgeagent.delivery.shadow import NICER, Shadow, load_beside
 from edgeagent.delivery.store import Store
+from edgeagent.detector import Detector
 from edgeagent.errors import EdgeagentError
 from edgeagent.model_choice import choose
 from edgeagent.model_switch import ModelSwitch
@@ -215,7 +216,7 @@ class DeviceBoard:
         if not self._probation.shadow_every:
             return None
         shadow = Shadow(
-            lambda: choose(self._good_bundle(), self._settings, self._journal, NICER),
+            self._load_good,
             self._settings.model,
             self._probation.shadow_every,
             probation.shadowed,
@@ -223,6 +224,10 @@ class DeviceBoard:
         )
         shadow.start()
         return shadow
+
+    def _load_good(self) -> Detector:
+        choice = choose(self._good_bundle(), self._settings, self._journal, NICER)
+        return load_beside(choice, self._settings.model)
 
     def _end_shadow(self, watched: _Watched) -> None:
         shadow, watched.shadow = watched.shadow, None

@@ -151,12 +151,12 @@ class Commands:
             return _refused(None, f"{len(payload)} bytes are no command; {MOST_BYTES} are the most")
         if retained:
             return _refused(
-                _request_id(payload), "retained commands are not obeyed: publish it without retain"
+                request_id_of(payload), "retained commands are not obeyed: publish it without retain"
             )
         try:
             command = _COMMAND.validate_json(payload)
         except ValidationError as error:
-            return _refused(_request_id(payload), _mistake(error))
+            return _refused(request_id_of(payload), first_mistake(error))
         with self._lock:
             return self._once(command)
 
@@ -199,14 +199,16 @@ def _refused(request_id: str | None, reason: str) -> Answer:
     return Answer(request_id, False, reason)
 
 
-def _request_id(payload: bytes) -> str | None:
+def request_id_of(payload: bytes) -> str | None:
+    """Return the ``request_id`` of a message that may be wrong in all else; None where it has none."""
     try:
         return _Signature.model_validate_json(payload).request_id
     except ValidationError:
         return None
 
 
-def _mistake(error: ValidationError) -> str:
+def first_mistake(error: ValidationError) -> str:
+    """Return what is wrong with a message, and where, in one line."""
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(step) for step in first["loc"])
     return f"{place}: {first['msg']}" if place else first["msg"]

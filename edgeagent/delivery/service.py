@@ -107,6 +107,17 @@ class Delivery:
         """What is remembered."""
         return self._store.record
 
+    def previous(self) -> Bundle | None:
+        """Return the good model before the one that serves, verified; None where there is none.
+
+        Raises:
+            BundleError: it is damaged.
+        """
+        record = self._store.record
+        on_trial = record.deployment is not None and record.deployment.state == "trial"
+        before = record.current if on_trial else record.previous
+        return None if before is None else self._store.slots.open(before)
+
     def serve_first(self, make: Callable[[Bundle], ModelSwitch]) -> ModelSwitch:
         """Let what an earlier run left serve, or what is left of it; the network is not needed.
 

@@ -1,7 +1,7 @@
-"""The last good model beside the one on trial, on every k-th frame and never in its way.
+"""A model beside the one that serves, on every k-th frame and never in its way.
 
 A frame is copied only when the shadow is free; it drops frames rather than have one wait. Its worker has a
-low priority. What goes wrong with it ends the shadow run, not the trial.
+low priority. What goes wrong with it ends the shadow run and nothing else.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Shadow:
     """One shadow run.
 
     Args:
-        choose: returns what serves the last good model; called in the thread of this object.
+        load: returns the model, in a worker; called in the thread of this object. See :func:`load_beside`.
         settings: thresholds of the detections.
         every: of the frames that are offered, each how many-th is compared.
         compared: told how far the models agree on a frame.
@@ -40,13 +40,13 @@ class Shadow:
 
     def __init__(
         self,
-        choose: Callable[[], Choice],
+        load: Callable[[], Detector],
         settings: ModelSettings,
         every: int,
         compared: Callable[[Agreement], None],
         ended: Callable[[str], None],
     ) -> None:
-        self._choose, self._settings, self._every = choose, settings, every
+        self._load, self._settings, self._every = load, settings, every
         self._compared, self._ended = compared, ended
         self._frames: SimpleQueue[_Frame | None] = SimpleQueue()
         self._free = False
@@ -96,20 +96,27 @@ class Shadow:
         finally:
             detector.engine.close()
 
-    def _load(self) -> Detector:
-        choice = self._choose()
-        candidate = choice.first
-        if candidate is None:
-            raise EngineError("no delegate serves the last good model beside the trial")
-        engine = choice.selection.start(candidate)
-        try:
-            outputs, threshold = candidate.artefact.outputs, self._settings.iou_threshold
-            return build_detector(choice.bundle.manifest, engine, outputs, candidate.name, threshold)
-        except BaseException:
-            engine.close()
-            raise
-
     def _give_up(self, error: EdgeagentError) -> None:
         logger.warning("the shadow run ends: %s", error)
         self._free = False
         self._ended(str(error))
+
+
+def load_beside(choice: Choice, settings: ModelSettings) -> Detector:
+    """Load the first choice for a bundle, in a worker that the calling thread keeps alive.
+
+    Raises:
+        EngineError: none of its delegates serves it.
+        BundleError: its tensors are not those of the bundle.
+    """
+    candidate = choice.first
+    if candidate is None:
+        manifest = choice.bundle.manifest
+        raise EngineError(f"no delegate serves {manifest.name} {manifest.version} beside another model")
+    engine = choice.selection.start(candidate)
+    try:
+        outputs, threshold = candidate.artefact.outputs, settings.iou_threshold
+        return build_detector(choice.bundle.manifest, engine, outputs, candidate.name, threshold)
+    except BaseException:
+        engine.close()
+        raise

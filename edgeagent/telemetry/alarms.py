@@ -14,7 +14,7 @@ from edgeagent.telemetry.messages import Alarm, Problem, utc_time
 
 
 class Alarms:
-    """Keeps the problems that are not over, one of each part; may be used from several threads."""
+    """Keeps the problems that are not over, one of each part and camera; may be used from several threads."""
 
     def __init__(self) -> None:
         self._problems: dict[str, Problem] = {}
@@ -45,6 +45,11 @@ class Alarms:
         """Learn of trouble of the board: what is wrong, for people, or None when it is over."""
         now = utc_time(time.time())
         self._keep(code, None if text is None else Problem(code=code, text=text, since=now))
+
+    def note_drift(self, camera: str, text: str | None) -> None:
+        """Learn that a camera shows something else than in its first days; None when that is over."""
+        now = utc_time(time.time())
+        self._keep(f"drift {camera}", None if text is None else Problem(code="drift", text=text, since=now))
 
     def message(self, serving: str | None) -> Alarm:
         """Return the message to publish; ``serving`` is what serves now."""

@@ -1,6 +1,6 @@
-"""The topics ``cmd`` and ``reply`` (docs/mqtt.md).
+"""Topics that the device listens to, ``cmd`` and ``feedback``, and ``reply`` (docs/mqtt.md).
 
-Commands are obeyed in the order they come, in a thread of their own: the network's must not wait for them.
+What comes is taken in the order it comes, in a thread of its own: the network's must not wait for it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ import logging
 import threading
 import time
 from queue import Full, Queue
+from typing import Protocol
 
-from edgeagent.delivery.commands import Answer, Commands
+from edgeagent.delivery.commands import Answer
 from edgeagent.telemetry.messages import Reply, utc_time
 from edgeagent.telemetry.mqtt import Arrival, MqttPublisher
 
@@ -21,34 +22,52 @@ MOST_WAITING = 16  # commands; more come from a mistake or an attack
 STOP_TIMEOUT_S = 1.0
 
 
+class Answering(Protocol):
+    """What obeys."""
+
+    def answer(self, payload: bytes, retained: bool) -> Answer | None:
+        """Do what a message says and return what to answer; None where nobody waits for an answer."""
+
+
 class CommandTopic:
-    """Hands commands to what obeys them, and publishes the answers.
+    """Hands what comes on a topic to what obeys it, and publishes the answers.
 
     Args:
         publisher: not yet started.
         commands: that may be given.
+        topic: below the device's prefix.
+        most_waiting: messages; what comes beyond them is ignored, and counted.
+        rest_s: seconds between two messages at least, so that a flood takes no more.
     """
 
-    def __init__(self, publisher: MqttPublisher, commands: Commands) -> None:
+    def __init__(
+        self,
+        publisher: MqttPublisher,
+        commands: Answering,
+        topic: str = COMMAND,
+        most_waiting: int = MOST_WAITING,
+        rest_s: float = 0.0,
+    ) -> None:
         self._publisher, self._commands = publisher, commands
-        self._waiting: Queue[Arrival | None] = Queue(MOST_WAITING)
+        self._waiting: Queue[Arrival | None] = Queue(most_waiting)
+        self._topic, self._most_waiting, self._rest_s = topic, most_waiting, rest_s
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="commands", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=topic, daemon=True)
         self.ignored = 0
-        """Commands that were not even looked at, as too many waited."""
-        publisher.subscribe(COMMAND, self._receive)
+        """Messages that were not even looked at, as too many waited."""
+        publisher.subscribe(topic, self._receive)
 
     def start(self) -> None:
         """Begin to obey."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Obey no more; a command that takes long is left to end with the program."""
+        """Obey no more; what takes long is left to end with the program."""
         self._stopping.set()
         try:
             self._waiting.put_nowait(None)
         except Full:
-            logger.info("commands that wait are dropped")
+            logger.info("what waits on %s is dropped", self._topic)
         self._thread.join(STOP_TIMEOUT_S)
 
     def _receive(self, arrival: Arrival) -> None:
@@ -56,11 +75,18 @@ class CommandTopic:
             self._waiting.put_nowait(arrival)
         except Full:
             self.ignored += 1
-            logger.warning("a command was ignored: %d are waiting", MOST_WAITING)
+            if self.ignored.bit_count() == 1:  # 1, 2, 4, 8 ...: a flood must not fill the log
+                logger.warning(
+                    "%s: %d ignored so far, %d wait", self._topic, self.ignored, self._most_waiting
+                )
 
     def _run(self) -> None:
         while (arrival := self._waiting.get()) is not None and not self._stopping.is_set():
-            self._reply(self._commands.answer(arrival.payload, arrival.retained))
+            answer = self._commands.answer(arrival.payload, arrival.retained)
+            if answer is not None:
+                self._reply(answer)
+            if self._rest_s:
+                self._stopping.wait(self._rest_s)
 
     def _reply(self, answer: Answer) -> None:
         reply = Reply(

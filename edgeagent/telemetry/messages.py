@@ -16,9 +16,15 @@ ROOT = "edgeagent/v1"
 
 Status = Literal["online", "stopped", "offline"]
 ProblemCode = Literal[
-    "not_detecting", "fallback_delegate", "update_rejected", "rolled_back", "throttled", "under_voltage"
+    "not_detecting",
+    "fallback_delegate",
+    "update_rejected",
+    "rolled_back",
+    "throttled",
+    "under_voltage",
+    "drift",
 ]
-EventKind = Literal["delegate", "camera", "rate"]
+EventKind = Literal["delegate", "camera", "rate", "drift"]
 
 
 class Message(BaseModel):
@@ -263,6 +269,7 @@ class DetectionsMessage(Message):
     """``detections/<camera>``: one processed frame."""
 
     time: str
+    run: int | None = None
     sequence: int
     width: int
     height: int

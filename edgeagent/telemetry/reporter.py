@@ -73,15 +73,16 @@ def build_info(
 
 
 def build_detections(
-    frame: Frame, detections: Detections, labels: Sequence[str], delivered_ns: int
+    frame: Frame, detections: Detections, labels: Sequence[str], delivered_ns: int, run: int | None
 ) -> DetectionsMessage:
-    """Return the ``detections/<camera>`` message of a frame, at a monotonic time (ns)."""
+    """Return the ``detections/<camera>`` message of a frame, at a monotonic time (ns) of a run."""
     height, width = frame.image.shape[:2]
     rows = zip(
         detections.boxes.tolist(), detections.scores.tolist(), detections.classes.tolist(), strict=True
     )
     return DetectionsMessage(
         time=utc_time(frame.captured_utc),
+        run=run,
         sequence=frame.sequence,
         width=width,
         height=height,

@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from edgeagent.accuracy.feedback import Feedback
 from edgeagent.delivery.commands import Command
+from edgeagent.telemetry.accuracy import AccuracyMessage
 from edgeagent.telemetry.deployment import DeploymentMessage, UpdateMessage
 from edgeagent.telemetry.messages import Alarm, DetectionsMessage, Event, Info, Reply, Status, Telemetry
 
@@ -57,9 +59,11 @@ STREAMS: tuple[Stream, ...] = (
     Stream("deployment", DeploymentMessage, 1, True, MOST, "The last model on its way, or at its end."),
     Stream("update", UpdateMessage, 1, True, LEAST, "The state of an update entity of Home Assistant."),
     Stream("cmd", Command, 1, False, MOST, "A command for the device.", "receive"),
-    Stream("reply", Reply, 1, False, MOST, "The answer to a command."),
+    Stream("feedback", Feedback, 1, False, LEAST, "What really was on a frame.", "receive"),
+    Stream("reply", Reply, 1, False, MOST, "The answer to a command or to feedback."),
     Stream("info", Info, 1, True, LEAST, "What the device is and what serves."),
     Stream("telemetry", Telemetry, 1, False, LEAST, "Latency, counters, heat and power of an interval."),
+    Stream("accuracy", AccuracyMessage, 1, True, LEAST, "What is known of how well the model does here."),
     Stream("events/<kind>", Event, 1, False, MOST, "A decision of the device, or a change it has seen."),
     Stream("detections/<camera>", DetectionsMessage, 0, False, LEAST, "What was found in one frame."),
 )

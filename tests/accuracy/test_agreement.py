@@ -50,6 +50,17 @@ def test_the_share_counts_boxes_of_both() -> None:
     assert agreement(one, one).share == 1
 
 
+def test_scores_are_compared_over_the_pairs_alone() -> None:
+    boxes = np.array([[0, 0, 10, 10], [20, 0, 30, 10], [40, 0, 50, 10]], np.float32)
+    one = Detections(boxes, np.array([0.75, 0.5, 0.9], np.float32), np.zeros(3, np.int32))
+    other = Detections(boxes[:2], np.array([0.5, 0.625], np.float32), np.zeros(2, np.int32))
+    assert agreement(one, other).mean_score_difference == pytest.approx((0.25 - 0.125) / 2)
+    assert agreement(other, one).mean_score_difference == pytest.approx(-(0.25 - 0.125) / 2)
+    both = agreement(one, other) + agreement(one, one)
+    assert both.mean_score_difference == pytest.approx((0.25 - 0.125) / 5)
+    assert agreement(one, Detections.empty()).mean_score_difference is None
+
+
 def test_where_nothing_is_found_there_is_no_share() -> None:
     assert agreement(Detections.empty(), Detections.empty()) == Agreement(1, 0, 0)
     assert Agreement(1).share is None

@@ -10,9 +10,9 @@ import numpy as np
 from edgeagent.accuracy.agreement import Agreement
 from edgeagent.bundle.reading import Bundle
 from edgeagent.camera.frame import Frame, Image
-from edgeagent.delivery.shadow import Shadow
+from edgeagent.delivery.shadow import Shadow, load_beside
 from edgeagent.detector import Detector, load_bundle_detector
-from edgeagent.model_choice import Choice, choose
+from edgeagent.model_choice import choose
 from edgeagent.pipeline import Result
 from edgeagent.runtime.journal import Journal
 from edgeagent.settings import CameraSettings, ModelSettings, Settings
@@ -38,10 +38,11 @@ class Beside:
         self.detector = load_bundle_detector(trial, "onnxruntime", 1, 0.65)
         self._buffers = self.detector.allocate()
 
-        def chosen() -> Choice:
-            return choose(good, settings(folder), Journal(folder / "journal"))
+        def loaded() -> Detector:
+            choice = choose(good, settings(folder), Journal(folder / "journal"))
+            return load_beside(choice, settings(folder).model)
 
-        self.shadow = Shadow(chosen, settings(folder).model, every, self.agreed.put, self.ended.put)
+        self.shadow = Shadow(loaded, settings(folder).model, every, self.agreed.put, self.ended.put)
         self.shadow.start()
 
     def offer(self, image: Image) -> None:
@@ -99,9 +100,11 @@ def test_a_frame_is_copied_before_its_buffer_goes_round(tmp_path: Path) -> None:
 
 def test_only_every_kth_frame_has_its_turn(tmp_path: Path) -> None:
     bundle = cells.build_bundle(tmp_path / "cells")
-    shadow = Shadow(
-        lambda: choose(bundle, settings(tmp_path), None), settings(tmp_path).model, 5, print, print
-    )
+
+    def loaded() -> Detector:
+        return load_bundle_detector(bundle, "onnxruntime", 1, 0.65)
+
+    shadow = Shadow(loaded, settings(tmp_path).model, 5, print, print)
     offered = result(load_bundle_detector(bundle, "onnxruntime", 1, 0.65), np.zeros((32, 64, 3), np.uint8))
     for _ in range(12):
         shadow.offer(offered)
@@ -112,7 +115,7 @@ def test_a_shadow_that_cannot_load_says_why_and_takes_no_frame(tmp_path: Path) -
     good, trial = cells.build_bundle(tmp_path / "good"), cells.build_bundle(tmp_path / "trial")
     (good.directory / "engines" / "tiny.onnx").write_bytes(b"gone")
     beside = Beside(tmp_path, good, trial)
-    assert "no delegate serves the last good model" in beside.ended.get(timeout=PATIENCE)
+    assert "no delegate serves tiny 1.2.3" in beside.ended.get(timeout=PATIENCE)
     beside.offer(cells.picture())
     assert beside.shadow.dropped == 1
     beside.shadow.stop()

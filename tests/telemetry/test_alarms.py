@@ -19,3 +19,13 @@ def test_trouble_of_the_board_stands_beside_that_of_the_delegate() -> None:
     alarms.tell("throttled", None)
     alarms.tell("throttled", None)
     assert codes(alarms) == ["under_voltage"]
+
+
+def test_each_camera_drifts_by_itself() -> None:
+    alarms = Alarms()
+    alarms.note_drift("yard", "moved")
+    alarms.note_drift("gate", "dirty")
+    assert codes(alarms) == ["drift", "drift"]
+    alarms.note_drift("yard", None)
+    (left,) = alarms.message("a").problems
+    assert (left.code, left.text) == ("drift", "dirty")

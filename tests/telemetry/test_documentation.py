@@ -14,11 +14,18 @@ from typing import Any, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
+from edgeagent.accuracy.drift import DAY, LARGE, SAMPLE_EVERY_S, SLOT, State
+from edgeagent.accuracy.feedback import MOST_JUDGED, MOST_SOURCES, Feedback, RealObject, Verdict
+from edgeagent.accuracy.proportion import wilson_interval
+from edgeagent.accuracy.scene import QUANTITIES
+from edgeagent.accuracy.settings import AccuracySettings
 from edgeagent.adaptive.controller import Reason
 from edgeagent.delivery.commands import COMMANDS, MOST_BYTES, REMEMBERED, Commands
 from edgeagent.pipeline import STAGES
 from edgeagent.sensors.over_current import NAMES
 from edgeagent.sensors.throttling import FLAGS
+from edgeagent.telemetry import feedback_desk
+from edgeagent.telemetry.accuracy import LEAST_OF_LABEL, AccuracyMessage
 from edgeagent.telemetry.command_topic import MOST_WAITING
 from edgeagent.telemetry.deployment import MOST_SUMMARY, DeploymentMessage
 from edgeagent.telemetry.histogram import FIRST, LAST, MINIMUM_COUNT, Histogram
@@ -181,3 +188,41 @@ def test_the_limits_of_commands_are_those_of_the_program() -> None:
     assert f"the last {REMEMBERED} since" in TEXT
     assert f"Up to {MOST_WAITING} wait" in TEXT
     assert f"{MOST_SUMMARY} characters at most" in TEXT
+
+
+def test_feedback_of_the_document_is_valid() -> None:
+    examples = re.findall(rf"^mosquitto_pub -q 1 -t {ROOT}/gate-pi/feedback -m '(.*)'$", TEXT, re.MULTILINE)
+    read = [Feedback.model_validate_json(example) for example in examples]
+    assert [one.objects is None for one in read] == [True, False]
+    rows = TEXT.partition("\n## `feedback`")[2].partition("\n## ")[0]
+    for kind in (Feedback, Verdict, RealObject):
+        for name in kind.model_fields:
+            assert re.search(rf"^\| .*`[^`]*\b{name}\b[^`]*`.*\|.*\|$", rows, re.MULTILINE), name
+
+
+def test_the_limits_of_accuracy_are_those_of_the_program() -> None:
+    most = AccuracySettings().feedback_frames
+    for text in (
+        f"The last {most} published frames",
+        f"more than {feedback_desk.MOST_BYTES} bytes, more than {MOST_JUDGED} entries",
+        f"{feedback_desk.MOST_WAITING} messages may wait, and {1 / feedback_desk.REST_S:g} a second",
+        f"up to {MOST_SOURCES} are told apart",
+        f"those with {LEAST_OF_LABEL} judgements or more",
+        f"absent below {LEAST_OF_LABEL}",
+        f"{SAMPLE_EVERY_S:g} s apart: {DAY * SLOT} a day",
+        f"0 the same, {LARGE:g}".replace("0.25", ".25"),
+    ):
+        assert text in TEXT, text
+    for quantity in QUANTITIES:
+        assert f"`{quantity}`" in TEXT
+    for state in get_args(State):
+        assert f"`{state}`" in TEXT
+    assert DAY * SLOT * SAMPLE_EVERY_S == 86_400
+
+
+@pytest.mark.parametrize("name", ["precision", "recall"])
+def test_the_intervals_of_the_example_are_right(name: str) -> None:
+    shown = EXAMPLES[KINDS.index(AccuracyMessage)]["feedback"][name]
+    low, high = wilson_interval(shown["hits"], shown["count"])
+    assert (shown["low"], shown["high"]) == (round(low, 4), round(high, 4))
+    assert shown["value"] == round(shown["hits"] / shown["count"], 4)

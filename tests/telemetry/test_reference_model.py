@@ -1,0 +1,57 @@
+"""The reference that live frames are compared with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgeagent.accuracy.agreement import Agreement, agreement
+from edgeagent.bundle.reading import open_bundle
+from edgeagent.camera.picture import read_picture
+from edgeagent.detector import load_bundle_detector
+from edgeagent.errors import EngineError
+from edgeagent.resources import default_bundle
+from edgeagent.settings import CameraSettings, ModelSettings, Settings
+from edgeagent.telemetry.reference_model import ReferenceModel
+from tests.data import shared
+
+
+def settings(folder: Path, reference: Path | None) -> Settings:
+    return Settings.model_validate(
+        {
+            "state": folder / "state",
+            "cameras": (CameraSettings(name="yard", source="0"),),
+            "model": ModelSettings(engine="onnxruntime-cpu", threads=1),
+            "accuracy": {"agreement_reference": reference},
+        }
+    )
+
+
+def test_without_a_good_model_before_there_is_none(tmp_path: Path) -> None:
+    bundle = open_bundle(default_bundle())
+    model = ReferenceModel(settings(tmp_path, None), bundle.manifest, None, lambda: None)
+    with pytest.raises(EngineError, match="agreement_reference can name"):
+        model.load()
+    assert model.name is None
+
+
+@pytest.mark.data
+def test_the_float_model_agrees_with_the_one_made_of_it(tmp_path: Path) -> None:
+    float_model = shared("models", "yolox_nano.onnx")
+    bundle = open_bundle(default_bundle())
+    model = ReferenceModel(settings(tmp_path, float_model), bundle.manifest, None, lambda: None)
+    reference = model.load()
+    serving = load_bundle_detector(bundle, "onnxruntime", 1, 0.65)
+    try:
+        assert model.name == "float model yolox_nano.onnx"
+        total = Agreement()
+        for image in map(read_picture, bundle.golden_pictures()):
+            found, beside = (one.detect(image, one.allocate(), 0.3) for one in (serving, reference))
+            total += agreement(found, beside)
+    finally:
+        reference.engine.close()
+    assert total.share is not None
+    assert 0.8 < total.share < 1
+    assert total.mean_score_difference is not None
+    assert abs(total.mean_score_difference) < 0.1
