@@ -8,17 +8,23 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from queue import Full, Queue
+from queue import SimpleQueue
 
 from edgeagent.delivery.commands import Answer, Commands
 from edgeagent.telemetry.messages import Reply, utc_time
 from edgeagent.telemetry.mqtt import Arrival, MqttPublisher
+from edgeagent.telemetry.rate_limit import Allowance
 
 logger = logging.getLogger(__name__)
 
 COMMAND, REPLY = "cmd", "reply"
 MOST_WAITING = 16  # commands; more come from a mistake or an attack
+BURST, PER_SECOND = 32, 2.0  # commands that are taken at once, and in the long run
 STOP_TIMEOUT_S = 1.0
+FLOOD = (
+    f"too many commands: up to {MOST_WAITING} wait, {BURST} are taken at once and {PER_SECOND:g} a second "
+    "in the long run; the rest is ignored"
+)
 
 
 class CommandTopic:
@@ -31,11 +37,13 @@ class CommandTopic:
 
     def __init__(self, publisher: MqttPublisher, commands: Commands) -> None:
         self._publisher, self._commands = publisher, commands
-        self._waiting: Queue[Arrival | None] = Queue(MOST_WAITING)
+        self._waiting: SimpleQueue[Arrival | None] = SimpleQueue()
+        self._allowance = Allowance(BURST, PER_SECOND)
+        self._flooded = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="commands", daemon=True)
         self.ignored = 0
-        """Commands that were not even looked at, as too many waited."""
+        """Commands that were not even looked at, as too many came."""
         publisher.subscribe(COMMAND, self._receive)
 
     def start(self) -> None:
@@ -45,18 +53,20 @@ class CommandTopic:
     def stop(self) -> None:
         """Obey no more; a command that takes long is left to end with the program."""
         self._stopping.set()
-        try:
-            self._waiting.put_nowait(None)
-        except Full:
-            logger.info("commands that wait are dropped")
+        self._waiting.put(None)
         self._thread.join(STOP_TIMEOUT_S)
 
     def _receive(self, arrival: Arrival) -> None:
-        try:
-            self._waiting.put_nowait(arrival)
-        except Full:
+        """Take a command, unless too many come: that is told once, until one is taken again."""
+        if self._waiting.qsize() >= MOST_WAITING or not self._allowance.allows(time.monotonic()):
             self.ignored += 1
-            logger.warning("a command was ignored: %d are waiting", MOST_WAITING)
+            if not self._flooded:
+                self._flooded = True
+                logger.warning("commands are ignored: %s", FLOOD)
+                self._reply(Answer(None, False, FLOOD))
+            return
+        self._flooded = False
+        self._waiting.put(arrival)
 
     def _run(self) -> None:
         while (arrival := self._waiting.get()) is not None and not self._stopping.is_set():

@@ -16,7 +16,13 @@ ROOT = "edgeagent/v1"
 
 Status = Literal["online", "stopped", "offline"]
 ProblemCode = Literal[
-    "not_detecting", "fallback_delegate", "update_rejected", "rolled_back", "throttled", "under_voltage"
+    "not_detecting",
+    "fallback_delegate",
+    "update_rejected",
+    "rolled_back",
+    "throttled",
+    "under_voltage",
+    "certificate_expires",
 ]
 EventKind = Literal["delegate", "camera", "rate"]
 
@@ -165,9 +171,10 @@ class PowerReport(Message):
 
 
 class EnergyReport(Message):
-    """Energy of the interval; ``uncovered_s`` is time whose energy is not known."""
+    """Energy of the interval, and since the start; ``uncovered_s`` is time whose energy is not known."""
 
     energy_j: float
+    total_j: float
     covered_s: float
     uncovered_s: float
     source: str
@@ -240,6 +247,8 @@ class Telemetry(Numbered):
     system: SystemReport
     messages_dropped: int
     messages_dropped_by_stream: dict[str, int]
+    commands_ignored: int | None = None
+    certificates_days_left: dict[str, float] | None = None
     spool: SpoolReport | None = None
 
 
