@@ -8,18 +8,24 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from queue import Full, Queue
+from queue import SimpleQueue
 from typing import Protocol
 
 from edgeagent.delivery.commands import Answer
 from edgeagent.telemetry.messages import Reply, utc_time
 from edgeagent.telemetry.mqtt import Arrival, MqttPublisher
+from edgeagent.telemetry.rate_limit import Allowance
 
 logger = logging.getLogger(__name__)
 
 COMMAND, REPLY = "cmd", "reply"
 MOST_WAITING = 16  # commands; more come from a mistake or an attack
+BURST, PER_SECOND = 32, 2.0  # commands that are taken at once, and in the long run
 STOP_TIMEOUT_S = 1.0
+FLOOD = (
+    f"too many commands: up to {MOST_WAITING} wait, {BURST} are taken at once and {PER_SECOND:g} a second "
+    "in the long run; the rest is ignored"
+)
 
 
 class Answering(Protocol):
@@ -29,32 +35,35 @@ class Answering(Protocol):
         """Do what a message says and return what to answer; None where nobody waits for an answer."""
 
 
-class CommandTopic:
+class ListeningTopic:
     """Hands what comes on a topic to what obeys it, and publishes the answers.
 
     Args:
         publisher: not yet started.
-        commands: that may be given.
+        obeys: takes the messages.
         topic: below the device's prefix.
         most_waiting: messages; what comes beyond them is ignored, and counted.
         rest_s: seconds between two messages at least, so that a flood takes no more.
+
+    Attributes:
+        ignored: messages that were not even looked at, as too many came.
     """
 
     def __init__(
         self,
         publisher: MqttPublisher,
-        commands: Answering,
-        topic: str = COMMAND,
-        most_waiting: int = MOST_WAITING,
+        obeys: Answering,
+        topic: str,
+        most_waiting: int,
         rest_s: float = 0.0,
     ) -> None:
-        self._publisher, self._commands = publisher, commands
-        self._waiting: Queue[Arrival | None] = Queue(most_waiting)
+        self._publisher, self._obeys = publisher, obeys
+        self._waiting: SimpleQueue[Arrival | None] = SimpleQueue()
         self._topic, self._most_waiting, self._rest_s = topic, most_waiting, rest_s
+        self._flooded = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=topic, daemon=True)
         self.ignored = 0
-        """Messages that were not even looked at, as too many waited."""
         publisher.subscribe(topic, self._receive)
 
     def start(self) -> None:
@@ -64,25 +73,31 @@ class CommandTopic:
     def stop(self) -> None:
         """Obey no more; what takes long is left to end with the program."""
         self._stopping.set()
-        try:
-            self._waiting.put_nowait(None)
-        except Full:
-            logger.info("what waits on %s is dropped", self._topic)
+        self._waiting.put(None)
         self._thread.join(STOP_TIMEOUT_S)
 
     def _receive(self, arrival: Arrival) -> None:
-        try:
-            self._waiting.put_nowait(arrival)
-        except Full:
+        """Take a message, unless too many come: that is told once, until one is taken again."""
+        if self._waiting.qsize() >= self._most_waiting or not self._admits():
             self.ignored += 1
-            if self.ignored.bit_count() == 1:  # 1, 2, 4, 8 ...: a flood must not fill the log
-                logger.warning(
-                    "%s: %d ignored so far, %d wait", self._topic, self.ignored, self._most_waiting
-                )
+            if not self._flooded:
+                self._flooded = True
+                self._tell_flood()
+            return
+        self._flooded = False
+        self._waiting.put(arrival)
+
+    def _admits(self) -> bool:
+        """Return whether one more message may come now."""
+        return True
+
+    def _tell_flood(self) -> None:
+        """Say that messages are ignored from now on."""
+        logger.warning("%s: more than %d messages wait; the rest is ignored", self._topic, self._most_waiting)
 
     def _run(self) -> None:
         while (arrival := self._waiting.get()) is not None and not self._stopping.is_set():
-            answer = self._commands.answer(arrival.payload, arrival.retained)
+            answer = self._obeys.answer(arrival.payload, arrival.retained)
             if answer is not None:
                 self._reply(answer)
             if self._rest_s:
@@ -97,3 +112,23 @@ class CommandTopic:
             result=answer.text if answer.ok else None,
         )
         self._publisher.publish(REPLY, reply.payload(), qos=1)
+
+
+class CommandTopic(ListeningTopic):
+    """The topic ``cmd``: a flood is answered once, with an error.
+
+    Args:
+        publisher: not yet started.
+        commands: that may be given.
+    """
+
+    def __init__(self, publisher: MqttPublisher, commands: Answering) -> None:
+        self._allowance = Allowance(BURST, PER_SECOND)
+        super().__init__(publisher, commands, COMMAND, MOST_WAITING)
+
+    def _admits(self) -> bool:
+        return self._allowance.allows(time.monotonic())
+
+    def _tell_flood(self) -> None:
+        logger.warning("commands are ignored: %s", FLOOD)
+        self._reply(Answer(None, False, FLOOD))
