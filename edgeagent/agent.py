@@ -32,7 +32,7 @@ from edgeagent.telemetry.accuracy_watch import AccuracyWatch
 from edgeagent.telemetry.adapters import Adapters
 from edgeagent.telemetry.alarms import Alarms
 from edgeagent.telemetry.certificates import CertificateWatch
-from edgeagent.telemetry.command_topic import CommandTopic, ListeningTopic
+from edgeagent.telemetry.command_topic import BURST, PER_SECOND, CommandTopic
 from edgeagent.telemetry.device_report import decision_data
 from edgeagent.telemetry.device_watch import DeviceWatch, Trouble, explain
 from edgeagent.telemetry.events import EventLog
@@ -40,7 +40,7 @@ from edgeagent.telemetry.feedback_desk import FEEDBACK, REST_S, FeedbackDesk
 from edgeagent.telemetry.histogram import StageTimes
 from edgeagent.telemetry.messages import Telemetry
 from edgeagent.telemetry.mqtt import REPLAY_RATE, MqttPublisher
-from edgeagent.telemetry.rate_limit import RateLimit
+from edgeagent.telemetry.rate_limit import Allowance, RateLimit
 from edgeagent.telemetry.reporter import TelemetryReporter, build_detections, build_info
 from edgeagent.telemetry.run_number import next_run
 from edgeagent.telemetry.spool import SPOOL, Spool
@@ -214,14 +214,15 @@ class Agent:
     def _make_commands(self) -> CommandTopic | None:
         if self.publisher is None or self.delivery is None or not self._settings.mqtt.commands:
             return None
-        return CommandTopic(self.publisher, Commands(self.delivery.updater))
+        allowance = Allowance(BURST, PER_SECOND)
+        return CommandTopic(self.publisher, Commands(self.delivery.updater), allowance=allowance)
 
-    def _make_feedback(self, run: int | None) -> tuple[FeedbackDesk | None, ListeningTopic | None]:
+    def _make_feedback(self, run: int | None) -> tuple[FeedbackDesk | None, CommandTopic | None]:
         accuracy, names = self._settings.accuracy, [camera.name for camera in self.cameras]
         if self.publisher is None or not accuracy.feedback:
             return None, None
         desk = FeedbackDesk(names, run, accuracy.feedback_frames, self.models.bundle.manifest)
-        return desk, ListeningTopic(self.publisher, desk, FEEDBACK, feedback_desk.MOST_WAITING, REST_S)
+        return desk, CommandTopic(self.publisher, desk, FEEDBACK, feedback_desk.MOST_WAITING, REST_S)
 
     def _make_accuracy(self, run: int | None) -> AccuracyWatch | None:
         publisher, delivery, feedback = self.publisher, self.delivery, self._feedback

@@ -35,35 +35,35 @@ class Answering(Protocol):
         """Do what a message says and return what to answer; None where nobody waits for an answer."""
 
 
-class ListeningTopic:
+class CommandTopic:
     """Hands what comes on a topic to what obeys it, and publishes the answers.
 
     Args:
         publisher: not yet started.
-        obeys: takes the messages.
+        commands: that may be given.
         topic: below the device's prefix.
         most_waiting: messages; what comes beyond them is ignored, and counted.
         rest_s: seconds between two messages at least, so that a flood takes no more.
-
-    Attributes:
-        ignored: messages that were not even looked at, as too many came.
+        allowance: of messages that are taken; who sends more is answered once. None has no such limit.
     """
 
     def __init__(
         self,
         publisher: MqttPublisher,
-        obeys: Answering,
-        topic: str,
-        most_waiting: int,
+        commands: Answering,
+        topic: str = COMMAND,
+        most_waiting: int = MOST_WAITING,
         rest_s: float = 0.0,
+        allowance: Allowance | None = None,
     ) -> None:
-        self._publisher, self._obeys = publisher, obeys
+        self._publisher, self._commands = publisher, commands
         self._waiting: SimpleQueue[Arrival | None] = SimpleQueue()
         self._topic, self._most_waiting, self._rest_s = topic, most_waiting, rest_s
-        self._flooded = False
+        self._allowance, self._flooded = allowance, False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=topic, daemon=True)
         self.ignored = 0
+        """Messages that were not even looked at, as too many came."""
         publisher.subscribe(topic, self._receive)
 
     def start(self) -> None:
@@ -77,27 +77,22 @@ class ListeningTopic:
         self._thread.join(STOP_TIMEOUT_S)
 
     def _receive(self, arrival: Arrival) -> None:
-        """Take a message, unless too many come: that is told once, until one is taken again."""
-        if self._waiting.qsize() >= self._most_waiting or not self._admits():
+        """Take a message, unless too many come: commands are told so once, until one is taken again."""
+        rare = self._allowance is None or self._allowance.allows(time.monotonic())
+        if not rare or self._waiting.qsize() >= self._most_waiting:
             self.ignored += 1
-            if not self._flooded:
+            if self.ignored.bit_count() == 1:  # 1, 2, 4, 8 ...: a flood must not fill the log
+                logger.warning("%s: %d ignored so far, as too many come", self._topic, self.ignored)
+            if self._allowance is not None and not self._flooded:
                 self._flooded = True
-                self._tell_flood()
+                self._reply(Answer(None, False, FLOOD))
             return
         self._flooded = False
         self._waiting.put(arrival)
 
-    def _admits(self) -> bool:
-        """Return whether one more message may come now."""
-        return True
-
-    def _tell_flood(self) -> None:
-        """Say that messages are ignored from now on."""
-        logger.warning("%s: more than %d messages wait; the rest is ignored", self._topic, self._most_waiting)
-
     def _run(self) -> None:
         while (arrival := self._waiting.get()) is not None and not self._stopping.is_set():
-            answer = self._obeys.answer(arrival.payload, arrival.retained)
+            answer = self._commands.answer(arrival.payload, arrival.retained)
             if answer is not None:
                 self._reply(answer)
             if self._rest_s:
@@ -112,23 +107,3 @@ class ListeningTopic:
             result=answer.text if answer.ok else None,
         )
         self._publisher.publish(REPLY, reply.payload(), qos=1)
-
-
-class CommandTopic(ListeningTopic):
-    """The topic ``cmd``: a flood is answered once, with an error.
-
-    Args:
-        publisher: not yet started.
-        commands: that may be given.
-    """
-
-    def __init__(self, publisher: MqttPublisher, commands: Answering) -> None:
-        self._allowance = Allowance(BURST, PER_SECOND)
-        super().__init__(publisher, commands, COMMAND, MOST_WAITING)
-
-    def _admits(self) -> bool:
-        return self._allowance.allows(time.monotonic())
-
-    def _tell_flood(self) -> None:
-        logger.warning("commands are ignored: %s", FLOOD)
-        self._reply(Answer(None, False, FLOOD))

@@ -15,7 +15,7 @@ from edgeagent.camera.frame import Frame
 from edgeagent.detector import Detector, load_bundle_detector
 from edgeagent.pipeline import Result
 from edgeagent.telemetry.accuracy import LEAST_OF_LABEL
-from edgeagent.telemetry.command_topic import ListeningTopic
+from edgeagent.telemetry.command_topic import CommandTopic
 from edgeagent.telemetry.feedback_desk import FEEDBACK, MOST_BYTES, FeedbackDesk
 from edgeagent.telemetry.messages import ROOT
 from edgeagent.telemetry.mqtt import MqttPublisher
@@ -154,7 +154,7 @@ def test_a_flood_is_bounded_and_counted(detector: Detector, tmp_path: Path) -> N
     at = desk(detector)
     with Mosquitto(tmp_path) as broker, Subscriber(broker.port, "board") as subscriber:
         publisher = MqttPublisher(settings(broker.port), "board", {})
-        topic = ListeningTopic(publisher, at, FEEDBACK, most_waiting=4, rest_s=PATIENCE)
+        topic = CommandTopic(publisher, at, FEEDBACK, most_waiting=4, rest_s=PATIENCE)
         publisher.start()
         try:
             assert publisher.wait_for("connected", PATIENCE)

@@ -29,6 +29,7 @@ PROBLEMS = {
     "rolled_back": "Update rolled back",
     "throttled": "Throttled",
     "under_voltage": "Under-voltage",
+    "drift": "Drift",
     "certificate_expires": "Certificate expires",
 }
 
