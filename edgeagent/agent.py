@@ -29,8 +29,10 @@ from edgeagent.settings import Settings
 from edgeagent.systemd_notify import notify
 from edgeagent.telemetry import feedback_desk
 from edgeagent.telemetry.accuracy_watch import AccuracyWatch
+from edgeagent.telemetry.adapters import Adapters
 from edgeagent.telemetry.alarms import Alarms
-from edgeagent.telemetry.command_topic import CommandTopic
+from edgeagent.telemetry.certificates import CertificateWatch
+from edgeagent.telemetry.command_topic import BURST, PER_SECOND, CommandTopic
 from edgeagent.telemetry.device_report import decision_data
 from edgeagent.telemetry.device_watch import DeviceWatch, Trouble, explain
 from edgeagent.telemetry.events import EventLog
@@ -38,7 +40,7 @@ from edgeagent.telemetry.feedback_desk import FEEDBACK, REST_S, FeedbackDesk
 from edgeagent.telemetry.histogram import StageTimes
 from edgeagent.telemetry.messages import Telemetry
 from edgeagent.telemetry.mqtt import REPLAY_RATE, MqttPublisher
-from edgeagent.telemetry.rate_limit import RateLimit
+from edgeagent.telemetry.rate_limit import Allowance, RateLimit
 from edgeagent.telemetry.reporter import TelemetryReporter, build_detections, build_info
 from edgeagent.telemetry.run_number import next_run
 from edgeagent.telemetry.spool import SPOOL, Spool
@@ -95,6 +97,8 @@ class Agent:
             settings.power, settings.adaptive, self._count_inferences, self._on_decision, self._on_trouble
         )
         self._reporter = TelemetryReporter(self.cameras, self.times, self.pipeline.failed, run, self._watch)
+        self._certificates = CertificateWatch(settings.mqtt.tls)
+        self._adapters = Adapters(settings, self.publisher, self._state, self.times, self._retained())
         self._reporting = threading.Lock()
         self._ready = False
 
@@ -126,6 +130,7 @@ class Agent:
 
     def start(self) -> None:
         """Start all threads."""
+        self._adapters.start()
         self.models.start()
         if self.publisher is not None:
             self.publisher.start()
@@ -162,16 +167,25 @@ class Agent:
             stopper.join()
         if self.publisher is not None:
             self.report()
+        self._adapters.stop()
+        if self.publisher is not None:
             self.publisher.stop()
 
     def report(self) -> Telemetry:
         """Build the telemetry of the interval that ends now, publish it and return it."""
         with self._reporting:
             publisher = self.publisher
+            if self._certificates.look(time.monotonic()):
+                self._alarms.tell("certificate_expires", self._certificates.problem())
+                self._retain()
             telemetry = self._reporter.build(
-                publisher.dropped if publisher else {}, publisher.spool if publisher else None
+                publisher.dropped if publisher else {},
+                publisher.spool if publisher else None,
+                commands_ignored=self._commands.ignored if self._commands else None,
+                certificates=self._certificates.days,
             )
             self._publish("telemetry", telemetry.payload())
+            self._adapters.note(telemetry)
         return telemetry
 
     def _publish(self, topic: str, payload: bytes) -> None:
@@ -200,7 +214,8 @@ class Agent:
     def _make_commands(self) -> CommandTopic | None:
         if self.publisher is None or self.delivery is None or not self._settings.mqtt.commands:
             return None
-        return CommandTopic(self.publisher, Commands(self.delivery.updater))
+        allowance = Allowance(BURST, PER_SECOND)
+        return CommandTopic(self.publisher, Commands(self.delivery.updater), allowance=allowance)
 
     def _make_feedback(self, run: int | None) -> tuple[FeedbackDesk | None, CommandTopic | None]:
         accuracy, names = self._settings.accuracy, [camera.name for camera in self.cameras]
@@ -270,9 +285,11 @@ class Agent:
         return sum(times.total["inference"].count for times in self.times.values())
 
     def _retain(self) -> None:
+        retained = self._retained()
         if self.publisher is not None:
-            for topic, payload in self._retained().items():
+            for topic, payload in retained.items():
                 self.publisher.retain(topic, payload)
+        self._adapters.renew(retained)
 
     def _on_camera(self, camera: str, state: CameraState, text: str) -> None:
         self.events.note("camera", text, camera=camera, state=state)
@@ -301,10 +318,11 @@ class Agent:
             self._accuracy.frame(result)
         if self._on_result is not None:
             self._on_result(result)
+        now = time.monotonic_ns()
+        self._adapters.frame(result, now)
         if self.publisher is None:
             return
         wanted = len(result.detections) > 0 or self._settings.telemetry.detections_empty
-        now = time.monotonic_ns()
         if wanted and self._limits[result.camera].allows(now):
             if self._desk is not None:
                 self._desk.published(result)

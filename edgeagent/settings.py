@@ -29,6 +29,9 @@ from edgeagent.delivery.settings import DeliverySettings
 from edgeagent.runtime.delegates import CATALOGUE, ENGINES, EXTERNAL
 from edgeagent.sensors.settings import PowerSettings
 from edgeagent.settings_types import Bytes, Fraction, Seconds, Section, TopicLevel
+from edgeagent.telemetry.home_assistant.settings import HomeAssistantSettings
+from edgeagent.telemetry.prometheus.settings import PrometheusSettings
+from edgeagent.telemetry.sparkplug.settings import SparkplugSettings
 
 MOST_THREADS = 64
 ENGINE_NAMES = ("auto", *ENGINES, *(delegate.name for delegate in CATALOGUE), EXTERNAL)
@@ -236,6 +239,9 @@ class Settings(Section):
     Attributes:
         device: its name in topics.
         state: folder for what the agent remembers; None is systemd's, or the user's own.
+        home_assistant: discovery by Home Assistant; None takes away what was announced.
+        prometheus: where Prometheus may read; None opens no port.
+        sparkplug: Sparkplug B beside the own topics; None publishes none.
         delivery: where models come from; None serves ``model.bundle`` for ever.
     """
 
@@ -248,7 +254,17 @@ class Settings(Section):
     power: PowerSettings = PowerSettings()
     adaptive: AdaptiveSettings = AdaptiveSettings()
     accuracy: AccuracySettings = AccuracySettings()
+    home_assistant: HomeAssistantSettings | None = None
+    prometheus: PrometheusSettings | None = None
+    sparkplug: SparkplugSettings | None = None
     delivery: DeliverySettings | None = None
+
+    @model_validator(mode="after")
+    def _adapters_of_mqtt_need_a_broker(self) -> Settings:
+        for name in ("home_assistant", "sparkplug"):
+            if getattr(self, name) is not None and self.mqtt.host is None:
+                raise ValueError(f"{name} needs a broker: give mqtt.host")
+        return self
 
     @field_validator("cameras")
     @classmethod

@@ -21,12 +21,18 @@ from edgeagent.settings import (
 )
 from edgeagent.settings_file import load_settings
 from edgeagent.settings_types import Section, parse_duration, parse_size
+from edgeagent.telemetry.home_assistant.settings import HomeAssistantSettings
+from edgeagent.telemetry.prometheus.settings import PrometheusSettings
+from edgeagent.telemetry.sparkplug.settings import SparkplugSettings
 
 FILE = Path(__file__).parents[1] / "config" / "edgeagent.yaml"
 EXAMPLE = CameraSettings(name="camera", source="/dev/video0")
 OPTIONAL_KEY = re.compile(r"^( *)#([a-z_0-9]+:.*)$", re.MULTILINE)
 OPTIONAL: dict[str, Section] = {
     "tls": TlsSettings(),
+    "home_assistant": HomeAssistantSettings(),
+    "prometheus": PrometheusSettings(),
+    "sparkplug": SparkplugSettings(),
     "delivery": DeliverySettings(
         repository="https://models.example.org", root=Path("/etc/edgeagent/root.json")
     ),
@@ -84,10 +90,13 @@ def test_the_file_says_nothing_but_the_defaults() -> None:
 
 def test_the_optional_keys_can_be_set(tmp_path: Path) -> None:
     path = tmp_path / "edgeagent.yaml"
-    path.write_text(OPTIONAL_KEY.sub(r"\1\2", FILE.read_text(encoding="utf-8")), encoding="utf-8")
+    text = OPTIONAL_KEY.sub(r"\1\2", FILE.read_text(encoding="utf-8"))
+    path.write_text(text.replace("host: null", "host: broker.local"), encoding="utf-8")
     loaded = load_settings(path)
     assert loaded.device == "front-gate"
-    assert loaded.mqtt == MqttSettings(tls=TlsSettings())
+    assert loaded.mqtt == MqttSettings(host="broker.local", tls=TlsSettings())
+    for name in ("home_assistant", "prometheus", "sparkplug"):
+        assert getattr(loaded, name) == OPTIONAL[name]
     assert loaded.delivery == OPTIONAL["delivery"].model_copy(update={"hawkbit": OPTIONAL["hawkbit"]})
 
 
@@ -104,6 +113,9 @@ def test_every_key_is_explained() -> None:
         "accuracy:",
         "worker:",
         "spool:",
+        "home_assistant:",
+        "prometheus:",
+        "sparkplug:",
         "gate:",
         "probation:",
         "delivery:",
@@ -121,6 +133,8 @@ def test_every_key_is_explained() -> None:
         "enough_percent:",
         "least_fps:",
         "hold_rise:",
+        "#port:",
+        "#node:",
         "#jitter:",
         "#keep_time:",
         "#frames:",

@@ -9,8 +9,7 @@ from edgeagent.delivery.record import Record
 from edgeagent.runtime.serving import Change
 from edgeagent.sensors.board import read_board
 from edgeagent.telemetry import deployment
-from edgeagent.telemetry.device_watch import Trouble
-from edgeagent.telemetry.messages import Alarm, Problem, utc_time
+from edgeagent.telemetry.messages import Alarm, Problem, ProblemCode, utc_time
 
 
 class Alarms:
@@ -41,10 +40,12 @@ class Alarms:
             code, text, since = found
             self._keep("deployment", Problem(code=code, text=text, since=since))
 
-    def tell(self, code: Trouble, text: str | None) -> None:
-        """Learn of trouble of the board: what is wrong, for people, or None when it is over."""
-        now = utc_time(time.time())
-        self._keep(code, None if text is None else Problem(code=code, text=text, since=now))
+    def tell(self, code: ProblemCode, text: str | None) -> None:
+        """Learn of something that is wrong by itself: what, for people, or None when it is over."""
+        with self._lock:
+            known = self._problems.get(code)
+        since = known.since if known is not None else utc_time(time.time())
+        self._keep(code, None if text is None else Problem(code=code, text=text, since=since))
 
     def note_drift(self, camera: str, text: str | None) -> None:
         """Learn that a camera shows something else than in its first days; None when that is over."""

@@ -8,18 +8,24 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from queue import Full, Queue
+from queue import SimpleQueue
 from typing import Protocol
 
 from edgeagent.delivery.commands import Answer
 from edgeagent.telemetry.messages import Reply, utc_time
 from edgeagent.telemetry.mqtt import Arrival, MqttPublisher
+from edgeagent.telemetry.rate_limit import Allowance
 
 logger = logging.getLogger(__name__)
 
 COMMAND, REPLY = "cmd", "reply"
 MOST_WAITING = 16  # commands; more come from a mistake or an attack
+BURST, PER_SECOND = 32, 2.0  # commands that are taken at once, and in the long run
 STOP_TIMEOUT_S = 1.0
+FLOOD = (
+    f"too many commands: up to {MOST_WAITING} wait, {BURST} are taken at once and {PER_SECOND:g} a second "
+    "in the long run; the rest is ignored"
+)
 
 
 class Answering(Protocol):
@@ -38,6 +44,7 @@ class CommandTopic:
         topic: below the device's prefix.
         most_waiting: messages; what comes beyond them is ignored, and counted.
         rest_s: seconds between two messages at least, so that a flood takes no more.
+        allowance: of messages that are taken; who sends more is answered once. None has no such limit.
     """
 
     def __init__(
@@ -47,14 +54,16 @@ class CommandTopic:
         topic: str = COMMAND,
         most_waiting: int = MOST_WAITING,
         rest_s: float = 0.0,
+        allowance: Allowance | None = None,
     ) -> None:
         self._publisher, self._commands = publisher, commands
-        self._waiting: Queue[Arrival | None] = Queue(most_waiting)
+        self._waiting: SimpleQueue[Arrival | None] = SimpleQueue()
         self._topic, self._most_waiting, self._rest_s = topic, most_waiting, rest_s
+        self._allowance, self._flooded = allowance, False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=topic, daemon=True)
         self.ignored = 0
-        """Messages that were not even looked at, as too many waited."""
+        """Messages that were not even looked at, as too many came."""
         publisher.subscribe(topic, self._receive)
 
     def start(self) -> None:
@@ -64,21 +73,22 @@ class CommandTopic:
     def stop(self) -> None:
         """Obey no more; what takes long is left to end with the program."""
         self._stopping.set()
-        try:
-            self._waiting.put_nowait(None)
-        except Full:
-            logger.info("what waits on %s is dropped", self._topic)
+        self._waiting.put(None)
         self._thread.join(STOP_TIMEOUT_S)
 
     def _receive(self, arrival: Arrival) -> None:
-        try:
-            self._waiting.put_nowait(arrival)
-        except Full:
+        """Take a message, unless too many come: commands are told so once, until one is taken again."""
+        rare = self._allowance is None or self._allowance.allows(time.monotonic())
+        if not rare or self._waiting.qsize() >= self._most_waiting:
             self.ignored += 1
             if self.ignored.bit_count() == 1:  # 1, 2, 4, 8 ...: a flood must not fill the log
-                logger.warning(
-                    "%s: %d ignored so far, %d wait", self._topic, self.ignored, self._most_waiting
-                )
+                logger.warning("%s: %d ignored so far, as too many come", self._topic, self.ignored)
+            if self._allowance is not None and not self._flooded:
+                self._flooded = True
+                self._reply(Answer(None, False, FLOOD))
+            return
+        self._flooded = False
+        self._waiting.put(arrival)
 
     def _run(self) -> None:
         while (arrival := self._waiting.get()) is not None and not self._stopping.is_set():

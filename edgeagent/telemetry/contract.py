@@ -19,6 +19,7 @@ from edgeagent.telemetry.streams import STREAMS, Stream
 
 VERSION = "1"
 SCHEMA, ASYNCAPI = "mqtt.schema.json", "asyncapi.yaml"
+CONTENT_TYPES = {Status: "text/plain", bytes: "image/jpeg"}
 PARAMETERS = {
     "device": "Name of the device: letters, digits, - and _.",
     "camera": "Name of the camera, as configured.",
@@ -96,7 +97,7 @@ def _message(stream: Stream, payload: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": stream.name,
         "summary": stream.about,
-        "contentType": "text/plain" if stream.kind is Status else "application/json",
+        "contentType": CONTENT_TYPES.get(stream.kind, "application/json"),
         "payload": payload,
     }
 

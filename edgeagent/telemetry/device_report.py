@@ -36,14 +36,14 @@ class DeviceFields(TypedDict):
     fps_limit: float | None
 
 
-def device_fields(seen: DeviceInterval) -> DeviceFields:
-    """Return the fields; what a board does not have is None."""
+def device_fields(seen: DeviceInterval, total_j: float) -> DeviceFields:
+    """Return the fields; what a board does not have is None. ``total_j`` is the energy since the start."""
     state, energy = seen.state, seen.energy
     per_inference = energy.per_inference if energy else None
     return {
         "temperatures_c": state.temperatures_c,
         "power": _power(seen.power) if seen.power else None,
-        "energy": _energy(energy) if energy else None,
+        "energy": _energy(energy, total_j) if energy else None,
         "joules_per_inference": _per_inference(per_inference, energy.source, energy.quality)
         if per_inference and energy
         else None,
@@ -77,9 +77,10 @@ def _power(power: Power) -> PowerReport:
     )
 
 
-def _energy(energy: IntervalEnergy) -> EnergyReport:
+def _energy(energy: IntervalEnergy, total_j: float) -> EnergyReport:
     return EnergyReport(
         energy_j=round(energy.joules, 3),
+        total_j=round(total_j, 3),
         covered_s=round(energy.covered_s, 3),
         uncovered_s=round(energy.uncovered_s, 3),
         source=energy.source,

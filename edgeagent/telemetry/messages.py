@@ -23,6 +23,7 @@ ProblemCode = Literal[
     "throttled",
     "under_voltage",
     "drift",
+    "certificate_expires",
 ]
 EventKind = Literal["delegate", "camera", "rate", "drift"]
 
@@ -171,9 +172,10 @@ class PowerReport(Message):
 
 
 class EnergyReport(Message):
-    """Energy of the interval; ``uncovered_s`` is time whose energy is not known."""
+    """Energy of the interval, and since the start; ``uncovered_s`` is time whose energy is not known."""
 
     energy_j: float
+    total_j: float
     covered_s: float
     uncovered_s: float
     source: str
@@ -246,6 +248,8 @@ class Telemetry(Numbered):
     system: SystemReport
     messages_dropped: int
     messages_dropped_by_stream: dict[str, int]
+    commands_ignored: int | None = None
+    certificates_days_left: dict[str, float] | None = None
     spool: SpoolReport | None = None
 
 

@@ -12,6 +12,7 @@ import logging
 import ssl
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from edgeagent.telemetry.messages import ROOT, Status
 from edgeagent.telemetry.outbox import WINDOW, Outbox
 from edgeagent.telemetry.shelf import SpoolState
 from edgeagent.telemetry.spool import Spool
+from edgeagent.telemetry.takeovers import Takeovers
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +37,7 @@ State = Literal["connecting", "connected", "refused", "disconnected"]
 PROTOCOLS = {"5": paho.MQTTv5, "3.1.1": paho.MQTTv311}
 STOP_TIMEOUT_S = 1.0
 BESIDE_WINDOW = 100  # messages that paho holds beside those of the outbox: state, published at every connect
+TAKEN_OVER = 142  # reason code of MQTT 5, 3.14.2.1: session taken over
 HEADER = 16  # bytes of a PUBLISH packet beside topic and payload
 REPLAY_RATE = 20.0  # messages per second
 
@@ -78,15 +81,18 @@ class MqttPublisher:
         open_spool: Callable[[], Spool] | None = None,
         replay: float = REPLAY_RATE,
     ) -> None:
-        self._settings, self._prefix, self._retained = settings, f"{ROOT}/{device}", dict(retained)
+        self._settings, self._device, self._prefix = settings, device, f"{ROOT}/{device}"
+        self._retained = {self._full(topic): payload for topic, payload in retained.items()}
         self.state: State = "connecting"
         self.last_error: str | None = None
         self.changed = threading.Condition()
         self._receivers: dict[str, Callable[[Arrival], None]] = {}
         self._stopping = False
-        self._unsent: Counter[str] = Counter()  # QoS 0
+        self._unsent: Counter[str] = Counter()  # not by the outbox
         self._largest: int | None = None  # packet that the broker takes (MQTT 5, 3.2.2.3.6)
         self._refused = 0  # ids of messages that are not given to paho are below 0
+        self._complained: set[str] = set()
+        self._takeovers = Takeovers()
         self._client = self._make_client(device)
         self._outbox = Outbox(self._hand_over, settings.queue, replay, open_spool)
 
@@ -100,11 +106,15 @@ class MqttPublisher:
 
         It is called by the network's thread, so it hands over what may take long.
         """
+        self._receivers[self._full(topic)] = receive
+
+    def subscribe_beside(self, topic: str, receive: Callable[[Arrival], None]) -> None:
+        """As :meth:`subscribe`, for a whole topic that is not below the device's prefix."""
         self._receivers[topic] = receive
 
     @property
     def dropped(self) -> Counter[str]:
-        """Lost messages by stream: without room to wait, refused, or not connected (QoS 0)."""
+        """Lost messages by stream: without room to wait, refused, too large, or not connected (QoS 0)."""
         with self.changed:
             return self._unsent + self._outbox.dropped
 
@@ -125,12 +135,15 @@ class MqttPublisher:
         if qos == 1:
             self._outbox.post(topic, payload)
             return
-        taken = self.state == "connected"
-        if taken:
-            taken = self._client.publish(f"{self._prefix}/{topic}", payload, 0).rc == paho.MQTT_ERR_SUCCESS
-        if not taken:
-            with self.changed:
-                self._unsent[topic.partition("/")[0]] += 1
+        if self.state == "connected":
+            problem = self._too_large(self._full(topic), payload)
+            if problem is None:
+                if self._client.publish(self._full(topic), payload, 0).rc == paho.MQTT_ERR_SUCCESS:
+                    return
+            else:
+                self._complain(topic, problem)
+        with self.changed:
+            self._unsent[topic.partition("/")[0]] += 1
 
     def flush(self, timeout: float) -> bool:
         """Wait until all QoS 1 messages so far are with the client, on the disk, or wait in memory."""
@@ -138,11 +151,15 @@ class MqttPublisher:
 
     def retain(self, topic: str, payload: bytes) -> None:
         """Publish a retained message now, if connected, and at every connect from now on."""
+        self.retain_beside(self._full(topic), payload)
+
+    def retain_beside(self, topic: str, payload: bytes) -> None:
+        """As :meth:`retain`, for a whole topic that is not below the device's prefix."""
         with self.changed:
             self._retained[topic] = payload
             if self.state != "connected":
                 return
-        self._client.publish(f"{self._prefix}/{topic}", payload, qos=1, retain=True)
+        self._send_retained(topic, payload)
 
     def stop(self) -> None:
         """Publish ``stopped`` and disconnect, within :data:`STOP_TIMEOUT_S` and the broker's answer."""
@@ -175,13 +192,39 @@ class MqttPublisher:
 
     def _hand_over(self, topic: str, payload: bytes) -> int | None:
         """Give a QoS 1 message to paho, which sends it until it is acknowledged."""
-        size = len(self._prefix) + len(topic) + len(payload) + HEADER
-        if self._largest is not None and size > self._largest:  # the broker would close the connection
+        problem = self._too_large(self._full(topic), payload)
+        if problem is not None:
             self._refused -= 1
-            self._outbox.acknowledged(self._refused, f"{size} bytes, the broker takes {self._largest}")
+            self._outbox.acknowledged(self._refused, problem)
             return self._refused
-        result = self._client.publish(f"{self._prefix}/{topic}", payload, qos=1)
+        result = self._client.publish(self._full(topic), payload, qos=1)
         return None if result.rc == paho.MQTT_ERR_QUEUE_SIZE else result.mid
+
+    def _send_retained(self, topic: str, payload: bytes) -> None:
+        problem = self._too_large(topic, payload)
+        if problem is None:
+            self._client.publish(topic, payload, qos=1, retain=True)
+            return
+        name = topic.removeprefix(f"{self._prefix}/")
+        self._complain(name, problem)
+        with self.changed:
+            self._unsent[name.partition("/")[0]] += 1
+
+    def _too_large(self, topic: str, payload: bytes) -> str | None:
+        """Say why a message is more than the broker takes; it would close the connection."""
+        size = len(topic) + len(payload) + HEADER
+        if self._largest is None or size <= self._largest:
+            return None
+        return f"{size} bytes, the broker takes {self._largest}; raise its maximum packet size"
+
+    def _complain(self, topic: str, problem: str) -> None:
+        """Tell of a message that cannot be sent, once for each topic and connection."""
+        if topic not in self._complained:
+            self._complained.add(topic)
+            logger.error("a message of %s is dropped, and so will be others of it: %s", topic, problem)
+
+    def _full(self, topic: str) -> str:
+        return f"{self._prefix}/{topic}"
 
     def _await(self, message: paho.MQTTMessageInfo) -> bool:
         """Wait until the broker has acknowledged a message, or warn; return whether it has."""
@@ -215,12 +258,14 @@ class MqttPublisher:
             self._set_state("refused", f"refused the connection: {code}")
             return
         for topic in self._receivers:  # first, so that who sees ``online`` will be heard
-            client.subscribe(f"{self._prefix}/{topic}", qos=1)
+            client.subscribe(topic, qos=1)
         self._largest = getattr(more, "MaximumPacketSize", None)
+        self._complained.clear()
+        self._takeovers.connected(time.monotonic())
         self._publish_status("online")
         with self.changed:
             for topic, payload in self._retained.items():
-                client.publish(f"{self._prefix}/{topic}", payload, qos=1, retain=True)
+                self._send_retained(topic, payload)
             self._outbox.connection(True)
             self._set_state("connected")
 
@@ -229,11 +274,11 @@ class MqttPublisher:
     ) -> None:
         for code in codes:
             if code.is_failure:
-                topics = ", ".join(self._receivers)
+                topics = ", ".join(topic.removeprefix(f"{self._prefix}/") for topic in self._receivers)
                 logger.error("broker %s refused the subscription to %s: %s", self.address, topics, code)
 
     def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
-        receive = self._receivers.get(message.topic.removeprefix(f"{self._prefix}/"))
+        receive = self._receivers.get(message.topic)
         if receive is not None:
             receive(Arrival(bytes(message.payload), message.retain))
 
@@ -256,9 +301,29 @@ class MqttPublisher:
             problem = "closed the connection before accepting it; check its port, TLS and the certificate"
             self._set_state("disconnected", f"{problem} ({code})")
         elif code.is_failure:
+            self._pause_after(code)
             self._set_state("disconnected", f"was lost: {code}")
         else:
             self._set_state("disconnected")
+
+    def _pause_after(self, code: ReasonCode) -> None:
+        """Let another device of the same name be, if there is one: each would push the other off for ever."""
+        settings = self._settings
+        taken_over = code.value == TAKEN_OVER
+        pause = self._takeovers.lost(time.monotonic(), taken_over)
+        first, longest = max(1, round(settings.retry_first)), max(1, round(settings.retry_longest))
+        if pause is None:
+            self._client.reconnect_delay_set(first, longest)
+            return
+        why = (
+            f"another client pushes it off that has the id of this device, edgeagent-{self._device}; give "
+            "each device a name of its own (`device` of the configuration)"
+            if taken_over
+            else "the connection breaks again and again soon after it was made: has another client the id "
+            f"edgeagent-{self._device}, or does the broker refuse large packets?"
+        )
+        logger.error("broker %s: %s. Next attempt in %d s", self.address, why, pause)
+        self._client.reconnect_delay_set(pause, pause)
 
 
 def plain_client(settings: MqttSettings, client_id: str) -> paho.Client:
@@ -294,6 +359,7 @@ def _tls_context(settings: MqttSettings) -> ssl.SSLContext:
         raise ValueError("no TLS settings")
     try:
         context = ssl.create_default_context(cafile=tls.ca)
+        context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
         if tls.certificate is not None:
             context.load_cert_chain(tls.certificate, tls.key)
     except (OSError, ssl.SSLError) as error:

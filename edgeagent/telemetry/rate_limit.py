@@ -19,3 +19,20 @@ class RateLimit:
         following = self._next_ns + self._interval_ns
         self._next_ns = following if following > now_ns else now_ns + self._interval_ns
         return True
+
+
+class Allowance:
+    """Lets ``burst`` events through at once, and ``per_second`` in the long run (a token bucket)."""
+
+    def __init__(self, burst: int, per_second: float) -> None:
+        self._burst, self._per_second = burst, per_second
+        self._left, self._then = float(burst), 0.0
+
+    def allows(self, now: float) -> bool:
+        """Return whether an event at this time (monotonic seconds) may pass, and count it if so."""
+        self._left = min(self._burst, self._left + (now - self._then) * self._per_second)
+        self._then = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True

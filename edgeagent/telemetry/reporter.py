@@ -117,12 +117,27 @@ class TelemetryReporter:
         self._watch = watch
         self._started = self._last = time.monotonic()
         self._sequence = 0
+        self._energy_j = 0.0
         self._footprint = Footprint()
         self._boot_id = read_board().boot_id
         psutil.cpu_percent()  # the first reading begins its interval
 
-    def build(self, dropped: Mapping[str, int], spool: SpoolState | None) -> Telemetry:
-        """Return the message of the interval since the last call; ``dropped`` are messages by stream."""
+    def build(
+        self,
+        dropped: Mapping[str, int],
+        spool: SpoolState | None,
+        *,
+        commands_ignored: int | None = None,
+        certificates: Mapping[str, float] | None = None,
+    ) -> Telemetry:
+        """Return the message of the interval since the last call.
+
+        Args:
+            dropped: messages by stream, since the start.
+            spool: None without one.
+            commands_ignored: since the start; None where no commands are taken.
+            certificates: days that they are still valid.
+        """
         now = time.monotonic()
         interval, self._last = now - self._last, now
         self._sequence += 1
@@ -137,6 +152,9 @@ class TelemetryReporter:
             system=self._system(),
             messages_dropped=sum(dropped.values()),
             messages_dropped_by_stream=dict(dropped),
+            commands_ignored=commands_ignored,
+            certificates_days_left={name: round(days, 1) for name, days in (certificates or {}).items()}
+            or None,
             spool=_spool_report(spool) if spool else None,
         )
 
@@ -160,12 +178,13 @@ class TelemetryReporter:
     def _system(self) -> SystemReport:
         cpu_percent, resident = self._footprint.read()
         seen = self._watch.take()
+        self._energy_j += seen.energy.joules if seen.energy else 0.0
         return SystemReport(
             cpu_percent=psutil.cpu_percent(),
             agent_cpu_percent=round(cpu_percent, 1),
             agent_rss_mb=round(resident / MEGABYTE, 1),
             memory_available_mb=round(psutil.virtual_memory().available / MEGABYTE, 1),
-            **device_fields(seen),
+            **device_fields(seen, self._energy_j),
         )
 
 

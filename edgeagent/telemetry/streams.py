@@ -24,7 +24,7 @@ class Stream:
 
     Attributes:
         topic: below the device's prefix; ``<...>`` is a topic level that varies.
-        kind: type of its payload: a message, which is JSON, or words.
+        kind: type of its payload: a message, which is JSON, words, or bytes of a JPEG.
         qos: with which it is published.
         retained: the broker keeps the last. Only the last matters then, so it is not spooled: it is published
             again at every connect.
@@ -66,6 +66,7 @@ STREAMS: tuple[Stream, ...] = (
     Stream("accuracy", AccuracyMessage, 1, True, LEAST, "What is known of how well the model does here."),
     Stream("events/<kind>", Event, 1, False, MOST, "A decision of the device, or a change it has seen."),
     Stream("detections/<camera>", DetectionsMessage, 0, False, LEAST, "What was found in one frame."),
+    Stream("picture/<camera>", bytes, 0, False, LEAST, "A frame with its detections, as JPEG."),
 )
 
 _BY_NAME = {stream.name: stream for stream in STREAMS}

@@ -16,8 +16,9 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edgeagent.delivery.commands import Commands
-from edgeagent.telemetry.command_topic import MOST_WAITING, CommandTopic
+from edgeagent.telemetry.command_topic import BURST, FLOOD, MOST_WAITING, PER_SECOND, CommandTopic
 from edgeagent.telemetry.mqtt import MqttPublisher
+from edgeagent.telemetry.rate_limit import Allowance
 from tests.broker import PATIENCE, Mosquitto
 from tests.delivery.obedient import Obedient
 from tests.telemetry.publishing import INFO, PROTOCOLS, Protocol, settings
@@ -51,7 +52,7 @@ def obeying(
 ) -> Iterator[tuple[MqttPublisher, CommandTopic]]:
     """A device that obeys, from its start to its clean stop."""
     publisher = MqttPublisher(settings(port, protocol=protocol), "board", {"info": INFO})
-    topic = CommandTopic(publisher, Commands(target))
+    topic = CommandTopic(publisher, Commands(target), allowance=Allowance(BURST, PER_SECOND))
     topic.start()
     publisher.start()
     try:
@@ -180,9 +181,34 @@ def test_a_flood_of_commands_is_bounded(broker: Mosquitto, caplog: pytest.LogCap
         commander.say(b"", retain=True)  # the last one; it is ignored as well
         await_until(lambda: topic.ignored == 6)
         target.go_on.set()
-        assert replies(subscriber, 1 + MOST_WAITING)[-1]["request_id"] == f"n{MOST_WAITING - 1}"
+        answers = replies(subscriber, 2 + MOST_WAITING)
     assert target.done == ["check_now", *["unpin"] * MOST_WAITING]
-    assert f"cmd: 1 ignored so far, {MOST_WAITING} wait" in caplog.text
+    refusals = [answer for answer in answers if not answer["ok"]]
+    assert refusals == [{"ok": False, "error": FLOOD}]  # once
+    assert "cmd: 1 ignored so far" in caplog.text
+    assert "cmd: 3 ignored" not in caplog.text  # the log is not flooded
+
+
+def test_a_flood_that_is_obeyed_quickly_is_bounded_too(broker: Mosquitto) -> None:
+    target = Obedient()
+    sent = 4 * BURST
+    with (
+        Subscriber(broker.port, "board") as subscriber,
+        obeying(broker.port, target) as (_, topic),
+        Commander(broker.port) as commander,
+    ):
+        begun = time.monotonic()
+        for number in range(sent):
+            commander.command(f"n{number}", "unpin")
+        await_until(lambda: len(target.done) + topic.ignored == sent)
+        allowed = BURST + PER_SECOND * (time.monotonic() - begun)
+        assert 0 < len(target.done) <= allowed
+        subscriber.wait_until(
+            lambda arrivals: (
+                FLOOD in [json.loads(a.payload).get("error") for a in arrivals if a.topic == "reply"]
+            )
+        )
+    assert topic.ignored > 0
 
 
 def test_a_command_to_a_device_that_is_away_is_lost(tmp_path: Path) -> None:

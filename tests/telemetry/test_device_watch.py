@@ -192,14 +192,14 @@ def test_a_watch_that_was_never_started_can_be_stopped(tmp_path: Path) -> None:
     ],
 )
 def test_what_a_board_does_not_have_is_not_published(tmp_path: Path, board: str, present: set[str]) -> None:
-    fields = device_fields(Board(unpack(board, tmp_path)).watch.take())
+    fields = device_fields(Board(unpack(board, tmp_path)).watch.take(), 0.0)
     absent = {name for name, value in fields.items() if value is None}
     assert set(fields) - absent - {"temperatures_c"} == present
 
 
 def test_what_is_published_of_a_coral_and_a_pi(tmp_path: Path) -> None:
     root = unpack("coral-pcie", unpack("raspberry-pi-4", tmp_path))
-    fields = device_fields(Board(root).watch.take())
+    fields = device_fields(Board(root).watch.take(), 0.0)
     assert fields["accelerators"] is not None
     assert fields["accelerators"]["apex_0"].model_dump() == {
         "temperature_c": 48.3,

@@ -46,7 +46,7 @@ from tests.delivery.obedient import Obedient
 TEXT = (Path(__file__).parents[2] / "docs" / "mqtt.md").read_text(encoding="utf-8")
 EXAMPLES = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)]
 KINDS: tuple[type[Message], ...] = tuple(
-    stream.kind for stream in STREAMS if stream.direction == "send" and stream.kind is not Status
+    stream.kind for stream in STREAMS if stream.direction == "send" and stream.kind not in (Status, bytes)
 )
 
 

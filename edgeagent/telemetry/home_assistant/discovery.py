@@ -1,0 +1,212 @@
+"""What a device tells Home Assistant about itself: one discovery message, made from the contract.
+
+Format: home-assistant.io, integration MQTT, "Device discovery payload" (Home Assistant 2024.11 or newer).
+The entities read the topics of docs/mqtt.md. A sensor is only described once the device has sent a value
+of it, so what a board does not have never shows as unknown. Values of ``historical`` messages are left out:
+Home Assistant would take them as of now.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, get_args
+
+from edgeagent import __version__
+from edgeagent.telemetry.messages import ROOT, CameraReport, ProblemCode, Telemetry
+
+Component = dict[str, Any]
+Components = dict[str, Component]
+
+AVAILABILITY = "{{ 'online' if value == 'online' else 'offline' }}"
+PERCENTILES = ("p50_ms", "p90_ms", "p99_ms")
+PROBLEMS = {
+    "not_detecting": "Not detecting",
+    "fallback_delegate": "Slower delegate",
+    "update_rejected": "Update rejected",
+    "rolled_back": "Update rolled back",
+    "throttled": "Throttled",
+    "under_voltage": "Under-voltage",
+    "drift": "Drift",
+    "certificate_expires": "Certificate expires",
+}
+
+
+def discovery_topic(prefix: str, device: str) -> str:
+    """Return the topic of a device's discovery message."""
+    return f"{prefix}/device/{device}/config"
+
+
+def discovery(device: str, info: dict[str, Any] | None, components: Components) -> bytes:
+    """Return the discovery message.
+
+    Args:
+        device: its name in topics.
+        info: its ``info`` message; None as long as nothing serves.
+        components: its entities, by key.
+    """
+    about: dict[str, Any] = {"ids": [f"edgeagent_{device}"], "name": device, "mf": "edgeagent"}
+    if info is not None:
+        board = info["board"]
+        about |= {"mdl": board.get("model", board["architecture"]), "sw": info["agent"]}
+    message = {
+        "dev": about,
+        "o": {"name": "edgeagent", "sw": __version__},
+        "avty": [{"t": f"{ROOT}/{device}/status", "val_tpl": AVAILABILITY}],
+        "qos": 1,
+        "cmps": {key: _identified(device, key, component) for key, component in components.items()},
+    }
+    return json.dumps(message, separators=(",", ":")).encode()
+
+
+def removal(platform: str) -> Component:
+    """Return what takes one entity away, inside a discovery message."""
+    return {"p": platform}
+
+
+def problems(device: str) -> Components:
+    """Return a binary sensor for each problem that ``alarm`` can name."""
+    topic = f"{ROOT}/{device}/alarm"
+    found: Components = {}
+    for code in get_args(ProblemCode):
+        chosen = f"value_json.problems | selectattr('code', 'eq', '{code}') | list"
+        found[f"problem_{code}"] = {
+            "p": "binary_sensor",
+            "name": PROBLEMS[code],
+            "dev_cla": "problem",
+            "ent_cat": "diagnostic",
+            "stat_t": topic,
+            "val_tpl": f"{{{{ 'ON' if {chosen} else 'OFF' }}}}",
+            "json_attr_t": topic,
+            "json_attr_tpl": f"{{{{ ({chosen} + [{{}}])[0] | tojson }}}}",
+        }
+    return found
+
+
+def update(device: str, state: dict[str, Any], commands: bool) -> Components:
+    """Return the update entity; with ``commands`` it can be asked to look for its update at once.
+
+    Home Assistant always sends the same words, and a request is obeyed once only: so the request's id
+    changes with what it is asked about.
+    """
+    component: Component = {
+        "p": "update",
+        "name": "Model",
+        "ent_cat": "diagnostic",
+        "stat_t": f"{ROOT}/{device}/update",
+    }
+    if commands:
+        asked = [state.get(key) for key in ("installed_version", "latest_version", "release_summary")]
+        digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
+        request = {"request_id": f"home-assistant-{digest}", "command": "check_now"}
+        component |= {"cmd_t": f"{ROOT}/{device}/cmd", "pl_inst": json.dumps(request)}
+    return {"update": component}
+
+
+def pictures(device: str, cameras: tuple[str, ...]) -> Components:
+    """Return an image of each camera with its detections."""
+    return {
+        f"{camera}_picture": {
+            "p": "image",
+            "name": f"{camera} detections",
+            "img_t": f"{ROOT}/{device}/picture/{camera}",
+            "cont_type": "image/jpeg",
+        }
+        for camera in cameras
+    }
+
+
+def sensors(device: str, telemetry: Telemetry) -> Components:
+    """Return a sensor for each value that a telemetry message has."""
+    topic = f"{ROOT}/{device}/telemetry"
+    found = dict(_system(telemetry))
+    for camera, report in telemetry.cameras.items():
+        found |= dict(_camera(camera, report))
+    return {key: {"p": "sensor", "stat_t": topic, **component} for key, component in found.items()}
+
+
+def _camera(camera: str, report: CameraReport) -> Iterator[tuple[str, Component]]:
+    place = ("cameras", camera)
+    for name in ("fps_in", "fps_processed"):
+        words = f"{camera} frames {'in' if name == 'fps_in' else 'processed'}"
+        yield f"{camera}_{name}", _measured(words, "fps", (*place, name), digits=1)
+    for name in ("frames_dropped", "frames_failed"):
+        words = f"{camera} {name.replace('_', ' ')}"
+        yield f"{camera}_{name}", _measured(words, "frames", (*place, name), state="total_increasing")
+    for stage in ("end_to_end", "inference"):
+        times = report.stages.get(stage)
+        for percentile in PERCENTILES:
+            if getattr(times, percentile, None) is not None:
+                words = f"{camera} {stage.replace('_', ' ')} {percentile.removesuffix('_ms')}"
+                field = (*place, "stages", stage, percentile)
+                yield f"{camera}_{stage}_{percentile}", _measured(words, "ms", field, "duration", digits=1)
+
+
+def _system(telemetry: Telemetry) -> Iterator[tuple[str, Component]]:
+    system = telemetry.system
+
+    def measured(name: str, unit: str, *field: str, kind: str | None = None, digits: int = 0) -> Component:
+        return _measured(name, unit, ("system", *field), kind, digits=digits)
+
+    yield "cpu", measured("Processor load", "%", "cpu_percent")
+    yield "agent_cpu", measured("Agent processor load", "%", "agent_cpu_percent")
+    yield "agent_memory", measured("Agent memory", "MB", "agent_rss_mb", kind="data_size")
+    yield "memory_available", measured("Memory available", "MB", "memory_available_mb", kind="data_size")
+    heat = {zone: ("temperatures_c", zone) for zone in system.temperatures_c}
+    for chip, report in (system.accelerators or {}).items():
+        if report.temperature_c is not None:
+            heat[chip] = ("accelerators", chip, "temperature_c")
+    for name, field in heat.items():
+        component = measured(f"Temperature {name}", "°C", *field, kind="temperature", digits=1)
+        yield f"temperature_{_key(name)}", component
+    if system.power is not None:
+        yield "power", measured("Power", "W", "power", "watts", kind="power", digits=2)
+    if system.energy is not None:
+        total = ("system", "energy", "total_j")
+        yield "energy", _measured("Energy", "kWh", total, "energy", "total_increasing", 3, "3.6e6")
+    if system.joules_per_inference is not None:
+        per_inference = measured("Energy per inference", "J", "joules_per_inference", "value_j", digits=3)
+        yield "energy_per_inference", per_inference
+    if system.gpu_percent is not None:
+        yield "gpu", measured("GPU load", "%", "gpu_percent")
+    if system.fps_limit is not None:
+        yield "fps_limit", measured("Frame rate limit", "fps", "fps_limit", digits=1)
+    dropped = _measured("Messages dropped", "messages", ("messages_dropped",), state="total_increasing")
+    yield "messages_dropped", dropped | {"ent_cat": "diagnostic"}
+
+
+def _measured(
+    name: str,
+    unit: str,
+    field: Sequence[str],
+    device_class: str | None = None,
+    state: str = "measurement",
+    digits: int | None = None,
+    divisor: str | None = None,
+) -> Component:
+    """Return a sensor of a field of ``telemetry``; a field that has become absent makes it unknown."""
+    *way, last = (json.dumps(step, ensure_ascii=False) for step in field)
+    value = "value_json" + "".join(f".get({step}, {{}})" for step in way) + f".get({last})"
+    if divisor is not None:
+        value = f"{value} / {divisor} if {value} is number else none"
+    component: Component = {
+        "name": name,
+        "unit_of_meas": unit,
+        "stat_cla": state,
+        "val_tpl": f"{{% if value_json.historical is not defined %}}{{{{ {value} }}}}{{% endif %}}",
+    }
+    if device_class is not None:
+        component["dev_cla"] = device_class
+    if digits is not None:
+        component["sug_dsp_prc"] = digits
+    return component
+
+
+def _identified(device: str, key: str, component: Component) -> Component:
+    return component if set(component) == {"p"} else {**component, "uniq_id": f"edgeagent_{device}_{key}"}
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name)

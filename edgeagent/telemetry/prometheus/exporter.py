@@ -1,0 +1,91 @@
+"""``/metrics`` for Prometheus: a web server of the package prometheus-client (extra ``prometheus``)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from edgeagent.errors import ConfigurationError
+from edgeagent.telemetry.histogram import StageTimes
+from edgeagent.telemetry.messages import Alarm, Telemetry
+from edgeagent.telemetry.prometheus.settings import PrometheusSettings
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+logger = logging.getLogger(__name__)
+
+STOP_S = 1.0
+
+
+class Exporter:
+    """Serves what is known at the moment of a request.
+
+    Args:
+        settings: where.
+        times: stage times by camera, since the start.
+
+    Raises:
+        ConfigurationError: prometheus-client is not installed.
+    """
+
+    def __init__(self, settings: PrometheusSettings, times: Mapping[str, StageTimes]) -> None:
+        try:
+            import prometheus_client  # noqa: F401 - an extra
+        except ImportError as error:
+            raise ConfigurationError(
+                "prometheus: prometheus-client is not installed; pip install edgeagent[prometheus]"
+            ) from error
+        self._settings, self._times = settings, times
+        self._telemetry: Telemetry | None = None
+        self._alarm: Alarm | None = None
+        self._running: tuple[Any, threading.Thread] | None = None
+
+    def start(self) -> None:
+        """Listen.
+
+        Raises:
+            ConfigurationError: the address cannot be listened on.
+        """
+        from prometheus_client import CollectorRegistry, start_http_server
+
+        registry = CollectorRegistry()
+        registry.register(self)
+        host, port = self._settings.host, self._settings.port
+        try:
+            self._running = start_http_server(port, host, registry)
+        except OSError as error:
+            raise ConfigurationError(f"prometheus: {host}:{port} cannot be listened on ({error})") from error
+        logger.info("metrics for Prometheus at http://%s:%d/metrics", host, port)
+
+    def stop(self) -> None:
+        """Close the port."""
+        if self._running is not None:
+            server, thread = self._running
+            server.shutdown()
+            server.server_close()
+            thread.join(STOP_S)
+
+    def note(self, telemetry: Telemetry) -> None:
+        """Learn the telemetry of an interval."""
+        self._telemetry = telemetry
+
+    def alarm(self, alarm: Alarm) -> None:
+        """Learn what is wrong now."""
+        self._alarm = alarm
+
+    def describe(self) -> list[Metric]:
+        """Nothing is known before the first request (prometheus-client asks when this is registered)."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield all metrics; called by prometheus-client in a thread of a request."""
+        from edgeagent.telemetry.prometheus import metrics
+
+        yield metrics.stage_durations({camera: times.total for camera, times in self._times.items()})
+        if self._alarm is not None:
+            yield metrics.problems(self._alarm)
+        if self._telemetry is not None:
+            yield from metrics.telemetry_metrics(self._telemetry)

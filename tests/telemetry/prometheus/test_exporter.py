@@ -1,0 +1,126 @@
+"""``/metrics``, fetched over HTTP and read by the parser of prometheus-client."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import get_args
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from edgeagent.errors import ConfigurationError
+from edgeagent.pipeline import STAGES
+from edgeagent.telemetry.histogram import Histogram, StageTimes
+from edgeagent.telemetry.messages import Alarm, Problem, ProblemCode
+from edgeagent.telemetry.prometheus.exporter import Exporter
+from edgeagent.telemetry.prometheus.metrics import EDGES, bound_s, cumulative
+from edgeagent.telemetry.prometheus.settings import PrometheusSettings
+from tests.broker import PATIENCE, free_port
+from tests.telemetry.home_assistant.values import documented
+
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+PROBLEM = Problem(code="throttled", text="hot", since="2026-01-31T12:00:00.000Z")
+
+
+@contextmanager
+def serving(times: dict[str, StageTimes]) -> Iterator[tuple[Exporter, PrometheusSettings]]:
+    settings = PrometheusSettings(port=free_port())
+    exporter = Exporter(settings, times)
+    exporter.start()
+    try:
+        yield exporter, settings
+    finally:
+        exporter.stop()
+
+
+def scrape(settings: PrometheusSettings) -> tuple[Samples, dict[str, str]]:
+    """All samples by name and labels, and the type of each family."""
+    url = f"http://{settings.host}:{settings.port}/metrics"
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
+        assert answer.headers["Content-Type"].startswith("text/plain; version=")
+        families = list(text_string_to_metric_families(answer.read().decode()))
+    samples = {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+    return samples, {family.name: family.type for family in families}
+
+
+def test_a_request_reads_the_contract() -> None:
+    telemetry = documented()
+    times = {"yard": StageTimes(STAGES)}
+    for _ in range(3):
+        times["yard"].record("inference", 20_000_000)
+    with serving(times) as (exporter, settings):
+        exporter.note(telemetry)
+        exporter.alarm(Alarm(time="2026-01-31T12:00:00.000Z", problems=(PROBLEM,)))
+        samples, kinds = scrape(settings)
+    yard, system = telemetry.cameras["yard"], telemetry.system
+    assert system.power is not None
+    assert system.energy is not None
+    source = (("quality", system.power.quality), ("source", system.power.source))
+    expected = {
+        ("edgeagent_frames_processed_total", (("camera", "yard"),)): yard.frames_processed,
+        ("edgeagent_camera_up", (("camera", "yard"),)): 1,
+        ("edgeagent_power_watts", source): system.power.watts,
+        ("edgeagent_energy_joules_total", source): system.energy.total_j,
+        ("edgeagent_temperature_celsius", (("sensor", "cpu-thermal"),)): 48.9,
+        ("edgeagent_memory_available_bytes", ()): pytest.approx(system.memory_available_mb * 1e6),
+        ("edgeagent_messages_dropped_total", (("stream", "detections"),)): 3,
+        ("edgeagent_certificate_remaining_seconds", (("certificate", "ca"),)): 3120.5 * 86400,
+        ("edgeagent_stage_duration_seconds_count", (("camera", "yard"), ("stage", "inference"))): 3,
+    }
+    assert {key: samples.get(key) for key in expected} == expected
+    states = {code: samples["edgeagent_problem", (("code", code),)] for code in get_args(ProblemCode)}
+    assert states == {code: float(code == "throttled") for code in get_args(ProblemCode)}
+    assert (kinds["edgeagent_frames_processed"], kinds["edgeagent_stage_duration_seconds"]) == (
+        "counter",
+        "histogram",
+    )
+    for name in kinds:
+        assert re.fullmatch(r"edgeagent_[a-z][a-z_]*", name)
+        assert not re.search(r"_(ms|mb|percent|c|w|j)$", name)
+
+
+def test_what_is_not_known_has_no_sample() -> None:
+    telemetry = documented()
+    system = telemetry.system.model_copy(
+        update={"power": None, "energy": None, "gpu_percent": None, "joules_per_inference": None}
+    )
+    with serving({}) as (exporter, settings):
+        assert scrape(settings)[0] == {}
+        exporter.note(telemetry.model_copy(update={"system": system, "spool": None}))
+        samples, _ = scrape(settings)
+    names = {name for name, _ in samples}
+    assert "edgeagent_uptime_seconds" in names
+    assert not [name for name in names if re.search("watts|joules|gpu|spool", name)]
+
+
+@pytest.mark.parametrize("duration_ms", [0.02, 0.5, 0.501, 7.0, 100.0, 16384.0, 50000.0])
+def test_a_bucket_counts_what_is_at_most_its_bound(duration_ms: float) -> None:
+    histogram = Histogram()
+    histogram.record(int(duration_ms * 1e6))
+    buckets, total = cumulative(histogram)
+    assert [bound for bound, _ in buckets[:-1]] == [f"{bound_s(edge):.6g}" for edge in EDGES]
+    for edge, (_, count) in zip(EDGES, buckets[:-1], strict=True):
+        assert count == (duration_ms <= 2 ** (edge / 2))
+    assert buckets[-1] == ("+Inf", 1.0)
+    assert total == pytest.approx(duration_ms / 1000, rel=0.011)
+
+
+def test_an_address_that_is_taken_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        exporter = Exporter(PrometheusSettings(port=taken.getsockname()[1]), {})
+        with pytest.raises(ConfigurationError, match="cannot be listened on"):
+            exporter.start()
+
+
+def test_only_this_machine_may_read_unless_told_otherwise() -> None:
+    assert PrometheusSettings().host == "127.0.0.1"
+    assert json.loads(PrometheusSettings().model_dump_json())["port"] == 9477

@@ -1,0 +1,73 @@
+"""Pictures with detections: drawn elsewhere, rarely, and of the frame they were ordered for."""
+
+from __future__ import annotations
+
+from queue import SimpleQueue
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeagent.camera.frame import Frame
+from edgeagent.pipeline import Result
+from edgeagent.telemetry.pictures import LONGEST_SIDE, Pictures, encode
+from edgeagent.vision.detections import Detections
+from tests.broker import PATIENCE
+
+SECOND = 1_000_000_000
+
+
+class Described:
+    """What a picture needs of a detector."""
+
+    class description:  # noqa: N801
+        labels = ("person",)
+
+
+def result(camera: str, shade: int) -> Result:
+    image = np.full((48, 64, 3), shade, np.uint8)
+    found = Detections(
+        boxes=np.array([[8.0, 30.0, 40.0, 44.0]], np.float32),
+        scores=np.array([0.9], np.float32),
+        classes=np.array([0], np.int64),
+    )
+    return Result(camera, Frame(image, 1, 0, 0.0), found, Described(), 0)  # type: ignore[arg-type]
+
+
+def test_a_picture_is_drawn_from_a_copy_and_one_of_each_camera_an_interval() -> None:
+    published: SimpleQueue[tuple[str, bytes]] = SimpleQueue()
+    pictures = Pictures(("yard", "gate"), 10.0, lambda topic, jpeg: published.put((topic, jpeg)))
+    first = result("yard", 200)
+    pictures.offer(first, 0)
+    first.frame.image[:] = 0  # the buffer is used again
+    pictures.offer(result("yard", 100), 9 * SECOND)
+    pictures.offer(result("gate", 100), 9 * SECOND)
+    pictures.start()
+    topic, jpeg = published.get(timeout=PATIENCE)
+    other, _ = published.get(timeout=PATIENCE)
+    pictures.offer(result("yard", 100), 10 * SECOND)
+    again, _ = published.get(timeout=PATIENCE)
+    pictures.stop()
+    assert published.empty()
+    assert (topic, other, again) == ("picture/yard", "picture/gate", "picture/yard")
+    shown = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert shown is not None
+    assert shown.shape == (48, 64, 3)
+    assert abs(int(shown[2, 60, 0]) - 200) < 8  # the frame, not what came after it
+    assert np.ptp(shown.astype(int)) > 40  # something is drawn
+
+
+def test_pictures_that_nobody_draws_are_left_out() -> None:
+    pictures = Pictures(("yard",), 0.001, lambda topic, jpeg: None)
+    for second in range(10):  # never started, so nothing is taken
+        pictures.offer(result("yard", 1), second * SECOND)
+    pictures.start()
+    pictures.stop()
+
+
+@pytest.mark.parametrize(("shape", "expected"), [((100, 200), (100, 200)), ((1080, 2560), (540, 1280))])
+def test_a_large_picture_is_made_smaller(shape: tuple[int, int], expected: tuple[int, int]) -> None:
+    assert LONGEST_SIDE == 1280
+    shown = cv2.imdecode(np.frombuffer(encode(np.zeros((*shape, 3), np.uint8)), np.uint8), cv2.IMREAD_COLOR)
+    assert shown is not None
+    assert shown.shape[:2] == expected
