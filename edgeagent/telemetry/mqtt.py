@@ -320,9 +320,9 @@ class MqttPublisher:
             "each device a name of its own (`device` of the configuration)"
             if taken_over
             else "the connection breaks again and again soon after it was made: has another client the id "
-            f"edgeagent-{self._device}, or does the broker refuse large packets?"
+            f"edgeagent-{self._device}, or does the broker refuse a message for its size?"
         )
-        logger.error("broker %s: %s. Next attempt in %d s", self.address, why, pause)
+        logger.error("broker %s: %s; next attempt in %d s", self.address, why, pause)
         self._client.reconnect_delay_set(pause, pause)
 
 

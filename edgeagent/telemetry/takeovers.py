@@ -1,9 +1,9 @@
 """Two clients with one id push each other off the broker: noticed, and answered by waiting longer.
 
-A broker closes the first connection when a second comes with the same client id (MQTT 5, 3.1.4-3). It says
-so only in MQTT 5 (reason code 142); in 3.1.1 connections just break soon after they were made, which a bad
-network does as well, so there more of them are needed. Both clients may be of this program: random pauses
-keep them from meeting again.
+A broker closes the first connection when a second comes with the same client id (MQTT 5, 3.1.4-3). With MQTT
+5 it may say so (reason code 142; mosquitto 2.0.11 does not). Else connections just break soon after they were
+made, which a bad network does as well, so there more of them are needed. Both clients may be of this program:
+random pauses keep them from meeting again.
 """
 
 from __future__ import annotations

@@ -107,6 +107,11 @@ class Consumer:
         with self._changed:
             return [payload for name, payload in self._messages if name == topic]
 
+    def everything(self) -> list[tuple[str, bytes]]:
+        """All topics and messages so far, oldest first."""
+        with self._changed:
+            return list(self._messages)
+
     def wait_for(self, topic: str, wanted: Callable[[Any], bool]) -> Any:
         """Wait for a message, as JSON, that is ``wanted``."""
 

@@ -63,6 +63,7 @@ def test_qos_and_retain_are_as_documented(broker: Mosquitto, protocol: Protocol)
         publisher.publish("telemetry", b"{}", qos=1)
         publisher.publish("events/camera", b"{}", qos=1)
         publisher.publish("detections/yard", b"{}", qos=0)
+        publisher.publish("picture/yard", b"{}", qos=0)
         for topic in ("alarm", "deployment", "update"):
             publisher.retain(topic, b"{}")
         publisher.publish("reply", b"{}", qos=1)
@@ -70,6 +71,7 @@ def test_qos_and_retain_are_as_documented(broker: Mosquitto, protocol: Protocol)
             subscriber.wait_for(topic, b"{}")
         subscriber.wait_for("events/camera", b"{}")
         subscriber.wait_for("detections/yard", b"{}")
+        subscriber.wait_for("picture/yard", b"{}")
         seen = {arrival.topic: (arrival.qos, arrival.retain) for arrival in subscriber.arrivals()}
     assert seen == documented
 

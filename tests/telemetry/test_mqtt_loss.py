@@ -115,3 +115,29 @@ def test_a_full_queue_behind_a_broker_that_hangs_is_counted(
         assert 0 < dropped < 195
         arrived = 200 - dropped
         subscriber.wait_until(lambda arrivals: sum(a.topic == "telemetry" for a in arrivals) == arrived)
+
+
+def test_what_is_larger_than_the_broker_takes_is_dropped_counted_and_told_once(
+    tmp_path: Path, protocol: Protocol, caplog: pytest.LogCaptureFixture
+) -> None:
+    if protocol != "5":
+        pytest.skip("a broker says what it takes only in MQTT 5")
+    large = b"x" * 3000
+    with (
+        Mosquitto(tmp_path, ("allow_anonymous true", "max_packet_size 2000")) as broker,
+        Subscriber(broker.port, "board") as subscriber,
+        publishing(settings(broker.port)) as publisher,
+    ):
+        assert publisher.wait_for("connected", PATIENCE)
+        for _ in range(2):
+            publisher.publish("telemetry", large, qos=1)
+            publisher.publish("picture/yard", large, qos=0)
+        publisher.retain("deployment", large)
+        publisher.retain_beside("homeassistant/device/board/config", large)
+        publish(publisher, range(1))
+        subscriber.wait_for("telemetry", numbered(0))
+        assert publisher.dropped == {"telemetry": 2, "picture": 2, "deployment": 1, "homeassistant": 1}
+        assert publisher.state == "connected"
+        assert "disconnected" not in caplog.text
+    assert caplog.text.count("a message of picture/yard is dropped") == 1
+    assert "the broker takes 2000" in caplog.text

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+import socket
+import ssl
 import subprocess
+import threading
+import warnings
 from pathlib import Path
 
 import pytest
 
 from edgeagent.errors import ConfigurationError
 from edgeagent.settings import TlsSettings
-from edgeagent.telemetry.mqtt import MqttPublisher
+from edgeagent.telemetry.mqtt import MqttPublisher, plain_client
 from tests.broker import PATIENCE, Mosquitto
 from tests.telemetry.certificates import Certificates, make_certificates
 from tests.telemetry.publishing import PROTOCOLS, Protocol, publishing, settings
@@ -139,3 +143,39 @@ def test_tls_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("no certificate", encoding="ascii")
     with pytest.raises(ConfigurationError, match=r"ca\.pem: cannot be used"):
         MqttPublisher(settings(8883, tls=TlsSettings(ca=tmp_path / "ca.pem")), "board", {"info": b"{}"})
+
+
+def test_old_tls_is_refused_on_both_sides(tmp_path: Path, certificates: Certificates) -> None:
+    """This server speaks TLS 1.1 at most, which no broker of today does by itself."""
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    old.load_cert_chain(certificates.broker, certificates.broker_key)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    failures: list[str] = []
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        with connection:
+            try:
+                old.wrap_socket(connection, server_side=True).close()
+            except ssl.SSLError as error:
+                failures.append(str(error))
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        serving = threading.Thread(target=serve)
+        serving.start()
+        chosen = settings(server.getsockname()[1], tls=TlsSettings(ca=certificates.ca))
+        with publishing(chosen) as publisher:
+            serving.join(PATIENCE)
+            assert publisher.wait_for("disconnected", PATIENCE)
+    assert len(failures) == 1
+
+
+def test_tls_is_1_2_or_newer(certificates: Certificates) -> None:
+    client = plain_client(settings(8883, tls=TlsSettings(ca=certificates.ca)), "x")
+    assert client._ssl_context is not None
+    assert client._ssl_context.minimum_version >= ssl.TLSVersion.TLSv1_2
+    assert client._ssl_context.verify_mode == ssl.CERT_REQUIRED
+    assert client._ssl_context.check_hostname

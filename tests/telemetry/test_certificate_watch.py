@@ -1,0 +1,70 @@
+"""Certificates that are about to expire, made with openssl."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from edgeagent.settings import TlsSettings
+from edgeagent.telemetry.certificates import LOOK_S, CertificateWatch, days_left
+
+
+def certificate(file: Path, days: int) -> Path:
+    """A certificate that expires in so many days."""
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=x")
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        *curve,
+        "-keyout",
+        f"{file}.key",
+        "-days",
+        str(days),
+        "-out",
+        str(file),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    return file
+
+
+def test_the_first_of_a_file_to_expire_counts(tmp_path: Path) -> None:
+    long, short = certificate(tmp_path / "long.pem", 100), certificate(tmp_path / "short.pem", 40)
+    both = tmp_path / "both.pem"
+    both.write_bytes(long.read_bytes() + short.read_bytes())
+    now = datetime.now(timezone.utc)
+    assert days_left(both, now) == pytest.approx(40, abs=0.1)
+    assert days_left(both, now + timedelta(days=41)) == pytest.approx(-1, abs=0.1)
+
+
+def test_one_that_expires_soon_is_a_problem_until_it_is_renewed(tmp_path: Path) -> None:
+    ca, device = certificate(tmp_path / "ca.pem", 3000), certificate(tmp_path / "device.pem", 10)
+    watch = CertificateWatch(TlsSettings(ca=ca, certificate=device, key=Path(f"{device}.key")))
+    assert watch.look(100.0)
+    assert {name: round(days) for name, days in watch.days.items()} == {"ca": 3000, "device": 10}
+    assert (watch.problem() or "").startswith(f"{device} expires in ")
+    assert not watch.look(100.0 + LOOK_S / 2)
+    certificate(device, 365)
+    assert watch.look(100.0 + LOOK_S)
+    assert watch.problem() is None
+
+
+def test_a_file_that_cannot_be_read_is_told_and_absent(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ca = tmp_path / "ca.pem"
+    ca.write_text("nothing", encoding="ascii")
+    watch = CertificateWatch(TlsSettings(ca=ca))
+    watch.look(0.0)
+    assert watch.days == {}
+    assert f"{ca}: how long it is valid cannot be read" in caplog.text
+
+
+@pytest.mark.parametrize("tls", [None, TlsSettings()])
+def test_without_files_there_is_nothing_to_watch(tls: TlsSettings | None) -> None:
+    watch = CertificateWatch(tls)
+    assert not watch.look(0.0)
+    assert watch.days == {}
