@@ -13,6 +13,7 @@ from edgeagent.telemetry.messages import Alarm, Telemetry
 from edgeagent.telemetry.mqtt import MqttPublisher
 from edgeagent.telemetry.pictures import Pictures
 from edgeagent.telemetry.prometheus.exporter import Exporter
+from edgeagent.telemetry.sparkplug.node import SparkplugNode
 
 
 class Adapters:
@@ -26,7 +27,7 @@ class Adapters:
         retained: what the broker keeps of this device, by topic below its prefix.
 
     Raises:
-        ConfigurationError: an adapter lacks its package, or its port cannot be opened.
+        ConfigurationError: an adapter lacks its package.
     """
 
     def __init__(
@@ -50,23 +51,32 @@ class Adapters:
                         cameras, wanted.pictures_every, lambda *it: publisher.publish(*it, qos=0)
                     )
         self._exporter = Exporter(settings.prometheus, times) if settings.prometheus else None
+        self._node = (
+            SparkplugNode(settings.sparkplug, settings.mqtt, settings.device, state)
+            if settings.sparkplug is not None
+            else None
+        )
         self.renew(retained)
 
     def start(self) -> None:
-        """Start what has threads."""
-        for part in (self._pictures, self._exporter):
+        """Start what has threads; the Sparkplug node begins with the first telemetry.
+
+        Raises:
+            ConfigurationError: the port for Prometheus cannot be opened.
+        """
+        for part in (self._exporter, self._pictures):
             if part is not None:
                 part.start()
 
     def stop(self) -> None:
         """Stop them."""
-        for part in (self._pictures, self._exporter):
+        for part in (self._pictures, self._exporter, self._node):
             if part is not None:
                 part.stop()
 
     def note(self, telemetry: Telemetry) -> None:
         """Hand on the telemetry of an interval."""
-        for part in (self._announcer, self._exporter):
+        for part in (self._announcer, self._exporter, self._node):
             if part is not None:
                 part.note(telemetry)
 
@@ -75,7 +85,7 @@ class Adapters:
         if self._announcer is not None:
             self._announcer.renew(retained)
         alarm = Alarm.model_validate_json(retained["alarm"])
-        for part in (self._exporter,):
+        for part in (self._exporter, self._node):
             if part is not None:
                 part.alarm(alarm)
 

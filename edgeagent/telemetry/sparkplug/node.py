@@ -1,0 +1,223 @@
+"""A Sparkplug B 3.0 edge node beside the own topics, with a connection and a last will of its own.
+
+::
+
+    first telemetry -> CONNECT (will: NDEATH with bdSeq n) -> NBIRTH (seq 0, bdSeq n, every metric)
+        -> what waited, as historical NDATA -> NDATA (seq 1, 2, ... 255, 0, ...), changes only -> ...
+        -> a metric that is new, or "Node Control/Rebirth": NBIRTH again
+        -> lost: telemetry waits in memory, bdSeq n + 1 with the next CONNECT
+        -> stop: NDEATH, DISCONNECT
+
+Specification: Eclipse Sparkplug 3.0, chapters 5 (operational behavior) and 6 (payloads).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edgeagent.errors import EdgeagentError
+from edgeagent.settings import MqttSettings
+from edgeagent.state_file import write_state
+from edgeagent.telemetry.messages import Alarm, Telemetry
+from edgeagent.telemetry.mqtt import HEADER, STOP_TIMEOUT_S, plain_client
+from edgeagent.telemetry.rate_limit import Allowance
+from edgeagent.telemetry.sparkplug import readings
+from edgeagent.telemetry.sparkplug.payload import DataType, Metric, decode_orders, encode
+from edgeagent.telemetry.sparkplug.settings import SparkplugSettings
+
+logger = logging.getLogger(__name__)
+
+BD_SEQ, REBIRTH = "bdSeq", "Node Control/Rebirth"
+BD_SEQ_FILE = "sparkplug-bdseq"
+MOST_WAITING = 360  # intervals that are kept in memory while the broker is away
+REBIRTHS, REBIRTHS_PER_SECOND = 5, 0.2
+
+
+class SparkplugNode:
+    """One edge node; may be used from several threads.
+
+    Args:
+        settings: group and name.
+        mqtt: the broker.
+        device: its name in topics.
+        state: folder in which the birth-death sequence number is remembered.
+
+    Raises:
+        ConfigurationError: as :func:`edgeagent.telemetry.mqtt.plain_client`.
+    """
+
+    def __init__(self, settings: SparkplugSettings, mqtt: MqttSettings, device: str, state: Path) -> None:
+        self._mqtt, self._file = mqtt, state / BD_SEQ_FILE
+        self._group, self._node = settings.group, settings.node or device
+        self._lock = threading.Condition()  # of all that follows; NBIRTH and NDATA leave in order
+        self._values = readings.properties()
+        self._aliases: dict[str, int] = {}
+        self._alias(REBIRTH)
+        self._waiting: deque[tuple[int, readings.Readings]] = deque(maxlen=MOST_WAITING)
+        self._allowance = Allowance(REBIRTHS, REBIRTHS_PER_SECOND)
+        self._connected = self._begun = False
+        self._largest: int | None = None
+        self._seq = 0
+        self._bd_seq = _read_bd_seq(self._file)
+        self._client = plain_client(mqtt, f"edgeagent-{device}-sparkplug")
+        retry = (max(1, round(mqtt.retry_first)), max(1, round(mqtt.retry_longest)))
+        self._client.reconnect_delay_set(*retry)
+        self._client.on_pre_connect = self._before_connect
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
+
+    def alarm(self, alarm: Alarm) -> None:
+        """Learn what is wrong now."""
+        self._report(readings.alarm_readings(alarm), _now_ms())
+
+    def note(self, telemetry: Telemetry) -> None:
+        """Learn the telemetry of an interval; with the first it connects, as a birth needs all metrics."""
+        moment = datetime.fromisoformat(telemetry.time.replace("Z", "+00:00"))
+        self._report(readings.telemetry_readings(telemetry), round(moment.timestamp() * 1000))
+        if not self._begun:
+            self._begun = True
+            keepalive = max(1, round(self._mqtt.keepalive))
+            self._client.connect_async(self._mqtt.host or "", self._mqtt.port, keepalive)
+            self._client.loop_start()
+
+    def wait_for_connection(self, there: bool, timeout: float) -> bool:
+        """Wait until it is there, or lost; False after ``timeout`` seconds."""
+        with self._lock:
+            return self._lock.wait_for(lambda: self._connected == there, timeout)
+
+    def stop(self) -> None:
+        """Publish the death and disconnect."""
+        if not self._begun:
+            return
+        with self._lock:
+            topic, death = self._topic("NDEATH"), self._death()
+            told = self._client.publish(topic, death, qos=1) if self._connected else None
+        if told is not None:
+            try:
+                told.wait_for_publish(STOP_TIMEOUT_S)
+            except (RuntimeError, ValueError) as error:
+                logger.warning("sparkplug: the death was not told: %s", error)
+        self._client.disconnect()
+        if told is not None and told.is_published():  # else its thread may hang; it ends with the program
+            self._client.loop_stop()
+
+    def _report(self, values: readings.Readings, now_ms: int) -> None:
+        with self._lock:
+            new = [name for name in values if name not in self._values]
+            changed = {name: it for name, it in values.items() if self._values.get(name) != it}
+            self._values = {**self._values, **values}
+            if not self._connected:
+                if self._begun:
+                    self._waiting.append((now_ms, values))
+            elif new:
+                self._birth()
+            elif changed:
+                self._send("NDATA", self._data(changed, now_ms), now_ms)
+
+    def _birth(self) -> None:
+        """Publish the birth; everything after it is numbered anew."""
+        now, self._seq = _now_ms(), 0
+        metrics = [Metric(BD_SEQ, DataType.INT64, self._bd_seq, now)]
+        metrics.append(Metric(REBIRTH, DataType.BOOLEAN, False, now, self._alias(REBIRTH)))
+        for name, (datatype, value) in self._values.items():
+            metrics.append(Metric(name, datatype, value, now, self._alias(name)))
+        self._send("NBIRTH", metrics, now)
+
+    def _data(self, values: readings.Readings, at_ms: int, historical: bool = False) -> list[Metric]:
+        return [
+            Metric(None, datatype, value, at_ms, self._alias(name), historical)
+            for name, (datatype, value) in values.items()
+        ]
+
+    def _send(self, kind: str, metrics: list[Metric], now_ms: int) -> None:
+        topic, payload = self._topic(kind), encode(metrics, now_ms, self._seq)
+        size = len(topic) + len(payload) + HEADER
+        if self._largest is not None and size > self._largest:
+            logger.error("sparkplug: %s of %d bytes dropped, the broker takes %d", kind, size, self._largest)
+            return
+        self._client.publish(topic, payload, qos=0)
+        self._seq = (self._seq + 1) % 256
+
+    def _death(self) -> bytes:
+        now = _now_ms()
+        return encode([Metric(BD_SEQ, DataType.INT64, self._bd_seq, now)], now, None)
+
+    def _alias(self, name: str) -> int:
+        return self._aliases.setdefault(name, len(self._aliases))
+
+    def _topic(self, kind: str) -> str:
+        return f"spBv1.0/{self._group}/{kind}/{self._node}"
+
+    # The network's thread
+
+    def _before_connect(self, client: paho.Client, data: Any) -> None:
+        with self._lock:
+            self._bd_seq = (self._bd_seq + 1) % 256
+            try:
+                write_state(self._file, str(self._bd_seq).encode())
+            except EdgeagentError as error:
+                logger.error("%s; Sparkplug births may repeat a number after the next start", error)
+            client.will_set(self._topic("NDEATH"), self._death(), qos=1, retain=False)
+
+    def _on_connect(self, client: paho.Client, data: Any, flags: Any, code: ReasonCode, more: Any) -> None:
+        if code.is_failure:
+            logger.warning("sparkplug: the broker refused the connection: %s", code)
+            return
+        client.subscribe(self._topic("NCMD"), qos=1)
+        with self._lock:
+            self._largest = getattr(more, "MaximumPacketSize", None)
+            self._connected = True
+            self._lock.notify_all()
+            self._birth()
+            while self._waiting:
+                at_ms, values = self._waiting.popleft()
+                self._send("NDATA", self._data(values, at_ms, historical=True), _now_ms())
+        logger.info("sparkplug: born as %s/%s, bdSeq %d", self._group, self._node, self._bd_seq)
+
+    def _on_disconnect(self, client: paho.Client, data: Any, flags: Any, code: ReasonCode, more: Any) -> None:
+        with self._lock:
+            lost, self._connected = self._connected, False
+            self._lock.notify_all()
+        if lost and code.is_failure:
+            logger.warning("sparkplug: the connection was lost: %s", code)
+
+    def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
+        try:
+            orders = decode_orders(message.payload)
+        except ValueError as error:  # bytes that are not UTF-8 are one, too
+            logger.warning("sparkplug: a command that cannot be read is ignored: %s", error)
+            return
+        rebirth = self._aliases[REBIRTH]
+        if not any(order.boolean and (order.name == REBIRTH or order.alias == rebirth) for order in orders):
+            logger.warning("sparkplug: a command without %s is ignored", REBIRTH)
+        elif not self._allowance.allows(time.monotonic()):
+            logger.warning("sparkplug: too many rebirths are asked for; one is left out")
+        else:
+            with self._lock:
+                if self._connected:
+                    self._birth()
+
+
+def _now_ms() -> int:
+    return round(time.time() * 1000)
+
+
+def _read_bd_seq(file: Path) -> int:
+    """Return the number of the last connection; the first is 0."""
+    try:
+        return int(file.read_bytes()) % 256
+    except FileNotFoundError:
+        return -1
+    except (OSError, ValueError) as error:
+        logger.warning("%s: cannot be read (%s); Sparkplug births begin with 0 again", file, error)
+        return -1
