@@ -154,7 +154,7 @@ def _system(telemetry: Telemetry) -> Iterator[tuple[str, Component]]:
     yield "agent_cpu", measured("Agent processor load", "%", "agent_cpu_percent")
     yield "agent_memory", measured("Agent memory", "MB", "agent_rss_mb", kind="data_size")
     yield "memory_available", measured("Memory available", "MB", "memory_available_mb", kind="data_size")
-    heat = {zone: ("temperatures_c", zone) for zone in system.temperatures_c}
+    heat: dict[str, tuple[str, ...]] = {zone: ("temperatures_c", zone) for zone in system.temperatures_c}
     for chip, report in (system.accelerators or {}).items():
         if report.temperature_c is not None:
             heat[chip] = ("accelerators", chip, "temperature_c")

@@ -193,7 +193,7 @@ class SparkplugNode:
 
     def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
         try:
-            orders = decode_orders(message.payload)
+            orders = decode_orders(bytes(message.payload))
         except ValueError as error:  # bytes that are not UTF-8 are one, too
             logger.warning("sparkplug: a command that cannot be read is ignored: %s", error)
             return

@@ -54,7 +54,7 @@ class Host:
         if kind == "NCMD":
             return
         with self.changed:
-            payload = independent.parse(message.payload)
+            payload = independent.parse(bytes(message.payload))
             self.arrived.append((kind, payload, message.qos, message.retain))
             self.changed.notify_all()
 
