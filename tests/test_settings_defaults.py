@@ -133,7 +133,6 @@ def test_every_key_is_explained() -> None:
         "enough_percent:",
         "least_fps:",
         "hold_rise:",
-        "#port:",
         "#node:",
         "#jitter:",
         "#keep_time:",

@@ -58,7 +58,7 @@ def test_the_daemon_is_found_measured_and_pictured(tmp_path: Path) -> None:
         wanted = settings(
             broker.port,
             home_assistant={"pictures_every": "500ms"},
-            prometheus={"port": port},
+            prometheus={"listen": f"127.0.0.1:{port}"},
         )
         with running(tmp_path, wanted) as daemon:
             daemon.wait_for_notification("READY=1")

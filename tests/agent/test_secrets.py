@@ -24,7 +24,7 @@ def test_no_secret_leaves_the_device(tmp_path: Path) -> None:
         Mosquitto(tmp_path, ("allow_anonymous true", f"password_file {passwords}")) as broker,
         Consumer(broker.port, "board") as consumer,
     ):
-        wanted = settings(broker.port, home_assistant={}, prometheus={"port": port})
+        wanted = settings(broker.port, home_assistant={}, prometheus={"listen": f"127.0.0.1:{port}"})
         wanted["mqtt"] |= {"username": "board", "password_file": str(secret)}
         wanted["cameras"] += [
             {"name": "gate", "source": f"rtsp://admin:{CAMERA}@127.0.0.1:{closed}/stream?token={TOKEN}"},

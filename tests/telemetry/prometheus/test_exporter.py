@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 import urllib.request
@@ -29,7 +28,7 @@ PROBLEM = Problem(code="throttled", text="hot", since="2026-01-31T12:00:00.000Z"
 
 @contextmanager
 def serving(times: dict[str, StageTimes]) -> Iterator[tuple[Exporter, PrometheusSettings]]:
-    settings = PrometheusSettings(port=free_port())
+    settings = PrometheusSettings(listen=f"127.0.0.1:{free_port()}")
     exporter = Exporter(settings, times)
     exporter.start()
     try:
@@ -116,11 +115,23 @@ def test_a_bucket_counts_what_is_at_most_its_bound(duration_ms: float) -> None:
 
 def test_an_address_that_is_taken_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        exporter = Exporter(PrometheusSettings(port=taken.getsockname()[1]), {})
+        exporter = Exporter(PrometheusSettings(listen=f"127.0.0.1:{taken.getsockname()[1]}"), {})
         with pytest.raises(ConfigurationError, match="cannot be listened on"):
             exporter.start()
 
 
 def test_only_this_machine_may_read_unless_told_otherwise() -> None:
-    assert PrometheusSettings().host == "127.0.0.1"
-    assert json.loads(PrometheusSettings().model_dump_json())["port"] == 9477
+    assert (PrometheusSettings().host, PrometheusSettings().port) == ("127.0.0.1", 9477)
+
+
+@pytest.mark.parametrize(
+    ("listen", "host"), [("0.0.0.0:80", "0.0.0.0"), ("[::1]:9477", "::1"), ("localhost:65535", "localhost")]
+)
+def test_an_address_may_be_a_name_or_ipv6(listen: str, host: str) -> None:
+    assert PrometheusSettings(listen=listen).host == host
+
+
+@pytest.mark.parametrize("listen", ["9477", ":9477", "::1:9477", "x:0", "x:70000", "http://x:80", "x:"])
+def test_an_address_that_is_none_is_refused(listen: str) -> None:
+    with pytest.raises(ValueError, match="expected an address and a port"):
+        PrometheusSettings(listen=listen)
