@@ -1,4 +1,4 @@
-"""The daemon with Home Assistant and Prometheus, and a real broker."""
+"""The daemon with all adapters, and a real broker."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from edgeagent.resources import sample_clip
 from tests.agent.daemon import PATIENCE, Consumer, running
 from tests.broker import Mosquitto, free_port
+from tests.telemetry.sparkplug.host import Host
 
 CONFIG = "homeassistant/device/board/config"
 
@@ -54,9 +55,14 @@ def retained(port: int, topic: str) -> bytes:
 
 def test_the_daemon_is_found_measured_and_pictured(tmp_path: Path) -> None:
     port = free_port()
-    with Mosquitto(tmp_path) as broker, Consumer(broker.port, "board") as consumer:
+    with (
+        Mosquitto(tmp_path) as broker,
+        Consumer(broker.port, "board") as consumer,
+        Host(broker.port) as host,
+    ):
         wanted = settings(
             broker.port,
+            sparkplug={},
             home_assistant={"pictures_every": "500ms"},
             prometheus={"listen": f"127.0.0.1:{port}"},
         )
@@ -68,7 +74,11 @@ def test_the_daemon_is_found_measured_and_pictured(tmp_path: Path) -> None:
             url = f"http://127.0.0.1:{port}/metrics"
             with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
                 families = {f.name: f for f in text_string_to_metric_families(answer.read().decode())}
+            birth = host.wait_for("NBIRTH")
+            assert host.wait_for("NDATA").seq == 1
             assert daemon.stop() == 0, daemon.log()
+        host.wait_for("NDEATH")
+    assert "Cameras/yard/fps_processed" in [metric.name for metric in birth.metrics]
     assert {"yard_fps_processed", "yard_picture", "problem_not_detecting", "cpu"} <= set(found["cmps"])
     assert "update" not in found["cmps"]  # there is no delivery
     (processed,) = families["edgeagent_frames_processed"].samples

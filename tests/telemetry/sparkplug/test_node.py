@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import paho.mqtt.client as paho
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 
 from edgeagent.telemetry.messages import Alarm, Telemetry
 from edgeagent.telemetry.sparkplug.node import BD_SEQ, REBIRTH, REBIRTHS, SparkplugNode
@@ -19,57 +16,11 @@ from tests.broker import PATIENCE, Mosquitto
 from tests.telemetry.home_assistant.values import documented
 from tests.telemetry.publishing import settings
 from tests.telemetry.sparkplug import independent
+from tests.telemetry.sparkplug.host import Host
 from tests.telemetry.sparkplug.relay import Relay
 
 TIME = "2026-01-31T12:00:00.000Z"
-NCMD = "spBv1.0/edgeagent/NCMD/board"
 REBIRTH_NOW = independent.command(name=REBIRTH, datatype=11, boolean_value=True)
-
-
-class Host:
-    """A host application: collects what comes, and gives commands."""
-
-    def __init__(self, port: int) -> None:
-        self.changed = threading.Condition()
-        self.arrived: list[tuple[str, Any, int, bool]] = []
-        subscribed = threading.Event()
-        self.client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
-        self.client.reconnect_delay_set(1, 1)
-        self.client.on_connect = lambda client, *_: client.subscribe("spBv1.0/#", qos=1)
-        self.client.on_subscribe = lambda *_: subscribed.set()
-        self.client.on_message = self._collect
-        self.client.connect("127.0.0.1", port)
-        self.client.loop_start()
-        assert subscribed.wait(PATIENCE)
-
-    def __enter__(self) -> Host:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
-
-    def _collect(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
-        _, _, kind, _ = message.topic.split("/")
-        if kind == "NCMD":
-            return
-        with self.changed:
-            payload = independent.parse(bytes(message.payload))
-            self.arrived.append((kind, payload, message.qos, message.retain))
-            self.changed.notify_all()
-
-    def wait_for(self, kind: str, count: int = 1) -> Any:
-        """Wait for so many messages of a kind, and return the last of them."""
-
-        def found() -> list[Any]:
-            return [payload for name, payload, _, _ in self.arrived if name == kind]
-
-        with self.changed:
-            assert self.changed.wait_for(lambda: len(found()) >= count, PATIENCE), self.arrived
-            return found()[count - 1]
-
-    def order(self, payload: bytes) -> None:
-        self.client.publish(NCMD, payload, qos=1).wait_for_publish(PATIENCE)
 
 
 @pytest.fixture
