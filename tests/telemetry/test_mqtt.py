@@ -64,10 +64,10 @@ def test_qos_and_retain_are_as_documented(broker: Mosquitto, protocol: Protocol)
         publisher.publish("events/camera", b"{}", qos=1)
         publisher.publish("detections/yard", b"{}", qos=0)
         publisher.publish("picture/yard", b"{}", qos=0)
-        for topic in ("alarm", "deployment", "update"):
+        for topic in ("alarm", "accuracy", "deployment", "update"):
             publisher.retain(topic, b"{}")
         publisher.publish("reply", b"{}", qos=1)
-        for topic in ("alarm", "deployment", "update", "reply", "telemetry", "events/camera"):
+        for topic in ("alarm", "accuracy", "deployment", "update", "reply", "telemetry", "events/camera"):
             subscriber.wait_for(topic, b"{}")
         subscriber.wait_for("events/camera", b"{}")
         subscriber.wait_for("detections/yard", b"{}")
