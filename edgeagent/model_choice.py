@@ -94,7 +94,7 @@ def choose(bundle: Bundle, settings: Settings, journal: Journal | None, nicer: i
     threads = [model.threads] if model.threads else thread_choices()
     candidates = configured_candidates(bundle.manifest, model)
     order = _orders(bundle, model, state, nicer)
-    selection = Selection(bundle, candidates, order, threads, journal, state / VERDICTS)
+    selection = Selection(bundle, candidates, order, threads, journal, state / VERDICTS, nicer > 0)
     judged = selection.judged(_log_verdict)
     ranked = fastest_first(judged) if AUTO in engine_names(model) else judged
     return Choice(selection, tuple(verdict for _, verdict in judged), tuple(ranked))

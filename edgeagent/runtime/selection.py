@@ -43,6 +43,7 @@ VERDICTS = "verdicts.json"
 RUNS = 20
 RETRY_AFTER_S = (1.0, 3.0)
 LEAST_DEADLINE_S, MOST_DEADLINE_S = 0.5, 5.0
+BESIDE_DEADLINE_S = 30.0  # of a worker of low priority, which waits for what it runs beside
 SLOW = 15  # times the median latency: no answer after that is taken for a hang
 WARM_UP_RUNS = 3
 PACKAGES = ("onnxruntime", "openvino", "ai-edge-litert", "tflite-runtime", "tensorrt", "hailort")
@@ -82,6 +83,7 @@ class Selection:
         journal: of this board; None where it cannot be kept, so that nothing with hardware of its own is
             tried.
         kept: file of verdicts; None keeps none.
+        beside: its workers have a lower priority than what they run beside, and the time that this takes.
     """
 
     def __init__(
@@ -92,9 +94,11 @@ class Selection:
         threads: Sequence[int],
         journal: Journal | None,
         kept: Path | None = None,
+        beside: bool = False,
     ) -> None:
         self.bundle, self.candidates = bundle, tuple(candidates)
         self._order, self._threads, self._journal, self._kept = order, tuple(threads), journal, kept
+        self._beside = beside
         self._checks: dict[str, GoldenCheck] = {}
         self._known: dict[str, Verdict] = {}
 
@@ -216,6 +220,8 @@ class Selection:
 
     def deadline_s(self, candidate: Candidate) -> float:
         """Return the seconds that a call may take: many times the median, where that is known."""
+        if self._beside:
+            return BESIDE_DEADLINE_S
         verdict = self._known.get(candidate.name)
         p50 = verdict.p50_ms if verdict else None
         if p50 is None:

@@ -125,7 +125,7 @@ class AccuracyWatch:
         self._folder: Path = state_folder(settings) / FOLDER
         self._boot_id = read_board().boot_id
         self._stopping, self._wake = threading.Event(), threading.Event()
-        self._golden_due: float | None = 0.0
+        self._golden_due = None if self._chosen.golden_every is None else 0.0
         self._message_due, self._last = 0.0, b""
         self._thread = threading.Thread(target=self._watch, name="accuracy", daemon=True)
         self._served = self._begin(models.bundle)

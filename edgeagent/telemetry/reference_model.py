@@ -13,12 +13,12 @@ from edgeagent.errors import EngineError
 from edgeagent.model_choice import LEAST_PRIORITY, choose, state_folder
 from edgeagent.runtime.delegates import CATALOGUE
 from edgeagent.runtime.journal import Journal
+from edgeagent.runtime.selection import BESIDE_DEADLINE_S
 from edgeagent.runtime.worker import WorkerEngine
 from edgeagent.runtime.worker_protocol import Order
 from edgeagent.settings import Settings
 
 FLOAT_DELEGATE = "onnxruntime-cpu"
-DEADLINE_S = 30.0  # of one inference, on one thread of a busy board
 
 
 class ReferenceModel:
@@ -70,7 +70,7 @@ class ReferenceModel:
         nice = min(LEAST_PRIORITY, model.worker.nice + NICER)
         cache = state_folder(self._settings) / "engines"
         order = Order(path, delegate, 1, cache, model.worker.cpus, nice)
-        engine = WorkerEngine(order, DEADLINE_S)
+        engine = WorkerEngine(order, BESIDE_DEADLINE_S)
         try:
             detector = build_detector(self._description, engine, (), str(path), model.iou_threshold)
         except BaseException:

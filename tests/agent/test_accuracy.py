@@ -50,7 +50,8 @@ def test_golden_pictures_feedback_and_a_reference_that_survives_a_restart(tmp_pa
             assert claims.accuracy is not None
             assert golden["claimed"] == claims.accuracy.map50_95["model.onnx"]
             assert golden["map50_95"] >= golden["claimed"] - golden["tolerance"]
-            assert (golden["serving"], golden["pictures"]) == ("onnxruntime-cpu model.onnx", 4)
+            assert golden["serving"] == "onnxruntime-cpu model.onnx"
+            assert golden["pictures"] == len(claims.pictures)
             assert golden["labelled_by"] == "float model"
             assert "reason" not in golden
 
@@ -86,10 +87,10 @@ def test_golden_pictures_feedback_and_a_reference_that_survives_a_restart(tmp_pa
         with device(tmp_path, broker.port, {"golden_every": None}) as (daemon, consumer):
             later = consumer.wait_for("accuracy", lambda m: m["run"] == 2)
             assert later["drift"]["yard"]["reference_frames"] >= last
-            assert "golden" not in later
             more = consumer.wait_for("accuracy", lambda m: m["drift"]["yard"]["reference_frames"] > last)
             assert more["drift"]["yard"]["state"] == "collecting"
             assert more["run"] == 2
+            assert not any("golden" in json.loads(one) for one in consumer.payloads("accuracy")[1:])
             assert daemon.stop() == 0, daemon.log()
 
 
@@ -97,7 +98,8 @@ def test_a_reference_model_is_compared_on_live_frames(tmp_path: Path) -> None:
     reference = {"agreement_every": 2, "agreement_reference": str(default_bundle()), "golden_every": None}
     with Mosquitto(tmp_path) as broker, device(tmp_path, broker.port, reference) as (daemon, consumer):
         told = consumer.wait_for("accuracy", lambda m: m["agreement"]["matched"] > 0)["agreement"]
-        assert told["reference"] == "coco-nano 1.0.0"
+        manifest = open_bundle(default_bundle()).manifest
+        assert told["reference"] == f"{manifest.name} {manifest.version}"
         assert told["matched_share"] == 1.0, "the model agrees with itself"
         assert told["mean_score_difference"] == 0.0
         assert told["boxes"] == 2 * told["matched"]

@@ -11,7 +11,9 @@ from edgeagent.bundle.reading import open_bundle
 from edgeagent.camera.picture import read_picture
 from edgeagent.detector import load_bundle_detector
 from edgeagent.errors import EngineError
+from edgeagent.model_choice import choose
 from edgeagent.resources import default_bundle
+from edgeagent.runtime.selection import BESIDE_DEADLINE_S, MOST_DEADLINE_S
 from edgeagent.settings import CameraSettings, ModelSettings, Settings
 from edgeagent.telemetry.reference_model import ReferenceModel
 from tests.data import shared
@@ -55,3 +57,13 @@ def test_the_float_model_agrees_with_the_one_made_of_it(tmp_path: Path) -> None:
     assert 0.8 < total.share < 1
     assert total.mean_score_difference is not None
     assert abs(total.mean_score_difference) < 0.1
+
+
+def test_a_worker_beside_another_has_time(tmp_path: Path) -> None:
+    """It waits for what it runs beside; on a busy board that is long, and no hang."""
+    bundle = open_bundle(default_bundle())
+    chosen = settings(tmp_path, None)
+    at_once, beside = (choose(bundle, chosen, None, nicer) for nicer in (0, 10))
+    (candidate,) = at_once.selection.candidates
+    assert at_once.selection.deadline_s(candidate) <= MOST_DEADLINE_S
+    assert beside.selection.deadline_s(candidate) == BESIDE_DEADLINE_S
