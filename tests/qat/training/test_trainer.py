@@ -92,7 +92,8 @@ def test_the_student_comes_closer_to_its_teacher(tmp_path: Path) -> None:
         return float(distillation_loss(network.graph.heads, network(unseen), teacher(unseen)))
 
     before = distance()
-    Trainer(network, teacher, Noise(), RECIPE, tmp_path / "checkpoint.pt").run(lambda progress: None)
+    longer = replace(RECIPE, steps=90)  # what 30 bring depends on how a processor rounds
+    Trainer(network, teacher, Noise(), longer, tmp_path / "checkpoint.pt").run(lambda progress: None)
     assert distance() < 0.8 * before
 
 
