@@ -36,9 +36,7 @@ def main() -> None:
     )
     parser.add_argument("--messages", type=int, default=1_000_000)
     parser.add_argument("--commit", type=int, default=1, help="messages in one commit (default 1)")
-    parser.add_argument(
-        "--folder", type=Path, help="on the disk to be measured (default: /tmp)"
-    )
+    parser.add_argument("--folder", type=Path, help="on the disk to be measured (default: /tmp)")
     arguments = parser.parse_args()
     message, process = example(), psutil.Process()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
