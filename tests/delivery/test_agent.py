@@ -15,7 +15,8 @@ from typing import Any
 import psutil
 import pytest
 
-from edgeagent.resources import sample_clip
+from edgeagent.bundle.reading import open_bundle
+from edgeagent.resources import default_bundle, sample_clip
 from edgeagent.telemetry.messages import utc_time
 from tests.agent.daemon import Consumer, Daemon, running
 from tests.broker import Mosquitto
@@ -23,6 +24,7 @@ from tests.delivery.models import offer, scrambled, sound
 from tests.delivery.repository import Repository
 from tests.delivery.server import Server
 
+FIRST = open_bundle(default_bundle()).manifest.version
 QUICK = {"time": "2s", "frames": 10, "rate_change": 5.0, "score_change": 1.0, "slower": 1000.0}
 ENDLESS = {**QUICK, "time": "1h"}
 
@@ -103,20 +105,20 @@ def test_a_good_model_takes_over_and_a_broken_one_stays_outside(
 ) -> None:
     board = device(tmp_path, repository, broker, QUICK)
     with Server(repository.folder) as server, board.runs(server) as (daemon, consumer):
-        serves(consumer, "1.0.0")
-        offer(repository, sound(tmp_path / "sound", "1.1.0"))
-        trial = reaches(consumer, "trial", "1.1.0")
+        serves(consumer, FIRST)
+        offer(repository, sound(tmp_path / "sound", "2.0.0"))
+        trial = reaches(consumer, "trial", "2.0.0")
         assert trial["gate"]["map50_95"] > 0.7
-        good = reaches(consumer, "good", "1.1.0")
-        assert good["current"]["version"] == "1.1.0"
-        serves(consumer, "1.1.0")
-        consumer.wait_for("update", lambda m: m["installed_version"] == "1.1.0" and not m["in_progress"])
-        asked = {request.path.rsplit(".", 2)[-2] for request in server.asked if "1.1.0" in request.path}
+        good = reaches(consumer, "good", "2.0.0")
+        assert good["current"]["version"] == "2.0.0"
+        serves(consumer, "2.0.0")
+        consumer.wait_for("update", lambda m: m["installed_version"] == "2.0.0" and not m["in_progress"])
+        asked = {request.path.rsplit(".", 2)[-2] for request in server.asked if "2.0.0" in request.path}
         assert "manifest" in asked
-        offer(repository, scrambled(tmp_path / "scrambled", "1.2.0"))
-        rejected = reaches(consumer, "rejected", "1.2.0")
+        offer(repository, scrambled(tmp_path / "scrambled", "2.1.0"))
+        rejected = reaches(consumer, "rejected", "2.1.0")
         assert "does not compute what was trained" in rejected["reason"]
-        assert rejected["current"]["version"] == "1.1.0"
+        assert rejected["current"]["version"] == "2.0.0"
         alarm = consumer.wait_for("alarm", lambda m: m["problems"])
         assert [problem["code"] for problem in alarm["problems"]] == ["update_rejected"]
         before = len(consumer.payloads("detections/yard"))
@@ -133,7 +135,7 @@ def test_a_good_model_takes_over_and_a_broken_one_stays_outside(
     with Server(repository.folder) as server:
         server.answer_always("json", lambda handler, _: handler.cut())
         with board.runs(server) as (daemon, consumer):  # the last good one serves, without the repository
-            serves(consumer, "1.1.0")
+            serves(consumer, "2.0.0")
             assert daemon.stop() == 0, daemon.log()
 
 
@@ -141,9 +143,9 @@ def test_a_model_whose_engine_dies_three_times_on_trial_is_left(
     repository: Repository, broker: Mosquitto, tmp_path: Path
 ) -> None:
     board = device(tmp_path, repository, broker, ENDLESS)
-    offer(repository, sound(tmp_path / "sound", "1.1.0"))
+    offer(repository, sound(tmp_path / "sound", "2.0.0"))
     with Server(repository.folder) as server, board.runs(server) as (daemon, consumer):
-        serves(consumer, "1.1.0")
+        serves(consumer, "2.0.0")
         for strike in (1, 2, 3):
             killed = utc_time(time.time())
             os.kill(worker(daemon).pid, signal.SIGKILL)
@@ -152,10 +154,10 @@ def test_a_model_whose_engine_dies_three_times_on_trial_is_left(
                     "detections/yard",
                     lambda m: m["time"] > killed and board.record()["deployment"]["strikes"] == strike,  # noqa: B023
                 )
-        rolled_back = reaches(consumer, "rolled_back", "1.1.0")
+        rolled_back = reaches(consumer, "rolled_back", "2.0.0")
         assert "3 times its engine failed" in rolled_back["reason"]
-        serves(consumer, "1.0.0", after=killed)
-        assert [bad["model"] for bad in rolled_back["bad"]] == ["coco-nano 1.1.0"]
+        serves(consumer, FIRST, after=killed)
+        assert [bad["model"] for bad in rolled_back["bad"]] == ["coco-nano 2.0.0"]
         assert daemon.stop() == 0, daemon.log()
 
 
@@ -163,15 +165,15 @@ def test_an_agent_that_is_killed_three_times_on_trial_is_back_on_the_good_model(
     repository: Repository, broker: Mosquitto, tmp_path: Path
 ) -> None:
     board = device(tmp_path, repository, broker, ENDLESS)
-    offer(repository, sound(tmp_path / "sound", "1.1.0"))
+    offer(repository, sound(tmp_path / "sound", "2.0.0"))
     with Server(repository.folder) as server:
         for _ in range(3):
             with board.runs(server) as (daemon, consumer):
-                serves(consumer, "1.1.0")
+                serves(consumer, "2.0.0")
                 daemon.process.kill()
                 daemon.wait()
         with board.runs(server) as (daemon, consumer):
-            serves(consumer, "1.0.0")
+            serves(consumer, FIRST)
             assert daemon.stop() == 0, daemon.log()
     assert board.record()["deployment"]["state"] == "rolled_back"
-    assert [bad["slot"].rsplit("-", 1)[0] for bad in board.record()["bad"]] == ["coco-nano-1.1.0"]
+    assert [bad["slot"].rsplit("-", 1)[0] for bad in board.record()["bad"]] == ["coco-nano-2.0.0"]
