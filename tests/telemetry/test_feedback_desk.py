@@ -157,7 +157,7 @@ def test_a_flood_is_bounded_and_counted(detector: Detector, tmp_path: Path) -> N
         topic = CommandTopic(publisher, at, FEEDBACK, most_waiting=4, rest_s=PATIENCE)
         publisher.start()
         try:
-            assert publisher.wait_for("connected", PATIENCE)
+            subscriber.wait_until(lambda arrivals: any(a.payload == b"online" for a in arrivals))  # and heard
             about = {"source": "guard", "camera": "yard", "run": 17, "verdicts": RIGHT}
             flood = [
                 (
