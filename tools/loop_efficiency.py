@@ -2,7 +2,8 @@
 
 The bare engine is ``session.run`` of ONNX Runtime on one prepared input: same artefact, same threads, same
 session options. The agent plays a clip unthrottled, and counts from its first to its last result; with
---mqtt it publishes to a broker on loopback as it would in service.
+--mqtt it publishes to a broker on loopback as it would in service, and plays once more without, which gives
+the cost of telemetry.
 """
 
 from __future__ import annotations
@@ -65,11 +66,14 @@ def main() -> None:
         model=ModelSettings(bundle=arguments.bundle, engine="onnxruntime", threads=arguments.threads),
         mqtt=MqttSettings(host="127.0.0.1" if arguments.mqtt else None, port=arguments.mqtt or 1883),
     )
-    ratios, bares, agents = [], [], []
+    silent = settings.model_copy(update={"mqtt": MqttSettings()})
+    ratios, bares, agents, costs = [], [], [], []
     for number in range(1, arguments.rounds + 1):
         bares.append(bare_rate(artefact, arguments.threads, arguments.runs))
         agents.append(agent_rate(settings))
         ratios.append(agents[-1] / bares[-1])
+        if arguments.mqtt:
+            costs.append(agents[-1] / agent_rate(silent))
         print(
             f"round {number}: bare {bares[-1]:.1f}/s, agent {agents[-1]:.1f}/s, ratio {ratios[-1]:.3f}",
             flush=True,
@@ -79,6 +83,11 @@ def main() -> None:
         f"{statistics.median(agents):.1f} frames/s, ratio {statistics.median(ratios):.3f} "
         f"({min(ratios):.3f} to {max(ratios):.3f}), {arguments.threads} threads"
     )
+    if costs:
+        print(
+            f"frames/s with telemetry over those without: {statistics.median(costs):.3f} "
+            f"({min(costs):.3f} to {max(costs):.3f})"
+        )
 
 
 if __name__ == "__main__":
