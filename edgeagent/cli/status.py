@@ -17,8 +17,8 @@ from edgeagent.state_file import default_state
 
 DESCRIPTION = """\
 Show which models this device has: the good one that serves and the one before it, the one that is on its way,
-those that are bad here, and the slots on the disk. Nothing is changed and the agent is not disturbed; it need
-not run.
+those that are bad here, what gate and probation found, and the slots on the disk. Nothing is changed and the
+agent is not disturbed; it need not run.
 
 The exit code is 0 when all is well, also while an update is on its way; 1 when the last update was rejected
 or rolled back; 7 when what the device remembers cannot be read."""
@@ -64,6 +64,8 @@ def _plain(situation: Situation) -> dict[str, object]:
         "fetched": situation.fetched,
         "progress": situation.progress,
         "slots": [asdict(slot) for slot in situation.slots],
+        "gate": situation.gate.model_dump(mode="json") if situation.gate else None,
+        "probation": situation.probation.model_dump(mode="json") if situation.probation else None,
     }
 
 
@@ -79,6 +81,9 @@ def _lines(situation: Situation) -> Iterator[tuple[str, str]]:
         yield "previous", _model(record.previous) or "none"
         if record.deployment is not None:
             yield "deployment", _deployment(record.deployment, situation)
+        for about, report in (("gate", situation.gate), ("probation", situation.probation)):
+            for finding in report.findings if report else ():
+                yield about, f"{finding.check} {finding.outcome}: {finding.sentence}"
         if record.pinned is not None:
             yield "pinned", record.pinned
         for bad in record.bad:

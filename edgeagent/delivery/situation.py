@@ -10,7 +10,8 @@ from pathlib import Path
 
 from edgeagent.delivery.channel import DeliveryError
 from edgeagent.delivery.folder_lock import holder_of
-from edgeagent.delivery.record import ENDS, Record
+from edgeagent.delivery.gate_report import GATE_REPORT, PROBATION_REPORT, GateReport, load_report
+from edgeagent.delivery.record import ENDS, Deployment, Record
 from edgeagent.delivery.record_file import read_record
 from edgeagent.delivery.slots import Slots
 
@@ -40,6 +41,7 @@ class Situation:
         problem: why it cannot be read.
         fetched: bytes that are here of a model that is being fetched; None where none is.
         slots: all that are on the disk.
+        gate, probation: what was found of the deployment's model; None where that is not known.
     """
 
     agent: int | None
@@ -47,6 +49,8 @@ class Situation:
     problem: str | None
     fetched: int | None
     slots: tuple[SlotUse, ...]
+    gate: GateReport | None = None
+    probation: GateReport | None = None
 
     @property
     def progress(self) -> float | None:
@@ -82,7 +86,18 @@ def read_situation(folder: Path) -> Situation:
         problem,
         slots.fetched(deployment.model) if deployment is not None and fetching else None,
         tuple(SlotUse(slot, size, _use(slot, record)) for slot, size in slots.sizes().items()),
+        _report(folder, GATE_REPORT, deployment),
+        _report(folder, PROBATION_REPORT, deployment),
     )
+
+
+def _report(folder: Path, file: str, deployment: Deployment | None) -> GateReport | None:
+    """Return a report, if it is about the model of the deployment."""
+    report = load_report(folder, file) if deployment is not None else None
+    if report is None or deployment is None:
+        return None
+    model = deployment.model
+    return report if (report.name, report.version) == (model.name, model.version) else None
 
 
 def _use(slot: str, record: Record | None) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from edgeagent.cli import main
+from edgeagent.delivery.gate_report import PROBATION_REPORT, Finding, GateReport, keep_report
 from edgeagent.delivery.record import Installed, State
 from edgeagent.delivery.record_file import RECORD
 from edgeagent.delivery.store import FOLDER, Store
@@ -92,6 +93,23 @@ def test_slots_and_their_use(store: Store, status: Callable[..., tuple[int, str]
     assert f"slot        {GOOD.slot}  3.0 MB  current\n" in text
     assert f"slot        {NEW.slot}  50.0 kB  deployment\n" in text
     assert "slot        nano-0.9.0-aaaaaaaaaaaa  0.0 kB\n" in text
+
+
+def test_what_the_gate_found(store: Store, status: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    store.begin(NEW, "channel")
+    for state in WAY[:3]:
+        store.move(state)
+    store.move("rejected", "too slow", bad=True)
+    slow = Finding(check="latency", outcome="failed", sentence="90 % took 81.0 ms or less, 40 allowed")
+    keep_report(tmp_path / FOLDER, GateReport(name="nano", version="1.1.0", time="", findings=(slow,)))
+    other = GateReport(name="nano", version="0.9.0", time="", findings=(slow,))
+    keep_report(tmp_path / FOLDER, other, PROBATION_REPORT)  # of an earlier model
+    _, text = status()
+    assert "gate        latency failed: 90 % took 81.0 ms or less, 40 allowed" in text
+    assert "probation" not in text
+    found = json.loads(status("--json")[1])
+    assert found["gate"]["findings"][0]["outcome"] == "failed"
+    assert found["probation"] is None
 
 
 def test_json(store: Store, status: Callable[..., tuple[int, str]]) -> None:
