@@ -1,3 +1,5 @@
-"""edgeagent: INT8 detectors on edge boards, made by quantization-aware training."""
+"""INT8 object detectors on edge boards: quantization-aware training, a detection daemon, telemetry over MQTT."""
 
-__version__ = "0.1.0"
+from edgeagent.version import __version__
+
+__all__ = ["__version__"]

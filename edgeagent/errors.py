@@ -39,3 +39,9 @@ class DataError(EdgeagentError):
     """Pictures, labels or a float model given to a command cannot be used."""
 
     exit_code = 6
+
+
+class DeliveryError(EdgeagentError):
+    """A model cannot be fetched or may not be used; what served before still does."""
+
+    exit_code = 7

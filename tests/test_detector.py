@@ -11,10 +11,11 @@ import pytest
 from edgeagent.bundle.manifest import Manifest, ModelDescription
 from edgeagent.bundle.reading import Bundle, open_bundle
 from edgeagent.camera.clip import ClipSource
-from edgeagent.camera.frame import Image
-from edgeagent.detector import Detector, load_bundle_detector, load_detector
+from edgeagent.detection.detector import Detector, load_bundle_detector, load_detector
 from edgeagent.errors import BundleError, EngineError
-from edgeagent.resources import default_bundle, sample_clip
+from edgeagent.files.resources import default_bundle, sample_clip
+from edgeagent.imaging.frame import Image
+from edgeagent.vision.preprocessor import to_picture
 from tests.bundle.tiny import fields
 from tests.data import shared
 from tests.runtime import cell_detector as cells
@@ -71,8 +72,10 @@ def test_two_frames_can_be_in_flight(tiny: Bundle) -> None:
     second = detector.preprocessor.write(cells.picture(((5, 2),)), other.inputs[0])
     detector.engine.infer(one.inputs, one.outputs)
     detector.engine.infer(other.inputs, other.outputs)
-    assert first.to_source(detector.decoder.decode(one.outputs, 0.5)).boxes.tolist() == cells.boxes(((1, 1),))
-    assert second.to_source(detector.decoder.decode(other.outputs, 0.5)).boxes.tolist() == cells.boxes(
+    assert to_picture(detector.decoder.decode(one.outputs, 0.5), first).boxes.tolist() == cells.boxes(
+        ((1, 1),)
+    )
+    assert to_picture(detector.decoder.decode(other.outputs, 0.5), second).boxes.tolist() == cells.boxes(
         ((5, 2),)
     )
 

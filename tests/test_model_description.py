@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from edgeagent.bundle.model_description import describe_model
 from edgeagent.errors import BundleError, DataError
-from edgeagent.model_description import describe_model
 from tests.bundle.tiny import build
 
 TEXT = """\

@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from edgeagent import resources
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.camera.clip import ClipSource
+from edgeagent.files import resources
 
 
 def test_the_default_bundle_is_whole() -> None:
@@ -30,7 +30,7 @@ def test_an_installed_program_has_its_bundle_inside(tmp_path: Path) -> None:
     package.mkdir()
     (package / "__init__.py").touch()
     shutil.copy(resources.__file__, package)
-    program = "from edgeagent.resources import default_bundle, sample_clip; print(default_bundle())"
+    program = "from edgeagent.files.resources import default_bundle, sample_clip; print(default_bundle())"
     command = [sys.executable, "-c", program]
 
     def bundle() -> Path:

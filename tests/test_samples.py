@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
-from edgeagent.pipeline import STAGES
-from edgeagent.telemetry.histogram import StageTimes
-from edgeagent.telemetry.messages import ROOT, Alarm, Telemetry
+from edgeagent.detection.pipeline import STAGES
+from edgeagent.settings.sections.prometheus import PrometheusSettings
+from edgeagent.telemetry.contract.messages import ROOT, Alarm, Telemetry
+from edgeagent.telemetry.contract.streams import STREAMS
 from edgeagent.telemetry.prometheus.exporter import Exporter
-from edgeagent.telemetry.prometheus.settings import PrometheusSettings
-from edgeagent.telemetry.streams import STREAMS
+from edgeagent.timing.histogram import StageTimes
 from tests.telemetry.home_assistant.values import documented
 
 CONFIG = Path(__file__).parents[1] / "config"

@@ -11,24 +11,21 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from edgeagent.delivery.settings import DeliverySettings, HawkbitSettings
-from edgeagent.settings import (
-    CameraSettings,
-    LibrarySettings,
-    MqttSettings,
-    Settings,
-    TlsSettings,
-)
-from edgeagent.settings_file import load_settings
-from edgeagent.settings_types import Section, parse_duration, parse_size
-from edgeagent.telemetry.home_assistant.settings import HomeAssistantSettings
-from edgeagent.telemetry.prometheus.settings import PrometheusSettings
-from edgeagent.telemetry.sparkplug.settings import SparkplugSettings
+from edgeagent.settings.file import load_settings
+from edgeagent.settings.schema import Settings
+from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.settings.sections.delivery import DeliverySettings, HawkbitSettings
+from edgeagent.settings.sections.home_assistant import HomeAssistantSettings
+from edgeagent.settings.sections.model import LibrarySettings
+from edgeagent.settings.sections.mqtt import MqttSettings, TlsSettings
+from edgeagent.settings.sections.prometheus import PrometheusSettings
+from edgeagent.settings.sections.sparkplug import SparkplugSettings
+from edgeagent.settings.types import SettingsSection, parse_duration, parse_size
 
 FILE = Path(__file__).parents[1] / "config" / "edgeagent.yaml"
 EXAMPLE = CameraSettings(name="camera", source="/dev/video0")
 OPTIONAL_KEY = re.compile(r"^( *)#([a-z_0-9]+:.*)$", re.MULTILINE)
-OPTIONAL: dict[str, Section] = {
+OPTIONAL: dict[str, SettingsSection] = {
     "tls": TlsSettings(),
     "home_assistant": HomeAssistantSettings(),
     "prometheus": PrometheusSettings(),

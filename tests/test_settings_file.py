@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from edgeagent.errors import ConfigurationError
-from edgeagent.settings import CameraSettings, MqttSettings, Settings, TelemetrySettings
-from edgeagent.settings_file import load_settings
+from edgeagent.settings.file import load_settings
+from edgeagent.settings.schema import Settings
+from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.settings.sections.mqtt import MqttSettings
+from edgeagent.settings.sections.telemetry import TelemetrySettings
 
 DURATION = "expected a duration with a unit, such as 250ms, 10s, 5min, 1h or 30d"
 TEXT = "expected text, in quotes if it looks like a number"

@@ -21,10 +21,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 
-from edgeagent.delivery.channel import DeliveryError
-from edgeagent.delivery.client import Client
-from edgeagent.delivery.schedule import next_look_s
-from edgeagent.delivery.settings import DeliverySettings
+from edgeagent.delivery.repository.client import Client
+from edgeagent.delivery.update.schedule import next_look_s
+from edgeagent.errors import DeliveryError
+from edgeagent.settings.sections.delivery import DeliverySettings
 from tests.delivery.repository import Repository
 from tests.delivery.server import Server
 

@@ -14,14 +14,14 @@ from typing import Literal
 
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD
 from edgeagent.accuracy.golden_claims import accuracy_entry, claims, label_file_name, labels_by
-from edgeagent.accuracy.yolo_labels import LabelledPictures, read_labels
 from edgeagent.bundle.files import hash_file
 from edgeagent.bundle.manifest_text import manifest_data
+from edgeagent.bundle.model_description import describe_model
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.bundle.writing import update_manifest
-from edgeagent.detector import load_detector
+from edgeagent.datasets.yolo_labels import LabelledPictures, read_labels
+from edgeagent.detection.detector import load_detector
 from edgeagent.errors import DataError
-from edgeagent.model_description import describe_model
 
 
 def main() -> None:

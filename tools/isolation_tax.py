@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.resources import default_bundle
-from edgeagent.runtime.candidates import find_candidates
-from edgeagent.runtime.engine import Buffers, Engine
-from edgeagent.runtime.loading import load_on
-from edgeagent.runtime.worker import WorkerEngine
-from edgeagent.runtime.worker_protocol import Order
+from edgeagent.detection.candidates import find_candidates
+from edgeagent.engines.engine import Buffers, Engine
+from edgeagent.engines.loading import load_on
+from edgeagent.files.resources import default_bundle
+from edgeagent.worker.engine import WorkerEngine
+from edgeagent.worker.protocol import LoadRequest
 
 
 def block(engine: Engine, buffers: Buffers, count: int) -> float:
@@ -47,7 +47,7 @@ def main() -> None:
     candidate = find_candidates(bundle.manifest, [arguments.engine])[0]
     path = bundle.artefact_path(candidate.artefact)
     here = load_on(candidate.delegate, path, arguments.threads)
-    there = WorkerEngine(Order(path, candidate.delegate, arguments.threads))
+    there = WorkerEngine(LoadRequest(path, candidate.delegate, arguments.threads))
     ours, theirs = here.allocate(), there.allocate()
     random = np.random.default_rng(0)
     ours.inputs[0][...] = random.integers(0, 100, ours.inputs[0].shape)

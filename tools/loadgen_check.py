@@ -21,9 +21,9 @@ import mlperf_loadgen as loadgen
 from edgeagent.bench.early_stopping import estimate
 from edgeagent.bench.load_generator import SCORE_THRESHOLD
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.camera.picture import read_picture
-from edgeagent.detector import load_bundle_detector
-from edgeagent.resources import default_bundle
+from edgeagent.detection.detector import load_bundle_detector
+from edgeagent.files.resources import default_bundle
+from edgeagent.imaging.picture import read_picture
 
 
 def main() -> None:

@@ -16,12 +16,15 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from edgeagent.agent import Agent
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.resources import default_bundle, sample_clip
-from edgeagent.runtime.loading import choose_artefact
-from edgeagent.runtime.onnxruntime_engine import PROVIDER, session_options
-from edgeagent.settings import CameraSettings, ModelSettings, MqttSettings, Settings
+from edgeagent.daemon.agent import Agent
+from edgeagent.engines.loading import choose_artefact
+from edgeagent.engines.onnxruntime_engine import PROVIDER, session_options
+from edgeagent.files.resources import default_bundle, sample_clip
+from edgeagent.settings.schema import Settings
+from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.settings.sections.model import ModelSettings
+from edgeagent.settings.sections.mqtt import MqttSettings
 
 
 def bare_rate(artefact: Path, threads: int, runs: int) -> float:

@@ -12,9 +12,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from edgeagent.agent import Agent
-from edgeagent.resources import sample_clip
-from edgeagent.settings import CameraSettings, ModelSettings, Settings
+from edgeagent.daemon.agent import Agent
+from edgeagent.files.resources import sample_clip
+from edgeagent.settings.schema import Settings
+from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.settings.sections.model import ModelSettings
 
 
 def play(cameras: int, fps: float, seconds: float, engine: str, threads: int, state: Path) -> str:

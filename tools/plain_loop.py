@@ -73,7 +73,7 @@ print(json.dumps({"rate": (len(moments) - 1) / (moments[-1] - moments[0]), "obje
 
 def heads_of(bundle: Any, artefact: Any) -> dict[int, dict[str, dict[str, Any]]]:
     """Return name and grid of each head by stride and role, for the plain loop."""
-    from edgeagent.runtime.loading import load_engine
+    from edgeagent.engines.loading import load_engine
 
     engine = load_engine(bundle.artefact_path(artefact), "onnx", 1, "onnxruntime")
     specs = {spec.name: spec for spec in engine.outputs}
@@ -97,11 +97,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
-    from edgeagent.agent import Agent
     from edgeagent.bundle.reading import open_bundle
-    from edgeagent.resources import default_bundle
-    from edgeagent.runtime.loading import choose_artefact
-    from edgeagent.settings import CameraSettings, ModelSettings, Settings
+    from edgeagent.daemon.agent import Agent
+    from edgeagent.engines.loading import choose_artefact
+    from edgeagent.files.resources import default_bundle
+    from edgeagent.settings.schema import Settings
+    from edgeagent.settings.sections.camera import CameraSettings
+    from edgeagent.settings.sections.model import ModelSettings
 
     bundle = open_bundle(default_bundle())
     artefact = choose_artefact(bundle.manifest, "onnxruntime")

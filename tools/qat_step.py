@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from edgeagent.qat.graph.graph import read_graph
-from edgeagent.qat.grid.grid import PIXELS, plan_grids
+from edgeagent.qat.grid.affine import PIXELS, plan_affine_grids
 from edgeagent.qat.network.network import Mode, Network
 from edgeagent.qat.ptq.calibration import observe, set_ranges
 from edgeagent.qat.training.distillation import distillation_loss
@@ -38,7 +38,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     graph = read_graph(arguments.model)
-    network = Network(graph, plan_grids(graph, PIXELS), compiled=not arguments.no_compile)
+    network = Network(graph, plan_affine_grids(graph, PIXELS), compiled=not arguments.no_compile)
     pictures = torch.rand(arguments.batch, *graph.input_shape[1:]) * 255
     set_ranges(network, observe(network, [pictures]), "percentile")
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

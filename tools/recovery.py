@@ -19,12 +19,14 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import Queue
 
-from edgeagent.agent import Agent
-from edgeagent.pipeline import Result
-from edgeagent.resources import sample_clip
-from edgeagent.runtime.serving import Change
-from edgeagent.runtime.worker import WorkerEngine
-from edgeagent.settings import CameraSettings, ModelSettings, Settings
+from edgeagent.daemon.agent import Agent
+from edgeagent.detection.pipeline import Result
+from edgeagent.detection.serving import Change
+from edgeagent.files.resources import sample_clip
+from edgeagent.settings.schema import Settings
+from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.settings.sections.model import ModelSettings
+from edgeagent.worker.engine import WorkerEngine
 
 PATIENCE_S = 60.0
 BACK_S = 0.1

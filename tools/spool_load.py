@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from edgeagent.telemetry.spool import Spool, Waiting
+from edgeagent.telemetry.mqtt.spool import Spool, Waiting
 
 TOPIC = "edgeagent/v1/gate-pi/telemetry"
 READ = 32

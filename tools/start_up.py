@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from edgeagent.resources import sample_clip
+from edgeagent.files.resources import sample_clip
 
 CONFIG = "cameras:\n  - {{name: clip, source: '{clip}', loop: true}}\n"
 

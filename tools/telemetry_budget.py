@@ -18,12 +18,14 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from edgeagent.agent import Agent
+from edgeagent.daemon.agent import Agent
 from edgeagent.demo.broker import EmbeddedBroker
-from edgeagent.resources import sample_clip
-from edgeagent.settings import CameraSettings, MqttSettings, Settings
-from edgeagent.telemetry.messages import ROOT
-from edgeagent.telemetry.streams import STREAMS
+from edgeagent.files.resources import sample_clip
+from edgeagent.settings.schema import Settings
+from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.settings.sections.mqtt import MqttSettings
+from edgeagent.telemetry.contract.messages import ROOT
+from edgeagent.telemetry.contract.streams import STREAMS
 
 DAY_S = 86_400
 PATIENCE_S = 60.0

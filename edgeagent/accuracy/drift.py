@@ -20,7 +20,7 @@ from typing import Literal
 
 from edgeagent.accuracy.scene import QUANTITIES, Quantity, SceneCounts, total
 from edgeagent.accuracy.two_samples import chi_square, kolmogorov_smirnov, stability_index
-from edgeagent.camera.frame import Image
+from edgeagent.imaging.frame import Image
 from edgeagent.vision.detections import Detections
 
 SAMPLE_EVERY_S = 10.0
@@ -37,7 +37,7 @@ State = Literal["collecting", "steady", "drifted"]
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ReferenceComparison:
     """One quantity of the window against the reference.
 
     Attributes:
@@ -108,7 +108,7 @@ class Drift:
         self._holds = {name: kept.holds.get(name, Hold()) for name in QUANTITIES}
         self._lock = threading.Lock()
         self._new_slots = 0
-        self.comparisons: dict[Quantity, Comparison] = {}
+        self.comparisons: dict[Quantity, ReferenceComparison] = {}
         """The last ones; a quantity that too few frames gave something to is absent."""
 
     def record(self, detections: Detections, image: Image) -> None:
@@ -182,4 +182,4 @@ class Drift:
             index, p_value = stability_index(before, now), test(before, now, n, m)
             hold = self._holds[name]
             hold.note(index, p_value, HOLD[name])
-            self.comparisons[name] = Comparison(index, p_value, n, m, hold.drifted)
+            self.comparisons[name] = ReferenceComparison(index, p_value, n, m, hold.drifted)

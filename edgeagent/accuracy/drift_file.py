@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edgeagent.accuracy.drift import Hold, Kept
 from edgeagent.accuracy.scene import QUANTITIES, Quantity, SceneCounts
-from edgeagent.state_file import write_state
+from edgeagent.files.atomic import write_state
 
 logger = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from edgeagent.accuracy.coco_map import Accuracy, Truth, mean_average_precision
-from edgeagent.accuracy.yolo_labels import LabelledPictures, Labels, read_labels
-from edgeagent.camera.picture import read_picture
-from edgeagent.detector import Detector
+from edgeagent.datasets.yolo_labels import LabelledPictures, Labels, read_labels
+from edgeagent.detection.detector import Detector
+from edgeagent.imaging.picture import read_picture
 
 SCORE_THRESHOLD = 0.01
 IOU_THRESHOLD = 0.65

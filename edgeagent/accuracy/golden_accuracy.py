@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgeagent.accuracy.evaluation import evaluate
-from edgeagent.accuracy.yolo_labels import LabelledPictures
 from edgeagent.bundle.manifest import Artefact
 from edgeagent.bundle.reading import Bundle
-from edgeagent.detector import Detector
+from edgeagent.datasets.yolo_labels import LabelledPictures
+from edgeagent.detection.detector import Detector
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Protocol
 
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate
-from edgeagent.accuracy.yolo_labels import LabelledPictures, label_text
 from edgeagent.bundle.manifest import GridName, ModelDescription, OutputSpec
-from edgeagent.camera.picture import read_picture
-from edgeagent.detector import Detector, load_detector
-from edgeagent.runtime.loading import READERS, available_engines
+from edgeagent.datasets.yolo_labels import LabelledPictures, label_text
+from edgeagent.detection.detector import Detector, load_detector
+from edgeagent.engines.loading import READERS, available_engines
+from edgeagent.imaging.picture import read_picture
 
 SCORE_THRESHOLD = 0.3
 """From which score on a detection of the float model counts as an object: as in the agent's settings."""

@@ -8,16 +8,15 @@ detections of one frame are not independent of each other.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeagent.accuracy.two_samples import Counts
-from edgeagent.camera.frame import Image
+from edgeagent.imaging.frame import Image
+from edgeagent.telemetry.contract.accuracy import Quantity
 from edgeagent.vision.detections import Detections
 
-Quantity = Literal["score", "label", "area", "brightness"]
 QUANTITIES: tuple[Quantity, ...] = ("score", "label", "area", "brightness")
 SCORE_BINS, AREA_BINS, BRIGHTNESS_BINS = 20, 16, 8
 """Scores in twentieths; shares of the frame's area by halves, 1/2 to 1, 1/4 to 1/2, and so on; brightness in

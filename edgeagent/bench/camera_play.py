@@ -8,10 +8,10 @@ from pathlib import Path
 
 from edgeagent.bench.load_generator import SCORE_THRESHOLD, Block, ReadEnergy, difference
 from edgeagent.camera.capture import Camera
-from edgeagent.detector import Detector
+from edgeagent.detection.detector import Detector
+from edgeagent.detection.pipeline import STAGES, OneDetector, Pipeline, Result
 from edgeagent.errors import CameraError
-from edgeagent.pipeline import STAGES, OneDetector, Pipeline, Result
-from edgeagent.settings import CameraSettings
+from edgeagent.settings.sections.camera import CameraSettings
 
 POLL_S = 0.2
 

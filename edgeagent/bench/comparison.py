@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from edgeagent.bench.results import Report, Row
+from edgeagent.bench.interleaving import BY_RATE
+from edgeagent.bench.results import BenchReport, BenchRow
 from edgeagent.bench.table import ABSENT, TextTable, headline, number
-from edgeagent.bench.turns import BY_RATE
 from edgeagent.errors import ConfigurationError
 
 NOTE = "A and B were measured in two runs, not in turns: their ratio holds as far as nothing else differed"
 
 
-def check_comparable(first: Report, second: Report) -> None:
+def check_comparable(first: BenchReport, second: BenchReport) -> None:
     """Refuse reports that say nothing about each other.
 
     Raises:
@@ -32,7 +32,7 @@ def check_comparable(first: Report, second: Report) -> None:
         raise ConfigurationError("the reports have no row in common; run both with the same --engine")
 
 
-def comparison_tables(first: Report, second: Report) -> list[TextTable]:
+def comparison_tables(first: BenchReport, second: BenchReport) -> list[TextTable]:
     """Return the tables of two comparable reports; above 1 B is faster, or takes less."""
     names = list(dict.fromkeys(row.name for report in (first, second) for row in report.rows))
     pairs = [(name, _find(first, name), _find(second, name)) for name in names]
@@ -64,7 +64,7 @@ def comparison_tables(first: Report, second: Report) -> list[TextTable]:
     ]
 
 
-def comparison_notes(first: Report, second: Report) -> list[str]:
+def comparison_notes(first: BenchReport, second: BenchReport) -> list[str]:
     """Return what A and B are, and what differs beside the machine."""
     notes = [f"A: {headline(first)}, {first.time}", f"B: {headline(second)}, {second.time}", NOTE]
     one, other = first.conditions.model_dump(), second.conditions.model_dump()
@@ -79,11 +79,13 @@ def comparison_notes(first: Report, second: Report) -> list[str]:
     return notes
 
 
-def _find(report: Report, name: str) -> Row | None:
+def _find(report: BenchReport, name: str) -> BenchRow | None:
     return next((row for row in report.rows if row.name == name), None)
 
 
-def _cells(one: Row | None, other: Row | None, field: str, rate: bool = False) -> tuple[str, str, str]:
+def _cells(
+    one: BenchRow | None, other: BenchRow | None, field: str, rate: bool = False
+) -> tuple[str, str, str]:
     """Return both values and the second's speed over the first's."""
     first, second = (None if row is None else getattr(row, field) for row in (one, other))
     ratio = ABSENT
@@ -92,5 +94,5 @@ def _cells(one: Row | None, other: Row | None, field: str, rate: bool = False) -
     return number(first), number(second), ratio
 
 
-def _state(row: Row | None) -> str:
+def _state(row: BenchRow | None) -> str:
     return ABSENT if row is None else "ok" if row.ok else "FAILED"

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 CONFIDENCE = 0.99
 LEAST_FOR_MEDIAN = 5
-"""As in :mod:`edgeagent.telemetry.histogram`: a median is a middle, not a claim about a tail."""
+"""As in :mod:`edgeagent.timing.histogram`: a median is a middle, not a claim about a tail."""
 
 
 def chance_of_at_most(t: int, n: int, percentile: float) -> float:

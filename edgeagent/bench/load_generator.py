@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgeagent.camera.frame import Image
-from edgeagent.detector import Detector
-from edgeagent.runtime.engine import Buffers
+from edgeagent.detection.detector import Detector
+from edgeagent.engines.engine import Buffers
+from edgeagent.imaging.frame import Image
+from edgeagent.vision.preprocessor import to_picture
 
 STAGES = ("preprocess", "inference", "decode", "end_to_end")
 SAMPLES_PER_QUERY = {"single-stream": 1, "multi-stream": 8, "offline": 1}
@@ -104,7 +105,7 @@ def _sample(detector: Detector, buffers: Buffers, picture: Image) -> tuple[int, 
     prepared = time.perf_counter_ns()
     detector.engine.infer(buffers.inputs, buffers.outputs)
     inferred = time.perf_counter_ns()
-    fit.to_source(detector.decoder.decode(buffers.outputs, SCORE_THRESHOLD))
+    to_picture(detector.decoder.decode(buffers.outputs, SCORE_THRESHOLD), fit)
     done = time.perf_counter_ns()
     return prepared - started, inferred - prepared, done - inferred, done - started
 

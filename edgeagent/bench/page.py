@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from edgeagent.bench.results import Report
+from edgeagent.bench.results import BenchReport
 from edgeagent.bench.svg import plot_latencies, plot_stages
 from edgeagent.bench.table import TextTable, headline, report_notes, report_tables
 from edgeagent.errors import EdgeagentError
@@ -31,7 +31,7 @@ svg { width: 100%; height: auto; display: block; }
 """
 
 
-def report_page(report: Report) -> str:
+def report_page(report: BenchReport) -> str:
     """Return the page."""
     tables = report_tables(report)
     latencies, stages = plot_latencies(report.rows), plot_stages(report.rows)
@@ -60,7 +60,7 @@ def report_page(report: Report) -> str:
     )
 
 
-def write_page(path: Path, report: Report) -> None:
+def write_page(path: Path, report: BenchReport) -> None:
     """Write the page.
 
     Raises:

@@ -43,7 +43,7 @@ class Times(Part):
     p99_ms: Milliseconds | None = None
 
 
-class Histogram(Part):
+class LatencyHistogram(Part):
     """How the latencies of a row's queries are spread.
 
     ``counts[i]`` of them lie between ``edges_ms[i]`` and the next edge. The edges are spaced evenly by
@@ -74,7 +74,7 @@ class SpeedRatio(Part):
     rounds: Annotated[int, Field(gt=0)]
 
 
-class GoldenCheck(Part):
+class GoldenCheckReport(Part):
     """Outputs for the bundle's golden pictures beside their reference.
 
     Attributes:
@@ -128,7 +128,7 @@ class Energy(Part):
     quality: Quality
 
 
-class Row(Part):
+class BenchRow(Part):
     """One artefact in one engine.
 
     Attributes:
@@ -173,12 +173,12 @@ class Row(Part):
     load_ms: Milliseconds | None = None
     first_ms: Milliseconds | None = None
     map50_95: float | None = None
-    golden: GoldenCheck | None = None
+    golden: GoldenCheckReport | None = None
     memory: Memory | None = None
     energy: Energy | None = None
     ratio_to_reference: SpeedRatio | None = None
     stages: dict[str, Times] = {}
-    histogram: Histogram | None = None
+    histogram: LatencyHistogram | None = None
     absent: dict[str, str] = {}
 
     @model_validator(mode="after")
@@ -224,7 +224,7 @@ class Machine(Part):
     processors: int
 
 
-class Conditions(Part):
+class RunConditions(Part):
     """How it was measured.
 
     Attributes:
@@ -249,7 +249,7 @@ class Conditions(Part):
     iou_threshold: float
 
 
-class Report(Part):
+class BenchReport(Part):
     """A run.
 
     Attributes:
@@ -264,8 +264,8 @@ class Report(Part):
     time: str
     machine: Machine
     bundle: BundleId
-    conditions: Conditions
-    rows: tuple[Row, ...]
+    conditions: RunConditions
+    rows: tuple[BenchRow, ...]
     ratios: dict[str, tuple[SpeedRatio, ...]]
     idle_w: float | None
     thermal_start: ThermalState

@@ -9,21 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from edgeagent.accuracy.golden_check import GoldenResult
-from edgeagent.bench.candidates import Candidate
+from edgeagent.bench.cold_start import ColdStart
 from edgeagent.bench.early_stopping import LEAST_FOR_MEDIAN, estimate, median, minimum_count
 from edgeagent.bench.load_generator import Block
-from edgeagent.bench.probe import ColdStart
+from edgeagent.bench.measured_candidates import MeasuredCandidate
 from edgeagent.bench.results import (
+    BenchRow,
     Energy,
-    GoldenCheck,
-    Histogram,
+    GoldenCheckReport,
+    LatencyHistogram,
     Memory,
-    Row,
     SpeedRatio,
     Times,
 )
-from edgeagent.runtime.engine import EngineFacts
+from edgeagent.detection.golden_check import GoldenResult
+from edgeagent.engines.engine import EngineFacts
 from edgeagent.sensors.energy import EnergyMeter
 
 BINS = 60
@@ -31,7 +31,7 @@ LEAST = {"p50_ms": LEAST_FOR_MEDIAN, "p90_ms": minimum_count(1, 0.9), "p99_ms": 
 
 
 @dataclass
-class Measured:
+class CandidateMeasurements:
     """All that was found out about a candidate; None is not known, ``failure`` ends it.
 
     Attributes:
@@ -45,7 +45,7 @@ class Measured:
         failure: why it could not go on.
     """
 
-    candidate: Candidate
+    candidate: MeasuredCandidate
     threads: int
     facts: EngineFacts | None = None
     cold: ColdStart | None = None
@@ -57,7 +57,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class RunEnvironment:
     """What the rows of a run have in common.
 
     Attributes:
@@ -75,7 +75,9 @@ class Surroundings:
     edges_ms: Sequence[float]
 
 
-def make_row(item: Measured, around: Surroundings, ratio: SpeedRatio | None, no_ratio: str) -> Row:
+def make_row(
+    item: CandidateMeasurements, around: RunEnvironment, ratio: SpeedRatio | None, no_ratio: str
+) -> BenchRow:
     """Return a candidate's row.
 
     Args:
@@ -118,7 +120,7 @@ def make_row(item: Measured, around: Surroundings, ratio: SpeedRatio | None, no_
         if around.scenario == "offline":
             for name in (*LEAST, "histogram"):
                 values[name], why[name] = None, "offline measures samples/s, not latency"
-    return Row(
+    return BenchRow(
         name=candidate.name,
         kind="reference" if candidate.reference else "candidate",
         artefact=candidate.file if not candidate.reference else candidate.name.split(maxsplit=1)[1],
@@ -145,7 +147,7 @@ def make_times(durations_ns: Sequence[int]) -> Times:
     )
 
 
-def histogram_edges(items: Sequence[Measured]) -> list[float]:
+def histogram_edges(items: Sequence[CandidateMeasurements]) -> list[float]:
     """Return the edges of all rows' histograms in ms, evenly spaced by logarithm; none without queries."""
     queries = [time / 1e6 for item in items for block in item.blocks for time in block.queries_ns]
     if not queries:
@@ -154,9 +156,9 @@ def histogram_edges(items: Sequence[Measured]) -> list[float]:
     return [float(edge) for edge in np.geomspace(low, high, BINS + 1)]
 
 
-def _histogram(queries_ns: Sequence[int], edges_ms: Sequence[float]) -> Histogram:
+def _histogram(queries_ns: Sequence[int], edges_ms: Sequence[float]) -> LatencyHistogram:
     counts, _ = np.histogram(np.asarray(queries_ns) / 1e6, edges_ms)
-    return Histogram(
+    return LatencyHistogram(
         edges_ms=tuple(round(edge, 5) for edge in edges_ms), counts=tuple(int(count) for count in counts)
     )
 
@@ -174,12 +176,12 @@ def _rate(blocks: Sequence[Block]) -> float | None:
     return round(sum(block.samples for block in blocks) / seconds, 3) if seconds else None
 
 
-def _golden(item: Measured) -> GoldenCheck | None:
+def _golden(item: CandidateMeasurements) -> GoldenCheckReport | None:
     found = item.golden
     if found is None:
         return None
     mean, worst = found.mean, found.worst
-    return GoldenCheck(
+    return GoldenCheckReport(
         mean_steps=round(mean, 4) if math.isfinite(mean) else None,
         worst_steps=round(worst, 4) if math.isfinite(worst) else None,
         tolerance_steps=found.tolerance,
@@ -188,13 +190,13 @@ def _golden(item: Measured) -> GoldenCheck | None:
     )
 
 
-def _no_golden(candidate: Candidate) -> str:
+def _no_golden(candidate: MeasuredCandidate) -> str:
     if candidate.reference:
         return "the golden set is that of the bundle's artefacts"
     return "the bundle has no golden set"
 
 
-def _energy(blocks: Sequence[Block], around: Surroundings) -> Energy | None:
+def _energy(blocks: Sequence[Block], around: RunEnvironment) -> Energy | None:
     used = [block.energy_j for block in blocks]
     if around.meter is None or around.idle_w is None or not used or None in used:
         return None

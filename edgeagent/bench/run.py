@@ -21,12 +21,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeagent import __version__
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate
-from edgeagent.accuracy.golden_check import GoldenCheck
-from edgeagent.accuracy.yolo_labels import LabelledPictures
 from edgeagent.bench.camera_play import play_clip
-from edgeagent.bench.candidates import Candidate, load_candidate
+from edgeagent.bench.cold_start import cold_start
+from edgeagent.bench.interleaving import speed_ratio, turn
 from edgeagent.bench.load_generator import (
     SAMPLES_PER_QUERY,
     SCORE_THRESHOLD,
@@ -35,28 +33,35 @@ from edgeagent.bench.load_generator import (
     difference,
     run_block,
 )
-from edgeagent.bench.probe import cold_start
+from edgeagent.bench.measured_candidates import MeasuredCandidate, load_candidate
 from edgeagent.bench.results import (
+    BenchReport,
     BundleId,
-    Conditions,
     Machine,
-    Report,
+    RunConditions,
     Scenario,
     SpeedRatio,
 )
-from edgeagent.bench.rows import Measured, Surroundings, histogram_edges, make_row
+from edgeagent.bench.rows import (
+    CandidateMeasurements,
+    RunEnvironment,
+    histogram_edges,
+    make_row,
+)
 from edgeagent.bench.thermal import read_thermal_state
-from edgeagent.bench.turns import speed_ratio, turn
 from edgeagent.bundle.reading import MANIFEST, Bundle
-from edgeagent.camera.frame import Image
-from edgeagent.camera.picture import read_picture
-from edgeagent.detector import Detector
+from edgeagent.datasets.yolo_labels import LabelledPictures
+from edgeagent.detection.detector import Detector
+from edgeagent.detection.golden_check import GoldenCheck
+from edgeagent.engines.engine import Buffers
+from edgeagent.engines.loading import default_threads, find_artefact
 from edgeagent.errors import BundleError, EngineError
-from edgeagent.runtime.engine import Buffers
-from edgeagent.runtime.loading import default_threads, find_artefact
+from edgeagent.imaging.frame import Image
+from edgeagent.imaging.picture import read_picture
 from edgeagent.sensors.board import read_board
 from edgeagent.sensors.energy import EnergyMeter
-from edgeagent.telemetry.messages import utc_time
+from edgeagent.timing.utc import utc_time
+from edgeagent.version import __version__
 
 ROUNDS: dict[str, int] = {"single-stream": 20, "multi-stream": 20, "offline": 20, "camera": 5}
 IDLE_S = 2.0
@@ -67,7 +72,7 @@ Tell = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
-class Request:
+class BenchRequest:
     """What to measure, and how.
 
     Attributes:
@@ -87,7 +92,7 @@ class Request:
     """
 
     bundle: Bundle
-    candidates: Sequence[Candidate]
+    candidates: Sequence[MeasuredCandidate]
     scenario: Scenario
     duration_s: float
     min_queries: int
@@ -105,13 +110,13 @@ class Request:
 class _Subject:
     """A candidate that is loaded, with what it needs to run."""
 
-    measured: Measured
+    measured: CandidateMeasurements
     detector: Detector
     buffers: Buffers
     pictures: Iterator[Image]
 
 
-def run_bench(request: Request, tell: Tell = lambda text, share: None) -> Report:
+def run_bench(request: BenchRequest, tell: Tell = lambda text, share: None) -> BenchReport:
     """Measure all candidates.
 
     Raises:
@@ -121,7 +126,7 @@ def run_bench(request: Request, tell: Tell = lambda text, share: None) -> Report
     """
     threads = request.threads or default_threads()
     pictures, named = _pictures(request.bundle)
-    items = [Measured(candidate, threads) for candidate in request.candidates]
+    items = [CandidateMeasurements(candidate, threads) for candidate in request.candidates]
     checks, progress = 2 * len(items), _Progress(tell, request, len(items))
     for number, item in enumerate(items):
         progress.check(number, f"{item.candidate.name}: loads in a fresh process")
@@ -146,15 +151,15 @@ def run_bench(request: Request, tell: Tell = lambda text, share: None) -> Report
         subject.detector.engine.close()
     tell("done", 1.0)
     edges = histogram_edges(items)
-    around = Surroundings(request.scenario, request.meter, request.no_meter, idle_w, edges)
+    around = RunEnvironment(request.scenario, request.meter, request.no_meter, idle_w, edges)
     reference = _reference(items)
     samples = None if request.scenario in ("offline", "camera") else SAMPLES_PER_QUERY[request.scenario]
-    return Report(
+    return BenchReport(
         edgeagent=__version__,
         time=utc_time(time.time()),
         machine=_machine(request.root),
         bundle=identify(request.bundle),
-        conditions=Conditions(
+        conditions=RunConditions(
             scenario=request.scenario,
             duration_s=request.duration_s,
             min_queries=request.min_queries,
@@ -183,7 +188,7 @@ def identify(bundle: Bundle) -> BundleId:
 class _Progress:
     """Shares of a run: a check counts like a second, a block as long as it lasts."""
 
-    def __init__(self, tell: Tell, request: Request, candidates: int) -> None:
+    def __init__(self, tell: Tell, request: BenchRequest, candidates: int) -> None:
         self._tell = tell
         self._checks = 2.0 * candidates
         self._blocks = max(request.duration_s, 1e-3) * candidates
@@ -195,7 +200,7 @@ class _Progress:
         self._tell(text, (self._checks + self._blocks * done / of) / (self._checks + self._blocks))
 
 
-def _try(item: Measured, step: Callable[[], object]) -> None:
+def _try(item: CandidateMeasurements, step: Callable[[], object]) -> None:
     """Do a step; what an engine or artefact does wrong is the row's reason."""
     try:
         step()
@@ -203,11 +208,13 @@ def _try(item: Measured, step: Callable[[], object]) -> None:
         item.failure = str(error)
 
 
-def _start(item: Measured) -> None:
+def _start(item: CandidateMeasurements) -> None:
     item.cold = cold_start(item.candidate, item.threads)
 
 
-def _prepare(item: Measured, request: Request, pictures: Sequence[Image], subjects: list[_Subject]) -> None:
+def _prepare(
+    item: CandidateMeasurements, request: BenchRequest, pictures: Sequence[Image], subjects: list[_Subject]
+) -> None:
     candidate, bundle = item.candidate, request.bundle
     detector = load_candidate(candidate, request.threads)
     item.facts = detector.engine.facts
@@ -220,7 +227,7 @@ def _prepare(item: Measured, request: Request, pictures: Sequence[Image], subjec
     subjects.append(_Subject(item, detector, detector.allocate(), cycle_pictures(pictures, request.seed)))
 
 
-def _measure(subject: _Subject, request: Request, rounds: int) -> None:
+def _measure(subject: _Subject, request: BenchRequest, rounds: int) -> None:
     """Add a block: an equal share of the time and of the queries."""
     seconds, queries = request.duration_s / rounds, math.ceil(request.min_queries / rounds)
     read = request.meter.read_j if request.meter else lambda: None
@@ -254,7 +261,7 @@ def _idle_power(meter: EnergyMeter | None, seconds: float) -> float | None:
     return None if used is None else used / lasted
 
 
-def _reference(items: Sequence[Measured]) -> Measured | None:
+def _reference(items: Sequence[CandidateMeasurements]) -> CandidateMeasurements | None:
     """Return the float reference, or without one the first that works."""
     for item in items:
         if item.candidate.reference:
@@ -262,7 +269,9 @@ def _reference(items: Sequence[Measured]) -> Measured | None:
     return next((item for item in items if item.failure is None), None)
 
 
-def _ratio(item: Measured, reference: Measured | None, request: Request) -> tuple[SpeedRatio | None, str]:
+def _ratio(
+    item: CandidateMeasurements, reference: CandidateMeasurements | None, request: BenchRequest
+) -> tuple[SpeedRatio | None, str]:
     if reference is None:
         return None, "the reference failed"
     if item.failure:
@@ -273,7 +282,7 @@ def _ratio(item: Measured, reference: Measured | None, request: Request) -> tupl
     return speed_ratio(name, reference.blocks, item.blocks, request.scenario), ""
 
 
-def _all_ratios(items: Sequence[Measured], scenario: str) -> dict[str, tuple[SpeedRatio, ...]]:
+def _all_ratios(items: Sequence[CandidateMeasurements], scenario: str) -> dict[str, tuple[SpeedRatio, ...]]:
     working = [item for item in items if item.failure is None]
     return {
         item.candidate.name: tuple(

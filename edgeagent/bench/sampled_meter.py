@@ -6,7 +6,7 @@ import threading
 import time
 from pathlib import Path
 
-from edgeagent.sensors.energy import EnergyMeter, Quality, Sample, stretch_between
+from edgeagent.sensors.energy import EnergyMeter, PowerSample, Quality, stretch_between
 from edgeagent.sensors.power import PowerMeter
 from edgeagent.sensors.rapl import RaplMeter, why_no_reading
 
@@ -47,9 +47,9 @@ class SampledMeter:
         self._stopping.set()
         self._thread.join()
 
-    def _sample(self) -> Sample:
+    def _sample(self) -> PowerSample:
         now_ns = time.monotonic_ns()
-        return Sample(now_ns, self._meter.read(now_ns))
+        return PowerSample(now_ns, self._meter.read(now_ns))
 
     def _run(self) -> None:
         while not self._stopping.wait(PERIOD_S):

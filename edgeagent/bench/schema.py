@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import sys
 
-from edgeagent.bench.results import Report
+from edgeagent.bench.results import BenchReport
 
 
 def schema_text() -> str:
     """Return the schema, made from the types, as the file holds it."""
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Report.model_json_schema(mode="serialization"),
+        **BenchReport.model_json_schema(mode="serialization"),
     }
     return json.dumps(schema, indent=2) + "\n"
 

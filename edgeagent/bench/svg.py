@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from edgeagent.bench.results import Row
+from edgeagent.bench.results import BenchRow
 
 COLOURS = {"preprocess": "#0b5cad", "inference": "#c2410c", "decode": "#15803d", "publish": "#7c3aed"}
 """Of the stages that add up; age and end_to_end are not parts of the whole."""
@@ -18,7 +18,7 @@ TEXT = "#0f172a"
 GREY = "#475569"
 
 
-def plot_latencies(rows: Sequence[Row]) -> str | None:
+def plot_latencies(rows: Sequence[BenchRow]) -> str | None:
     """Return the distribution of each row's latencies over one axis; None without any."""
     drawn = [row for row in rows if row.histogram is not None]
     if not drawn:
@@ -38,7 +38,7 @@ def plot_latencies(rows: Sequence[Row]) -> str | None:
     return "".join([*parts, "</svg>"])
 
 
-def plot_stages(rows: Sequence[Row]) -> str | None:
+def plot_stages(rows: Sequence[BenchRow]) -> str | None:
     """Return the medians of the stages of each row as one stacked bar; None without any."""
     drawn = [(row, parts) for row in rows if (parts := _medians(row))]
     if not drawn:
@@ -79,7 +79,7 @@ class _Logarithm:
         return LEFT + (WIDTH - LEFT - RIGHT) * (math.log(value) - self._low) / self._span
 
 
-def _strip(row: Row, top: float, scale: _Logarithm) -> list[str]:
+def _strip(row: BenchRow, top: float, scale: _Logarithm) -> list[str]:
     histogram = row.histogram
     if histogram is None:
         return []
@@ -115,7 +115,7 @@ def _strip(row: Row, top: float, scale: _Logarithm) -> list[str]:
     return parts
 
 
-def _medians(row: Row) -> dict[str, float]:
+def _medians(row: BenchRow) -> dict[str, float]:
     found = {stage: row.stages[stage].p50_ms for stage in COLOURS if stage in row.stages}
     return {stage: value for stage, value in found.items() if value is not None}
 

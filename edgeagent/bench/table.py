@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgeagent.bench.results import Report, Row, SpeedRatio, ThermalState
-from edgeagent.bench.turns import BY_RATE
+from edgeagent.bench.interleaving import BY_RATE
+from edgeagent.bench.results import BenchReport, BenchRow, SpeedRatio, ThermalState
 
 ABSENT = "-"
 
@@ -23,7 +23,7 @@ class TextTable:
     rows: tuple[tuple[str, ...], ...]
 
 
-def report_tables(report: Report) -> list[TextTable]:
+def report_tables(report: BenchReport) -> list[TextTable]:
     """Return the tables of a report: speed, stages, checks and costs, and the ratios of all to all."""
     tables = [_speed(report), _stages(report), _checks(report)]
     if len(report.ratios) > 2:
@@ -31,7 +31,7 @@ def report_tables(report: Report) -> list[TextTable]:
     return tables
 
 
-def headline(report: Report) -> str:
+def headline(report: BenchReport) -> str:
     """Return what was measured, and where."""
     bundle, conditions, machine = report.bundle, report.conditions, report.machine
     return (
@@ -41,7 +41,7 @@ def headline(report: Report) -> str:
     )
 
 
-def report_notes(report: Report) -> list[str]:
+def report_notes(report: BenchReport) -> list[str]:
     """Return what failed, why something is absent, and the heat."""
     notes = [f"{row.name}: {row.reason}" for row in report.rows if row.reason is not None]
     absent: dict[str, list[str]] = {}
@@ -65,7 +65,7 @@ def ratio_text(ratio: SpeedRatio | None) -> str:
     return ABSENT if ratio is None else f"{ratio.median:.2f}x ({ratio.q1:.2f} to {ratio.q3:.2f})"
 
 
-def _speed(report: Report) -> TextTable:
+def _speed(report: BenchReport) -> TextTable:
     scenario = report.conditions.scenario
     references = [row.ratio_to_reference.reference for row in report.rows if row.ratio_to_reference]
     against = f"speed to {references[0]}" if references else "speed"
@@ -75,7 +75,7 @@ def _speed(report: Report) -> TextTable:
         "offline": "throughput",
         "camera": "age of a frame when its boxes are there, at full load, ms",
     }[scenario]
-    columns: dict[str, Callable[[Row], str]] = {
+    columns: dict[str, Callable[[BenchRow], str]] = {
         ("frames" if scenario == "camera" else "queries"): lambda row: (
             ABSENT if row.count is None else str(row.count)
         ),
@@ -93,18 +93,18 @@ def _speed(report: Report) -> TextTable:
     return _table(title, report, columns)
 
 
-def _stages(report: Report) -> TextTable:
+def _stages(report: BenchReport) -> TextTable:
     names = list(dict.fromkeys(stage for row in report.rows for stage in row.stages))
     columns = {name.replace("_", " "): _median_of(name) for name in names}
     return _table("stages, ms of one picture (p50)", report, columns)
 
 
-def _median_of(stage: str) -> Callable[[Row], str]:
+def _median_of(stage: str) -> Callable[[BenchRow], str]:
     return lambda row: number(row.stages[stage].p50_ms) if stage in row.stages else ABSENT
 
 
-def _checks(report: Report) -> TextTable:
-    columns: dict[str, Callable[[Row], str]] = {
+def _checks(report: BenchReport) -> TextTable:
+    columns: dict[str, Callable[[BenchRow], str]] = {
         "load, ms": lambda row: number(row.load_ms, 0),
         "first, ms": lambda row: number(row.first_ms, 1),
         "memory, MB": lambda row: number(row.memory.rss_mb if row.memory else None, 0),
@@ -116,14 +116,14 @@ def _checks(report: Report) -> TextTable:
     return _table("checks and costs", report, columns)
 
 
-def _golden(row: Row) -> str:
+def _golden(row: BenchRow) -> str:
     if row.golden is None:
         return ABSENT
     worst = "not finite" if row.golden.worst_steps is None else f"{row.golden.worst_steps:.2f}"
     return f"{worst} of {row.golden.tolerance_steps:g}"
 
 
-def _ratios(report: Report) -> TextTable:
+def _ratios(report: BenchReport) -> TextTable:
     names = tuple(report.ratios)
     rows = []
     for place, name in enumerate(names, 1):
@@ -133,7 +133,7 @@ def _ratios(report: Report) -> TextTable:
     return TextTable("speed of a row over that of a column", ("", *numbers), tuple(rows))
 
 
-def _table(title: str, report: Report, columns: dict[str, Callable[[Row], str]]) -> TextTable:
+def _table(title: str, report: BenchReport, columns: dict[str, Callable[[BenchRow], str]]) -> TextTable:
     rows = tuple((row.name, *(text(row) for text in columns.values())) for row in report.rows)
     return TextTable(title, ("", *columns), rows)
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import Field, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
 
 from edgeagent.bundle.files import MAX_EVIDENCE, locate
-from edgeagent.bundle.manifest import Accuracy, FileName, FiniteFloat, Section
+from edgeagent.bundle.manifest import Accuracy, FileName, FiniteFloat, ManifestSection
 from edgeagent.bundle.reading import Bundle
 from edgeagent.errors import BundleError
 
@@ -23,7 +23,7 @@ Count = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=255)]
 
 
-class TrainingPoint(Section):
+class TrainingPoint(ManifestSection):
     """The training at one step.
 
     Attributes:
@@ -39,7 +39,7 @@ class TrainingPoint(Section):
     validation: Accuracy | None = None
 
 
-class Sensitivity(Section):
+class SensitivityRecord(ManifestSection):
     """What quantizing one node costs.
 
     Attributes:
@@ -53,7 +53,7 @@ class Sensitivity(Section):
     error: FiniteFloat
 
 
-class SeedResult(Section):
+class SeedResult(ManifestSection):
     """One of several trainings that differ in their seed alone.
 
     Attributes:
@@ -69,7 +69,7 @@ class SeedResult(Section):
     map50: Accuracy
 
 
-class Differences(Section):
+class Differences(ManifestSection):
     """How codes of an artefact differ from those of the trained network.
 
     Attributes:
@@ -83,7 +83,7 @@ class Differences(Section):
     largest: NonNegativeInt
 
 
-class LayerParity(Section):
+class LayerParity(ManifestSection):
     """One quantized tensor.
 
     Attributes:
@@ -99,7 +99,7 @@ class LayerParity(Section):
     accumulated: Differences
 
 
-class ArtefactParity(Section):
+class ArtefactParity(ManifestSection):
     """An artefact in one engine, compared with the trained network layer by layer.
 
     Attributes:
@@ -119,7 +119,7 @@ class ArtefactParity(Section):
     broken: str | None = None
 
 
-class PictureBoxes(Section):
+class PictureBoxes(ManifestSection):
     """What a model finds on a golden picture.
 
     Attributes:
@@ -137,7 +137,7 @@ class PictureBoxes(Section):
     classes: tuple[NonNegativeInt, ...]
 
 
-Record = TypeVar("Record", bound=Section)
+Record = TypeVar("Record", bound=ManifestSection)
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ class EvidenceFile(Generic[Record]):
 
 
 TRAINING = EvidenceFile("evidence/training.json", TrainingPoint)
-SENSITIVITY = EvidenceFile("evidence/sensitivity.json", Sensitivity)
+SENSITIVITY = EvidenceFile("evidence/sensitivity.json", SensitivityRecord)
 SEEDS = EvidenceFile("evidence/seeds.json", SeedResult)
 PARITY = EvidenceFile("evidence/parity.json", ArtefactParity)
 BOXES = EvidenceFile("evidence/boxes.json", PictureBoxes)

@@ -22,13 +22,13 @@ Divisor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
-class Section(BaseModel):
+class ManifestSection(BaseModel):
     """Base of all manifest sections: unknown fields survive a round trip."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
 
-class Letterbox(Section):
+class Letterbox(ManifestSection):
     """How a picture of any size is fitted into the input tensor, keeping its aspect ratio.
 
     Attributes:
@@ -40,7 +40,7 @@ class Letterbox(Section):
     pad: Annotated[int, Field(ge=0, le=255)] = 114
 
 
-class InputSpec(Section):
+class InputSpec(ManifestSection):
     """The input tensor.
 
     Attributes:
@@ -67,7 +67,7 @@ Role = Literal["box", "objectness", "classes"]
 GridName = Literal["a", "b", "float"]
 
 
-class OutputSpec(Section):
+class OutputSpec(ManifestSection):
     """One raw output tensor of an artefact that ends at its head convolutions.
 
     Attributes:
@@ -81,7 +81,7 @@ class OutputSpec(Section):
     stride: PositiveInt
 
 
-class DecoderSpec(Section):
+class DecoderSpec(ManifestSection):
     """How output tensors become boxes.
 
     Attributes:
@@ -98,7 +98,7 @@ class DecoderSpec(Section):
     boxes: Literal["raw", "decoded"] = "raw"
 
 
-class OperatorCounts(Section):
+class OperatorCounts(ManifestSection):
     """Operators of the optimised graph, as the engine runs it.
 
     Attributes:
@@ -110,7 +110,7 @@ class OperatorCounts(Section):
     float: dict[str, int] = {}
 
 
-class Artefact(Section):
+class Artefact(ManifestSection):
     """One deployable file.
 
     Attributes:
@@ -136,7 +136,7 @@ class Artefact(Section):
     compiled_for: Literal["edgetpu", "hailo"] | None = None
 
 
-class GoldenAccuracy(Section):
+class GoldenAccuracy(ManifestSection):
     """What the artefacts find on the golden pictures, so that a board can measure the same.
 
     Attributes:
@@ -153,7 +153,7 @@ class GoldenAccuracy(Section):
     tolerance: Accuracy
 
 
-class GoldenSet(Section):
+class GoldenSet(ManifestSection):
     """Pictures with reference outputs, to check that an engine computes what was trained.
 
     Attributes:
@@ -192,7 +192,7 @@ class GoldenSet(Section):
         return self
 
 
-class Measurement(Section):
+class Measurement(ManifestSection):
     """One accuracy measurement.
 
     Attributes:
@@ -220,7 +220,7 @@ class Measurement(Section):
     artefact: FileName | None = None
 
 
-class Evidence(Section):
+class Evidence(ManifestSection):
     """What was measured, and the recipe that made the artefacts.
 
     Attributes:
@@ -234,7 +234,7 @@ class Evidence(Section):
     files: dict[FileName, Sha256] = {}
 
 
-class ModelDescription(Section):
+class ModelDescription(ManifestSection):
     """What a model is and how it is fed: the part of a manifest that a float model has too.
 
     Attributes:

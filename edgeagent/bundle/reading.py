@@ -18,11 +18,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from edgeagent import __version__
 from edgeagent.bundle.files import MAX_ARTEFACT, MAX_EVIDENCE, MAX_GOLDEN, locate, verify_file
 from edgeagent.bundle.manifest import SCHEMA_VERSION, Artefact, GoldenSet, Manifest
-from edgeagent.bundle.strict_yaml import MAX_BYTES, YamlMistakeError, parse
 from edgeagent.errors import BundleError
+from edgeagent.files.strict_yaml import MAX_BYTES, YamlMistakeError, parse
+from edgeagent.version import __version__
 
 MANIFEST = "manifest.yaml"
 

@@ -24,7 +24,13 @@ from pydantic_core import to_jsonable_python
 from edgeagent.bundle.files import check_name
 from edgeagent.bundle.manifest import Manifest
 from edgeagent.bundle.manifest_text import manifest_data, manifest_text
-from edgeagent.bundle.reading import MANIFEST, Bundle, open_bundle, validate_manifest, verify_files
+from edgeagent.bundle.reading import (
+    MANIFEST,
+    Bundle,
+    open_bundle,
+    validate_manifest,
+    verify_files,
+)
 from edgeagent.errors import BundleError
 
 _CHUNK = 1 << 20

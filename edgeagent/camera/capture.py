@@ -23,16 +23,16 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal
 
-from edgeagent.camera.backoff import Backoff
-from edgeagent.camera.frame import Image
-from edgeagent.camera.naming import redact
 from edgeagent.camera.pace import Pacer
 from edgeagent.camera.rate import FrameRate
 from edgeagent.camera.slot import FrameSlot
 from edgeagent.camera.source import FrameSource
 from edgeagent.camera.sources import kind_of, open_source
 from edgeagent.errors import CameraError
-from edgeagent.settings import CameraSettings
+from edgeagent.files.naming import redact
+from edgeagent.imaging.frame import Image
+from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.timing.backoff import Backoff
 
 log = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ import os
 
 import cv2
 
-from edgeagent.camera.frame import Image
-from edgeagent.camera.naming import printable
 from edgeagent.camera.opencv import VideoCaptureSource
 from edgeagent.errors import CameraError
+from edgeagent.files.naming import printable
+from edgeagent.imaging.frame import Image
 
 log = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ import logging
 import os
 from pathlib import Path
 
-from edgeagent.camera.frame import Image
-from edgeagent.camera.naming import printable
-from edgeagent.camera.picture import PICTURE_SUFFIXES, read_picture
 from edgeagent.camera.source import SourceFacts
 from edgeagent.errors import CameraError, DataError
+from edgeagent.files.naming import printable
+from edgeagent.imaging.frame import Image
+from edgeagent.imaging.picture import PICTURE_SUFFIXES, read_picture
 
 log = logging.getLogger(__name__)
 

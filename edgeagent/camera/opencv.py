@@ -15,10 +15,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edgeagent.camera.frame import Image
-from edgeagent.camera.naming import redact
 from edgeagent.camera.source import SourceFacts
 from edgeagent.errors import CameraError
+from edgeagent.files.naming import redact
+from edgeagent.imaging.frame import Image
 
 _LOG_LEVEL_ERROR = 2
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from edgeagent.camera.frame import Image
 from edgeagent.camera.source import SourceFacts
 from edgeagent.errors import CameraError
+from edgeagent.imaging.frame import Image
 
 _DEFAULT_SIZE = (1280, 720)
 

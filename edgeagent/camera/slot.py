@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from edgeagent.camera.frame import Frame, Image
+from edgeagent.imaging.frame import Frame, Image
 
 
 class FrameSlot:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from edgeagent.camera.frame import Image
+from edgeagent.imaging.frame import Image
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ from typing import Literal
 
 from edgeagent.camera.clip import ClipSource
 from edgeagent.camera.folder import FolderSource
-from edgeagent.camera.naming import printable, redact
 from edgeagent.camera.opencv import DeviceSource, GStreamerSource
 from edgeagent.camera.picamera2 import Picamera2Source
-from edgeagent.camera.picture import PICTURE_SUFFIXES
 from edgeagent.camera.source import FrameSource
 from edgeagent.camera.stream import DEFAULT_PORTS, StreamSource
 from edgeagent.errors import CameraError, ConfigurationError
-from edgeagent.settings import CameraSettings
+from edgeagent.files.naming import printable, redact
+from edgeagent.imaging.picture import PICTURE_SUFFIXES
+from edgeagent.settings.sections.camera import CameraSettings
 
 Kind = Literal["device", "stream", "gstreamer", "picamera2", "path"]
 

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 import cv2
 
-from edgeagent.camera.frame import Image
 from edgeagent.camera.opencv import VideoCaptureSource
 from edgeagent.errors import CameraError
+from edgeagent.imaging.frame import Image
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 _WHOLE = 0.9

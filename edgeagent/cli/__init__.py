@@ -13,10 +13,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from edgeagent import __version__
 from edgeagent.cli import bench, bundle, demo, doctor, publish, qat, run, status
 from edgeagent.cli import eval as eval_command
 from edgeagent.errors import EdgeagentError
+from edgeagent.version import __version__
 
 EPILOG = """\
 first steps:

@@ -10,20 +10,20 @@ from typing import get_args
 
 from pydantic import ValidationError
 
-from edgeagent.accuracy.yolo_labels import LabelledPictures
-from edgeagent.bench.candidates import choose_candidates, reference_candidate
 from edgeagent.bench.comparison import check_comparable, comparison_notes, comparison_tables
+from edgeagent.bench.measured_candidates import choose_candidates, reference_candidate
 from edgeagent.bench.page import write_page
-from edgeagent.bench.results import Report, Scenario
-from edgeagent.bench.run import Request, run_bench
+from edgeagent.bench.results import BenchReport, Scenario
+from edgeagent.bench.run import BenchRequest, run_bench
 from edgeagent.bench.sampled_meter import SampledMeter, find_meter
 from edgeagent.bench.show import progress, show_tables
 from edgeagent.bench.table import headline, report_notes, report_tables
 from edgeagent.bundle.reading import open_bundle
+from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.errors import ConfigurationError
-from edgeagent.resources import default_bundle, sample_clip
-from edgeagent.result_file import write_result
-from edgeagent.settings import MOST_THREADS
+from edgeagent.files.resources import default_bundle, sample_clip
+from edgeagent.files.result import write_result
+from edgeagent.settings.sections.model import MOST_THREADS
 
 DESCRIPTION = """\
 Measure every delegate of this board with the artefact that suits it: latency by the rules of MLPerf,
@@ -136,7 +136,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if report.all_ok() else 1
 
 
-def _request(arguments: argparse.Namespace) -> Request:
+def _request(arguments: argparse.Namespace) -> BenchRequest:
     if not 0 < arguments.duration <= MOST_SECONDS:  # so that not-a-number is refused too
         raise ConfigurationError(f"--duration: expected 0 to {MOST_SECONDS:g} s, got {arguments.duration:g}")
     if not 0 < arguments.min_queries <= 10**7:
@@ -156,7 +156,7 @@ def _request(arguments: argparse.Namespace) -> Request:
     if arguments.reference is not None:
         candidates.append(reference_candidate(bundle, arguments.reference, arguments.describe))
     meter, no_meter = find_meter()
-    return Request(
+    return BenchRequest(
         bundle,
         candidates,
         arguments.scenario,
@@ -178,9 +178,9 @@ def _compare(first: Path, second: Path) -> int:
     return 0
 
 
-def _read_report(path: Path) -> Report:
+def _read_report(path: Path) -> BenchReport:
     try:
-        return Report.model_validate_json(path.read_bytes())
+        return BenchReport.model_validate_json(path.read_bytes())
     except OSError as error:
         raise ConfigurationError(f"{path}: the report cannot be read ({error.strerror})") from error
     except ValidationError as error:

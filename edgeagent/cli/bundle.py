@@ -8,12 +8,12 @@ from pathlib import Path
 from edgeagent.accuracy.coco_map import NoAccuracyError
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD
 from edgeagent.accuracy.golden_accuracy import measure_golden
-from edgeagent.accuracy.golden_check import GoldenCheck
 from edgeagent.bundle.manifest import Artefact
 from edgeagent.bundle.reading import Bundle, open_bundle
-from edgeagent.detector import Detector, load_bundle_detector
+from edgeagent.detection.detector import Detector, load_bundle_detector
+from edgeagent.detection.golden_check import GoldenCheck
+from edgeagent.engines.loading import CHOICES, choose_artefact
 from edgeagent.errors import BundleError
-from edgeagent.runtime.loading import CHOICES, choose_artefact
 
 DESCRIPTION = """\
 Verify every file of a bundle, load it, compare its tensors with the manifest, and run the golden pictures:

@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 
 from edgeagent.errors import ConfigurationError
-from edgeagent.result_file import write_result
+from edgeagent.files.result import write_result
 
 DESCRIPTION = """\
 Run the daemon on a sample clip with the default bundle and a broker inside this program. Shows a live table,

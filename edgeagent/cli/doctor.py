@@ -7,13 +7,13 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from edgeagent.detection.journal import Journal
 from edgeagent.doctor.delegates import journal_of
 from edgeagent.doctor.examination import examine
-from edgeagent.doctor.line import Line, Surroundings
+from edgeagent.doctor.finding import ExaminedSystem, Finding
 from edgeagent.errors import ConfigurationError
-from edgeagent.runtime.journal import Journal
-from edgeagent.settings import Settings
-from edgeagent.settings_file import load_settings
+from edgeagent.settings.file import load_settings
+from edgeagent.settings.schema import Settings
 
 DESCRIPTION = """\
 Look at this board: system, delegates and why the others are not there, versions that belong together,
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings, lines = _configuration(arguments.config)
     if arguments.forgive:
         return _forgive(settings)
-    lines += examine(Surroundings(arguments.root, settings))
+    lines += examine(ExaminedSystem(arguments.root, settings))
     problems = sum(line.verdict == "problem" for line in lines)
     if arguments.json:
         print(json.dumps({"problems": problems, "lines": [asdict(line) for line in lines]}, indent=2))
@@ -76,18 +76,18 @@ def _forgive(settings: Settings | None) -> int:
     return 0
 
 
-def _configuration(path: Path | None) -> tuple[Settings | None, list[Line]]:
+def _configuration(path: Path | None) -> tuple[Settings | None, list[Finding]]:
     if path is None:
         return None, [
-            Line("configuration", "not there", "none given", "edgeagent doctor -c FILE tries it too")
+            Finding("configuration", "not there", "none given", "edgeagent doctor -c FILE tries it too")
         ]
     try:
-        return load_settings(path), [Line("configuration", "ok", str(path))]
+        return load_settings(path), [Finding("configuration", "ok", str(path))]
     except ConfigurationError as error:
-        return None, [Line("configuration", "problem", str(error))]
+        return None, [Finding("configuration", "problem", str(error))]
 
 
-def _show(lines: list[Line]) -> None:
+def _show(lines: list[Finding]) -> None:
     try:
         from rich.console import Console
         from rich.markup import escape

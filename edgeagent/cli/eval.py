@@ -9,14 +9,14 @@ from pathlib import Path
 
 from edgeagent.accuracy.coco_map import Accuracy
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate
-from edgeagent.accuracy.yolo_labels import LabelledPictures
+from edgeagent.bundle.model_description import describe_model
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.detector import Detector, load_bundle_detector, load_detector
+from edgeagent.datasets.yolo_labels import LabelledPictures
+from edgeagent.detection.detector import Detector, load_bundle_detector, load_detector
+from edgeagent.engines.loading import CHOICES
 from edgeagent.errors import ConfigurationError
-from edgeagent.model_description import describe_model
-from edgeagent.result_file import write_result
-from edgeagent.runtime.loading import CHOICES
-from edgeagent.settings import MOST_THREADS
+from edgeagent.files.result import write_result
+from edgeagent.settings.sections.model import MOST_THREADS
 
 DESCRIPTION = """\
 Detect on pictures with YOLO labels and print the COCO mAP, computed by pycocotools. Everything runs as in

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from edgeagent.cli import publish_keys, publish_look, publish_release, publish_rollout
+from edgeagent.cli import (
+    publish_keys,
+    publish_look,
+    publish_release,
+    publish_rollout,
+)
 from edgeagent.cli.publish_options import ActionParser
 
 DESCRIPTION = """\

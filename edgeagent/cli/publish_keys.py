@@ -14,12 +14,12 @@ from edgeagent.cli.publish_options import (
     publish,
     secrets_of,
 )
-from edgeagent.delivery.publisher.handover import accept
-from edgeagent.delivery.publisher.keys import new_key, public_path, read_public_key
-from edgeagent.delivery.publisher.opening import opened
-from edgeagent.delivery.publisher.places import metadata_folder
-from edgeagent.delivery.publisher.roles import ROLES, delegate, describe, init, rotate_key
 from edgeagent.errors import ConfigurationError
+from edgeagent.publisher.handover import accept
+from edgeagent.publisher.keys import new_key, public_path, read_public_key
+from edgeagent.publisher.opening import opened
+from edgeagent.publisher.places import metadata_folder
+from edgeagent.publisher.roles import ROLES, delegate, describe_keys, init, rotate_key
 
 INIT = """\
 Make a folder to publish from. DIR/repository is what is served. Roles for which no key is given get new
@@ -186,7 +186,7 @@ def run_sign(arguments: argparse.Namespace) -> int:
     """Show what waits and sign it."""
     with opened(arguments.repository, secrets_of(arguments), arguments.key) as publication:
         if arguments.role in publication.staged:
-            print("\n".join(describe(arguments.role, publication.staged[arguments.role])))
+            print("\n".join(describe_keys(arguments.role, publication.staged[arguments.role])))
         added = publication.add_signatures(arguments.role)
         if not added:
             print(f"{arguments.role}: no key here that has not signed it; name one with --key")

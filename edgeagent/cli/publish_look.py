@@ -8,14 +8,14 @@ from pathlib import Path
 from edgeagent.bench.show import show_tables
 from edgeagent.bench.table import ABSENT, TextTable
 from edgeagent.cli.publish_options import Actions, add_folder
-from edgeagent.delivery.channel import Release
-from edgeagent.delivery.clock import utcnow
-from edgeagent.delivery.publisher.errors import PublishError
-from edgeagent.delivery.publisher.opening import check_folder
-from edgeagent.delivery.publisher.places import metadata_folder
-from edgeagent.delivery.publisher.rollout_steps import Plan
-from edgeagent.delivery.publisher.status import RepositoryStatus, RoleStatus, repository_status
-from edgeagent.delivery.publisher.verification import verify
+from edgeagent.delivery.repository.channel import Release
+from edgeagent.delivery.repository.clock import utcnow
+from edgeagent.publisher.errors import PublishError
+from edgeagent.publisher.opening import check_folder
+from edgeagent.publisher.places import metadata_folder
+from edgeagent.publisher.rollout_steps import Plan
+from edgeagent.publisher.status import RepositoryStatus, RoleStatus, repository_status
+from edgeagent.publisher.verification import verify
 
 STATUS = """\
 Show roles with their keys and the days that are left, channels with their releases, the steps of rollouts,

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from edgeagent.delivery.publisher.passphrase import Secrets
-from edgeagent.delivery.publisher.repository import Publication
+from edgeagent.publisher.passphrase import Secrets
+from edgeagent.publisher.repository import Publication
 
 
 class ActionParser(argparse.ArgumentParser):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from edgeagent.cli.publish_options import AFTER, Actions, add_signing, publish, secrets_of
 from edgeagent.cli.publish_rollout import add_policy, policy_of
-from edgeagent.delivery.publisher.opening import opened
-from edgeagent.delivery.publisher.release import add_bundle, withdraw
-from edgeagent.delivery.publisher.rollout_steps import read_steps, write_steps
+from edgeagent.publisher.opening import opened
+from edgeagent.publisher.release import add_bundle, withdraw
+from edgeagent.publisher.rollout_steps import read_steps, write_steps
 
 ADD = """\
 Verify a bundle and offer it in a channel, as its newest release. Each of its files becomes a file of the

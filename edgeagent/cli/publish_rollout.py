@@ -11,14 +11,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from edgeagent.cli.publish_options import AFTER, Actions, add_signing, publish, secrets_of
-from edgeagent.delivery.clock import utcnow
-from edgeagent.delivery.publisher.condition import parse_condition
-from edgeagent.delivery.publisher.opening import check_folder, opened
-from edgeagent.delivery.publisher.rollout_steps import Plan, Steps, read_steps, set_policy, write_steps
-from edgeagent.delivery.publisher.watch import Listener, Watch, watch
+from edgeagent.delivery.repository.clock import utcnow
 from edgeagent.errors import ConfigurationError
-from edgeagent.settings import MqttSettings, TlsSettings
-from edgeagent.settings_types import parse_duration
+from edgeagent.publisher.condition import parse_condition
+from edgeagent.publisher.opening import check_folder, opened
+from edgeagent.publisher.rollout_steps import Plan, Steps, read_steps, set_policy, write_steps
+from edgeagent.publisher.watch import FleetListener, Watch, watch
+from edgeagent.settings.sections.mqtt import MqttSettings, TlsSettings
+from edgeagent.settings.types import parse_duration
 
 ROLLOUT = """\
 Say who takes a release, and when. Devices obey only what is signed: the first step is signed now, the
@@ -129,7 +129,7 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
 
 
 def policy_of(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the fields of :class:`edgeagent.delivery.channel.Rollout` that the options state."""
+    """Return the fields of :class:`edgeagent.delivery.repository.channel.Rollout` that the options state."""
     begin, dash, end = (arguments.window or "").partition("-")
     if arguments.window and not dash:
         raise ConfigurationError(f"--window: expected such as 02:00-05:00, got {arguments.window!r}")
@@ -174,7 +174,7 @@ def run_watch(arguments: argparse.Namespace) -> int:
         print("no rollout has a step left")
         return 0
     listen_s = _duration("--listen", arguments.listen)
-    with Listener(_broker(arguments)) as listener:
+    with FleetListener(_broker(arguments)) as listener:
         watcher = Watch(arguments.repository, listener, secrets_of(arguments), tuple(arguments.key), _tell)
         watch(watcher, listen_s, once=arguments.once)
     return 0

@@ -12,7 +12,7 @@ from edgeagent.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from edgeagent.qat.lint.edgetpu_lint import EdgeTpuReport
-    from edgeagent.qat.lint.finding import Finding
+    from edgeagent.qat.lint.finding import LintFinding
 
 DESCRIPTION = """\
 Check an artefact against the rules of a target that is not here: an ONNX file against TensorRT's explicit
@@ -63,7 +63,7 @@ def _lint(path: Path) -> dict[str, Any]:
     return {"file": str(path), "target": "edgetpu", **_predicted(lint_edgetpu(path))}
 
 
-def _plain(findings: list[Finding]) -> list[dict[str, str]]:
+def _plain(findings: list[LintFinding]) -> list[dict[str, str]]:
     return [asdict(finding) for finding in findings]
 
 

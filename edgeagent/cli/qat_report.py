@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edgeagent.accuracy.yolo_labels import LabelledPictures
 from edgeagent.bundle.reading import open_bundle
+from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.errors import ConfigurationError, EdgeagentError
-from edgeagent.result_file import write_result
-from edgeagent.settings import MOST_THREADS
+from edgeagent.files.result import write_result
+from edgeagent.settings.sections.model import MOST_THREADS
 
 DESCRIPTION = """\
 Write one self-contained HTML page about a bundle: accuracy of the float model, of calibration alone and of
@@ -64,14 +64,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.latency and arguments.float_model is None:
         raise ConfigurationError("--latency compares with the float reference: give --float-model")
     try:
-        from edgeagent.qat.report.report import Request, make_report, report_html, report_json
+        from edgeagent.qat.report.report import ReportRequest, make_report, report_html, report_json
     except ImportError as error:
         raise ConfigurationError(
             f"a report needs more packages ({error}); pip install 'edgeagent[qat]'"
         ) from error
     bundle = open_bundle(arguments.bundle)
     data = LabelledPictures.find(arguments.images, arguments.labels) if arguments.images else None
-    request = Request(bundle, data, arguments.float_model, arguments.latency, arguments.threads)
+    request = ReportRequest(bundle, data, arguments.float_model, arguments.latency, arguments.threads)
     report, examples = make_report(request)
     try:
         arguments.out.write_text(report_html(report, examples), encoding="utf-8")

@@ -6,8 +6,8 @@ import argparse
 import signal
 from pathlib import Path
 
-from edgeagent.agent import Agent
-from edgeagent.settings_file import load_settings
+from edgeagent.daemon.agent import Agent
+from edgeagent.settings.file import load_settings
 
 DESCRIPTION = """\
 Detect on the configured cameras and report over MQTT until stopped. The configuration is checked first; a

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from edgeagent.delivery.channel import DeliveryError
-from edgeagent.delivery.record import Deployment, Installed
-from edgeagent.delivery.situation import Situation, read_situation
-from edgeagent.delivery.store import FOLDER
-from edgeagent.settings_file import load_settings
-from edgeagent.state_file import default_state
+from edgeagent.delivery.state.device_status import DeviceStatus, read_device_status
+from edgeagent.delivery.state.record import Deployment, Installed
+from edgeagent.delivery.state.store import FOLDER
+from edgeagent.errors import DeliveryError
+from edgeagent.files.state_folder import default_state
+from edgeagent.settings.file import load_settings
 
 DESCRIPTION = """\
 Show which models this device has: the good one that serves and the one before it, the one that is on its way,
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the state; the exit code tells whether all is well."""
     settings = load_settings(arguments.config) if arguments.config else None
     state = arguments.state or (settings.state if settings else None) or default_state()
-    situation = read_situation(state / FOLDER)
+    situation = read_device_status(state / FOLDER)
     if arguments.json:
         print(json.dumps(_plain(situation), indent=2))
     else:
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if situation.failed else 0
 
 
-def _plain(situation: Situation) -> dict[str, object]:
+def _plain(situation: DeviceStatus) -> dict[str, object]:
     return {
         "agent": situation.agent,
         "problem": situation.problem,
@@ -69,7 +69,7 @@ def _plain(situation: Situation) -> dict[str, object]:
     }
 
 
-def _lines(situation: Situation) -> Iterator[tuple[str, str]]:
+def _lines(situation: DeviceStatus) -> Iterator[tuple[str, str]]:
     record = situation.record
     yield "agent", f"runs, pid {situation.agent}" if situation.agent else "does not run"
     if situation.problem is not None:
@@ -96,7 +96,7 @@ def _model(model: Installed | None) -> str | None:
     return f"{model.name} {model.version}" if model else None
 
 
-def _deployment(deployment: Deployment, situation: Situation) -> str:
+def _deployment(deployment: Deployment, situation: DeviceStatus) -> str:
     state = deployment.state.replace("_", " ")
     parts = [f"{_model(deployment.model)}: {state}"]
     if deployment.reason is not None:

@@ -16,31 +16,32 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from edgeagent.bundle.reading import Bundle
-from edgeagent.delivery.board import DeviceBoard, configured_bundle
-from edgeagent.delivery.channel import Channel, DeliveryError
-from edgeagent.delivery.channel_source import ChannelSource
-from edgeagent.delivery.client import Client
-from edgeagent.delivery.ddi import Ddi
-from edgeagent.delivery.device import read_device
-from edgeagent.delivery.folder_lock import LockedError
-from edgeagent.delivery.gate import Passed
-from edgeagent.delivery.gate_report import load_report
-from edgeagent.delivery.hawkbit import Hawkbit, attributes
-from edgeagent.delivery.hawkbit_source import HawkbitSource
-from edgeagent.delivery.policy import Device
-from edgeagent.delivery.record import Record
-from edgeagent.delivery.schedule import next_look_s
-from edgeagent.delivery.store import FOLDER, Store
-from edgeagent.delivery.updater import Updater
-from edgeagent.errors import EdgeagentError
-from edgeagent.model_choice import state_folder
-from edgeagent.model_switch import ModelSwitch
-from edgeagent.pipeline import Result
-from edgeagent.runtime.journal import Journal
-from edgeagent.runtime.serving import Change
+from edgeagent.delivery.deployment_report import build_deployment, build_update
+from edgeagent.delivery.hawkbit.conversation import Hawkbit, attributes
+from edgeagent.delivery.hawkbit.ddi import Ddi
+from edgeagent.delivery.hawkbit.source import HawkbitSource
+from edgeagent.delivery.repository.channel import Channel
+from edgeagent.delivery.repository.client import Client
+from edgeagent.delivery.state.record import Record
+from edgeagent.delivery.state.store import FOLDER, Store
+from edgeagent.delivery.trial.gate import Passed
+from edgeagent.delivery.trial.gate_report import load_report
+from edgeagent.delivery.trial.model_runner import DeviceModelRunner, configured_bundle
+from edgeagent.delivery.update.channel_source import ChannelSource
+from edgeagent.delivery.update.device import read_device
+from edgeagent.delivery.update.policy import Device
+from edgeagent.delivery.update.schedule import next_look_s
+from edgeagent.delivery.update.updater import Updater
+from edgeagent.detection.exchange import ModelExchange
+from edgeagent.detection.journal import Journal
+from edgeagent.detection.pipeline import Result
+from edgeagent.detection.serving import Change
+from edgeagent.errors import DeliveryError, EdgeagentError
+from edgeagent.files.folder_lock import LockedError
 from edgeagent.sensors.board import read_board
-from edgeagent.settings import Settings
-from edgeagent.telemetry.deployment import GateReport, build_deployment, build_update
+from edgeagent.settings.schema import Settings
+from edgeagent.settings.state import state_folder
+from edgeagent.telemetry.contract.deployment import GateSummary
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ class _Parts:
 
     client: Client
     source: ChannelSource | HawkbitSource
-    board: DeviceBoard
+    board: DeviceModelRunner
     updater: Updater[Passed]
     hawkbit: Hawkbit | None
 
@@ -83,7 +84,7 @@ class Delivery:
         settings: of the agent, with ``delivery``.
 
     Raises:
-        DeliveryError: the state folder cannot be used; see :class:`edgeagent.delivery.store.Store`.
+        DeliveryError: the state folder cannot be used; see :class:`edgeagent.delivery.state.store.Store`.
     """
 
     _parts: _Parts
@@ -118,7 +119,7 @@ class Delivery:
         before = record.current if on_trial else record.previous
         return None if before is None else self._store.slots.open(before)
 
-    def serve_first(self, make: Callable[[Bundle], ModelSwitch]) -> ModelSwitch:
+    def serve_first(self, make: Callable[[Bundle], ModelExchange]) -> ModelExchange:
         """Let what an earlier run left serve, or what is left of it; the network is not needed.
 
         Args:
@@ -143,7 +144,7 @@ class Delivery:
                 logger.error("the good model does not start (%s); the configured bundle serves", error)
         return make(configured_bundle(self._settings))
 
-    def attach(self, models: ModelSwitch, journal: Journal | None, on_change: Callable[[], None]) -> None:
+    def attach(self, models: ModelExchange, journal: Journal | None, on_change: Callable[[], None]) -> None:
         """Put the rest together.
 
         Args:
@@ -158,7 +159,7 @@ class Delivery:
         client = Client(delivery, self._store.folder / "metadata")
         kind = ChannelSource if delivery.hawkbit is None else HawkbitSource
         source = kind(client, self._device, lambda: self._store.record)
-        board = DeviceBoard(settings, self._store, models, journal)
+        board = DeviceModelRunner(settings, self._store, models, journal)
 
         def changed(record: Record, progress: float | None) -> None:
             self._progress = progress
@@ -249,14 +250,14 @@ class Delivery:
             self._channel = deployment.model.slot, self._parts.client.known()
         return self._channel[1]
 
-    def _gate_report(self, record: Record) -> GateReport | None:
+    def _gate_report(self, record: Record) -> GateSummary | None:
         deployment, report = record.deployment, load_report(self._store.folder)
         if deployment is None or report is None:
             return None
         if (report.name, report.version) != (deployment.model.name, deployment.model.version):
             return None
         measured = {finding.check: finding.measured for finding in report.findings}
-        return GateReport(
+        return GateSummary(
             p90_ms=measured.get("latency"),
             map50_95=measured.get("accuracy"),
             notes=tuple(f"{one.check} {one.outcome}: {one.sentence}" for one in report.findings),

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import cv2
 
-from edgeagent.camera.frame import Image
 from edgeagent.errors import EdgeagentError
+from edgeagent.imaging.frame import Image
 
 
 class ClipWriter:

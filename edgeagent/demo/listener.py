@@ -9,10 +9,10 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from edgeagent.telemetry.messages import ROOT
+from edgeagent.telemetry.contract.messages import ROOT
 
 
-class Listener:
+class DemoListener:
     """Counts the messages that arrive, by topic below the device; retained ones count once each."""
 
     def __init__(self, port: int) -> None:

@@ -10,17 +10,21 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 
-from edgeagent.accuracy.settings import AccuracySettings
-from edgeagent.agent import Agent
+from edgeagent.daemon.agent import Agent
 from edgeagent.demo.broker import EmbeddedBroker
 from edgeagent.demo.clip_writer import ClipWriter
-from edgeagent.demo.listener import Listener
+from edgeagent.demo.listener import DemoListener
 from edgeagent.demo.show import live_table, summary
+from edgeagent.detection.pipeline import Result
 from edgeagent.errors import CameraError, EdgeagentError
-from edgeagent.pipeline import Result
-from edgeagent.resources import sample_clip
-from edgeagent.result_file import write_result
-from edgeagent.settings import CameraSettings, ModelSettings, MqttSettings, Settings, TelemetrySettings
+from edgeagent.files.resources import sample_clip
+from edgeagent.files.result import write_result
+from edgeagent.settings.schema import Settings
+from edgeagent.settings.sections.accuracy import AccuracySettings
+from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.settings.sections.model import ModelSettings
+from edgeagent.settings.sections.mqtt import MqttSettings
+from edgeagent.settings.sections.telemetry import TelemetrySettings
 from edgeagent.vision.draw import draw
 
 CLIP_FPS = 10.0
@@ -47,7 +51,7 @@ def run_demo(seconds: float, folder: Path, bundle: Path | None, source: str | No
             draw(picture, result.detections, result.labels)
             clip.write(picture)
 
-        listener = Listener(broker.port)
+        listener = DemoListener(broker.port)
         if not listener.subscribed.wait(CONNECT_TIMEOUT_S):
             raise EdgeagentError("the demo's listener could not subscribe")
         begun = time.monotonic()
@@ -68,7 +72,7 @@ def run_demo(seconds: float, folder: Path, bundle: Path | None, source: str | No
     return result
 
 
-def _watch(agent: Agent, until: float, totals: Counter[str], listener: Listener) -> Any:
+def _watch(agent: Agent, until: float, totals: Counter[str], listener: DemoListener) -> Any:
     """Show the live table, publishing telemetry at each refresh.
 
     Until the time is over, or it is clear that nothing will be seen: a source that cannot be opened at the

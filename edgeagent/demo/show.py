@@ -9,10 +9,10 @@ from typing import Any
 from rich.console import Group
 from rich.table import Table
 
-from edgeagent.agent import Agent
-from edgeagent.pipeline import STAGES
-from edgeagent.telemetry.messages import StageReport, Telemetry
-from edgeagent.telemetry.reporter import stage_report
+from edgeagent.daemon.agent import Agent
+from edgeagent.daemon.reporter import stage_report
+from edgeagent.detection.pipeline import STAGES
+from edgeagent.telemetry.contract.messages import StageReport, Telemetry
 
 TOO_FEW = "too few"
 

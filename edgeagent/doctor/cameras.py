@@ -9,35 +9,35 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from edgeagent.camera.naming import printable, redact
 from edgeagent.camera.sources import kind_of
 from edgeagent.camera.stream import DEFAULT_PORTS
-from edgeagent.doctor.line import Line, Surroundings, read_text
-from edgeagent.settings import CameraSettings
+from edgeagent.doctor.finding import ExaminedSystem, Finding, read_file
+from edgeagent.files.naming import printable, redact
+from edgeagent.settings.sections.camera import CameraSettings
 
 CONNECT_S = 3.0
 """Seconds that a network camera has to accept a connection."""
 
 
-def check_cameras(around: Surroundings) -> list[Line]:
+def check_cameras(around: ExaminedSystem) -> list[Finding]:
     """See whether what each camera is read from is there."""
     if around.settings is None:
         return _devices(around)
     return [_camera(around, camera) for camera in around.settings.cameras]
 
 
-def _devices(around: Surroundings) -> list[Line]:
+def _devices(around: ExaminedSystem) -> list[Finding]:
     nodes = sorted(around.root.glob("dev/video*"))
     if not nodes:
         return [
-            Line(
+            Finding(
                 "cameras", "not there", "no /dev/video*", "connect one, or name a stream in the configuration"
             )
         ]
     return [_device(around, f"camera {node.name}", node) for node in nodes]
 
 
-def _camera(around: Surroundings, camera: CameraSettings) -> Line:
+def _camera(around: ExaminedSystem, camera: CameraSettings) -> Finding:
     about, source = f"camera {camera.name}", camera.source
     kind = kind_of(source)
     if kind == "device":
@@ -46,23 +46,23 @@ def _camera(around: Surroundings, camera: CameraSettings) -> Line:
     if kind == "stream":
         return _stream(about, source)
     if kind == "picamera2" and importlib.util.find_spec("picamera2") is None:
-        return Line(about, "problem", "picamera2 is not installed", "install python3-picamera2")
+        return Finding(about, "problem", "picamera2 is not installed", "install python3-picamera2")
     if kind == "path" and not Path(source).exists():
-        return Line(about, "problem", f"{printable(Path(source))} is not there", "correct its source")
-    return Line(about, "ok", f"{redact(source)} (not opened)")
+        return Finding(about, "problem", f"{printable(Path(source))} is not there", "correct its source")
+    return Finding(about, "ok", f"{redact(source)} (not opened)")
 
 
-def _device(around: Surroundings, about: str, node: Path) -> Line:
+def _device(around: ExaminedSystem, about: str, node: Path) -> Finding:
     shown = f"/{node.relative_to(around.root)}"
-    name = read_text(around.root / "sys/class/video4linux" / node.name / "name")
+    name = read_file(around.root / "sys/class/video4linux" / node.name / "name")
     if not node.exists():
-        return Line(about, "problem", f"{shown} is not there", "connect the camera, or correct its source")
+        return Finding(about, "problem", f"{shown} is not there", "connect the camera, or correct its source")
     if not os.access(node, os.R_OK | os.W_OK):
-        return Line(about, "problem", f"no permission on {shown}", "add the user to group video")
-    return Line(about, "ok", f"{shown}{f' ({name})' if name else ''}")
+        return Finding(about, "problem", f"no permission on {shown}", "add the user to group video")
+    return Finding(about, "ok", f"{shown}{f' ({name})' if name else ''}")
 
 
-def _stream(about: str, source: str) -> Line:
+def _stream(about: str, source: str) -> Finding:
     parts = urlsplit(source)
     port = parts.port or DEFAULT_PORTS[parts.scheme.lower()]
     shown = re.sub(r"\s", " ", redact(source))
@@ -70,7 +70,7 @@ def _stream(about: str, source: str) -> Line:
         socket.create_connection((parts.hostname or "", port), CONNECT_S).close()
     except OSError as error:
         reason = error.strerror or str(error)
-        return Line(
+        return Finding(
             about, "problem", f"{shown}: no connection ({reason})", "see to the camera and the network"
         )
-    return Line(about, "ok", f"{shown} accepts connections (no picture asked)")
+    return Finding(about, "ok", f"{shown} accepts connections (no picture asked)")

@@ -5,31 +5,31 @@ from __future__ import annotations
 import shutil
 import subprocess
 
-from edgeagent.doctor.line import Line, Surroundings
+from edgeagent.doctor.finding import ExaminedSystem, Finding
 
 FIRST_YEAR, LAST_YEAR = 2025, 2100
 """A board without a battery starts in 1970, or with the date of its image."""
 _PATIENCE_S = 5.0
 
 
-def check_year(around: Surroundings) -> list[Line]:
+def check_year(around: ExaminedSystem) -> list[Finding]:
     """See whether the date can be right."""
     found = f"{around.now:%Y-%m-%d %H:%M} UTC"
     if FIRST_YEAR <= around.now.year < LAST_YEAR:
-        return [Line("clock", "ok", found)]
+        return [Finding("clock", "ok", found)]
     action = "set it (timedatectl set-time), and start a time service"
-    return [Line("clock", "problem", f"{found} cannot be right", action)]
+    return [Finding("clock", "problem", f"{found} cannot be right", action)]
 
 
-def check_synchronized(around: Surroundings) -> list[Line]:
+def check_synchronized(around: ExaminedSystem) -> list[Finding]:
     """Ask systemd-timesyncd's mark (systemd-timesyncd.service(8)), else timedatectl."""
     if (around.root / "run/systemd/timesync/synchronized").exists():
-        return [Line("time service", "ok", "synchronised")]
+        return [Finding("time service", "ok", "synchronised")]
     answer = _timedatectl() if around.live else None
     if answer == "yes":
-        return [Line("time service", "ok", "synchronised")]
+        return [Finding("time service", "ok", "synchronised")]
     found = "not synchronised" if answer == "no" else "nothing says whether the clock is synchronised"
-    return [Line("time service", "warning", found, "start systemd-timesyncd or chrony")]
+    return [Finding("time service", "warning", found, "start systemd-timesyncd or chrony")]
 
 
 def _timedatectl() -> str | None:

@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from edgeagent.doctor.line import Line, Surroundings
-from edgeagent.runtime.availability import Availability, availability
-from edgeagent.runtime.delegates import CATALOGUE, Delegate, external_delegate, find_delegates
-from edgeagent.runtime.journal import JOURNAL, Journal
-from edgeagent.runtime.selection import VERDICTS, load_verdicts
-from edgeagent.settings import Settings
-from edgeagent.state_file import default_state
+from edgeagent.detection.journal import JOURNAL, Journal
+from edgeagent.detection.trials import VERDICTS, load_verdicts
+from edgeagent.doctor.finding import ExaminedSystem, Finding
+from edgeagent.engines.availability import Availability, availability
+from edgeagent.engines.delegates import CATALOGUE, Delegate, external_delegate, find_delegates
+from edgeagent.files.state_folder import default_state
+from edgeagent.settings.schema import Settings
 
 
-def check_delegates(around: Surroundings) -> list[Line]:
+def check_delegates(around: ExaminedSystem) -> list[Finding]:
     """Go through the catalogue, and the library that the configuration names."""
     return [_line(availability(one, around.root)) for one in (*_external(around), *CATALOGUE)]
 
 
-def check_choice(around: Surroundings) -> list[Line]:
+def check_choice(around: ExaminedSystem) -> list[Finding]:
     """See whether a delegate is there of those that the configuration asks for."""
     if around.settings is None or around.settings.model.engine == "auto":
         return []
@@ -31,24 +31,24 @@ def check_choice(around: Surroundings) -> list[Line]:
     answers = [availability(one, around.root) for one in wanted]
     there = [answer.delegate.name for answer in answers if answer.ok]
     if there:
-        return [Line("configured engine", "ok", f"{', '.join(there)} of {', '.join(names)}")]
+        return [Finding("configured engine", "ok", f"{', '.join(there)} of {', '.join(names)}")]
     reasons = "; ".join(f"{answer.delegate.name}: {answer.missing}" for answer in answers)
-    return [Line("configured engine", "problem", reasons, "install what is missing, or set engine: auto")]
+    return [Finding("configured engine", "problem", reasons, "install what is missing, or set engine: auto")]
 
 
-def check_trials(around: Surroundings) -> list[Line]:
+def check_trials(around: ExaminedSystem) -> list[Finding]:
     """Tell what the agent found when it tried the delegates."""
     state = journal_of(around.settings).parent
     if not around.live or not state.is_dir():
         return []
     suspects = Journal(journal_of(around.settings)).suspects()
     lines = [
-        Line(f"trial {key}", "problem", "the machine went down during it", "edgeagent doctor --forgive")
+        Finding(f"trial {key}", "problem", "the machine went down during it", "edgeagent doctor --forgive")
         for key in suspects
     ]
     for verdict in load_verdicts(state / VERDICTS).values():
         found = f"{verdict.p50_ms} ms on {verdict.threads} threads; {verdict.reason}"
-        lines.append(Line(f"trial {verdict.candidate}", "ok", found))
+        lines.append(Finding(f"trial {verdict.candidate}", "ok", found))
     return lines
 
 
@@ -57,18 +57,20 @@ def journal_of(settings: Settings | None) -> Path:
     return ((settings.state if settings else None) or default_state()) / JOURNAL
 
 
-def _external(around: Surroundings) -> list[Delegate]:
+def _external(around: ExaminedSystem) -> list[Delegate]:
     library = around.settings.model.library if around.settings else None
     return [] if library is None else [external_delegate(library.path, library.options)]
 
 
-def _line(answer: Availability) -> Line:
+def _line(answer: Availability) -> Finding:
     name = f"delegate {answer.delegate.name}"
     if answer.ok:
-        return Line(name, "ok", f"all it needs is there (tested by this project: {answer.delegate.tested})")
+        return Finding(
+            name, "ok", f"all it needs is there (tested by this project: {answer.delegate.tested})"
+        )
     reason, _, action = (answer.missing or "").partition("; ")
     if answer.forbidden:
-        return Line(name, "problem", reason, action or "let this user use it")
+        return Finding(name, "problem", reason, action or "let this user use it")
     external = answer.delegate.name == "tflite-external"
-    line = Line(name, "not there", reason, action)
+    line = Finding(name, "not there", reason, action)
     return replace(line, verdict="problem", action="correct model.library") if external else line

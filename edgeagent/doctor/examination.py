@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from edgeagent.doctor import board, broker, cameras, clock, delegates, permissions, room, sensors, versions
-from edgeagent.doctor.line import Check, Line, Surroundings
+from edgeagent.doctor import (
+    board,
+    broker,
+    cameras,
+    clock,
+    delegates,
+    permissions,
+    sensors,
+    storage,
+    versions,
+)
+from edgeagent.doctor.finding import Check, ExaminedSystem, Finding
 from edgeagent.errors import EdgeagentError
 
 CHECKS: tuple[Check, ...] = (
@@ -31,21 +41,21 @@ CHECKS: tuple[Check, ...] = (
     broker.check_broker,
     clock.check_year,
     clock.check_synchronized,
-    room.check_state,
-    room.check_spool,
-    room.check_memory,
-    room.check_shared_memory,
+    storage.check_state,
+    storage.check_spool,
+    storage.check_memory,
+    storage.check_shared_memory,
 )
 
 
-def examine(around: Surroundings, checks: Sequence[Check] = CHECKS) -> Iterator[Line]:
+def examine(around: ExaminedSystem, checks: Sequence[Check] = CHECKS) -> Iterator[Finding]:
     """Run checks and yield their lines as they come."""
     for check in checks:
         name = check.__name__.removeprefix("check_").replace("_", " ")
         try:
             yield from check(around)
         except EdgeagentError as error:
-            yield Line(name, "problem", str(error))
+            yield Finding(name, "problem", str(error))
         except Exception as error:  # noqa: BLE001  (the others still have something to say)
             found = f"the check failed: {type(error).__name__}: {error}"
-            yield Line(name, "problem", found, "report this as a mistake of edgeagent")
+            yield Finding(name, "problem", found, "report this as a mistake of edgeagent")

@@ -7,7 +7,7 @@ import os
 import pwd
 from pathlib import Path
 
-from edgeagent.doctor.line import Line, Surroundings
+from edgeagent.doctor.finding import ExaminedSystem, Finding
 
 DEVICES = {
     "video": ("dev/video*", "dev/nvhost-gpu", "dev/nvmap"),
@@ -18,11 +18,11 @@ DEVICES = {
 """Device nodes by the group that usually owns them; plugdev's USB sticks are with the delegates."""
 
 
-def check_groups(around: Surroundings) -> list[Line]:
+def check_groups(around: ExaminedSystem) -> list[Finding]:
     """Compare this user's groups with the devices that are there."""
     numbers = {os.getegid(), *os.getgroups()}
     groups = sorted(group for number in numbers if (group := _name(number)))
-    lines = [Line("user", "ok", f"{_user()}, groups {', '.join(groups) or 'without names'}")]
+    lines = [Finding("user", "ok", f"{_user()}, groups {', '.join(groups) or 'without names'}")]
     for group, patterns in DEVICES.items():
         nodes = [path for pattern in patterns for path in sorted(around.root.glob(pattern))]
         if nodes:
@@ -30,14 +30,14 @@ def check_groups(around: Surroundings) -> list[Line]:
     return lines
 
 
-def _line(around: Surroundings, usual: str, nodes: list[Path]) -> Line:
+def _line(around: ExaminedSystem, usual: str, nodes: list[Path]) -> Finding:
     refused = [node for node in nodes if not os.access(node, os.R_OK | os.W_OK)]
     if not refused:
-        return Line(f"group {usual}", "ok", f"{len(nodes)} device nodes may be used")
+        return Finding(f"group {usual}", "ok", f"{len(nodes)} device nodes may be used")
     group = _name(refused[0].stat().st_gid) or usual
     action = f"usermod -aG {usual if group == 'root' else group} USER, and start the agent again"
     shown = f"/{refused[0].relative_to(around.root)}"
-    return Line(f"group {usual}", "problem", f"no permission on {shown}", action)
+    return Finding(f"group {usual}", "problem", f"no permission on {shown}", action)
 
 
 def _user() -> str:

@@ -11,8 +11,15 @@ from typing import Any
 
 import torch
 
-from edgeagent import __version__
-from edgeagent.bundle.evidence import BOXES, PARITY, SEEDS, SENSITIVITY, TRAINING, EvidenceFile, SeedResult
+from edgeagent.bundle.evidence import (
+    BOXES,
+    PARITY,
+    SEEDS,
+    SENSITIVITY,
+    TRAINING,
+    EvidenceFile,
+    SeedResult,
+)
 from edgeagent.bundle.golden import Golden, save_golden
 from edgeagent.bundle.manifest import GridName, InputSpec, Measurement
 from edgeagent.bundle.writing import write_bundle
@@ -22,10 +29,16 @@ from edgeagent.qat.factory import Product
 from edgeagent.qat.golden_boxes import find_boxes
 from edgeagent.qat.golden_section import GoldenPictures
 from edgeagent.qat.parity.layer_parity import compare_layers
-from edgeagent.qat.parity.outputs import float_outputs, reference_outputs, tolerance, worst_difference
+from edgeagent.qat.parity.outputs import (
+    float_outputs,
+    reference_outputs,
+    tolerance,
+    worst_difference,
+)
 from edgeagent.qat.recipe_file import BundleRecipe
 from edgeagent.qat.training.pictures import pictures_hash
-from edgeagent.qat.training.run import START, Source
+from edgeagent.qat.training.run import START, TrainingSource
+from edgeagent.version import __version__
 
 GOLDEN_OUTPUTS = "golden/outputs.npz"
 PARITY_PICTURES = 4  # of the calibration, where no golden ones are given
@@ -34,7 +47,7 @@ PARITY_PICTURES = 4  # of the calibration, where no golden ones are given
 def write_product(
     target: Path,
     product: Product,
-    source: Source,
+    source: TrainingSource,
     recipe: BundleRecipe,
     measurements: Sequence[Measurement],
     golden: GoldenPictures,
@@ -90,7 +103,7 @@ def write_product(
     write_bundle(target, manifest, files, replace=replace)
 
 
-def recipe_record(source: Source, recipe: BundleRecipe, product: Product) -> dict[str, Any]:
+def recipe_record(source: TrainingSource, recipe: BundleRecipe, product: Product) -> dict[str, Any]:
     """Return what made the artefacts, for the manifest."""
     calibration = f"calibration on {len(source.calibration)} pictures"
     record = {
@@ -139,7 +152,7 @@ def _golden_files(references: dict[GridName, Golden], work: Path) -> dict[GridNa
 
 def _evidence(
     product: Product,
-    source: Source,
+    source: TrainingSource,
     measurements: Sequence[Measurement],
     checked: Sequence[Path],
     golden_pictures: Sequence[Path],

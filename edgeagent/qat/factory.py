@@ -19,17 +19,18 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from edgeagent.bundle.evidence import Sensitivity, TrainingPoint
+from edgeagent.bundle.evidence import SensitivityRecord, TrainingPoint
+from edgeagent.engines.loading import READERS, available_engines
 from edgeagent.errors import DataError
 from edgeagent.qat.export.exports import FORMATS, Exported, export, export_reference
 from edgeagent.qat.graph.activation_swap import swap_activations
 from edgeagent.qat.graph.focus import fold_focus
 from edgeagent.qat.graph.graph import Graph, read_graph
 from edgeagent.qat.graph.heads import check_heads, describe_cut
-from edgeagent.qat.grid.grid import Preset
+from edgeagent.qat.grid.affine import Preset
 from edgeagent.qat.measuring import Measuring, State
 from edgeagent.qat.mixed.mixed import take_over, with_float_nodes
-from edgeagent.qat.mixed.selective import Choice, Selective, loses_little_in
+from edgeagent.qat.mixed.selective import Selective, SelectiveChoice, loses_little_in
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.ptq.baseline import find_baseline, loses_little
 from edgeagent.qat.recipe_file import BundleRecipe
@@ -37,8 +38,7 @@ from edgeagent.qat.train_view import View
 from edgeagent.qat.training.pictures import hold_out
 from edgeagent.qat.training.processes import Processes
 from edgeagent.qat.training.recipe import Recipe
-from edgeagent.qat.training.run import START, Run, Source, with_weights
-from edgeagent.runtime.loading import READERS, available_engines
+from edgeagent.qat.training.run import START, Run, TrainingSource, with_weights
 
 
 @dataclass
@@ -62,8 +62,8 @@ class Product:
     state: State = "qat"
     method: str = ""
     training: list[TrainingPoint] = field(default_factory=list)
-    sensitivity: list[Sensitivity] = field(default_factory=list)
-    choice: Choice = field(default_factory=Choice)
+    sensitivity: list[SensitivityRecord] = field(default_factory=list)
+    choice: SelectiveChoice = field(default_factory=SelectiveChoice)
 
 
 class Factory:
@@ -82,7 +82,7 @@ class Factory:
 
     def __init__(
         self,
-        source: Source,
+        source: TrainingSource,
         recipe: BundleRecipe,
         work: Path,
         measuring: Measuring,
@@ -225,7 +225,7 @@ class Factory:
         product.networks["a"] = self._train_on(product.graph, network, self._recipe.training.seed, choice)
         product.method += f", {budget.steps} more with {len(choice.nodes)} nodes in float"
 
-    def _train_on(self, graph: Graph, network: Network, seed: int, choice: Choice) -> Network:
+    def _train_on(self, graph: Graph, network: Network, seed: int, choice: SelectiveChoice) -> Network:
         steps = self._recipe.budget.steps if self._recipe.budget else 0
         recipe = replace(self._recipe.training, seed=seed, steps=steps)
         run = self._run(graph, recipe, f"selective-{seed}", float_nodes=choice.nodes)
@@ -293,7 +293,7 @@ class Factory:
         )
 
 
-def check_input(graph: Graph, source: Source) -> None:
+def check_input(graph: Graph, source: TrainingSource) -> None:
     """Refuse a description of another input size.
 
     Raises:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from edgeagent.bundle.evidence import PictureBoxes
 from edgeagent.bundle.manifest import ModelDescription
-from edgeagent.camera.picture import read_picture
-from edgeagent.detector import Detector, load_detector
+from edgeagent.detection.detector import Detector, load_detector
+from edgeagent.imaging.picture import read_picture
 from edgeagent.qat.export.exports import Exported
 
 SCORE_THRESHOLD = 0.3

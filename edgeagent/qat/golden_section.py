@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD
 from edgeagent.accuracy.golden_claims import accuracy_entry, claims, label_file_name, labels_by
-from edgeagent.accuracy.yolo_labels import LabelledPictures, read_labels
 from edgeagent.bundle.manifest import ModelDescription
-from edgeagent.detector import load_detector
+from edgeagent.datasets.yolo_labels import LabelledPictures, read_labels
+from edgeagent.detection.detector import load_detector
 from edgeagent.errors import DataError
 from edgeagent.qat.export.exports import Exported
 

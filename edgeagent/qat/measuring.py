@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Literal
 
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate
-from edgeagent.accuracy.yolo_labels import LabelledPictures
 from edgeagent.bundle.manifest import Measurement, ModelDescription
-from edgeagent.detector import Detector, build_detector, load_detector
+from edgeagent.datasets.yolo_labels import LabelledPictures
+from edgeagent.detection.detector import Detector, build_detector, load_detector
 from edgeagent.qat.export.exports import Exported, roles
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.network.simulated_engine import SimulatedEngine

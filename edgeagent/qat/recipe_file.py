@@ -17,8 +17,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from edgeagent.bundle.yaml_model import load_model
 from edgeagent.errors import ConfigurationError
+from edgeagent.files.yaml_model import load_model
 from edgeagent.qat.export.exports import FORMATS
 from edgeagent.qat.graph.activation_swap import Activation
 from edgeagent.qat.training.recipe import Count, Recipe, Share

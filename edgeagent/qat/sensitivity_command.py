@@ -17,15 +17,15 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate
-from edgeagent.accuracy.yolo_labels import LabelledPictures
 from edgeagent.bundle.manifest import ModelDescription
-from edgeagent.detector import load_detector
+from edgeagent.bundle.model_description import describe_model
+from edgeagent.datasets.yolo_labels import LabelledPictures
+from edgeagent.detection.detector import load_detector
 from edgeagent.errors import ConfigurationError
-from edgeagent.model_description import describe_model
 from edgeagent.qat.export.exports import export
 from edgeagent.qat.graph.graph import read_graph
 from edgeagent.qat.mixed.mixed import find_units
-from edgeagent.qat.mixed.selection import Selection, select
+from edgeagent.qat.mixed.selection import FloatSelection, select
 from edgeagent.qat.mixed.sensitivity import Judge, Sensitivity, by_predicted_error, measure_sensitivity
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.ptq.calibration import observe, set_ranges
@@ -130,7 +130,7 @@ def _left_out(result: Sensitivity) -> str | None:
     return f"and {rest} that save less" if rest > 0 else None
 
 
-def _chosen(selection: Selection) -> Table:
+def _chosen(selection: FloatSelection) -> Table:
     table = Table(title=f"left in float, in this order; error without any: {selection.error:.4g}")
     for column in ("layer", "error then", "integer MACs then"):
         table.add_column(column, justify="left" if column == "layer" else "right")
@@ -139,7 +139,7 @@ def _chosen(selection: Selection) -> Table:
     return table
 
 
-def _record(result: Sensitivity, selection: Selection | None, kind: str) -> dict[str, Any]:
+def _record(result: Sensitivity, selection: FloatSelection | None, kind: str) -> dict[str, Any]:
     record: dict[str, Any] = {"error_is": kind, **result.as_json()}
     if selection is not None:
         record["left_in_float"] = [

@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from edgeagent.accuracy.yolo_labels import LabelledPictures, Labels
+from edgeagent.bundle.model_description import describe_model
+from edgeagent.datasets.yolo_labels import LabelledPictures, Labels
 from edgeagent.errors import ConfigurationError
-from edgeagent.model_description import describe_model
 from edgeagent.qat.bundling import write_product
 from edgeagent.qat.export.exports import FORMATS
 from edgeagent.qat.factory import Factory
@@ -22,7 +22,7 @@ from edgeagent.qat.train_view import View
 from edgeagent.qat.training.labelled import find_labels
 from edgeagent.qat.training.pictures import check_varied, find_pictures
 from edgeagent.qat.training.processes import joined_processes
-from edgeagent.qat.training.run import Source
+from edgeagent.qat.training.run import TrainingSource
 from edgeagent.qat.training.supervised import check_family
 
 CALIBRATION_PICTURES = 128
@@ -107,7 +107,7 @@ def _budget(arguments: argparse.Namespace, budget: Budget | None) -> dict[str, f
     return {**(budget or Budget()).model_dump(), **given} if given else None
 
 
-def _source(arguments: argparse.Namespace, recipe: BundleRecipe) -> tuple[Source, BundleRecipe]:
+def _source(arguments: argparse.Namespace, recipe: BundleRecipe) -> tuple[TrainingSource, BundleRecipe]:
     """Find model and pictures; labels that the recipe does not weigh get a weight."""
     pictures = find_pictures(arguments.images)
     calibration = find_pictures([arguments.calibrate or arguments.images[0]])
@@ -120,7 +120,7 @@ def _source(arguments: argparse.Namespace, recipe: BundleRecipe) -> tuple[Source
         labels = find_labels(pictures, arguments.labels, len(description.labels))
     weight = (recipe.training.supervised_weight or SUPERVISED_WEIGHT) if labels else 0.0
     training = replace(recipe.training, supervised_weight=weight)
-    source = Source(arguments.model, description, pictures, calibration, labels)
+    source = TrainingSource(arguments.model, description, pictures, calibration, labels)
     return source, recipe.model_copy(update={"training": training})
 
 

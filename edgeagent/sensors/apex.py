@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeagent.sensors.kernel_file import find, read_number, read_text
+from edgeagent.sensors.kernel_file import find_files, read_number, read_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Apex:
 
 def read_apex(root: Path = Path("/")) -> dict[str, Apex]:
     """Return the chips by name, such as ``apex_0``."""
-    return {chip.name: _read_chip(chip) for chip in find(root, "sys/class/apex/apex_*")}
+    return {chip.name: _read_chip(chip) for chip in find_files(root, "sys/class/apex/apex_*")}
 
 
 def _read_chip(chip: Path) -> Apex:

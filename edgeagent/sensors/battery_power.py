@@ -16,16 +16,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgeagent.sensors.battery import BATTERIES
-from edgeagent.sensors.kernel_file import find, read_number, read_text
+from edgeagent.sensors.kernel_file import find_files, read_number, read_text
 
 
-def read_watts(root: Path = Path("/")) -> float | None:
+def read_battery_watts(root: Path = Path("/")) -> float | None:
     """Return what all discharging batteries give together in watts.
 
     None while none of them discharges, and when one that does cannot be read.
     """
     total = None
-    for supply in find(root, "sys/class/power_supply/*"):
+    for supply in find_files(root, "sys/class/power_supply/*"):
         if read_text(supply / "type") not in BATTERIES or read_text(supply / "scope") == "Device":
             continue
         if read_text(supply / "status") != "Discharging":

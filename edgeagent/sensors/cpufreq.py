@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgeagent.sensors.kernel_file import find, read_number
+from edgeagent.sensors.kernel_file import find_files, read_number
 
 POLICIES = "sys/devices/system/cpu/cpufreq/policy*"
 
 
 def read_frequencies_mhz(root: Path = Path("/")) -> dict[str, float]:
     """Return the present clock in MHz by group of cores, such as ``policy0``."""
-    clocks = {policy.name: read_number(policy / "scaling_cur_freq") for policy in find(root, POLICIES)}
+    clocks = {policy.name: read_number(policy / "scaling_cur_freq") for policy in find_files(root, POLICIES)}
     return {name: kilohertz / 1000 for name, kilohertz in clocks.items() if kilohertz is not None}
 
 
 def is_capped(root: Path = Path("/")) -> bool | None:
     """Return whether any group of cores may not run at its full clock; None without cpufreq."""
     limits = []
-    for policy in find(root, POLICIES):
+    for policy in find_files(root, POLICIES):
         allowed = read_number(policy / "scaling_max_freq")
         possible = read_number(policy / "cpuinfo_max_freq")
         if allowed is not None and possible is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgeagent.sensors.kernel_file import find, read_number
+from edgeagent.sensors.kernel_file import find_files, read_number
 
 DEVICES = ("sys/class/devfreq/*.gpu", "sys/class/devfreq/gpu-gpc-0")
 
@@ -15,7 +15,7 @@ DEVICES = ("sys/class/devfreq/*.gpu", "sys/class/devfreq/gpu-gpc-0")
 def read_gpu_mhz(root: Path = Path("/")) -> float | None:
     """Return the present clock in MHz; None without such a GPU."""
     for pattern in DEVICES:
-        for device in find(root, pattern):
+        for device in find_files(root, pattern):
             hertz = read_number(device / "cur_freq")
             if hertz is not None:
                 return hertz / 1e6

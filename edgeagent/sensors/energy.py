@@ -40,7 +40,7 @@ class EnergyMeter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class PowerSample:
     """A reading, or that there was none.
 
     Attributes:
@@ -72,7 +72,7 @@ class Stretch:
     quality: Quality | None
 
 
-def stretch_between(first: Sample, second: Sample, longest_gap_s: float = LONGEST_GAP_S) -> Stretch:
+def stretch_between(first: PowerSample, second: PowerSample, longest_gap_s: float = LONGEST_GAP_S) -> Stretch:
     """Return the energy between two samples; unknown over a gap, and where the source has changed."""
     seconds = (second.now_ns - first.now_ns) / 1e9
     inferences = second.inferences - first.inferences

@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from edgeagent.sensors.kernel_file import find
+from edgeagent.sensors.kernel_file import find_files
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class HailoThermometer:
     """
 
     def __init__(self, root: Path = Path("/")) -> None:
-        self._there = bool(find(root, "dev/hailo[0-9]*")) and package_is_installed()
+        self._there = bool(find_files(root, "dev/hailo[0-9]*")) and package_is_installed()
         self._asked_s: float | None = None
         self._process: subprocess.Popen[str] | None = None
         self._found: dict[str, float] = {}

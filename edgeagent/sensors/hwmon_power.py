@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgeagent.sensors.kernel_file import find, read_number, read_text
+from edgeagent.sensors.kernel_file import find_files, read_number, read_text
 
 INA = ("ina209", "ina219", "ina220", "ina226", "ina230", "ina231", "ina232", "ina233", "ina237", "ina238")
 VOLTAGE = {**dict.fromkeys((*INA, "ina260"), "in1_input"), "powerz": "in0_input"}
@@ -27,7 +27,7 @@ def read_chips(root: Path = Path("/")) -> dict[str, float]:
     """Return watts by chip, as ``ina219`` or, of several, ``ina219 hwmon3``; unreadable ones are absent."""
     found = [
         (name, folder)
-        for folder in find(root, "sys/class/hwmon/hwmon*")
+        for folder in find_files(root, "sys/class/hwmon/hwmon*")
         if (name := read_text(folder / "name")) in VOLTAGE and name is not None
     ]
     names = [name for name, _ in found]

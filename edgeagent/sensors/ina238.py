@@ -13,15 +13,15 @@ from pathlib import Path
 
 from edgeagent.sensors.board import read_board
 from edgeagent.sensors.ina3221 import find_chips
-from edgeagent.sensors.kernel_file import find, read_number
+from edgeagent.sensors.kernel_file import find_files, read_number
 
 
-def read_watts(root: Path = Path("/")) -> float | None:
+def read_ina238_watts(root: Path = Path("/")) -> float | None:
     """Return the board's input power in watts; None on other boards, and without a reading."""
     if "Thor" not in (read_board(root).model or ""):
         return None
     for chip in find_chips(root, "ina238"):
-        for folder in find(chip, "hwmon/hwmon*"):
+        for folder in find_files(chip, "hwmon/hwmon*"):
             microwatts = read_number(folder / "power1_input")
             if microwatts is not None:
                 return microwatts / 1e6

@@ -17,38 +17,38 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgeagent.sensors.kernel_file import find, read_number, read_text
+from edgeagent.sensors.kernel_file import find_files, read_number, read_text
 
 INPUT_RAILS = ("VDD_IN", "POM_5V_IN")
 SUM_CHANNEL = "7"
 
 
-def read_rails(root: Path = Path("/")) -> dict[str, float]:
+def read_ina3221_rails(root: Path = Path("/")) -> dict[str, float]:
     """Return watts by rail; rails that cannot be read are absent."""
     rails: dict[str, float] = {}
     for chip in find_chips(root):
-        for folder in find(chip, "hwmon/hwmon*"):
+        for folder in find_files(chip, "hwmon/hwmon*"):
             rails.update(_hwmon_rails(folder))
-        for folder in find(chip, "iio:device*"):
+        for folder in find_files(chip, "iio:device*"):
             rails.update(_iio_rails(folder))
     return rails
 
 
-def read_watts(root: Path = Path("/")) -> float | None:
+def read_ina3221_watts(root: Path = Path("/")) -> float | None:
     """Return the board's input power in watts; None where there is no such sensor or rail."""
-    rails = read_rails(root)
+    rails = read_ina3221_rails(root)
     return next((rails[name] for name in INPUT_RAILS if name in rails), None)
 
 
 def find_chips(root: Path, name: str = "ina3221") -> list[Path]:
     """Return the folders of I2C devices whose name holds ``name``."""
-    devices = find(root, "sys/bus/i2c/devices/*/name")
+    devices = find_files(root, "sys/bus/i2c/devices/*/name")
     return [device.parent for device in devices if name in (read_text(device) or "")]
 
 
 def _hwmon_rails(folder: Path) -> dict[str, float]:
     rails = {}
-    for label in find(folder, "in*_label"):
+    for label in find_files(folder, "in*_label"):
         number = label.name.removeprefix("in").removesuffix("_label")
         name = read_text(label)
         millivolts = read_number(folder / f"in{number}_input")
@@ -60,7 +60,7 @@ def _hwmon_rails(folder: Path) -> dict[str, float]:
 
 def _iio_rails(folder: Path) -> dict[str, float]:
     rails = {}
-    for label in find(folder, "rail_name_*"):
+    for label in find_files(folder, "rail_name_*"):
         number = label.name.removeprefix("rail_name_")
         name, milliwatts = read_text(label), read_number(folder / f"in_power{number}_input")
         if _is_rail(name, "") and milliwatts is not None:

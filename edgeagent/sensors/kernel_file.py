@@ -30,7 +30,7 @@ def read_number(path: Path, base: int = 10) -> int | None:
         return None
 
 
-def find(root: Path, pattern: str) -> list[Path]:
+def find_files(root: Path, pattern: str) -> list[Path]:
     """Return paths below ``root`` in their order; none of a folder that vanishes meanwhile."""
     try:
         return sorted(root.glob(pattern))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgeagent.sensors.kernel_file import find, read_number, read_text
+from edgeagent.sensors.kernel_file import find_files, read_number, read_text
 
 NAMES = {1: "under_voltage", 2: "average_over_current", 3: "instantaneous_over_current"}
 
@@ -16,7 +16,7 @@ NAMES = {1: "under_voltage", 2: "average_over_current", 3: "instantaneous_over_c
 def read_counters(root: Path = Path("/")) -> dict[str, int]:
     """Return events since boot by kind; counters that cannot be read are absent."""
     found = {}
-    for chip in find(root, "sys/class/hwmon/hwmon*"):
+    for chip in find_files(root, "sys/class/hwmon/hwmon*"):
         if read_text(chip / "name") != "soctherm_oc":
             continue
         for number, name in NAMES.items():

@@ -71,20 +71,20 @@ class PowerMeter:
         return next(self._readings(time.monotonic_ns() if now_ns is None else now_ns), None)
 
     def _readings(self, now_ns: int) -> Iterator[Power]:
-        rails = ina3221.read_rails(self._root)
+        rails = ina3221.read_ina3221_rails(self._root)
         for name in ina3221.INPUT_RAILS:
             if name in rails:
                 yield Power(rails[name], f"INA3221 {name}", "whole board")
-        watts = ina238.read_watts(self._root)
+        watts = ina238.read_ina238_watts(self._root)
         if watts is not None:
             yield Power(watts, "INA238 VIN", "whole board")
-        watts = battery_power.read_watts(self._root)
+        watts = battery_power.read_battery_watts(self._root)
         if watts is not None:
             yield Power(watts, "battery", "whole board")
         if rails:
             yield Power(sum(rails.values()), f"INA3221 {_names(rails)}", "measured rail")
         yield from self._of_a_chip()
-        rails = rpi_pmic.read_rails(self._root)
+        rails = rpi_pmic.read_pmic_rails(self._root)
         if rails:
             estimate = rpi_pmic.estimate_input_w(rails)
             source = f"PMIC, {len(rails)} rails"

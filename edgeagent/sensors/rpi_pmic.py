@@ -30,7 +30,7 @@ _LINE = re.compile(
 )
 
 
-def read_rails(root: Path = Path("/")) -> dict[str, float]:
+def read_pmic_rails(root: Path = Path("/")) -> dict[str, float]:
     """Return watts by rail; empty on other boards and without the program."""
     answer = ask_firmware(QUESTION, root)
     return {} if answer is None else parse_rails(answer)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from edgeagent.sensors.kernel_file import find, read_number, read_text
+from edgeagent.sensors.kernel_file import find_files, read_number, read_text
 from edgeagent.sensors.vcgencmd import ask_firmware
 
 Flag = Literal["under_voltage", "frequency_capped", "throttled", "soft_temperature_limit"]
@@ -50,7 +50,7 @@ def _names(bits: int) -> tuple[Flag, ...]:
 
 
 def _from_file(root: Path) -> int | None:
-    numbers = (read_number(path, 16) for path in find(root, FILES))
+    numbers = (read_number(path, 16) for path in find_files(root, FILES))
     return next((number for number in numbers if number is not None), None)
 
 
@@ -61,7 +61,7 @@ def _from_program(root: Path) -> int | None:
 
 
 def _from_voltage_alarm(root: Path) -> Throttling | None:
-    for chip in find(root, "sys/class/hwmon/hwmon*"):
+    for chip in find_files(root, "sys/class/hwmon/hwmon*"):
         alarm = read_number(chip / "in0_lcrit_alarm") if read_text(chip / "name") == "rpi_volt" else None
         if alarm is not None:
             return Throttling(("under_voltage",) if alarm else (), None)

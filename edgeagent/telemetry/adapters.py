@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from edgeagent.pipeline import Result
-from edgeagent.settings import Settings
-from edgeagent.telemetry.histogram import StageTimes
+from edgeagent.detection.pipeline import Result
+from edgeagent.settings.schema import Settings
+from edgeagent.telemetry.contract.messages import Alarm, Telemetry
 from edgeagent.telemetry.home_assistant.announcer import Announcer, Withdrawal
-from edgeagent.telemetry.messages import Alarm, Telemetry
-from edgeagent.telemetry.mqtt import MqttPublisher
+from edgeagent.telemetry.mqtt.publisher import MqttPublisher
 from edgeagent.telemetry.pictures import Pictures
 from edgeagent.telemetry.prometheus.exporter import Exporter
 from edgeagent.telemetry.sparkplug.node import SparkplugNode
+from edgeagent.timing.histogram import StageTimes
 
 
 class Adapters:

@@ -13,9 +13,9 @@ from queue import Full, Queue
 
 import cv2
 
-from edgeagent.camera.frame import Image
-from edgeagent.pipeline import Result
-from edgeagent.telemetry.rate_limit import RateLimit
+from edgeagent.detection.pipeline import Result
+from edgeagent.imaging.frame import Image
+from edgeagent.timing.rate_limit import RateLimit
 from edgeagent.vision.detections import Detections
 from edgeagent.vision.draw import draw
 
@@ -71,10 +71,10 @@ class Pictures:
     def _run(self) -> None:
         while (order := self._orders.get()) is not None:
             draw(order.image, order.detections, order.labels)
-            self._publish(f"picture/{order.camera}", encode(order.image))
+            self._publish(f"picture/{order.camera}", encode_jpeg(order.image))
 
 
-def encode(image: Image) -> bytes:
+def encode_jpeg(image: Image) -> bytes:
     """Return a BGR picture (h, w, 3) uint8 as JPEG, no side above :data:`LONGEST_SIDE`."""
     longest = max(image.shape[:2])
     if longest > LONGEST_SIDE:

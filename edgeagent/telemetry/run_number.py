@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from edgeagent.errors import EdgeagentError
-from edgeagent.state_file import write_state
+from edgeagent.files.atomic import write_state
 
 logger = logging.getLogger(__name__)
 

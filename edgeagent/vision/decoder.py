@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from edgeagent.bundle.manifest import DecoderSpec, OutputSpec
-from edgeagent.runtime.engine import Array, TensorSpec
+from edgeagent.engines.engine import Array, TensorSpec
 from edgeagent.vision.decoder_ssd import SsdDecoder
 from edgeagent.vision.decoder_yolov8 import YoloV8ConcatenatedDecoder, YoloV8Decoder
 from edgeagent.vision.decoder_yolox import YoloxConcatenatedDecoder, YoloxDecoder

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgeagent.bundle.manifest import DecoderSpec, OutputSpec
-from edgeagent.runtime.engine import Array, TensorSpec
+from edgeagent.engines.engine import Array, TensorSpec
 from edgeagent.vision.decoder_yolox import corners
 from edgeagent.vision.detections import Detections
-from edgeagent.vision.heads import FloatArray, Scale, find_scales, logit, sigmoid
+from edgeagent.vision.heads import FloatArray, HeadScale, find_scales, logit, sigmoid
 from edgeagent.vision.nms import suppress
 
 
@@ -39,7 +39,7 @@ class YoloV8Decoder:
         found = [self._decode_scale(scale, outputs, score_threshold) for scale in self._scales]
         return suppress(Detections.join([part for part in found if len(part)]), self._iou_threshold)
 
-    def _decode_scale(self, scale: Scale, outputs: Sequence[Array], score_threshold: float) -> Detections:
+    def _decode_scale(self, scale: HeadScale, outputs: Sequence[Array], score_threshold: float) -> Detections:
         box, classes = scale.heads["box"], scale.heads["classes"]
         codes = classes.cells(outputs)
         cells = np.flatnonzero(codes.max(axis=1) >= classes.code(logit(score_threshold)))

@@ -11,9 +11,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgeagent.bundle.manifest import DecoderSpec, OutputSpec
-from edgeagent.runtime.engine import Array, TensorSpec
+from edgeagent.engines.engine import Array, TensorSpec
 from edgeagent.vision.detections import Detections
-from edgeagent.vision.heads import FloatArray, Scale, cell_grid, find_scales, logit, sigmoid
+from edgeagent.vision.heads import (
+    FloatArray,
+    HeadScale,
+    cell_grid,
+    find_scales,
+    logit,
+    sigmoid,
+)
 from edgeagent.vision.nms import suppress
 
 LARGEST_EXPONENT = 8.0  # a box of 2981 strides: wider than any input, narrower than infinity
@@ -42,7 +49,7 @@ class YoloxDecoder:
         return suppress(Detections.join([part for part in found if len(part)]), self._iou_threshold)
 
     @staticmethod
-    def _decode_scale(scale: Scale, outputs: Sequence[Array], score_threshold: float) -> Detections:
+    def _decode_scale(scale: HeadScale, outputs: Sequence[Array], score_threshold: float) -> Detections:
         box, objectness, classes = (scale.heads[role] for role in ("box", "objectness", "classes"))
         codes = objectness.cells(outputs)[:, 0]
         cells = np.flatnonzero(codes >= objectness.code(logit(score_threshold)))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from edgeagent.camera.frame import Image
+from edgeagent.imaging.frame import Image
 from edgeagent.vision.detections import Detections
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX

@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeagent.bundle.manifest import OutputSpec
-from edgeagent.runtime.engine import Array, TensorSpec
+from edgeagent.engines.engine import Array, TensorSpec
 
 FloatArray = npt.NDArray[np.float32]
 Cells = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class HeadTensor:
     """One raw output as rows of cells.
 
     Attributes:
@@ -46,7 +46,7 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class HeadScale:
     """The heads of one stride, by role, and the grid of their cells.
 
     Attributes:
@@ -56,13 +56,13 @@ class Scale:
     """
 
     stride: int
-    heads: dict[str, Head]
+    heads: dict[str, HeadTensor]
     grid: FloatArray
 
 
 def find_scales(
     tensors: Sequence[TensorSpec], outputs: Sequence[OutputSpec], input_size: tuple[int, int]
-) -> list[Scale]:
+) -> list[HeadScale]:
     """Group raw outputs by stride, finest first.
 
     Args:
@@ -76,10 +76,10 @@ def find_scales(
         for tensor, item in zip(tensors, outputs, strict=True)
     )
     return [
-        Scale(
+        HeadScale(
             stride,
             {
-                item.role: Head(position, tensors[position], first)
+                item.role: HeadTensor(position, tensors[position], first)
                 for position, item in enumerate(outputs)
                 if item.stride == stride
             },

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edgeagent.accuracy.drift import DAY, SLOT, Drift
-from edgeagent.camera.frame import Image
+from edgeagent.imaging.frame import Image
 from edgeagent.vision.detections import Detections
 
 LABELS = ("person", "car", "dog")

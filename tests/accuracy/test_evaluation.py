@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate
-from edgeagent.accuracy.yolo_labels import LabelledPictures
 from edgeagent.bundle.manifest import ModelDescription, OutputSpec
-from edgeagent.detector import Detector, load_detector
+from edgeagent.bundle.model_description import describe_model
+from edgeagent.datasets.yolo_labels import LabelledPictures
+from edgeagent.detection.detector import Detector, load_detector
 from edgeagent.errors import DataError
-from edgeagent.model_description import describe_model
 from tests.bundle.tiny import fields
 from tests.data import shared
 from tests.runtime.cell_detector import HEIGHT, LABELS, WIDTH, label_lines, picture, png, write_onnx

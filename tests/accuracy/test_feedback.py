@@ -13,15 +13,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from edgeagent.accuracy.feedback import (
-    MOST_JUDGED,
     MOST_SOURCES,
-    Feedback,
     FeedbackError,
     Judged,
     RecentFrames,
     Tally,
     judge,
 )
+from edgeagent.telemetry.contract.feedback import MOST_JUDGED, Feedback
 from edgeagent.vision.detections import Detections
 
 LABELS = ("person", "car")

@@ -11,12 +11,12 @@ from edgeagent.accuracy.coco_map import NoAccuracyError
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate
 from edgeagent.accuracy.golden_accuracy import golden_labels, measure_golden
 from edgeagent.accuracy.golden_claims import claims, label_file_name, labels_by
-from edgeagent.accuracy.yolo_labels import LabelledPictures
 from edgeagent.bundle.reading import Bundle, open_bundle
-from edgeagent.detector import Detector, load_bundle_detector
+from edgeagent.datasets.yolo_labels import LabelledPictures
+from edgeagent.detection.detector import Detector, load_bundle_detector
+from edgeagent.engines.loading import available_engines
 from edgeagent.errors import BundleError
-from edgeagent.resources import default_bundle
-from edgeagent.runtime.loading import available_engines
+from edgeagent.files.resources import default_bundle
 from tests.bundle.tiny import ARTEFACT, PICTURE
 from tests.runtime import cell_detector as cells
 

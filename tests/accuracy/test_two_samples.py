@@ -11,12 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeagent.accuracy.two_samples import (
-    Counts,
-    chi_square,
-    kolmogorov_smirnov,
-    stability_index,
-)
+from edgeagent.accuracy.two_samples import Counts, chi_square, kolmogorov_smirnov, stability_index
 
 PERMUTATIONS = 4000
 

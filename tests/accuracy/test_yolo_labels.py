@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeagent.accuracy.yolo_labels import LabelledPictures, read_labels
+from edgeagent.datasets.yolo_labels import LabelledPictures, read_labels
 from edgeagent.errors import DataError
 
 CLASSES = 80

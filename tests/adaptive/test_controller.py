@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from edgeagent.adaptive.controller import Conditions, Decision, RateController
-from edgeagent.adaptive.settings import AdaptiveSettings
+from edgeagent.daemon.rate_controller import BoardConditions, Decision, RateController
+from edgeagent.settings.sections.adaptive import AdaptiveSettings
 
 LOOK_S = 5.0
 QUICK = AdaptiveSettings(
@@ -20,7 +20,7 @@ QUICK = AdaptiveSettings(
 
 
 def run(
-    controller: RateController, conditions: Conditions, since: float, seconds: float
+    controller: RateController, conditions: BoardConditions, since: float, seconds: float
 ) -> list[tuple[float, Decision]]:
     """Look at the same conditions for a while; return the decisions with their times."""
     found = []
@@ -35,14 +35,14 @@ def run(
 @pytest.mark.parametrize(
     ("conditions", "reason"),
     [
-        (Conditions(16.0, temperature_c=80.1), "temperature"),
-        (Conditions(16.0, throttled=True), "throttled"),
-        (Conditions(16.0, under_voltage=True), "under_voltage"),
-        (Conditions(16.0, battery_percent=19.0), "battery"),
-        (Conditions(16.0, watts=10.1), "power_budget"),
+        (BoardConditions(16.0, temperature_c=80.1), "temperature"),
+        (BoardConditions(16.0, throttled=True), "throttled"),
+        (BoardConditions(16.0, under_voltage=True), "under_voltage"),
+        (BoardConditions(16.0, battery_percent=19.0), "battery"),
+        (BoardConditions(16.0, watts=10.1), "power_budget"),
     ],
 )
-def test_each_limit_lowers_the_rate(conditions: Conditions, reason: str) -> None:
+def test_each_limit_lowers_the_rate(conditions: BoardConditions, reason: str) -> None:
     controller = RateController(QUICK, budget_w=10.0)
     assert controller.decide(0.0, conditions) == Decision(None, 8.0, (reason,))  # type: ignore[arg-type]
     assert controller.limit == 8.0
@@ -51,28 +51,28 @@ def test_each_limit_lowers_the_rate(conditions: Conditions, reason: str) -> None
 @pytest.mark.parametrize(
     "conditions",
     [
-        Conditions(16.0),  # nothing is known
-        Conditions(16.0, 80.0, False, False, 20.0, 10.0),  # at the limits
-        Conditions(0.5, temperature_c=95.0),  # slower than the least rate already
-        Conditions(0.0, temperature_c=95.0),
+        BoardConditions(16.0),  # nothing is known
+        BoardConditions(16.0, 80.0, False, False, 20.0, 10.0),  # at the limits
+        BoardConditions(0.5, temperature_c=95.0),  # slower than the least rate already
+        BoardConditions(0.0, temperature_c=95.0),
     ],
 )
-def test_nothing_is_done_without_need(conditions: Conditions) -> None:
+def test_nothing_is_done_without_need(conditions: BoardConditions) -> None:
     assert RateController(QUICK, budget_w=10.0).decide(0.0, conditions) is None
 
 
 def test_a_rate_is_never_limited_when_it_is_turned_off() -> None:
     controller = RateController(AdaptiveSettings(enabled=False), budget_w=1.0)
-    assert controller.decide(0.0, Conditions(16.0, 99.0, True, True, 1.0, 50.0)) is None
+    assert controller.decide(0.0, BoardConditions(16.0, 99.0, True, True, 1.0, 50.0)) is None
 
 
 def test_watts_without_a_budget_do_not_matter() -> None:
-    assert RateController(QUICK).decide(0.0, Conditions(16.0, watts=500.0)) is None
+    assert RateController(QUICK).decide(0.0, BoardConditions(16.0, watts=500.0)) is None
 
 
 def test_it_falls_step_by_step_to_the_least_rate() -> None:
     controller = RateController(QUICK)
-    falls = run(controller, Conditions(16.0, throttled=True), 0.0, 300.0)
+    falls = run(controller, BoardConditions(16.0, throttled=True), 0.0, 300.0)
     assert [(now, decision.to_fps) for now, decision in falls] == [
         (0.0, 8.0),
         (10.0, 4.0),
@@ -83,10 +83,10 @@ def test_it_falls_step_by_step_to_the_least_rate() -> None:
 
 def test_between_the_limits_it_stays_and_below_them_it_rises_to_no_limit() -> None:
     controller = RateController(QUICK)
-    run(controller, Conditions(16.0, temperature_c=85.0), 0.0, 15.0)
+    run(controller, BoardConditions(16.0, temperature_c=85.0), 0.0, 15.0)
     assert controller.limit == 4.0
-    assert run(controller, Conditions(4.0, temperature_c=77.0), 100.0, 600.0) == []
-    rises = run(controller, Conditions(4.0, temperature_c=74.0), 1000.0, 100.0)
+    assert run(controller, BoardConditions(4.0, temperature_c=77.0), 100.0, 600.0) == []
+    rises = run(controller, BoardConditions(4.0, temperature_c=74.0), 1000.0, 100.0)
     assert [(decision.from_fps, decision.to_fps, decision.reasons) for _, decision in rises] == [
         (4.0, 8.0, ()),
         (8.0, None, ()),
@@ -95,20 +95,20 @@ def test_between_the_limits_it_stays_and_below_them_it_rises_to_no_limit() -> No
 
 def test_a_board_that_cools_is_left_alone() -> None:
     controller = RateController(QUICK)
-    controller.decide(0.0, Conditions(16.0, temperature_c=90.0))
+    controller.decide(0.0, BoardConditions(16.0, temperature_c=90.0))
     heat = 90.0
     for look in range(1, 12):
         heat -= 0.8
-        assert controller.decide(look * LOOK_S, Conditions(8.0, temperature_c=heat)) is None
-    assert controller.decide(70.0, Conditions(8.0, temperature_c=heat)) is not None  # no longer
+        assert controller.decide(look * LOOK_S, BoardConditions(8.0, temperature_c=heat)) is None
+    assert controller.decide(70.0, BoardConditions(8.0, temperature_c=heat)) is not None  # no longer
 
 
 def test_a_low_battery_halves_the_rate_and_no_more() -> None:
     controller = RateController(AdaptiveSettings())
-    falls = run(controller, Conditions(16.0, battery_percent=5.0), 0.0, 3600.0)
+    falls = run(controller, BoardConditions(16.0, battery_percent=5.0), 0.0, 3600.0)
     assert falls[-1][1].to_fps == 8.0
-    assert run(controller, Conditions(8.0, battery_percent=24.0), 4000.0, 3600.0) == []
-    rises = run(controller, Conditions(8.0, battery_percent=25.0), 8000.0, 3600.0)
+    assert run(controller, BoardConditions(8.0, battery_percent=24.0), 4000.0, 3600.0) == []
+    rises = run(controller, BoardConditions(8.0, battery_percent=25.0), 8000.0, 3600.0)
     assert rises[-1][1].to_fps is None
 
 
@@ -118,7 +118,7 @@ def test_a_rate_that_was_too_much_is_tried_less_and_less_often() -> None:
     for look in range(2000):
         now = look * LOOK_S
         hot = controller.limit is None or controller.limit > 8.0
-        decision = controller.decide(now, Conditions(16.0, temperature_c=85.0 if hot else 60.0))
+        decision = controller.decide(now, BoardConditions(16.0, temperature_c=85.0 if hot else 60.0))
         if decision is not None and decision.reasons == ():
             tries.append(now)
     pauses = [after - before for before, after in pairwise(tries)]
@@ -130,8 +130,8 @@ def test_a_rate_that_was_too_much_is_tried_less_and_less_often() -> None:
 def test_after_a_long_time_without_trouble_it_is_forgotten() -> None:
     controller = RateController(QUICK)
     for start in (0.0, 1000.0):
-        assert controller.decide(start, Conditions(16.0, throttled=True)) is not None
-        (rise,) = run(controller, Conditions(16.0), start + 5, 600.0)
+        assert controller.decide(start, BoardConditions(16.0, throttled=True)) is not None
+        (rise,) = run(controller, BoardConditions(16.0), start + 5, 600.0)
         assert rise[0] - start == QUICK.hold_rise
 
 
@@ -171,7 +171,7 @@ def test_no_board_swings(ambient: float, rise: float, constant: float, full: flo
     for look in range(int(8 * 3600 / LOOK_S)):
         fps = min(full, controller.limit or full)
         board.pass_time(LOOK_S, fps)
-        decision = controller.decide(look * LOOK_S, Conditions(fps, board.reading_c))
+        decision = controller.decide(look * LOOK_S, BoardConditions(fps, board.reading_c))
         if look * LOOK_S >= 4 * 3600:
             late += decision is not None
             hot_s += LOOK_S if board.reading_c > limits.hot_c else 0.0
@@ -195,7 +195,7 @@ def test_when_it_gets_cool_the_full_rate_comes_back(rise: float, constant: float
         board.ambient_c = 73.0 if look * LOOK_S < 4 * 3600 else 10.0
         fps = min(30.0, controller.limit or 30.0)
         board.pass_time(LOOK_S, fps)
-        controller.decide(look * LOOK_S, Conditions(fps, board.reading_c))
+        controller.decide(look * LOOK_S, BoardConditions(fps, board.reading_c))
         limited = limited or controller.limit is not None
     assert limited
     assert controller.limit is None
@@ -204,7 +204,7 @@ def test_when_it_gets_cool_the_full_rate_comes_back(rise: float, constant: float
 @given(
     st.lists(
         st.builds(
-            Conditions,
+            BoardConditions,
             fps=st.floats(0, 60),
             temperature_c=st.none() | st.floats(-40, 120),
             throttled=st.none() | st.booleans(),
@@ -215,7 +215,7 @@ def test_when_it_gets_cool_the_full_rate_comes_back(rise: float, constant: float
         max_size=80,
     )
 )
-def test_whatever_is_read_the_limit_is_sane_and_decisions_join(readings: list[Conditions]) -> None:
+def test_whatever_is_read_the_limit_is_sane_and_decisions_join(readings: list[BoardConditions]) -> None:
     controller = RateController(QUICK, budget_w=20.0)
     last: float | None = None
     for look, conditions in enumerate(readings):

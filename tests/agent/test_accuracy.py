@@ -11,10 +11,10 @@ from typing import Any
 import paho.mqtt.publish as mqtt
 import pytest
 
+from edgeagent.accuracy.live.feedback_handler import MOST_BYTES
 from edgeagent.accuracy.proportion import wilson_interval
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.resources import default_bundle, sample_clip
-from edgeagent.telemetry.feedback_desk import MOST_BYTES
+from edgeagent.files.resources import default_bundle, sample_clip
 from tests.agent.daemon import Consumer, Daemon, running
 from tests.broker import Mosquitto
 

@@ -13,7 +13,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from prometheus_client.parser import text_string_to_metric_families
 
-from edgeagent.resources import sample_clip
+from edgeagent.files.resources import sample_clip
 from tests.agent.daemon import PATIENCE, Consumer, running
 from tests.broker import Mosquitto, free_port
 from tests.telemetry.sparkplug.host import Host

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.resources import sample_clip
+from edgeagent.files.resources import sample_clip
 from tests.agent.daemon import Consumer, running
 from tests.broker import Mosquitto
 

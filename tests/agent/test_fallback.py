@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from edgeagent.resources import default_bundle
+from edgeagent.files.resources import default_bundle
 from tests.agent.daemon import PATIENCE, Consumer, Daemon, running
 from tests.agent.test_run import settings
 from tests.broker import Mosquitto
@@ -34,7 +34,7 @@ def worker(daemon: Daemon) -> psutil.Process:
     (found,) = [
         child
         for child in psutil.Process(daemon.process.pid).children()
-        if "edgeagent.runtime.worker_process" in child.cmdline()
+        if "edgeagent.worker.process" in child.cmdline()
     ]
     return found
 

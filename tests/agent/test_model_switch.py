@@ -9,14 +9,16 @@ import pytest
 
 from edgeagent.bundle.reading import Bundle, open_bundle
 from edgeagent.camera.capture import Camera
+from edgeagent.detection.choice import RankedCandidates, rank_candidates
+from edgeagent.detection.exchange import ModelExchange
+from edgeagent.detection.journal import Journal
+from edgeagent.detection.pipeline import Pipeline, Result
+from edgeagent.detection.serving import Change
 from edgeagent.errors import EngineError
-from edgeagent.model_choice import Choice, choose
-from edgeagent.model_switch import ModelSwitch
-from edgeagent.pipeline import Pipeline, Result
-from edgeagent.resources import default_bundle
-from edgeagent.runtime.journal import Journal
-from edgeagent.runtime.serving import Change
-from edgeagent.settings import CameraSettings, ModelSettings, Settings
+from edgeagent.files.resources import default_bundle
+from edgeagent.settings.schema import Settings
+from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.settings.sections.model import ModelSettings
 from tests.camera.media import write_pictures
 from tests.runtime import cell_detector as cells
 
@@ -32,14 +34,14 @@ def settings(folder: Path) -> Settings:
     )
 
 
-def chosen(bundle: Bundle, folder: Path) -> Choice:
-    return choose(bundle, settings(folder), Journal(folder / "journal"))
+def chosen(bundle: Bundle, folder: Path) -> RankedCandidates:
+    return rank_candidates(bundle, settings(folder), Journal(folder / "journal"))
 
 
 class Run:
     """A pipeline over a folder of pictures, again and again."""
 
-    def __init__(self, models: ModelSwitch, folder: Path) -> None:
+    def __init__(self, models: ModelExchange, folder: Path) -> None:
         self.results: list[tuple[int, int]] = []
         self._came = threading.Condition()
         self.pipeline = Pipeline(models, 0.3, self._deliver, lambda *_: None, lambda: None)
@@ -72,7 +74,7 @@ class Run:
 def test_no_frame_is_lost_when_the_model_is_exchanged(tmp_path: Path) -> None:
     changes: list[Change] = []
     first = chosen(open_bundle(default_bundle()), tmp_path)
-    models = ModelSwitch(settings(tmp_path).model, first, changes.append)
+    models = ModelExchange(settings(tmp_path).model, first, changes.append)
     models.start()
     run = Run(models, write_pictures(tmp_path / "pictures", FRAMES, (64, 32)))
     run.start()
@@ -95,7 +97,7 @@ def test_no_frame_is_lost_when_the_model_is_exchanged(tmp_path: Path) -> None:
 
 
 def test_one_that_cannot_start_leaves_the_old_one_alone(tmp_path: Path) -> None:
-    models = ModelSwitch(settings(tmp_path).model, chosen(cells.build_bundle(tmp_path / "cells"), tmp_path))
+    models = ModelExchange(settings(tmp_path).model, chosen(cells.build_bundle(tmp_path / "cells"), tmp_path))
     models.start()
     bad = chosen(cells.build_bundle(tmp_path / "bad"), tmp_path)
     (tmp_path / "bad" / "engines" / "tiny.onnx").write_bytes(b"gone")
@@ -110,7 +112,7 @@ def test_one_that_cannot_start_leaves_the_old_one_alone(tmp_path: Path) -> None:
 
 
 def test_without_frames_it_is_exchanged_as_well(tmp_path: Path) -> None:
-    models = ModelSwitch(settings(tmp_path).model, chosen(cells.build_bundle(tmp_path / "one"), tmp_path))
+    models = ModelExchange(settings(tmp_path).model, chosen(cells.build_bundle(tmp_path / "one"), tmp_path))
     models.start()
     models.exchange(chosen(cells.build_bundle(tmp_path / "two", version="2.0.0"), tmp_path))
     try:
@@ -121,7 +123,7 @@ def test_without_frames_it_is_exchanged_as_well(tmp_path: Path) -> None:
 
 
 def test_one_that_comes_after_the_end_does_not_stay(tmp_path: Path) -> None:
-    models = ModelSwitch(settings(tmp_path).model, chosen(cells.build_bundle(tmp_path / "one"), tmp_path))
+    models = ModelExchange(settings(tmp_path).model, chosen(cells.build_bundle(tmp_path / "one"), tmp_path))
     models.start()
     models.stop()
     models.exchange(chosen(cells.build_bundle(tmp_path / "two", version="2.0.0"), tmp_path))

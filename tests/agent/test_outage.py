@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from edgeagent.resources import sample_clip
+from edgeagent.files.resources import sample_clip
 from tests.agent.daemon import PATIENCE, Daemon, running
 from tests.broker import Mosquitto
 from tests.telemetry.subscriber import Arrival, Subscriber, keeping_sessions

@@ -12,13 +12,13 @@ import pytest
 
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.camera.capture import Camera
-from edgeagent.camera.frame import Image
-from edgeagent.detector import Detector, load_bundle_detector
+from edgeagent.detection.detector import Detector, load_bundle_detector
+from edgeagent.detection.pipeline import JOBS, STAGES, Detectors, OneDetector, Pipeline, Result
+from edgeagent.engines.engine import Array, Engine, LoadedEngine
 from edgeagent.errors import EdgeagentError, EngineError
-from edgeagent.pipeline import JOBS, STAGES, Detectors, OneDetector, Pipeline, Result
-from edgeagent.resources import default_bundle, sample_clip
-from edgeagent.runtime.engine import Array, Engine, LoadedEngine
-from edgeagent.settings import CameraSettings
+from edgeagent.files.resources import default_bundle, sample_clip
+from edgeagent.imaging.frame import Image
+from edgeagent.settings.sections.camera import CameraSettings
 from tests.camera.media import write_pictures
 
 PATIENCE = 60.0

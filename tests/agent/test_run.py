@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import pytest
 
-from edgeagent.resources import default_bundle, sample_clip
+from edgeagent.files.resources import default_bundle, sample_clip
 from tests.agent.daemon import STOP_LIMIT, Consumer, running
 from tests.broker import Mosquitto
 from tests.camera.media import write_clip

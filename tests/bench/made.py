@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgeagent.accuracy.golden_check import GoldenResult
-from edgeagent.bench.candidates import Candidate
+from edgeagent.bench.cold_start import ColdStart
 from edgeagent.bench.load_generator import STAGES, Block
-from edgeagent.bench.probe import ColdStart
-from edgeagent.bench.rows import Measured
-from edgeagent.runtime.engine import EngineFacts
+from edgeagent.bench.measured_candidates import MeasuredCandidate
+from edgeagent.bench.rows import CandidateMeasurements
+from edgeagent.detection.golden_check import GoldenResult
+from edgeagent.engines.engine import EngineFacts
 from edgeagent.sensors.energy import Quality
 
 MS = 1_000_000
@@ -40,16 +40,16 @@ def block(milliseconds: Sequence[float], energy_j: float | None = None) -> Block
     return Block(queries, stages, len(queries), seconds, energy_j, seconds)
 
 
-def candidate(name: str = "model.onnx", reference: bool = False) -> Candidate:
+def candidate(name: str = "model.onnx", reference: bool = False) -> MeasuredCandidate:
     """A candidate that is never loaded."""
     grid = "float" if reference else "a"
-    return Candidate("onnxruntime", "onnxruntime-cpu", Path("bundle"), name, grid, reference)
+    return MeasuredCandidate("onnxruntime", "onnxruntime-cpu", Path("bundle"), name, grid, reference)
 
 
 def measured(
     blocks: Sequence[Block], name: str = "model.onnx", *, steps: float = 1.0, reference: bool = False
-) -> Measured:
+) -> CandidateMeasurements:
     """A candidate with these blocks."""
     golden = None if reference else GoldenResult(steps, 2.0, steps / 2)
     cold = ColdStart(100.0, 20.0, 120.0, 50.0)
-    return Measured(candidate(name, reference), 1, FACTS, cold, golden, 2, None, list(blocks))
+    return CandidateMeasurements(candidate(name, reference), 1, FACTS, cold, golden, 2, None, list(blocks))

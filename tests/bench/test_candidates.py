@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.bench.candidates import choose_candidates, list_candidates, reference_candidate
-from edgeagent.bench.probe import cold_start
+from edgeagent.bench.cold_start import cold_start
+from edgeagent.bench.measured_candidates import choose_candidates, list_candidates, reference_candidate
 from edgeagent.bundle.reading import Bundle
 from edgeagent.errors import ConfigurationError, DataError, EngineError
 from tests.bench.made import candidate

@@ -13,7 +13,7 @@ from edgeagent.bench.early_stopping import (
     median,
     minimum_count,
 )
-from edgeagent.telemetry.histogram import MINIMUM_COUNT
+from edgeagent.timing.histogram import MINIMUM_COUNT
 
 TABLE = {0.9: {1: 64, 2: 81, 5: 127, 10: 197}, 0.99: {1: 662, 2: 838, 5: 1307, 10: 2010}}
 """inference_rules.adoc of MLPerf, appendix Early Stopping."""

@@ -8,10 +8,10 @@ import pytest
 
 from edgeagent.bench.camera_play import play_clip
 from edgeagent.bench.load_generator import STAGES, cycle_pictures, picture_order, run_block
-from edgeagent.detector import Detector, load_bundle_detector
+from edgeagent.detection.detector import Detector, load_bundle_detector
+from edgeagent.detection.pipeline import STAGES as PIPELINE_STAGES
 from edgeagent.errors import CameraError
-from edgeagent.pipeline import STAGES as PIPELINE_STAGES
-from edgeagent.resources import sample_clip
+from edgeagent.files.resources import sample_clip
 from tests.bench.made import ScriptedMeter
 from tests.runtime.cell_detector import build_bundle, picture
 

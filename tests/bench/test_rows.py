@@ -5,14 +5,20 @@ from math import inf
 import pytest
 from pydantic import ValidationError
 
-from edgeagent.accuracy.golden_check import GoldenResult
-from edgeagent.bench.results import Row
-from edgeagent.bench.rows import Measured, Surroundings, histogram_edges, make_row, make_times
-from edgeagent.bench.turns import speed_ratio
+from edgeagent.bench.interleaving import speed_ratio
+from edgeagent.bench.results import BenchRow
+from edgeagent.bench.rows import (
+    CandidateMeasurements,
+    RunEnvironment,
+    histogram_edges,
+    make_row,
+    make_times,
+)
+from edgeagent.detection.golden_check import GoldenResult
 from tests.bench.made import MS, ScriptedMeter, block, candidate, measured
 
 
-def around(scenario: str = "single-stream", **changes: object) -> Surroundings:
+def around(scenario: str = "single-stream", **changes: object) -> RunEnvironment:
     values = {
         "scenario": scenario,
         "meter": None,
@@ -20,10 +26,10 @@ def around(scenario: str = "single-stream", **changes: object) -> Surroundings:
         "idle_w": None,
         "edges_ms": (1, 10),
     }
-    return Surroundings(**{**values, **changes})  # type: ignore[arg-type]
+    return RunEnvironment(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def row(item: Measured, **changes: object) -> Row:
+def row(item: CandidateMeasurements, **changes: object) -> BenchRow:
     return make_row(item, around(**changes), None, "is the reference")  # type: ignore[arg-type]
 
 
@@ -91,7 +97,7 @@ def test_outputs_that_are_not_finite_are_outside_and_are_no_number() -> None:
 
 
 def test_a_candidate_that_failed_has_no_numbers() -> None:
-    found = row(Measured(candidate(), 1, failure="it took its process down (SIGABRT)"))
+    found = row(CandidateMeasurements(candidate(), 1, failure="it took its process down (SIGABRT)"))
     assert (found.ok, found.reason) == (False, "it took its process down (SIGABRT)")
     assert (found.count, found.p50_ms, found.engine, found.stages) == (None, None, None, {})
     assert set(found.absent.values()) == {"not measured: it failed"}
@@ -141,9 +147,9 @@ def test_no_duration_gives_no_percentile() -> None:
 def test_a_row_must_say_why_something_is_absent() -> None:
     plain = row(measured([block([5.0] * 70)])).model_dump()
     with pytest.raises(ValidationError, match="absent explains"):
-        Row(**{**plain, "absent": {}})
+        BenchRow(**{**plain, "absent": {}})
     with pytest.raises(ValidationError, match="has a reason"):
-        Row(**{**plain, "ok": False})
+        BenchRow(**{**plain, "ok": False})
 
 
 def test_a_row_with_its_ratio() -> None:

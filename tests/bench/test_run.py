@@ -10,16 +10,21 @@ from typing import Any
 
 import pytest
 
-from edgeagent.bench.candidates import Candidate, choose_candidates, load_candidate, reference_candidate
-from edgeagent.bench.results import Report
-from edgeagent.bench.run import ROUNDS, Request, run_bench
+from edgeagent.bench.measured_candidates import (
+    MeasuredCandidate,
+    choose_candidates,
+    load_candidate,
+    reference_candidate,
+)
+from edgeagent.bench.results import BenchReport
+from edgeagent.bench.run import ROUNDS, BenchRequest, run_bench
 from edgeagent.bench.schema import schema_text
 from edgeagent.bundle.reading import Bundle
 from edgeagent.cli import main
-from edgeagent.detector import Detector
+from edgeagent.detection.detector import Detector
+from edgeagent.engines.engine import Array, Buffers, Engine, LoadedEngine
 from edgeagent.errors import EngineError
-from edgeagent.resources import sample_clip
-from edgeagent.runtime.engine import Array, Buffers, Engine, LoadedEngine
+from edgeagent.files.resources import sample_clip
 from tests.bench.made import ScriptedMeter
 from tests.bundle.tiny import ARTEFACT
 from tests.cli.command import edgeagent, mistake
@@ -30,7 +35,7 @@ ROOT = Path(__file__).parents[2]
 Capture = pytest.CaptureFixture[str]
 
 
-def request(bundle: Bundle, **changes: Any) -> Request:
+def request(bundle: Bundle, **changes: Any) -> BenchRequest:
     values: dict[str, Any] = {
         "bundle": bundle,
         "candidates": choose_candidates(bundle, ["onnxruntime"]),
@@ -42,7 +47,7 @@ def request(bundle: Bundle, **changes: Any) -> Request:
         "clip": sample_clip(),
         "idle_s": 0.01,
     }
-    return Request(**{**values, **changes})
+    return BenchRequest(**{**values, **changes})
 
 
 @pytest.fixture
@@ -67,7 +72,7 @@ def test_a_detector_that_is_right_beside_its_float_reference(bundle: Bundle, tmp
     assert row.absent["ratio_to_reference"] == "the reference failed"
     assert told == sorted(told)
     assert told[-1] == 1.0
-    assert Report.model_validate_json(report.model_dump_json()) == report
+    assert BenchReport.model_validate_json(report.model_dump_json()) == report
 
 
 def test_the_seed_and_the_conditions_are_told(bundle: Bundle) -> None:
@@ -161,7 +166,7 @@ def test_an_engine_that_fails_in_the_middle_leaves_the_turns(
     good = choose_candidates(bundle, ["onnxruntime"])[0]
     bad = replace(good, grid="fading")
 
-    def load(candidate: Candidate, threads: int) -> Detector:
+    def load(candidate: MeasuredCandidate, threads: int) -> Detector:
         detector = load_candidate(candidate, threads)
         return replace(detector, engine=_Fading(detector.engine, 50)) if candidate is bad else detector
 
@@ -193,7 +198,7 @@ def test_the_command_writes_a_report_and_a_page(bundle: Bundle, tmp_path: Path, 
     assert output.startswith("tiny 1.2.3, single-stream, 1 golden pictures, seed 0, 20 rounds in turns, on ")
     assert f"onnxruntime-cpu {ARTEFACT}" in output
     assert "p99_ms -: fewer than the 662 queries that it needs" in output
-    report = Report.model_validate_json(json_file.read_bytes())
+    report = BenchReport.model_validate_json(json_file.read_bytes())
     assert report.rows[0].map50_95 == pytest.approx(1.0)
     assert json.loads(json_file.read_text())["rows"][0]["p99_ms"] is None
     text = page.read_text(encoding="utf-8")

@@ -6,13 +6,25 @@ from collections.abc import Sequence
 import pytest
 
 from edgeagent.bench.comparison import check_comparable, comparison_notes, comparison_tables
+from edgeagent.bench.interleaving import speed_ratio
 from edgeagent.bench.page import report_page
-from edgeagent.bench.results import BundleId, Conditions, Machine, Report, Scenario, ThermalState
-from edgeagent.bench.rows import Measured, Surroundings, histogram_edges, make_row
+from edgeagent.bench.results import (
+    BenchReport,
+    BundleId,
+    Machine,
+    RunConditions,
+    Scenario,
+    ThermalState,
+)
+from edgeagent.bench.rows import (
+    CandidateMeasurements,
+    RunEnvironment,
+    histogram_edges,
+    make_row,
+)
 from edgeagent.bench.show import plain_table
 from edgeagent.bench.svg import plot_latencies, plot_stages
 from edgeagent.bench.table import TextTable, report_notes, report_tables
-from edgeagent.bench.turns import speed_ratio
 from edgeagent.errors import ConfigurationError
 from tests.bench.made import block, candidate, measured
 
@@ -20,10 +32,13 @@ HOSTILE = "<script>alert(1)</script>&.onnx"
 
 
 def make_report(
-    items: Sequence[Measured], scenario: Scenario = "single-stream", version: str = "1.0.0", sha256: str = "0"
-) -> Report:
+    items: Sequence[CandidateMeasurements],
+    scenario: Scenario = "single-stream",
+    version: str = "1.0.0",
+    sha256: str = "0",
+) -> BenchReport:
     """A report of these candidates, the first of which is the reference."""
-    around = Surroundings(scenario, None, "no sensor", None, histogram_edges(items))
+    around = RunEnvironment(scenario, None, "no sensor", None, histogram_edges(items))
     working = [item for item in items if not item.failure]
     rows = []
     for item in items:
@@ -40,12 +55,12 @@ def make_report(
         )
         for item in working
     }
-    return Report(
+    return BenchReport(
         edgeagent="0.1.0",
         time="2026-01-31T12:00:00.000Z",
         machine=Machine(model=None, architecture="aarch64", system="Linux", kernel="6", processors=4),
         bundle=BundleId(name="tiny", version=version, sha256=sha256),
-        conditions=Conditions(
+        conditions=RunConditions(
             scenario=scenario,
             duration_s=10,
             min_queries=100,
@@ -64,11 +79,11 @@ def make_report(
     )
 
 
-def three() -> list[Measured]:
+def three() -> list[CandidateMeasurements]:
     return [
         measured([block([10.0] * 70)]),
         measured([block([5.0] * 700)], "fast.onnx"),
-        Measured(candidate("broken.onnx"), 1, failure="it does not load"),
+        CandidateMeasurements(candidate("broken.onnx"), 1, failure="it does not load"),
     ]
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgeagent.bench.turns import speed_ratio, turn
+from edgeagent.bench.interleaving import speed_ratio, turn
 from tests.bench.made import block
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeagent.bundle.checking import check_artefact
 from edgeagent.bundle.manifest import Manifest
+from edgeagent.engines.engine import TensorSpec
+from edgeagent.engines.tensor_check import check_artefact
 from edgeagent.errors import BundleError
-from edgeagent.runtime.engine import TensorSpec
 from tests.bundle.tiny import build
 
 CHANNELS = {"box": 4, "objectness": 1, "classes": 2}

@@ -20,7 +20,7 @@ from edgeagent.bundle.evidence import (
     LayerParity,
     PictureBoxes,
     SeedResult,
-    Sensitivity,
+    SensitivityRecord,
     TrainingPoint,
 )
 from edgeagent.bundle.reading import MANIFEST, Bundle, open_bundle
@@ -31,7 +31,10 @@ from tests.bundle.tiny import fields, files
 DIFFERENCES = Differences(share=0.25, mean=0.5, largest=3)
 RECORDS: list[tuple[EvidenceFile[Any], list[Any]]] = [
     (TRAINING, [TrainingPoint(step=0, loss=1.5), TrainingPoint(step=1, loss=-0.5, validation=0.25)]),
-    (SENSITIVITY, [Sensitivity(node="/conv/Conv", macs=12, error=0.125), Sensitivity(node="b", error=0)]),
+    (
+        SENSITIVITY,
+        [SensitivityRecord(node="/conv/Conv", macs=12, error=0.125), SensitivityRecord(node="b", error=0)],
+    ),
     (SEEDS, [SeedResult(seed=3, engine="tflite 2.3", map50_95=0.25, map50=0.5)]),
     (
         PARITY,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from edgeagent.bundle.manifest import Manifest
 from edgeagent.bundle.manifest_text import manifest_text
 from edgeagent.bundle.reading import parse_manifest
-from edgeagent.bundle.strict_yaml import YamlMistakeError, parse
+from edgeagent.files.strict_yaml import YamlMistakeError, parse
 from tests.bundle.tiny import build
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

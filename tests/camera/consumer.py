@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 from edgeagent.camera.capture import Camera
-from edgeagent.camera.frame import Frame
+from edgeagent.imaging.frame import Frame
 
 PATIENCE = 20.0
 """Seconds after which a test gives up; none of them waits so long when all is well."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edgeagent.camera.frame import Image
+from edgeagent.imaging.frame import Image
 
 STEP = 8  # grey levels between two frames: more than a lossy codec changes
 

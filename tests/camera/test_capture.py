@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from edgeagent.camera.capture import Camera
-from edgeagent.settings import CameraSettings
+from edgeagent.settings.sections.camera import CameraSettings
 from tests.camera.consumer import PATIENCE, frames_of
 from tests.camera.media import encode, grey, number_of, write_clip, write_pictures
 

@@ -13,7 +13,7 @@ import pytest
 
 from edgeagent.camera.sources import open_source
 from edgeagent.errors import CameraError
-from edgeagent.settings import CameraSettings
+from edgeagent.settings.sections.camera import CameraSettings
 
 GSTREAMER = cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER)
 

@@ -14,7 +14,7 @@ import pytest
 from edgeagent.camera.capture import Camera
 from edgeagent.camera.source import FrameSource
 from edgeagent.errors import ConfigurationError
-from edgeagent.settings import CameraSettings
+from edgeagent.settings.sections.camera import CameraSettings
 from tests.camera.consumer import PATIENCE, frames_of, wait_for_failures
 from tests.camera.media import write_clip, write_pictures
 from tests.camera.mjpeg_server import MjpegServer
@@ -159,7 +159,7 @@ def test_leaving_the_program_without_stopping_does_not_abort_it(tmp_path: Path) 
     program = (
         "import sys\n"
         "from edgeagent.camera.capture import Camera\n"
-        "from edgeagent.settings import CameraSettings\n"
+        "from edgeagent.settings.schema import CameraSettings\n"
         "cameras = [Camera(CameraSettings(name=n, source=sys.argv[1], loop=True)) for n in 'abcd']\n"
         "[camera.start() for camera in cameras]\n"
         "assert all(camera.wait_for('running', timeout=20) for camera in cameras)\n"

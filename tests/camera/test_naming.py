@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeagent.camera.naming import printable, redact
+from edgeagent.files.naming import printable, redact
 
 
 @pytest.mark.parametrize(

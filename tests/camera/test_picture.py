@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeagent.camera.picture import is_truncated, read_picture
 from edgeagent.errors import DataError
+from edgeagent.imaging.picture import is_truncated, read_picture
 from tests.camera.media import encode
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from edgeagent.camera.capture import Camera
-from edgeagent.settings import CameraSettings
+from edgeagent.settings.sections.camera import CameraSettings
 from tests.camera.consumer import PATIENCE, frames_of, wait_for_failures
 
 _SYSTEM_PYTHON = "/usr/bin/python3"

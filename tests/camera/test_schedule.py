@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from edgeagent.camera.backoff import Backoff
 from edgeagent.camera.pace import Pacer
 from edgeagent.camera.rate import FrameRate
+from edgeagent.timing.backoff import Backoff
 
 SECOND = 1_000_000_000
 

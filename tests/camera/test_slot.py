@@ -10,8 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from edgeagent.camera.frame import Frame, Image
 from edgeagent.camera.slot import FrameSlot
+from edgeagent.imaging.frame import Frame, Image
 from tests.camera.consumer import PATIENCE
 
 SMALL = (4, 6, 3)

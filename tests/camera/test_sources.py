@@ -12,14 +12,14 @@ import pytest
 
 from edgeagent.camera.clip import ClipSource
 from edgeagent.camera.folder import FolderSource
-from edgeagent.camera.frame import Image
 from edgeagent.camera.opencv import DeviceSource, GStreamerSource
 from edgeagent.camera.picamera2 import Picamera2Source
 from edgeagent.camera.source import FrameSource
 from edgeagent.camera.sources import choose_source, kind_of, open_source
 from edgeagent.camera.stream import StreamSource
 from edgeagent.errors import CameraError, ConfigurationError
-from edgeagent.settings import CameraSettings
+from edgeagent.imaging.frame import Image
+from edgeagent.settings.sections.camera import CameraSettings
 from tests.camera.media import encode, grey, number_of, write_clip, write_pictures
 
 OPENCV = tuple(int(part) for part in cv2.__version__.split(".")[:2])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgeagent.cli import main
-from edgeagent.resources import default_bundle
+from edgeagent.files.resources import default_bundle
 from tests.bundle.tiny import ARTEFACT, OUTPUTS, PICTURE, edit
 from tests.cli.command import edgeagent, mistake, the_line, wrong_use
 from tests.runtime import cell_detector as cells

@@ -12,10 +12,10 @@ import yaml
 
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.camera.clip import ClipSource
-from edgeagent.camera.frame import Image
 from edgeagent.cli import main
-from edgeagent.detector import load_bundle_detector
-from edgeagent.resources import default_bundle, sample_clip
+from edgeagent.detection.detector import load_bundle_detector
+from edgeagent.files.resources import default_bundle, sample_clip
+from edgeagent.imaging.frame import Image
 from tests.bundle.tiny import ARTEFACT, fields
 from tests.cli.command import edgeagent, mistake, the_line, wrong_use
 from tests.runtime import cell_detector as cells

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.resources import default_bundle
+from edgeagent.files.resources import default_bundle
 from tests.bundle.tiny import ARTEFACT
 from tests.cli.command import ROOT, edgeagent, mistake, the_line, wrong_use
 from tests.cli.test_eval import Data

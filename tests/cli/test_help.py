@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from edgeagent import __version__
 from edgeagent.cli import main
+from edgeagent.version import __version__
 from tests.cli.command import edgeagent, wrong_use
 
 COMMANDS: dict[tuple[str, ...], str] = {

@@ -11,9 +11,9 @@ import paho.mqtt.publish
 import pytest
 
 from edgeagent.cli import main
-from edgeagent.delivery.channel import Release
-from edgeagent.delivery.publisher.places import metadata_folder, targets_folder
-from edgeagent.delivery.publisher.status import RepositoryStatus
+from edgeagent.delivery.repository.channel import Release
+from edgeagent.publisher.places import metadata_folder, targets_folder
+from edgeagent.publisher.status import RepositoryStatus
 from tests.broker import Mosquitto, free_port
 from tests.cli.command import mistake, wrong_use
 from tests.delivery.publisher.desk import PASSPHRASE, Desk, Device, bundle, plain_key

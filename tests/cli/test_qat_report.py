@@ -21,13 +21,13 @@ from edgeagent.bundle.evidence import (
     LayerParity,
     PictureBoxes,
     SeedResult,
-    Sensitivity,
+    SensitivityRecord,
     TrainingPoint,
 )
 from edgeagent.bundle.manifest_text import manifest_data
 from edgeagent.bundle.writing import write_bundle
 from edgeagent.cli import main
-from edgeagent.resources import default_bundle
+from edgeagent.files.resources import default_bundle
 from tests.bundle.tiny import ARTEFACT, OUTPUTS, PICTURE
 from tests.cli.command import edgeagent, mistake, the_line
 from tests.cli.test_eval import PLACES, _concatenated
@@ -55,7 +55,9 @@ def full(tmp_path: Path) -> Path:
         TRAINING.name: TRAINING.encode(
             [TrainingPoint(step=n, loss=1 / (n + 1), validation=0.1) for n in range(9)]
         ),
-        SENSITIVITY.name: SENSITIVITY.encode([Sensitivity(node=f"node<{n}>", error=n) for n in range(40)]),
+        SENSITIVITY.name: SENSITIVITY.encode(
+            [SensitivityRecord(node=f"node<{n}>", error=n) for n in range(40)]
+        ),
         SEEDS.name: SEEDS.encode(
             [SeedResult(seed=n, engine="e", map50_95=0.1 * n, map50=0.5) for n in range(3)]
         ),

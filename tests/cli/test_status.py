@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from edgeagent.cli import main
-from edgeagent.delivery.gate_report import PROBATION_REPORT, Finding, GateReport, keep_report
-from edgeagent.delivery.record import Installed, State
-from edgeagent.delivery.record_file import RECORD
-from edgeagent.delivery.store import FOLDER, Store
+from edgeagent.delivery.state.record import Installed, State
+from edgeagent.delivery.state.record_file import RECORD
+from edgeagent.delivery.state.store import FOLDER, Store
+from edgeagent.delivery.trial.gate_report import PROBATION_REPORT, GateFinding, GateReport, keep_report
 
 GOOD = Installed(slot="nano-1.0.0-0123456789ab", name="nano", version="1.0.0", sequence=1)
 WAY: tuple[State, ...] = ("verifying", "staged", "gating", "trial")
@@ -100,7 +100,7 @@ def test_what_the_gate_found(store: Store, status: Callable[..., tuple[int, str]
     for state in WAY[:3]:
         store.move(state)
     store.move("rejected", "too slow", bad=True)
-    slow = Finding(check="latency", outcome="failed", sentence="90 % took 81.0 ms or less, 40 allowed")
+    slow = GateFinding(check="latency", outcome="failed", sentence="90 % took 81.0 ms or less, 40 allowed")
     keep_report(tmp_path / FOLDER, GateReport(name="nano", version="1.1.0", time="", findings=(slow,)))
     other = GateReport(name="nano", version="0.9.0", time="", findings=(slow,))
     keep_report(tmp_path / FOLDER, other, PROBATION_REPORT)  # of an earlier model

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from edgeagent.accuracy.golden_check import GoldenCheck
 from edgeagent.bundle.manifest import Manifest
 from edgeagent.bundle.reading import Bundle
-from edgeagent.delivery.channel import DeliveryError
-from edgeagent.runtime.loading import load_engine
+from edgeagent.detection.golden_check import GoldenCheck
+from edgeagent.engines.loading import load_engine
+from edgeagent.errors import DeliveryError
 
 
 def run_once(bundle: Bundle) -> None:

@@ -16,16 +16,16 @@ import sys
 from pathlib import Path
 from urllib.parse import quote
 
-from edgeagent.delivery.channel import DeliveryError
-from edgeagent.delivery.download import Download
 from edgeagent.delivery.errors import RefusedError
-from edgeagent.delivery.fetcher import Fetcher
-from edgeagent.delivery.http_transport import HttpTransport
-from edgeagent.delivery.patience import Patience
-from edgeagent.delivery.transport import Line
-from edgeagent.delivery.trust import Trust, explained
+from edgeagent.delivery.repository.download import Download
+from edgeagent.delivery.repository.fetcher import Fetcher
+from edgeagent.delivery.repository.http_transport import HttpTransport
+from edgeagent.delivery.repository.transfer_limits import TransferLimits
+from edgeagent.delivery.repository.transport import ThrottledReader
+from edgeagent.delivery.repository.trust import Trust, explained
+from edgeagent.errors import DeliveryError
 
-PATIENCE = Patience(connect_s=20, silence_s=20, attempts=1)
+PATIENCE = TransferLimits(connect_s=20, silence_s=20, attempts=1)
 
 
 def main() -> int:
@@ -50,7 +50,7 @@ def _init(folder: Path, root: Path) -> None:
 
 def _update(given: argparse.Namespace) -> None:
     transport = HttpTransport(given.metadata_url, None, None, PATIENCE)
-    line = Line(PATIENCE, None)
+    line = ThrottledReader(PATIENCE, None)
     fetcher = Fetcher(transport, line)
     targets = (given.target_base_url or "").rstrip("/") + "/"
     trust = Trust(

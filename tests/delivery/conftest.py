@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.delivery.client import Client
-from edgeagent.delivery.patience import Patience
-from edgeagent.delivery.settings import DeliverySettings
+from edgeagent.delivery.repository.client import Client
+from edgeagent.delivery.repository.transfer_limits import TransferLimits
+from edgeagent.settings.sections.delivery import DeliverySettings
 from tests.delivery.repository import Repository
 from tests.delivery.server import Server
 
 MODEL = bytes(range(256)) * 400
 """Content of the artefact, 102400 bytes."""
-QUICK = Patience(connect_s=20, silence_s=20, slowest=1, over_s=60, first_s=0.001, longest_s=0.01)
+QUICK = TransferLimits(connect_s=20, silence_s=20, slowest=1, over_s=60, first_s=0.001, longest_s=0.01)
 
 NewClient = Callable[..., Client]
 
@@ -46,7 +46,7 @@ def server(repository: Repository) -> Iterator[Server]:
 def new_client(repository: Repository, server: Server, tmp_path: Path) -> NewClient:
     """Make the client of the one device, as after a start of its agent."""
 
-    def make(patience: Patience = QUICK, **settings: object) -> Client:
+    def make(patience: TransferLimits = QUICK, **settings: object) -> Client:
         values = {"repository": server.url, "root": repository.trusted, **settings}
         return Client(
             DeliverySettings.model_validate(values), tmp_path / "device" / "metadata", patience=patience

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from edgeagent.delivery.channel import Channel, DeliveryError, Release
-from edgeagent.delivery.channel_source import Repository
-from edgeagent.delivery.hawkbit_source import HawkbitSource
-from edgeagent.delivery.policy import Device
-from edgeagent.delivery.record import Deployment, Record, State
+from edgeagent.delivery.hawkbit.source import HawkbitSource
+from edgeagent.delivery.repository.channel import Channel, Release
+from edgeagent.delivery.state.record import Deployment, Record, State
+from edgeagent.delivery.update.channel_source import Repository
+from edgeagent.delivery.update.policy import Device
+from edgeagent.errors import DeliveryError
 from tests.delivery.releases import NOON_TEXT, bad, device, installed
 
 

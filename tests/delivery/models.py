@@ -13,8 +13,8 @@ from onnx import numpy_helper
 from edgeagent.bundle.manifest_text import manifest_data
 from edgeagent.bundle.reading import MANIFEST, Bundle, open_bundle
 from edgeagent.bundle.writing import write_bundle
-from edgeagent.delivery.channel import Release
-from edgeagent.resources import default_bundle
+from edgeagent.delivery.repository.channel import Release
+from edgeagent.files.resources import default_bundle
 from tests.delivery.repository import Repository
 
 ARTEFACT = "model.onnx"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgeagent.delivery.channel import DeliveryError
+from edgeagent.errors import DeliveryError
 
 
 class Obedient:

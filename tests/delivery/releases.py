@@ -6,9 +6,9 @@ import hashlib
 from datetime import datetime, timezone
 from typing import Any
 
-from edgeagent.delivery.channel import Channel, Release, Rollout
-from edgeagent.delivery.policy import Device
-from edgeagent.delivery.record import Bad, Deployment, Installed, Record, State
+from edgeagent.delivery.repository.channel import Channel, Release, Rollout
+from edgeagent.delivery.state.record import Bad, Deployment, Installed, Record, State
+from edgeagent.delivery.update.policy import Device
 
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=timezone.utc)
 NOON_TEXT = "2026-01-31T12:00:00.000Z"

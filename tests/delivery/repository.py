@@ -27,7 +27,7 @@ from tuf.api.metadata import (
 )
 from tuf.api.serialization.json import JSONSerializer
 
-from edgeagent.delivery.channel import INDEX, MANIFEST, Channel, Release, Rollout
+from edgeagent.delivery.repository.channel import INDEX, MANIFEST, Channel, Release, Rollout
 
 TOP = ("root", "timestamp", "snapshot", "targets")
 

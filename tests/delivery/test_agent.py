@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.resources import default_bundle, sample_clip
-from edgeagent.telemetry.messages import utc_time
+from edgeagent.files.resources import default_bundle, sample_clip
+from edgeagent.timing.utc import utc_time
 from tests.agent.daemon import Consumer, Daemon, running
 from tests.broker import Mosquitto
 from tests.delivery.models import offer, scrambled, sound
@@ -95,7 +95,7 @@ def worker(daemon: Daemon) -> psutil.Process:
     found = [
         child
         for child in psutil.Process(daemon.process.pid).children()
-        if "edgeagent.runtime.worker_process" in child.cmdline()
+        if "edgeagent.worker.process" in child.cmdline()
     ]
     return max(found, key=lambda one: one.create_time())
 

@@ -12,9 +12,10 @@ import pytest
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import TargetFile
 
-from edgeagent.delivery.channel import Channel, DeliveryError, Release
-from edgeagent.delivery.client import Client
 from edgeagent.delivery.errors import RefusedError, TooSlowError
+from edgeagent.delivery.repository.channel import Channel, Release
+from edgeagent.delivery.repository.client import Client
+from edgeagent.errors import DeliveryError
 from tests.delivery.conftest import MODEL, QUICK, NewClient
 from tests.delivery.repository import Repository, altered, in_days
 from tests.delivery.server import Server, dripping, endless

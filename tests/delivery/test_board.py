@@ -11,21 +11,23 @@ from typing import Any
 import pytest
 
 from edgeagent.bundle.reading import MANIFEST, Bundle
-from edgeagent.camera.frame import Frame
-from edgeagent.delivery.board import DeviceBoard
-from edgeagent.delivery.gate import Passed
-from edgeagent.delivery.gate_report import PROBATION_REPORT, GateReport, load_report
-from edgeagent.delivery.journey import installed
 from edgeagent.delivery.service import Delivery
-from edgeagent.delivery.settings import DeliverySettings, ProbationSettings
-from edgeagent.delivery.store import FOLDER, Store
-from edgeagent.detector import Detector
+from edgeagent.delivery.state.store import FOLDER, Store
+from edgeagent.delivery.trial.gate import Passed
+from edgeagent.delivery.trial.gate_report import PROBATION_REPORT, GateReport, load_report
+from edgeagent.delivery.trial.model_runner import DeviceModelRunner
+from edgeagent.delivery.update.deployment_steps import installed
+from edgeagent.detection.choice import rank_candidates
+from edgeagent.detection.detector import Detector
+from edgeagent.detection.exchange import ModelExchange
+from edgeagent.detection.pipeline import Result
+from edgeagent.detection.serving import Change
 from edgeagent.errors import EngineError
-from edgeagent.model_choice import choose
-from edgeagent.model_switch import ModelSwitch
-from edgeagent.pipeline import Result
-from edgeagent.runtime.serving import Change
-from edgeagent.settings import CameraSettings, ModelSettings, Settings
+from edgeagent.imaging.frame import Frame
+from edgeagent.settings.schema import Settings
+from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.settings.sections.delivery import DeliverySettings, ProbationSettings
+from edgeagent.settings.sections.model import ModelSettings
 from edgeagent.vision.detections import Detections
 from tests.accuracy.test_agreement import found
 from tests.bundle.tiny import ARTEFACT, OUTPUTS, PICTURE
@@ -74,14 +76,16 @@ class Device:
             ),
         )
         self.store = Store(folder / "state" / FOLDER)
-        self.models = ModelSwitch(self.settings.model, choose(self.configured, self.settings, None))
+        self.models = ModelExchange(
+            self.settings.model, rank_candidates(self.configured, self.settings, None)
+        )
         self.models.start()
-        self.board = DeviceBoard(self.settings, self.store, self.models, None)
+        self.board = DeviceModelRunner(self.settings, self.store, self.models, None)
         self.board.judge = self.judge = Judge()
 
     def passed(self, bundle: Bundle | None = None) -> Passed:
         report = GateReport(name="tiny", version="2.0.0", time="", findings=())
-        return Passed(choose(bundle or self.next, self.settings, None), report, None, None)
+        return Passed(rank_candidates(bundle or self.next, self.settings, None), report, None, None)
 
     def frames(self, count: int, detections: Detections, detector: Detector | None = None) -> None:
         detector = detector or self.models.current(0)
@@ -202,10 +206,10 @@ def test_what_an_earlier_run_left_on_trial_serves_if_it_can(tmp_path: Path, brok
     device.end()
     delivery = Delivery(device.settings)
 
-    def make(bundle: Bundle) -> ModelSwitch:
+    def make(bundle: Bundle) -> ModelExchange:
         if broken and bundle.manifest.version == "2.0.0":
             raise EngineError("no delegate serves")
-        return ModelSwitch(device.settings.model, choose(bundle, device.settings, None))
+        return ModelExchange(device.settings.model, rank_candidates(bundle, device.settings, None))
 
     models = delivery.serve_first(make)
     assert models.bundle.manifest.version == ("1.0.0" if broken else "2.0.0")

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.delivery.channel import Channel, DeliveryError
-from edgeagent.delivery.channel_source import ChannelSource
-from edgeagent.delivery.policy import Device, Wish
-from edgeagent.delivery.record import Record
+from edgeagent.delivery.repository.channel import Channel
+from edgeagent.delivery.state.record import Record
+from edgeagent.delivery.update.channel_source import ChannelSource
+from edgeagent.delivery.update.policy import Device, PolicyTarget
+from edgeagent.errors import DeliveryError
 from tests.delivery.driven import ReadyRepository
 from tests.delivery.releases import NOON, channel, device, record, release, rollout
 
@@ -31,14 +32,14 @@ def test_what_is_chosen_is_wished_and_otherwise_the_reason_is_kept() -> None:
     assert around.source.wish() is None
     assert around.source.waiting == "coco-nano 1.2.0: 5 % of the devices so far; this one is at 53.5"
     around.repository.channel = channel(release(1), release(2))
-    assert around.source.wish() == Wish(release(2), "channel")
+    assert around.source.wish() == PolicyTarget(release(2), "channel")
     assert around.source.waiting is None
 
 
 def test_a_pin_is_a_wish_of_a_command_and_serves_at_once() -> None:
     around = Surroundings(channel(release(1), release(2, NIGHT), release(3)))
     around.record = record(release(1), pinned="coco-nano 1.2.0")
-    assert around.source.wish() == Wish(release(2, NIGHT), "command")
+    assert around.source.wish() == PolicyTarget(release(2, NIGHT), "command")
     assert around.source.may_serve(release(2, NIGHT)) is None
     around.device = device(on_mains=False)
     starving = release(2, rollout(mains_only=True))

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.delivery.channel import DeliveryError
-from edgeagent.delivery.client import Client
 from edgeagent.delivery.errors import MissingError, RefusedError, UnreachableError, WrongClockError
-from edgeagent.delivery.settings import DeliverySettings
+from edgeagent.delivery.repository.client import Client
+from edgeagent.errors import DeliveryError
+from edgeagent.settings.sections.delivery import DeliverySettings
 from tests.delivery.conftest import MODEL, QUICK, NewClient
 from tests.delivery.repository import Repository, in_days
 from tests.delivery.server import Server
@@ -230,8 +230,8 @@ def test_a_date_that_a_cache_kept(server: Server, new_client: NewClient) -> None
 SCRIPT = """
 import sys
 from pathlib import Path
-from edgeagent.delivery.client import Client
-from edgeagent.delivery.settings import DeliverySettings
+from edgeagent.delivery.repository.client import Client
+from edgeagent.settings.sections.delivery import DeliverySettings
 repository, root, disk = sys.argv[1:]
 client = Client(DeliverySettings(repository=repository, root=Path(root)), Path(disk) / "metadata")
 release = client.refresh().releases[-1]

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from edgeagent.delivery.channel import DeliveryError
-from edgeagent.delivery.command_queue import CommandQueue
+from edgeagent.delivery.update.command_queue import CommandQueue
+from edgeagent.errors import DeliveryError
 
 
 def test_answers_and_refusals_come_back(caplog: pytest.LogCaptureFixture) -> None:

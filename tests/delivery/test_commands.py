@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from edgeagent.delivery.commands import COMMANDS, MOST_BYTES, REMEMBERED, Answer, Commands
+from edgeagent.delivery.update.commands import REMEMBERED, Commands
+from edgeagent.telemetry.contract.commands import COMMANDS, MOST_BYTES, CommandReply
 from tests.delivery.obedient import Obedient
 
 
@@ -32,13 +33,13 @@ MODEL = {"name": "coco-nano", "version": "1.2.0"}
 def test_a_command_is_obeyed(commands: Commands, obedient: Obedient, command: str) -> None:
     more = MODEL if command in ("pin", "forgive") else {}
     done = f"{command} coco-nano 1.2.0" if more else command
-    assert commands.answer(request(command, **more)) == Answer("7f3a", True, done)
+    assert commands.answer(request(command, **more)) == CommandReply("7f3a", True, done)
     assert obedient.done == [done]
 
 
 def test_one_that_cannot_be_obeyed_says_why(commands: Commands, obedient: Obedient) -> None:
     obedient.nothing_before = True
-    answer = Answer("7f3a", False, "there is no good model before this one")
+    answer = CommandReply("7f3a", False, "there is no good model before this one")
     assert commands.answer(request("rollback")) == answer
 
 

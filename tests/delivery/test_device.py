@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from edgeagent.delivery.device import detect_boards, read_device
-from edgeagent.delivery.settings import DeliverySettings
+from edgeagent.delivery.update.device import detect_boards, read_device
+from edgeagent.settings.sections.delivery import DeliverySettings
 from tests.delivery.releases import NOON
 from tests.sensors.tree import unpack
 

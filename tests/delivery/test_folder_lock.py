@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.delivery.channel import DeliveryError
-from edgeagent.delivery.folder_lock import FolderLock, LockedError, holder_of
-from edgeagent.delivery.store import Store
+from edgeagent.delivery.state.store import Store
+from edgeagent.errors import DeliveryError
+from edgeagent.files.folder_lock import FolderLock, LockedError, holder_of
 
 HOLD = """
 import sys
 from pathlib import Path
-from edgeagent.delivery.store import Store
+from edgeagent.delivery.state.store import Store
 store = Store(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()

@@ -9,15 +9,17 @@ import pytest
 
 from edgeagent.bundle.files import hash_file
 from edgeagent.bundle.reading import MANIFEST, open_bundle
-from edgeagent.delivery.gate import Gate, GateError, usable_files
-from edgeagent.delivery.gate_report import Finding, load_report
-from edgeagent.delivery.settings import DeliverySettings, GateSettings
+from edgeagent.delivery.trial.gate import Gate, GateError, usable_files
+from edgeagent.delivery.trial.gate_report import GateFinding, load_report
+from edgeagent.detection.journal import Journal
+from edgeagent.detection.trials import VERDICTS
 from edgeagent.errors import BundleError
-from edgeagent.resources import default_bundle
-from edgeagent.runtime.journal import Journal
-from edgeagent.runtime.selection import VERDICTS
-from edgeagent.runtime.worker_protocol import Order
-from edgeagent.settings import CameraSettings, ModelSettings, Settings
+from edgeagent.files.resources import default_bundle
+from edgeagent.settings.schema import Settings
+from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.settings.sections.delivery import DeliverySettings, GateSettings
+from edgeagent.settings.sections.model import ModelSettings
+from edgeagent.worker.protocol import LoadRequest
 from tests.bundle.tiny import ARTEFACT, fields
 from tests.delivery.models import scrambled
 from tests.runtime import cell_detector as cells
@@ -39,7 +41,7 @@ def gate(wanted: Settings, root: Path = Path("/")) -> Gate:
     return Gate(wanted, Journal(wanted.state / "journal"), root)
 
 
-def outcomes(findings: tuple[Finding, ...]) -> dict[str, str]:
+def outcomes(findings: tuple[GateFinding, ...]) -> dict[str, str]:
     return {finding.check: finding.outcome for finding in findings}
 
 
@@ -170,14 +172,14 @@ def test_a_delegate_that_is_named_counts_also_while_it_is_not_there(tmp_path: Pa
 def test_it_tries_with_less_priority_than_what_serves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ordered: list[Order] = []
-    encode = Order.encode
+    ordered: list[LoadRequest] = []
+    encode = LoadRequest.encode
 
-    def noted(order: Order) -> bytes:
+    def noted(order: LoadRequest) -> bytes:
         ordered.append(order)
         return encode(order)
 
-    monkeypatch.setattr(Order, "encode", noted)
+    monkeypatch.setattr(LoadRequest, "encode", noted)
     gate(settings(tmp_path)).check(cells.build_bundle(tmp_path / "cells"))
     assert [order.nice for order in ordered] == [5, 0]
 

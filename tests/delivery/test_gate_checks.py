@@ -7,11 +7,11 @@ import math
 import pytest
 
 from edgeagent.accuracy.golden_accuracy import GoldenAccuracyResult
-from edgeagent.accuracy.golden_check import GoldenResult
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.delivery import gate_checks as checks
-from edgeagent.resources import default_bundle
-from edgeagent.runtime.selection import Verdict
+from edgeagent.delivery.trial import gate_checks as checks
+from edgeagent.detection.golden_check import GoldenResult
+from edgeagent.detection.trials import Verdict
+from edgeagent.files.resources import default_bundle
 
 MANIFEST = open_bundle(default_bundle()).manifest
 
@@ -41,7 +41,7 @@ def test_too_few_inferences_have_no_percentile() -> None:
     ("limit", "outcome"), [(None, "passed"), (100_000_000, "passed"), (99_000_000, "failed")]
 )
 def test_memory_has_a_limit(limit: int | None, outcome: str) -> None:
-    finding = checks.check_memory(100_000_000, limit)
+    finding = checks.check_memory_use(100_000_000, limit)
     assert finding.outcome == outcome
     assert "takes 100 MB" in finding.sentence
 

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from edgeagent import __version__
-from edgeagent.delivery.ddi import Ddi, ServerError
-from edgeagent.delivery.hawkbit import Hawkbit, attributes
-from edgeagent.delivery.record import State
-from edgeagent.delivery.settings import HawkbitSettings
+from edgeagent.delivery.hawkbit.conversation import Hawkbit, attributes
+from edgeagent.delivery.hawkbit.ddi import Ddi, ServerError
+from edgeagent.delivery.state.record import State
 from edgeagent.errors import ConfigurationError
+from edgeagent.settings.sections.delivery import HawkbitSettings
+from edgeagent.version import __version__
 from tests.broker import PATIENCE, free_port
 from tests.delivery.driven import ReadyRepository, Walker
 from tests.delivery.hawkbit_server import CONTROLLER, MOST_STATUS_ENTRIES, TOKEN, Action, HawkbitServer
@@ -616,7 +616,7 @@ def test_certificates_that_cannot_be_read_are_named(tmp_path: Path, token: Path)
 def test_in_its_thread_it_survives_failures_and_keeps_to_the_interval(
     server: HawkbitServer, hawkbit: Hawkbit, walker: Walker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgeagent.delivery.hawkbit.RETRY_FIRST_S", 0.05)
+    monkeypatch.setattr("edgeagent.delivery.hawkbit.conversation.RETRY_FIRST_S", 0.05)
     server.failures.extend([500, 401, 429])
     action = server.assign(NEW)
     hawkbit.start()

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.delivery.channel import Channel
-from edgeagent.delivery.commands import Commands
-from edgeagent.delivery.ddi import Ddi
-from edgeagent.delivery.hawkbit import Hawkbit, attributes
-from edgeagent.delivery.hawkbit_source import HawkbitSource
-from edgeagent.delivery.settings import DeliverySettings, HawkbitSettings
-from edgeagent.delivery.store import Store
-from edgeagent.delivery.updater import Updater
+from edgeagent.delivery.hawkbit.conversation import Hawkbit, attributes
+from edgeagent.delivery.hawkbit.ddi import Ddi
+from edgeagent.delivery.hawkbit.source import HawkbitSource
+from edgeagent.delivery.repository.channel import Channel
+from edgeagent.delivery.state.store import Store
+from edgeagent.delivery.update.commands import Commands
+from edgeagent.delivery.update.updater import Updater
+from edgeagent.settings.sections.delivery import DeliverySettings, HawkbitSettings
 from tests.broker import PATIENCE
 from tests.delivery.boards import OneEngineBoard
 from tests.delivery.folder_source import FolderSource, publish
@@ -145,7 +145,7 @@ def test_a_cancelation_in_the_middle_of_fetching_and_a_new_assignment(tmp_path: 
 def test_a_closed_window_waits_with_everything_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgeagent.delivery.updater.ASK_AGAIN_S", 0.1)
+    monkeypatch.setattr("edgeagent.delivery.update.updater.ASK_AGAIN_S", 0.1)
     with driven(tmp_path) as fleet:
         action = fleet.server.assign(("tiny", "1.0.0"), window="unavailable")
         waits = "tiny 1.0.0 is complete and verified: hawkBit's maintenance window is closed"

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.delivery.channel import Release
-from edgeagent.delivery.client import Client
 from edgeagent.delivery.errors import (
     CancelledError,
     MissingError,
     RefusedError,
     UnreachableError,
 )
-from edgeagent.delivery.patience import Patience
-from edgeagent.delivery.transport import Line
+from edgeagent.delivery.repository.channel import Release
+from edgeagent.delivery.repository.client import Client
+from edgeagent.delivery.repository.transfer_limits import TransferLimits
+from edgeagent.delivery.repository.transport import ThrottledReader
 from tests.delivery.conftest import MODEL, QUICK, NewClient
 from tests.delivery.repository import Repository
 from tests.delivery.server import Answer, Handler, Server, dripping_head, silent
@@ -326,8 +326,8 @@ def test_a_cap_on_the_bandwidth(fetch: Fetch, new_client: NewClient) -> None:
 
 def test_the_least_speed_is_below_the_cap() -> None:
     """A cap of the operator's own is not taken for somebody who holds the download back."""
-    assert Line(Patience(slowest=500.0), None).slowest == 500.0
-    assert Line(Patience(slowest=500.0), 600).slowest == 300.0
+    assert ThrottledReader(TransferLimits(slowest=500.0), None).slowest == 500.0
+    assert ThrottledReader(TransferLimits(slowest=500.0), 600).slowest == 300.0
 
 
 def redirect(to: str) -> Answer:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgeagent.delivery.pace import Bucket, Speed
+from edgeagent.delivery.repository.transfer_speed import Bucket, Speed
 
 
 def test_a_bucket_keeps_the_rate() -> None:

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeagent.delivery.channel import Rollout, Window
-from edgeagent.delivery.policy import (
+from edgeagent.delivery.repository.channel import Rollout, Window
+from edgeagent.delivery.update.policy import (
     Device,
     bucket,
-    choose,
-    find,
+    choose_release,
+    find_offered,
     may_fetch,
     may_serve,
     outside,
@@ -30,64 +30,67 @@ def reason_of(policy: Rollout, **changes: object) -> str | None:
 
 def test_the_newest_release_is_taken() -> None:
     old, new = release(1), release(2)
-    assert choose(channel(new, old), device(), record(old)) == (
+    assert choose_release(channel(new, old), device(), record(old)) == (
         new,
         "coco-nano 1.2.0 is the newest for this device",
     )
-    assert choose(channel(old, new), device(), record()) == (
+    assert choose_release(channel(old, new), device(), record()) == (
         new,
         "coco-nano 1.2.0 is the newest for this device",
     )
 
 
 def test_when_the_newest_serves_nothing_is_done() -> None:
-    assert choose(channel(release(1), release(2)), device(), record(release(2))) == (
+    assert choose_release(channel(release(1), release(2)), device(), record(release(2))) == (
         None,
         "coco-nano 1.2.0 is the newest for this device",
     )
 
 
 def test_a_lower_sequence_is_never_taken_by_itself() -> None:
-    chosen, reason = choose(channel(release(1)), device(), record(release(2)))
+    chosen, reason = choose_release(channel(release(1)), device(), record(release(2)))
     assert (chosen, reason) == (None, "coco-nano 1.2.0 is the newest for this device")
 
 
 def test_an_empty_channel_and_one_for_other_boards_say_so() -> None:
     nothing = (None, "channel stable has nothing for rpi5, any")
-    assert choose(channel(), device(), record()) == nothing
-    assert choose(channel(release(1, boards=("coral", "rpi4"))), device(), record()) == nothing
+    assert choose_release(channel(), device(), record()) == nothing
+    assert choose_release(channel(release(1, boards=("coral", "rpi4"))), device(), record()) == nothing
 
 
 def test_a_board_takes_what_is_for_one_of_its_names() -> None:
     new = release(1, boards=("rpi5", "coral"))
-    assert choose(channel(new), device(), record())[0] == new
-    assert choose(channel(new), device(boards=("jetson-orin",)), record())[0] is None
-    assert choose(channel(release(1)), device(boards=()), record())[0] == release(1)
+    assert choose_release(channel(new), device(), record())[0] == new
+    assert choose_release(channel(new), device(boards=("jetson-orin",)), record())[0] is None
+    assert choose_release(channel(release(1)), device(boards=()), record())[0] == release(1)
 
 
 def test_what_is_bad_here_is_passed_over_for_the_next_older_newer_one() -> None:
     current, middle, new = release(1), release(2), release(3)
     spoiled = record(current, bad=(bad(new),))
-    assert choose(channel(current, middle, new), device(), spoiled)[0] == middle
-    chosen, reason = choose(channel(current, new), device(), spoiled)
+    assert choose_release(channel(current, middle, new), device(), spoiled)[0] == middle
+    chosen, reason = choose_release(channel(current, new), device(), spoiled)
     assert chosen is None
     assert reason == "coco-nano 1.3.0: bad on this device: mAP 0.21 is below 0.30"
 
 
 def test_another_content_of_the_same_version_is_not_bad() -> None:
     again = release(2, manifest_sha256="0" * 64)
-    assert choose(channel(again), device(), record(release(1), bad=(bad(release(2)),)))[0] == again
+    assert choose_release(channel(again), device(), record(release(1), bad=(bad(release(2)),)))[0] == again
 
 
 def test_a_withdrawn_release_is_passed_over() -> None:
     new = release(3, withdrawn="misses trams")
-    assert choose(channel(release(2), new), device(), record(release(1)))[0] == release(2)
-    assert choose(channel(new), device(), record(release(1)))[1] == "coco-nano 1.3.0: withdrawn: misses trams"
+    assert choose_release(channel(release(2), new), device(), record(release(1)))[0] == release(2)
+    assert (
+        choose_release(channel(new), device(), record(release(1)))[1]
+        == "coco-nano 1.3.0: withdrawn: misses trams"
+    )
 
 
 def test_a_withdrawn_current_release_is_left_for_a_lower_one() -> None:
     current, old = release(2, withdrawn="misses trams"), release(1)
-    chosen, reason = choose(channel(old, current), device(), record(current))
+    chosen, reason = choose_release(channel(old, current), device(), record(current))
     assert chosen == old
     assert reason == (
         "coco-nano 1.2.0, which serves, is withdrawn (misses trams); "
@@ -99,51 +102,54 @@ def test_for_a_withdrawn_current_release_only_the_previous_good_one_needs_no_rol
     over = rollout(percent=0)
     current, old, older = release(3, withdrawn="misses trams"), release(2, over), release(1, over)
     left = record(current, previous=installed(older))
-    assert choose(channel(older, old, current), device(), left)[0] == older
-    chosen, reason = choose(channel(older, old, current), device(), record(current))
+    assert choose_release(channel(older, old, current), device(), left)[0] == older
+    chosen, reason = choose_release(channel(older, old, current), device(), record(current))
     assert chosen is None
     assert "misses trams" in reason
     assert "0 % of the devices" in reason
     spoiled = record(current, previous=installed(older), bad=(bad(older),))
-    assert choose(channel(older, old, current), device(), spoiled)[0] is None
+    assert choose_release(channel(older, old, current), device(), spoiled)[0] is None
 
 
 def test_a_pin_leaves_newer_ones_alone() -> None:
     old, new = release(1), release(2)
     pinned = record(old, pinned="coco-nano 1.1.0")
-    assert choose(channel(old, new), device(), pinned) == (None, "pinned to coco-nano 1.1.0, which serves")
+    assert choose_release(channel(old, new), device(), pinned) == (
+        None,
+        "pinned to coco-nano 1.1.0, which serves",
+    )
 
 
 def test_a_pin_goes_to_a_lower_sequence_and_past_the_rollout_but_not_without_power() -> None:
     old, new = release(1, rollout(percent=0, paused=True, mains_only=True)), release(2)
     pinned = record(new, pinned="coco-nano 1.1.0")
-    assert choose(channel(old, new), device(), pinned) == (old, "pinned to coco-nano 1.1.0")
-    chosen, reason = choose(channel(old, new), device(on_mains=False), pinned)
+    assert choose_release(channel(old, new), device(), pinned) == (old, "pinned to coco-nano 1.1.0")
+    chosen, reason = choose_release(channel(old, new), device(on_mains=False), pinned)
     assert (chosen, reason) == (None, "pinned to coco-nano 1.1.0: only on external power")
 
 
 def test_a_pin_that_cannot_be_followed_says_why() -> None:
     only = channel(release(1, boards=("coral",)), release(2))
-    assert choose(only, device(), record(release(2), pinned="coco-nano 1.1.0"))[1] == (
+    assert choose_release(only, device(), record(release(2), pinned="coco-nano 1.1.0"))[1] == (
         "pinned to coco-nano 1.1.0, which is not for rpi5, any"
     )
-    assert choose(only, device(), record(release(2), pinned="coco-nano 9.0.0"))[1] == (
+    assert choose_release(only, device(), record(release(2), pinned="coco-nano 9.0.0"))[1] == (
         "pinned to coco-nano 9.0.0, which channel stable does not offer"
     )
     spoiled = record(release(1), pinned="coco-nano 1.2.0", bad=(bad(release(2)),))
-    assert choose(only, device(), spoiled)[0] is None
+    assert choose_release(only, device(), spoiled)[0] is None
 
 
 def test_a_withdrawal_overrides_a_pin() -> None:
     old, new = release(1, withdrawn="misses trams"), release(2)
-    chosen, reason = choose(channel(old, new), device(), record(old, pinned="coco-nano 1.1.0"))
+    chosen, reason = choose_release(channel(old, new), device(), record(old, pinned="coco-nano 1.1.0"))
     assert chosen == new
     assert reason.startswith("the pinned coco-nano 1.1.0 is withdrawn; ")
 
 
 def test_the_release_of_a_slot_is_found_by_its_content() -> None:
-    assert find(channel(release(1), release(2)), installed(release(2))) == release(2)
-    assert find(channel(release(1)), installed(release(2))) is None
+    assert find_offered(channel(release(1), release(2)), installed(release(2))) == release(2)
+    assert find_offered(channel(release(1)), installed(release(2))) is None
 
 
 def test_who_is_not_among_the_first_learns_where_it_stands() -> None:
@@ -155,7 +161,9 @@ def test_who_is_not_among_the_first_learns_where_it_stands() -> None:
 
 
 def test_a_device_waits_on_its_current_release_meanwhile() -> None:
-    chosen, reason = choose(channel(release(1), release(2, rollout(percent=5))), device(), record(release(1)))
+    chosen, reason = choose_release(
+        channel(release(1), release(2, rollout(percent=5))), device(), record(release(1))
+    )
     assert chosen is None
     assert reason == "coco-nano 1.2.0: 5 % of the devices so far; this one is at 53.5"
 
@@ -228,7 +236,7 @@ def test_mains_only_is_external_power_whatever_the_charge(
 
 def test_before_the_window_a_release_is_fetched_but_does_not_serve() -> None:
     night = release(2, rollout(window={"begin": "01:00", "end": "05:00"}))
-    assert choose(channel(night), device(), record(release(1)))[0] == night
+    assert choose_release(channel(night), device(), record(release(1)))[0] == night
     assert may_serve(night, device()) == "serves from 01:00 to 05:00; here it is 12:00"
     assert may_serve(night, device(local_time=NOON.replace(hour=1))) is None
 
@@ -312,7 +320,7 @@ def test_without_a_withdrawal_or_a_pin_the_sequence_only_grows(
     offered: list[int], current: int, spoiled: set[int]
 ) -> None:
     remembered = record(release(current) if current else None, bad=tuple(bad(release(n)) for n in spoiled))
-    chosen, reason = choose(channel(*map(release, offered)), device(), remembered)
+    chosen, reason = choose_release(channel(*map(release, offered)), device(), remembered)
     good = [number for number in offered if number > current and number not in spoiled]
     assert (None if chosen is None else chosen.sequence) == max(good, default=None)
     assert reason

@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 
 from edgeagent.accuracy.agreement import Agreement
-from edgeagent.delivery.behaviour import LEAST_FRAMES, Behaviour, Traffic
-from edgeagent.delivery.gate_report import Finding
-from edgeagent.delivery.probation import Baseline, Probation
-from edgeagent.delivery.settings import ProbationSettings
+from edgeagent.delivery.trial.behaviour import LEAST_FRAMES, Behaviour, Traffic
+from edgeagent.delivery.trial.gate_report import GateFinding
+from edgeagent.delivery.trial.probation import Probation, ProbationBaseline
+from edgeagent.settings.sections.delivery import ProbationSettings
 
 LABELS = ("person", "car")
 MS = 1_000_000
-GOOD = Baseline(Behaviour(1000, rate=2.0, score=0.6, p90_ms=10.0), labels=LABELS)
+GOOD = ProbationBaseline(Behaviour(1000, rate=2.0, score=0.6, p90_ms=10.0), labels=LABELS)
 
 
-def trial(baseline: Baseline = GOOD, labels: tuple[str, ...] = LABELS, **changes: Any) -> Probation:
+def trial(baseline: ProbationBaseline = GOOD, labels: tuple[str, ...] = LABELS, **changes: Any) -> Probation:
     settings = ProbationSettings(**{"time": 100.0, "frames": 70, **changes})
     return Probation(settings, baseline, labels, now=1000.0)
 
@@ -30,7 +30,7 @@ def frames(
     return probation
 
 
-def finding(probation: Probation, check: str) -> Finding:
+def finding(probation: Probation, check: str) -> GateFinding:
     (one,) = [one for one in probation.findings() if one.check == check]
     return one
 
@@ -95,7 +95,7 @@ def test_a_model_that_nothing_serves_any_more_is_bad_at_once() -> None:
 
 
 def test_without_a_baseline_comparisons_are_absent_and_say_so() -> None:
-    absent = Baseline(None, "the agent was restarted")
+    absent = ProbationBaseline(None, "the agent was restarted")
     probation = frames(trial(absent), found=0, ms=500)
     assert probation.verdict(1100.0)[0] == "good"
     for check in ("speed", "rate", "score"):
@@ -117,7 +117,7 @@ def test_other_labels_cannot_be_compared_but_times_can() -> None:
 
 
 def test_a_last_good_model_that_found_nothing_is_no_measure() -> None:
-    quiet = Baseline(Behaviour(1000, rate=0.0, score=None, p90_ms=10.0), labels=LABELS)
+    quiet = ProbationBaseline(Behaviour(1000, rate=0.0, score=None, p90_ms=10.0), labels=LABELS)
     probation = frames(trial(quiet))
     assert finding(probation, "rate").sentence == "the last good model found nothing at all"
     assert finding(probation, "score").sentence == "the last good model found nothing to score"

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from edgeagent.delivery.schedule import next_look_s
+from edgeagent.delivery.update.schedule import next_look_s
 
 
 def test_the_next_look_is_within_the_jitter() -> None:

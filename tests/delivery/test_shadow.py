@@ -8,14 +8,16 @@ from queue import Queue
 import numpy as np
 
 from edgeagent.accuracy.agreement import Agreement
+from edgeagent.accuracy.live.shadow import Shadow, load_beside
 from edgeagent.bundle.reading import Bundle
-from edgeagent.camera.frame import Frame, Image
-from edgeagent.delivery.shadow import Shadow, load_beside
-from edgeagent.detector import Detector, load_bundle_detector
-from edgeagent.model_choice import choose
-from edgeagent.pipeline import Result
-from edgeagent.runtime.journal import Journal
-from edgeagent.settings import CameraSettings, ModelSettings, Settings
+from edgeagent.detection.choice import rank_candidates
+from edgeagent.detection.detector import Detector, load_bundle_detector
+from edgeagent.detection.journal import Journal
+from edgeagent.detection.pipeline import Result
+from edgeagent.imaging.frame import Frame, Image
+from edgeagent.settings.schema import Settings
+from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.settings.sections.model import ModelSettings
 from tests.runtime import cell_detector as cells
 
 PATIENCE = 60.0
@@ -39,7 +41,7 @@ class Beside:
         self._buffers = self.detector.allocate()
 
         def loaded() -> Detector:
-            choice = choose(good, settings(folder), Journal(folder / "journal"))
+            choice = rank_candidates(good, settings(folder), Journal(folder / "journal"))
             return load_beside(choice, settings(folder).model)
 
         self.shadow = Shadow(loaded, settings(folder).model, every, self.agreed.put, self.ended.put)

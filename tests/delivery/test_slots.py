@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from edgeagent.bundle.reading import MANIFEST
-from edgeagent.delivery.channel import DeliveryError
-from edgeagent.delivery.journey import installed
-from edgeagent.delivery.record import Installed
-from edgeagent.delivery.slots import SEAL, Slots
-from edgeagent.errors import BundleError
+from edgeagent.delivery.state.record import Installed
+from edgeagent.delivery.state.slots import SEAL, ModelSlots
+from edgeagent.delivery.update.deployment_steps import installed
+from edgeagent.errors import BundleError, DeliveryError
 from tests.bundle.tiny import ARTEFACT, OUTPUTS, PICTURE
 from tests.delivery.boards import run_once
 from tests.delivery.folder_source import Published, publish
@@ -26,32 +25,32 @@ def one(tmp_path: Path) -> Published:
 
 
 @pytest.fixture
-def slots(tmp_path: Path) -> Slots:
-    return Slots(tmp_path / "delivery")
+def slots(tmp_path: Path) -> ModelSlots:
+    return ModelSlots(tmp_path / "delivery")
 
 
-def fetch(slots: Slots, published: Published) -> Installed:
+def fetch(slots: ModelSlots, published: Published) -> Installed:
     """Put all files of a release into its partial folder."""
     model = installed(published.release)
     shutil.copytree(published.folder, slots.partial(model), dirs_exist_ok=True)
     return model
 
 
-def filled(slots: Slots, published: Published) -> Installed:
+def filled(slots: ModelSlots, published: Published) -> Installed:
     """Return a model that has a slot."""
     model = fetch(slots, published)
     slots.seal(model, FILES)
     return model
 
 
-def age(slots: Slots, model: Installed, seconds: float) -> None:
+def age(slots: ModelSlots, model: Installed, seconds: float) -> None:
     """Make a slot older than it is."""
     seal = slots.open(model).directory / SEAL
     then = seal.stat().st_mtime - seconds
     os.utime(seal, (then, then))
 
 
-def test_a_sealed_slot_opens_and_runs(slots: Slots, one: Published, tmp_path: Path) -> None:
+def test_a_sealed_slot_opens_and_runs(slots: ModelSlots, one: Published, tmp_path: Path) -> None:
     model = fetch(slots, one)
     (slots.partial(model) / "left.part").write_bytes(b"half")
     bundle = slots.seal(model, FILES)
@@ -63,14 +62,14 @@ def test_a_sealed_slot_opens_and_runs(slots: Slots, one: Published, tmp_path: Pa
     assert not (bundle.directory / "left.part").exists()
 
 
-def test_the_files_of_a_slot_are_read_only(slots: Slots, one: Published) -> None:
+def test_the_files_of_a_slot_are_read_only(slots: ModelSlots, one: Published) -> None:
     folder = slots.open(filled(slots, one)).directory
     for path in folder.rglob("*"):
         if path.is_file():
             assert stat.S_IMODE(path.stat().st_mode) == 0o444, path
 
 
-def test_a_slot_is_never_overwritten(slots: Slots, one: Published) -> None:
+def test_a_slot_is_never_overwritten(slots: ModelSlots, one: Published) -> None:
     model = filled(slots, one)
     fetch(slots, one)
     with pytest.raises(DeliveryError, match="cannot be changed"):
@@ -78,7 +77,7 @@ def test_a_slot_is_never_overwritten(slots: Slots, one: Published) -> None:
     assert slots.open(model).manifest.version == "1.0.0"
 
 
-def test_only_part_of_a_bundle_may_be_there(slots: Slots, one: Published) -> None:
+def test_only_part_of_a_bundle_may_be_there(slots: ModelSlots, one: Published) -> None:
     model = fetch(slots, one)
     with pytest.raises(BundleError, match="none of the artefacts"):
         slots.seal(model, [PICTURE])
@@ -89,7 +88,7 @@ def test_only_part_of_a_bundle_may_be_there(slots: Slots, one: Published) -> Non
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_damage_is_found_before_sealing_and_after(slots: Slots, one: Published, file: str) -> None:
+def test_damage_is_found_before_sealing_and_after(slots: ModelSlots, one: Published, file: str) -> None:
     model = fetch(slots, one)
     path = slots.partial(model) / file
     whole = path.read_bytes()
@@ -104,7 +103,7 @@ def test_damage_is_found_before_sealing_and_after(slots: Slots, one: Published, 
         slots.open(model)
 
 
-def test_a_slot_holds_what_its_name_says(slots: Slots, one: Published, tmp_path: Path) -> None:
+def test_a_slot_holds_what_its_name_says(slots: ModelSlots, one: Published, tmp_path: Path) -> None:
     other = publish(tmp_path / "published" / "two", "2.0.0", 2)
     model = fetch(slots, one)
     shutil.copytree(other.folder, slots.partial(model), dirs_exist_ok=True)
@@ -112,7 +111,7 @@ def test_a_slot_holds_what_its_name_says(slots: Slots, one: Published, tmp_path:
         slots.seal(model, FILES)
 
 
-def test_a_damaged_seal_is_no_slot(slots: Slots, one: Published) -> None:
+def test_a_damaged_seal_is_no_slot(slots: ModelSlots, one: Published) -> None:
     model = filled(slots, one)
     seal = slots.open(model).directory / SEAL
     seal.chmod(0o644)
@@ -122,7 +121,7 @@ def test_a_damaged_seal_is_no_slot(slots: Slots, one: Published) -> None:
     assert slots.installed() == []
 
 
-def test_a_slot_that_is_put_aside_makes_room_for_a_new_one(slots: Slots, one: Published) -> None:
+def test_a_slot_that_is_put_aside_makes_room_for_a_new_one(slots: ModelSlots, one: Published) -> None:
     model = filled(slots, one)
     for _ in range(2):
         slots.put_aside(model)
@@ -132,7 +131,7 @@ def test_a_slot_that_is_put_aside_makes_room_for_a_new_one(slots: Slots, one: Pu
     assert slots.open(model).manifest.version == "1.0.0"
 
 
-def test_old_and_heavy_slots_go_and_those_to_keep_stay(slots: Slots, tmp_path: Path) -> None:
+def test_old_and_heavy_slots_go_and_those_to_keep_stay(slots: ModelSlots, tmp_path: Path) -> None:
     models = []
     for number in range(1, 5):
         models.append(filled(slots, publish(tmp_path / f"b{number}", f"{number}.0.0", number)))
@@ -147,7 +146,7 @@ def test_old_and_heavy_slots_go_and_those_to_keep_stay(slots: Slots, tmp_path: P
     assert slots.installed() == [models[0]]
 
 
-def test_what_was_fetched_for_nothing_goes_too(slots: Slots, one: Published, tmp_path: Path) -> None:
+def test_what_was_fetched_for_nothing_goes_too(slots: ModelSlots, one: Published, tmp_path: Path) -> None:
     wanted = fetch(slots, one)
     other = fetch(slots, publish(tmp_path / "two", "2.0.0", 2))
     damaged = filled(slots, publish(tmp_path / "three", "3.0.0", 3))

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from edgeagent.delivery.stopwatch import SAVE_EVERY_S, Stopwatch, boot_seconds
+from edgeagent.timing.stopwatch import SAVE_EVERY_S, Stopwatch, boot_seconds
 
 
 class Clock:

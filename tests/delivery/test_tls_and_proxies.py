@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.delivery.channel import DeliveryError
 from edgeagent.delivery.errors import RefusedError, UnreachableError, WrongClockError
+from edgeagent.errors import DeliveryError
 from tests.delivery.conftest import MODEL, NewClient
 from tests.delivery.repository import Repository
 from tests.delivery.server import Proxy, Server

@@ -9,9 +9,9 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edgeagent.demo.broker import EmbeddedBroker
-from edgeagent.demo.listener import Listener
+from edgeagent.demo.listener import DemoListener
 from edgeagent.errors import EdgeagentError
-from edgeagent.telemetry.messages import ROOT
+from edgeagent.telemetry.contract.messages import ROOT
 
 WAIT_S = 10.0
 
@@ -71,7 +71,7 @@ def test_messages_go_through(qos: int) -> None:
 
 def test_the_listener_counts_by_topic_below_the_device() -> None:
     with EmbeddedBroker() as broker:
-        listener = Listener(broker.port)
+        listener = DemoListener(broker.port)
         assert listener.subscribed.wait(WAIT_S)
         received = listener.received = AwaitedCounter(6)
         writer = client("writer", broker.port)

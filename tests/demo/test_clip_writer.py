@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from edgeagent.camera.clip import ClipSource
-from edgeagent.camera.frame import Image
 from edgeagent.demo.clip_writer import ClipWriter
 from edgeagent.errors import EdgeagentError
+from edgeagent.imaging.frame import Image
 from tests.camera.media import grey, number_of
 from tests.small_disk import on_small_disk
 

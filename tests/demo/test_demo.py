@@ -12,7 +12,7 @@ import pytest
 
 from edgeagent.camera.clip import ClipSource
 from edgeagent.cli import main
-from edgeagent.resources import sample_clip
+from edgeagent.files.resources import sample_clip
 from tests.camera.media import write_clip
 from tests.cli.command import edgeagent, mistake, the_line, wrong_use
 from tests.runtime import cell_detector as cells

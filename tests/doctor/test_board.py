@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgeagent.doctor.board import check_jetson, check_model, check_page_size
-from edgeagent.doctor.line import Surroundings
+from edgeagent.doctor.finding import ExaminedSystem
 from tests.doctor.trees import look, short
 from tests.sensors.tree import unpack
 
@@ -32,17 +32,17 @@ def test_what_it_is(tmp_path: Path, board: str, model: str, system: str) -> None
 def test_the_release_of_a_jetson(tmp_path: Path) -> None:
     assert short(look(check_jetson, "jetson-orin-nano", tmp_path)) == [("Jetson Linux", "ok", "R36.4.3")]
     (tmp_path / "etc/nv_tegra_release").write_text("something else\n", encoding="ascii")
-    (line,) = check_jetson(Surroundings(tmp_path))
+    (line,) = check_jetson(ExaminedSystem(tmp_path))
     assert line.verdict == "warning"
     assert look(check_jetson, "raspberry-pi-5", tmp_path / "other") == []
 
 
 def test_pages(tmp_path: Path) -> None:
     root = unpack("raspberry-pi-5", tmp_path)
-    assert short(check_page_size(Surroundings(root))) == [("kernel pages", "ok", "16 KiB")]
+    assert short(check_page_size(ExaminedSystem(root))) == [("kernel pages", "ok", "16 KiB")]
     (root / "dev").mkdir()
     (root / "dev/apex_0").touch()
-    (line,) = check_page_size(Surroundings(root))
+    (line,) = check_page_size(ExaminedSystem(root))
     assert (line.verdict, line.action) == (
         "problem",
         "on a Raspberry Pi 5 set kernel=kernel8.img in config.txt and restart",
@@ -54,4 +54,4 @@ def test_a_coral_whose_driver_is_not_loaded(tmp_path: Path) -> None:
     vendor = root / "sys/bus/pci/devices/0000:01:00.0/vendor"
     vendor.parent.mkdir(parents=True)
     vendor.write_text("0x1ac1\n", encoding="ascii")
-    assert check_page_size(Surroundings(root))[0].verdict == "problem"
+    assert check_page_size(ExaminedSystem(root))[0].verdict == "problem"

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from edgeagent.doctor import broker
-from edgeagent.doctor.line import Line, Surroundings
-from edgeagent.telemetry.probe import probe_broker
+from edgeagent.doctor.finding import ExaminedSystem, Finding
+from edgeagent.telemetry.mqtt.broker_check import check_connection
 from tests.broker import ANONYMOUS, Mosquitto, free_port
 from tests.doctor.trees import configured
 
 
-def line(port: int, **mqtt: object) -> Line:
+def line(port: int, **mqtt: object) -> Finding:
     settings = configured(mqtt={"host": "127.0.0.1", "port": port, **mqtt})
-    (found,) = broker.check_broker(Surroundings(settings=settings))
+    (found,) = broker.check_broker(ExaminedSystem(settings=settings))
     return found
 
 
@@ -56,7 +56,7 @@ def test_nobody_listens() -> None:
 def test_something_that_never_answers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         mqtt = configured(mqtt={"host": "127.0.0.1", "port": server.getsockname()[1]}).mqtt
-        assert probe_broker(mqtt, 0.3) == "did not answer within 0.3 s; is this port a broker's?"
+        assert check_connection(mqtt, 0.3) == "did not answer within 0.3 s; is this port a broker's?"
 
 
 def test_tls_to_a_broker_in_clear_text(tmp_path: Path) -> None:
@@ -67,6 +67,6 @@ def test_tls_to_a_broker_in_clear_text(tmp_path: Path) -> None:
 
 
 def test_none_is_configured() -> None:
-    assert broker.check_broker(Surroundings()) == []
-    (found,) = broker.check_broker(Surroundings(settings=configured()))
+    assert broker.check_broker(ExaminedSystem()) == []
+    (found,) = broker.check_broker(ExaminedSystem(settings=configured()))
     assert found.verdict == "not there"

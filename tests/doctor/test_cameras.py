@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgeagent.doctor.cameras import check_cameras
-from edgeagent.doctor.line import Line, Surroundings
+from edgeagent.doctor.finding import ExaminedSystem, Finding
 from tests.broker import free_port
 from tests.doctor.trees import configured, short
 
@@ -21,18 +21,18 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def line(root: Path, source: str) -> Line:
+def line(root: Path, source: str) -> Finding:
     settings = configured(cameras=[{"name": "front", "source": source}])
-    (found,) = check_cameras(Surroundings(root, settings))
+    (found,) = check_cameras(ExaminedSystem(root, settings))
     return found
 
 
 def test_those_of_the_board(tree: Path) -> None:
-    assert short(check_cameras(Surroundings(tree))) == [
+    assert short(check_cameras(ExaminedSystem(tree))) == [
         ("camera video0", "ok", "/dev/video0 (HD Webcam C270)")
     ]
     (tree / "dev/video0").unlink()
-    assert short(check_cameras(Surroundings(tree))) == [("cameras", "not there", "no /dev/video*")]
+    assert short(check_cameras(ExaminedSystem(tree))) == [("cameras", "not there", "no /dev/video*")]
 
 
 @pytest.mark.parametrize(

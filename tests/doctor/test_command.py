@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from edgeagent.cli import main
+from edgeagent.detection.journal import JOURNAL, Journal
 from edgeagent.doctor.examination import examine
-from edgeagent.doctor.line import Line, Surroundings
+from edgeagent.doctor.finding import ExaminedSystem, Finding
 from edgeagent.errors import ConfigurationError
-from edgeagent.runtime.journal import JOURNAL, Journal
 from tests.cli.command import edgeagent
 from tests.sensors.tree import unpack
 
@@ -63,23 +63,23 @@ def test_without_the_packages_of_extras(tree: Path) -> None:
 
 
 def test_a_check_that_fails_is_a_line(tmp_path: Path) -> None:
-    def check_left(around: Surroundings) -> list[Line]:
+    def check_left(around: ExaminedSystem) -> list[Finding]:
         raise ZeroDivisionError("by zero")
 
-    def check_middle(around: Surroundings) -> list[Line]:
+    def check_middle(around: ExaminedSystem) -> list[Finding]:
         raise ConfigurationError("the password cannot be read")
 
-    def check_right(around: Surroundings) -> list[Line]:
-        return [Line("right", "ok", "all is well")]
+    def check_right(around: ExaminedSystem) -> list[Finding]:
+        return [Finding("right", "ok", "all is well")]
 
-    left, middle, right = examine(Surroundings(tmp_path), (check_left, check_middle, check_right))
-    assert left == Line(
+    left, middle, right = examine(ExaminedSystem(tmp_path), (check_left, check_middle, check_right))
+    assert left == Finding(
         "left",
         "problem",
         "the check failed: ZeroDivisionError: by zero",
         "report this as a mistake of edgeagent",
     )
-    assert middle == Line("middle", "problem", "the password cannot be read")
+    assert middle == Finding("middle", "problem", "the password cannot be read")
     assert right.verdict == "ok"
 
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgeagent.doctor.delegates import check_choice, check_delegates
-from edgeagent.doctor.line import Surroundings
-from edgeagent.runtime.delegates import CATALOGUE
+from edgeagent.doctor.finding import ExaminedSystem
+from edgeagent.engines.delegates import CATALOGUE
 from tests.doctor.trees import configured, look
 
 
@@ -19,16 +19,16 @@ def test_each_of_the_catalogue_has_its_line(tmp_path: Path) -> None:
 def test_a_configured_library(tmp_path: Path) -> None:
     path = tmp_path / "libnpu.so"
     settings = configured(model={"library": {"path": str(path)}})
-    line = check_delegates(Surroundings(tmp_path, settings))[0]
+    line = check_delegates(ExaminedSystem(tmp_path, settings))[0]
     assert (line.about, line.verdict) == ("delegate tflite-external", "problem")
     assert line.found == f"the library {path} is not installed"
     path.touch()
-    assert check_delegates(Surroundings(tmp_path, settings))[0].verdict == "ok"
+    assert check_delegates(ExaminedSystem(tmp_path, settings))[0].verdict == "ok"
 
 
 def test_the_configured_engine(tmp_path: Path) -> None:
     def about(engine: str) -> list[tuple[str, str]]:
-        around = Surroundings(tmp_path, configured(model={"engine": engine}))
+        around = ExaminedSystem(tmp_path, configured(model={"engine": engine}))
         return [(line.verdict, line.found) for line in check_choice(around)]
 
     assert about("auto") == []
@@ -37,4 +37,4 @@ def test_the_configured_engine(tmp_path: Path) -> None:
         ("ok", "tflite-xnnpack of tflite-edgetpu, tflite-xnnpack")
     ]
     assert about("hailo") == [("problem", "hailo: the package hailo_platform is not installed")]
-    assert check_choice(Surroundings(tmp_path)) == []
+    assert check_choice(ExaminedSystem(tmp_path)) == []

@@ -6,25 +6,25 @@ from pathlib import Path
 import pytest
 
 from edgeagent.doctor.clock import check_synchronized, check_year
-from edgeagent.doctor.line import Surroundings
+from edgeagent.doctor.finding import ExaminedSystem
 from edgeagent.doctor.permissions import check_groups
-from edgeagent.doctor.room import check_memory, check_shared_memory, check_spool, check_state
+from edgeagent.doctor.storage import check_memory, check_shared_memory, check_spool, check_state
 from tests.doctor.trees import configured, look
 
 
 @pytest.mark.parametrize(("year", "verdict"), [(1970, "problem"), (2026, "ok"), (2106, "problem")])
 def test_the_year(tmp_path: Path, year: int, verdict: str) -> None:
-    around = Surroundings(tmp_path, now=datetime(year, 1, 1, tzinfo=timezone.utc))
+    around = ExaminedSystem(tmp_path, now=datetime(year, 1, 1, tzinfo=timezone.utc))
     assert check_year(around)[0].verdict == verdict
 
 
 def test_the_time_service(tmp_path: Path) -> None:
-    assert check_synchronized(Surroundings(tmp_path))[0].verdict == "warning"
+    assert check_synchronized(ExaminedSystem(tmp_path))[0].verdict == "warning"
     mark = tmp_path / "run/systemd/timesync/synchronized"
     mark.parent.mkdir(parents=True)
     mark.touch()
-    assert check_synchronized(Surroundings(tmp_path))[0].verdict == "ok"
-    assert check_synchronized(Surroundings())[0].verdict in (
+    assert check_synchronized(ExaminedSystem(tmp_path))[0].verdict == "ok"
+    assert check_synchronized(ExaminedSystem())[0].verdict in (
         "ok",
         "warning",
     )  # this machine, whatever it says
@@ -32,11 +32,11 @@ def test_the_time_service(tmp_path: Path) -> None:
 
 def test_the_state_folder(tmp_path: Path) -> None:
     settings = configured(state=str(tmp_path / "state" / "edgeagent"))
-    state, disk = check_state(Surroundings(tmp_path, settings))
+    state, disk = check_state(ExaminedSystem(tmp_path, settings))
     assert (state.verdict, disk.about) == ("ok", "disk")
     assert list(tmp_path.iterdir()) == []  # it was not made
     (tmp_path / "state").touch()
-    (line,) = check_state(Surroundings(tmp_path, settings))
+    (line,) = check_state(ExaminedSystem(tmp_path, settings))
     assert (line.verdict, line.found) == (
         "problem",
         f"{tmp_path / 'state' / 'edgeagent'}: Not a directory",
@@ -44,16 +44,16 @@ def test_the_state_folder(tmp_path: Path) -> None:
 
 
 def test_the_spool(tmp_path: Path) -> None:
-    assert check_spool(Surroundings(tmp_path, configured(state=str(tmp_path)))) == []  # no broker
+    assert check_spool(ExaminedSystem(tmp_path, configured(state=str(tmp_path)))) == []  # no broker
     settings = configured(state=str(tmp_path), mqtt={"host": "broker"})
-    (line,) = check_spool(Surroundings(tmp_path, settings))
+    (line,) = check_spool(ExaminedSystem(tmp_path, settings))
     assert (line.verdict, line.found) == ("ok", "0.0 MB of 50 MB at most")
     (tmp_path / "spool.db").write_bytes(bytes(2_500_000))
     (tmp_path / "spool.db.damaged").write_bytes(b"")
-    aside, line = check_spool(Surroundings(tmp_path, settings))
+    aside, line = check_spool(ExaminedSystem(tmp_path, settings))
     assert (aside.verdict, line.found) == ("warning", "2.5 MB of 50 MB at most")
     memory = configured(state=str(tmp_path), mqtt={"host": "broker"}, telemetry={"spool": None})
-    assert check_spool(Surroundings(tmp_path, memory)) == []
+    assert check_spool(ExaminedSystem(tmp_path, memory)) == []
 
 
 @pytest.mark.parametrize(
@@ -67,14 +67,14 @@ def test_the_spool(tmp_path: Path) -> None:
 def test_memory(tmp_path: Path, text: str, verdict: str, found: str) -> None:
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc/meminfo").write_text(text, encoding="ascii")
-    (line,) = check_memory(Surroundings(tmp_path))
+    (line,) = check_memory(ExaminedSystem(tmp_path))
     assert (line.verdict, line.found) == (verdict, found)
 
 
 def test_shared_memory(tmp_path: Path) -> None:
-    assert check_shared_memory(Surroundings(tmp_path))[0].verdict == "problem"
+    assert check_shared_memory(ExaminedSystem(tmp_path))[0].verdict == "problem"
     (tmp_path / "dev/shm").mkdir(parents=True)
-    assert check_shared_memory(Surroundings(tmp_path))[0].about == "shared memory"
+    assert check_shared_memory(ExaminedSystem(tmp_path))[0].about == "shared memory"
 
 
 def test_groups_of_the_devices_that_are_there(tmp_path: Path) -> None:

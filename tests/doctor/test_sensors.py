@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.doctor.line import Surroundings
+from edgeagent.doctor.finding import ExaminedSystem
 from edgeagent.doctor.sensors import (
     check_apex,
     check_firmware,
@@ -25,8 +25,8 @@ def test_thermal_zones(tmp_path: Path) -> None:
     ]
     root = unpack("raspberry-pi-5", tmp_path / "b")
     make_unreadable(root / "sys/class/thermal/thermal_zone0/temp")
-    assert check_thermal(Surroundings(root))[0].verdict == "warning"
-    assert check_thermal(Surroundings(tmp_path / "c"))[0].verdict == "not there"
+    assert check_thermal(ExaminedSystem(root))[0].verdict == "warning"
+    assert check_thermal(ExaminedSystem(tmp_path / "c"))[0].verdict == "not there"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_power(tmp_path: Path, board: str, lines: list[tuple[str, str, str]]) ->
 
 def test_rapl_that_cannot_be_read(tmp_path: Path) -> None:
     make_unreadable(unpack("x86-rapl", tmp_path) / "sys/class/powercap/intel-rapl:0/energy_uj")
-    (line,) = check_power(Surroundings(tmp_path))
+    (line,) = check_power(ExaminedSystem(tmp_path))
     assert (line.about, line.verdict) == ("RAPL", "warning")
     assert "energy_uj cannot be read" in line.found
 
@@ -73,17 +73,19 @@ def test_a_chip_that_gives_nothing_is_named(tmp_path: Path) -> None:
     root = unpack("jetson-nano", tmp_path)
     for channel in range(3):
         make_unreadable(root / f"sys/bus/i2c/devices/6-0040/iio:device0/in_power{channel}_input")
-    assert short(check_power(Surroundings(root))) == [("INA3221", "warning", "none of its rails can be read")]
+    assert short(check_power(ExaminedSystem(root))) == [
+        ("INA3221", "warning", "none of its rails can be read")
+    ]
 
 
 def test_a_pi_5_whose_firmware_is_out_of_reach(tmp_path: Path) -> None:
     root = unpack("raspberry-pi-5", tmp_path)
     (root / "usr/bin/vcgencmd").unlink()
     (root / "sys/class/hwmon/hwmon2/in0_lcrit_alarm").unlink()
-    assert short(check_power(Surroundings(root))) == [
+    assert short(check_power(ExaminedSystem(root))) == [
         ("power", "warning", "the firmware does not tell the rails: no watts")
     ]
-    assert short(check_firmware(Surroundings(root))) == [
+    assert short(check_firmware(ExaminedSystem(root))) == [
         ("supply and clock", "warning", "the firmware tells nothing")
     ]
 
@@ -100,7 +102,7 @@ def test_supply_and_clock_of_a_raspberry_pi(tmp_path: Path) -> None:
         ("supply and clock", "warning", "now: under voltage, throttled")
     ]
     (tmp_path / "a/sys/devices/platform/soc/soc:firmware/get_throttled").write_text("40000\n")
-    assert short(check_firmware(Surroundings(tmp_path / "a"))) == [
+    assert short(check_firmware(ExaminedSystem(tmp_path / "a"))) == [
         ("supply and clock", "ok", "well now; since boot: throttled")
     ]
     assert short(look(check_firmware, "raspberry-pi-5", tmp_path / "b")) == [
@@ -124,17 +126,17 @@ def test_a_hailo_chip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (line,) = look(check_hailo, "hailo", tmp_path / "a")
     assert (line.about, line.verdict) == ("Hailo temperature", "warning")
     monkeypatch.syspath_prepend(STANDIN)
-    (line,) = check_hailo(Surroundings(tmp_path / "a"))
+    (line,) = check_hailo(ExaminedSystem(tmp_path / "a"))
     assert line.verdict == "ok"
     assert look(check_hailo, "raspberry-pi-5", tmp_path / "b") == []
 
 
 def test_hwmon(tmp_path: Path) -> None:
-    assert short(check_hwmon(Surroundings(tmp_path))) == [("hwmon", "not there", "no chip")]
+    assert short(check_hwmon(ExaminedSystem(tmp_path))) == [("hwmon", "not there", "no chip")]
     name = tmp_path / "sys/class/hwmon/hwmon0/name"
     name.parent.mkdir(parents=True)
     name.write_text("rpi_volt\n", encoding="ascii")
-    assert short(check_hwmon(Surroundings(tmp_path))) == [("hwmon", "ok", "rpi_volt")]
+    assert short(check_hwmon(ExaminedSystem(tmp_path))) == [("hwmon", "ok", "rpi_volt")]
 
 
 def test_a_coral_on_pcie(tmp_path: Path) -> None:
@@ -142,11 +144,11 @@ def test_a_coral_on_pcie(tmp_path: Path) -> None:
     chip = root / "sys/class/apex/apex_0"
 
     def found() -> list[tuple[str, str, str]]:
-        return short(check_apex(Surroundings(root)))
+        return short(check_apex(ExaminedSystem(root)))
 
     assert found() == [("apex_0", "ok", "ALIVE, 48.3 degrees")]
     (chip / "temp").write_text("85050\n", encoding="ascii")
     assert found() == [("apex_0", "warning", "ALIVE, 85.0 degrees: its clock is divided")]
     (chip / "status").write_text("DEAD\n", encoding="ascii")
     assert found() == [("apex_0", "problem", "status DEAD")]
-    assert check_apex(Surroundings(tmp_path / "other")) == []
+    assert check_apex(ExaminedSystem(tmp_path / "other")) == []

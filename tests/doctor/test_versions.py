@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.doctor.line import Line, Surroundings
+from edgeagent.doctor.finding import ExaminedSystem, Finding
 from edgeagent.doctor.versions import (
     check_edgetpu_pairing,
     check_hailo_pairing,
@@ -47,21 +47,21 @@ def install(site: Path, name: str, version: str) -> None:
     (folder / "METADATA").write_text(text, encoding="ascii")
 
 
-def debian(tmp_path: Path) -> Surroundings:
+def debian(tmp_path: Path) -> ExaminedSystem:
     status = tmp_path / "tree/var/lib/dpkg/status"
     status.parent.mkdir(parents=True)
     status.write_text(DPKG, encoding="ascii")
-    return Surroundings(tmp_path / "tree")
+    return ExaminedSystem(tmp_path / "tree")
 
 
-def one(lines: list[Line]) -> tuple[str, str]:
+def one(lines: list[Finding]) -> tuple[str, str]:
     (line,) = lines
     assert (line.action == "") == (line.verdict == "ok")
     return line.verdict, line.found
 
 
 def test_packages(tmp_path: Path, site: Path) -> None:
-    about = {line.about: line.verdict for line in check_packages(Surroundings(tmp_path))}
+    about = {line.about: line.verdict for line in check_packages(ExaminedSystem(tmp_path))}
     assert about == {
         "package onnxruntime": "ok",
         "package TFLite": "ok",
@@ -69,13 +69,13 @@ def test_packages(tmp_path: Path, site: Path) -> None:
         "package HailoRT": "not there",
     }
     install(site, "onnxruntime-gpu", "1.23.0")
-    line = check_packages(Surroundings(tmp_path))[-1]
+    line = check_packages(ExaminedSystem(tmp_path))[-1]
     assert (line.about, line.verdict) == ("onnxruntime packages", "problem")
 
 
 def test_nothing_to_pair(tmp_path: Path) -> None:
     for check in (check_edgetpu_pairing, check_tensorrt_pairing, check_hailo_pairing):
-        assert check(Surroundings(tmp_path)) == []
+        assert check(ExaminedSystem(tmp_path)) == []
 
 
 def test_an_edge_tpu_beside_the_newer_package(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_hailo(tmp_path: Path, site: Path) -> None:
         "driver 4.20.0, package hailort not installed",
     )
     install(site, "hailort", "4.19.0")
-    around = Surroundings(tmp_path / "tree")
+    around = ExaminedSystem(tmp_path / "tree")
     assert one(check_hailo_pairing(around))[0] == "problem"
     (tmp_path / "tree/sys/module/hailo_pci/version").write_text("4.19.0\n", encoding="ascii")
     assert one(check_hailo_pairing(around)) == ("ok", "driver 4.19.0, package hailort 4.19.0")

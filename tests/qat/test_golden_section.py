@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.accuracy.yolo_labels import LabelledPictures
 from edgeagent.bundle.manifest import ModelDescription, OperatorCounts, OutputSpec
+from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.errors import DataError
 from edgeagent.qat.export.exports import Exported
 from edgeagent.qat.golden_section import GoldenPictures

@@ -15,11 +15,11 @@ import pytest
 import yaml
 
 from edgeagent.bundle.evidence import BOXES, PARITY, SEEDS, SENSITIVITY, TRAINING
+from edgeagent.bundle.model_description import describe_model
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.camera.picture import read_picture
 from edgeagent.cli import main
-from edgeagent.detector import load_detector
-from edgeagent.model_description import describe_model
+from edgeagent.detection.detector import load_detector
+from edgeagent.imaging.picture import read_picture
 from edgeagent.qat.ptq.baseline import loses_little
 from tests.qat.detectors import BINS, yolov8_like
 from tests.qat.models import SIZE, small_yolox

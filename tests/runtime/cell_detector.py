@@ -18,8 +18,8 @@ from onnx import helper
 from edgeagent.bundle.golden import Golden, save_golden
 from edgeagent.bundle.reading import Bundle
 from edgeagent.bundle.writing import write_bundle
-from edgeagent.camera.frame import Image
-from edgeagent.runtime.onnxruntime_engine import OnnxRuntimeEngine
+from edgeagent.engines.onnxruntime_engine import OnnxRuntimeEngine
+from edgeagent.imaging.frame import Image
 from tests.bundle.tiny import ARTEFACT, OUTPUTS, PICTURE, fields
 from tests.runtime.onnx_graphs import FLOAT, UINT8, value, write_graph
 

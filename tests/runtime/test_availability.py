@@ -11,8 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.runtime.availability import availability, find_library
-from edgeagent.runtime.delegates import CATALOGUE, Delegate, Needs, external_delegate, find_delegates
+from edgeagent.engines.availability import availability, find_library
+from edgeagent.engines.delegates import (
+    CATALOGUE,
+    Delegate,
+    Needs,
+    external_delegate,
+    find_delegates,
+)
 from tests.sensors.tree import link_entries, unpack
 
 ROOT = Path(__file__).parents[2]
@@ -108,7 +114,7 @@ class TestPermission:
     PROGRAM = """
 import os, sys
 from pathlib import Path
-from edgeagent.runtime.availability import availability
+from edgeagent.engines.availability import availability
 from tests.runtime.test_availability import only_the_device
 delegate, root = only_the_device(sys.argv[1]), Path(sys.argv[2])
 availability(delegate, root)  # imports what nobody may not

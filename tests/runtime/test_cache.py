@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from edgeagent.engines.cache import cache_key, with_cache
+from edgeagent.engines.delegates import CACHE, find_delegates
 from edgeagent.errors import EngineError
-from edgeagent.runtime.cache import cache_key, with_cache
-from edgeagent.runtime.delegates import CACHE, find_delegates
 from tests.sensors.tree import unpack
 from tests.small_disk import on_small_disk
 
@@ -89,7 +89,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from edgeagent.errors import EngineError
-from edgeagent.runtime.cache import with_cache
+from edgeagent.engines.cache import with_cache
 from tests.runtime.test_cache import OPTIONS
 try:
     with_cache(OPTIONS, Path(sys.argv[1]), Path(sys.argv[2]))

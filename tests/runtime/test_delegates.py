@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from edgeagent.engines.delegate_table import all_delegates, delegate_table
+from edgeagent.engines.delegates import CATALOGUE, external_delegate, find_delegates
+from edgeagent.engines.loading import ENGINES, READERS
 from edgeagent.errors import EngineError
-from edgeagent.runtime.delegate_table import all_delegates, delegate_table
-from edgeagent.runtime.delegates import CATALOGUE, external_delegate, find_delegates
-from edgeagent.runtime.loading import ENGINES, READERS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "delegates.md"
 
 
 def test_the_document_is_the_catalogue() -> None:
-    """Its table is what ``python -m edgeagent.runtime.delegate_table`` prints."""
+    """Its table is what ``python -m edgeagent.engines.delegate_table`` prints."""
     (table,) = re.findall(r"(?:^\|.*\n)+", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
     assert table == delegate_table(all_delegates())
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgeagent.engines.engine import TensorSpec, check_buffers, one_line, read_artefact
 from edgeagent.errors import EngineError
-from edgeagent.runtime.engine import TensorSpec, check_buffers, one_line, read_artefact
 
 CODES = TensorSpec("codes", (1, 2, 3), np.dtype(np.uint8), 0.5, 128)
 REAL = TensorSpec("real", (1, 2, 3), np.dtype(np.float32))

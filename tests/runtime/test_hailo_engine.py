@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgeagent.engines.delegates import find_delegates
+from edgeagent.engines.engine import Engine
+from edgeagent.engines.hailo_engine import HailoEngine
+from edgeagent.engines.loading import available_engines, load_engine, load_on
 from edgeagent.errors import EngineError
-from edgeagent.runtime.delegates import find_delegates
-from edgeagent.runtime.engine import Engine
-from edgeagent.runtime.hailo_engine import HailoEngine
-from edgeagent.runtime.loading import available_engines, load_engine, load_on
 
 STANDIN = Path(__file__).with_name("standin_hailo")
 MODEL = {

@@ -9,11 +9,16 @@ import numpy as np
 import pytest
 
 from edgeagent.bundle.manifest import Manifest
+from edgeagent.engines.loading import (
+    available_engines,
+    choose_artefact,
+    default_threads,
+    load_engine,
+)
+from edgeagent.engines.onnxruntime_engine import OnnxRuntimeEngine
+from edgeagent.engines.openvino_engine import OpenvinoEngine
+from edgeagent.engines.tflite_engine import TfliteEngine
 from edgeagent.errors import EngineError
-from edgeagent.runtime.loading import available_engines, choose_artefact, default_threads, load_engine
-from edgeagent.runtime.onnxruntime_engine import OnnxRuntimeEngine
-from edgeagent.runtime.openvino_engine import OpenvinoEngine
-from edgeagent.runtime.tflite_engine import TfliteEngine
 from tests.bundle.tiny import build
 from tests.runtime.onnx_graphs import one_operator
 from tests.runtime.tflite_graphs import write_model
@@ -53,7 +58,7 @@ def test_no_engine_for_any_artefact(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from edgeagent.errors import EngineError
-from edgeagent.runtime.loading import choose_artefact
+from edgeagent.engines.loading import choose_artefact
 from tests.runtime.test_loading import manifest
 sys.modules["ai_edge_litert"] = sys.modules["tflite_runtime"] = None
 try:
@@ -94,7 +99,7 @@ def test_the_threads_asked_for_are_started(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 import onnxruntime
-from edgeagent.runtime.loading import load_engine
+from edgeagent.engines.loading import load_engine
 tasks = Path("/proc/self/task")
 engines = []
 for threads in (1, 2, 4):
@@ -110,7 +115,7 @@ for threads in (1, 2, 4):
 def test_one_of_the_processors_that_may_be_used_stays_free() -> None:
     program = """
 import os
-from edgeagent.runtime.loading import default_threads
+from edgeagent.engines.loading import default_threads
 processors = sorted(os.sched_getaffinity(0))
 for count in range(len(processors), 0, -1):
     os.sched_setaffinity(0, processors[:count])

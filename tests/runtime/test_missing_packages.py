@@ -22,7 +22,7 @@ for name in sys.argv[2].split(","):
     sys.modules[name] = None  # importing it fails then, as for a package that is not there
 from pathlib import Path
 from edgeagent.errors import EngineError
-from edgeagent.runtime.loading import available_engines, load_engine
+from edgeagent.engines.loading import available_engines, load_engine
 print(available_engines())
 path = Path(sys.argv[1])
 try:
@@ -37,7 +37,7 @@ sys.modules["tflite_runtime"] = sys.modules["ai_edge_litert"]
 sys.modules["tflite_runtime.interpreter"] = interpreter
 sys.modules["ai_edge_litert"] = sys.modules["ai_edge_litert.interpreter"] = None
 from pathlib import Path
-from edgeagent.runtime.loading import available_engines, load_engine
+from edgeagent.engines.loading import available_engines, load_engine
 print(available_engines())
 facts = load_engine(Path(sys.argv[1]), "tflite", 1).facts
 print(facts.engine, facts.version)

@@ -10,9 +10,9 @@ import onnxruntime
 import pytest
 from onnx import helper
 
+from edgeagent.engines.engine import Engine
+from edgeagent.engines.onnxruntime_engine import MOST_BINDINGS, OnnxRuntimeEngine
 from edgeagent.errors import EngineError
-from edgeagent.runtime.engine import Engine
-from edgeagent.runtime.onnxruntime_engine import MOST_BINDINGS, OnnxRuntimeEngine
 from tests.runtime import onnx_graphs as graphs
 
 RANDOM = np.random.default_rng(1)

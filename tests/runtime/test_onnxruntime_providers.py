@@ -7,10 +7,10 @@ from pathlib import Path
 import onnxruntime
 import pytest
 
+from edgeagent.engines.delegates import CATALOGUE, Delegate, find_delegates
+from edgeagent.engines.loading import load_on
+from edgeagent.engines.onnxruntime_engine import OnnxRuntimeEngine
 from edgeagent.errors import EngineError
-from edgeagent.runtime.delegates import CATALOGUE, Delegate, find_delegates
-from edgeagent.runtime.loading import load_on
-from edgeagent.runtime.onnxruntime_engine import OnnxRuntimeEngine
 from tests.runtime.onnx_graphs import one_operator
 
 HERE = onnxruntime.get_available_providers()

@@ -13,17 +13,13 @@ from onnx import helper
 
 from edgeagent.bundle.golden import compare, load_golden
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.camera.picture import read_picture
+from edgeagent.engines.engine import Engine
+from edgeagent.engines.onnxruntime_engine import MOST_BINDINGS, OnnxRuntimeEngine, saturating_multiply
+from edgeagent.engines.openvino_engine import DEVICE, FLOAT_DELEGATE, OpenvinoEngine
 from edgeagent.errors import EngineError
-from edgeagent.resources import default_bundle
-from edgeagent.runtime.engine import Engine
-from edgeagent.runtime.onnxruntime_engine import (
-    MOST_BINDINGS,
-    OnnxRuntimeEngine,
-    saturating_multiply,
-)
-from edgeagent.runtime.openvino_engine import DEVICE, FLOAT_DELEGATE, OpenvinoEngine
-from edgeagent.vision.letterbox import Preprocessor
+from edgeagent.files.resources import default_bundle
+from edgeagent.imaging.picture import read_picture
+from edgeagent.vision.preprocessor import Preprocessor
 from tests.runtime import onnx_graphs as graphs
 
 ROOT = Path(__file__).parents[2]
@@ -227,7 +223,7 @@ def test_importing_it_reports_to_nobody(tmp_path: Path) -> None:
     program = """
 import sys
 from pathlib import Path
-from edgeagent.runtime.openvino_engine import OpenvinoEngine
+from edgeagent.engines.openvino_engine import OpenvinoEngine
 engine = OpenvinoEngine(Path(sys.argv[1]), 1)
 print([name for name in sys.modules if name.startswith("openvino_telemetry")])
 """
@@ -246,7 +242,7 @@ import sys
 sys.modules["openvino"] = None
 from pathlib import Path
 from edgeagent.errors import EngineError
-from edgeagent.runtime.loading import available_engines, load_engine
+from edgeagent.engines.loading import available_engines, load_engine
 print(available_engines())
 try:
     load_engine(Path("m.onnx"), "onnx", 1, "openvino")

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from edgeagent.bundle.reading import Bundle, open_bundle
+from edgeagent.detection.candidates import Candidate, find_candidates
+from edgeagent.detection.journal import Journal
+from edgeagent.detection.trials import CandidateTrials
+from edgeagent.engines.delegates import CATALOGUE, external_delegate
 from edgeagent.errors import EdgeagentError, EngineError
-from edgeagent.resources import default_bundle
-from edgeagent.runtime.candidates import Candidate, find_candidates
-from edgeagent.runtime.delegates import CATALOGUE, external_delegate
-from edgeagent.runtime.journal import Journal
-from edgeagent.runtime.selection import Selection
-from edgeagent.runtime.worker_protocol import Order
+from edgeagent.files.resources import default_bundle
+from edgeagent.worker.protocol import LoadRequest
 from tests.runtime.standin import build_standin
 
 
@@ -29,8 +29,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> str:
     return build_standin(tmp_path_factory.mktemp("standin"))
 
 
-def order_of(bundle: Bundle) -> Callable[[Candidate, int], Order]:
-    return lambda candidate, threads: Order(
+def order_of(bundle: Bundle) -> Callable[[Candidate, int], LoadRequest]:
+    return lambda candidate, threads: LoadRequest(
         bundle.artefact_path(candidate.artefact), candidate.delegate, threads
     )
 
@@ -42,11 +42,11 @@ def selection(
     mode: str = "accept",
     library: str = "",
     threads: tuple[int, ...] = (1,),
-) -> Selection:
+) -> CandidateTrials:
     more = (external_delegate(library, {"mode": mode}),) if library else ()
     candidates = find_candidates(bundle.manifest, names, (*more, *CATALOGUE))
     journal = Journal(folder / "journal", boot="this boot")
-    return Selection(bundle, candidates, order_of(bundle), threads, journal, folder / "verdicts.json")
+    return CandidateTrials(bundle, candidates, order_of(bundle), threads, journal, folder / "verdicts.json")
 
 
 def events(folder: Path) -> list[str]:
@@ -123,7 +123,7 @@ def test_a_kept_verdict_is_not_tried_again_before_something_changes(bundle: Bund
 def test_what_fails_in_a_trial_is_no_choice(
     mode: str, reason: str, bundle: Bundle, library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgeagent.runtime.selection.RETRY_AFTER_S", (0.0, 0.0))
+    monkeypatch.setattr("edgeagent.detection.trials.RETRY_AFTER_S", (0.0, 0.0))
     found = selection(bundle, tmp_path, "tflite-external", mode=mode, library=library)
     (verdict,) = found.verdicts()
     assert not verdict.right
@@ -134,7 +134,7 @@ def test_what_fails_in_a_trial_is_no_choice(
 
 def test_without_a_journal_only_the_processor_is_tried(bundle: Bundle, library: str, tmp_path: Path) -> None:
     found = selection(bundle, tmp_path, "tflite-external", "onnxruntime-cpu", library=library)
-    without = Selection(bundle, found.candidates, order_of(bundle), [1], None)
+    without = CandidateTrials(bundle, found.candidates, order_of(bundle), [1], None)
     external, processor = without.verdicts()
     assert external.reason == "is not tried without a journal: it might take the machine down"
     assert processor.right

@@ -14,16 +14,16 @@ import psutil
 import pytest
 
 from edgeagent.bundle.reading import Bundle, open_bundle
-from edgeagent.detector import Detector
+from edgeagent.detection.candidates import Candidate, find_candidates
+from edgeagent.detection.detector import Detector
+from edgeagent.detection.journal import Journal
+from edgeagent.detection.serving import Change, ServingDetector
+from edgeagent.detection.trials import CandidateTrials, Verdict
+from edgeagent.engines.delegates import CATALOGUE, external_delegate
 from edgeagent.errors import EngineError
-from edgeagent.resources import default_bundle
-from edgeagent.runtime.candidates import Candidate, find_candidates
-from edgeagent.runtime.delegates import CATALOGUE, external_delegate
-from edgeagent.runtime.journal import Journal
-from edgeagent.runtime.selection import Selection, Verdict
-from edgeagent.runtime.serving import Change, Serving
-from edgeagent.runtime.worker import WorkerEngine
-from edgeagent.runtime.worker_protocol import Order
+from edgeagent.files.resources import default_bundle
+from edgeagent.worker.engine import WorkerEngine
+from edgeagent.worker.protocol import LoadRequest
 from tests.runtime.standin import build_standin
 
 PATIENCE = 120.0
@@ -46,14 +46,14 @@ class Board:
         self.mode = mode
         more = (external_delegate(library, {"mode": mode}),) if library else ()
         candidates = find_candidates(bundle.manifest, names, (*more, *CATALOGUE))
-        self.selection = Selection(bundle, candidates, self._order, [1], Journal(folder / "journal"))
+        self.selection = CandidateTrials(bundle, candidates, self._order, [1], Journal(folder / "journal"))
         self._bundle, self._library = bundle, library
         self.changes: Queue[Change] = Queue()
         ranked = [
             (one, Verdict(one.name, right or one is not candidates[0], "not right", load_s=0.1))
             for one in candidates
         ]
-        self.serving = Serving(
+        self.serving = ServingDetector(
             self.selection,
             ranked,
             0.65,
@@ -64,11 +64,11 @@ class Board:
         )
         self.serving.start()
 
-    def _order(self, candidate: Candidate, threads: int) -> Order:
+    def _order(self, candidate: Candidate, threads: int) -> LoadRequest:
         delegate = candidate.delegate
         if delegate.library == self._library and self._library:
             delegate = external_delegate(self._library, {"mode": self.mode})
-        return Order(self._bundle.artefact_path(candidate.artefact), delegate, threads)
+        return LoadRequest(self._bundle.artefact_path(candidate.artefact), delegate, threads)
 
     def detector(self) -> Detector:
         found = self.serving.current(PATIENCE)

@@ -12,14 +12,14 @@ import pytest
 
 from edgeagent.bundle.golden import compare, load_golden
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.camera.picture import read_picture
-from edgeagent.detector import load_bundle_detector
+from edgeagent.detection.detector import load_bundle_detector
+from edgeagent.engines.delegates import external_delegate, find_delegates
+from edgeagent.engines.engine import Array, Engine
+from edgeagent.engines.loading import load_on
+from edgeagent.engines.tflite_engine import TfliteEngine
 from edgeagent.errors import EngineError
-from edgeagent.resources import default_bundle
-from edgeagent.runtime.delegates import external_delegate, find_delegates
-from edgeagent.runtime.engine import Array, Engine
-from edgeagent.runtime.loading import load_on
-from edgeagent.runtime.tflite_engine import TfliteEngine
+from edgeagent.files.resources import default_bundle
+from edgeagent.imaging.picture import read_picture
 from tests.runtime.standin import (
     ANY,
     CONV_2D,
@@ -198,7 +198,7 @@ class TestItDoesNotStart:
 PROGRAM = """
 import sys
 from pathlib import Path
-from edgeagent.runtime.tflite_engine import TfliteEngine
+from edgeagent.engines.tflite_engine import TfliteEngine
 from tests.runtime.test_tflite_delegates import add
 engine = TfliteEngine(Path(sys.argv[1]), 1, sys.argv[2], {"mode": sys.argv[3]})
 print("loaded", flush=True)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgeagent.engines.engine import Engine
+from edgeagent.engines.tflite_engine import TfliteEngine
 from edgeagent.errors import EngineError
-from edgeagent.runtime.engine import Engine
-from edgeagent.runtime.tflite_engine import TfliteEngine
 from tests.data import shared
 from tests.runtime.tflite_graphs import CUSTOM, SHAPE, write_model
 

@@ -16,13 +16,13 @@ import psutil
 import pytest
 
 import edgeagent
+from edgeagent.engines.delegates import Delegate, find_delegates
+from edgeagent.engines.loading import load_on
 from edgeagent.errors import EngineError
-from edgeagent.resources import default_bundle
-from edgeagent.runtime.delegates import Delegate, find_delegates
-from edgeagent.runtime.loading import load_on
-from edgeagent.runtime.slots import ALIGNMENT
-from edgeagent.runtime.worker import SLOTS, WorkerDiedError, WorkerEngine, WorkerHungError
-from edgeagent.runtime.worker_protocol import Order
+from edgeagent.files.resources import default_bundle
+from edgeagent.worker.engine import SLOTS, WorkerDiedError, WorkerEngine, WorkerHungError
+from edgeagent.worker.protocol import LoadRequest
+from edgeagent.worker.shared_buffers import ALIGNMENT
 from tests.runtime import onnx_graphs as graphs
 
 RANDOM = np.random.default_rng(3)
@@ -40,7 +40,7 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def worker(model: Path) -> Iterator[WorkerEngine]:
-    engine = WorkerEngine(Order(model, delegate(), 1))
+    engine = WorkerEngine(LoadRequest(model, delegate(), 1))
     yield engine
     engine.close()
 
@@ -59,7 +59,7 @@ def fill(engine: WorkerEngine) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray
 def test_it_computes_what_the_engine_computes_in_this_process(name: str, file: str) -> None:
     path = default_bundle() / file
     here = load_on(delegate(name), path, 1)
-    there = WorkerEngine(Order(path, delegate(name), 1))
+    there = WorkerEngine(LoadRequest(path, delegate(name), 1))
     try:
         assert (there.inputs, there.outputs) == (here.inputs, here.outputs)
         assert there.facts.delegate == here.facts.delegate
@@ -97,7 +97,7 @@ def test_what_cannot_be_loaded_is_told_as_by_the_engine(tmp_path: Path) -> None:
     path = tmp_path / "broken.onnx"
     path.write_bytes(b"no model")
     with pytest.raises(EngineError, match="cannot load it") as caught:
-        WorkerEngine(Order(path, delegate(), 1))
+        WorkerEngine(LoadRequest(path, delegate(), 1))
     assert str(caught.value).startswith(f"{path}: ")
 
 
@@ -112,7 +112,7 @@ def test_a_worker_that_is_killed_is_told_with_its_signal(worker: WorkerEngine) -
 
 
 def test_a_worker_that_does_not_answer_is_killed(model: Path) -> None:
-    engine = WorkerEngine(Order(model, delegate(), 1), deadline_s=0.2)
+    engine = WorkerEngine(LoadRequest(model, delegate(), 1), deadline_s=0.2)
     buffers, process = fill(engine), psutil.Process(engine.pid)
     engine.ping()
     process.suspend()
@@ -123,7 +123,7 @@ def test_a_worker_that_does_not_answer_is_killed(model: Path) -> None:
 
 
 def test_an_error_of_the_engine_leaves_the_worker_as_it_was(tmp_path: Path) -> None:
-    engine = WorkerEngine(Order(graphs.fails_when_run(tmp_path / "m.onnx"), delegate(), 1))
+    engine = WorkerEngine(LoadRequest(graphs.fails_when_run(tmp_path / "m.onnx"), delegate(), 1))
     try:
         for _ in range(2):
             with pytest.raises(EngineError, match="failed while running") as caught:
@@ -137,12 +137,12 @@ def test_an_error_of_the_engine_leaves_the_worker_as_it_was(tmp_path: Path) -> N
 def test_another_version_below_a_running_agent_is_told(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(edgeagent, "__version__", "0.0.1-old")
     with pytest.raises(EngineError, match=r"this agent is version 0\.0\.1-old.*restart the agent"):
-        WorkerEngine(Order(model, delegate(), 1))
+        WorkerEngine(LoadRequest(model, delegate(), 1))
 
 
 def test_processors_and_niceness_are_taken(model: Path) -> None:
     first = min(os.sched_getaffinity(0))
-    engine = WorkerEngine(Order(model, delegate(), 1, cpus=(first,), nice=3))
+    engine = WorkerEngine(LoadRequest(model, delegate(), 1, cpus=(first,), nice=3))
     try:
         assert os.sched_getaffinity(engine.pid) == {first}
         assert os.getpriority(os.PRIO_PROCESS, engine.pid) == os.getpriority(os.PRIO_PROCESS, 0) + 3
@@ -162,7 +162,7 @@ def test_workers_that_came_and_went_leave_nothing_open(model: Path) -> None:
     """A delegate that fails every few minutes must not cost memory and descriptors each time."""
     own, before = psutil.Process(), 0
     for number in range(4):
-        engine = WorkerEngine(Order(model, delegate(), 1))
+        engine = WorkerEngine(LoadRequest(model, delegate(), 1))
         engine.infer(*fill(engine))
         if number % 2:
             os.kill(engine.pid, signal.SIGKILL)
@@ -179,9 +179,9 @@ def test_workers_that_came_and_went_leave_nothing_open(model: Path) -> None:
 def test_the_worker_dies_with_its_agent(model: Path) -> None:
     program = f"""
         from pathlib import Path
-        from edgeagent.runtime.delegates import find_delegates
-        from edgeagent.runtime.worker import WorkerEngine
-        from edgeagent.runtime.worker_protocol import Order
+        from edgeagent.engines.delegates import find_delegates
+        from edgeagent.worker.engine import WorkerEngine
+        from edgeagent.worker.protocol import Order
         order = Order(Path({str(model)!r}), find_delegates("onnxruntime-cpu")[0], 1)
         print(WorkerEngine(order).pid, flush=True)
         input()
@@ -199,7 +199,7 @@ def test_the_worker_dies_with_its_agent(model: Path) -> None:
 def test_a_worker_has_no_network() -> None:
     program = """
         import socket
-        from edgeagent.runtime.sandbox import give_up_network
+        from edgeagent.worker.sandbox import give_up_network
         assert give_up_network()
         for family in (socket.AF_INET, socket.AF_INET6):
             try:
@@ -219,8 +219,8 @@ def test_a_worker_has_no_network() -> None:
 def test_memory_that_is_not_there_is_told() -> None:
     program = """
         import resource
-        from edgeagent.runtime.engine import TensorSpec
-        from edgeagent.runtime.slots import Slots
+        from edgeagent.engines.engine import TensorSpec
+        from edgeagent.worker.shared_buffers import Slots
         import numpy as np
         resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))  # shared memory is a file to the kernel
         Slots((TensorSpec("x", (2**20,), np.dtype(np.uint8)),), (), 8)

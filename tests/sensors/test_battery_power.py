@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.sensors.battery_power import read_watts
+from edgeagent.sensors.battery_power import read_battery_watts
 from tests.sensors.test_power import DAMAGES, damage_file
 from tests.sensors.tree import unpack
 
@@ -47,17 +47,17 @@ def test_only_a_battery_that_feeds_the_board_tells_its_power(
     tmp_path: Path, files: dict[str, str | int], watts: float | None
 ) -> None:
     add_supply(tmp_path, "BAT0", **files)
-    assert read_watts(tmp_path) == (None if watts is None else pytest.approx(watts))
+    assert read_battery_watts(tmp_path) == (None if watts is None else pytest.approx(watts))
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_batteries_add_up_and_a_part_of_them_is_not_the_board(tmp_path: Path, damage: str) -> None:
     add_supply(tmp_path, "BAT0", type="Battery", status="Discharging", power_now=3_000_000)
     other = add_supply(tmp_path, "BAT1", type="Battery", status="Discharging", power_now=2_000_000)
-    assert read_watts(tmp_path) == pytest.approx(5.0)
+    assert read_battery_watts(tmp_path) == pytest.approx(5.0)
     damage_file(other / "power_now", damage)
-    assert read_watts(tmp_path) is None
+    assert read_battery_watts(tmp_path) is None
 
 
 def test_what_a_usb_supply_negotiated_is_not_what_flows(tmp_path: Path) -> None:
-    assert read_watts(unpack("jetson-thor", tmp_path)) is None
+    assert read_battery_watts(unpack("jetson-thor", tmp_path)) is None

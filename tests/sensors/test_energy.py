@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeagent.sensors.energy import LONGEST_GAP_S, EnergyMeter, Sample, Stretch, stretch_between
+from edgeagent.sensors.energy import (
+    LONGEST_GAP_S,
+    EnergyMeter,
+    PowerSample,
+    Stretch,
+    stretch_between,
+)
 from edgeagent.sensors.power import Power, PowerMeter
 from edgeagent.sensors.rapl import RaplMeter, why_no_reading
 from tests.sensors.test_power import DAMAGES, ENERGY, RANGE, SECOND, about, add_zone, damage_file
@@ -95,8 +101,8 @@ def board(watts: float) -> Power:
     return Power(watts, "INA3221 VDD_IN", "whole board")
 
 
-def at(seconds: float, power: Power | None, inferences: int = 0) -> Sample:
-    return Sample(int(seconds * 1e9), power, inferences)
+def at(seconds: float, power: Power | None, inferences: int = 0) -> PowerSample:
+    return PowerSample(int(seconds * 1e9), power, inferences)
 
 
 def test_power_goes_in_a_straight_line_between_two_readings() -> None:

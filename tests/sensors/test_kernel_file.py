@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgeagent.sensors.kernel_file import find, read_number, read_text
+from edgeagent.sensors.kernel_file import find_files, read_number, read_text
 from tests.sensors.tree import make_unreadable
 
 
@@ -62,5 +62,5 @@ def test_what_cannot_be_read_is_nothing(tmp_path: Path) -> None:
 def test_paths_are_in_order_and_none_of_nothing(tmp_path: Path) -> None:
     for name in ("hwmon2", "hwmon0"):
         (tmp_path / name).mkdir()
-    assert [path.name for path in find(tmp_path, "hwmon*")] == ["hwmon0", "hwmon2"]
-    assert find(tmp_path / "missing", "hwmon*") == []
+    assert [path.name for path in find_files(tmp_path, "hwmon*")] == ["hwmon0", "hwmon2"]
+    assert find_files(tmp_path / "missing", "hwmon*") == []

@@ -37,7 +37,7 @@ def about(number: float) -> Any:
     ],
 )
 def test_input_power_of_a_board(tmp_path: Path, board: str, watts: float | None) -> None:
-    found = ina3221.read_watts(unpack(board, tmp_path))
+    found = ina3221.read_ina3221_watts(unpack(board, tmp_path))
     assert found == (None if watts is None else pytest.approx(watts))
 
 
@@ -66,7 +66,7 @@ def test_a_rail_that_cannot_be_read_is_absent_not_zero(
     tmp_path: Path, board: str, file: str, damage: str
 ) -> None:
     damage_file(unpack(board, tmp_path) / file, damage)
-    assert ina3221.read_watts(tmp_path) is None
+    assert ina3221.read_ina3221_watts(tmp_path) is None
     reading = PowerMeter(tmp_path).read()
     assert reading is not None
     assert reading.quality == "measured rail"  # the others are left
@@ -76,7 +76,7 @@ def test_a_rail_that_cannot_be_read_is_absent_not_zero(
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_another_rail_that_cannot_be_read_takes_nothing_away(tmp_path: Path, damage: str) -> None:
     damage_file(unpack("jetson-orin-nano", tmp_path) / HWMON / "in3_input", damage)
-    assert ina3221.read_watts(tmp_path) == pytest.approx(9.250304)
+    assert ina3221.read_ina3221_watts(tmp_path) == pytest.approx(9.250304)
 
 
 def test_a_board_that_draws_nothing_reads_zero(tmp_path: Path) -> None:
@@ -87,13 +87,13 @@ def test_a_board_that_draws_nothing_reads_zero(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("board", "watts"), [("jetson-orin-nano", 9.250304), ("jetson-nano", 3.774)])
 def test_devices_are_links_in_a_real_tree(tmp_path: Path, board: str, watts: float) -> None:
     link_entries(unpack(board, tmp_path), "sys/bus/i2c/devices")
-    assert ina3221.read_watts(tmp_path) == pytest.approx(watts)
+    assert ina3221.read_ina3221_watts(tmp_path) == pytest.approx(watts)
 
 
 def test_the_number_of_a_hwmon_changes_from_boot_to_boot(tmp_path: Path) -> None:
     folder = unpack("jetson-orin-nano", tmp_path) / HWMON
     folder.rename(folder.with_name("hwmon4"))
-    assert ina3221.read_watts(tmp_path) == pytest.approx(9.250304)
+    assert ina3221.read_ina3221_watts(tmp_path) == pytest.approx(9.250304)
 
 
 def test_rapl_is_energy_between_two_readings(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_the_meter_says_what_it_read_and_what_that_covers(tmp_path: Path) -> Non
 def test_rails_that_do_not_add_up_to_the_input_are_measured_rails(tmp_path: Path) -> None:
     root = unpack("jetson-agx-orin", tmp_path)
     everything = 19 * 0.168 + 19 * 0.04 + 4.984 * 0.76 + 4.984 * 0.16
-    assert sorted(ina3221.read_rails(root)) == [
+    assert sorted(ina3221.read_ina3221_rails(root)) == [
         "VDDQ_VDD2_1V8AO",
         "VDD_CPU_CV",
         "VDD_GPU_SOC",
@@ -196,12 +196,12 @@ def test_rails_that_do_not_add_up_to_the_input_are_measured_rails(tmp_path: Path
 
 def test_all_rails_of_jetpack_4(tmp_path: Path) -> None:
     rails = {"POM_5V_IN": 3.774, "POM_5V_GPU": 0.082, "POM_5V_CPU": 0.738}
-    assert ina3221.read_rails(unpack("jetson-nano", tmp_path)) == rails
+    assert ina3221.read_ina3221_rails(unpack("jetson-nano", tmp_path)) == rails
 
 
 def test_the_supply_line_of_a_thor_is_in_microwatts(tmp_path: Path) -> None:
     root = unpack("jetson-thor", tmp_path)
-    assert ina238.read_watts(root) == pytest.approx(35.4378)
+    assert ina238.read_ina238_watts(root) == pytest.approx(35.4378)
     assert PowerMeter(root).read() == Power(about(35.4378), "INA238 VIN", "whole board")
     damage_file(root / "sys/bus/i2c/devices/2-0044/hwmon/hwmon4/power1_input", "unreadable")
     reading = PowerMeter(root).read()
@@ -212,7 +212,7 @@ def test_the_supply_line_of_a_thor_is_in_microwatts(tmp_path: Path) -> None:
 def test_an_ina238_elsewhere_is_not_known_to_be_the_input(tmp_path: Path) -> None:
     root = unpack("jetson-thor", tmp_path)
     (root / "proc/device-tree/model").write_text("Raspberry Pi 4 Model B\0", encoding="ascii")
-    assert ina238.read_watts(root) is None
+    assert ina238.read_ina238_watts(root) is None
 
 
 def test_a_pi_5_measures_rails_and_estimates_its_input(tmp_path: Path) -> None:

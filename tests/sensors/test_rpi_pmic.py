@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.sensors.rpi_pmic import estimate_input_w, parse_rails, read_rails
+from edgeagent.sensors.rpi_pmic import estimate_input_w, parse_rails, read_pmic_rails
 from edgeagent.sensors.vcgencmd import PROGRAM, ask_firmware
 from tests.sensors.tree import unpack
 
@@ -36,7 +36,7 @@ def replace_program(root: Path, text: str) -> None:
 
 
 def test_the_rails_of_a_pi_5(tmp_path: Path) -> None:
-    assert read_rails(unpack("raspberry-pi-5", tmp_path)) == pytest.approx(RAILS)
+    assert read_pmic_rails(unpack("raspberry-pi-5", tmp_path)) == pytest.approx(RAILS)
 
 
 def test_an_estimate_says_more_than_the_rails() -> None:
@@ -49,7 +49,7 @@ def test_an_estimate_says_more_than_the_rails() -> None:
 
 
 def test_a_pi_4_measures_no_current_and_that_is_not_0(tmp_path: Path) -> None:
-    assert read_rails(unpack("raspberry-pi-4", tmp_path)) == {}
+    assert read_pmic_rails(unpack("raspberry-pi-4", tmp_path)) == {}
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from edgeagent.sensors.settings import PowerSettings
+from edgeagent.settings.sections.power import PowerSettings
 
 
 def test_nothing_is_declared_by_default() -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from edgeagent.settings import MqttSettings
-from edgeagent.telemetry.mqtt import MqttPublisher
-from edgeagent.telemetry.spool import Spool
+from edgeagent.settings.sections.mqtt import MqttSettings
+from edgeagent.telemetry.mqtt.publisher import MqttPublisher
+from edgeagent.telemetry.mqtt.spool import Spool
 
 INFO = b'{"agent": "x"}'
 

@@ -12,11 +12,11 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from edgeagent.settings import TlsSettings
+from edgeagent.settings.sections.mqtt import TlsSettings
+from edgeagent.telemetry.contract.messages import ROOT
+from edgeagent.telemetry.contract.streams import STREAMS
 from edgeagent.telemetry.home_assistant.discovery import discovery_topic
-from edgeagent.telemetry.messages import ROOT
-from edgeagent.telemetry.mqtt import Arrival, MqttPublisher
-from edgeagent.telemetry.streams import STREAMS
+from edgeagent.telemetry.mqtt.publisher import Arrival, MqttPublisher
 from tests.broker import PATIENCE, Mosquitto
 from tests.telemetry.certificates import Certificates, make_certificates
 from tests.telemetry.publishing import settings

@@ -15,16 +15,18 @@ import pytest
 
 from edgeagent.accuracy.drift import DAY, HOLD, SLOT, Hold, Kept
 from edgeagent.accuracy.drift_file import FOLDER, read_drift, write_drift
+from edgeagent.accuracy.live.accuracy_watch import AccuracyWatch, model_key
 from edgeagent.accuracy.scene import SceneCounts
-from edgeagent.accuracy.settings import AccuracySettings
 from edgeagent.bundle.reading import Bundle
-from edgeagent.camera.frame import Frame
-from edgeagent.model_choice import choose
-from edgeagent.model_switch import ModelSwitch
-from edgeagent.pipeline import Result
-from edgeagent.runtime.journal import Journal
-from edgeagent.settings import CameraSettings, ModelSettings, Settings
-from edgeagent.telemetry.accuracy_watch import AccuracyWatch, model_key
+from edgeagent.detection.choice import rank_candidates
+from edgeagent.detection.exchange import ModelExchange
+from edgeagent.detection.journal import Journal
+from edgeagent.detection.pipeline import Result
+from edgeagent.imaging.frame import Frame
+from edgeagent.settings.schema import Settings
+from edgeagent.settings.sections.accuracy import AccuracySettings
+from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.settings.sections.model import ModelSettings
 from edgeagent.vision.detections import Detections
 from tests.bundle.tiny import ARTEFACT
 from tests.runtime import cell_detector as cells
@@ -44,7 +46,9 @@ class Device:
             accuracy=accuracy,
         )
         self._journal = Journal(folder / "journal")
-        self.models = ModelSwitch(self.settings.model, choose(bundle, self.settings, self._journal))
+        self.models = ModelExchange(
+            self.settings.model, rank_candidates(bundle, self.settings, self._journal)
+        )
         self.messages: Queue[bytes] = Queue()
         self.drifted: Queue[tuple[str, str | None]] = Queue()
         self.previous: Callable[[], Bundle | None] = lambda: None
@@ -62,7 +66,7 @@ class Device:
         )
 
     def exchange(self, bundle: Bundle) -> None:
-        self.models.exchange(choose(bundle, self.settings, self._journal))
+        self.models.exchange(rank_candidates(bundle, self.settings, self._journal))
         self.watch.changed()
 
     def frames(self, brightness: int, count: int, found: Detections | None = None) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from edgeagent.runtime.serving import Change
-from edgeagent.telemetry.alarms import Alarms
+from edgeagent.daemon.alarms import Alarms
+from edgeagent.detection.serving import Change
 
 
 def codes(alarms: Alarms) -> list[str]:

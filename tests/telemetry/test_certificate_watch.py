@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.settings import TlsSettings
-from edgeagent.telemetry.certificates import LOOK_S, CertificateWatch, days_left
+from edgeagent.settings.sections.mqtt import TlsSettings
+from edgeagent.telemetry.mqtt.certificates import LOOK_S, CertificateWatch, days_left
 
 
 def certificate(file: Path, days: int) -> Path:

@@ -15,10 +15,10 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from edgeagent.delivery.commands import Commands
-from edgeagent.telemetry.command_topic import BURST, FLOOD, MOST_WAITING, PER_SECOND, CommandTopic
-from edgeagent.telemetry.mqtt import MqttPublisher
-from edgeagent.telemetry.rate_limit import Allowance
+from edgeagent.delivery.update.commands import Commands
+from edgeagent.telemetry.mqtt.command_topic import BURST, FLOOD, MOST_WAITING, PER_SECOND, CommandTopic
+from edgeagent.telemetry.mqtt.publisher import MqttPublisher
+from edgeagent.timing.rate_limit import Allowance
 from tests.broker import PATIENCE, Mosquitto
 from tests.delivery.obedient import Obedient
 from tests.telemetry.publishing import INFO, PROTOCOLS, Protocol, settings

@@ -13,10 +13,10 @@ import jsonschema
 import pytest
 import yaml
 
-from edgeagent.delivery.commands import COMMANDS
-from edgeagent.telemetry.contract import ASYNCAPI, SCHEMA, asyncapi, json_schema, write_contract
-from edgeagent.telemetry.messages import ROOT, Numbered, Status, historical
-from edgeagent.telemetry.streams import STREAMS, Stream, stream_of
+from edgeagent.telemetry.contract.commands import COMMANDS
+from edgeagent.telemetry.contract.messages import ROOT, Numbered, Status, historical
+from edgeagent.telemetry.contract.schema import ASYNCAPI, SCHEMA, asyncapi, json_schema, write_contract
+from edgeagent.telemetry.contract.streams import STREAMS, Stream, stream_of
 
 DOCS = Path(__file__).parents[2] / "docs"
 RULES = Path(__file__).parents[1] / "fixtures" / "asyncapi" / "3.0.0.json.gz"
@@ -31,7 +31,7 @@ MESSAGES = [stream for stream in STREAMS if stream.direction == "send" and strea
 def test_a_document_is_current(tmp_path: Path, name: str) -> None:
     write_contract(tmp_path)
     assert (DOCS / name).read_text(encoding="utf-8") == (tmp_path / name).read_text(encoding="utf-8"), (
-        "run python -m edgeagent.telemetry.contract"
+        "run python -m edgeagent.telemetry.contract.schema"
     )
 
 

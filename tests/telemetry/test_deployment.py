@@ -7,17 +7,12 @@ from typing import Any, get_args
 
 import pytest
 
-from edgeagent.delivery.record import ENDS, Record, State
-from edgeagent.runtime.serving import Change
-from edgeagent.telemetry.alarms import Alarms
-from edgeagent.telemetry.deployment import (
-    GateReport,
-    UpdateMessage,
-    build_deployment,
-    build_update,
-    problem,
-    shortened,
-)
+from edgeagent.daemon.alarms import Alarms
+from edgeagent.delivery.deployment_report import build_deployment, build_update, problem
+from edgeagent.delivery.state.record import ENDS, Record, State
+from edgeagent.detection.serving import Change
+from edgeagent.files.shortening import shortened
+from edgeagent.telemetry.contract.deployment import GateSummary, UpdateMessage
 from tests.delivery.releases import NOON_TEXT, bad, channel, deployment, installed, record, release
 
 CONFIGURED = ("coco-nano", "1.0.0")
@@ -84,7 +79,7 @@ def test_progress_is_a_percentage_or_absent(progress: float | None, percent: flo
 
 
 def test_the_gate_says_what_it_measured() -> None:
-    gate = GateReport(p90_ms=31.5, notes=("mAP was not measured: no labels",))
+    gate = GateSummary(p90_ms=31.5, notes=("mAP was not measured: no labels",))
     assert sent(coming("trial"), None, gate=gate)["gate"] == {
         "p90_ms": 31.5,
         "notes": ["mAP was not measured: no labels"],

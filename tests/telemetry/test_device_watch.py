@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.adaptive.controller import Decision
-from edgeagent.adaptive.settings import AdaptiveSettings
-from edgeagent.sensors.settings import PowerSettings
-from edgeagent.telemetry.device_report import decision_data, device_fields
-from edgeagent.telemetry.device_watch import DeviceWatch, explain
+from edgeagent.daemon.device_report import decision_data, device_fields
+from edgeagent.daemon.device_watch import DeviceWatch, explain
+from edgeagent.daemon.rate_controller import Decision
+from edgeagent.settings.sections.adaptive import AdaptiveSettings
+from edgeagent.settings.sections.power import PowerSettings
 from tests.sensors.test_battery_power import add_supply
 from tests.sensors.test_power import HWMON, damage_file
 from tests.sensors.tree import unpack

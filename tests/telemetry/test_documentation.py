@@ -15,21 +15,23 @@ import pytest
 from pydantic import BaseModel
 
 from edgeagent.accuracy.drift import DAY, LARGE, SAMPLE_EVERY_S, SLOT, State
-from edgeagent.accuracy.feedback import MOST_JUDGED, MOST_SOURCES, Feedback, RealObject, Verdict
+from edgeagent.accuracy.feedback import MOST_SOURCES
+from edgeagent.accuracy.live import feedback_handler
+from edgeagent.accuracy.live.reports import LEAST_OF_LABEL
 from edgeagent.accuracy.proportion import wilson_interval
 from edgeagent.accuracy.scene import QUANTITIES
-from edgeagent.accuracy.settings import AccuracySettings
-from edgeagent.adaptive.controller import Reason
-from edgeagent.delivery.commands import COMMANDS, MOST_BYTES, REMEMBERED, Commands
-from edgeagent.pipeline import STAGES
+from edgeagent.daemon.rate_controller import Reason
+from edgeagent.delivery.deployment_report import MOST_SUMMARY
+from edgeagent.delivery.update.commands import REMEMBERED, Commands
+from edgeagent.detection.pipeline import STAGES
 from edgeagent.sensors.over_current import NAMES
 from edgeagent.sensors.throttling import FLAGS
-from edgeagent.telemetry import feedback_desk
-from edgeagent.telemetry.accuracy import LEAST_OF_LABEL, AccuracyMessage
-from edgeagent.telemetry.command_topic import MOST_WAITING
-from edgeagent.telemetry.deployment import MOST_SUMMARY, DeploymentMessage
-from edgeagent.telemetry.histogram import FIRST, LAST, MINIMUM_COUNT, Histogram
-from edgeagent.telemetry.messages import (
+from edgeagent.settings.sections.accuracy import AccuracySettings
+from edgeagent.telemetry.contract.accuracy import AccuracyMessage
+from edgeagent.telemetry.contract.commands import COMMANDS, MOST_BYTES
+from edgeagent.telemetry.contract.deployment import DeploymentMessage
+from edgeagent.telemetry.contract.feedback import MOST_JUDGED, Feedback, FeedbackVerdict, RealObject
+from edgeagent.telemetry.contract.messages import (
     ROOT,
     CameraReport,
     EventKind,
@@ -40,7 +42,9 @@ from edgeagent.telemetry.messages import (
     Status,
     Telemetry,
 )
-from edgeagent.telemetry.streams import STREAMS
+from edgeagent.telemetry.contract.streams import STREAMS
+from edgeagent.telemetry.mqtt.command_topic import MOST_WAITING
+from edgeagent.timing.histogram import FIRST, LAST, MINIMUM_COUNT, Histogram
 from tests.delivery.obedient import Obedient
 
 TEXT = (Path(__file__).parents[2] / "docs" / "mqtt.md").read_text(encoding="utf-8")
@@ -195,7 +199,7 @@ def test_feedback_of_the_document_is_valid() -> None:
     read = [Feedback.model_validate_json(example) for example in examples]
     assert [one.objects is None for one in read] == [True, False]
     rows = TEXT.partition("\n## `feedback`")[2].partition("\n## ")[0]
-    for kind in (Feedback, Verdict, RealObject):
+    for kind in (Feedback, FeedbackVerdict, RealObject):
         for name in kind.model_fields:
             assert re.search(rf"^\| .*`[^`]*\b{name}\b[^`]*`.*\|.*\|$", rows, re.MULTILINE), name
 
@@ -204,8 +208,8 @@ def test_the_limits_of_accuracy_are_those_of_the_program() -> None:
     most = AccuracySettings().feedback_frames
     for text in (
         f"The last {most} published frames",
-        f"more than {feedback_desk.MOST_BYTES} bytes, more than {MOST_JUDGED} entries",
-        f"{feedback_desk.MOST_WAITING} messages may wait, and {1 / feedback_desk.REST_S:g} a second",
+        f"more than {feedback_handler.MOST_BYTES} bytes, more than {MOST_JUDGED} entries",
+        f"{feedback_handler.MOST_WAITING} messages may wait, and {1 / feedback_handler.REST_S:g} a second",
         f"up to {MOST_SOURCES} are told apart",
         f"those with {LEAST_OF_LABEL} judgements or more",
         f"absent below {LEAST_OF_LABEL}",

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import threading
 
-from edgeagent.telemetry.events import EventLog
+from edgeagent.telemetry.event_log import EventLog
 
 
 def test_events_are_numbered_in_the_order_in_which_they_are_handed_over() -> None:

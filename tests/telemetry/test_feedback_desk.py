@@ -10,15 +10,15 @@ import numpy as np
 import paho.mqtt.publish as mqtt
 import pytest
 
+from edgeagent.accuracy.live.feedback_handler import FEEDBACK, MOST_BYTES, FeedbackHandler
+from edgeagent.accuracy.live.reports import LEAST_OF_LABEL
 from edgeagent.accuracy.proportion import wilson_interval
-from edgeagent.camera.frame import Frame
-from edgeagent.detector import Detector, load_bundle_detector
-from edgeagent.pipeline import Result
-from edgeagent.telemetry.accuracy import LEAST_OF_LABEL
-from edgeagent.telemetry.command_topic import CommandTopic
-from edgeagent.telemetry.feedback_desk import FEEDBACK, MOST_BYTES, FeedbackDesk
-from edgeagent.telemetry.messages import ROOT
-from edgeagent.telemetry.mqtt import MqttPublisher
+from edgeagent.detection.detector import Detector, load_bundle_detector
+from edgeagent.detection.pipeline import Result
+from edgeagent.imaging.frame import Frame
+from edgeagent.telemetry.contract.messages import ROOT
+from edgeagent.telemetry.mqtt.command_topic import CommandTopic
+from edgeagent.telemetry.mqtt.publisher import MqttPublisher
 from tests.broker import PATIENCE, Mosquitto
 from tests.runtime import cell_detector as cells
 from tests.telemetry.publishing import settings
@@ -35,17 +35,17 @@ def detector(tmp_path_factory: pytest.TempPathFactory) -> Detector:
     return load_bundle_detector(bundle, "onnxruntime", 1, 0.65)
 
 
-def desk(detector: Detector, frames: int = 100, run: int | None = 17) -> FeedbackDesk:
+def desk(detector: Detector, frames: int = 100, run: int | None = 17) -> FeedbackHandler:
     """A desk that has seen frames 0 to 99."""
     found = detector.detect(cells.picture(), detector.allocate(), 0.3)
-    made = FeedbackDesk(["yard"], run, frames, detector.description)
+    made = FeedbackHandler(["yard"], run, frames, detector.description)
     for sequence in range(100):
         frame = Frame(np.zeros((2, 2, 3), np.uint8), sequence, 0, 0.0)
         made.published(Result("yard", frame, found, detector, 1))
     return made
 
 
-def say(at: FeedbackDesk, sequence: int = 5, retained: bool = False, **more: Any) -> tuple[bool, str]:
+def say(at: FeedbackHandler, sequence: int = 5, retained: bool = False, **more: Any) -> tuple[bool, str]:
     about = {"request_id": "a", "source": "guard", "camera": "yard", "run": 17, "sequence": sequence}
     answer = at.answer(json.dumps({**about, **more}).encode(), retained)
     assert answer is not None

@@ -5,7 +5,15 @@ import math
 import numpy as np
 import pytest
 
-from edgeagent.telemetry.histogram import FIRST, LAST, LEAST_NS, MOST_NS, Histogram, StageTimes, bucket_of
+from edgeagent.timing.histogram import (
+    FIRST,
+    LAST,
+    LEAST_NS,
+    MOST_NS,
+    Histogram,
+    StageTimes,
+    bucket_of,
+)
 
 
 def filled(durations_ns: np.ndarray) -> Histogram:

@@ -8,22 +8,22 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from edgeagent.telemetry.messages import (
+from edgeagent.telemetry.contract.messages import (
     BoardInfo,
     BundleInfo,
     CameraInfo,
     CameraReport,
     DetectionsMessage,
     EngineInfo,
-    Found,
     Info,
     Message,
     PowerReport,
+    PublishedDetection,
     StageReport,
     SystemReport,
     Telemetry,
-    utc_time,
 )
+from edgeagent.timing.utc import utc_time
 
 NOON = "2026-01-31T12:00:00.000Z"
 
@@ -125,7 +125,7 @@ def test_what_is_not_known_of_an_interval_is_absent_and_zeros_are_there() -> Non
 
 
 def test_text_is_utf_8_and_a_frame_without_detections_says_so() -> None:
-    found = Found(label="Straßenbahn", score=0.5, box=(0.0, 1.0, 2.0, 3.0))
+    found = PublishedDetection(label="Straßenbahn", score=0.5, box=(0.0, 1.0, 2.0, 3.0))
     message = DetectionsMessage(
         time=NOON, sequence=0, width=64, height=48, latency_ms=1.0, detections=(found,)
     )

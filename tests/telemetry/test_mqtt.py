@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from edgeagent.errors import ConfigurationError
-from edgeagent.telemetry.mqtt import MqttPublisher
+from edgeagent.telemetry.mqtt.publisher import MqttPublisher
 from tests.broker import PATIENCE, Mosquitto
 from tests.telemetry.publishing import INFO, PROTOCOLS, Protocol, numbered, publishing, settings
 from tests.telemetry.subscriber import Arrival, Subscriber
@@ -102,8 +102,8 @@ def test_messages_arrive_in_order(broker: Mosquitto) -> None:
 
 PUBLISH_AND_WAIT = """
 import sys, threading
-from edgeagent.settings import MqttSettings
-from edgeagent.telemetry.mqtt import MqttPublisher
+from edgeagent.settings.schema import MqttSettings
+from edgeagent.telemetry.mqtt.publisher import MqttPublisher
 settings = MqttSettings(host="127.0.0.1", port=int(sys.argv[1]), protocol=sys.argv[2])
 publisher = MqttPublisher(settings, "board", {"info": b"{}"})
 publisher.start()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.telemetry.mqtt import MqttPublisher
+from edgeagent.telemetry.mqtt.publisher import MqttPublisher
 from tests.broker import PATIENCE, Mosquitto
 from tests.telemetry.publishing import INFO, PROTOCOLS, Protocol, late, numbered, publishing, settings
 from tests.telemetry.subscriber import Subscriber, keeping_sessions

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from edgeagent.errors import ConfigurationError
-from edgeagent.settings import TlsSettings
-from edgeagent.telemetry.mqtt import MqttPublisher, plain_client
+from edgeagent.settings.sections.mqtt import TlsSettings
+from edgeagent.telemetry.mqtt.publisher import MqttPublisher, plain_client
 from tests.broker import PATIENCE, Mosquitto
 from tests.telemetry.certificates import Certificates, make_certificates
 from tests.telemetry.publishing import PROTOCOLS, Protocol, publishing, settings

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from edgeagent.telemetry.mqtt import MqttPublisher
-from edgeagent.telemetry.spool import Spool
+from edgeagent.telemetry.mqtt.publisher import MqttPublisher
+from edgeagent.telemetry.mqtt.spool import Spool
 from tests.broker import PATIENCE, Mosquitto
 from tests.telemetry.publishing import late, numbered, publishing, settings
 from tests.telemetry.subscriber import Arrival, Subscriber, keeping_sessions
@@ -235,7 +235,7 @@ def test_a_spool_that_comes_later_takes_what_waits_in_memory(
     broker: Mosquitto, subscriber: Subscriber, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another agent has it first; what it leaves behind is older, and is sent first."""
-    monkeypatch.setattr("edgeagent.telemetry.shelf.RETRY_S", 0.2)
+    monkeypatch.setattr("edgeagent.telemetry.mqtt.fault_tolerant_spool.RETRY_S", 0.2)
 
     def open_spool() -> Spool:
         return Spool(tmp_path / "spool.db", 50_000_000, 604_800.0)

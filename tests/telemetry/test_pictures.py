@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeagent.camera.frame import Frame
-from edgeagent.pipeline import Result
-from edgeagent.telemetry.pictures import LONGEST_SIDE, Pictures, encode
+from edgeagent.detection.pipeline import Result
+from edgeagent.imaging.frame import Frame
+from edgeagent.telemetry.pictures import LONGEST_SIDE, Pictures, encode_jpeg
 from edgeagent.vision.detections import Detections
 from tests.broker import PATIENCE
 
@@ -68,6 +68,8 @@ def test_pictures_that_nobody_draws_are_left_out() -> None:
 @pytest.mark.parametrize(("shape", "expected"), [((100, 200), (100, 200)), ((1080, 2560), (540, 1280))])
 def test_a_large_picture_is_made_smaller(shape: tuple[int, int], expected: tuple[int, int]) -> None:
     assert LONGEST_SIDE == 1280
-    shown = cv2.imdecode(np.frombuffer(encode(np.zeros((*shape, 3), np.uint8)), np.uint8), cv2.IMREAD_COLOR)
+    shown = cv2.imdecode(
+        np.frombuffer(encode_jpeg(np.zeros((*shape, 3), np.uint8)), np.uint8), cv2.IMREAD_COLOR
+    )
     assert shown is not None
     assert shown.shape[:2] == expected

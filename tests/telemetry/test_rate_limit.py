@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from edgeagent.telemetry.rate_limit import RateLimit
+from edgeagent.timing.rate_limit import RateLimit
 
 SECOND = 1_000_000_000
 

@@ -7,15 +7,17 @@ from pathlib import Path
 import pytest
 
 from edgeagent.accuracy.agreement import Agreement, agreement
+from edgeagent.accuracy.live.reference_model import ReferenceModel
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.camera.picture import read_picture
-from edgeagent.detector import load_bundle_detector
+from edgeagent.detection.choice import rank_candidates
+from edgeagent.detection.detector import load_bundle_detector
+from edgeagent.detection.trials import BESIDE_DEADLINE_S, MOST_DEADLINE_S
 from edgeagent.errors import EngineError
-from edgeagent.model_choice import choose
-from edgeagent.resources import default_bundle
-from edgeagent.runtime.selection import BESIDE_DEADLINE_S, MOST_DEADLINE_S
-from edgeagent.settings import CameraSettings, ModelSettings, Settings
-from edgeagent.telemetry.reference_model import ReferenceModel
+from edgeagent.files.resources import default_bundle
+from edgeagent.imaging.picture import read_picture
+from edgeagent.settings.schema import Settings
+from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.settings.sections.model import ModelSettings
 from tests.data import shared
 
 
@@ -63,7 +65,7 @@ def test_a_worker_beside_another_has_time(tmp_path: Path) -> None:
     """It waits for what it runs beside; on a busy board that is long, and no hang."""
     bundle = open_bundle(default_bundle())
     chosen = settings(tmp_path, None)
-    at_once, beside = (choose(bundle, chosen, None, nicer) for nicer in (0, 10))
+    at_once, beside = (rank_candidates(bundle, chosen, None, nicer) for nicer in (0, 10))
     (candidate,) = at_once.selection.candidates
     assert at_once.selection.deadline_s(candidate) <= MOST_DEADLINE_S
     assert beside.selection.deadline_s(candidate) == BESIDE_DEADLINE_S

@@ -9,20 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeagent import __version__
-from edgeagent.adaptive.settings import AdaptiveSettings
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.camera.capture import Camera
-from edgeagent.camera.frame import Frame
-from edgeagent.pipeline import STAGES
-from edgeagent.resources import default_bundle
-from edgeagent.runtime.engine import EngineFacts
-from edgeagent.sensors.settings import PowerSettings
-from edgeagent.settings import CameraSettings
-from edgeagent.telemetry.device_watch import DeviceWatch
-from edgeagent.telemetry.histogram import StageTimes
-from edgeagent.telemetry.reporter import TelemetryReporter, build_detections, build_info
-from edgeagent.telemetry.shelf import SpoolState
+from edgeagent.daemon.device_watch import DeviceWatch
+from edgeagent.daemon.reporter import TelemetryReporter, build_detections, build_info
+from edgeagent.detection.pipeline import STAGES
+from edgeagent.engines.engine import EngineFacts
+from edgeagent.files.resources import default_bundle
+from edgeagent.imaging.frame import Frame
+from edgeagent.settings.sections.adaptive import AdaptiveSettings
+from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.settings.sections.power import PowerSettings
+from edgeagent.telemetry.mqtt.fault_tolerant_spool import SpoolState
+from edgeagent.timing.histogram import StageTimes
+from edgeagent.version import __version__
 from edgeagent.vision.detections import Detections
 from tests.camera.consumer import PATIENCE, frames_of
 from tests.camera.media import write_pictures

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.telemetry.spool import Spool, SpoolError, Waiting
-from edgeagent.telemetry.streams import LEAST, MOST
+from edgeagent.telemetry.contract.streams import LEAST, MOST
+from edgeagent.telemetry.mqtt.spool import Spool, SpoolError, Waiting
 from tests.small_disk import ROOT, on_small_disk
 
 LIMIT, WEEK = 50_000_000, 604_800.0
@@ -101,7 +101,7 @@ def test_age_is_time_of_running_whatever_the_wall_clock_says(
 WRITE_FOR_EVER = """
 import itertools, random, sys
 from pathlib import Path
-from edgeagent.telemetry.spool import Spool, Waiting
+from edgeagent.telemetry.mqtt.spool import Spool, Waiting
 spool = Spool(Path(sys.argv[1]), 50_000_000, 1e6)
 for number in itertools.count(spool.last + 1):
     spool.append([Waiting(number, "telemetry", 0, random.randbytes(2000))])
@@ -253,7 +253,7 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 FILL = """
 import random, sys
 from pathlib import Path
-from edgeagent.telemetry.spool import Spool, SpoolError, Waiting
+from edgeagent.telemetry.mqtt.spool import Spool, SpoolError, Waiting
 spool = Spool(Path(sys.argv[1]) / "spool.db", 50_000_000, 1e6)
 others = Path(sys.argv[1]) / "others"
 others.write_bytes(bytes(1_000_000))

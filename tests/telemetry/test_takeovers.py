@@ -7,20 +7,27 @@ import socket
 import threading
 from pathlib import Path
 
-from edgeagent.telemetry.mqtt import TAKEN_OVER
-from edgeagent.telemetry.takeovers import FIRST_S, GUESSED, KNOWN, LONGEST_S, WITHIN_S, Takeovers
+from edgeagent.telemetry.mqtt.client_id_conflict import (
+    FIRST_S,
+    GUESSED,
+    KNOWN,
+    LONGEST_S,
+    WITHIN_S,
+    ClientIdConflict,
+)
+from edgeagent.telemetry.mqtt.publisher import TAKEN_OVER
 from tests.broker import PATIENCE, Mosquitto
 from tests.telemetry.publishing import publishing, settings
 
 
-def lose(takeovers: Takeovers, at: float, held: float, taken_over: bool = True) -> int | None:
+def lose(takeovers: ClientIdConflict, at: float, held: float, taken_over: bool = True) -> int | None:
     """Be connected for ``held`` seconds, up to ``at``."""
     takeovers.connected(at - held)
     return takeovers.lost(at, taken_over)
 
 
 def test_a_few_takeovers_are_usual_and_more_of_them_are_waited_out_longer_and_longer() -> None:
-    takeovers, now, pauses = Takeovers(), 1000.0, []
+    takeovers, now, pauses = ClientIdConflict(), 1000.0, []
     for _ in range(10):
         pause = lose(takeovers, now, 1.0)
         pauses.append(pause)
@@ -34,24 +41,24 @@ def test_a_few_takeovers_are_usual_and_more_of_them_are_waited_out_longer_and_lo
 
 
 def test_takeovers_far_from_each_other_are_usual() -> None:
-    takeovers = Takeovers()
+    takeovers = ClientIdConflict()
     assert [lose(takeovers, number * WITHIN_S, 1.0) for number in range(1, 9)] == [None] * 8
 
 
 def test_where_the_broker_does_not_say_so_more_losses_are_needed() -> None:
-    takeovers = Takeovers()
+    takeovers = ClientIdConflict()
     found = [lose(takeovers, 1000.0 + 5 * number, 2.0, taken_over=False) for number in range(GUESSED)]
     assert found[:-1] == [None] * (GUESSED - 1)
     assert found[-1] is not None
 
 
 def test_a_network_that_breaks_now_and_then_is_no_takeover() -> None:
-    takeovers = Takeovers()
+    takeovers = ClientIdConflict()
     assert [lose(takeovers, 1000.0 + 40 * n, 30.0, taken_over=False) for n in range(20)] == [None] * 20
 
 
 def test_a_connection_that_holds_ends_it() -> None:
-    takeovers = Takeovers()
+    takeovers = ClientIdConflict()
     for number in range(KNOWN):
         pause = lose(takeovers, 1000.0 + number, 0.5)
     assert pause is not None

@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from edgeagent.telemetry.written import bytes_written
+from edgeagent.files.disk_io import bytes_written
 
 
 def test_what_is_written_is_counted_or_not_told(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeagent.bundle.manifest import OutputSpec
-from edgeagent.runtime.engine import Array, TensorSpec
+from edgeagent.engines.engine import Array, TensorSpec
 from tests.vision.slow import reals
 
 SIZE, STRIDES, CLASSES = (64, 32), (8, 16), 3

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edgeagent.runtime.engine import Array
+from edgeagent.engines.engine import Array
 from edgeagent.vision.detections import Detections
 
 Box = tuple[float, float, float, float]

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from edgeagent.camera.frame import Image
+from edgeagent.imaging.frame import Image
 from edgeagent.vision.detections import Detections
 from edgeagent.vision.draw import class_colour, draw
 

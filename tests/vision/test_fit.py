@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeagent.bundle.manifest import InputSpec, Letterbox
-from edgeagent.runtime.engine import TensorSpec
+from edgeagent.engines.engine import TensorSpec
 from edgeagent.vision.detections import Detections
-from edgeagent.vision.letterbox import Preprocessor, fit_picture
+from edgeagent.vision.preprocessor import Preprocessor, fit_picture, to_picture
 
 LENGTH = st.integers(1, 5000)
 PLACING = st.sampled_from([Letterbox(), Letterbox(anchor="centre"), None])
@@ -63,7 +63,7 @@ def test_boxes_come_back_from_the_input(
     boxes = np.stack([x[:, 0], y[:, 0], x[:, 1], y[:, 1]], axis=1).astype(np.float32)
     inside = fit.to_input(boxes)
     assert inside.dtype == np.float32
-    back = fit.to_source(found(inside))
+    back = to_picture(found(inside), fit)
     # float32 carries input coordinates to 1 in 2 ** 23; the way back magnifies that
     tolerance = 1e-4 / min(1, *fit.scale)
     kept = back.classes
@@ -78,7 +78,7 @@ def test_boxes_are_moved_scaled_and_clipped_and_dropped_in_the_padding() -> None
     assert (fit.offset, fit.scale) == ((25, 0), (0.25, 0.25))
     given_ = found([[10, 30, 50, 60], [-5, 0, 120, 100], [0, 0, 10, 10]])
     kept = given_.boxes.copy()
-    moved = fit.to_source(given_)
+    moved = to_picture(given_, fit)
     assert moved.boxes.tolist() == [[40, 20, 200, 140], [0, 0, 400, 200]]
     np.testing.assert_array_equal(given_.boxes, kept)
     assert fit.to_input(moved.boxes[:1]).tolist() == [[10, 30, 50, 60]]
@@ -86,12 +86,12 @@ def test_boxes_are_moved_scaled_and_clipped_and_dropped_in_the_padding() -> None
 
 def test_a_stretched_picture_has_two_scales() -> None:
     fit = fit_picture((200, 50), spec(100, 100, None))
-    assert fit.to_source(found([10, 30, 50, 60])).boxes.tolist() == [[5, 60, 25, 120]]
+    assert to_picture(found([10, 30, 50, 60]), fit).boxes.tolist() == [[5, 60, 25, 120]]
 
 
 def test_no_detections() -> None:
     fit = fit_picture((200, 50), spec(100, 100, None))
-    assert len(fit.to_source(Detections.empty())) == 0
+    assert len(to_picture(Detections.empty(), fit)) == 0
     assert fit.to_input(np.zeros((0, 4), np.float32)).shape == (0, 4)
 
 
@@ -109,7 +109,7 @@ def test_what_is_seen_in_the_input_is_found_in_the_picture(
     buffer = tensor.allocate()
     fit = Preprocessor(spec(256, 192, letterbox), tensor).write(picture, buffer)
     x, y, w, h = cv2.boundingRect((buffer[0, :, :, 0] > 127).astype(np.uint8))
-    seen = fit.to_source(found([x, y, x + w, y + h])).boxes[0]
+    seen = to_picture(found([x, y, x + w, y + h]), fit).boxes[0]
     pixel = np.array([1, 1, 1, 1]) / np.array([*fit.scale[::-1], *fit.scale[::-1]])
     # the corners are seen to a pixel of the input, and YOLOX's cut size adds up to one more
     assert (np.abs(seen - drawn) <= np.maximum(2 * pixel, 1)).all()

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeagent.bundle.manifest import OutputSpec
-from edgeagent.runtime.engine import TensorSpec
-from edgeagent.vision.heads import Head, cell_grid, find_scales, logit, sigmoid
+from edgeagent.engines.engine import TensorSpec
+from edgeagent.vision.heads import HeadTensor, cell_grid, find_scales, logit, sigmoid
 from tests.vision.raw_heads import SIZE, STRIDES, random_heads
 
 
@@ -49,7 +49,7 @@ def test_the_grid_counts_columns_then_rows() -> None:
 @given(st.floats(-20, 20), st.floats(0.001, 0.5), st.integers(0, 255))
 def test_a_code_is_the_least_that_reaches_a_number(real: float, scale: float, zero_point: int) -> None:
     tensor = TensorSpec("t", (1, 1, 1, 1), np.dtype(np.uint8), scale, zero_point)
-    code = Head(0, tensor, True).code(real)
+    code = HeadTensor(0, tensor, True).code(real)
     assert code == int(code)
     assert (code - zero_point) * scale >= real - 1e-9
     assert (code - 1 - zero_point) * scale < real + 1e-9
@@ -57,7 +57,7 @@ def test_a_code_is_the_least_that_reaches_a_number(real: float, scale: float, ze
 
 @pytest.mark.parametrize("grid", [(0.1, 128), (None, 0)], ids=["codes", "reals"])
 def test_certain_thresholds_let_all_or_nothing_pass(grid: tuple[float | None, int]) -> None:
-    head = Head(0, TensorSpec("t", (1, 1, 1, 1), np.dtype(np.uint8), *grid), True)
+    head = HeadTensor(0, TensorSpec("t", (1, 1, 1, 1), np.dtype(np.uint8), *grid), True)
     assert head.code(logit(0.0)) == -math.inf
     assert head.code(logit(1.0)) == math.inf
     assert head.code(logit(0.5)) == grid[1]

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from edgeagent.bundle.manifest import InputSpec, Letterbox
-from edgeagent.camera.frame import Image
-from edgeagent.runtime.engine import Array, TensorSpec
-from edgeagent.vision.letterbox import Fit, Preprocessor, fit_picture
+from edgeagent.engines.engine import Array, TensorSpec
+from edgeagent.imaging.frame import Image
+from edgeagent.imaging.letterbox import Fit
+from edgeagent.vision.preprocessor import Preprocessor, fit_picture
 
 WIDTH, HEIGHT = 32, 24
 TOP_LEFT = InputSpec(width=WIDTH, height=HEIGHT, layout="nhwc", colour="bgr")

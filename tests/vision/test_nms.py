@@ -10,7 +10,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from edgeagent.vision.detections import Detections
-from edgeagent.vision.nms import MAX_CANDIDATES, MAX_DETECTIONS, intersection_over_union, suppress
+from edgeagent.vision.nms import (
+    MAX_CANDIDATES,
+    MAX_DETECTIONS,
+    intersection_over_union,
+    suppress,
+)
 from tests.vision import slow
 
 PLACE = st.integers(-30, 30)

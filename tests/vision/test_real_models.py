@@ -11,9 +11,9 @@ import onnxruntime
 import pytest
 
 from edgeagent.bundle.manifest import ModelDescription
-from edgeagent.camera.picture import read_picture
-from edgeagent.detector import Detector, load_detector
-from edgeagent.model_description import describe_model
+from edgeagent.bundle.model_description import describe_model
+from edgeagent.detection.detector import Detector, load_detector
+from edgeagent.imaging.picture import read_picture
 from tests.data import shared
 from tests.vision import slow
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgeagent.bundle.manifest import DecoderSpec
-from edgeagent.runtime.engine import Array, TensorSpec
+from edgeagent.engines.engine import Array, TensorSpec
 from edgeagent.vision.decoder import build_decoder
 from edgeagent.vision.detections import Detections
 

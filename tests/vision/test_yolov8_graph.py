@@ -16,9 +16,9 @@ import pytest
 from onnx import helper
 
 from edgeagent.bundle.manifest import ModelDescription, OutputSpec
-from edgeagent.camera.frame import Image
-from edgeagent.detector import Detector, load_detector
+from edgeagent.detection.detector import Detector, load_detector
 from edgeagent.errors import BundleError
+from edgeagent.imaging.frame import Image
 from edgeagent.vision.detections import Detections
 from tests.runtime.onnx_graphs import FLOAT, value, write_graph
 

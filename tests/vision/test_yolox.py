@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgeagent.bundle.manifest import DecoderSpec
-from edgeagent.runtime.engine import Array, TensorSpec
+from edgeagent.engines.engine import Array, TensorSpec
 from edgeagent.vision.decoder import Decoder, build_decoder
 from edgeagent.vision.detections import Detections
 from tests.vision import slow

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from edgeagent.bundle.manifest import GridName, OperatorCounts, OutputSpec
+from edgeagent.engines.loading import load_engine
 from edgeagent.errors import DataError
 from edgeagent.qat.export.float_export import export_float
 from edgeagent.qat.export.litert_process import check_converter
@@ -27,9 +28,8 @@ from edgeagent.qat.export.tflite_input import export_tflite_uint8
 from edgeagent.qat.graph.graph import Graph
 from edgeagent.qat.graph.heads import role, stride
 from edgeagent.qat.graph.node import Node
-from edgeagent.qat.grid.grid import Preset
+from edgeagent.qat.grid.affine import Preset
 from edgeagent.qat.network.network import Network
-from edgeagent.runtime.loading import load_engine
 
 
 @dataclass(frozen=True)

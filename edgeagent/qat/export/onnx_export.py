@@ -24,14 +24,14 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from edgeagent import __version__
 from edgeagent.qat.graph.clamps import is_needless
 from edgeagent.qat.graph.node import Node
-from edgeagent.qat.grid.grid import CLAMPS
+from edgeagent.qat.grid.affine import CLAMPS
 from edgeagent.qat.network.fake_quantize import ActivationGrid, weight_scale
 from edgeagent.qat.network.kernels import LEVELS
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.training.work_file import write_whole
+from edgeagent.version import __version__
 
 IR_VERSION = 8  # of ONNX 1.12: old enough for the ONNX Runtime of a JetPack 5 board
 PICTURE = "picture"

@@ -10,7 +10,7 @@ import onnx
 import onnxruntime
 
 from edgeagent.bundle.manifest import OperatorCounts
-from edgeagent.runtime.onnxruntime_engine import PROVIDER, session_options
+from edgeagent.engines.onnxruntime_engine import PROVIDER, session_options
 
 MOVES = frozenset(
     {

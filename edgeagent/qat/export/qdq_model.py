@@ -9,8 +9,8 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, numpy_helper
 
-from edgeagent.qat.grid.grid import INTERPOLATING, SAME_GRID
-from edgeagent.qat.grid.preset_b import ACTIVATIONS, WEIGHTED
+from edgeagent.qat.grid.affine import INTERPOLATING, SAME_GRID
+from edgeagent.qat.grid.symmetric import ACTIVATIONS, WEIGHTED
 
 Numbers = npt.NDArray[Any]
 

@@ -25,19 +25,19 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from edgeagent import __version__
 from edgeagent.bundle.manifest import OperatorCounts
 from edgeagent.errors import DataError
 from edgeagent.qat.export.onnx_export import IR_VERSION, PICTURE
 from edgeagent.qat.export.qdq_model import QdqModel, is_dq, is_q, moves
 from edgeagent.qat.graph.node import Node
-from edgeagent.qat.grid.grid import keeps_codes
-from edgeagent.qat.grid.preset_b import WEIGHTED
+from edgeagent.qat.grid.affine import keeps_codes
+from edgeagent.qat.grid.symmetric import WEIGHTED
 from edgeagent.qat.lint.finding import errors
 from edgeagent.qat.lint.tensorrt_lint import lint_tensorrt
 from edgeagent.qat.network.fake_quantize import SYMMETRIC_ZERO, ActivationGrid, weight_scale
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.training.work_file import write_whole
+from edgeagent.version import __version__
 
 
 def export_onnx_b(network: Network, path: Path) -> None:

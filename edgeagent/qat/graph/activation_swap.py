@@ -15,7 +15,7 @@ import numpy as np
 from edgeagent.errors import DataError
 from edgeagent.qat.graph.graph import Graph
 from edgeagent.qat.graph.node import Constant, Node
-from edgeagent.qat.grid.grid import PIXELS, plan_grids
+from edgeagent.qat.grid.affine import PIXELS, plan_affine_grids
 
 Activation = Literal["relu", "relu6", "hardswish"]
 ACTIVATIONS: tuple[Activation, ...] = ("relu", "relu6", "hardswish")
@@ -28,7 +28,7 @@ def swap_activations(graph: Graph, activation: Activation) -> Graph:
     Raises:
         DataError: the graph has no SiLU.
     """
-    products = plan_grids(graph, PIXELS).silu
+    products = plan_affine_grids(graph, PIXELS).silu
     if not products:
         raise DataError(
             f"activation {activation}: the model has no SiLU, x * sigmoid(x), to exchange; train it as it is"

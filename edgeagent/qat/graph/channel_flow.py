@@ -16,7 +16,7 @@ from edgeagent.qat.graph.node import Node, Shape
 
 
 @dataclass(frozen=True)
-class Use:
+class ChannelUse:
     """An operator that reads some of a head's channels.
 
     Attributes:
@@ -48,10 +48,10 @@ class ChannelFlow:
         self._draft = draft
         self._readers = draft.readers()
 
-    def uses(self, tensor: str) -> list[Use]:
+    def uses(self, tensor: str) -> list[ChannelUse]:
         """Return what computes with the channels of a tensor (1, channels, h, w), in their order."""
         channels = self._draft.shape(tensor)[1]
-        found: list[Use] = []
+        found: list[ChannelUse] = []
         places = [_Place(tensor, 1, 0, 0, channels)]
         while places:
             place = places.pop()
@@ -59,7 +59,7 @@ class ChannelFlow:
                 moved = list(self._moved(node, place))
                 places += moved
                 if not moved and not self._drops(node):
-                    found.append(Use(place.first, place.last, node.operator))
+                    found.append(ChannelUse(place.first, place.last, node.operator))
         return sorted(set(found), key=lambda use: (use.first, use.last, use.operator))
 
     def logits(self, tensor: str) -> list[bool]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgeagent.qat.graph.node import Constant, Node
-from edgeagent.qat.grid.grid import CLAMPS
+from edgeagent.qat.grid.affine import CLAMPS
 from edgeagent.qat.network.kernels import HIGHEST
 
 

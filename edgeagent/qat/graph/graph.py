@@ -23,7 +23,13 @@ from edgeagent.errors import DataError
 from edgeagent.qat.graph.affine import fold_affine, lower_affine
 from edgeagent.qat.graph.as_convolution import lower_weighted
 from edgeagent.qat.graph.branches import join_branches
-from edgeagent.qat.graph.cut import End, named_ends, needed, separate_ends, terminal_convolutions
+from edgeagent.qat.graph.cut import (
+    End,
+    named_ends,
+    needed,
+    separate_ends,
+    terminal_convolutions,
+)
 from edgeagent.qat.graph.draft import Draft, readers
 from edgeagent.qat.graph.folding import fold
 from edgeagent.qat.graph.node import Constant, Node, Shape
@@ -34,7 +40,7 @@ LOWEST_OPSET = 13  # DequantizeLinear has had an axis since opset 13; normal for
 
 
 @dataclass(frozen=True)
-class Head:
+class GraphHead:
     """One output of the integer part.
 
     Attributes:
@@ -67,7 +73,7 @@ class Graph:
     constants: dict[str, Constant]
     input: str
     input_shape: tuple[int, int, int, int]
-    heads: tuple[Head, ...]
+    heads: tuple[GraphHead, ...]
     opset: int
     shapes: dict[str, Shape] = field(default_factory=dict)
     after: tuple[str, ...] = ()
@@ -186,8 +192,8 @@ def _check(draft: Draft) -> None:
                 raise DataError(f"node {node.name} ({node.operator}) mixes the pictures of a batch")
 
 
-def _head(draft: Draft, end: End) -> Head:
-    return Head(end.tensor, _shape4(draft, end.tensor), end.logits)
+def _head(draft: Draft, end: End) -> GraphHead:
+    return GraphHead(end.tensor, _shape4(draft, end.tensor), end.logits)
 
 
 def _shape4(draft: Draft, tensor: str) -> tuple[int, int, int, int]:

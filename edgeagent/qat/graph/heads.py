@@ -6,17 +6,17 @@ from collections import Counter
 
 from edgeagent.bundle.manifest import DecoderSpec, ModelDescription, Role
 from edgeagent.errors import DataError
-from edgeagent.qat.graph.graph import Graph, Head
+from edgeagent.qat.graph.graph import Graph, GraphHead
 
 SIDES = 4  # of a box
 
 
-def stride(head: Head, graph: Graph) -> int:
+def stride(head: GraphHead, graph: Graph) -> int:
     """Return the input pixels per cell of a head."""
     return graph.input_shape[2] // head.shape[2]
 
 
-def role(head: Head, graph: Graph) -> Role:
+def role(head: GraphHead, graph: Graph) -> Role:
     """Return what a head predicts.
 
     What passes no sigmoid is a box. Of two heads of one stride that do, the one of a single channel is
@@ -70,7 +70,7 @@ def check_heads(graph: Graph, description: ModelDescription) -> None:
             _check_channels(head, role(head, graph), decoder, len(description.labels))
 
 
-def _check_channels(head: Head, kind: Role, decoder: DecoderSpec, labels: int) -> None:
+def _check_channels(head: GraphHead, kind: Role, decoder: DecoderSpec, labels: int) -> None:
     channels = head.shape[1]
     if kind == "classes" and channels != labels:
         raise DataError(

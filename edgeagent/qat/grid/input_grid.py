@@ -7,7 +7,7 @@ and real 0, with which convolutions pad, is the pixel ``mean``: exact, also at t
 
 from __future__ import annotations
 
-from edgeagent.qat.grid.grid import Channels
+from edgeagent.qat.grid.affine import Channels
 from edgeagent.qat.network.kernels import LEVELS
 
 

@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 
 from edgeagent.errors import DataError
-from edgeagent.qat.lint.edgetpu_rules import Numbers, Use, limitation, size_risk
-from edgeagent.qat.lint.finding import Finding
+from edgeagent.qat.lint.edgetpu_rules import Numbers, OperatorUse, limitation, size_risk
+from edgeagent.qat.lint.finding import LintFinding
 
 ON_CHIP = 8 * 2**20
 EXECUTABLE = 2 * 2**20  # a detector's; the compiler's log tells the true number
@@ -67,7 +67,7 @@ class EdgeTpuReport:
     operators: tuple[Operator, ...]
     parameter_bytes: int
     largest_activation: int
-    findings: tuple[Finding, ...]
+    findings: tuple[LintFinding, ...]
     command: str
 
     @property
@@ -96,14 +96,14 @@ def lint_edgetpu(path: Path) -> EdgeTpuReport:
 
 
 def _findings(
-    uses: list[Use], operators: tuple[Operator, ...], first: int, parameters: int, largest: int
-) -> Iterator[Finding]:
+    uses: list[OperatorUse], operators: tuple[Operator, ...], first: int, parameters: int, largest: int
+) -> Iterator[LintFinding]:
     for operator in operators:
         if operator.obstacle:
             where = f"{operator.index}: {operator.name}"
-            yield Finding("operator", "error", where, operator.obstacle)
+            yield LintFinding("operator", "error", where, operator.obstacle)
     if first < len(operators):
-        yield Finding(
+        yield LintFinding(
             "one-partition",
             "error",
             f"{first}: {operators[first].name}",
@@ -113,9 +113,9 @@ def _findings(
     for index, use in enumerate(uses[:first]):
         risk = size_risk(use)
         if risk:
-            yield Finding("size", "warning", f"{index}: {use.name}", risk)
+            yield LintFinding("size", "warning", f"{index}: {use.name}", risk)
     if parameters > ON_CHIP - EXECUTABLE:
-        yield Finding(
+        yield LintFinding(
             "parameters",
             "warning",
             "",
@@ -123,7 +123,7 @@ def _findings(
             "chip, the rest is streamed at every inference: take a smaller model or two Edge TPUs (-n 2)",
         )
     if largest > LARGE_ACTIVATION:
-        yield Finding(
+        yield LintFinding(
             "activations",
             "warning",
             "",
@@ -132,11 +132,11 @@ def _findings(
         )
 
 
-def _obstacle(use: Use) -> str:
+def _obstacle(use: OperatorUse) -> str:
     return _tensors(use) or limitation(use) or ""
 
 
-def _tensors(use: Use) -> str | None:
+def _tensors(use: OperatorUse) -> str | None:
     """What is wrong with the tensors of an operator."""
     from ai_edge_litert.schema_py_generated import TensorType
 
@@ -152,7 +152,7 @@ def _tensors(use: Use) -> str | None:
     return None
 
 
-def _uses(path: Path) -> list[Use]:
+def _uses(path: Path) -> list[OperatorUse]:
     from ai_edge_litert import schema_py_generated as schema
 
     try:
@@ -176,7 +176,7 @@ def _uses(path: Path) -> list[Use]:
         inputs = tuple(graph.tensors[index] for index in operator.inputs if index >= 0)
         outputs = tuple(graph.tensors[index] for index in operator.outputs)
         constants = tuple(_constant(model, tensor) for tensor in inputs)
-        uses.append(Use(name, operator.builtinOptions, inputs, outputs, constants))
+        uses.append(OperatorUse(name, operator.builtinOptions, inputs, outputs, constants))
     return uses
 
 
@@ -190,7 +190,7 @@ def _constant(model: Any, tensor: Any) -> Numbers | None:
     return np.frombuffer(bytes(data), _DTYPES.get(tensor.type, np.uint8))
 
 
-def _parameter_bytes(uses: list[Use]) -> int:
+def _parameter_bytes(uses: list[OperatorUse]) -> int:
     stored = {
         tensor.buffer: value.nbytes
         for use in uses

@@ -19,7 +19,7 @@ SOFTMAX_ELEMENTS = 16_000
 
 
 @dataclass(frozen=True)
-class Use:
+class OperatorUse:
     """One operator of a file.
 
     Attributes:
@@ -37,17 +37,17 @@ class Use:
     constants: tuple[Numbers | None, ...]
 
 
-Rule = Callable[[Use], "str | None"]
+Rule = Callable[[OperatorUse], "str | None"]
 
 
-def limitation(use: Use) -> str | None:
+def limitation(use: OperatorUse) -> str | None:
     """Return why an operator would not be mapped, as far as its kind is concerned; None when it would."""
     if use.name not in _RULES:
         return f"{use.name} is not among the operators that the Edge TPU supports"
     return next((reason for rule in _RULES[use.name] if (reason := rule(use))), None)
 
 
-def size_risk(use: Use) -> str | None:
+def size_risk(use: OperatorUse) -> str | None:
     """Return why an operator might not be mapped because of its size; the documentation gives no number."""
     if use.name in ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"):
         return "is left to the CPU at some sizes, to avoid a loss of precision"
@@ -56,31 +56,31 @@ def size_risk(use: Use) -> str | None:
     return None
 
 
-def _not_fused(use: Use) -> str | None:
+def _not_fused(use: OperatorUse) -> str | None:
     if use.options is not None and use.options.fusedActivationFunction:
         return "it has a fused activation function"
     return None
 
 
-def _constant_weights(use: Use) -> str | None:
+def _constant_weights(use: OperatorUse) -> str | None:
     return "its weights are computed; they must be constants" if use.constants[1] is None else None
 
 
-def _same_dilation(use: Use) -> str | None:
+def _same_dilation(use: OperatorUse) -> str | None:
     options = use.options
     if options is not None and options.dilationWFactor != options.dilationHFactor:
         return "its dilations in x and y differ"
     return None
 
 
-def _zero_padding_concat(use: Use) -> str | None:
+def _zero_padding_concat(use: OperatorUse) -> str | None:
     stored = [value for value in use.constants if value is not None]
     if stored and (len(use.inputs) != 2 or any(value.any() for value in stored)):
         return "a constant may only be joined with one other tensor, and must be all zeros"
     return None
 
 
-def _batch_untouched(use: Use) -> str | None:
+def _batch_untouched(use: OperatorUse) -> str | None:
     axes = use.constants[1]
     rank = len(use.inputs[0].shape)
     if axes is None:
@@ -88,48 +88,48 @@ def _batch_untouched(use: Use) -> str | None:
     return "it works along the batch dimension" if 0 in {int(axis) % rank for axis in axes.ravel()} else None
 
 
-def _batch_unpadded(use: Use) -> str | None:
+def _batch_unpadded(use: OperatorUse) -> str | None:
     pads = use.constants[1]
     if pads is None:
         return "its paddings are computed; they must be constants"
     return "it pads the batch dimension" if pads.ravel()[:2].any() else None
 
 
-def _unsplit_batch(use: Use) -> str | None:
+def _unsplit_batch(use: OperatorUse) -> str | None:
     position = 2 if use.name == "SPLIT_V" else 0
     axis = use.constants[position]
     return "it splits the batch dimension" if axis is None or int(axis.ravel()[0]) == 0 else None
 
 
-def _unpacked_batch(use: Use) -> str | None:
+def _unpacked_batch(use: OperatorUse) -> str | None:
     return "it packs along the batch dimension" if use.options is None or use.options.axis == 0 else None
 
 
-def _one_dimensional_alpha(use: Use) -> str | None:
+def _one_dimensional_alpha(use: OperatorUse) -> str | None:
     if any(size > 1 for size in list(use.inputs[1].shape)[:-1]):
         return "its slopes have more than one dimension"
     return None
 
 
-def _three_dimensional(use: Use) -> str | None:
+def _three_dimensional(use: OperatorUse) -> str | None:
     wide = [size for size in use.inputs[0].shape if size > 1]
     return "it takes more than 3 dimensions" if len(wide) > 3 else None
 
 
-def _short_softmax(use: Use) -> str | None:
+def _short_softmax(use: OperatorUse) -> str | None:
     wide = [int(size) for size in use.inputs[0].shape if size > 1]
     if len(wide) > 1 or (wide and wide[0] > SOFTMAX_ELEMENTS):
         return f"it takes one dimension of at most {SOFTMAX_ELEMENTS} elements only"
     return None
 
 
-def _leading_ones(use: Use) -> str | None:
+def _leading_ones(use: OperatorUse) -> str | None:
     shape = [int(size) for size in use.inputs[0].shape]
     inner = shape[next((i for i, size in enumerate(shape) if size > 1), len(shape)) :]
     return "a dimension of 1 behind a wider one would be removed" if 1 in inner[:-1] else None
 
 
-def _steps_of_one(use: Use) -> str | None:
+def _steps_of_one(use: OperatorUse) -> str | None:
     steps, options = use.constants[3], use.options
     if steps is None or (steps != 1).any():
         return "its strides are not all 1 (a focus layer's slices take every second pixel)"

@@ -9,7 +9,7 @@ Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True)
-class Finding:
+class LintFinding:
     """One rule that a file breaks.
 
     Attributes:
@@ -26,6 +26,6 @@ class Finding:
     message: str
 
 
-def errors(findings: list[Finding]) -> list[Finding]:
+def errors(findings: list[LintFinding]) -> list[LintFinding]:
     """Return the findings that are errors."""
     return [finding for finding in findings if finding.severity == "error"]

@@ -17,20 +17,20 @@ from onnx import TensorProto
 
 from edgeagent.errors import DataError
 from edgeagent.qat.export.qdq_model import QdqModel, is_dq, is_q
-from edgeagent.qat.grid.preset_b import ACTIVATIONS, WEIGHTED
-from edgeagent.qat.lint.finding import Finding, Severity
+from edgeagent.qat.grid.symmetric import ACTIVATIONS, WEIGHTED
+from edgeagent.qat.lint.finding import LintFinding, Severity
 
 MINIMUM_OPSET = 13
 SCORES = frozenset({"Sigmoid", "Softmax"})
 
 
-def lint_tensorrt(model: onnx.ModelProto) -> list[Finding]:
+def lint_tensorrt(model: onnx.ModelProto) -> list[LintFinding]:
     """Return what TensorRT would refuse, or not run in integers."""
     view = QdqModel(model)
     return [finding for rule in _RULES for finding in rule(view)]
 
 
-def lint_tensorrt_file(path: Path) -> list[Finding]:
+def lint_tensorrt_file(path: Path) -> list[LintFinding]:
     """Return :func:`lint_tensorrt` of an ONNX file.
 
     Raises:
@@ -46,13 +46,13 @@ def lint_tensorrt_file(path: Path) -> list[Finding]:
     return lint_tensorrt(model)
 
 
-def _finding(rule: str, node: onnx.NodeProto, message: str, severity: Severity = "error") -> Finding:
-    return Finding(rule, severity, node.name or node.output[0], message)
+def _finding(rule: str, node: onnx.NodeProto, message: str, severity: Severity = "error") -> LintFinding:
+    return LintFinding(rule, severity, node.name or node.output[0], message)
 
 
-def _opset(model: QdqModel) -> Iterator[Finding]:
+def _opset(model: QdqModel) -> Iterator[LintFinding]:
     if model.opset < MINIMUM_OPSET:
-        yield Finding(
+        yield LintFinding(
             "opset",
             "error",
             "",
@@ -61,7 +61,7 @@ def _opset(model: QdqModel) -> Iterator[Finding]:
         )
 
 
-def _parameters(model: QdqModel) -> Iterator[Finding]:
+def _parameters(model: QdqModel) -> Iterator[LintFinding]:
     """Scales and zero points of every QuantizeLinear and DequantizeLinear."""
     for node in model.pairs:
         scale = model.constant(node.input[1])
@@ -87,7 +87,7 @@ def _parameters(model: QdqModel) -> Iterator[Finding]:
             )
 
 
-def _weighted(model: QdqModel) -> Iterator[Finding]:
+def _weighted(model: QdqModel) -> Iterator[LintFinding]:
     """Both inputs of an operator with weights, or neither."""
     for node in model.nodes:
         if node.op_type not in WEIGHTED:
@@ -110,7 +110,7 @@ def _weighted(model: QdqModel) -> Iterator[Finding]:
             yield from _weight(model, node, weight)
 
 
-def _weight(model: QdqModel, node: onnx.NodeProto, dq: onnx.NodeProto) -> Iterator[Finding]:
+def _weight(model: QdqModel, node: onnx.NodeProto, dq: onnx.NodeProto) -> Iterator[LintFinding]:
     if model.constant(dq.input[0]) is None:
         yield _finding(
             "stored-weight", node, "its weight is stored as float and quantized by Q; store int8", "warning"
@@ -142,7 +142,7 @@ def _output_axis(node: onnx.NodeProto, rank: int) -> int:
     return rank - 1 if node.op_type == "MatMul" else 0
 
 
-def _residual(model: QdqModel) -> Iterator[Finding]:
+def _residual(model: QdqModel) -> Iterator[LintFinding]:
     """One branch of a sum is quantized: the one that is not fused with a convolution."""
     for node in model.nodes:
         if node.op_type != "Add" or any(model.constant(name) is not None for name in node.input):
@@ -163,7 +163,7 @@ def _residual(model: QdqModel) -> Iterator[Finding]:
             )
 
 
-def _concat(model: QdqModel) -> Iterator[Finding]:
+def _concat(model: QdqModel) -> Iterator[LintFinding]:
     """All producers of a concat share one scale, and boxes never share one with scores."""
     for node in model.nodes:
         if node.op_type != "Concat":
@@ -186,7 +186,7 @@ def _concat(model: QdqModel) -> Iterator[Finding]:
             )
 
 
-def _between(model: QdqModel) -> Iterator[Finding]:
+def _between(model: QdqModel) -> Iterator[LintFinding]:
     """No Q/DQ between an operator with weights and its activation."""
     for node in model.pairs:
         producer = model.producer(node.input[0])
@@ -202,7 +202,7 @@ def _between(model: QdqModel) -> Iterator[Finding]:
             )
 
 
-_RULES: tuple[Callable[[QdqModel], Iterator[Finding]], ...] = (
+_RULES: tuple[Callable[[QdqModel], Iterator[LintFinding]], ...] = (
     _opset,
     _parameters,
     _weighted,

@@ -17,7 +17,7 @@ from edgeagent.errors import DataError
 from edgeagent.qat.graph.graph import Graph
 from edgeagent.qat.graph.macs import WEIGHTED, count_macs
 from edgeagent.qat.graph.node import Node
-from edgeagent.qat.grid.grid import GridPlan, plan_grids
+from edgeagent.qat.grid.affine import GridPlan, plan_affine_grids
 from edgeagent.qat.network.fake_quantize import ActivationGrid
 from edgeagent.qat.network.network import Network
 
@@ -68,7 +68,7 @@ def with_float_nodes(network: Network, float_nodes: frozenset[str]) -> Network:
     if plan.preset != "a":
         raise DataError("nodes can be left in float under preset a only; plan the network for it")
     picture = plan.grids[plan.of[network.graph.input]].fixed
-    return on_plan(network, plan_grids(network.graph, picture, float_nodes))
+    return on_plan(network, plan_affine_grids(network.graph, picture, float_nodes))
 
 
 def on_plan(network: Network, plan: GridPlan) -> Network:

@@ -39,7 +39,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Selection:
+class FloatSelection:
     """Units left in float, in the order in which they were taken.
 
     Attributes:
@@ -62,7 +62,7 @@ def select(
     judge: Judge,
     least_integer_share: float,
     report: Callable[[Step], None] = lambda step: None,
-) -> Selection:
+) -> FloatSelection:
     """Choose units to leave in float.
 
     Args:
@@ -79,10 +79,10 @@ def select(
     while (step := search.step()) is not None:
         steps.append(step)
         report(step)
-    return Selection(sensitivity.error, tuple(steps))
+    return FloatSelection(sensitivity.error, tuple(steps))
 
 
-def fewest_steps(selection: Selection, good: Callable[[frozenset[str]], bool]) -> int | None:
+def fewest_steps(selection: FloatSelection, good: Callable[[frozenset[str]], bool]) -> int | None:
     """Return how many of the steps are needed; None where not even all of them do.
 
     Args:

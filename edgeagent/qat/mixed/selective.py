@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch.utils.data import DataLoader
 
-from edgeagent.bundle.evidence import Sensitivity as Evidence
+from edgeagent.bundle.evidence import SensitivityRecord as Evidence
 from edgeagent.bundle.manifest import InputSpec
 from edgeagent.qat.export.exports import export
 from edgeagent.qat.graph.graph import Graph
@@ -29,7 +29,7 @@ BATCH = 8
 
 
 @dataclass(frozen=True)
-class Choice:
+class SelectiveChoice:
     """Nodes to leave in float.
 
     Attributes:
@@ -68,7 +68,7 @@ class Selective:
         """Return the sensitivity of each layer, the most sensitive first."""
         return [Evidence(node=layer.node, macs=layer.macs, error=layer.saved) for layer in self._found.layers]
 
-    def within(self, budget: Budget, good: Callable[[Network], bool] | None) -> Choice:
+    def within(self, budget: Budget, good: Callable[[Network], bool] | None) -> SelectiveChoice:
         """Choose as few layers to leave in float as the budget needs.
 
         Args:
@@ -90,7 +90,7 @@ class Selective:
         nodes = chosen.float_nodes(count)
         share = integer_share(self._network.graph, nodes)
         self._view.say(f"{len(nodes)} nodes left in float, {share:.1%} of the multiplications on integers")
-        return Choice(nodes, enough=count is not None)
+        return SelectiveChoice(nodes, enough=count is not None)
 
 
 def loses_little_in(

@@ -27,7 +27,7 @@ Judge = Callable[[Network], float]
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerSensitivity:
     """One unit.
 
     Attributes:
@@ -53,7 +53,7 @@ class Sensitivity:
     """
 
     error: float
-    layers: tuple[Layer, ...]
+    layers: tuple[LayerSensitivity, ...]
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values for JSON."""
@@ -83,7 +83,7 @@ def measure_sensitivity(
     for done, unit in enumerate(units, 1):
         saved = error - judge(with_float_nodes(network, unit.nodes))
         rest = judge(with_float_nodes(network, names - unit.nodes)) if alone else None
-        layers.append(Layer(unit.name, unit.macs, saved, rest))
+        layers.append(LayerSensitivity(unit.name, unit.macs, saved, rest))
         report(done)
     return Sensitivity(error, tuple(sorted(layers, key=lambda layer: -layer.saved)))
 

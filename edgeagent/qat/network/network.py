@@ -18,7 +18,7 @@ from torch import Tensor, fx, nn
 from edgeagent.qat.graph.graph import Graph
 from edgeagent.qat.graph.node import Node, module_name
 from edgeagent.qat.graph.operators import build_function, convolution_options, operands
-from edgeagent.qat.grid.grid import GridPlan, keeps_codes
+from edgeagent.qat.grid.affine import GridPlan, keeps_codes
 from edgeagent.qat.network.constant_operand import ConstantOperand
 from edgeagent.qat.network.fake_quantize import (
     ActivationGrid,

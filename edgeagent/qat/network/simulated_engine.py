@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from edgeagent.engines.engine import Array, EngineFacts, LoadedEngine, TensorSpec, check_buffers
 from edgeagent.qat.network.network import Network
-from edgeagent.runtime.engine import Array, EngineFacts, LoadedEngine, TensorSpec, check_buffers
 
 
 class SimulatedEngine(LoadedEngine):
@@ -33,7 +33,7 @@ class SimulatedEngine(LoadedEngine):
 
     @torch.no_grad()
     def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
+        """See :class:`edgeagent.engines.engine.Engine`."""
         check_buffers(self._inputs, inputs, writable=False)
         check_buffers(self._outputs, outputs, writable=True)
         heads = self._network(torch.from_numpy(inputs[0]).to(self._device))
@@ -41,4 +41,4 @@ class SimulatedEngine(LoadedEngine):
             np.copyto(output, head.cpu().numpy(), casting="no")
 
     def close(self) -> None:
-        """See :class:`edgeagent.runtime.engine.Engine`."""
+        """See :class:`edgeagent.engines.engine.Engine`."""

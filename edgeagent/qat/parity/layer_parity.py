@@ -25,18 +25,18 @@ import numpy.typing as npt
 
 from edgeagent.bundle.evidence import ArtefactParity, Differences, LayerParity
 from edgeagent.bundle.manifest import InputSpec
-from edgeagent.camera.picture import read_picture
+from edgeagent.engines.engine import TensorSpec
+from edgeagent.engines.loading import READERS, available_engines, load_engine
 from edgeagent.errors import DataError
+from edgeagent.imaging.picture import read_picture
 from edgeagent.qat.export.exports import Exported
 from edgeagent.qat.network.network import Network
+from edgeagent.qat.parity.instrumented_model import InstrumentedModel, Kind, Port, Quantized
+from edgeagent.qat.parity.instrumented_onnx import instrument_onnx
+from edgeagent.qat.parity.instrumented_tflite import instrument_tflite
 from edgeagent.qat.parity.layer_reference import Codes, Reference
-from edgeagent.qat.parity.probe import Kind, Port, Probe, Quantized
-from edgeagent.qat.parity.probe_onnx import probe_onnx
-from edgeagent.qat.parity.probe_tflite import probe_tflite
 from edgeagent.qat.training.pictures import fit, normalized
-from edgeagent.runtime.engine import TensorSpec
-from edgeagent.runtime.loading import READERS, available_engines, load_engine
-from edgeagent.vision.letterbox import Preprocessor
+from edgeagent.vision.preprocessor import Preprocessor
 
 ALONE_LARGEST = 1
 ALONE_SHARE = 0.05
@@ -157,13 +157,13 @@ class _Comparison:
             broken=first_broken(layers, heads),
         )
 
-    def _probe(self, folder: Path, kind: Kind, tensors: Mapping[str, Quantized]) -> Probe:
+    def _probe(self, folder: Path, kind: Kind, tensors: Mapping[str, Quantized]) -> InstrumentedModel:
         target = folder / f"{kind}-{self._artefact.path.name}"
         if self._artefact.format == "onnx":
-            return probe_onnx(self._artefact.path, target, kind, tensors)
-        return probe_tflite(self._artefact.path, target, kind, self._network, tensors)
+            return instrument_onnx(self._artefact.path, target, kind, tensors)
+        return instrument_tflite(self._artefact.path, target, kind, self._network, tensors)
 
-    def _differences(self, probe: Probe, cases: Sequence[_Case]) -> dict[str, Differences]:
+    def _differences(self, probe: InstrumentedModel, cases: Sequence[_Case]) -> dict[str, Differences]:
         """Run a probe on every picture; return the differences of each tensor that it shows."""
         engine = load_engine(probe.path, probe.format, 1, self._engine)
         self._facts = f"{engine.facts.engine} {engine.facts.version} {engine.facts.delegate}"

@@ -17,7 +17,7 @@ from edgeagent.qat.network.constant_operand import ConstantOperand
 from edgeagent.qat.network.fake_quantize import ActivationGrid, FakeQuantize
 from edgeagent.qat.network.kernels import HIGHEST, Kernels
 from edgeagent.qat.network.network import Builder, Network
-from edgeagent.qat.parity.probe import Quantized
+from edgeagent.qat.parity.instrumented_model import Quantized
 
 Codes = npt.NDArray[np.uint8]
 

@@ -23,7 +23,7 @@ import torch
 from edgeagent.qat.graph.node import Node
 from edgeagent.qat.network.fake_quantize import weight_scale
 from edgeagent.qat.network.network import Network
-from edgeagent.qat.parity.probe import Quantized
+from edgeagent.qat.parity.instrumented_model import Quantized
 
 _OPERATORS = {
     "Add": "ADD",

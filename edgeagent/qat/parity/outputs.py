@@ -18,16 +18,16 @@ from torch import Tensor
 
 from edgeagent.bundle.golden import Golden, compare
 from edgeagent.bundle.manifest import InputSpec
-from edgeagent.camera.picture import read_picture
+from edgeagent.engines.loading import load_engine
 from edgeagent.errors import DataError
+from edgeagent.imaging.picture import read_picture
 from edgeagent.qat.export.exports import Exported
-from edgeagent.qat.graph.graph import Head
+from edgeagent.qat.graph.graph import GraphHead
 from edgeagent.qat.network.fake_quantize import ActivationGrid
 from edgeagent.qat.network.kernels import HIGHEST
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.training.pictures import fit, normalized
-from edgeagent.runtime.loading import load_engine
-from edgeagent.vision.letterbox import Preprocessor
+from edgeagent.vision.preprocessor import Preprocessor
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -54,7 +54,7 @@ def float_outputs(network: Network, spec: InputSpec, pictures: Sequence[Path], s
     return Golden(tuple(tuple(head.numpy() for head in heads) for heads in answers), steps.steps)
 
 
-def _step(network: Network, head: Head, answers: Sequence[Tensor]) -> float:
+def _step(network: Network, head: GraphHead, answers: Sequence[Tensor]) -> float:
     """The step of a head's grid; of a float head, 1/255 of the range of its answers."""
     index = network.plan.of.get(head.tensor)
     if index is not None:

@@ -17,7 +17,7 @@ from edgeagent.qat.training.pictures import Fitted
 
 
 @dataclass(frozen=True)
-class Baseline:
+class PtqBaseline:
     """One candidate of post-training quantization.
 
     Attributes:
@@ -45,8 +45,8 @@ def find_baseline(
     calibration: Sequence[Path],
     work: Path,
     measuring: Measuring,
-    report: Callable[[Baseline], None] = lambda one: None,
-) -> Baseline:
+    report: Callable[[PtqBaseline], None] = lambda one: None,
+) -> PtqBaseline:
     """Try all candidates, measure each through its engine, report it, and return the best.
 
     Without labelled pictures the least output error is the best.
@@ -59,7 +59,7 @@ def find_baseline(
         if measuring.possible:
             row = measuring.artefact(export(candidate.network, folder, "onnx"), "ptq", candidate.name)
         score = None if row is None else row.map50_95
-        found.append(Baseline(candidate.name, candidate.network, candidate.error, score))
+        found.append(PtqBaseline(candidate.name, candidate.network, candidate.error, score))
         report(found[-1])
     return max(found, key=lambda one: (one.map50_95 or 0.0, -one.error))
 

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from edgeagent.qat.network.fake_quantize import Convolution
 from edgeagent.qat.network.network import Network
-from edgeagent.qat.ptq.layerwise import Layer, walk
+from edgeagent.qat.ptq.layerwise import WalkedLayer, walk
 from edgeagent.qat.ptq.least_squares import fit_weights
 
 HELD_OUT = 1 / 3  # of the pictures
@@ -63,7 +63,7 @@ def correct(network: Network, pictures: Tensor, weights: bool = False) -> list[C
     return done
 
 
-def _correct_layer(layer: Layer, held_out: int, weights: bool) -> Correction:
+def _correct_layer(layer: WalkedLayer, held_out: int, weights: bool) -> Correction:
     module, x = layer.module, layer.inputs.rounded
     wanted = layer.convolve(layer.inputs.real, "float")
     target = layer.output(wanted, "float")[-held_out:]
@@ -88,7 +88,7 @@ def _correct_layer(layer: Layer, held_out: int, weights: bool) -> Correction:
 
 
 def _candidates(
-    layer: Layer, wanted: Tensor, fit: Tensor, weights: bool
+    layer: WalkedLayer, wanted: Tensor, fit: Tensor, weights: bool
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Parameters to try: the bias moved, then other weights and the bias moved for them."""
     module, x = layer.module, layer.inputs.rounded[: len(wanted)]
@@ -102,13 +102,13 @@ def _candidates(
         yield weight, None if bias is None else _moved(layer, bias, x, wanted, fit)
 
 
-def _moved(layer: Layer, bias: Tensor, x: Tensor, wanted: Tensor, fit: Tensor) -> Tensor:
+def _moved(layer: WalkedLayer, bias: Tensor, x: Tensor, wanted: Tensor, fit: Tensor) -> Tensor:
     """The bias with which the weighted mean error of each channel is 0, weights rounded."""
     error = (wanted - layer.convolve(x, "quantize")) * fit
     return bias + error.sum((0, 2, 3)) / fit.sum((0, 2, 3)).clamp(min=1e-12)
 
 
-def _errors(layer: Layer, x: Tensor, target: Tensor) -> Tensor:
+def _errors(layer: WalkedLayer, x: Tensor, target: Tensor) -> Tensor:
     """Squared error of each channel of the tensor on the grid, (channels,)."""
     output = layer.output(layer.convolve(x, "quantize"), "quantize")
     return (output - target).square().sum((0, 2, 3))

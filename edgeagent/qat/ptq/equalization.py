@@ -28,7 +28,7 @@ from edgeagent.qat.graph.node import Constant, Node
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.ptq.channel_paths import NOBODY, Reader, find_readers, tensor_shapes
 from edgeagent.qat.ptq.histogram import Observed
-from edgeagent.qat.ptq.layerwise import Layer, walk
+from edgeagent.qat.ptq.layerwise import WalkedLayer, walk
 
 Reals = npt.NDArray[np.float64]
 
@@ -90,7 +90,7 @@ def channel_ranges(network: Network, pictures: Tensor) -> dict[str, Reals]:
     """
     found: dict[str, Reals] = {}
 
-    def visit(layer: Layer) -> None:
+    def visit(layer: WalkedLayer) -> None:
         output = layer.output(layer.convolve(layer.inputs.real, "float"), "float")
         found[layer.node.name] = output.abs().amax((0, 2, 3)).double().numpy()
 

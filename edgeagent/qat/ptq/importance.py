@@ -18,7 +18,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from edgeagent.qat.graph.graph import Head
+from edgeagent.qat.graph.graph import GraphHead
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.ptq.histogram import Observed
 from edgeagent.qat.training.distillation import distillation_loss
@@ -48,7 +48,7 @@ def observe_weighted(network: Network, batches: Iterable[Tensor], seed: int = 0)
     return seen
 
 
-def curvature(heads: Sequence[Head], values: Sequence[Tensor]) -> list[Tensor]:
+def curvature(heads: Sequence[GraphHead], values: Sequence[Tensor]) -> list[Tensor]:
     """Return the second derivative of the distillation loss by each head value, at no error yet."""
     teacher = [value.detach() for value in values]
     student = [value.clone().requires_grad_(True) for value in teacher]
@@ -58,7 +58,7 @@ def curvature(heads: Sequence[Head], values: Sequence[Tensor]) -> list[Tensor]:
     return [second.clamp(min=0) for second in torch.autograd.grad(total, student)]
 
 
-def _probe(heads: Sequence[Head], values: Sequence[Tensor], signs: torch.Generator) -> Tensor:
+def _probe(heads: Sequence[GraphHead], values: Sequence[Tensor], signs: torch.Generator) -> Tensor:
     total = values[0].new_zeros(())
     for value, second in zip(values, curvature(heads, values), strict=True):
         sign = torch.randint(0, 2, value.shape, generator=signs).to(value) * 2 - 1

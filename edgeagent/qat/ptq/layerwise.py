@@ -28,7 +28,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Layer:
+class WalkedLayer:
     """A convolution and what lies between it and the next tensor on a grid.
 
     Attributes:
@@ -61,7 +61,7 @@ class Layer:
 
 
 @torch.no_grad()
-def walk(network: Network, pictures: Tensor, visit: Callable[[Layer], None]) -> Pair:
+def walk(network: Network, pictures: Tensor, visit: Callable[[WalkedLayer], None]) -> Pair:
     """Visit every convolution in order; return the heads of both networks (tuples of tensors).
 
     Args:
@@ -89,7 +89,7 @@ def stage_nodes(call: fx.Node) -> list[fx.Node]:
 
 
 class _Walk(fx.Interpreter):
-    def __init__(self, network: Network, visit: Callable[[Layer], None]) -> None:
+    def __init__(self, network: Network, visit: Callable[[WalkedLayer], None]) -> None:
         super().__init__(network.body)
         self._visit = visit
         self._nodes = {
@@ -107,7 +107,7 @@ class _Walk(fx.Interpreter):
         function = _function(n)
         real = _run(function, [_part(value, "real") for value in arguments], "float")
         if isinstance(function, Convolution):
-            self._visit(Layer(self._nodes[id(function)], function, arguments[0], _stage(n)))
+            self._visit(WalkedLayer(self._nodes[id(function)], function, arguments[0], _stage(n)))
         return Pair(real, _run(function, [_part(value, "rounded") for value in arguments], "quantize"))
 
 

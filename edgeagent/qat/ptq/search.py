@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from edgeagent.errors import DataError
 from edgeagent.qat.graph.graph import Graph
-from edgeagent.qat.grid.grid import plan_grids
+from edgeagent.qat.grid.affine import plan_affine_grids
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.ptq.bias_correction import correct
 from edgeagent.qat.ptq.calibration import METHODS, Method, observe, set_best_ranges, set_ranges
@@ -43,7 +43,7 @@ RANKING_PICTURES = 16
 
 
 @dataclass(frozen=True)
-class Candidate:
+class PtqCandidate:
     """One way to quantize without training.
 
     Attributes:
@@ -59,7 +59,7 @@ class Candidate:
 
 def candidates(
     graph: Graph, picture: tuple[float, int] | None, pictures: Dataset[Tensor]
-) -> Iterator[Candidate]:
+) -> Iterator[PtqCandidate]:
     """Yield candidates, the naive one first; each is independent of the others.
 
     Args:
@@ -85,7 +85,7 @@ def candidates(
         yield search.corrected(candidate, weights=True)
 
 
-def _to_correct(found: Sequence[Candidate]) -> list[Candidate]:
+def _to_correct(found: Sequence[PtqCandidate]) -> list[PtqCandidate]:
     """The best, and the best whose ranges have the least squared error, which corrections suit best."""
     best = min(found, key=lambda candidate: candidate.error)
     plain = [candidate for candidate in found if candidate.name.startswith("mse")]
@@ -106,7 +106,7 @@ class _Search:
         self.network.set_mode("float")
         self._judge = HeldOut(self.network, list(_batches(_some(self._held_out, RANKING_PICTURES))))
 
-    def ranges(self, network: Network, suffix: str) -> Iterator[Candidate]:
+    def ranges(self, network: Network, suffix: str) -> Iterator[PtqCandidate]:
         """Each method, and the best of them for each grid."""
         seen = observe(network, _batches(self._fit))
         for method in METHODS:
@@ -127,19 +127,19 @@ class _Search:
         result = equalize(graph, channel_ranges(replaced, torch.cat(some)))
         return self._build(result.graph) if result.pairs else None
 
-    def corrected(self, candidate: Candidate, weights: bool) -> Candidate:
+    def corrected(self, candidate: PtqCandidate, weights: bool) -> PtqCandidate:
         pictures = torch.cat(list(_batches(_some(self._fit, CORRECTION_PICTURES))))
         name = f"{candidate.name} + {'weights' if weights else 'bias'}"
         return self._candidate(name, candidate.network, lambda copied: correct(copied, pictures, weights))
 
-    def _candidate(self, name: str, network: Network, change: Callable[[Network], object]) -> Candidate:
+    def _candidate(self, name: str, network: Network, change: Callable[[Network], object]) -> PtqCandidate:
         network = copy.deepcopy(network)
         network.set_mode("quantize")
         change(network)
-        return Candidate(name, network, self._judge.loss(network))
+        return PtqCandidate(name, network, self._judge.loss(network))
 
     def _build(self, graph: Graph) -> Network:
-        return Network(graph, plan_grids(graph, self._picture))
+        return Network(graph, plan_affine_grids(graph, self._picture))
 
 
 def _some(pictures: Dataset[Tensor], count: int) -> Dataset[Tensor]:

@@ -19,13 +19,13 @@ from edgeagent.bundle.evidence import (
     TRAINING,
     ArtefactParity,
     SeedResult,
-    Sensitivity,
+    SensitivityRecord,
     TrainingPoint,
 )
 from edgeagent.bundle.manifest import Artefact, Manifest, Measurement
 from edgeagent.bundle.reading import Bundle
-from edgeagent.runtime.loading import ENGINES, READERS
-from edgeagent.runtime.openvino_engine import FLOAT_DELEGATE
+from edgeagent.engines.loading import ENGINES, READERS
+from edgeagent.engines.openvino_engine import FLOAT_DELEGATE
 
 Kind = Literal["float", "ptq", "best ptq", "simulated", "deployed"]
 SIMULATION = "torch"  # first word of the engine of a measurement of the fake-quantized network itself
@@ -51,7 +51,7 @@ class Latency:
 
 
 @dataclass(frozen=True)
-class Row:
+class ReportRow:
     """One line of the table: a state of the model in one engine.
 
     Attributes:
@@ -106,7 +106,7 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Report:
+class BundleReport:
     """All that is known; each part of the evidence is None when the bundle does not carry it."""
 
     name: str
@@ -114,16 +114,16 @@ class Report:
     attribution: str
     licence: str
     labels: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[ReportRow, ...]
     seeds: tuple[Spread, ...] | None
     training: tuple[TrainingPoint, ...] | None
-    sensitivity: tuple[Sensitivity, ...] | None
+    sensitivity: tuple[SensitivityRecord, ...] | None
     parity: tuple[ArtefactParity, ...] | None
     recipe: Mapping[str, Any]
     hashes: Mapping[str, str]
 
 
-def collect(bundle: Bundle, integer_macs: Mapping[str, float]) -> Report:
+def collect(bundle: Bundle, integer_macs: Mapping[str, float]) -> BundleReport:
     """Return what a bundle says about itself.
 
     Args:
@@ -135,7 +135,7 @@ def collect(bundle: Bundle, integer_macs: Mapping[str, float]) -> Report:
     """
     manifest = bundle.manifest
     seeds = SEEDS.read(bundle)
-    return Report(
+    return BundleReport(
         name=manifest.name,
         version=manifest.version,
         attribution=manifest.attribution.strip(),
@@ -170,7 +170,7 @@ def spreads(results: Sequence[SeedResult]) -> tuple[Spread, ...]:
     return tuple(found)
 
 
-def with_row(rows: Sequence[Row], new: Row) -> tuple[Row, ...]:
+def with_row(rows: Sequence[ReportRow], new: ReportRow) -> tuple[ReportRow, ...]:
     """Return the rows with one measured here in the place of what was known of the same state."""
     for position, row in enumerate(rows):
         same_engine = row.engine.split()[0] == new.engine.split()[0]
@@ -187,7 +187,7 @@ def with_row(rows: Sequence[Row], new: Row) -> tuple[Row, ...]:
     return (new, *rows) if new.kind == "float" else (*rows, new)
 
 
-def _rows(manifest: Manifest, integer_macs: Mapping[str, float]) -> tuple[Row, ...]:
+def _rows(manifest: Manifest, integer_macs: Mapping[str, float]) -> tuple[ReportRow, ...]:
     measurements, deployed = manifest.evidence.measurements, _deployed(manifest)
     calibrated = [
         item
@@ -201,12 +201,12 @@ def _rows(manifest: Manifest, integer_macs: Mapping[str, float]) -> tuple[Row, .
     for artefact in manifest.artefacts:
         for engine in READERS[artefact.format]:
             found = deployed.get((artefact.file, engine))
-            row = Row("deployed", "", engine) if found is None else _measured("deployed", found)
+            row = ReportRow("deployed", "", engine) if found is None else _measured("deployed", found)
             rows.append(_with_artefact(row, artefact, integer_macs.get(artefact.file)))
     return tuple(rows)
 
 
-def _with_artefact(row: Row, artefact: Artefact, macs: float | None) -> Row:
+def _with_artefact(row: ReportRow, artefact: Artefact, macs: float | None) -> ReportRow:
     row = replace(row, file=artefact.file, size=artefact.size)
     if row.engine.split()[0] != READERS[artefact.format][0]:
         return replace(row, integer_macs=_float_macs(row.engine))  # counted for the first reader alone
@@ -250,8 +250,8 @@ def _simulated(item: Measurement) -> bool:
     return item.engine.startswith(SIMULATION)
 
 
-def _measured(kind: Kind, item: Measurement) -> Row:
-    return Row(
+def _measured(kind: Kind, item: Measurement) -> ReportRow:
+    return ReportRow(
         kind=kind,
         method=item.method,
         engine=item.engine,

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgeagent.detector import Detector
+from edgeagent.detection.detector import Detector
+from edgeagent.engines.engine import Buffers
 from edgeagent.qat.report.data import Latency
-from edgeagent.runtime.engine import Buffers
 
 TURNS = 50
 WARM_UP = 5

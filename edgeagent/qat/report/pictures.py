@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from edgeagent.bundle.evidence import PictureBoxes
-from edgeagent.camera.frame import Image
-from edgeagent.camera.picture import read_picture
+from edgeagent.imaging.frame import Image
+from edgeagent.imaging.picture import read_picture
 from edgeagent.vision.detections import Detections
 from edgeagent.vision.draw import draw
 

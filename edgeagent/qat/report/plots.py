@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from edgeagent.bundle.evidence import ArtefactParity, Sensitivity, TrainingPoint
+from edgeagent.bundle.evidence import ArtefactParity, SensitivityRecord, TrainingPoint
 
 COLOURS = ("#0b5cad", "#c2410c", "#15803d", "#7c3aed", "#a16207", "#be185d")
 MOST_BARS = 25
@@ -50,7 +50,7 @@ def plot_training(points: Sequence[TrainingPoint]) -> str:
         return _svg(figure)
 
 
-def plot_sensitivity(nodes: Sequence[Sensitivity]) -> str:
+def plot_sensitivity(nodes: Sequence[SensitivityRecord]) -> str:
     """Return the error that quantizing each node adds, worst first."""
     worst = sorted(nodes, key=lambda item: -item.error)[:MOST_BARS]
     with mpl.rc_context(_STYLE):

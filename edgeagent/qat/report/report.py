@@ -19,26 +19,26 @@ import jinja2
 from markupsafe import Markup
 from pydantic_core import to_jsonable_python
 
-from edgeagent import __version__
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD as EVAL_IOU_THRESHOLD
 from edgeagent.accuracy.evaluation import evaluate
-from edgeagent.accuracy.yolo_labels import LabelledPictures
 from edgeagent.bundle.evidence import BOXES
 from edgeagent.bundle.reading import Bundle
-from edgeagent.detector import Detector, load_bundle_detector, load_detector
+from edgeagent.datasets.yolo_labels import LabelledPictures
+from edgeagent.detection.detector import Detector, load_bundle_detector, load_detector
+from edgeagent.engines.loading import READERS, available_engines
 from edgeagent.qat.golden_boxes import IOU_THRESHOLD, SCORE_THRESHOLD, boxes_of
 from edgeagent.qat.graph.macs import artefact_macs
-from edgeagent.qat.report.data import Report, Row, collect, with_row
+from edgeagent.qat.report.data import BundleReport, ReportRow, collect, with_row
 from edgeagent.qat.report.latency import measure_latency
 from edgeagent.qat.report.pictures import Example, make_examples
 from edgeagent.qat.report.plots import plot_parity, plot_sensitivity, plot_training
-from edgeagent.runtime.loading import READERS, available_engines
+from edgeagent.version import __version__
 
 FLOAT_ENGINE = "onnxruntime"
 
 
 @dataclass(frozen=True)
-class Request:
+class ReportRequest:
     """What a report is made of.
 
     Attributes:
@@ -56,7 +56,7 @@ class Request:
     threads: int = 0
 
 
-def make_report(request: Request) -> tuple[Report, list[Example]]:
+def make_report(request: ReportRequest) -> tuple[BundleReport, list[Example]]:
     """Collect, measure and draw.
 
     Raises:
@@ -68,7 +68,7 @@ def make_report(request: Request) -> tuple[Report, list[Example]]:
     report = collect(bundle, _integer_macs(bundle))
     reference = None if model is None else _float_detector(request, model, EVAL_IOU_THRESHOLD)
     if model is not None and reference is not None and request.data is not None:
-        row = Row("float", "as given", "", size=model.stat().st_size)
+        row = ReportRow("float", "as given", "", size=model.stat().st_size)
         report = replace(report, rows=with_row(report.rows, _evaluated(row, reference, request.data)))
     for row in report.rows:
         engine = row.engine.split()[0]
@@ -84,7 +84,7 @@ def make_report(request: Request) -> tuple[Report, list[Example]]:
     return report, _examples(request)
 
 
-def report_json(report: Report) -> dict[str, Any]:
+def report_json(report: BundleReport) -> dict[str, Any]:
     """Return a report as plain data, without what is not known."""
     data: dict[str, Any] = _known(to_jsonable_python(report))
     return {"edgeagent": __version__, **data}
@@ -97,7 +97,7 @@ def _known(value: Any) -> Any:
     return [_known(item) for item in value] if isinstance(value, list) else value
 
 
-def report_html(report: Report, examples: Sequence[Example]) -> str:
+def report_html(report: BundleReport, examples: Sequence[Example]) -> str:
     """Return a report as a page."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("edgeagent.qat.report"),
@@ -118,19 +118,19 @@ def report_html(report: Report, examples: Sequence[Example]) -> str:
     )
 
 
-def _class_table(report: Report) -> tuple[list[Row], list[tuple[str, list[float | None]]]]:
+def _class_table(report: BundleReport) -> tuple[list[ReportRow], list[tuple[str, list[float | None]]]]:
     """Return the rows whose classes are known, and for each label their AP in that order."""
     rows = [row for row in report.rows if row.per_class]
     labels = [label for label in report.labels if any(label in (row.per_class or {}) for row in rows)]
     return rows, [(label, [(row.per_class or {}).get(label) for row in rows]) for label in labels]
 
 
-def _float_detector(request: Request, model: Path, iou_threshold: float) -> Detector:
+def _float_detector(request: ReportRequest, model: Path, iou_threshold: float) -> Detector:
     manifest, threads = request.bundle.manifest, request.threads
     return load_detector(manifest, model, "onnx", (), threads, iou_threshold, FLOAT_ENGINE)
 
 
-def _evaluated(row: Row, detector: Detector, data: LabelledPictures) -> Row:
+def _evaluated(row: ReportRow, detector: Detector, data: LabelledPictures) -> ReportRow:
     accuracy = evaluate(detector, data)
     return replace(
         row,
@@ -149,7 +149,7 @@ def _engine(detector: Detector) -> str:
     return f"{facts.engine} {facts.version} {facts.delegate}"
 
 
-def _examples(request: Request) -> list[Example]:
+def _examples(request: ReportRequest) -> list[Example]:
     """Draw the boxes that the bundle carries; where it carries none, those that are found now."""
     bundle = request.bundle
     if bundle.manifest.golden is None:

@@ -61,7 +61,7 @@ def heads_by_size(graph: Graph) -> list[HeadsOfSize]:
     return grouped
 
 
-def corners(head: Tensor) -> Tensor:
+def cell_corners(head: Tensor) -> Tensor:
     """Return column and row of each cell of a head (b, channels, h, w), in row order: (h * w, 2) float32."""
     rows, columns = head.shape[2:]
     across, down = (torch.arange(count, device=head.device) for count in (columns, rows))

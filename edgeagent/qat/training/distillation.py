@@ -22,12 +22,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from edgeagent.qat.graph.graph import Head
+from edgeagent.qat.graph.graph import GraphHead
 
 BOX_WEIGHT = 5.0
 
 
-def distillation_loss(heads: Sequence[Head], student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
+def distillation_loss(
+    heads: Sequence[GraphHead], student: Sequence[Tensor], teacher: Sequence[Tensor]
+) -> Tensor:
     """Return the scalar loss of a batch.
 
     Args:

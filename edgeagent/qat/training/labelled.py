@@ -1,6 +1,6 @@
 """Labels of training pictures: found, and moved with their picture into the input.
 
-Labels are in YOLO format (:mod:`edgeagent.accuracy.yolo_labels`). A picture without a label file is
+Labels are in YOLO format (:mod:`edgeagent.datasets.yolo_labels`). A picture without a label file is
 unlabelled here; one with an empty file is labelled and shows no object.
 """
 
@@ -15,17 +15,17 @@ import numpy.typing as npt
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from edgeagent.accuracy.yolo_labels import Labels, read_labels
-from edgeagent.camera.naming import printable
+from edgeagent.datasets.yolo_labels import Labels, read_labels
 from edgeagent.errors import DataError
-from edgeagent.vision.letterbox import Fit
+from edgeagent.files.naming import printable
+from edgeagent.imaging.letterbox import Fit
 
 FloatArray = npt.NDArray[np.float32]
 MINIMUM_VISIBLE = 0.2  # share of a box within the picture
 MINIMUM_SIDE = 2.0  # input pixels
 
 
-class Sample(NamedTuple):
+class TrainingSample(NamedTuple):
     """One training picture.
 
     Attributes:
@@ -44,7 +44,7 @@ class Batch(NamedTuple):
 
     Attributes:
         pictures: (b, 3, height, width) float32.
-        boxes: of each picture, as in :class:`Sample`.
+        boxes: of each picture, as in :class:`TrainingSample`.
         labelled: of each picture.
     """
 
@@ -53,7 +53,7 @@ class Batch(NamedTuple):
     labelled: list[bool]
 
 
-def collate(samples: Sequence[Sample]) -> Batch:
+def collate(samples: Sequence[TrainingSample]) -> Batch:
     """Join samples into a batch."""
     pictures = default_collate([sample.picture for sample in samples])
     return Batch(pictures, [sample.boxes for sample in samples], [sample.labelled for sample in samples])

@@ -16,13 +16,13 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
-from edgeagent.accuracy.yolo_labels import Labels
 from edgeagent.bundle.manifest import InputSpec
-from edgeagent.camera.picture import PICTURE_SUFFIXES, read_picture
+from edgeagent.datasets.yolo_labels import Labels
+from edgeagent.engines.engine import TensorSpec
 from edgeagent.errors import DataError
-from edgeagent.qat.training.labelled import FloatArray, Sample, mirrored, placed
-from edgeagent.runtime.engine import TensorSpec
-from edgeagent.vision.letterbox import Preprocessor, fit_picture
+from edgeagent.imaging.picture import PICTURE_SUFFIXES, read_picture
+from edgeagent.qat.training.labelled import FloatArray, TrainingSample, mirrored, placed
+from edgeagent.vision.preprocessor import Preprocessor, fit_picture
 
 Image = npt.NDArray[np.uint8]
 MOSAIC_SHARE = 0.5
@@ -97,7 +97,7 @@ class Fitted(Dataset[torch.Tensor]):
         return normalized(fit(read_picture(self._pictures[index]), self._spec), self._spec)
 
 
-class Augmented(Dataset[Sample]):
+class Augmented(Dataset[TrainingSample]):
     """An endless row of training pictures, long enough for ``items``.
 
     Args:
@@ -127,7 +127,7 @@ class Augmented(Dataset[Sample]):
     def __len__(self) -> int:
         return self._items
 
-    def __getitem__(self, index: int) -> Sample:
+    def __getitem__(self, index: int) -> TrainingSample:
         """Return a picture, with its boxes if all that it is made of is labelled."""
         random = np.random.default_rng((self._seed, index))
         if random.random() < self._mosaic_share and index < self._mosaic_items:
@@ -136,8 +136,8 @@ class Augmented(Dataset[Sample]):
             picture, boxes = self._fitted(random, self._spec)
         tensor = normalized(_changed_light(picture, random), self._spec)
         if boxes is None:
-            return Sample(tensor, torch.zeros(0, 5), False)
-        return Sample(tensor, torch.from_numpy(boxes), True)
+            return TrainingSample(tensor, torch.zeros(0, 5), False)
+        return TrainingSample(tensor, torch.from_numpy(boxes), True)
 
     def _fitted(self, random: np.random.Generator, spec: InputSpec) -> tuple[Image, FloatArray | None]:
         """A picture fitted into an input, and its boxes there; None if it is unlabelled."""

@@ -13,13 +13,13 @@ from pathlib import Path
 import torch
 from torch.utils.data import DataLoader
 
-from edgeagent.accuracy.yolo_labels import Labels
 from edgeagent.bundle.evidence import TrainingPoint
 from edgeagent.bundle.manifest import InputSpec, ModelDescription
+from edgeagent.datasets.yolo_labels import Labels
 from edgeagent.qat.graph.graph import Graph
-from edgeagent.qat.grid.grid import GridPlan, Preset, plan_grids
+from edgeagent.qat.grid.affine import GridPlan, Preset, plan_affine_grids
 from edgeagent.qat.grid.input_grid import pixel_grid
-from edgeagent.qat.grid.preset_b import plan_grids_b
+from edgeagent.qat.grid.symmetric import plan_symmetric_grids
 from edgeagent.qat.network.fake_quantize import Convolution
 from edgeagent.qat.network.network import Mode, Network
 from edgeagent.qat.ptq.calibration import Method, observe, set_ranges
@@ -36,7 +36,7 @@ START: Method = "percentile"  # of the training: steadiest where a few channels 
 
 
 @dataclass(frozen=True)
-class Source:
+class TrainingSource:
     """What a bundle is made from.
 
     Attributes:
@@ -79,7 +79,7 @@ class Run:
 
     def __init__(
         self,
-        source: Source,
+        source: TrainingSource,
         graph: Graph,
         recipe: Recipe,
         work: Path,
@@ -168,8 +168,8 @@ class Run:
 def plan_for(graph: Graph, spec: InputSpec, preset: Preset, float_nodes: Collection[str] = ()) -> GridPlan:
     """Return the grids of a graph under a preset."""
     if preset == "b":
-        return plan_grids_b(graph, spec.mean, spec.std)
-    return plan_grids(graph, pixel_grid(spec.mean, spec.std), frozenset(float_nodes))
+        return plan_symmetric_grids(graph, spec.mean, spec.std)
+    return plan_affine_grids(graph, pixel_grid(spec.mean, spec.std), frozenset(float_nodes))
 
 
 def with_weights(graph: Graph, network: Network) -> Graph:

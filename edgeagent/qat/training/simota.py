@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from edgeagent.bundle.manifest import Role
 from edgeagent.qat.graph.graph import Graph
-from edgeagent.qat.training.cells import cell_rows, corners, heads_by_size
+from edgeagent.qat.training.cells import cell_corners, cell_rows, heads_by_size
 from edgeagent.qat.training.overlap import EPSILON, iou
 from edgeagent.vision.decoder_yolox import LARGEST_EXPONENT
 
@@ -36,7 +36,7 @@ OUTSIDE_COST = 1e5  # for a cell outside the box, and again for one outside the 
 
 
 @dataclass(frozen=True)
-class Scale:
+class YoloxScale:
     """One scale of a YOLOX head: positions of its tensors among the heads of the graph.
 
     Attributes:
@@ -53,7 +53,7 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class Cells:
+class YoloxCells:
     """The predictions of all ``a`` cells of all scales, float32.
 
     Attributes:
@@ -71,7 +71,7 @@ class Cells:
     classes: Tensor
 
 
-def yolox_scales(graph: Graph) -> tuple[Scale, ...]:
+def yolox_scales(graph: Graph) -> tuple[YoloxScale, ...]:
     """Return the scales of a YOLOX graph, in the order of its heads.
 
     Raises:
@@ -82,11 +82,11 @@ def yolox_scales(graph: Graph) -> tuple[Scale, ...]:
         fits = sorted(heads.roles) == HEADS and graph.heads[heads.of("box")].shape[1] == 4
         if heads.stride is None or not fits:
             raise heads.refusal("box, objectness and at least two classes of a yolox")
-        scales.append(Scale(heads.of("box"), heads.of("objectness"), heads.of("classes"), heads.stride))
+        scales.append(YoloxScale(heads.of("box"), heads.of("objectness"), heads.of("classes"), heads.stride))
     return tuple(scales)
 
 
-def simota_loss(scales: Sequence[Scale], heads: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+def simota_loss(scales: Sequence[YoloxScale], heads: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
     """Return the scalar loss of a batch of labelled pictures.
 
     Args:
@@ -94,8 +94,8 @@ def simota_loss(scales: Sequence[Scale], heads: Sequence[Tensor], targets: Seque
         heads: raw head tensors, each (b, channels, h, w).
         targets: for each of the b pictures (n, 5) float32, n >= 0.
     """
-    cells = decode(scales, heads)
-    owners = torch.stack([assign(cells, picture, target) for picture, target in enumerate(targets)])
+    cells = decode_yolox_cells(scales, heads)
+    owners = torch.stack([assign_simota(cells, picture, target) for picture, target in enumerate(targets)])
     picture, cell = torch.nonzero(owners >= 0, as_tuple=True)
     first = torch.tensor([0, *(len(target) for target in targets[:-1])], device=owners.device).cumsum(0)
     wanted = torch.cat(list(targets)).float()[owners[picture, cell] + first[picture]]
@@ -108,11 +108,11 @@ def simota_loss(scales: Sequence[Scale], heads: Sequence[Tensor], targets: Seque
     return loss / max(1, len(cell))
 
 
-def decode(scales: Sequence[Scale], heads: Sequence[Tensor]) -> Cells:
+def decode_yolox_cells(scales: Sequence[YoloxScale], heads: Sequence[Tensor]) -> YoloxCells:
     """Return boxes and logits of all cells: ``xy = (xy + cell) * stride``, ``wh = exp(wh) * stride``."""
     centres, strides, boxes = [], [], []
     for scale in scales:
-        raw, corner = cell_rows(heads[scale.box]), corners(heads[scale.box])
+        raw, corner = cell_rows(heads[scale.box]), cell_corners(heads[scale.box])
         middle = (raw[..., :2] + corner) * scale.stride
         half = raw[..., 2:].clamp(max=LARGEST_EXPONENT).exp() * (scale.stride / 2)
         boxes.append(torch.cat([middle - half, middle + half], 2))
@@ -120,11 +120,11 @@ def decode(scales: Sequence[Scale], heads: Sequence[Tensor]) -> Cells:
         strides.append(torch.full((len(corner),), float(scale.stride), device=raw.device))
     objectness = torch.cat([heads[scale.objectness].float().flatten(1) for scale in scales], 1)
     classes = torch.cat([cell_rows(heads[scale.classes]) for scale in scales], 1)
-    return Cells(torch.cat(centres), torch.cat(strides), torch.cat(boxes, 1), objectness, classes)
+    return YoloxCells(torch.cat(centres), torch.cat(strides), torch.cat(boxes, 1), objectness, classes)
 
 
 @torch.no_grad()
-def assign(cells: Cells, picture: int, targets: Tensor) -> Tensor:
+def assign_simota(cells: YoloxCells, picture: int, targets: Tensor) -> Tensor:
     """Return which target each cell of a picture answers for (SimOTA): (a,) int64, -1 for none.
 
     Every target whose centre lies in the picture gets a cell, as long as one near it is free.

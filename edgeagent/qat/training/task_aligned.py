@@ -27,7 +27,7 @@ from torch.nn import functional
 from edgeagent.bundle.manifest import Role
 from edgeagent.qat.graph.graph import Graph
 from edgeagent.qat.graph.heads import SIDES
-from edgeagent.qat.training.cells import cell_rows, corners, heads_by_size
+from edgeagent.qat.training.cells import cell_corners, cell_rows, heads_by_size
 from edgeagent.qat.training.overlap import complete_iou, iou
 
 HEADS: list[Role] = ["box", "classes"]
@@ -39,7 +39,7 @@ TINY = torch.finfo(torch.float32).tiny
 
 
 @dataclass(frozen=True)
-class Scale:
+class DistanceScale:
     """One scale: positions of its tensors among the heads of the graph.
 
     Attributes:
@@ -54,7 +54,7 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class Cells:
+class DistanceCells:
     """The predictions of all ``a`` cells of all scales, float32.
 
     Attributes:
@@ -73,7 +73,7 @@ class Cells:
 
 
 @dataclass(frozen=True)
-class Assignment:
+class TargetAssignment:
     """The ``p`` cells that answer for an object.
 
     Attributes:
@@ -89,7 +89,7 @@ class Assignment:
     soft: Tensor
 
 
-def yolov8_scales(graph: Graph, bins: int) -> tuple[Scale, ...]:
+def yolov8_scales(graph: Graph, bins: int) -> tuple[DistanceScale, ...]:
     """Return the scales of a graph of the family ``yolov8``, in the order of its heads.
 
     Args:
@@ -105,11 +105,13 @@ def yolov8_scales(graph: Graph, bins: int) -> tuple[Scale, ...]:
         fits = sorted(heads.roles) == HEADS and widths in ({SIDES}, {SIDES * bins})
         if heads.stride is None or not fits:
             raise heads.refusal(f"box ({SIDES} or {SIDES * bins} channels) and classes of a yolov8")
-        scales.append(Scale(heads.of("box"), heads.of("classes"), heads.stride))
+        scales.append(DistanceScale(heads.of("box"), heads.of("classes"), heads.stride))
     return tuple(scales)
 
 
-def task_aligned_loss(scales: Sequence[Scale], heads: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+def task_aligned_loss(
+    scales: Sequence[DistanceScale], heads: Sequence[Tensor], targets: Sequence[Tensor]
+) -> Tensor:
     """Return the scalar loss of a batch of labelled pictures.
 
     Args:
@@ -117,9 +119,9 @@ def task_aligned_loss(scales: Sequence[Scale], heads: Sequence[Tensor], targets:
         heads: raw head tensors, each (b, channels, h, w).
         targets: for each of the b pictures (n, 5) float32, n >= 0.
     """
-    cells = decode(scales, heads)
+    cells = decode_distance_cells(scales, heads)
     rows = torch.cat(list(targets)).float()
-    found = assign(cells, rows, _pictures(targets))
+    found = assign_task_aligned(cells, rows, _pictures(targets))
     wanted = rows[found.target]
     soft = torch.zeros_like(cells.classes)
     soft[found.picture, found.cell, wanted[:, 0].long()] = found.soft
@@ -131,13 +133,13 @@ def task_aligned_loss(scales: Sequence[Scale], heads: Sequence[Tensor], targets:
     return loss / found.soft.sum().clamp(min=1)
 
 
-def decode(scales: Sequence[Scale], heads: Sequence[Tensor]) -> Cells:
+def decode_distance_cells(scales: Sequence[DistanceScale], heads: Sequence[Tensor]) -> DistanceCells:
     """Return boxes and logits of all cells; a distance is the expectation over its bins, in cells."""
     centres, strides, boxes, bins = [], [], [], []
     for scale in scales:
         raw = cell_rows(heads[scale.box])
         logits = raw.reshape(*raw.shape[:2], SIDES, -1)
-        centre = corners(heads[scale.box]) + 0.5
+        centre = cell_corners(heads[scale.box]) + 0.5
         distances = _expectation(logits)
         near, far = centre - distances[..., :2], centre + distances[..., 2:]
         boxes.append(torch.cat([near, far], 2) * scale.stride)
@@ -145,11 +147,13 @@ def decode(scales: Sequence[Scale], heads: Sequence[Tensor]) -> Cells:
         centres.append(centre * scale.stride)
         strides.append(torch.full((len(centre),), float(scale.stride), device=centre.device))
     classes = torch.cat([cell_rows(heads[scale.classes]) for scale in scales], 1)
-    return Cells(torch.cat(centres), torch.cat(strides), torch.cat(boxes, 1), torch.cat(bins, 1), classes)
+    return DistanceCells(
+        torch.cat(centres), torch.cat(strides), torch.cat(boxes, 1), torch.cat(bins, 1), classes
+    )
 
 
 @torch.no_grad()
-def assign(cells: Cells, targets: Tensor, pictures: Tensor) -> Assignment:
+def assign_task_aligned(cells: DistanceCells, targets: Tensor, pictures: Tensor) -> TargetAssignment:
     """Return which cells answer for which target.
 
     A target is in reach of the cells whose centre lies in its box, or, where the box is narrower than the
@@ -176,10 +180,10 @@ def assign(cells: Cells, targets: Tensor, pictures: Tensor) -> Assignment:
     best_alignment = none.scatter_reduce(0, target, alignment, "amax").clamp(min=TINY)
     best_overlap = none.scatter_reduce(0, target, overlap, "amax")
     soft = alignment / best_alignment[target] * best_overlap[target]
-    return Assignment(pictures[target], cell, target, soft)
+    return TargetAssignment(pictures[target], cell, target, soft)
 
 
-def reach(cells: Cells, boxes: Tensor) -> Tensor:
+def reach(cells: DistanceCells, boxes: Tensor) -> Tensor:
     """Return which cells may answer for which box (n, 4): (n, a) bool."""
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
     half = half.clamp(min=float(cells.strides.min()) / 2)
@@ -201,7 +205,7 @@ def _expectation(logits: Tensor) -> Tensor:
     return logits.softmax(-1) @ numbers
 
 
-def _bin_loss(cells: Cells, found: Assignment, boxes: Tensor) -> Tensor:
+def _bin_loss(cells: DistanceCells, found: TargetAssignment, boxes: Tensor) -> Tensor:
     """Cross-entropy of the two bins beside each wanted distance, by nearness; mean of the sides: (p,)."""
     centre, stride = cells.centres[found.cell], cells.strides[found.cell, None]
     distances = torch.cat([centre - boxes[:, :2], boxes[:, 2:] - centre], 1) / stride

@@ -30,7 +30,7 @@ from edgeagent.qat.training.average import WeightAverage
 from edgeagent.qat.training.distillation import distillation_loss, feature_loss
 from edgeagent.qat.training.early_stopping import EarlyStopping
 from edgeagent.qat.training.held_out import HeldOut
-from edgeagent.qat.training.labelled import Batch, Sample, collate
+from edgeagent.qat.training.labelled import Batch, TrainingSample, collate
 from edgeagent.qat.training.processes import Processes
 from edgeagent.qat.training.rates import parameter_groups, set_rates
 from edgeagent.qat.training.recipe import Recipe
@@ -85,7 +85,7 @@ class Trainer:
         self,
         network: Network,
         teacher: Network,
-        pictures: Dataset[Sample],
+        pictures: Dataset[TrainingSample],
         recipe: Recipe,
         checkpoint: Path,
         checkpoint_every: int = 50,

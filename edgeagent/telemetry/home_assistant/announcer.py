@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgeagent import __version__
 from edgeagent.errors import EdgeagentError
-from edgeagent.state_file import write_state
+from edgeagent.files.atomic import write_state
+from edgeagent.settings.sections.home_assistant import HomeAssistantSettings
+from edgeagent.telemetry.contract.messages import Telemetry
 from edgeagent.telemetry.home_assistant import discovery
-from edgeagent.telemetry.home_assistant.settings import HomeAssistantSettings
-from edgeagent.telemetry.messages import Telemetry
-from edgeagent.telemetry.mqtt import Arrival, MqttPublisher
+from edgeagent.telemetry.mqtt.publisher import Arrival, MqttPublisher
+from edgeagent.version import __version__
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Announcer:
         self._topic = discovery.discovery_topic(settings.prefix, device)
         self._cameras = cameras
         pictured = cameras if settings.pictures_every is not None else ()
-        self._fixed = discovery.problems(device) | discovery.pictures(device, pictured)
+        self._fixed = discovery.problem_entities(device) | discovery.pictures(device, pictured)
         self._lock = threading.Lock()
         self._payload = b""
         before = _read(self._file)

@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
-from edgeagent import __version__
-from edgeagent.telemetry.messages import ROOT, CameraReport, ProblemCode, Telemetry
+from edgeagent.telemetry.contract.messages import ROOT, CameraReport, ProblemCode, Telemetry
+from edgeagent.version import __version__
 
 Component = dict[str, Any]
 Components = dict[str, Component]
@@ -66,7 +66,7 @@ def removal(platform: str) -> Component:
     return {"p": platform}
 
 
-def problems(device: str) -> Components:
+def problem_entities(device: str) -> Components:
     """Return a binary sensor for each problem that ``alarm`` can name."""
     topic = f"{ROOT}/{device}/alarm"
     found: Components = {}

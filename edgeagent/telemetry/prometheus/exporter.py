@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from edgeagent.errors import ConfigurationError
-from edgeagent.telemetry.histogram import StageTimes
-from edgeagent.telemetry.messages import Alarm, Telemetry
-from edgeagent.telemetry.prometheus.settings import PrometheusSettings
+from edgeagent.settings.sections.prometheus import PrometheusSettings
+from edgeagent.telemetry.contract.messages import Alarm, Telemetry
+from edgeagent.timing.histogram import StageTimes
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -86,6 +86,6 @@ class Exporter:
 
         yield metrics.stage_durations({camera: times.total for camera, times in self._times.items()})
         if self._alarm is not None:
-            yield metrics.problems(self._alarm)
+            yield metrics.problem_metrics(self._alarm)
         if self._telemetry is not None:
             yield from metrics.telemetry_metrics(self._telemetry)

@@ -17,10 +17,10 @@ from prometheus_client.core import (
     Metric,
 )
 
-from edgeagent import __version__
 from edgeagent.sensors.throttling import FLAGS
-from edgeagent.telemetry.histogram import PER_DOUBLING, Histogram, middle_of
-from edgeagent.telemetry.messages import Alarm, ProblemCode, SystemReport, Telemetry
+from edgeagent.telemetry.contract.messages import Alarm, ProblemCode, SystemReport, Telemetry
+from edgeagent.timing.histogram import PER_DOUBLING, Histogram, middle_of
+from edgeagent.version import __version__
 
 EDGES = range(-2, 29)
 """Upper bounds of the buckets are 2^(edge/2) ms: 0.5 ms to 16.4 s, which are bounds of our buckets too."""
@@ -58,7 +58,7 @@ def stage_durations(times: Mapping[str, Mapping[str, Histogram]]) -> Metric:
     return family
 
 
-def problems(alarm: Alarm) -> Metric:
+def problem_metrics(alarm: Alarm) -> Metric:
     """Return 1 for each problem that there is, 0 for each other that there can be."""
     there = {problem.code for problem in alarm.problems}
     family = GaugeMetricFamily("edgeagent_problem", "Whether something is wrong", labels=("code",))

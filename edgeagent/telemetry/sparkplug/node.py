@@ -25,14 +25,14 @@ import paho.mqtt.client as paho
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edgeagent.errors import EdgeagentError
-from edgeagent.settings import MqttSettings
-from edgeagent.state_file import write_state
-from edgeagent.telemetry.messages import Alarm, Telemetry
-from edgeagent.telemetry.mqtt import HEADER, STOP_TIMEOUT_S, plain_client
-from edgeagent.telemetry.rate_limit import Allowance
+from edgeagent.files.atomic import write_state
+from edgeagent.settings.sections.mqtt import MqttSettings
+from edgeagent.settings.sections.sparkplug import SparkplugSettings
+from edgeagent.telemetry.contract.messages import Alarm, Telemetry
+from edgeagent.telemetry.mqtt.publisher import HEADER, STOP_TIMEOUT_S, plain_client
 from edgeagent.telemetry.sparkplug import readings
-from edgeagent.telemetry.sparkplug.payload import DataType, Metric, decode_orders, encode
-from edgeagent.telemetry.sparkplug.settings import SparkplugSettings
+from edgeagent.telemetry.sparkplug.payload import DataType, Metric, decode_commands, encode_payload
+from edgeagent.timing.rate_limit import Allowance
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class SparkplugNode:
         state: folder in which the birth-death sequence number is remembered.
 
     Raises:
-        ConfigurationError: as :func:`edgeagent.telemetry.mqtt.plain_client`.
+        ConfigurationError: as :func:`edgeagent.telemetry.mqtt.publisher.plain_client`.
     """
 
     def __init__(self, settings: SparkplugSettings, mqtt: MqttSettings, device: str, state: Path) -> None:
@@ -140,7 +140,7 @@ class SparkplugNode:
         ]
 
     def _send(self, kind: str, metrics: list[Metric], now_ms: int) -> None:
-        topic, payload = self._topic(kind), encode(metrics, now_ms, self._seq)
+        topic, payload = self._topic(kind), encode_payload(metrics, now_ms, self._seq)
         size = len(topic) + len(payload) + HEADER
         if self._largest is not None and size > self._largest:
             logger.error("sparkplug: %s of %d bytes dropped, the broker takes %d", kind, size, self._largest)
@@ -150,7 +150,7 @@ class SparkplugNode:
 
     def _death(self) -> bytes:
         now = _now_ms()
-        return encode([Metric(BD_SEQ, DataType.INT64, self._bd_seq, now)], now, None)
+        return encode_payload([Metric(BD_SEQ, DataType.INT64, self._bd_seq, now)], now, None)
 
     def _alias(self, name: str) -> int:
         return self._aliases.setdefault(name, len(self._aliases))
@@ -193,7 +193,7 @@ class SparkplugNode:
 
     def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
         try:
-            orders = decode_orders(bytes(message.payload))
+            orders = decode_commands(bytes(message.payload))
         except ValueError as error:  # bytes that are not UTF-8 are one, too
             logger.warning("sparkplug: a command that cannot be read is ignored: %s", error)
             return

@@ -51,7 +51,7 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class Order:
+class NodeCommand:
     """A metric of a command: only switches are understood."""
 
     name: str | None
@@ -59,7 +59,7 @@ class Order:
     boolean: bool | None
 
 
-def encode(metrics: Sequence[Metric], timestamp_ms: int, seq: int | None) -> bytes:
+def encode_payload(metrics: Sequence[Metric], timestamp_ms: int, seq: int | None) -> bytes:
     """Return a payload; an NDEATH has no ``seq``."""
     parts = [_number(1, timestamp_ms), *(_bytes(2, _metric(metric)) for metric in metrics)]
     if seq is not None:
@@ -67,7 +67,7 @@ def encode(metrics: Sequence[Metric], timestamp_ms: int, seq: int | None) -> byt
     return b"".join(parts)
 
 
-def decode_orders(payload: bytes) -> list[Order]:
+def decode_commands(payload: bytes) -> list[NodeCommand]:
     """Return the metrics of a command.
 
     Raises:
@@ -78,10 +78,10 @@ def decode_orders(payload: bytes) -> list[Order]:
     return [_order(value) for number, value in _fields(payload) if number == 2 and isinstance(value, bytes)]
 
 
-def _order(content: bytes) -> Order:
+def _order(content: bytes) -> NodeCommand:
     found = dict(_fields(content))
     name, alias, boolean = found.get(1), found.get(2), found.get(14)
-    return Order(
+    return NodeCommand(
         name.decode() if isinstance(name, bytes) else None,
         alias if isinstance(alias, int) else None,
         bool(boolean) if isinstance(boolean, int) else None,

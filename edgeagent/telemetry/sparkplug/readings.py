@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import get_args
 
-from edgeagent import __version__
 from edgeagent.sensors.board import read_board
-from edgeagent.telemetry.messages import Alarm, CameraReport, ProblemCode, SystemReport, Telemetry
+from edgeagent.telemetry.contract.messages import Alarm, CameraReport, ProblemCode, SystemReport, Telemetry
 from edgeagent.telemetry.sparkplug.payload import DataType, Value
+from edgeagent.version import __version__
 
 Readings = dict[str, tuple[DataType, Value]]
 

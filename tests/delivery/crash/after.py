@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Collection
 
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.delivery.channel import Release
-from edgeagent.delivery.record import Record
-from edgeagent.delivery.record_file import RECORD
-from edgeagent.delivery.store import FOLDER, Store
+from edgeagent.delivery.repository.channel import Release
+from edgeagent.delivery.state.record import Record
+from edgeagent.delivery.state.record_file import RECORD
+from edgeagent.delivery.state.store import FOLDER, Store
 from tests.delivery.boards import run_once
 from tests.delivery.crash.device import STRIKES, Site
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edgeagent.delivery.channel import Release
-from edgeagent.delivery.store import FOLDER
+from edgeagent.delivery.repository.channel import Release
+from edgeagent.delivery.state.store import FOLDER
 from tests.delivery.crash.after import examine
 from tests.delivery.crash.children import KILLED, in_child, why
 from tests.delivery.crash.device import FINISHED, Site, update

@@ -14,13 +14,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.delivery.channel_source import ChannelSource
-from edgeagent.delivery.client import Client
-from edgeagent.delivery.policy import Device
-from edgeagent.delivery.record import Record
-from edgeagent.delivery.settings import DeliverySettings
-from edgeagent.delivery.store import FOLDER, Store
-from edgeagent.delivery.updater import Updater
+from edgeagent.delivery.repository.client import Client
+from edgeagent.delivery.state.record import Record
+from edgeagent.delivery.state.store import FOLDER, Store
+from edgeagent.delivery.update.channel_source import ChannelSource
+from edgeagent.delivery.update.policy import Device
+from edgeagent.delivery.update.updater import Updater
+from edgeagent.settings.sections.delivery import DeliverySettings
 from tests.delivery.boards import OneEngineBoard, run_once
 from tests.delivery.crash.faults import FaultyDisk, Plan
 from tests.delivery.crash.offers import CONFIGURED

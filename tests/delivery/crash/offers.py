@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from edgeagent.bundle.reading import MANIFEST
-from edgeagent.delivery.channel import Channel, Release
+from edgeagent.delivery.repository.channel import Channel, Release
 from tests.delivery.repository import Repository
 from tests.runtime.cell_detector import build_bundle
 

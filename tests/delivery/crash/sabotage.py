@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edgeagent.delivery import durable, good_marks, slots, store
-from edgeagent.delivery.changes import Changes
-from edgeagent.delivery.journey import Journey
-from edgeagent.delivery.slots import Slots
-from edgeagent.delivery.store import Store
-from edgeagent.state_file import sync
+from edgeagent.delivery.state import known_good_models, slots, store
+from edgeagent.delivery.state.slots import ModelSlots
+from edgeagent.delivery.state.store import Store
+from edgeagent.delivery.update.deployment_decisions import DeploymentDecisions
+from edgeagent.delivery.update.deployment_steps import DeploymentSteps
+from edgeagent.files import durable
+from edgeagent.files.atomic import sync
 
 
 def record_not_synced() -> None:
@@ -64,7 +65,7 @@ def marked_before_probation() -> None:
 
     def begin_and_mark(self: Store, model: Any, *arguments: Any) -> None:
         begin(self, model, *arguments)
-        good_marks.GoodMarks(self.folder).add(model)
+        known_good_models.KnownGoodModels(self.folder).add(model)
 
     Store.begin = begin_and_mark  # type: ignore[assignment,method-assign]
 
@@ -72,27 +73,27 @@ def marked_before_probation() -> None:
 def served_before_written() -> None:
     """A model serves before the record says that it is in trial."""
 
-    def begin_trial(self: Journey[Any], passed: Any) -> None:
+    def begin_trial(self: DeploymentSteps[Any], passed: Any) -> None:
         self._board.serve(passed)
         self._store.move("trial")
 
-    Journey._begin_trial = begin_trial  # type: ignore[method-assign]
+    DeploymentSteps._begin_trial = begin_trial  # type: ignore[method-assign]
 
 
 def good_model_deleted_first() -> None:
     """Room is made by deleting every slot."""
 
-    def prune(self: Changes[Any], most_bytes: int | None = None) -> None:
+    def prune(self: DeploymentDecisions[Any], most_bytes: int | None = None) -> None:
         self._store.slots.prune((), 0, 0.0)
 
-    Changes.prune = prune  # type: ignore[method-assign]
+    DeploymentDecisions.prune = prune  # type: ignore[method-assign]
 
 
 def sealed_in_place() -> None:
     """A slot is filled under its own name."""
-    seal = Slots.seal
+    seal = ModelSlots.seal
 
-    def seal_in_place(self: Slots, model: Any, files: Any) -> Any:
+    def seal_in_place(self: ModelSlots, model: Any, files: Any) -> Any:
         source, target = self._partial / model.slot, self._slots / model.slot
         durable.move_folder(source, target)
         self._partial, partial = self._slots, self._partial
@@ -102,7 +103,7 @@ def sealed_in_place() -> None:
         finally:
             self._partial, slots.move_folder = partial, move  # type: ignore[attr-defined]
 
-    Slots.seal = seal_in_place  # type: ignore[method-assign]
+    ModelSlots.seal = seal_in_place  # type: ignore[method-assign]
 
 
 SABOTAGES: tuple[Callable[[], None], ...] = (

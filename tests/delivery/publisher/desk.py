@@ -14,18 +14,18 @@ from typing import Any
 from securesystemslib.signer import CryptoSigner
 from tuf.ngclient import Updater
 
-from edgeagent.delivery.channel import Channel, parse_channel
-from edgeagent.delivery.clock import utcnow
-from edgeagent.delivery.fetcher import Fetcher
-from edgeagent.delivery.patience import Patience
-from edgeagent.delivery.publisher.keys import public_pem
-from edgeagent.delivery.publisher.opening import opened
-from edgeagent.delivery.publisher.passphrase import Secrets
-from edgeagent.delivery.publisher.places import metadata_folder
-from edgeagent.delivery.publisher.release import add_bundle
-from edgeagent.delivery.publisher.repository import Publication
-from edgeagent.delivery.publisher.roles import ROLES, init
-from edgeagent.delivery.transport import FolderTransport, Line
+from edgeagent.delivery.repository.channel import Channel, parse_channel
+from edgeagent.delivery.repository.clock import utcnow
+from edgeagent.delivery.repository.fetcher import Fetcher
+from edgeagent.delivery.repository.transfer_limits import TransferLimits
+from edgeagent.delivery.repository.transport import FolderTransport, ThrottledReader
+from edgeagent.publisher.keys import public_pem
+from edgeagent.publisher.opening import opened
+from edgeagent.publisher.passphrase import Secrets
+from edgeagent.publisher.places import metadata_folder
+from edgeagent.publisher.release import add_bundle
+from edgeagent.publisher.repository import Publication
+from edgeagent.publisher.roles import ROLES, init
 from tests.bundle import tiny
 
 PASSPHRASE = "correct horse battery"
@@ -114,7 +114,9 @@ class Device:
             f"{base}/metadata",
             str(self._cache),
             f"{base}/targets",
-            Fetcher(FolderTransport(), Line(Patience(), None)) if isinstance(place, Path) else None,
+            Fetcher(FolderTransport(), ThrottledReader(TransferLimits(), None))
+            if isinstance(place, Path)
+            else None,
             bootstrap=self._root,
         )
         updater.refresh()

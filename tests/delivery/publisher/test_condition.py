@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from edgeagent.delivery.publisher.condition import Comparison, Measured, parse_condition
 from edgeagent.errors import ConfigurationError
+from edgeagent.publisher.condition import Criterion, FleetMeasurements, parse_condition
 
-P99, ROLLBACK = Comparison("p99", ">", 40.0), Comparison("rollback_rate", ">", 2.0)
+P99, ROLLBACK = Criterion("p99", ">", 40.0), Criterion("rollback_rate", ">", 2.0)
 
 
 @pytest.mark.parametrize(
@@ -19,12 +19,12 @@ P99, ROLLBACK = Comparison("p99", ">", 40.0), Comparison("rollback_rate", ">", 2
         ("p99>40ms or rollback_rate>2%", ((P99,), (ROLLBACK,))),
         ("p99>40ms and rollback_rate>2%", ((P99, ROLLBACK),)),
         ("p99>40ms and rollback_rate>2% or p99>40ms", ((P99, ROLLBACK), (P99,))),
-        ("rejected_rate>=0.5%", ((Comparison("rejected_rate", ">=", 0.5),),)),
-        ("p50<1ms or p90<=2ms", ((Comparison("p50", "<", 1.0),), (Comparison("p90", "<=", 2.0),))),
-        ("offline_rate>10%", ((Comparison("offline_rate", ">", 10.0),),)),
+        ("rejected_rate>=0.5%", ((Criterion("rejected_rate", ">=", 0.5),),)),
+        ("p50<1ms or p90<=2ms", ((Criterion("p50", "<", 1.0),), (Criterion("p90", "<=", 2.0),))),
+        ("offline_rate>10%", ((Criterion("offline_rate", ">", 10.0),),)),
     ],
 )
-def test_conditions_are_read(text: str, parsed: tuple[tuple[Comparison, ...], ...]) -> None:
+def test_conditions_are_read(text: str, parsed: tuple[tuple[Criterion, ...], ...]) -> None:
     assert parse_condition(text).any_of == parsed
 
 
@@ -52,7 +52,7 @@ def test_mistakes_are_named(text: str, words: str) -> None:
     assert words in str(caught.value)
 
 
-T, F, U = Measured(50.0, 10), Measured(1.0, 10), Measured(50.0, 3)
+T, F, U = FleetMeasurements(50.0, 10), FleetMeasurements(1.0, 10), FleetMeasurements(50.0, 3)
 
 
 @pytest.mark.parametrize(
@@ -66,11 +66,11 @@ T, F, U = Measured(50.0, 10), Measured(1.0, 10), Measured(50.0, 3)
         (U, T, None, True),
         (U, F, False, None),
         (U, U, None, None),
-        (Measured(None, 0), F, False, None),
+        (FleetMeasurements(None, 0), F, False, None),
     ],
 )
 def test_what_is_unknown_is_neither(
-    p99: Measured, rollback: Measured, both: bool | None, either: bool | None
+    p99: FleetMeasurements, rollback: FleetMeasurements, both: bool | None, either: bool | None
 ) -> None:
     fleet = {"p99": p99, "rollback_rate": rollback}
     for word, expected in (("and", both), ("or", either)):
@@ -90,11 +90,11 @@ def test_what_is_unknown_is_neither(
     ],
 )
 def test_operators(sign: str, value: float, holds: bool) -> None:
-    assert Comparison("p90", sign, 2.0).holds(Measured(value, 5), 5) is holds
+    assert Criterion("p90", sign, 2.0).holds(FleetMeasurements(value, 5), 5) is holds
 
 
 def test_the_numbers_are_told() -> None:
-    fleet = {"p99": Measured(None, 0), "rollback_rate": Measured(12.5, 8)}
+    fleet = {"p99": FleetMeasurements(None, 0), "rollback_rate": FleetMeasurements(12.5, 8)}
     verdict = parse_condition("p99>40ms or rollback_rate>2%").judge(fleet.__getitem__, least=5)
     assert verdict.holds is True
     assert verdict.numbers == (

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.delivery.publisher.errors import SigningKeyError
-from edgeagent.delivery.publisher.keys import import_key
-from edgeagent.delivery.publisher.passphrase import Secrets
-from edgeagent.delivery.publisher.verification import verify
+from edgeagent.publisher.errors import SigningKeyError
+from edgeagent.publisher.keys import import_key
+from edgeagent.publisher.passphrase import Secrets
+from edgeagent.publisher.verification import verify
 from tests.delivery.publisher.desk import Desk, Device, plain_key
 from tests.delivery.publisher.test_roles import rotate
 

@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from securesystemslib.signer import Signer
 
-from edgeagent.delivery.publisher.errors import SigningKeyError
-from edgeagent.delivery.publisher.keys import import_key, new_key, public_path, read_public_key
-from edgeagent.delivery.publisher.passphrase import Secrets
-from edgeagent.delivery.publisher.pkcs8 import encrypted_pem
-from edgeagent.delivery.publisher.roles import named_key
-from edgeagent.delivery.publisher.signers import Signers
+from edgeagent.publisher.errors import SigningKeyError
+from edgeagent.publisher.keys import import_key, new_key, public_path, read_public_key
+from edgeagent.publisher.passphrase import Secrets
+from edgeagent.publisher.pkcs8 import encrypted_pem
+from edgeagent.publisher.roles import named_key
+from edgeagent.publisher.signers import Signers
 from tests.delivery.publisher.desk import PASSPHRASE, plain_key
 
 ROOT = Path(__file__).parents[3]

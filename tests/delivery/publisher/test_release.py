@@ -9,11 +9,11 @@ import pytest
 
 from edgeagent.bundle.reading import MANIFEST
 from edgeagent.bundle.writing import write_bundle
-from edgeagent.delivery.channel import Release
-from edgeagent.delivery.publisher.errors import PublishError
-from edgeagent.delivery.publisher.places import check_target_path
-from edgeagent.delivery.publisher.release import add_bundle, read_index, withdraw
+from edgeagent.delivery.repository.channel import Release
 from edgeagent.errors import BundleError
+from edgeagent.publisher.errors import PublishError
+from edgeagent.publisher.places import check_target_path
+from edgeagent.publisher.release import add_bundle, read_index, withdraw
 from tests.bundle import tiny
 from tests.delivery.publisher.desk import Desk, bundle
 

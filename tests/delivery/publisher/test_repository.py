@@ -16,16 +16,16 @@ import pytest
 from tuf.api.exceptions import ExpiredMetadataError
 
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.delivery.client import Client
-from edgeagent.delivery.publisher.errors import PublishError, SigningKeyError
-from edgeagent.delivery.publisher.opening import opened
-from edgeagent.delivery.publisher.passphrase import Secrets
-from edgeagent.delivery.publisher.places import locked
-from edgeagent.delivery.publisher.release import add_bundle, withdraw
-from edgeagent.delivery.publisher.roles import init
-from edgeagent.delivery.publisher.verification import verify
-from edgeagent.delivery.settings import DeliverySettings
+from edgeagent.delivery.repository.client import Client
 from edgeagent.errors import EdgeagentError
+from edgeagent.publisher.errors import PublishError, SigningKeyError
+from edgeagent.publisher.opening import opened
+from edgeagent.publisher.passphrase import Secrets
+from edgeagent.publisher.places import locked
+from edgeagent.publisher.release import add_bundle, withdraw
+from edgeagent.publisher.roles import init
+from edgeagent.publisher.verification import verify
+from edgeagent.settings.sections.delivery import DeliverySettings
 from tests.bundle.tiny import ARTEFACT, files
 from tests.delivery.publisher.desk import PASSPHRASE, Desk, Device, bundle, plain_key, web_server
 from tests.small_disk import ROOT, on_small_disk
@@ -109,11 +109,11 @@ def test_after_an_error_nothing_of_it_stays(desk: Desk, tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from edgeagent.delivery.publisher import places, repository
-from edgeagent.delivery.publisher.opening import opened
-from edgeagent.delivery.publisher.passphrase import Secrets
-from edgeagent.delivery.publisher.release import add_bundle
-from edgeagent.delivery.publisher.roles import rotate_key
+from edgeagent.publisher import places, repository
+from edgeagent.publisher.opening import opened
+from edgeagent.publisher.passphrase import Secrets
+from edgeagent.publisher.release import add_bundle
+from edgeagent.publisher.roles import rotate_key
 left = int(sys.argv[3])
 def counting(write):
     def written(*arguments):
@@ -162,9 +162,9 @@ def test_a_full_disk_leaves_what_was_served(tmp_path: Path) -> None:
     script = f"""
 import sys
 from pathlib import Path
-from edgeagent.delivery.channel import DeliveryError
-from edgeagent.delivery.publisher.verification import verify
-from edgeagent.delivery.settings import DeliverySettings
+from edgeagent.delivery.repository.channel import DeliveryError
+from edgeagent.publisher.verification import verify
+from edgeagent.settings.sections.delivery import DeliverySettings
 from tests.delivery.publisher.desk import Desk
 desk = Desk(Path({str(disk)!r}) / "fleet")
 desk.add(Path({str(old)!r}))

@@ -10,15 +10,15 @@ import pytest
 from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
 from tuf.api.metadata import Metadata, TargetFile, Targets
 
-from edgeagent.delivery.publisher.errors import PublishError, SigningKeyError
-from edgeagent.delivery.publisher.handover import accept
-from edgeagent.delivery.publisher.keys import read_public_key
-from edgeagent.delivery.publisher.opening import opened
-from edgeagent.delivery.publisher.places import metadata_folder, targets_folder
-from edgeagent.delivery.publisher.release import add_bundle
-from edgeagent.delivery.publisher.roles import delegate, describe, rotate_key
-from edgeagent.delivery.publisher.served import read_metadata
-from edgeagent.delivery.publisher.verification import verify
+from edgeagent.publisher.errors import PublishError, SigningKeyError
+from edgeagent.publisher.handover import accept
+from edgeagent.publisher.keys import read_public_key
+from edgeagent.publisher.opening import opened
+from edgeagent.publisher.places import metadata_folder, targets_folder
+from edgeagent.publisher.release import add_bundle
+from edgeagent.publisher.roles import delegate, describe_keys, rotate_key
+from edgeagent.publisher.served import read_metadata
+from edgeagent.publisher.verification import verify
 from tests.bundle.tiny import ARTEFACT
 from tests.delivery.publisher.desk import Desk, Device, bundle, plain_key
 
@@ -164,7 +164,7 @@ def test_root_of_several_holders_is_signed_in_turn(tmp_path: Path) -> None:
     bobs = read_public_key(tmp_path / "bob.pub").keyid
     assert not rotate(desk, "root", new, bobs)
     with desk.opened() as publication:
-        lines = list(describe("root", publication.staged["root"]))
+        lines = list(describe_keys("root", publication.staged["root"]))
         assert lines[1].startswith("  root: 2 of 3: ")
         assert [result.missing for result in publication.missing("root")] == [1]
     assert "metadata/2.root.json" not in desk.files()

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.delivery.channel import Channel
-from edgeagent.delivery.publisher.errors import PublishError
-from edgeagent.delivery.publisher.places import metadata_folder, targets_folder
-from edgeagent.delivery.publisher.release import read_index, write_index
-from edgeagent.delivery.publisher.repository import Publication
-from edgeagent.delivery.publisher.verification import verify
+from edgeagent.delivery.repository.channel import Channel
+from edgeagent.publisher.errors import PublishError
+from edgeagent.publisher.places import metadata_folder, targets_folder
+from edgeagent.publisher.release import read_index, write_index
+from edgeagent.publisher.repository import Publication
+from edgeagent.publisher.verification import verify
 from tests.delivery.publisher.desk import Desk, bundle
 
 

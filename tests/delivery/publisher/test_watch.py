@@ -13,14 +13,14 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from edgeagent.delivery.publisher.errors import HaltedError, PublishError, SigningKeyError
-from edgeagent.delivery.publisher.opening import opened
-from edgeagent.delivery.publisher.release import read_index, withdraw
-from edgeagent.delivery.publisher.rollout_steps import Plan, Steps, read_steps, set_policy, write_steps
-from edgeagent.delivery.publisher.watch import Listener, Watch, watch
 from edgeagent.errors import EdgeagentError
-from edgeagent.settings import MqttSettings
-from edgeagent.telemetry.histogram import bucket_of, middle_of
+from edgeagent.publisher.errors import HaltedError, PublishError, SigningKeyError
+from edgeagent.publisher.opening import opened
+from edgeagent.publisher.release import read_index, withdraw
+from edgeagent.publisher.rollout_steps import Plan, Steps, read_steps, set_policy, write_steps
+from edgeagent.publisher.watch import FleetListener, Watch, watch
+from edgeagent.settings.sections.mqtt import MqttSettings
+from edgeagent.timing.histogram import bucket_of, middle_of
 from tests.broker import PATIENCE, Mosquitto, free_port
 from tests.delivery.publisher.desk import Desk, Device, plain_key
 from tests.delivery.publisher.test_roles import Copy, rotate
@@ -72,12 +72,12 @@ def devices(broker: Mosquitto) -> Iterator[Devices]:
 
 
 @pytest.fixture
-def listener(broker: Mosquitto) -> Iterator[Listener]:
-    with Listener(MqttSettings(host="127.0.0.1", port=broker.port)) as listener:
+def listener(broker: Mosquitto) -> Iterator[FleetListener]:
+    with FleetListener(MqttSettings(host="127.0.0.1", port=broker.port)) as listener:
         yield listener
 
 
-def heard(listener: Listener, count: int) -> None:
+def heard(listener: FleetListener, count: int) -> None:
     """Wait until so many messages have come."""
     with listener.changed:
         assert listener.changed.wait_for(lambda: listener.ask(lambda fleet: fleet.heard) >= count, PATIENCE)
@@ -96,7 +96,7 @@ class Clock:
 class Rollout:
     """A rollout in three steps, an hour apart, and somebody who watches it."""
 
-    def __init__(self, desk: Desk, listener: Listener, halt_if: str | None = HALT, *keys: str) -> None:
+    def __init__(self, desk: Desk, listener: FleetListener, halt_if: str | None = HALT, *keys: str) -> None:
         self.desk, self.clock, self.told = desk, Clock(), list[str]()
         desk.change(lambda p: set_policy(p, "stable", "tiny", "1.2.3", {"percent": 5.0}))
         plan = Plan(
@@ -122,7 +122,7 @@ class Rollout:
 
 
 def test_a_step_is_signed_when_its_time_has_come(
-    desk: Desk, device: Device, devices: Devices, listener: Listener
+    desk: Desk, device: Device, devices: Devices, listener: FleetListener
 ) -> None:
     rollout = Rollout(desk, listener)
     devices.run(["good"] * 6, 35.0)
@@ -154,7 +154,7 @@ def test_a_step_is_signed_when_its_time_has_come(
     ],
 )
 def test_a_step_is_refused_with_the_numbers_while_the_condition_holds(
-    desk: Desk, devices: Devices, listener: Listener, states: list[str], frame_ms: float, numbers: str
+    desk: Desk, devices: Devices, listener: FleetListener, states: list[str], frame_ms: float, numbers: str
 ) -> None:
     rollout = Rollout(desk, listener)
     devices.run(states, frame_ms)
@@ -171,7 +171,9 @@ def test_a_step_is_refused_with_the_numbers_while_the_condition_holds(
         rollout.look_after(1)
 
 
-def test_with_too_few_samples_it_says_so_and_waits(desk: Desk, devices: Devices, listener: Listener) -> None:
+def test_with_too_few_samples_it_says_so_and_waits(
+    desk: Desk, devices: Devices, listener: FleetListener
+) -> None:
     rollout = Rollout(desk, listener)
     devices.run(["good"] * 4, 20.0)
     heard(listener, 8)
@@ -188,7 +190,9 @@ def test_with_too_few_samples_it_says_so_and_waits(desk: Desk, devices: Devices,
     assert rollout.percent() == 25
 
 
-def test_a_percentile_of_too_few_frames_is_unknown(desk: Desk, devices: Devices, listener: Listener) -> None:
+def test_a_percentile_of_too_few_frames_is_unknown(
+    desk: Desk, devices: Devices, listener: FleetListener
+) -> None:
     rollout = Rollout(desk, listener, "p99>40ms")
     devices.run(["good"] * 9, 20.0, frames=73)
     heard(listener, 18)
@@ -197,13 +201,13 @@ def test_a_percentile_of_too_few_frames_is_unknown(desk: Desk, devices: Devices,
     assert "p99 unknown of 9 devices" in rollout.told[0]
 
 
-def test_without_a_condition_only_time_counts(desk: Desk, listener: Listener) -> None:
+def test_without_a_condition_only_time_counts(desk: Desk, listener: FleetListener) -> None:
     rollout = Rollout(desk, listener, None)
     rollout.look_after(1)
     assert rollout.percent() == 25
 
 
-def test_a_pause_holds_it(desk: Desk, listener: Listener) -> None:
+def test_a_pause_holds_it(desk: Desk, listener: FleetListener) -> None:
     rollout = Rollout(desk, listener, None)
     desk.change(lambda p: set_policy(p, "stable", "tiny", "1.2.3", {"paused": True}))
     rollout.look_after(2)
@@ -212,7 +216,7 @@ def test_a_pause_holds_it(desk: Desk, listener: Listener) -> None:
 
 
 def test_a_plan_that_was_replaced_meanwhile_is_left_alone(
-    desk: Desk, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, listener: FleetListener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rollout = Rollout(desk, listener, None)
     (plan,) = read_steps(desk.folder).plans
@@ -222,7 +226,9 @@ def test_a_plan_that_was_replaced_meanwhile_is_left_alone(
     assert rollout.percent() == 5
 
 
-def test_a_step_that_others_must_sign_is_an_error(desk: Desk, listener: Listener, tmp_path: Path) -> None:
+def test_a_step_that_others_must_sign_is_an_error(
+    desk: Desk, listener: FleetListener, tmp_path: Path
+) -> None:
     uri = plain_key(tmp_path / "team.pem")
     assert rotate(desk, "stable", uri)
     rollout = Rollout(desk, listener, None)
@@ -234,21 +240,21 @@ def test_a_step_that_others_must_sign_is_an_error(desk: Desk, listener: Listener
     assert read_steps(copy.folder).plans[0].step == 0
 
 
-def test_a_key_that_is_missing_is_named_at_the_start(desk: Desk, listener: Listener) -> None:
+def test_a_key_that_is_missing_is_named_at_the_start(desk: Desk, listener: FleetListener) -> None:
     Rollout(desk, listener, None)
     (desk.keys / "snapshot.pem").unlink()
     with pytest.raises(SigningKeyError, match=r"snapshot\.pem"):
         Watch(desk.folder, listener, desk.secrets)
 
 
-def test_a_withdrawn_release_takes_no_step(desk: Desk, listener: Listener) -> None:
+def test_a_withdrawn_release_takes_no_step(desk: Desk, listener: FleetListener) -> None:
     rollout = Rollout(desk, listener, None)
     desk.change(lambda p: withdraw(p, "stable", "tiny", "1.2.3", "it sees ghosts"))
     with pytest.raises(PublishError, match=r"is withdrawn .it sees ghosts.; add a new version"):
         rollout.look_after(2)
 
 
-def test_it_looks_until_no_step_is_left(desk: Desk, listener: Listener) -> None:
+def test_it_looks_until_no_step_is_left(desk: Desk, listener: FleetListener) -> None:
     """In its own thread, on a clock that is far ahead."""
     rollout = Rollout(desk, listener, None)
     rollout.clock.passed = timedelta(hours=9)
@@ -266,12 +272,12 @@ def test_it_looks_until_no_step_is_left(desk: Desk, listener: Listener) -> None:
 def test_what_was_retained_before_is_heard_too(desk: Desk, broker: Mosquitto, devices: Devices) -> None:
     devices.run(["good", "rolled_back"], 20.0)
     devices.tell("d0", "status", "online")
-    with Listener(MqttSettings(host="127.0.0.1", port=broker.port)) as listener:
+    with FleetListener(MqttSettings(host="127.0.0.1", port=broker.port)) as listener:
         heard(listener, 3)
         assert listener.ask(lambda fleet: fleet.measure("rollback_rate", "tiny", "1.2.3")).value == 50.0
 
 
-def test_a_broker_that_comes_back_is_heard_again(broker: Mosquitto, listener: Listener) -> None:
+def test_a_broker_that_comes_back_is_heard_again(broker: Mosquitto, listener: FleetListener) -> None:
     broker.stop()
     broker.start()
     devices = Devices(broker.port)
@@ -286,13 +292,13 @@ def test_a_broker_that_comes_back_is_heard_again(broker: Mosquitto, listener: Li
 def test_a_broker_that_is_not_there_or_refuses_is_named(tmp_path: Path) -> None:
     with (
         pytest.raises(EdgeagentError, match=r"cannot be reached .*no step was signed"),
-        Listener(MqttSettings(host="127.0.0.1", port=free_port())),
+        FleetListener(MqttSettings(host="127.0.0.1", port=free_port())),
     ):
         pass
     with (
         Mosquitto(tmp_path, ("allow_anonymous false",)) as closed,
         pytest.raises(EdgeagentError, match=r"refuses the connection .Not authorized"),
-        Listener(MqttSettings(host="127.0.0.1", port=closed.port)),
+        FleetListener(MqttSettings(host="127.0.0.1", port=closed.port)),
     ):
         pass
 

@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 
 from edgeagent.bundle.reading import MANIFEST, Bundle
-from edgeagent.delivery.journey import installed
-from edgeagent.delivery.record import Installed, State
-from edgeagent.delivery.store import Store
+from edgeagent.delivery.state.record import Installed, State
+from edgeagent.delivery.state.store import Store
+from edgeagent.delivery.update.deployment_steps import installed
 from tests.bundle.tiny import ARTEFACT, OUTPUTS, PICTURE
 from tests.delivery.folder_source import Published
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from edgeagent.delivery.good_marks import GoodMarks
-from edgeagent.delivery.record import Record
-from edgeagent.delivery.record_file import RECORD, NewerRecordError
-from edgeagent.delivery.store import Store
+from edgeagent.delivery.state.known_good_models import KnownGoodModels
+from edgeagent.delivery.state.record import Record
+from edgeagent.delivery.state.record_file import RECORD, NewerRecordError
+from edgeagent.delivery.state.store import Store
 from tests.delivery.folder_source import Published
 from tests.delivery.store.device import STRIKES, Device, version
 
@@ -24,7 +24,7 @@ def test_a_damaged_slot_is_put_aside_and_the_one_before_serves(
     device.damage(first)
     assert device.restart().to_serve(STRIKES) is None
     assert device.store.record.current is None
-    assert GoodMarks(device.folder).models() == []
+    assert KnownGoodModels(device.folder).models() == []
 
 
 def test_a_damaged_trial_is_rolled_back_but_not_bad(device: Device, three: list[Published]) -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.delivery.channel import DeliveryError
-from edgeagent.delivery.record_file import RECORD, read_record
-from edgeagent.delivery.store import Store
-from edgeagent.errors import EdgeagentError
+from edgeagent.delivery.state.record_file import RECORD, read_record
+from edgeagent.delivery.state.store import Store
+from edgeagent.errors import DeliveryError, EdgeagentError
 from tests.delivery.folder_source import Published
 from tests.delivery.store.device import STRIKES, Device, version
 from tests.small_disk import on_small_disk
@@ -18,7 +17,7 @@ from tests.small_disk import on_small_disk
 READ_ONLY = """
 import sys
 from pathlib import Path
-from edgeagent.delivery.store import Store
+from edgeagent.delivery.state.store import Store
 from edgeagent.errors import EdgeagentError
 store = Store(Path(sys.argv[1]))
 print(store.to_serve(3).manifest.version)
@@ -37,8 +36,8 @@ FULL = """
 import errno, shutil, sys
 from pathlib import Path
 from edgeagent.bundle.reading import MANIFEST
-from edgeagent.delivery.journey import installed
-from edgeagent.delivery.store import Store
+from edgeagent.delivery.update.deployment_steps import installed
+from edgeagent.delivery.state.store import Store
 from edgeagent.errors import EdgeagentError
 from tests.bundle.tiny import ARTEFACT, OUTPUTS, PICTURE
 from tests.delivery.folder_source import published

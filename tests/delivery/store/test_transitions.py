@@ -4,11 +4,10 @@ import json
 
 import pytest
 
-from edgeagent.delivery.channel import DeliveryError
-from edgeagent.delivery.good_marks import GoodMarks
-from edgeagent.delivery.record import Record, State
-from edgeagent.delivery.record_file import RECORD, read_record
-from edgeagent.errors import EdgeagentError
+from edgeagent.delivery.state.known_good_models import KnownGoodModels
+from edgeagent.delivery.state.record import Record, State
+from edgeagent.delivery.state.record_file import RECORD, read_record
+from edgeagent.errors import DeliveryError, EdgeagentError
 from tests.delivery.folder_source import Published
 from tests.delivery.store.device import STRIKES, WAY, Device, version
 
@@ -151,5 +150,5 @@ def test_a_model_that_was_good_may_fail_a_second_trial(device: Device, three: li
     device.store.move("rolled_back", "crashed", bad=True)
     record = device.store.record
     assert (record.current, record.previous) == (second, None)
-    assert GoodMarks(device.folder).models() == [second]
+    assert KnownGoodModels(device.folder).models() == [second]
     assert [bad.slot for bad in record.bad] == [first.slot]

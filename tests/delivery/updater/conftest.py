@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.delivery import updater as updater_module
+from edgeagent.delivery.update import updater as updater_module
 from tests.delivery.folder_source import FolderSource, Published, publish
 from tests.delivery.updater.device import Device
 

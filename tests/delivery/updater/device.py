@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edgeagent.delivery.record import Record
-from edgeagent.delivery.settings import DeliverySettings, ProbationSettings
-from edgeagent.delivery.store import Store
-from edgeagent.delivery.updater import Updater
+from edgeagent.delivery.state.record import Record
+from edgeagent.delivery.state.store import Store
+from edgeagent.delivery.update.updater import Updater
+from edgeagent.settings.sections.delivery import DeliverySettings, ProbationSettings
 from tests.delivery.boards import OneEngineBoard
 from tests.delivery.folder_source import FolderSource, Published
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from edgeagent.delivery.channel import DeliveryError
+from edgeagent.errors import DeliveryError
 from tests.delivery.folder_source import Published
 from tests.delivery.updater.device import Device, offer
 

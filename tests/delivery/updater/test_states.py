@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from edgeagent.delivery.channel import DeliveryError
-from edgeagent.delivery.journey import installed
-from edgeagent.errors import EngineError
+from edgeagent.delivery.update.deployment_steps import installed
+from edgeagent.errors import DeliveryError, EngineError
 from tests.bundle.tiny import ARTEFACT, PICTURE
 from tests.delivery.folder_source import Published
 from tests.delivery.updater.device import PATIENCE_S, Device, offer

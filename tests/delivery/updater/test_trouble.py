@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from edgeagent.delivery.errors import NoRoomError, RefusedError, UnreachableError
-from edgeagent.delivery.journey import REFUSALS, installed
-from edgeagent.delivery.record import Record
-from edgeagent.delivery.store import Store
+from edgeagent.delivery.state.record import Record
+from edgeagent.delivery.state.store import Store
+from edgeagent.delivery.update.deployment_steps import REFUSALS, installed
 from tests.bundle.tiny import ARTEFACT
 from tests.delivery.folder_source import Published, publish
 from tests.delivery.updater.device import PATIENCE_S, Device, offer

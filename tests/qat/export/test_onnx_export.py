@@ -11,20 +11,20 @@ import onnx
 import pytest
 import torch
 
+from edgeagent.engines.onnxruntime_engine import OnnxRuntimeEngine
 from edgeagent.qat.export.onnx_export import export_onnx
 from edgeagent.qat.export.operator_counts import count_operators
 from edgeagent.qat.graph.graph import read_graph
-from edgeagent.qat.grid.grid import PIXELS, plan_grids
+from edgeagent.qat.grid.affine import PIXELS, plan_affine_grids
 from edgeagent.qat.network.fake_quantize import ActivationGrid
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.ptq.calibration import Method, observe, set_ranges
-from edgeagent.runtime.onnxruntime_engine import OnnxRuntimeEngine
 from tests.qat.models import SIZE, small_relu_net, small_yolox
 
 
 def calibrated(path: Path, pixel_input: bool = True, method: Method = "minmax") -> Network:
     graph = read_graph(path)
-    network = Network(graph, plan_grids(graph, PIXELS if pixel_input else None))
+    network = Network(graph, plan_affine_grids(graph, PIXELS if pixel_input else None))
     scale = 255 if pixel_input else 1
     pictures = torch.rand(4, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0)) * scale
     set_ranges(network, observe(network, [pictures.round() if pixel_input else pictures]), method)

@@ -12,14 +12,14 @@ import onnxruntime
 import torch
 from hypothesis import given, settings
 
+from edgeagent.engines.onnxruntime_engine import OnnxRuntimeEngine
 from edgeagent.qat.export.onnx_export import export_onnx
 from edgeagent.qat.export.operator_counts import count_operators
 from edgeagent.qat.graph.graph import read_graph
-from edgeagent.qat.grid.grid import plan_grids
+from edgeagent.qat.grid.affine import plan_affine_grids
 from edgeagent.qat.network.fake_quantize import ActivationGrid
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.ptq.calibration import observe, set_ranges
-from edgeagent.runtime.onnxruntime_engine import OnnxRuntimeEngine
 from tests.qat.graph.test_operators import QUIET
 from tests.qat.operator_graphs import HEIGHT, WIDTH, operator_graphs, save
 
@@ -34,7 +34,7 @@ SATURATING = 12.0  # steps: 8-bit sums saturate on processors without VNNI, and 
 def calibrated_network(model: onnx.ModelProto, folder: Path) -> Network:
     """The network of a graph, calibrated on pictures 0..1."""
     graph = read_graph(save(model, folder / "m.onnx"))
-    network = Network(graph, plan_grids(graph, (PIXEL, 0)))
+    network = Network(graph, plan_affine_grids(graph, (PIXEL, 0)))
     pictures = torch.rand(2, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0))
     set_ranges(network, observe(network, [pictures]), "minmax")
     network.set_mode("quantize")

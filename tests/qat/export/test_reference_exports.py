@@ -11,20 +11,20 @@ import pytest
 import torch
 
 from edgeagent.bundle.manifest import InputSpec
+from edgeagent.engines.engine import Engine, TensorSpec
+from edgeagent.engines.loading import load_engine
+from edgeagent.engines.onnxruntime_engine import OnnxRuntimeEngine
 from edgeagent.errors import DataError
 from edgeagent.qat.export.exports import FORMATS, Exported, export
 from edgeagent.qat.export.onnx_export import export_onnx
 from edgeagent.qat.export.tflite_export import count_tflite_operators
 from edgeagent.qat.export.tflite_input import with_uint8_input
 from edgeagent.qat.graph.graph import read_graph
-from edgeagent.qat.grid.grid import Channels, plan_grids
+from edgeagent.qat.grid.affine import Channels, plan_affine_grids
 from edgeagent.qat.grid.input_grid import pixel_grid
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.ptq.calibration import observe, set_ranges
-from edgeagent.runtime.engine import Engine, TensorSpec
-from edgeagent.runtime.loading import load_engine
-from edgeagent.runtime.onnxruntime_engine import OnnxRuntimeEngine
-from edgeagent.vision.letterbox import Preprocessor
+from edgeagent.vision.preprocessor import Preprocessor
 from tests.qat.export.test_onnx_export import calibrated
 from tests.qat.models import SIZE, small_nanodet
 from tests.runtime.tflite_graphs import write_model
@@ -137,7 +137,7 @@ def test_codes_of_a_normalized_picture_are_its_pixels_where_possible(
 def test_a_normalized_network_takes_pixels(tmp_path: Path, mean: float, std: float) -> None:
     """The border too: the first convolution pads with pixels of the mean."""
     graph = read_graph(small_nanodet(tmp_path / "m.onnx"))
-    network = Network(graph, plan_grids(graph, pixel_grid((mean,) * 3, (std,) * 3)))
+    network = Network(graph, plan_affine_grids(graph, pixel_grid((mean,) * 3, (std,) * 3)))
     real = torch.from_numpy(((PICTURE.astype(np.float32) - mean) / std).transpose(0, 3, 1, 2).copy())
     set_ranges(network, observe(network, [real]), "minmax")
     network.set_mode("quantize")

@@ -12,18 +12,18 @@ import onnx
 import pytest
 import torch
 
+from edgeagent.engines.onnxruntime_engine import OnnxRuntimeEngine
 from edgeagent.errors import DataError
 from edgeagent.qat.export.exports import export
 from edgeagent.qat.export.qdq_model import QdqModel, is_dq, is_q
 from edgeagent.qat.export.tensorrt_export import count_operators_b, export_onnx_b
 from edgeagent.qat.graph.graph import read_graph
-from edgeagent.qat.grid.grid import Channels
-from edgeagent.qat.grid.preset_b import plan_grids_b
+from edgeagent.qat.grid.affine import Channels
+from edgeagent.qat.grid.symmetric import plan_symmetric_grids
 from edgeagent.qat.lint.tensorrt_lint import lint_tensorrt
 from edgeagent.qat.network.fake_quantize import ActivationGrid
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.ptq.calibration import observe, set_ranges
-from edgeagent.runtime.onnxruntime_engine import OnnxRuntimeEngine
 from tests.qat.export.test_onnx_export import calibrated
 from tests.qat.models import SIZE, GraphBuilder, small_nanodet, small_relu_net, small_yolox
 
@@ -45,7 +45,7 @@ def residual_net(path: Path) -> Path:
 def planned(path: Path, mean: Channels = (0, 0, 0), std: Channels = (1, 1, 1)) -> Network:
     """Return a network of preset b, calibrated."""
     graph = read_graph(path)
-    network = Network(graph, plan_grids_b(graph, mean, std))
+    network = Network(graph, plan_symmetric_grids(graph, mean, std))
     pictures = (torch.rand(4, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0)) * 255).round()
     channels = (torch.tensor(values).reshape(1, 3, 1, 1) for values in (mean, std))
     pictures = (pictures - next(channels)) / next(channels)

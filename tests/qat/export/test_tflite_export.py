@@ -12,11 +12,11 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from edgeagent.engines.tflite_engine import TfliteEngine
 from edgeagent.qat.export.deployed import build_deployed
 from edgeagent.qat.export.tflite_export import count_tflite_operators, export_tflite
 from edgeagent.qat.network.fake_quantize import ActivationGrid
 from edgeagent.qat.network.network import Network
-from edgeagent.runtime.tflite_engine import TfliteEngine
 from tests.qat.export.test_onnx_export import calibrated
 from tests.qat.models import SIZE, small_relu_net, small_yolox
 

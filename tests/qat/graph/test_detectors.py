@@ -15,7 +15,7 @@ from edgeagent.errors import DataError
 from edgeagent.qat.export.exports import export
 from edgeagent.qat.graph.graph import Graph, read_graph
 from edgeagent.qat.graph.heads import check_heads, describe_cut, role, stride
-from edgeagent.qat.grid.grid import PIXELS, plan_grids
+from edgeagent.qat.grid.affine import PIXELS, plan_affine_grids
 from edgeagent.qat.network.network import Network
 from tests.data import shared
 from tests.qat.detectors import BINS, CLASSES, yolo11_like, yolo_nas_like, yolov6_like, yolov8_like
@@ -42,7 +42,7 @@ def test_the_heads_are_the_raw_predictions(build: Build, tmp_path: Path) -> None
 def test_float_run_equals_onnxruntime(build: Build, tmp_path: Path) -> None:
     path = build(tmp_path / "m.onnx")
     graph = read_graph(path)
-    network = Network(graph, plan_grids(graph, None))
+    network = Network(graph, plan_affine_grids(graph, None))
     picture = np.random.default_rng(0).random((1, 3, SIZE, SIZE), np.float32)
     with torch.no_grad():
         heads = network(torch.from_numpy(picture))
@@ -164,6 +164,6 @@ def test_yolox_as_it_is_published() -> None:
     assert [head.shape[1] for head in graph.heads] == [80, 4, 1] * 3
     picture = np.random.default_rng(0).integers(0, 256, graph.input_shape).astype(np.float32)
     with torch.no_grad():
-        heads = Network(graph, plan_grids(graph, PIXELS))(torch.from_numpy(picture))
+        heads = Network(graph, plan_affine_grids(graph, PIXELS))(torch.from_numpy(picture))
     for got, wanted in zip(heads, run_heads(path, graph, picture), strict=True):
         np.testing.assert_allclose(got.numpy(), wanted, atol=1e-4 * max(1, np.abs(wanted).max()))

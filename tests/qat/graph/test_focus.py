@@ -11,7 +11,7 @@ import torch
 from edgeagent.qat.export.exports import export
 from edgeagent.qat.graph.focus import fold_focus
 from edgeagent.qat.graph.graph import Graph, read_graph
-from edgeagent.qat.grid.grid import PIXELS, plan_grids
+from edgeagent.qat.grid.affine import PIXELS, plan_affine_grids
 from edgeagent.qat.lint.edgetpu_lint import lint_edgetpu
 from edgeagent.qat.network.network import Network
 from tests.data import shared
@@ -46,7 +46,7 @@ def test_the_folded_graph_computes_the_same(tmp_path: Path, stride: int, pad: in
     graph = read_graph(chained_focus(tmp_path / "m.onnx", stride, pad))
     folded = fold_focus(graph)
     assert operators(folded) == ["Conv"]
-    before, after = (Network(g, plan_grids(g, PIXELS)) for g in (graph, folded))
+    before, after = (Network(g, plan_affine_grids(g, PIXELS)) for g in (graph, folded))
     with torch.no_grad():
         (wanted,), (got,) = before(PICTURES), after(PICTURES)
     torch.testing.assert_close(got, wanted, rtol=1e-5, atol=1e-3)
@@ -59,7 +59,7 @@ def test_a_whole_network_computes_the_same(tmp_path: Path) -> None:
     assert operators(folded).count("Slice") == 0
     assert operators(folded).count("Concat") == operators(graph).count("Concat") - 1
     assert folded.constants.keys() - graph.constants.keys() == {"constant7.focus"}
-    before, after = (Network(g, plan_grids(g, PIXELS)) for g in (graph, folded))
+    before, after = (Network(g, plan_affine_grids(g, PIXELS)) for g in (graph, folded))
     with torch.no_grad():
         for wanted, got in zip(before(PICTURES), after(PICTURES), strict=True):
             torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-2)
@@ -75,7 +75,7 @@ def test_other_slices_stay(tmp_path: Path) -> None:
 def test_the_folded_network_is_predicted_to_run_on_the_edge_tpu(tmp_path: Path) -> None:
     network = calibrated(small_yolox(tmp_path / "m.onnx"))
     graph = fold_focus(network.graph)
-    folded = Network(graph, plan_grids(graph, PIXELS))
+    folded = Network(graph, plan_affine_grids(graph, PIXELS))
     for index, grid in enumerate(folded.plan.grids):
         old = network.plan.of[grid.tensors[0]]
         folded.grids[index].load_state_dict(network.grids[old].state_dict())

@@ -11,7 +11,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 
 from edgeagent.qat.graph.graph import Graph, read_graph
-from edgeagent.qat.grid.grid import plan_grids
+from edgeagent.qat.grid.affine import plan_affine_grids
 from edgeagent.qat.network.network import Network
 from tests.qat.operator_graphs import HEIGHT, WIDTH, operator_graphs, save
 
@@ -34,7 +34,7 @@ def run_source(model: onnx.ModelProto, graph: Graph, pictures: np.ndarray) -> li
 @given(operator_graphs())
 def test_float_run_equals_onnxruntime(tmp_path: Path, model: onnx.ModelProto) -> None:
     graph = read_graph(save(model, tmp_path / "m.onnx"))
-    network = Network(graph, plan_grids(graph, None))
+    network = Network(graph, plan_affine_grids(graph, None))
     pictures = np.random.default_rng(0).uniform(-1, 1, (2, 3, HEIGHT, WIDTH)).astype(np.float32)
     with torch.no_grad():
         both = network(torch.from_numpy(pictures))

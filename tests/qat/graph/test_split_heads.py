@@ -9,11 +9,11 @@ import onnxruntime
 import pytest
 import torch
 
+from edgeagent.engines.onnxruntime_engine import OnnxRuntimeEngine
 from edgeagent.qat.export.exports import export, export_reference
 from edgeagent.qat.graph.graph import read_graph
-from edgeagent.qat.grid.grid import plan_grids
+from edgeagent.qat.grid.affine import plan_affine_grids
 from edgeagent.qat.network.network import Network
-from edgeagent.runtime.onnxruntime_engine import OnnxRuntimeEngine
 from tests.data import shared
 from tests.qat.export.test_onnx_export import calibrated
 from tests.qat.models import SIZE, small_nanodet
@@ -25,7 +25,9 @@ def test_the_parts_compute_what_the_whole_did(sizes: tuple[int, int] | None, tmp
     graph = read_graph(path)
     picture = np.random.default_rng(0).uniform(0, 1, (1, 3, SIZE, SIZE)).astype(np.float32)
     with torch.no_grad():
-        heads = [head.numpy() for head in Network(graph, plan_grids(graph, None))(torch.from_numpy(picture))]
+        heads = [
+            head.numpy() for head in Network(graph, plan_affine_grids(graph, None))(torch.from_numpy(picture))
+        ]
     wanted = onnxruntime.InferenceSession(str(path)).run(None, {"images": picture})
     assert len(heads) == len(wanted) == 4
     for head, found, expected in zip(graph.heads, heads, wanted, strict=True):
@@ -35,7 +37,7 @@ def test_the_parts_compute_what_the_whole_did(sizes: tuple[int, int] | None, tmp
 
 def test_scores_and_distances_get_grids_of_their_own(tmp_path: Path) -> None:
     graph = read_graph(small_nanodet(tmp_path / "m.onnx"))
-    plan = plan_grids(graph, None)
+    plan = plan_affine_grids(graph, None)
     assert [head.logits for head in graph.heads] == [True, False, True, False]
     assert len({plan.of[head.tensor] for head in graph.heads}) == 4
 
@@ -59,7 +61,7 @@ def test_the_float_reference_is_the_graph_up_to_its_heads(tmp_path: Path) -> Non
     picture = np.random.default_rng(0).uniform(0, 1, (1, 3, SIZE, SIZE)).astype(np.float32)
     engine.infer([picture], outputs)
     with torch.no_grad():
-        heads = Network(graph, plan_grids(graph, None))(torch.from_numpy(picture))
+        heads = Network(graph, plan_affine_grids(graph, None))(torch.from_numpy(picture))
     assert [item.name for item in reference.outputs] == [head.tensor for head in graph.heads]
     for found, wanted in zip(outputs, heads, strict=True):
         np.testing.assert_allclose(found, wanted.numpy(), rtol=1e-4, atol=1e-4)
@@ -72,7 +74,9 @@ def test_nanodet_as_it_is_published() -> None:
     assert [(head.shape[1], head.logits) for head in graph.heads] == [(80, True), (32, False)] * 3
     picture = np.random.default_rng(0).normal(0, 1, graph.input_shape).astype(np.float32)
     with torch.no_grad():
-        heads = [head.numpy() for head in Network(graph, plan_grids(graph, None))(torch.from_numpy(picture))]
+        heads = [
+            head.numpy() for head in Network(graph, plan_affine_grids(graph, None))(torch.from_numpy(picture))
+        ]
     session = onnxruntime.InferenceSession(str(path))
     published = session.run(None, {graph.input: picture})
     for position, head in enumerate(heads):

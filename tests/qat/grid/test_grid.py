@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from edgeagent.qat.graph.graph import read_graph
-from edgeagent.qat.grid.grid import PIXELS, constant_grid, plan_grids
+from edgeagent.qat.grid.affine import PIXELS, constant_grid, plan_affine_grids
 from edgeagent.qat.network.network import Network
 from tests.qat.models import SIZE, GraphBuilder
 
@@ -20,7 +20,7 @@ def test_scores_do_not_put_features_on_their_grid(tmp_path: Path) -> None:
     scores = g.node("Sigmoid", g.conv(x, (8, 8)))
     joined = g.node("Concat", x, scores, axis=1)
     path = g.save(tmp_path / "m.onnx", {g.conv(joined, (16, 2)): (1, 2, SIZE // 4, SIZE // 4)})
-    plan = plan_grids(read_graph(path), PIXELS)
+    plan = plan_affine_grids(read_graph(path), PIXELS)
     assert plan.of[joined] == plan.of[x]
     assert plan.grids[plan.of[joined]].fixed is None
     assert plan.grids[plan.of[scores]].fixed == (1 / 256, 0)
@@ -33,7 +33,7 @@ def test_prescribed_grids_are_fixed(operator: str, fixed: tuple[float, int], tmp
     g = GraphBuilder()
     x = g.node(operator, g.conv("images", (3, 8), 3, 4))
     path = g.save(tmp_path / "m.onnx", {g.conv(x, (8, 2)): (1, 2, SIZE // 4, SIZE // 4)})
-    plan = plan_grids(read_graph(path), PIXELS)
+    plan = plan_affine_grids(read_graph(path), PIXELS)
     assert plan.grids[plan.of[x]].fixed == fixed
 
 
@@ -52,7 +52,7 @@ def test_constant_operands_are_rounded_when_quantizing_only(tmp_path: Path) -> N
     offset = g.constant(np.linspace(-1, 0.913, SIZE * SIZE).reshape(1, 1, SIZE, SIZE), np.float32)
     path = g.save(tmp_path / "m.onnx", {g.conv(g.node("Add", x, offset), (4, 2)): (1, 2, SIZE, SIZE)})
     graph = read_graph(path)
-    network = Network(graph, plan_grids(graph, PIXELS))
+    network = Network(graph, plan_affine_grids(graph, PIXELS))
     operand = next(m for m in network.body.modules() if type(m).__name__ == "ConstantOperand")
     network.set_mode("float")
     assert torch.equal(operand(), torch.from_numpy(graph.constants[offset]))
@@ -66,7 +66,7 @@ def test_a_silu_with_a_clamp_behind_it_is_three_operators(tmp_path: Path) -> Non
     g = GraphBuilder()
     x = g.node("Relu", g.silu(g.conv("images", (3, 4))))
     graph = read_graph(g.save(tmp_path / "m.onnx", {g.conv(x, (4, 2)): (1, 2, SIZE, SIZE)}))
-    network = Network(graph, plan_grids(graph, PIXELS))
+    network = Network(graph, plan_affine_grids(graph, PIXELS))
     assert not network.plan.silu
     assert x in network.plan.of
     assert network(torch.zeros(1, 3, SIZE, SIZE))[0].shape == (1, 2, SIZE, SIZE)

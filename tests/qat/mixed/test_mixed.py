@@ -12,6 +12,7 @@ import onnx
 import pytest
 import torch
 
+from edgeagent.engines.loading import load_engine
 from edgeagent.errors import DataError
 from edgeagent.qat.export.deployed import build_deployed
 from edgeagent.qat.export.exports import export
@@ -20,7 +21,6 @@ from edgeagent.qat.grid.float_region import real_tensors
 from edgeagent.qat.mixed.mixed import find_units, with_float_nodes
 from edgeagent.qat.network.fake_quantize import ActivationGrid
 from edgeagent.qat.network.network import Network
-from edgeagent.runtime.loading import load_engine
 from tests.qat.export.test_onnx_export import calibrated
 from tests.qat.models import SIZE, small_relu_net, small_yolox
 

@@ -15,9 +15,9 @@ import yaml
 from edgeagent.cli import main
 from edgeagent.qat.graph.graph import read_graph
 from edgeagent.qat.graph.macs import integer_share
-from edgeagent.qat.grid.grid import PIXELS, plan_grids
+from edgeagent.qat.grid.affine import PIXELS, plan_affine_grids
 from edgeagent.qat.mixed.mixed import Unit, find_units, with_float_nodes
-from edgeagent.qat.mixed.selection import Selection, Step, fewest_steps, select
+from edgeagent.qat.mixed.selection import FloatSelection, Step, fewest_steps, select
 from edgeagent.qat.mixed.sensitivity import Judge, by_predicted_error, measure_sensitivity
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.ptq.importance import observe_weighted
@@ -33,7 +33,7 @@ def spoiled(tmp_path: Path) -> tuple[Network, list[Unit], Judge]:
     """A calibrated network in which one unit's own grid is far too coarse."""
     network = calibrated(small_yolox(tmp_path / "m.onnx"))
     graph = read_graph(tmp_path / "m.onnx")
-    reference = Network(graph, plan_grids(graph, PIXELS))
+    reference = Network(graph, plan_affine_grids(graph, PIXELS))
     random = torch.Generator().manual_seed(3)
     batches = [(torch.rand(2, 3, SIZE, SIZE, generator=random) * 255).round()]
     units = find_units(network.graph)
@@ -82,8 +82,10 @@ def test_the_budget_of_macs_is_kept(least: float, spoiled: tuple[Network, list[U
     assert found == pytest.approx(selection.steps[-1].error, rel=1e-4)
 
 
-def steps(count: int) -> Selection:
-    return Selection(1.0, tuple(Step(str(n), frozenset({str(n)}), 1 - n / 10, 1.0) for n in range(count)))
+def steps(count: int) -> FloatSelection:
+    return FloatSelection(
+        1.0, tuple(Step(str(n), frozenset({str(n)}), 1 - n / 10, 1.0) for n in range(count))
+    )
 
 
 @pytest.mark.parametrize("needed", range(6))

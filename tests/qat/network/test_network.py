@@ -12,7 +12,7 @@ import torch
 
 from edgeagent.errors import DataError
 from edgeagent.qat.graph.graph import Graph, read_graph
-from edgeagent.qat.grid.grid import PIXELS, plan_grids
+from edgeagent.qat.grid.affine import PIXELS, plan_affine_grids
 from edgeagent.qat.network.network import Network
 from tests.qat.models import SIZE, GraphBuilder, small_relu_net, small_yolox
 
@@ -34,7 +34,7 @@ def run_heads(path: Path, graph: Graph, pictures: np.ndarray) -> list[np.ndarray
 def test_float_run_equals_onnxruntime(build: Callable[[Path], Path], tmp_path: Path) -> None:
     path = build(tmp_path / "m.onnx")
     graph = read_graph(path)
-    network = Network(graph, plan_grids(graph, None))
+    network = Network(graph, plan_affine_grids(graph, None))
     pictures = np.random.default_rng(0).random((1, 3, SIZE, SIZE), np.float32)
     heads = network(torch.from_numpy(pictures))
     for got, wanted in zip(heads, run_heads(path, graph, pictures), strict=True):
@@ -63,7 +63,7 @@ def test_old_opset_is_raised(tmp_path: Path) -> None:
 
 def test_grids_are_shared_where_values_only_move(tmp_path: Path) -> None:
     graph = read_graph(small_yolox(tmp_path / "m.onnx"))
-    plan = plan_grids(graph, PIXELS)
+    plan = plan_affine_grids(graph, PIXELS)
     for node in graph.nodes:
         if node.operator in ("Concat", "MaxPool", "Slice", "Resize"):
             tensors = [name for name in node.inputs if name in plan.of] + list(node.outputs)
@@ -76,13 +76,13 @@ def test_grids_are_shared_where_values_only_move(tmp_path: Path) -> None:
 
 def test_boxes_and_scores_never_share_a_grid(tmp_path: Path) -> None:
     graph = read_graph(small_yolox(tmp_path / "m.onnx"))
-    plan = plan_grids(graph, PIXELS)
+    plan = plan_affine_grids(graph, PIXELS)
     assert len({plan.of[head.tensor] for head in graph.heads}) == len(graph.heads)
 
 
 def test_nothing_is_quantized_between_a_convolution_and_its_clamp(tmp_path: Path) -> None:
     graph = read_graph(small_relu_net(tmp_path / "m.onnx"))
-    plan = plan_grids(graph, None)
+    plan = plan_affine_grids(graph, None)
     for node in graph.nodes:
         if node.operator in ("Relu", "Clip"):
             assert node.inputs[0] not in plan.of

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from torch.utils.data import DataLoader
 
-from edgeagent.model_description import describe_model
+from edgeagent.bundle.model_description import describe_model
 from edgeagent.qat.export.exports import export
 from edgeagent.qat.graph.graph import read_graph
 from edgeagent.qat.network.network import Network

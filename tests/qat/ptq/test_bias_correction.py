@@ -13,7 +13,7 @@ import torch
 from edgeagent.qat.export.onnx_export import export_onnx
 from edgeagent.qat.export.operator_counts import count_operators
 from edgeagent.qat.graph.graph import read_graph
-from edgeagent.qat.grid.grid import PIXELS, plan_grids
+from edgeagent.qat.grid.affine import PIXELS, plan_affine_grids
 from edgeagent.qat.network.fake_quantize import Convolution
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.ptq.bias_correction import correct, set_parameters
@@ -34,7 +34,7 @@ def pictures(count: int, seed: int = 0) -> torch.Tensor:
 
 def calibrated(path: Path) -> Network:
     graph = read_graph(path)
-    network = Network(graph, plan_grids(graph, PIXELS))
+    network = Network(graph, plan_affine_grids(graph, PIXELS))
     set_ranges(network, observe(network, [pictures(8)]), "mse")
     network.set_mode("quantize")
     return network

@@ -16,11 +16,18 @@ from hypothesis import strategies as st
 
 from edgeagent.errors import DataError
 from edgeagent.qat.graph.graph import read_graph
-from edgeagent.qat.grid.grid import PIXELS, plan_grids
+from edgeagent.qat.grid.affine import PIXELS, plan_affine_grids
 from edgeagent.qat.network.fake_quantize import ActivationGrid
 from edgeagent.qat.network.kernels import Kernels
 from edgeagent.qat.network.network import Network
-from edgeagent.qat.ptq.calibration import METHODS, Method, choose_range, observe, set_best_ranges, set_ranges
+from edgeagent.qat.ptq.calibration import (
+    METHODS,
+    Method,
+    choose_range,
+    observe,
+    set_best_ranges,
+    set_ranges,
+)
 from edgeagent.qat.ptq.histogram import Observed
 from edgeagent.qat.ptq.importance import curvature, observe_weighted
 from edgeagent.qat.ptq.range_search import error as histogram_error
@@ -133,7 +140,7 @@ def test_a_tensor_of_zeros_keeps_a_finite_grid(method: Method) -> None:
 
 def network_of(path: Path) -> Network:
     graph = read_graph(path)
-    return Network(graph, plan_grids(graph, PIXELS))
+    return Network(graph, plan_affine_grids(graph, PIXELS))
 
 
 def pictures(count: int, seed: int = 0) -> torch.Tensor:
@@ -189,4 +196,4 @@ def test_a_model_that_is_not_finite_is_named(tmp_path: Path) -> None:
     weight = next(node for node in graph.nodes if node.operator == "Conv").inputs[1]
     spoiled = replace(graph, constants={**graph.constants, weight: graph.constants[weight] * np.nan})
     with pytest.raises(DataError, match="holds values that are not finite"):
-        observe(Network(spoiled, plan_grids(spoiled, PIXELS)), [pictures(1)])
+        observe(Network(spoiled, plan_affine_grids(spoiled, PIXELS)), [pictures(1)])

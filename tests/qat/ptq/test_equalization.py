@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgeagent.qat.graph.graph import Graph, read_graph
-from edgeagent.qat.grid.grid import plan_grids
+from edgeagent.qat.grid.affine import plan_affine_grids
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.ptq.calibration import observe
 from edgeagent.qat.ptq.equalization import channel_ranges, clips_to_relus, equalize
@@ -30,7 +30,7 @@ def pictures(count: int = 2) -> torch.Tensor:
 
 
 def network_of(graph: Graph) -> Network:
-    return Network(graph, plan_grids(graph, None))
+    return Network(graph, plan_affine_grids(graph, None))
 
 
 @torch.no_grad()

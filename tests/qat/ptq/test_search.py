@@ -13,8 +13,8 @@ from torch.utils.data import Dataset
 from edgeagent.errors import DataError
 from edgeagent.qat.export.exports import export
 from edgeagent.qat.graph.graph import read_graph
-from edgeagent.qat.grid.grid import PIXELS
-from edgeagent.qat.ptq.search import NAIVE, Candidate, candidates
+from edgeagent.qat.grid.affine import PIXELS
+from edgeagent.qat.ptq.search import NAIVE, PtqCandidate, candidates
 from tests.qat.models import SIZE, small_nanodet, small_yolox
 
 
@@ -32,7 +32,7 @@ class Pictures(Dataset[Tensor]):
         return self._all[index]
 
 
-def search(build: Callable[[Path], Path], path: Path, count: int = 12) -> dict[str, Candidate]:
+def search(build: Callable[[Path], Path], path: Path, count: int = 12) -> dict[str, PtqCandidate]:
     found = candidates(read_graph(build(path / "m.onnx")), PIXELS, Pictures(count))
     return {candidate.name: candidate for candidate in found}
 

@@ -9,8 +9,8 @@ import pytest
 
 from edgeagent.bundle.evidence import SeedResult
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.qat.report.data import Row, collect, spreads, with_row
-from edgeagent.resources import default_bundle
+from edgeagent.files.resources import default_bundle
+from edgeagent.qat.report.data import ReportRow, collect, spreads, with_row
 from tests.bundle.tiny import ARTEFACT, build
 
 HASH = "0" * 64
@@ -21,7 +21,7 @@ def measurement(state: str, method: str, engine: str, value: float, **more: Any)
     return {"state": state, "method": method, "engine": engine, **scores, **more}
 
 
-def rows(tmp_path: Path, *measurements: dict[str, Any]) -> tuple[Row, ...]:
+def rows(tmp_path: Path, *measurements: dict[str, Any]) -> tuple[ReportRow, ...]:
     return collect(build(tmp_path / "b", evidence={"measurements": measurements}), {ARTEFACT: 0.5}).rows
 
 
@@ -110,7 +110,7 @@ def test_an_engine_that_computes_in_float_is_not_said_to_use_integers(tmp_path: 
         ("onnxruntime", 0.5),
         ("openvino", 0),
     ]
-    later = with_row(rows(tmp_path / "other"), Row("deployed", "", "openvino 2 CPU-float32", ARTEFACT))
+    later = with_row(rows(tmp_path / "other"), ReportRow("deployed", "", "openvino 2 CPU-float32", ARTEFACT))
     assert later[1].integer_macs == 0
 
 
@@ -121,13 +121,13 @@ def test_nothing_was_measured(tmp_path: Path) -> None:
 
 def test_what_is_measured_here_takes_the_place_of_a_claim(tmp_path: Path) -> None:
     known = rows(tmp_path, measurement("qat", "9 steps", "onnxruntime 1 CPU", 0.8))
-    new = Row("deployed", "", "onnxruntime 2 CPU", ARTEFACT, map50_95=0.7, here=True)
+    new = ReportRow("deployed", "", "onnxruntime 2 CPU", ARTEFACT, map50_95=0.7, here=True)
     changed = with_row(known, new)
     assert [(row.engine, row.method, row.map50_95, row.size) for row in changed] == [
         ("onnxruntime 2 CPU", "9 steps", 0.7, 15000),
         ("openvino", "", None, 15000),
     ]
-    first = with_row(changed, Row("float", "as given", "onnxruntime 2 CPU", map50_95=0.9))[0]
+    first = with_row(changed, ReportRow("float", "as given", "onnxruntime 2 CPU", map50_95=0.9))[0]
     assert (first.kind, first.map50_95) == ("float", 0.9)
 
 

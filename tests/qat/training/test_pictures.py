@@ -10,14 +10,21 @@ import numpy as np
 import pytest
 import torch
 
-from edgeagent.accuracy.yolo_labels import Labels
 from edgeagent.bundle.manifest import InputSpec, Letterbox
-from edgeagent.camera.frame import Image
-from edgeagent.camera.picture import read_picture
+from edgeagent.datasets.yolo_labels import Labels
 from edgeagent.errors import DataError
+from edgeagent.imaging.frame import Image
+from edgeagent.imaging.picture import read_picture
 from edgeagent.qat.training.labelled import collate, find_labels, placed
-from edgeagent.qat.training.pictures import MOSAIC_SHARE, Augmented, Fitted, find_pictures, fit, hold_out
-from edgeagent.vision.letterbox import fit_picture
+from edgeagent.qat.training.pictures import (
+    MOSAIC_SHARE,
+    Augmented,
+    Fitted,
+    find_pictures,
+    fit,
+    hold_out,
+)
+from edgeagent.vision.preprocessor import fit_picture
 
 TOP_LEFT = InputSpec(width=192, height=160, layout="nhwc", colour="bgr")
 CENTRED = TOP_LEFT.model_copy(update={"letterbox": Letterbox(anchor="centre", pad=0)})

@@ -14,10 +14,16 @@ from torch.utils.data import Dataset
 from edgeagent.bundle.manifest import DecoderSpec
 from edgeagent.errors import DataError
 from edgeagent.qat.graph.graph import read_graph
-from edgeagent.qat.training.labelled import Sample
+from edgeagent.qat.training.labelled import TrainingSample
 from edgeagent.qat.training.overlap import iou
 from edgeagent.qat.training.recipe import Recipe
-from edgeagent.qat.training.simota import Scale, assign, decode, simota_loss, yolox_scales
+from edgeagent.qat.training.simota import (
+    YoloxScale,
+    assign_simota,
+    decode_yolox_cells,
+    simota_loss,
+    yolox_scales,
+)
 from edgeagent.qat.training.supervised import check_family, supervise
 from edgeagent.qat.training.trainer import Progress, Trainer
 from tests.qat.export.test_onnx_export import calibrated
@@ -25,7 +31,7 @@ from tests.qat.models import SIZE, small_relu_net, small_yolox
 
 CLASSES = 3
 INPUT = 128
-SCALES = tuple(Scale(3 * k, 3 * k + 1, 3 * k + 2, stride) for k, stride in enumerate((8, 16, 32)))
+SCALES = tuple(YoloxScale(3 * k, 3 * k + 1, 3 * k + 2, stride) for k, stride in enumerate((8, 16, 32)))
 TARGETS = [
     torch.tensor([[0, 10, 12, 60, 70], [2, 70, 64, 126, 120], [1, 90, 5, 104, 21]], dtype=torch.float32),
     torch.zeros(0, 5),
@@ -42,7 +48,7 @@ def raw_heads(batch: int) -> list[Tensor]:
 def perfect_heads(targets: Tensor) -> list[Tensor]:
     """Every cell predicts the nearest target exactly, and those that answer for one are sure of it."""
     heads = raw_heads(1)
-    cells = decode(SCALES, heads)
+    cells = decode_yolox_cells(SCALES, heads)
     middle = (targets[:, 1:3] + targets[:, 3:]) / 2
     nearest = torch.cdist(cells.centres, middle).argmin(1)
     start = 0
@@ -57,7 +63,7 @@ def perfect_heads(targets: Tensor) -> list[Tensor]:
         kinds = torch.nn.functional.one_hot(targets[nearest[here], 0].long(), CLASSES).float() * 40 - 20
         heads[scale.classes][0] = kinds.T.reshape(CLASSES, side, side)
         start += side * side
-    owners = assign(decode(SCALES, heads), 0, targets)
+    owners = assign_simota(decode_yolox_cells(SCALES, heads), 0, targets)
     sure = torch.where(owners >= 0, 20.0, -20.0)
     parts = torch.split_with_sizes(sure, [heads[scale.objectness].numel() for scale in SCALES])
     for scale, part in zip(SCALES, parts, strict=True):
@@ -69,7 +75,7 @@ def test_cells_decode_as_yolox_does() -> None:
     heads = raw_heads(1)
     heads[SCALES[1].box][0, :, 2, 3] = torch.tensor([0.25, 0.5, 0.3, -0.4])  # cell x 3, y 2
     raw = heads[SCALES[1].box][0, :, 2, 3]
-    cells = decode(SCALES, heads)
+    cells = decode_yolox_cells(SCALES, heads)
     cell = 16 * 16 + 2 * 8 + 3
     x, y = (3 + raw[0]) * 16, (2 + raw[1]) * 16
     width, height = raw[2].exp() * 16, raw[3].exp() * 16
@@ -99,7 +105,7 @@ def test_descent_on_the_raw_tensors_finds_the_labelled_boxes() -> None:
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.05 * losses[0]
-    cells = decode(SCALES, [tensor.detach() for tensor in heads])
+    cells = decode_yolox_cells(SCALES, [tensor.detach() for tensor in heads])
     scores, kinds = (torch.sigmoid(cells.classes) * torch.sigmoid(cells.objectness)[..., None]).max(2)
     for picture, targets in enumerate(TARGETS):
         seen = scores[picture] > 0.5
@@ -121,13 +127,13 @@ def test_every_visible_object_gets_a_cell(seed: int) -> None:
     targets = torch.cat([kinds, low, low + size], 1)
     targets[20:25] = targets[:5]  # the same box again competes for the same cells
     targets[25:30, 1:] = torch.tensor([0.0, 0.0, 2.0, 2.0])
-    owners = assign(decode(SCALES, heads), 0, targets)
+    owners = assign_simota(decode_yolox_cells(SCALES, heads), 0, targets)
     assert set(owners.tolist()) == set(range(-1, 40))
 
 
 def test_cells_of_an_object_lie_near_it() -> None:
-    cells = decode(SCALES, raw_heads(1))
-    owners = assign(cells, 0, TARGETS[0])
+    cells = decode_yolox_cells(SCALES, raw_heads(1))
+    owners = assign_simota(cells, 0, TARGETS[0])
     for number, (_, x1, y1, x2, y2) in enumerate(TARGETS[0].tolist()):
         mine = owners == number
         assert 1 <= int(mine.sum()) <= 10
@@ -172,7 +178,7 @@ def test_other_families_are_refused(tmp_path: Path) -> None:
         yolox_scales(read_graph(small_yolox(tmp_path / "one.onnx", classes=1)))
 
 
-class Blocks(Dataset[Sample]):
+class Blocks(Dataset[TrainingSample]):
     """A bright block on noise; every other picture is labelled."""
 
     def __init__(self, labelled: bool = True) -> None:
@@ -181,14 +187,16 @@ class Blocks(Dataset[Sample]):
     def __len__(self) -> int:
         return RECIPE.steps * RECIPE.batch
 
-    def __getitem__(self, index: int) -> Sample:
+    def __getitem__(self, index: int) -> TrainingSample:
         generator = torch.Generator().manual_seed(index)
         picture = (torch.rand(3, SIZE, SIZE, generator=generator) * 60).round()
         x, y = (int(torch.randint(0, 40, (), generator=generator)) for _ in range(2))
         picture[index % 3, y : y + 20, x : x + 20] = 250
         if index % 2 or not self._labelled:
-            return Sample(picture, torch.zeros(0, 5), False)
-        return Sample(picture, torch.tensor([[index % 3, x, y, x + 20, y + 20]], dtype=torch.float32), True)
+            return TrainingSample(picture, torch.zeros(0, 5), False)
+        return TrainingSample(
+            picture, torch.tensor([[index % 3, x, y, x + 20, y + 20]], dtype=torch.float32), True
+        )
 
 
 def train(folder: Path, recipe: Recipe, pictures: Blocks, resume: bool = False) -> list[float]:

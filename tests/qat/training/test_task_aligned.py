@@ -22,11 +22,11 @@ from edgeagent.qat.training.recipe import Recipe
 from edgeagent.qat.training.supervised import supervise
 from edgeagent.qat.training.task_aligned import (
     BEST_ALIGNED,
-    Assignment,
-    Cells,
-    Scale,
-    assign,
-    decode,
+    DistanceCells,
+    DistanceScale,
+    TargetAssignment,
+    assign_task_aligned,
+    decode_distance_cells,
     reach,
     task_aligned_loss,
     yolov8_scales,
@@ -42,7 +42,7 @@ from tests.vision import raw_heads
 
 CLASSES = 3
 INPUT = 128
-SCALES = tuple(Scale(2 * k, 2 * k + 1, stride) for k, stride in enumerate((8, 16, 32)))
+SCALES = tuple(DistanceScale(2 * k, 2 * k + 1, stride) for k, stride in enumerate((8, 16, 32)))
 TARGETS = [
     torch.tensor([[0, 10, 12, 60, 70], [2, 70, 64, 126, 120], [1, 90, 5, 104, 21]], dtype=torch.float32),
     torch.zeros(0, 5),
@@ -66,10 +66,12 @@ def heads_of(batch: int, bins: int, seed: int | None = None) -> list[Tensor]:
     return heads
 
 
-def assigned(heads: list[Tensor], targets: list[Tensor]) -> tuple[Cells, Tensor, Tensor, Assignment]:
-    cells, rows = decode(SCALES, heads), torch.cat(targets)
+def assigned(
+    heads: list[Tensor], targets: list[Tensor]
+) -> tuple[DistanceCells, Tensor, Tensor, TargetAssignment]:
+    cells, rows = decode_distance_cells(SCALES, heads), torch.cat(targets)
     pictures = torch.tensor([number for number, some in enumerate(targets) for _ in range(len(some))])
-    return cells, rows, pictures, assign(cells, rows, pictures.long())
+    return cells, rows, pictures, assign_task_aligned(cells, rows, pictures.long())
 
 
 @pytest.mark.parametrize("bins", [16, 8, 1])
@@ -82,9 +84,10 @@ def test_cells_decode_as_on_the_device(bins: int) -> None:
     found = decoder.decode(given_heads.outputs, 0.0)
     positions = {(item.role, item.stride): number for number, item in enumerate(given_heads.roles)}
     scales = [
-        Scale(positions["box", stride], positions["classes", stride], stride) for stride in spec.strides
+        DistanceScale(positions["box", stride], positions["classes", stride], stride)
+        for stride in spec.strides
     ]
-    cells = decode(scales, [torch.from_numpy(output) for output in given_heads.outputs])
+    cells = decode_distance_cells(scales, [torch.from_numpy(output) for output in given_heads.outputs])
     scores, classes = cells.classes[0].sigmoid().max(1)
     mine = np.lexsort((cells.boxes[0, :, 0].numpy(), scores.numpy()))
     theirs = np.lexsort((found.boxes[:, 0], found.scores))
@@ -128,7 +131,7 @@ def test_what_an_assignment_is(targets: list[Tensor], seed: int, bins: int) -> N
 
 
 def test_a_wide_box_reaches_exactly_the_cells_with_their_centre_in_it() -> None:
-    cells = decode(SCALES, heads_of(1, 1))
+    cells = decode_distance_cells(SCALES, heads_of(1, 1))
     x1, y1, x2, y2 = 10.0, 12.0, 60.0, 70.0
     inside = [x1 <= x < x2 and y1 <= y < y2 for x, y in cells.centres.tolist()]
     assert reach(cells, torch.tensor([[x1, y1, x2, y2]]))[0].tolist() == inside
@@ -169,7 +172,7 @@ def test_descent_on_the_raw_tensors_finds_the_labelled_boxes(bins: int) -> None:
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.2 * losses[0]
-    cells = decode(SCALES, [tensor.detach() for tensor in heads])
+    cells = decode_distance_cells(SCALES, [tensor.detach() for tensor in heads])
     scores, kinds = torch.sigmoid(cells.classes).max(2)
     for picture, targets in enumerate(TARGETS):
         seen = scores[picture] > 0.5

@@ -16,7 +16,7 @@ from edgeagent.qat.network.network import Network
 from edgeagent.qat.training.average import WeightAverage
 from edgeagent.qat.training.distillation import distillation_loss, feature_loss
 from edgeagent.qat.training.held_out import HeldOut
-from edgeagent.qat.training.labelled import Sample
+from edgeagent.qat.training.labelled import TrainingSample
 from edgeagent.qat.training.recipe import Recipe
 from edgeagent.qat.training.trainer import Progress, Trainer
 from tests.qat.export.test_onnx_export import calibrated
@@ -25,17 +25,17 @@ from tests.qat.models import SIZE, small_yolox
 RECIPE = Recipe(steps=30, batch=4, weight_rate=2e-3)
 
 
-class Noise(Dataset[Sample]):
+class Noise(Dataset[TrainingSample]):
     """Reproducible pictures."""
 
     def __len__(self) -> int:
         return RECIPE.steps * RECIPE.batch
 
-    def __getitem__(self, index: int) -> Sample:
+    def __getitem__(self, index: int) -> TrainingSample:
         generator = torch.Generator().manual_seed(index)
         coarse = torch.rand(1, 3, 8, 8, generator=generator) * 255
         picture = torch.nn.functional.interpolate(coarse, size=SIZE).round()[0]
-        return Sample(picture, torch.zeros(0, 5), False)
+        return TrainingSample(picture, torch.zeros(0, 5), False)
 
 
 def held_out(network: Network) -> HeldOut:

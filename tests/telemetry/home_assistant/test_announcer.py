@@ -13,9 +13,9 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from edgeagent.settings.sections.home_assistant import HomeAssistantSettings
 from edgeagent.telemetry.home_assistant.announcer import ANNOUNCED, Announcer, Withdrawal
-from edgeagent.telemetry.home_assistant.settings import HomeAssistantSettings
-from edgeagent.telemetry.mqtt import MqttPublisher
+from edgeagent.telemetry.mqtt.publisher import MqttPublisher
 from tests.broker import PATIENCE, Mosquitto
 from tests.telemetry.home_assistant.values import documented
 from tests.telemetry.publishing import settings

@@ -12,8 +12,8 @@ from typing import Any, get_args
 import jinja2
 import pytest
 
+from edgeagent.telemetry.contract.messages import ROOT, Alarm, Problem, ProblemCode, historical
 from edgeagent.telemetry.home_assistant import discovery
-from edgeagent.telemetry.messages import ROOT, Alarm, Problem, ProblemCode, historical
 from tests.telemetry.home_assistant.values import documented
 
 DEVICE = "gate-pi"
@@ -25,7 +25,7 @@ CHECKER = Path(__file__).parent / "check_with_home_assistant.py"
 
 def components() -> discovery.Components:
     return (
-        discovery.problems(DEVICE)
+        discovery.problem_entities(DEVICE)
         | discovery.update(DEVICE, UPDATE, commands=True)
         | discovery.pictures(DEVICE, ("yard",))
         | discovery.sensors(DEVICE, documented())
@@ -103,7 +103,7 @@ def test_each_problem_is_on_while_it_is_told() -> None:
     problem = Problem(code="throttled", text="72 °C", since="2026-01-31T12:00:00.000Z")
     payload = Alarm(time="2026-01-31T12:00:00.000Z", problems=(problem,)).payload().decode()
     states = {}
-    for key, component in discovery.problems(DEVICE).items():
+    for key, component in discovery.problem_entities(DEVICE).items():
         states[key.removeprefix("problem_")] = rendered(component["val_tpl"], payload)
         attributes = json.loads(rendered(component["json_attr_tpl"], payload))
         assert attributes == (problem.model_dump() if key == "problem_throttled" else {})

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from edgeagent.telemetry.messages import Telemetry
+from edgeagent.telemetry.contract.messages import Telemetry
 
 TEXT = (Path(__file__).parents[3] / "docs" / "mqtt.md").read_text(encoding="utf-8")
 

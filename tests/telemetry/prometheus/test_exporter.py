@@ -12,13 +12,13 @@ from typing import get_args
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from edgeagent.detection.pipeline import STAGES
 from edgeagent.errors import ConfigurationError
-from edgeagent.pipeline import STAGES
-from edgeagent.telemetry.histogram import Histogram, StageTimes
-from edgeagent.telemetry.messages import Alarm, Problem, ProblemCode
+from edgeagent.settings.sections.prometheus import PrometheusSettings
+from edgeagent.telemetry.contract.messages import Alarm, Problem, ProblemCode
 from edgeagent.telemetry.prometheus.exporter import Exporter
 from edgeagent.telemetry.prometheus.metrics import EDGES, bound_s, cumulative
-from edgeagent.telemetry.prometheus.settings import PrometheusSettings
+from edgeagent.timing.histogram import Histogram, StageTimes
 from tests.broker import PATIENCE, free_port
 from tests.telemetry.home_assistant.values import documented
 

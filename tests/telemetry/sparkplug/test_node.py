@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from edgeagent.telemetry.messages import Alarm, Telemetry
+from edgeagent.settings.sections.sparkplug import SparkplugSettings
+from edgeagent.telemetry.contract.messages import Alarm, Telemetry
 from edgeagent.telemetry.sparkplug.node import BD_SEQ, REBIRTH, REBIRTHS, SparkplugNode
-from edgeagent.telemetry.sparkplug.settings import SparkplugSettings
 from tests.broker import PATIENCE, Mosquitto
 from tests.telemetry.home_assistant.values import documented
 from tests.telemetry.publishing import settings

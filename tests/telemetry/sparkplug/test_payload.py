@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeagent.telemetry.sparkplug.payload import DataType, Metric, Order, Value, decode_orders, encode
+from edgeagent.telemetry.sparkplug.payload import (
+    DataType,
+    Metric,
+    NodeCommand,
+    Value,
+    decode_commands,
+    encode_payload,
+)
 from tests.telemetry.sparkplug import independent
 
 NOW = 1_769_860_800_000
@@ -26,7 +33,7 @@ CASES: list[tuple[DataType, Value]] = [
 @pytest.mark.parametrize(("datatype", "value"), CASES)
 def test_a_metric_is_read_as_it_was_written(datatype: DataType, value: Value) -> None:
     metrics = [Metric("a/b", datatype, value, NOW, alias=300), Metric(None, datatype, value, 5, 0, True)]
-    payload = independent.parse(encode(metrics, NOW, 200))
+    payload = independent.parse(encode_payload(metrics, NOW, 200))
     assert (payload.timestamp, payload.seq) == (NOW, 200)
     named, other = payload.metrics
     assert (named.name, named.alias, named.timestamp, named.datatype) == ("a/b", 300, NOW, datatype)
@@ -36,8 +43,8 @@ def test_a_metric_is_read_as_it_was_written(datatype: DataType, value: Value) ->
 
 
 def test_a_death_has_no_seq_and_another_payload_has_one_of_zero() -> None:
-    assert not independent.parse(encode([], NOW, None)).HasField("seq")
-    assert independent.parse(encode([], NOW, 0)).HasField("seq")
+    assert not independent.parse(encode_payload([], NOW, None)).HasField("seq")
+    assert independent.parse(encode_payload([], NOW, 0)).HasField("seq")
 
 
 def test_another_implementation_reads_a_birth() -> None:
@@ -47,7 +54,7 @@ def test_another_implementation_reads_a_birth() -> None:
         for number, (datatype, value) in enumerate(CASES)
         if value is not None
     ]
-    birth = other.NBirth.decode(encode(metrics, NOW, 0))
+    birth = other.NBirth.decode(encode_payload(metrics, NOW, 0))
     assert (birth.timestamp, birth.seq) == (NOW, 0)
     found = {metric.name: (int(metric.datatype), metric.value, metric.alias) for metric in birth.metrics}
     assert found == {m.name: (m.datatype, m.value, m.alias) for m in metrics}
@@ -58,10 +65,10 @@ def test_commands_are_understood() -> None:
     by_alias = independent.command(alias=7, timestamp=3, datatype=11, boolean_value=False)
     number = independent.command(name="x", datatype=10, double_value=1.5)
     fraction = independent.command(name="x", datatype=9, float_value=1.5)
-    assert decode_orders(by_name) == [Order("Node Control/Rebirth", None, True)]
-    assert decode_orders(by_alias) == [Order(None, 7, False)]
-    assert decode_orders(number) == decode_orders(fraction) == [Order("x", None, None)]
-    assert decode_orders(b"") == []
+    assert decode_commands(by_name) == [NodeCommand("Node Control/Rebirth", None, True)]
+    assert decode_commands(by_alias) == [NodeCommand(None, 7, False)]
+    assert decode_commands(number) == decode_commands(fraction) == [NodeCommand("x", None, None)]
+    assert decode_commands(b"") == []
 
 
 @pytest.mark.parametrize(
@@ -69,13 +76,13 @@ def test_commands_are_understood() -> None:
 )
 def test_what_is_no_payload_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
-        decode_orders(content)
+        decode_commands(content)
 
 
 @given(st.binary(max_size=200))
 def test_whatever_comes_is_read_or_refused(content: bytes) -> None:
     try:
-        orders = decode_orders(content)
+        orders = decode_commands(content)
     except ValueError:
         return
-    assert all(isinstance(order, Order) for order in orders)
+    assert all(isinstance(order, NodeCommand) for order in orders)

@@ -1,0 +1,60 @@
+"""Measuring mAP on the golden pictures through the engine that serves, beside live frames.
+
+The pictures go through the same worker as the frames, one a second: a live frame waits for one inference
+more, once a second, while it lasts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from edgeagent.accuracy.coco_map import NoAccuracyError
+from edgeagent.accuracy.evaluation import IOU_THRESHOLD
+from edgeagent.accuracy.golden_accuracy import measure_golden
+from edgeagent.detection.detector import build_detector
+from edgeagent.detection.serving import ServingDetector
+from edgeagent.errors import BundleError, DataError, EngineError
+from edgeagent.telemetry.contract.accuracy import GoldenReport
+from edgeagent.timing.utc import utc_time
+
+
+class InterruptedRunError(Exception):
+    """The run was ended from outside."""
+
+
+def run_golden(serving: ServingDetector, pause: Callable[[], None]) -> GoldenReport | None:
+    """Measure what serves now; None where it changed meanwhile, so that the number would be of nothing.
+
+    Args:
+        serving: gives the engine.
+        pause: called between two pictures; may raise :class:`InterruptedRunError`, which comes through.
+    """
+    candidate, detector, bundle = serving.candidate, serving.current(0), serving.bundle
+    if candidate is None or detector is None:
+        return None
+    result, reason = None, f"the bundle claims nothing for {candidate.artefact.file}"
+    golden = bundle.manifest.golden
+    if golden is None or golden.accuracy is None:
+        reason = "the bundle has no labelled golden pictures"
+    try:
+        measured = build_detector(
+            bundle.manifest, detector.engine, candidate.artefact.outputs, candidate.name, IOU_THRESHOLD
+        )
+        result = measure_golden(bundle, candidate.artefact, measured, lambda done: pause())
+    except (NoAccuracyError, BundleError, DataError, EngineError) as error:
+        reason = str(error)
+    if serving.current(0) is not detector:
+        return None
+    now = utc_time(time.time())
+    if result is None or golden is None:
+        return GoldenReport(time=now, serving=candidate.name, reason=reason)
+    return GoldenReport(
+        time=now,
+        serving=candidate.name,
+        pictures=len(golden.pictures),
+        map50_95=round(result.measured, 4),
+        claimed=result.claimed,
+        tolerance=result.tolerance,
+        labelled_by=golden.accuracy.labelled_by if golden.accuracy else None,
+    )

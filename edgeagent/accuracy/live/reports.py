@@ -1,0 +1,105 @@
+"""Parts of the ``accuracy`` message, built from what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edgeagent.accuracy.agreement import Agreement
+from edgeagent.accuracy.drift import Drift, ReferenceComparison
+from edgeagent.accuracy.feedback import Tally
+from edgeagent.accuracy.proportion import wilson_interval
+from edgeagent.accuracy.scene import Quantity
+from edgeagent.telemetry.contract.accuracy import (
+    AgreementReport,
+    DriftComparison,
+    DriftReport,
+    FeedbackReport,
+    LabelReport,
+    Proportion,
+)
+
+LEAST_OF_LABEL = 30
+"""Judgements from which on a label has a precision or recall of its own."""
+
+
+def agreement_report(
+    agreed: Agreement, dropped: int, reference: str | None, reason: str | None
+) -> AgreementReport:
+    """Return the section; ``reason`` says why nothing is compared (any more)."""
+    return AgreementReport(
+        reference=reference,
+        frames=agreed.pictures,
+        frames_dropped=dropped,
+        boxes=agreed.boxes,
+        matched=agreed.matched,
+        matched_share=_rounded(agreed.share),
+        mean_score_difference=_rounded(agreed.mean_score_difference),
+        reason=reason,
+    )
+
+
+def drift_report(drift: Drift) -> DriftReport:
+    """Return the section of one camera."""
+    return DriftReport(
+        state=drift.state,
+        reference_frames=drift.reference_frames,
+        window_frames=drift.window_frames,
+        quantities={name: _comparison(found) for name, found in drift.comparisons.items()},
+    )
+
+
+def feedback_report(tally: Tally, since: str, refused: int, ignored: int) -> FeedbackReport:
+    """Return the section."""
+    labels = {
+        label: LabelReport(
+            precision=_proportion(tally.right[label], tally.found[label], LEAST_OF_LABEL),
+            recall=_proportion(tally.real_found[label], tally.real[label], LEAST_OF_LABEL),
+        )
+        for label in sorted(tally.found.keys() | tally.real.keys())
+    }
+    return FeedbackReport(
+        since=since,
+        frames=tally.sources.total(),
+        sources=dict(tally.sources),
+        precision=_proportion(tally.right.total(), tally.found.total()),
+        recall=_proportion(tally.real_found.total(), tally.real.total()),
+        labels={label: one for label, one in labels.items() if one.precision or one.recall},
+        refused=refused,
+        ignored=ignored,
+    )
+
+
+def problem_text(camera: str, drift: Drift) -> str:
+    """Return for people what is wrong with a camera that has drifted."""
+    comparisons: Mapping[Quantity, ReferenceComparison] = drift.comparisons
+    parts = [
+        f"{name} (stability index {comparisons[name].stability_index:.2f})" if name in comparisons else name
+        for name in drift.drifted
+    ]
+    return (
+        f"{camera} shows something else than in its first days: {', '.join(parts)}. Was it moved, is its "
+        "lens dirty, or is this what it is to show? Nothing is said about accuracy"
+    )
+
+
+def _comparison(found: ReferenceComparison) -> DriftComparison:
+    return DriftComparison(
+        stability_index=round(found.stability_index, 4),
+        p_value=float(f"{found.p_value:.3g}"),
+        reference_frames=found.reference_frames,
+        window_frames=found.window_frames,
+        drifted=found.drifted,
+    )
+
+
+def _proportion(hits: int, count: int, least: int = 1) -> Proportion | None:
+    if count < least:
+        return None
+    low, high = wilson_interval(hits, count)
+    return Proportion(
+        value=round(hits / count, 4), low=round(low, 4), high=round(high, 4), hits=hits, count=count
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

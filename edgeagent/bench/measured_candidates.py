@@ -1,0 +1,176 @@
+"""What is measured: which artefacts in which engines, and how one of them is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeagent.accuracy.evaluation import IOU_THRESHOLD
+from edgeagent.bundle.manifest import ModelDescription, OutputSpec
+from edgeagent.bundle.model_description import describe_model
+from edgeagent.bundle.reading import Bundle, open_bundle
+from edgeagent.detection.candidates import find_candidates
+from edgeagent.detection.detector import Detector, build_detector
+from edgeagent.detection.journal import JOURNAL, Journal
+from edgeagent.detection.trials import VERDICTS, CandidateTrials
+from edgeagent.engines.availability import availability
+from edgeagent.engines.delegates import find_delegates
+from edgeagent.engines.loading import default_threads, find_artefact, load_on, thread_choices
+from edgeagent.errors import ConfigurationError, EngineError
+from edgeagent.files.state_folder import default_state
+from edgeagent.worker.engine import WorkerEngine
+from edgeagent.worker.protocol import LoadRequest
+
+REFERENCE_ENGINE = "onnxruntime"
+DEADLINE_S = 30.0  # of one inference: a slow board is measured, not refused
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredCandidate:
+    """One row to be.
+
+    Attributes:
+        engine: key of :data:`edgeagent.engines.loading.ENGINES`.
+        delegate: name in the catalogue.
+        bundle: directory of the bundle; it describes a reference that has no description of its own.
+        file: artefact of the bundle, or path of a float reference.
+        grid: of the artefact; ``float`` for a reference.
+        reference: whether it is the float reference.
+        description: file that describes a reference.
+    """
+
+    engine: str
+    delegate: str
+    bundle: Path
+    file: str
+    grid: str
+    reference: bool = False
+    description: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name, such as ``onnxruntime-cpu model.onnx``."""
+        return f"{self.delegate} {Path(self.file).name if self.reference else self.file}"
+
+
+def list_candidates(bundle: Bundle) -> list[MeasuredCandidate]:
+    """Return every delegate that is here with the artefact of the bundle that suits it."""
+    return [
+        MeasuredCandidate(
+            found.delegate.engine,
+            found.delegate.name,
+            bundle.directory,
+            found.artefact.file,
+            found.artefact.grid,
+        )
+        for found in find_candidates(bundle.manifest)
+        if availability(found.delegate).ok
+    ]
+
+
+def choose_candidates(bundle: Bundle, wanted: Sequence[str]) -> list[MeasuredCandidate]:
+    """Return those of :func:`list_candidates` that are asked for.
+
+    Args:
+        bundle: opened.
+        wanted: ``all``; ``auto``, which is what the daemon would take; or names of engines, delegates or
+            candidates.
+
+    Raises:
+        ConfigurationError: a name fits no candidate, or there is none at all.
+        EngineError: ``auto`` finds no delegate that is right.
+    """
+    candidates = list_candidates(bundle)
+    if not candidates:
+        raise ConfigurationError(
+            f"{bundle.directory}: no delegate that is here reads an artefact; 'edgeagent doctor' says why"
+        )
+    chosen: list[MeasuredCandidate] = []
+    for name in wanted:
+        if name == "auto":
+            best = _daemons_choice(bundle)
+            found = [item for item in candidates if item.name == best]
+        else:
+            found = [item for item in candidates if name in ("all", item.engine, item.delegate, item.name)]
+        if not found:
+            known = ", ".join(item.delegate for item in candidates)
+            raise ConfigurationError(
+                f"--engine {name}: not here, or it reads no artefact of this bundle ('edgeagent doctor' says "
+                f"why); all, auto or one of: {known}"
+            )
+        chosen += [item for item in found if item not in chosen]
+    return chosen
+
+
+def _daemons_choice(bundle: Bundle) -> str:
+    """Return the name of what the daemon would let serve: the fastest that is right, by its own trial."""
+    state = default_state()
+    selection = CandidateTrials(
+        bundle,
+        find_candidates(bundle.manifest),
+        lambda candidate, threads: LoadRequest(
+            bundle.artefact_path(candidate.artefact), candidate.delegate, threads
+        ),
+        thread_choices(),
+        Journal(state / JOURNAL),
+        state / VERDICTS,
+    )
+    ranked = selection.ranked()
+    if not ranked:
+        raise EngineError(f"{bundle.directory}: no delegate here is right; 'edgeagent doctor' says more")
+    return ranked[0][0].name
+
+
+def reference_candidate(bundle: Bundle, model: Path, description: Path | None) -> MeasuredCandidate:
+    """Return the float reference; without a description, the file beside it or the bundle describes it.
+
+    Raises:
+        ConfigurationError: it is no ONNX file.
+        DataError: its description is wrong.
+        DataError: its description is wrong.
+    """
+    if model.suffix.lower() != ".onnx":
+        raise ConfigurationError(f"{model}: --reference takes a float model as .onnx file")
+    if not model.is_file():
+        raise ConfigurationError(f"{model}: --reference: there is no such file; check the path")
+    delegate = f"{REFERENCE_ENGINE}-cpu"
+    found = MeasuredCandidate(
+        REFERENCE_ENGINE, delegate, bundle.directory, str(model), "float", True, description
+    )
+    _describe(found)
+    return found
+
+
+def load_candidate(candidate: MeasuredCandidate, threads: int, isolated: bool = True) -> Detector:
+    """Load a candidate, with the IoU threshold that accuracy is measured at.
+
+    Args:
+        candidate: what to load.
+        threads: of the engine; 0 leaves one processor free.
+        isolated: in a worker process, as the daemon does it; else in this process.
+
+    Raises:
+        EngineError, BundleError: it does not load, or is not what its description says.
+        DataError: a reference's description is wrong or missing.
+    """
+    bundle = open_bundle(candidate.bundle)
+    description: ModelDescription = bundle.manifest
+    path = Path(candidate.file)
+    outputs: tuple[OutputSpec, ...] = ()
+    if candidate.reference:
+        description = _describe(candidate)
+    else:
+        artefact = find_artefact(bundle.manifest, candidate.file)
+        path, outputs = bundle.artefact_path(artefact), artefact.outputs
+    (delegate,) = find_delegates(candidate.delegate)
+    order = LoadRequest(path, delegate, threads or default_threads())
+    engine = WorkerEngine(order, DEADLINE_S) if isolated else load_on(delegate, path, order.threads)
+    return build_detector(description, engine, outputs, str(path), IOU_THRESHOLD)
+
+
+def _describe(reference: MeasuredCandidate) -> ModelDescription:
+    """Return what a reference is: by its own description, else by that of the bundle."""
+    model, own = Path(reference.file), reference.description
+    like = None if own or model.with_suffix(".yaml").is_file() else reference.bundle
+    return describe_model(model, own, like)

@@ -1,0 +1,33 @@
+"""Finding the description of a float model: a file beside it, a file named, or an existing bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgeagent.bundle.manifest import ModelDescription
+from edgeagent.bundle.reading import open_bundle
+from edgeagent.errors import DataError
+from edgeagent.files.yaml_model import load_model
+
+
+def describe_model(model: Path, file: Path | None = None, like: Path | None = None) -> ModelDescription:
+    """Return how a float model is fed and decoded.
+
+    Args:
+        model: the float model.
+        file: its description; without it and without ``like``, the file beside the model with the suffix
+            ``.yaml``.
+        like: a bundle whose description fits.
+
+    Raises:
+        DataError: there is no description, or it is wrong.
+        BundleError: ``like`` is refused.
+    """
+    if like is not None:
+        return ModelDescription.model_validate(open_bundle(like).manifest.model_dump())
+    advice = (
+        f"no description of the model {model.name}; write one (models/yolox-nano.yaml is an example) or name "
+        "a bundle like it with --like"
+    )
+    path = file or model.with_suffix(".yaml")
+    return load_model(path, ModelDescription, "the description", DataError, advice)

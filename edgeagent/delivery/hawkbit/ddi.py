@@ -1,0 +1,299 @@
+"""The Direct Device Integration API of Eclipse hawkBit, version 1, as a device uses it.
+
+Resources below ``/<tenant>/controller/v1/<controller>`` (https://eclipse.dev/hawkbit/rest-api/ddi/)::
+
+    GET  .                              polling interval, links to what is to be done
+    GET  deploymentBase/<action>        which software, how urgent           POST .../feedback
+    GET  cancelAction/<action>          which action to stop                 POST .../feedback
+    PUT  configData                     attributes of this device
+
+Only the path of a link is followed, on the configured server: its token goes nowhere else, and a server
+behind a proxy may know itself by another name. Redirects are not followed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+from urllib.parse import quote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import urllib3
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from urllib3.exceptions import HTTPError
+
+from edgeagent.errors import ConfigurationError, DeliveryError
+from edgeagent.files.secrets import read_secret
+from edgeagent.settings.sections.delivery import HawkbitSettings
+from edgeagent.version import __version__
+
+TIMEOUT = urllib3.Timeout(connect=10.0, read=30.0)
+MOST_BYTES = 1_000_000  # of an answer
+GONE = (404, 410)
+
+Handling = Literal["skip", "attempt", "forced"]
+
+
+class ServerError(DeliveryError):
+    """hawkBit cannot be reached, or does not do what it is asked.
+
+    Attributes:
+        status: of HTTP; None where there was no answer that can be read.
+        after_s: seconds after which to ask again, when the server says so.
+    """
+
+    def __init__(self, message: str, status: int | None = None, after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.status, self.after_s = status, after_s
+
+
+class Resource(BaseModel):
+    """Base of what the server sends: what is not known is ignored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Link(Resource):
+    """A link to another resource."""
+
+    href: str
+
+
+class Polling(Resource):
+    """How often to poll: ``HH:MM:SS``."""
+
+    sleep: str | None = None
+
+
+class Config(Resource):
+    """What the server asks of its pollers."""
+
+    polling: Polling = Polling()
+
+
+class Controller(Resource):
+    """The root resource of a device."""
+
+    config: Config = Config()
+    links: dict[str, Link] = Field(default_factory=dict, alias="_links")
+
+    @property
+    def sleep_s(self) -> float | None:
+        """Seconds to the next poll; None where the server does not say, or not in this format."""
+        match = re.fullmatch(r"(\d{1,4}):([0-5]\d):([0-5]\d)", self.config.polling.sleep or "")
+        if match is None:
+            return None
+        hours, minutes, seconds = (int(part) for part in match.groups())
+        return hours * 3600.0 + minutes * 60.0 + seconds
+
+
+class Chunk(Resource):
+    """A software module."""
+
+    name: str
+    version: str
+
+
+class DeploymentAssignment(Resource):
+    """What is to be installed, and how urgently."""
+
+    download: Handling = "attempt"
+    update: Handling = "attempt"
+    maintenance_window: Literal["available", "unavailable"] | None = Field(None, alias="maintenanceWindow")
+    chunks: tuple[Chunk, ...] = ()
+
+
+class DeploymentBase(Resource):
+    """An action that is to be done."""
+
+    id: str
+    deployment: DeploymentAssignment
+
+
+class ActionToStop(Resource):
+    """The action that a cancelation is about."""
+
+    stop_id: str = Field(alias="stopId")
+
+
+class CancelAction(Resource):
+    """An action that is not to be done any more."""
+
+    id: str
+    cancel_action: ActionToStop = Field(alias="cancelAction")
+
+
+Execution = Literal["scheduled", "proceeding", "downloaded", "closed", "rejected"]
+Finished = Literal["none", "success", "failure"]
+
+
+class ActionFeedback(BaseModel):
+    """What is told of an action.
+
+    Attributes:
+        execution: how far it is.
+        finished: whether it is at its end, and how that was.
+        step, steps: progress; 0 of 0 says nothing.
+        detail: for people.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    execution: Execution
+    finished: Finished = "none"
+    step: int = 0
+    steps: int = 0
+    detail: str
+
+    def body(self, action: str) -> dict[str, Any]:
+        """Return the JSON object to send; ``id`` is for servers before 0.3."""
+        result: dict[str, Any] = {"finished": self.finished}
+        if self.steps:
+            result["progress"] = {"cnt": self.step, "of": self.steps}
+        return {
+            "id": action,
+            "status": {"execution": self.execution, "result": result, "details": [self.detail[:512]]},
+        }
+
+
+Found = TypeVar("Found", bound=Resource)
+
+
+class Ddi:
+    """Talks to the server for one device; used by one thread.
+
+    Args:
+        settings: of the server.
+        device: name of the device there, unless the settings give another.
+        proxy: URL of an HTTP proxy; None takes that of the environment.
+        ca: file with the certificates to trust; None trusts the system's.
+
+    Raises:
+        ConfigurationError: the file of certificates or the proxy cannot be used.
+    """
+
+    def __init__(
+        self, settings: HawkbitSettings, device: str, proxy: str | None = None, ca: Path | None = None
+    ) -> None:
+        self._settings = settings
+        parts = urlsplit(settings.url)
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+        name = quote(settings.controller or device, safe="")
+        self._root = f"{parts.path.rstrip('/')}/{quote(settings.tenant, safe='')}/controller/v1/{name}"
+        self._http = _pool(parts.scheme, parts.hostname or "", proxy, ca)
+
+    @property
+    def address(self) -> str:
+        """The server, for people."""
+        return f"hawkBit at {self._origin}"
+
+    def poll(self) -> Controller:
+        """Return the root resource. All methods raise ServerError, or ConfigurationError for the token."""
+        return self._parse(Controller, self._request("GET", self._root))
+
+    def deployment(self, link: Link) -> DeploymentBase:
+        """Return the action that a link of the root resource leads to."""
+        return self._parse(DeploymentBase, self._request("GET", _path(link)))
+
+    def cancelation(self, link: Link) -> CancelAction:
+        """Return the cancelation that a link of the root resource leads to."""
+        return self._parse(CancelAction, self._request("GET", _path(link)))
+
+    def tell(self, action: str, feedback: ActionFeedback, *, of_cancelation: bool = False) -> None:
+        """Send feedback of an action, or of its cancelation."""
+        kind = "cancelAction" if of_cancelation else "deploymentBase"
+        path = f"{self._root}/{kind}/{quote(action, safe='')}/feedback"
+        self._request("POST", path, feedback.body(action))
+
+    def describe(self, attributes: Mapping[str, str]) -> None:
+        """Send the attributes of this device, at most 128 characters each."""
+        data = {name: value[:128] for name, value in attributes.items()}
+        self._request("PUT", f"{self._root}/configData", {"mode": "merge", "data": data})
+
+    def _request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> bytes:
+        headers = {
+            "Accept": "application/hal+json, application/json",
+            "Authorization": self._authorization(),
+            "User-Agent": f"edgeagent/{__version__}",
+        }
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            response = self._http.request(
+                method,
+                self._origin + path,
+                body=None if body is None else json.dumps(body).encode(),
+                headers=headers,
+                timeout=TIMEOUT,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+            content = response.read(MOST_BYTES + 1)
+            if len(content) > MOST_BYTES:
+                response.close()
+            response.release_conn()
+        except (HTTPError, OSError) as error:
+            raise ServerError(f"{self.address} cannot be reached ({_reason(error)})") from error
+        if not 200 <= response.status < 300:
+            raise self._refusal(response.status, response.headers)
+        if len(content) > MOST_BYTES:
+            raise ServerError(f"{self.address} answers with more than {MOST_BYTES} bytes")
+        return content
+
+    def _authorization(self) -> str:
+        """Return the header; read anew every time, so that a token can be replaced."""
+        token = read_secret(self._settings.token_file, "hawkBit's token")
+        if not re.fullmatch(r"[!-~]+", token):  # else the error of the HTTP library would quote it
+            raise ConfigurationError(f"{self._settings.token_file}: hawkBit's token has strange characters")
+        return f"{'GatewayToken' if self._settings.gateway else 'TargetToken'} {token}"
+
+    def _refusal(self, status: int, headers: Mapping[str, str]) -> ServerError:
+        meaning = {
+            401: f"does not accept the token of {self._settings.token_file}",
+            403: f"forbids this to the token of {self._settings.token_file}",
+            404: "does not know this device or action",
+            410: "has closed this action",
+            429: "asks for fewer requests",
+        }.get(status, "failed" if status >= 500 else "does not do it")
+        after = headers.get("Retry-After", "").strip()
+        after_s = float(after) if after.isascii() and after.isdigit() else None
+        return ServerError(f"{self.address} {meaning} (status {status})", status, after_s)
+
+    def _parse(self, kind: type[Found], content: bytes) -> Found:
+        try:
+            return kind.model_validate_json(content)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(str(step) for step in first["loc"])
+            raise ServerError(f"{self.address}: {kind.__name__}: {place}: {first['msg']}") from None
+
+
+def _path(link: Link) -> str:
+    parts = urlsplit(link.href)
+    path = parts.path if parts.path.startswith("/") else f"/{parts.path}"
+    return f"{path}?{parts.query}" if parts.query else path
+
+
+def _pool(scheme: str, host: str, proxy: str | None, ca: Path | None) -> urllib3.PoolManager:
+    try:
+        tls = ssl.create_default_context(cafile=ca) if scheme == "https" else None
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(f"{ca}: holds no certificates that can be used ({error})") from None
+    proxy = proxy or getproxies().get(scheme)
+    if proxy is None or proxy_bypass(host):
+        return urllib3.PoolManager(ssl_context=tls)
+    try:
+        return urllib3.ProxyManager(proxy, ssl_context=tls)
+    except HTTPError as error:
+        raise ConfigurationError(f"the HTTP proxy cannot be used ({error})") from None
+
+
+def _reason(error: Exception) -> str:
+    """Return the innermost reason, without the objects that urllib3 names in its messages."""
+    inner = getattr(error, "reason", None) or error.__cause__ or error
+    return getattr(inner, "strerror", None) or str(inner).rpartition(">: ")[2] or type(inner).__name__

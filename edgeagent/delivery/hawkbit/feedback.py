@@ -1,0 +1,69 @@
+"""What hawkBit is told of an action, from what the device remembers.
+
+hawkBit closes an action on ``closed`` only: one that failed or was refused here is ``closed`` with
+``failure``, as its ``rejected`` leaves the action open. An action that only downloads it closes on
+``downloaded`` (hawkbit DdiRootController).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from edgeagent.delivery.hawkbit.ddi import ActionFeedback
+from edgeagent.delivery.state.record import ENDS, Deployment, Record, State
+
+STEPS: tuple[State, ...] = ("fetching", "verifying", "staged", "gating", "trial")
+WORDS: dict[State, str] = {
+    "fetching": "is fetched",
+    "verifying": "is verified",
+    "staged": "is complete and verified",
+    "gating": "is tried on this board, while the old model detects",
+    "trial": "serves on probation",
+}
+PROGRESS_STEP = 0.1
+
+
+def deployment_of(action: str, models: Collection[str], record: Record) -> Deployment | None:
+    """Return the deployment that does what an action asks for; None while there is none.
+
+    One that something else began, and that is still on its way, does as well.
+
+    Args:
+        action: its id.
+        models: name and version of each of its software modules.
+        record: what the device remembers.
+    """
+    deployment = record.deployment
+    if deployment is None or deployment.action == action:
+        return deployment
+    same_model = f"{deployment.model.name} {deployment.model.version}" in models
+    return deployment if same_model and deployment.state not in ENDS else None
+
+
+def feedback_on(deployment: Deployment, progress: float | None, waiting: str | None) -> ActionFeedback:
+    """Return what there is to tell.
+
+    Args:
+        deployment: that does what the action asks for.
+        progress: share of the bytes that have been fetched, 0..1; told in steps of a tenth.
+        waiting: why it does not begin to serve.
+    """
+    model = f"{deployment.model.name} {deployment.model.version}"
+    state = deployment.state
+    if state == "good":
+        return ActionFeedback(execution="closed", finished="success", detail=f"{model} is good here")
+    if state in ENDS:
+        done = "was rolled back" if state == "rolled_back" else "was rejected"
+        reason = deployment.reason or "no reason was given"
+        return ActionFeedback(execution="closed", finished="failure", detail=f"{model} {done}: {reason}")
+    detail = f"{model} {WORDS[state]}"
+    if state == "fetching" and progress is not None:
+        detail += f", {int(progress / PROGRESS_STEP + 1e-9) * PROGRESS_STEP:.0%}"
+    if state == "staged" and waiting is not None:
+        detail += f": {waiting}"
+    return ActionFeedback(
+        execution="downloaded" if state == "staged" else "proceeding",
+        step=STEPS.index(state) + 1,
+        steps=len(STEPS),
+        detail=detail,
+    )

@@ -1,0 +1,230 @@
+"""The device's side of a repository of models: what a channel offers, and the files of a release.
+
+::
+
+    trusted root -> root, timestamp, snapshot, targets, <channel> (TUF) -> <channel>/channel.json -> files
+
+Nothing here decides which release is wanted, and nothing that does not verify gets a name that others read.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tuf.api import exceptions
+from tuf.api.metadata import TOP_LEVEL_ROLE_NAMES, TargetFile
+
+from edgeagent.bundle.files import check_name
+from edgeagent.delivery.errors import RefusedError
+from edgeagent.delivery.repository.channel import INDEX, MANIFEST, Channel, Release, parse_channel
+from edgeagent.delivery.repository.clock import check_against, check_alone, utcnow, verified_at
+from edgeagent.delivery.repository.download import Download, ignore
+from edgeagent.delivery.repository.fetcher import Fetcher, KnownFetcher
+from edgeagent.delivery.repository.http_pool import without_login
+from edgeagent.delivery.repository.http_transport import HttpTransport
+from edgeagent.delivery.repository.transfer_limits import TransferLimits, never
+from edgeagent.delivery.repository.transport import FolderTransport, ThrottledReader, Transport
+from edgeagent.delivery.repository.trust import ExpiredError, Trust, explained
+from edgeagent.errors import BundleError, DeliveryError
+from edgeagent.settings.sections.delivery import DeliverySettings
+
+MAX_INDEX = 4 << 20
+_LOG = logging.getLogger(__name__)
+
+
+class Client:
+    """One channel of one repository. One thread uses it, in one process at a time.
+
+    Args:
+        settings: where the repository is, and how it is reached.
+        folder: for metadata that were verified, ``<state>/delivery/metadata``.
+        now: clock of this device, UTC.
+        patience: time limits and attempts of one fetch.
+
+    Raises:
+        DeliveryError: the certificates or the name of the channel cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: DeliverySettings,
+        folder: Path,
+        now: Callable[[], datetime] = utcnow,
+        patience: TransferLimits | None = None,
+    ) -> None:
+        if settings.channel in TOP_LEVEL_ROLE_NAMES:
+            raise DeliveryError(
+                f"delivery.channel: {settings.channel} is a role of TUF, no channel has that name"
+            )
+        self._settings = settings
+        self._folder = folder
+        self._now = now
+        patience = patience or TransferLimits()
+        self._transport = _transport(settings, _base_url(settings.repository), patience)
+        self._base = without_login(_base_url(settings.repository))  # tuf logs URLs
+        self._line = ThrottledReader(patience, settings.bandwidth)
+        self._fetcher = Fetcher(self._transport, self._line)
+        self._trust: Trust | None = None
+
+    def refresh(self) -> Channel:
+        """Bring the metadata up to date, and return the index of the channel.
+
+        Raises:
+            WrongClockError: the clock of this device is wrong.
+            UnreachableError: the repository cannot be reached; a later look may work.
+            RefusedError: something does not verify; what was known before stays.
+            NoRoomError: the disk is full.
+            DeliveryError: trusted root, folder or index cannot be used.
+        """
+        trust = self._refreshed()
+        path = f"{self._settings.channel}/{INDEX}"
+        target = self._target(trust, path)
+        if target is None:
+            raise RefusedError(
+                f"{self._base}: no role that may sign {path} does; correct delivery.channel, "
+                "or ask who publishes there"
+            )
+        if target.length > MAX_INDEX:
+            raise RefusedError(
+                f"{path}: has {target.length} bytes, more than the {MAX_INDEX} allowed; refused"
+            )
+        self._download(trust, target, self._index_file)
+        self._trust = trust
+        return self._parsed(self._index_file.read_bytes())
+
+    def known(self) -> Channel | None:
+        """Return the index that was verified last, without the network.
+
+        It is verified again. None where there is none, or what is there has expired or was interrupted by a
+        newer one: nobody may decide by it then.
+
+        Raises:
+            DeliveryError: trusted root, folder or index cannot be used.
+        """
+        if not (self._folder / "timestamp.json").is_file() or not self._index_file.is_file():
+            return None
+        content = self._index_file.read_bytes()
+        try:
+            trust = self._new_trust(KnownFetcher(self._folder))
+            trust.refresh()
+            target = trust.target(f"{self._settings.channel}/{INDEX}")
+            if target is None:
+                return None
+            target.verify_length_and_hashes(content)
+        except (exceptions.RepositoryError, exceptions.DownloadError) as error:
+            _LOG.info("what is known of channel %s is of no use now: %s", self._settings.channel, error)
+            return None
+        return self._parsed(content)
+
+    def fetch(
+        self,
+        release: Release,
+        file: str,
+        destination: Path,
+        progress: Callable[[int], None] = ignore,
+        cancelled: Callable[[], bool] = never,
+    ) -> None:
+        """Fetch a file of a release, or the rest of it; one that is there and right is left as it is.
+
+        Args:
+            release: of the index.
+            file: its name in the bundle.
+            destination: its name on this device; beside it lies ``<name>.part`` until it is whole.
+            progress: told how many bytes of the file are here.
+            cancelled: asked before every piece, some times a second while bytes come.
+
+        Raises:
+            CancelledError: ``cancelled`` said so; what came stays.
+            WrongClockError, UnreachableError, RefusedError, NoRoomError, DeliveryError: see :meth:`refresh`;
+                what came stays after :class:`UnreachableError`.
+        """
+        _check_file(release, file)
+        path = release.target(self._settings.channel, file)
+        if file not in release.files:
+            raise RefusedError(f"{path}: the index does not name it; refused")
+        if self._trust is None:
+            self._trust = self._refreshed()
+        target = self._target(self._trust, path)
+        if target is None:
+            raise RefusedError(f"{path}: no role that may sign it does; refused")
+        if target.length != release.files[file]:
+            raise RefusedError(
+                f"{path}: has {release.files[file]} bytes by the index, {target.length} by signed metadata; "
+                "refused"
+            )
+        if file == MANIFEST and target.hashes.get("sha256") != release.manifest_sha256:
+            raise RefusedError(f"{path}: is another manifest than the index says; refused")
+        self._download(self._trust, target, destination, progress, cancelled)
+
+    @property
+    def _index_file(self) -> Path:
+        return self._folder / "index" / f"{self._settings.channel}.json"
+
+    def _new_trust(self, fetcher: Fetcher | KnownFetcher) -> Trust:
+        return Trust(
+            self._settings.root, self._folder, f"{self._base}metadata/", f"{self._base}targets/", fetcher
+        )
+
+    def _refreshed(self) -> Trust:
+        check_alone(self._now(), verified_at(self._folder))
+        trust = self._new_trust(self._fetcher)
+        try:
+            with explained(self._fetcher):
+                trust.refresh()
+        except ExpiredError:
+            self._check_clock()
+            raise
+        self._check_clock()
+        return trust
+
+    def _check_clock(self) -> None:
+        check_against(self._now(), self._transport.time(), urlsplit(self._base).hostname or "")
+
+    def _target(self, trust: Trust, path: str) -> TargetFile | None:
+        with explained(self._fetcher):
+            return trust.target(path)
+
+    def _download(
+        self,
+        trust: Trust,
+        target: TargetFile,
+        destination: Path,
+        progress: Callable[[int], None] = ignore,
+        cancelled: Callable[[], bool] = never,
+    ) -> None:
+        download = Download(trust.url(target), target.length, target.hashes, destination)
+        download.run(self._transport, self._line, progress, cancelled)
+
+    def _parsed(self, content: bytes) -> Channel:
+        path = f"{self._settings.channel}/{INDEX}"
+        channel = parse_channel(content, path)
+        if channel.channel != self._settings.channel:
+            raise RefusedError(f"{path}: is the index of channel {channel.channel}; refused")
+        for release in channel.releases:
+            for file in release.files:
+                _check_file(release, file)
+        return channel
+
+
+def _check_file(release: Release, file: str) -> None:
+    """Refuse a name that leads out of the folder of the bundle."""
+    try:
+        check_name(Path(release.slot), file)
+    except BundleError as error:
+        raise RefusedError(str(error)) from None
+
+
+def _base_url(repository: str) -> str:
+    """Return the URL of the repository with a slash at its end."""
+    url = repository if "://" in repository else Path(repository).resolve().as_uri()
+    return url if url.endswith("/") else f"{url}/"
+
+
+def _transport(settings: DeliverySettings, base: str, patience: TransferLimits) -> Transport:
+    if urlsplit(base).scheme == "file":
+        return FolderTransport()
+    return HttpTransport(base, settings.proxy, settings.ca, patience)

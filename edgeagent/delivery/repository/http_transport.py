@@ -1,0 +1,223 @@
+"""Files from a web server, over urllib3: ranges, proxies, TLS, redirects.
+
+Semantics of ranges and of ``Retry-After``: RFC 9110, sections 14 and 10.2.3; ``Age``: RFC 9111, section 5.1.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from time import monotonic
+from urllib.parse import urljoin, urlsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError, ProxyError, ReadTimeoutError
+
+from edgeagent.delivery.errors import MissingError, RefusedError, UnreachableError, WrongClockError
+from edgeagent.delivery.repository.clock import shown, utcnow
+from edgeagent.delivery.repository.http_pool import Pools, basic_auth, without_login
+from edgeagent.delivery.repository.transfer_limits import TransferLimits
+from edgeagent.delivery.repository.transport import OffsetError, TransportResponse
+from edgeagent.errors import DeliveryError
+from edgeagent.files.naming import redact
+from edgeagent.version import __version__
+
+_REDIRECTS = 5
+_MISSING = (403, 404, 410)
+"""An object store that may not be listed answers 403 for what is not there."""
+_OFTEN_PASSING = (408, 425, 429, 500, 502, 503, 504)
+_NOT_YET_VALID = 9  # X509_V_ERR_CERT_NOT_YET_VALID, openssl/x509_vfy.h
+_EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
+
+
+class HttpTransport:
+    """Files from a web server.
+
+    Args:
+        repository: URL of the repository; user name and password in it are sent to that server only.
+        proxy: URL of an HTTP proxy; None takes that of the environment. ``no_proxy`` holds for both.
+        ca: file with the certificates to trust; None trusts the system's.
+        patience: gives the time limits.
+
+    Raises:
+        DeliveryError: the file of certificates cannot be used.
+    """
+
+    def __init__(self, repository: str, proxy: str | None, ca: Path | None, patience: TransferLimits) -> None:
+        self._origin = _origin(repository)
+        self._login = basic_auth(repository, "authorization")
+        self._pools = Pools(proxy, ca)
+        self._timeout = urllib3.Timeout(connect=patience.connect_s, read=patience.silence_s)
+        self._clock: tuple[datetime, float] | None = None
+
+    def open(self, url: str, offset: int = 0) -> TransportResponse:
+        for _ in range(_REDIRECTS):
+            response = self._request(url, offset)
+            if response.status not in (301, 302, 303, 307, 308):
+                return _answer(response, redact(url), offset)
+            response.close()
+            url = _redirected(url, response.headers.get("Location"))
+        raise RefusedError(
+            f"{redact(url)}: more than {_REDIRECTS} redirects; correct the address of the repository"
+        )
+
+    def time(self) -> datetime | None:
+        if self._clock is None:
+            return None
+        told, at = self._clock
+        return told + timedelta(seconds=monotonic() - at)
+
+    def _request(self, url: str, offset: int) -> urllib3.BaseHTTPResponse:
+        headers = {"User-Agent": f"edgeagent/{__version__}", "Accept-Encoding": "identity"}
+        if offset:
+            headers["Range"] = f"bytes={offset}-"
+        if _origin(url) == self._origin:
+            headers.update(self._login)
+        try:
+            response = self._pools.pool(url).request(
+                "GET",
+                without_login(url),
+                headers=headers,
+                timeout=self._timeout,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+        except (HTTPError, OSError) as error:
+            raise _no_answer(redact(url), error) from error
+        self._clock = _server_clock(response.headers) or self._clock
+        return response
+
+
+class _HttpAnswer:
+    def __init__(self, response: urllib3.BaseHTTPResponse, name: str, start: int, length: int | None) -> None:
+        self._response = response
+        self._name = name
+        self._at = start
+        self.start = start
+        self.length = length
+
+    def read(self, most: int) -> bytes:
+        try:
+            piece = self._response.read1(most, decode_content=False)
+        except (HTTPError, OSError) as error:
+            raise _no_answer(self._name, error, self._come()) from error
+        self._at += len(piece)
+        if not piece and self.length is not None and self._at < self.length:
+            raise UnreachableError(f"{self._name}: the connection was cut after {self._come()}")
+        return piece
+
+    def close(self) -> None:
+        self._response.close()
+
+    def _come(self) -> str:
+        return f"{self._at} bytes" if self.length is None else f"{self._at} of {self.length} bytes"
+
+
+def _answer(response: urllib3.BaseHTTPResponse, name: str, offset: int) -> TransportResponse:
+    """Read status and length of an answer that is not a redirect."""
+    status = response.status
+    length = response.headers.get("Content-Length", "")
+    if status == 200:
+        return _HttpAnswer(response, name, 0, int(length) if length.isdecimal() else None)
+    found = re.fullmatch(
+        r"bytes (?:(\d+)-\d+|\*)/(?:(\d+)|\*)", response.headers.get("Content-Range", "").strip()
+    )
+    total = int(found[2]) if found and found[2] else None
+    if status == 206 and found and found[1]:
+        return _HttpAnswer(response, name, int(found[1]), total)
+    response.close()
+    if status in (206, 416) and offset:
+        raise OffsetError(f"{name}: cannot be had from byte {offset} on", total)
+    if status in _MISSING:
+        raise MissingError(f"{name}: the server does not have it (status {status})", status)
+    raise UnreachableError(
+        f"{name}: the server answers with status {status}",
+        again=status in _OFTEN_PASSING,
+        after_s=_retry_after(response.headers),
+    )
+
+
+def _no_answer(name: str, error: Exception, come: str | None = None) -> DeliveryError:
+    """Return what an error of the connection means."""
+    reasons = list(_causes(error))
+    for reason in reasons:
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            return _untrusted(name, reason)
+    if any(isinstance(reason, (TimeoutError, ReadTimeoutError)) for reason in reasons):
+        why = "does not answer in time" if come is None else f"has been silent for too long after {come}"
+        return UnreachableError(f"{name}: {why}")
+    if come is not None:
+        return UnreachableError(f"{name}: the connection was cut after {come}")
+    text = next(
+        (reason.strerror for reason in reasons if isinstance(reason, OSError) and reason.strerror), None
+    )
+    through = ", by the proxy" if isinstance(error, ProxyError) else ""
+    return UnreachableError(f"{name}: cannot be reached{through} ({redact(text or str(reasons[-1]))})")
+
+
+def _causes(error: BaseException | None) -> list[BaseException]:
+    """Return an error and those it was made from, urllib3's ways of keeping them included."""
+    found: list[BaseException] = []
+    while error is not None and error not in found:
+        found.append(error)
+        inner = [part for part in error.args if isinstance(part, BaseException)]
+        error = inner[0] if inner else error.__cause__ or error.__context__
+    return found
+
+
+def _untrusted(name: str, error: ssl.SSLCertVerificationError) -> DeliveryError:
+    now = shown(utcnow())
+    if error.verify_code == _NOT_YET_VALID:
+        return WrongClockError(
+            f"{name}: the certificate of the server is not yet valid, and the clock of this device shows "
+            f"{now}; set it (timedatectl set-time), and start a time service"
+        )
+    hint = f"; the clock of this device shows {now}" if error.verify_code == _EXPIRED else ""
+    return RefusedError(
+        f"{name}: the certificate of the server is not trusted ({error.verify_message}){hint}; if it is the "
+        "right server, name the file with its authority in `ca`"
+    )
+
+
+def _redirected(url: str, location: str | None) -> str:
+    target = urljoin(without_login(url), location or "")
+    old, new = urlsplit(url).scheme, urlsplit(target).scheme
+    if location is None or new not in ("http", "https") or (old == "https" and new == "http"):
+        raise RefusedError(
+            f"{redact(url)}: redirects to {redact(location or 'nowhere')}; only https may follow https"
+        )
+    return target
+
+
+def _server_clock(headers: Mapping[str, str]) -> tuple[datetime, float] | None:
+    """Return the time that an answer carries, and the monotonic second at which it came."""
+    try:
+        told = parsedate_to_datetime(headers.get("Date", ""))
+    except ValueError:
+        return None
+    if told.tzinfo is None:
+        told = told.replace(tzinfo=timezone.utc)
+    age = headers.get("Age", "")
+    return told + timedelta(seconds=int(age) if age.isdecimal() and len(age) < 10 else 0), monotonic()
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds of ``Retry-After``; a date counts from the server's own."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        wanted, told = parsedate_to_datetime(value), parsedate_to_datetime(headers.get("Date", ""))
+        return max(0.0, (wanted - told).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)

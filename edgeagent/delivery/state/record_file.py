@@ -1,0 +1,76 @@
+"""The record on the disk: reading it, and making it again from the slots when it is lost."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from edgeagent.delivery.state.known_good_models import KnownGoodModels
+from edgeagent.delivery.state.record import SCHEMA_VERSION, Installed, Record
+from edgeagent.delivery.state.slots import ModelSlots
+from edgeagent.errors import BundleError, DeliveryError
+
+logger = logging.getLogger(__name__)
+
+RECORD = "record.json"
+"""Its name in the folder of delivery."""
+
+
+class DamagedRecordError(DeliveryError):
+    """The record is there and cannot be understood."""
+
+
+class NewerRecordError(DeliveryError):
+    """The record was written by a newer edgeagent."""
+
+
+def read_record(folder: Path) -> Record | None:
+    """Return what a device remembers; None where nothing is written. No lock is needed.
+
+    Raises:
+        NewerRecordError: it is of a newer edgeagent.
+        DamagedRecordError: it is no record.
+        DeliveryError: it cannot be read.
+    """
+    path = folder / RECORD
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DeliveryError(f"{path}: cannot be read ({error.strerror})") from error
+    try:
+        data = json.loads(content)
+        schema = data.get("schema_version")
+    except (ValueError, AttributeError):
+        raise DamagedRecordError(f"{path}: is damaged, it is no JSON object") from None
+    if isinstance(schema, int) and schema > SCHEMA_VERSION:
+        raise NewerRecordError(
+            f"{path}: was written by a newer edgeagent (schema {schema}, this one knows {SCHEMA_VERSION}); "
+            "install that again, or move the file away to start from the configured bundle"
+        )
+    try:
+        return Record.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(step) for step in first["loc"])
+        raise DamagedRecordError(f"{path}: is damaged ({place}: {first['msg']})") from None
+
+
+def rebuild_record(slots: ModelSlots, marks: KnownGoodModels) -> Record:
+    """Return a record made from slots that verify and that have been good here, the newest first.
+
+    A model that was on its way, what was bad and what was pinned are forgotten.
+    """
+    good: list[Installed] = []
+    for model in marks.models():
+        try:
+            slots.open(model)
+        except BundleError as error:
+            logger.error("%s; it is left out", error)
+            continue
+        good.append(model)
+    return Record(current=good[0] if good else None, previous=good[1] if len(good) > 1 else None)

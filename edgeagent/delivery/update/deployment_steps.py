@@ -1,0 +1,198 @@
+"""One model on its way from the channel to its trial, a step at a time.
+
+::
+
+    fetching    manifest first, then the files that this board can use
+    verifying   hashes of all of them, then sealed into a slot
+    staged      waits until it may serve
+    gating      tried on this board, while the old model detects
+    trial       serves
+
+Each step may be repeated: after a restart the journey goes on in the state that the record gives.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic
+
+from edgeagent.bundle.files import hash_file
+from edgeagent.bundle.reading import MANIFEST, parse_manifest
+from edgeagent.delivery.errors import RefusedError
+from edgeagent.delivery.repository.channel import Release
+from edgeagent.delivery.state.record import Installed
+from edgeagent.delivery.state.store import Store
+from edgeagent.delivery.update.protocols import ModelRunner, Passed, ReleaseSource
+from edgeagent.errors import BundleError, DeliveryError, EdgeagentError
+
+logger = logging.getLogger(__name__)
+
+REFUSALS = 3
+"""Files in a row that do not verify, after which the release is bad here."""
+
+
+def installed(release: Release) -> Installed:
+    """Return what a device remembers of a release."""
+    return Installed(slot=release.slot, name=release.name, version=release.version, sequence=release.sequence)
+
+
+class DeploymentSteps(Generic[Passed]):
+    """Takes the deployment of a store from state to state.
+
+    Args:
+        store: whose deployment is on its way.
+        source: to fetch from.
+        board: to try it on.
+        interrupted: asked while fetching: whether something else is to be done first.
+        progress: told which share of the bytes is here, 0..1.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        source: ReleaseSource,
+        board: ModelRunner[Passed],
+        interrupted: Callable[[], bool],
+        progress: Callable[[float], None],
+    ) -> None:
+        self._store, self._source, self._board = store, source, board
+        self._interrupted, self._progress = interrupted, progress
+        self._passed: Passed | None = None
+        self._refusals = 0
+        self._here, self._all = 0, 1  # bytes of files that are whole, and of all that are needed
+
+    def start_over(self) -> None:
+        """Forget what is known of the last deployment; another one has begun."""
+        self._passed, self._refusals = None, 0
+
+    def advance(self, release: Release | None) -> str | None:
+        """Do what the present state asks for, and go to the next.
+
+        Args:
+            release: that is on its way, as the channel has it now; None where that is not known.
+
+        Returns:
+            Why it waits; None when it went on.
+
+        Raises:
+            CancelledError: fetching was interrupted.
+            DeliveryError: not now; a later attempt may work.
+            EdgeagentError: the record cannot be written.
+        """
+        deployment = self._store.pending()
+        if deployment is None or deployment.state == "trial":
+            return None
+        if deployment.state == "verifying":
+            self._verify(deployment.model)
+        elif deployment.state == "gating":
+            self._gate(deployment.model)
+        elif release is None:
+            return f"{deployment.state}; the channel has not been read yet"
+        elif deployment.state == "fetching":
+            self._fetch(deployment.model, release)
+        else:
+            return self._stage(release)
+        return None
+
+    def _fetch(self, model: Installed, release: Release) -> None:
+        if not self._store.slots.has(model):
+            folder = self._store.slots.partial(model)
+            try:
+                for file in self._needed(release, folder):
+                    self._source.fetch(release, file, folder / file, self._counted, self._interrupted)
+                    self._here += release.files[file]
+            except BundleError as error:
+                self._store.move("rejected", str(error), bad=True)
+                return
+            except RefusedError as error:
+                self._refused(error)
+                return
+        self._store.move("verifying")
+
+    def _needed(self, release: Release, folder: Path) -> list[str]:
+        """Fetch the manifest, and return the names of the files that are missing."""
+        self._here, self._all = 0, sum(release.files.values())
+        manifest = folder / MANIFEST
+        self._source.fetch(release, MANIFEST, manifest, self._counted, self._interrupted)
+        if hash_file(manifest) != release.manifest_sha256:
+            raise BundleError(f"{manifest}: is not the manifest that the index of the channel names")
+        files = sorted(self._usable(folder) - {MANIFEST})
+        absent = [file for file in files if file not in release.files]
+        if absent:
+            raise BundleError(f"the channel does not offer {', '.join(absent)} of {release.slot}")
+        self._here = release.files[MANIFEST]
+        self._all = self._here + sum(release.files[file] for file in files)
+        deployment = self._store.pending()
+        if deployment is not None and deployment.bytes != self._all:
+            self._store.note(bytes=self._all)
+        return files
+
+    def _counted(self, size: int) -> None:
+        self._progress(min(1.0, (self._here + size) / self._all))
+
+    def _refused(self, error: RefusedError) -> None:
+        """Give a repository that is being mended some more chances; then the release is bad here."""
+        self._refusals += 1
+        if self._refusals < REFUSALS:
+            raise error
+        self._store.move("rejected", str(error), bad=True)
+
+    def _usable(self, folder: Path) -> set[str]:
+        path = folder / MANIFEST
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise BundleError(f"{path}: cannot be read ({error.strerror})") from None
+        return {MANIFEST, *self._board.usable_files(parse_manifest(content, str(path)))}
+
+    def _verify(self, model: Installed) -> None:
+        slots = self._store.slots
+        try:
+            if slots.has(model):
+                slots.open(model)
+            else:
+                slots.seal(model, self._usable(slots.partial(model)))
+        except BundleError as error:
+            if slots.has(model):
+                slots.put_aside(model)
+            slots.discard(model)
+            self._refusals += 1
+            if self._refusals >= REFUSALS:
+                self._store.move("rejected", str(error), bad=True)
+                return
+            logger.error("%s; it is fetched again", error)
+            self._store.move("fetching")
+            return
+        self._store.move("staged")
+
+    def _stage(self, release: Release) -> str | None:
+        why_not = self._source.may_serve(release)
+        if why_not is None:
+            self._store.move("gating")
+        return why_not
+
+    def _gate(self, model: Installed) -> None:
+        """Run the gate; the trial begins at the next step, so that a cancel during the gate counts."""
+        if self._passed is not None:
+            self._begin_trial(self._passed)
+            return
+        try:
+            bundle = self._store.slots.open(model)
+        except BundleError as error:
+            self._store.slots.put_aside(model)
+            self._store.move("rejected", str(error))
+            return
+        try:
+            self._passed = self._board.gate(bundle)
+        except DeliveryError as error:
+            self._store.move("rejected", str(error), bad=True)
+
+    def _begin_trial(self, passed: Passed) -> None:
+        self._store.move("trial")
+        self._passed = None
+        try:
+            self._board.serve(passed)
+        except EdgeagentError as error:
+            self._store.move("rolled_back", str(error), bad=True)

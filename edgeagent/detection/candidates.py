@@ -1,0 +1,73 @@
+"""What could serve: the artefacts of a bundle on the delegates of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgeagent.bundle.manifest import Artefact, Manifest
+from edgeagent.engines.delegates import CATALOGUE, Delegate, find_delegates
+from edgeagent.errors import EngineError
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An artefact on a delegate.
+
+    Attributes:
+        delegate: of the catalogue.
+        artefact: of the bundle.
+    """
+
+    delegate: Delegate
+    artefact: Artefact
+
+    @property
+    def name(self) -> str:
+        """For people, telemetry and the journal."""
+        return f"{self.delegate.name} {self.artefact.file}"
+
+
+def find_candidates(
+    manifest: Manifest, choice: Sequence[str] = (AUTO,), catalogue: tuple[Delegate, ...] = CATALOGUE
+) -> list[Candidate]:
+    """Return what could serve, in the operator's order, or in the catalogue's for ``auto``.
+
+    Raises:
+        EngineError: a name is unknown, or no artefact of the bundle fits any of the delegates.
+    """
+    delegates = (
+        list(catalogue)
+        if AUTO in choice
+        else [delegate for name in choice for delegate in find_delegates(name, catalogue)]
+    )
+    found = [
+        Candidate(delegate, artefact)
+        for delegate in dict.fromkeys(delegates)
+        for artefact in _fitting(manifest, delegate)
+    ]
+    if not found:
+        files = ", ".join(
+            artefact.file + (f" (for {artefact.compiled_for})" if artefact.compiled_for else "")
+            for artefact in manifest.artefacts
+        )
+        raise EngineError(
+            f"bundle {manifest.name} {manifest.version} holds {files}; none of it runs on "
+            f"{', '.join(delegate.name for delegate in delegates)}"
+        )
+    return found
+
+
+def _fitting(manifest: Manifest, delegate: Delegate) -> list[Artefact]:
+    """The artefact that suits a delegate best; of several grids it takes the first that there is."""
+    fitting = [
+        artefact
+        for artefact in manifest.artefacts
+        if artefact.format == delegate.format and artefact.compiled_for == delegate.compiled_for
+    ]
+    for grid in delegate.grids:
+        if found := [artefact for artefact in fitting if artefact.grid == grid]:
+            return found[:1]
+    return []

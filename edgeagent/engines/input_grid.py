@@ -1,0 +1,40 @@
+"""The grid of an integer input, which edgeagent's exporter notes in the metadata of an ONNX artefact."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from edgeagent.engines.engine import TensorSpec
+from edgeagent.errors import EngineError
+
+INPUT_GRID = "edgeagent.input"
+"""Name of the metadata entry; it holds ``{"scale": s, "zero_point": z}`` as JSON."""
+
+
+def with_noted_grid(spec: TensorSpec, noted: str | None, path: Path) -> TensorSpec:
+    """Return the specification of an input with the grid that an artefact notes for it.
+
+    Args:
+        spec: of the input, as the engine tells it.
+        noted: the metadata entry; None when there is none.
+        path: of the artefact, for messages.
+
+    Raises:
+        EngineError: the entry holds no grid.
+    """
+    if noted is None or spec.dtype == np.float32:
+        return spec
+    try:
+        grid = json.loads(noted)
+        scale, zero_point = float(grid["scale"]), int(grid["zero_point"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise EngineError(
+            f"{path}: its metadata entry {INPUT_GRID} holds no grid: {noted[:60]!r}; export it again"
+        ) from error
+    if not 0 < scale < float("inf"):
+        raise EngineError(f"{path}: its input has the scale {scale:g}; export it again")
+    return replace(spec, scale=scale, zero_point=zero_point)

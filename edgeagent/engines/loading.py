@@ -1,0 +1,134 @@
+"""From an artefact to a loaded engine."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from edgeagent.bundle.manifest import Artefact, Manifest
+from edgeagent.engines.cache import with_cache
+from edgeagent.engines.delegates import Delegate
+from edgeagent.engines.engine import Engine
+from edgeagent.engines.hailo_engine import HailoEngine
+from edgeagent.engines.onnxruntime_engine import OnnxRuntimeEngine
+from edgeagent.engines.openvino_engine import OpenvinoEngine
+from edgeagent.engines.tflite_engine import PACKAGES, TfliteEngine
+from edgeagent.errors import BundleError, EngineError
+
+ENGINES: dict[str, Callable[..., Engine]] = {
+    "onnxruntime": OnnxRuntimeEngine,
+    "openvino": OpenvinoEngine,
+    "tflite": TfliteEngine,
+    "hailo": HailoEngine,
+}
+READERS = {"onnx": ("onnxruntime", "openvino"), "tflite": ("tflite",), "hef": ("hailo",)}
+"""Engines that read each format, the one that ``auto`` prefers first."""
+
+CHOICES = ("auto", *ENGINES)
+
+Arguments = Callable[[Delegate, Mapping[str, str]], dict[str, Any]]
+_ARGUMENTS: dict[str, Arguments] = {
+    "onnxruntime": lambda delegate, options: {"provider": delegate.device, "options": options},
+    "openvino": lambda delegate, options: {"device": delegate.device},
+    "tflite": lambda delegate, options: {"library": delegate.library, "options": options},
+    "hailo": lambda delegate, options: {},
+}
+"""What the entry of a delegate means for the engine that loads it."""
+
+
+def available_engines() -> list[str]:
+    """Return the engines whose packages are installed."""
+    packages = {
+        "onnxruntime": ("onnxruntime",),
+        "openvino": ("openvino",),
+        "tflite": [module.split(".")[0] for _, module in PACKAGES],
+        "hailo": ("hailo_platform",),
+    }
+    return [name for name in ENGINES if any(importlib.util.find_spec(package) for package in packages[name])]
+
+
+def choose_artefact(manifest: Manifest, engine: str) -> Artefact:
+    """Return the first artefact that ``engine`` (or, for ``auto``, any installed engine) reads.
+
+    One of grid ``b`` is made for TensorRT; these engines run it mostly in float, so it comes last.
+
+    Raises:
+        EngineError: there is none.
+    """
+    wanted = available_engines() if engine == "auto" else [engine]
+    readable = [
+        item
+        for item in manifest.artefacts
+        if item.compiled_for is None and set(READERS[item.format]).intersection(wanted)
+    ]
+    if readable:
+        return min(readable, key=lambda artefact: artefact.grid == "b")
+    formats = sorted({artefact.format for artefact in manifest.artefacts})
+    raise EngineError(
+        f"bundle {manifest.name} {manifest.version} holds {formats}; "
+        f"{'installed engines' if engine == 'auto' else 'the engine asked for'} {wanted} read none of them"
+    )
+
+
+def find_artefact(manifest: Manifest, file: str) -> Artefact:
+    """Return the artefact of that name.
+
+    Raises:
+        BundleError: there is none.
+    """
+    for artefact in manifest.artefacts:
+        if artefact.file == file:
+            return artefact
+    files = ", ".join(artefact.file for artefact in manifest.artefacts)
+    raise BundleError(f"bundle {manifest.name} {manifest.version} has no artefact {file!r}; it has {files}")
+
+
+def load_engine(path: Path, artefact_format: str, threads: int = 0, engine: str = "auto") -> Engine:
+    """Load an artefact.
+
+    Args:
+        path: of the artefact.
+        artefact_format: ``onnx``, ``tflite`` or ``hef``.
+        threads: intra-operator threads; 0 is :func:`default_threads`.
+        engine: key of :data:`ENGINES`; ``auto`` is the first of the format's readers that is installed.
+
+    Raises:
+        EngineError: the engine does not read the format; or see the engines.
+    """
+    readers = READERS[artefact_format]
+    if engine == "auto":
+        engine = next((name for name in readers if name in available_engines()), readers[0])
+    if engine not in readers:
+        raise EngineError(f"{path}: {engine} does not read {artefact_format}; {' and '.join(readers)} do")
+    return ENGINES[engine](path, threads or default_threads())
+
+
+def load_on(delegate: Delegate, path: Path, threads: int = 0, cache: Path | None = None) -> Engine:
+    """Load an artefact on a delegate of the catalogue, in this process.
+
+    Args:
+        delegate: that is to run it.
+        path: of the artefact.
+        threads: intra-operator threads; 0 is :func:`default_threads`.
+        cache: folder for what the delegate compiles; without one nothing is kept.
+
+    Raises:
+        EngineError: the delegate is not there, or cannot load the artefact.
+    """
+    options = with_cache(delegate.options, path, cache)
+    arguments = _ARGUMENTS[delegate.engine](delegate, options)
+    return ENGINES[delegate.engine](path, threads or default_threads(), **arguments)
+
+
+def thread_choices() -> list[int]:
+    """Return the numbers of threads worth trying here: all processors but one, and all of them."""
+    processors = len(os.sched_getaffinity(0))
+    return sorted({max(1, processors - 1), processors})
+
+
+def default_threads() -> int:
+    """Return the processors this process may use, less one for capture, decoding and telemetry."""
+    return max(1, len(os.sched_getaffinity(0)) - 1)

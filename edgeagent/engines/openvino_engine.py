@@ -1,0 +1,198 @@
+"""OpenVINO behind the engine protocol: it reads the ONNX artefact as it is, on its CPU device.
+
+On x86 without VNNI the 16-bit sums of 8-bit products saturate, and the way that OpenVINO documents around
+it is weights of 7 bits ("Saturation (overflow) Issue Workaround"). An artefact trained with 8 bits is
+there computed in float32 on its own 8-bit grids, which is exact: OpenVINO's low-precision transformations
+are left out, and the delegate is named :data:`FLOAT_DELEGATE`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeagent.engines.engine import (
+    Array,
+    EngineFacts,
+    LoadedEngine,
+    TensorSpec,
+    check_buffers,
+    read_artefact,
+)
+from edgeagent.engines.input_grid import INPUT_GRID, with_noted_grid
+from edgeagent.engines.onnxruntime_engine import MOST_BINDINGS, saturating_multiply
+from edgeagent.errors import EngineError
+
+DEVICE = "CPU"
+FLOAT_DELEGATE = "CPU-float32"
+DTYPES = {"f32": np.float32, "u8": np.uint8, "i8": np.int8}
+_TELEMETRY = "openvino_telemetry"
+_NOTED = ["framework", INPUT_GRID]
+_NOISE = ("Exception from", "Check '", "Summary:", "To facilitate")
+
+
+@dataclass(frozen=True)
+class _Binding:
+    """OpenVINO tensors over one set of buffers, which it keeps alive.
+
+    Attributes:
+        buffers: inputs, then outputs.
+        inputs: tensors of the inputs, in call order.
+        outputs: tensors of the outputs, in call order.
+        copies: (copy in a tensor, read-only buffer) of the inputs that cannot be shared.
+    """
+
+    buffers: tuple[Array, ...]
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+    copies: tuple[tuple[Array, Array], ...]
+
+
+class OpenvinoEngine(LoadedEngine):
+    """An ONNX artefact on a device of OpenVINO.
+
+    Args:
+        path: of the artefact.
+        threads: of the CPU device.
+        device: ``CPU``, ``GPU`` or ``NPU``.
+
+    Arrays given to :meth:`infer` become OpenVINO tensors once and are used in place; only an input that is
+    read-only, which OpenVINO refuses, is copied into one that was.
+
+    Raises:
+        EngineError: openvino is not installed, or the file is missing, damaged or uses an operator that
+            this openvino does not have.
+    """
+
+    def __init__(self, path: Path, threads: int, device: str = DEVICE) -> None:
+        openvino = _import_openvino()
+        content = read_artefact(path)
+        version = openvino.__version__.split("-")[0]
+        exact = device == DEVICE and saturating_multiply()
+        started = time.monotonic()
+        try:
+            core = openvino.Core()
+            model = core.read_model(content)
+            inputs = [_specification(port, path) for port in model.inputs]
+            self._outputs = tuple(_specification(port, path) for port in model.outputs)
+            self._request = core.compile_model(
+                model, device, _options(device, threads, exact)
+            ).create_infer_request()
+            noted = model.get_rt_info(_NOTED).astype(str) if model.has_rt_info(_NOTED) else None
+        except EngineError:
+            raise
+        except Exception as error:  # the binding raises several types, all derived from Exception
+            raise EngineError(f"{path}: openvino {version} cannot load it: {_reason(error)}") from error
+        self._inputs = (*(with_noted_grid(spec, noted, path) for spec in inputs[:1]), *inputs[1:])
+        delegate = FLOAT_DELEGATE if exact else device
+        self._facts = EngineFacts("openvino", version, delegate, threads, time.monotonic() - started, 1.0)
+        self._tensor = openvino.Tensor
+        self._bindings: dict[tuple[int, ...], _Binding] = {}
+        self._set: _Binding | None = None
+
+    def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        """See :class:`edgeagent.engines.engine.Engine`."""
+        binding = self._binding(inputs, outputs)
+        for copy, given in binding.copies:
+            np.copyto(copy, given)
+        try:
+            if binding is not self._set:
+                for index, tensor in enumerate(binding.inputs):
+                    self._request.set_input_tensor(index, tensor)
+                for index, tensor in enumerate(binding.outputs):
+                    self._request.set_output_tensor(index, tensor)
+                self._set = binding
+            self._request.infer(share_outputs=True)
+        except Exception as error:
+            self._set = None
+            raise EngineError(f"openvino failed while running: {_reason(error)}") from error
+
+    def close(self) -> None:
+        """See :class:`edgeagent.engines.engine.Engine`."""
+        self._bindings.clear()
+        self._set = None
+        del self._request
+
+    def _binding(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> _Binding:
+        buffers = (*inputs, *outputs)
+        key = tuple(buffer.__array_interface__["data"][0] for buffer in buffers)
+        known = self._bindings.get(key)
+        if known and all(one is other for one, other in zip(known.buffers, buffers, strict=True)):
+            return known
+        check_buffers(self._inputs, inputs, writable=False)
+        check_buffers(self._outputs, outputs, writable=True)
+        if len(self._bindings) == MOST_BINDINGS and key not in self._bindings:
+            del self._bindings[next(iter(self._bindings))]
+        self._bindings[key] = self._bind(inputs, outputs)
+        return self._bindings[key]
+
+    def _bind(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> _Binding:
+        shared = [given if given.flags.writeable else np.empty_like(given) for given in inputs]
+        return _Binding(
+            (*inputs, *outputs),
+            tuple(self._tensor(buffer, shared_memory=True) for buffer in shared),
+            tuple(self._tensor(buffer, shared_memory=True) for buffer in outputs),
+            tuple((one, given) for one, given in zip(shared, inputs, strict=True) if one is not given),
+        )
+
+
+def _options(device: str, threads: int, exact: bool) -> dict[str, Any]:
+    """Return properties of a device.
+
+    On the CPU, real numbers stay float32 where the processor would rather have bfloat16, and threads are
+    not pinned to cores that the rest of the agent uses.
+    """
+    if device != DEVICE:
+        return {"PERFORMANCE_HINT": "LATENCY"}
+    options: dict[str, Any] = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": "f32",
+        "ENABLE_CPU_PINNING": False,
+    }
+    return {**options, "LP_TRANSFORMS_MODE": False} if exact else options
+
+
+def _import_openvino() -> Any:
+    """Import openvino without its telemetry.
+
+    The package reports every import to its maker unless the user has declined, and does not where
+    ``openvino_telemetry`` is not installed. So for the time of the import it is not.
+    """
+    missing = _TELEMETRY not in sys.modules
+    if missing:
+        sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # as documented for imports
+    try:
+        return importlib.import_module("openvino")
+    except ImportError as error:
+        raise EngineError(
+            f"openvino cannot be imported ({error}); pip install 'edgeagent[openvino]'"
+        ) from error
+    finally:
+        if missing:
+            del sys.modules[_TELEMETRY]
+
+
+def _specification(port: Any, path: Path) -> TensorSpec:
+    name, kind = port.get_any_name(), port.element_type.get_type_name()
+    if kind not in DTYPES:
+        raise EngineError(f"{path}: tensor {name} has the unsupported type {kind}")
+    if not port.partial_shape.is_static:
+        raise EngineError(
+            f"{path}: tensor {name} has the dynamic shape {port.partial_shape}; export a static one"
+        )
+    return TensorSpec(name, tuple(port.shape), np.dtype(DTYPES[kind]))
+
+
+def _reason(error: Exception) -> str:
+    """Return the message of openvino's own error in one line, without the places in its source."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    told = [line for line in lines if line and not line.startswith(_NOISE)]
+    return " ".join(told) or " ".join(str(error).split())

@@ -1,0 +1,139 @@
+"""Checking that a loaded artefact has the tensors that the manifest promises.
+
+Raw outputs are (1, channels, height, width) or (1, height, width, channels), the same order for all of an
+artefact; one concatenated output is (1, cells, channels) or (1, channels, cells).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgeagent.bundle.manifest import (
+    Artefact,
+    DecoderSpec,
+    Manifest,
+    ModelDescription,
+    OutputSpec,
+)
+from edgeagent.engines.engine import TensorSpec
+from edgeagent.errors import BundleError
+
+_SSD_OUTPUTS = 4  # boxes, classes, scores, count (TFLite_Detection_PostProcess)
+_ROLES = {"yolox": ("box", "objectness", "classes"), "yolov8": ("box", "classes")}
+
+
+def check_artefact(
+    manifest: Manifest, artefact: Artefact, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
+) -> None:
+    """Compare a loaded artefact's tensors with its manifest; see :func:`check_tensors`."""
+    where = f"{manifest.name} {manifest.version}: {artefact.file}"
+    check_tensors(manifest, artefact.outputs, where, inputs, outputs)
+
+
+def check_tensors(
+    manifest: ModelDescription,
+    declared: Sequence[OutputSpec],
+    where: str,
+    inputs: Sequence[TensorSpec],
+    outputs: Sequence[TensorSpec],
+) -> None:
+    """Compare a loaded model's tensors with its description.
+
+    The number of labels of family ``ssd`` cannot be checked: no tensor tells it.
+
+    Args:
+        manifest: what the model should be.
+        declared: roles of its raw outputs; empty for one concatenated output.
+        where: what was loaded, for messages.
+        inputs: of the engine, in call order.
+        outputs: of the engine, in call order.
+
+    Raises:
+        BundleError: a tensor is missing, superfluous, misnamed or of another shape.
+    """
+    _check_input(manifest, where, inputs)
+    if manifest.decoder.family == "ssd":
+        if declared:
+            raise BundleError(f"{where}: family ssd decodes in the graph; the manifest must list no outputs")
+        _check_count(where, outputs, _SSD_OUTPUTS)
+        return
+    for stride in manifest.decoder.strides:
+        if manifest.input.width % stride or manifest.input.height % stride:
+            size = f"{manifest.input.width} x {manifest.input.height}"
+            raise BundleError(f"{where}: the input size {size} is not a multiple of stride {stride}")
+    if declared:
+        _check_roles(manifest.decoder, where, declared)
+        _check_raw(manifest, declared, where, outputs)
+    else:
+        _check_count(where, outputs, 1)
+        _check_concatenated(manifest, where, outputs[0])
+
+
+def _check_input(manifest: ModelDescription, where: str, inputs: Sequence[TensorSpec]) -> None:
+    spec = manifest.input
+    if len(inputs) != 1:
+        raise BundleError(f"{where}: has {len(inputs)} inputs, needs one picture")
+    nhwc, nchw = (1, spec.height, spec.width, 3), (1, 3, spec.height, spec.width)
+    wanted = nhwc if spec.layout == "nhwc" else nchw
+    if inputs[0].shape != wanted:
+        raise BundleError(
+            f"{where}: input {inputs[0].name} has the shape {inputs[0].shape}, the manifest says {wanted} "
+            f"({spec.layout}, batch 1, 3 colours)"
+        )
+
+
+def _check_count(where: str, outputs: Sequence[TensorSpec], wanted: int) -> None:
+    if len(outputs) != wanted:
+        raise BundleError(f"{where}: has {len(outputs)} outputs, needs {wanted} by the manifest")
+
+
+def _check_roles(decoder: DecoderSpec, where: str, outputs: Sequence[OutputSpec]) -> None:
+    wanted = sorted((stride, role) for stride in decoder.strides for role in _ROLES[decoder.family])
+    if sorted((output.stride, output.role) for output in outputs) != wanted:
+        raise BundleError(
+            f"{where}: family {decoder.family} needs the outputs {', '.join(_ROLES[decoder.family])} once "
+            f"for each of the strides {', '.join(map(str, decoder.strides))}; the manifest lists others"
+        )
+
+
+def _check_raw(
+    manifest: ModelDescription, roles: Sequence[OutputSpec], where: str, outputs: Sequence[TensorSpec]
+) -> None:
+    names, found = [item.name for item in roles], [item.name for item in outputs]
+    if names != found:
+        raise BundleError(f"{where}: has the outputs {found}, the manifest says {names}")
+    orders = {"nchw", "nhwc"}
+    for declared, tensor in zip(roles, outputs, strict=True):
+        channels = _channels(manifest, declared)
+        height = manifest.input.height // declared.stride
+        width = manifest.input.width // declared.stride
+        shapes = {"nchw": (1, channels, height, width), "nhwc": (1, height, width, channels)}
+        if tensor.shape not in shapes.values():
+            raise BundleError(
+                f"{where}: output {tensor.name} ({declared.role}, stride {declared.stride}) has the shape "
+                f"{tensor.shape}, needs {shapes['nchw']} or {shapes['nhwc']}"
+            )
+        orders &= {order for order, shape in shapes.items() if shape == tensor.shape}
+    if not orders:
+        raise BundleError(f"{where}: some outputs have their channels first, others last")
+
+
+def _channels(manifest: ModelDescription, declared: OutputSpec) -> int:
+    if declared.role == "classes":
+        return len(manifest.labels)
+    if declared.role == "objectness":
+        return 1
+    return 4 * manifest.decoder.reg_max if manifest.decoder.family == "yolov8" else 4
+
+
+def _check_concatenated(manifest: ModelDescription, where: str, output: TensorSpec) -> None:
+    decoder = manifest.decoder
+    area = manifest.input.width * manifest.input.height
+    cells = sum(area // stride**2 for stride in decoder.strides)
+    channels = 4 + ("objectness" in _ROLES[decoder.family]) + len(manifest.labels)
+    shapes = ((1, cells, channels), (1, channels, cells))
+    if output.shape not in shapes:
+        raise BundleError(
+            f"{where}: output {output.name} has the shape {output.shape}, needs {shapes[0]} or {shapes[1]} "
+            f"for {len(manifest.labels)} labels"
+        )

@@ -1,0 +1,56 @@
+"""One agent a state folder: a lock that ends with its process, however that ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from edgeagent.errors import DeliveryError
+
+LOCKS = Path("/proc/locks")
+
+
+class LockedError(DeliveryError):
+    """Another agent uses the state folder."""
+
+
+class FolderLock:
+    """Holds the advisory lock (flock) of a folder; nothing is written, so it works on a read-only disk.
+
+    Raises:
+        LockedError: another process holds it.
+        DeliveryError: the folder cannot be opened.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            self._descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise DeliveryError(f"{folder}: cannot be opened ({error.strerror})") from error
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = holder_of(os.fstat(self._descriptor).st_ino)
+            os.close(self._descriptor)
+            raise LockedError(
+                f"{folder}: another agent ({f'pid {holder}' if holder else 'of another container'}) uses it; "
+                "stop that one, or give this one another state folder"
+            ) from error
+
+    def release(self) -> None:
+        """Let others have it."""
+        os.close(self._descriptor)
+
+
+def holder_of(inode: int, locks: Path = LOCKS) -> int | None:
+    """Return the process that holds the flock of a file; None where the kernel does not say.
+
+    A line of /proc/locks (proc(5)): ``1: FLOCK  ADVISORY  WRITE 1234 08:01:56789 0 EOF``.
+    """
+    for line in locks.read_text(encoding="ascii").splitlines():
+        fields = line.split()
+        if "FLOCK" in fields and "->" not in fields and fields[5].endswith(f":{inode}"):
+            pid = int(fields[4])
+            return pid if pid > 0 else None
+    return None

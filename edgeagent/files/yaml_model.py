@@ -1,0 +1,50 @@
+"""A YAML file as a pydantic model, each mistake with its line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from edgeagent.errors import EdgeagentError
+from edgeagent.files.strict_yaml import YamlMistakeError, parse
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def load_model(
+    path: Path, model: type[_Model], what: str, error: type[EdgeagentError], advice: str
+) -> _Model:
+    """Read a file.
+
+    Args:
+        path: of the file.
+        model: what it holds.
+        what: the file's part in a sentence, such as ``the description``.
+        error: to raise.
+        advice: what to say when there is no such file.
+
+    Raises:
+        EdgeagentError: of the given type: the file is missing, unreadable, or not such a model.
+    """
+    try:
+        document = parse(path.read_bytes())
+    except FileNotFoundError:
+        raise error(f"{path}: {advice}") from None
+    except OSError as reason:
+        raise error(f"{path}: {what} cannot be read ({reason.strerror})") from None
+    except YamlMistakeError as mistake:
+        raise error(f"{path}: line {mistake.line}: {mistake}") from None
+    for line, key in document.duplicates:
+        raise error(f"{path}: line {line}: the key {key[-1]!r} stands there twice")
+    try:
+        return model.model_validate_json(json.dumps(document.data), strict=True)
+    except ValidationError as mistakes:
+        first = mistakes.errors(include_url=False)[0]
+        place, text = first["loc"], first["msg"].removeprefix("Value error, ")
+        known = (place[:n] for n in range(len(place), 0, -1) if place[:n] in document.lines)
+        line = next((document.lines[key] for key in known), 1)
+        named = f"{'.'.join(map(str, place))}: " if place else ""
+        raise error(f"{path}: line {line}: {named}{text}") from None

@@ -1,0 +1,72 @@
+"""Letterbox arithmetic: how a picture of one size lies in an input of another, and boxes between the two.
+
+YOLOX's convention: scale r = min(W / w, H / h), scaled size int(w * r) x int(h * r). A stretched picture fills
+the input and has one scale for each axis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Boxes = npt.NDArray[np.float32]
+"""(n, 4) float32: x1, y1, x2, y2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a picture of one size lies in the input.
+
+    Attributes:
+        source: (height, width) of the picture in pixels.
+        size: (height, width) of the scaled picture in the input.
+        offset: (top, left) of the scaled picture in the input.
+        scale: (vertical, horizontal), input pixels per source pixel.
+    """
+
+    source: tuple[int, int]
+    size: tuple[int, int]
+    offset: tuple[int, int]
+    scale: tuple[float, float]
+
+    def to_source(self, boxes: Boxes) -> tuple[Boxes, npt.NDArray[np.bool_]]:
+        """Move boxes (n, 4) from input pixels to pixels of the picture, clipped to it.
+
+        Returns:
+            The boxes, and a mask (n,) of those that have an area inside the picture.
+        """
+        (top, left), (vertical, horizontal), (height, width) = self.offset, self.scale, self.source
+        moved = boxes - np.float32([left, top, left, top])  # type: ignore[arg-type]
+        moved /= np.float32([horizontal, vertical, horizontal, vertical])  # type: ignore[arg-type]
+        np.clip(moved[:, 0::2], 0, width, out=moved[:, 0::2])
+        np.clip(moved[:, 1::2], 0, height, out=moved[:, 1::2])
+        return moved, (moved[:, 2:] > moved[:, :2]).all(axis=1)
+
+    def to_input(self, boxes: Boxes) -> Boxes:
+        """Move boxes (n, 4) x1 y1 x2 y2 from pixels of the picture to input pixels."""
+        (top, left), (vertical, horizontal) = self.offset, self.scale
+        factor = np.array([horizontal, vertical, horizontal, vertical], np.float32)
+        return boxes * factor + np.array([left, top, left, top], np.float32)
+
+
+def fit_size(
+    source: tuple[int, int], target: tuple[int, int], anchor: Literal["top-left", "centre"] | None
+) -> Fit:
+    """Return how a picture of size ``source`` lies in an input of size ``target``.
+
+    Args:
+        source: (height, width) of the picture in pixels.
+        target: (height, width) of the input in pixels.
+        anchor: where the scaled picture lies; None stretches it over the whole input.
+    """
+    vertical, horizontal = target[0] / source[0], target[1] / source[1]
+    if anchor is None:
+        return Fit(source, target, (0, 0), (vertical, horizontal))
+    ratio = min(vertical, horizontal)
+    size = (max(1, int(source[0] * ratio)), max(1, int(source[1] * ratio)))
+    centred = anchor == "centre"
+    offset = ((target[0] - size[0]) // 2, (target[1] - size[1]) // 2) if centred else (0, 0)
+    return Fit(source, size, offset, (ratio, ratio))

@@ -1,0 +1,77 @@
+"""Reading one picture file into a BGR array.
+
+``cv2.imread`` is not used: it crashes the interpreter on a file name that is not UTF-8. And OpenCV
+decodes a JPEG that was cut off without a word, filling the rest with grey; such a file is an error here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edgeagent.errors import DataError
+from edgeagent.files.naming import printable
+from edgeagent.imaging.frame import Image
+
+PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+
+_JPEG_START = b"\xff\xd8"
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_PNG_END = b"IEND\xaeB`\x82"
+# A marker; stuffed zeros, restart markers and fill bytes belong to entropy-coded data (ITU-T T.81, B.1).
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
+_JPEG_TEM, _JPEG_SOI, _JPEG_EOI = 0x01, 0xD8, 0xD9
+
+
+def is_truncated(data: bytes) -> bool:
+    """Whether a JPEG or PNG file ends before its end marker; False for every other format."""
+    if data.startswith(_PNG_START):
+        return _PNG_END not in data
+    if not data.startswith(_JPEG_START):
+        return False
+    position = len(_JPEG_START)
+    while marker := _JPEG_MARKER.search(data, position):
+        position = marker.end()
+        code = marker.group(1)[0]
+        if code == _JPEG_EOI:
+            return False
+        if code not in (_JPEG_TEM, _JPEG_SOI):  # these two have no length; a thumbnail lies within a segment
+            position += int.from_bytes(data[position : position + 2], "big")
+    return True
+
+
+def read_picture(path: str | os.PathLike[str]) -> Image:
+    """Read a picture file.
+
+    Grey, palette, 16-bit and transparent pictures become 8-bit BGR (alpha is dropped). The orientation
+    in the EXIF data is applied, as OpenCV does by default, so width and height can be those of the
+    file's header swapped; labels must have been drawn on the picture as viewers show it.
+
+    Args:
+        path: any name the system allows, UTF-8 or not.
+
+    Returns:
+        (height, width, 3) uint8, BGR.
+
+    Raises:
+        DataError: the file is missing, unreadable, truncated or no picture.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"picture {printable(path)} cannot be read: {error.strerror}") from error
+    if not data:
+        raise DataError(f"picture {printable(path)} is empty")
+    if is_truncated(data):
+        raise DataError(f"picture {printable(path)} is truncated: its end is missing; copy it again")
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise DataError(f"picture {printable(path)} cannot be decoded: {error.err}") from error
+    if image is None:
+        raise DataError(f"picture {printable(path)} cannot be decoded: damaged, or of an unsupported format")
+    return np.asarray(image, np.uint8)

@@ -1,0 +1,96 @@
+"""Taking over what other holders of keys have signed in their copy of the repository.
+
+They work on a copy of the publisher's folder without its private keys, and hand the folder back: metadata in
+``staged/``, new targets in ``repository/targets/``. Nothing of it is believed that a signature does not
+cover.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tuf.api.exceptions import LengthOrHashMismatchError
+from tuf.api.metadata import TOP_LEVEL_ROLE_NAMES, Metadata, Root, TargetFile, Targets
+
+from edgeagent.publisher.errors import PublishError
+from edgeagent.publisher.places import served_path
+from edgeagent.publisher.release import read_index
+from edgeagent.publisher.repository import Publication
+from edgeagent.publisher.served import Served, read_metadata, read_staged
+
+
+def accept(publication: Publication, other: Path) -> list[str]:
+    """Take what is newer in another folder, and return the roles.
+
+    Args:
+        publication: to change; nothing is served before it is published.
+        other: the folder that was handed over.
+
+    Raises:
+        PublishError: nothing new is there, it carries no valid signature, it does not follow what is
+            here, or a target is missing, damaged or outside the channel.
+    """
+    offered = {**_newer(publication, other), **read_staged(other)}
+    if not offered:
+        raise PublishError(f"{other}: nothing is there to be accepted")
+    order = sorted(offered, key=lambda role: (role not in TOP_LEVEL_ROLE_NAMES, role != Root.type, role))
+    for role in order:
+        publication.merge(role, offered[role])
+        if not publication.signed_by(role):
+            raise PublishError(f"{other}: nobody who may sign {role} has signed what is staged for it")
+        if role not in TOP_LEVEL_ROLE_NAMES:
+            _take_targets(publication, role, offered[role], other)
+    return order
+
+
+def _newer(publication: Publication, other: Path) -> dict[str, Metadata[Any]]:
+    """Return what the other folder serves already and this one does not: it had all signatures there."""
+    served = Served(other)
+    found = {}
+    for role in (Root.type, Targets.type, *served.channels()):
+        mine, theirs = publication.served.version(role) or 0, served.version(role) or 0
+        if theirs > mine:
+            found[role] = read_metadata(served.path(role, mine + 1 if role == Root.type else theirs))
+    return found
+
+
+def _take_targets(publication: Publication, channel: str, md: Metadata[Any], other: Path) -> None:
+    signed: Targets = md.signed
+    for path, target in signed.targets.items():
+        if not path.startswith(f"{channel}/"):
+            raise PublishError(f"{other}: the channel {channel} may not hold {path}")
+        if not _is_here(publication.folder, target):
+            source = served_path(other, target)
+            _check(source, target)
+            with source.open("rb") as file:
+                publication.place(path, file)
+    _check_index(publication, channel, signed, other)
+
+
+def _check_index(publication: Publication, channel: str, signed: Targets, other: Path) -> None:
+    index = read_index(publication, channel)
+    if index.channel != channel:
+        raise PublishError(f"{other}: the index of the channel {channel} is that of {index.channel}")
+    sequences = [release.sequence for release in index.releases]
+    if sequences != sorted(set(sequences)):
+        raise PublishError(f"{other}: the releases of the channel {channel} are not in order")
+    for release in index.releases:
+        for file in release.files:
+            if release.target(channel, file) not in signed.targets:
+                raise PublishError(f"{other}: {release.target(channel, file)} is offered, but is no target")
+
+
+def _is_here(folder: Path, target: TargetFile) -> bool:
+    path = served_path(folder, target)
+    return path.exists() and path.stat().st_size == target.length
+
+
+def _check(path: Path, target: TargetFile) -> None:
+    try:
+        with path.open("rb") as file:
+            target.verify_length_and_hashes(file)
+    except OSError as error:
+        raise PublishError(f"{path}: cannot be read ({error.strerror}); hand the whole folder over") from None
+    except LengthOrHashMismatchError:
+        raise PublishError(f"{path}: is not what was signed; hand the folder over again") from None

@@ -1,0 +1,210 @@
+"""Key pairs: private keys in encrypted files, or wherever a signer URI of securesystemslib leads.
+
+A private key file is PKCS #8 in PEM, encrypted with a passphrase (RFC 5958, PBES2 of RFC 8018), as OpenSSL
+and ``cryptography`` write it; its URI is ``encrypted-file:/absolute/path.pem``. The schemes of
+securesystemslib (``hsm:``, ``awskms:``, ``gcpkms:``, ``azurekms:``, ``hv:``, ``file2:``) work where their
+packages are installed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+from urllib.parse import parse_qsl
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+from securesystemslib.exceptions import UnsupportedLibraryError
+from securesystemslib.signer import (
+    SIGNER_FOR_URI_SCHEME,
+    AWSSigner,
+    AzureSigner,
+    CryptoSigner,
+    GCPSigner,
+    HSMSigner,
+    Key,
+    SecretsHandler,
+    SSlibKey,
+    VaultSigner,
+)
+
+from edgeagent.publisher.errors import SigningKeyError
+from edgeagent.publisher.pkcs8 import encrypted_pem
+
+
+class EncryptedFileSigner(CryptoSigner):
+    """Signs with a private key in an encrypted file; the library's ``file2:`` opens plain ones only."""
+
+    SCHEME = "encrypted-file"
+
+    @classmethod
+    def from_priv_key_uri(
+        cls, priv_key_uri: str, public_key: Key, secrets_handler: SecretsHandler | None = None
+    ) -> EncryptedFileSigner:
+        """Open the file; see :class:`securesystemslib.signer.Signer`.
+
+        Raises:
+            SigningKeyError: the file is missing or damaged, the passphrase is wrong, or it is another key.
+        """
+        path = Path(priv_key_uri.removeprefix(f"{cls.SCHEME}:"))
+        return cls(_load(path, secrets_handler), cast("SSlibKey", public_key))
+
+
+SIGNER_FOR_URI_SCHEME[EncryptedFileSigner.SCHEME] = EncryptedFileSigner
+
+
+def new_key(path: Path, passphrase: str) -> tuple[str, Key]:
+    """Make an Ed25519 key pair: ``NAME.pem`` (private, encrypted, mode 0600) and ``NAME.pub.pem``.
+
+    Args:
+        path: of the private key; its folder is made as needed, for this user only.
+        passphrase: that encrypts it.
+
+    Returns:
+        The signer URI and the public key.
+
+    Raises:
+        SigningKeyError: a file is there already, or cannot be written.
+    """
+    signer = CryptoSigner.generate_ed25519()
+    path = path.absolute()
+    content = encrypted_pem(signer._private_key, passphrase)
+    public = signer.public_key
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write_new(path, content, 0o600)
+        _write_new(public_path(path), public_pem(public), 0o644)
+    except FileExistsError as error:
+        raise SigningKeyError(
+            f"{error.filename}: is there already and is not replaced; choose another folder"
+        ) from None
+    except OSError as error:
+        raise SigningKeyError(f"{error.filename or path}: cannot be written ({error.strerror})") from error
+    return f"{EncryptedFileSigner.SCHEME}:{path}", public
+
+
+def public_path(path: Path) -> Path:
+    """Return where the public half of a private key file lies."""
+    return path.with_name(f"{path.name.removesuffix('.pem')}.pub.pem")
+
+
+def public_pem(key: Key) -> bytes:
+    """Return a public key as SubjectPublicKeyInfo in PEM."""
+    loaded = cast("SSlibKey", key)._crypto_key()
+    return loaded.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def read_public_key(path: Path) -> Key:
+    """Return the public key in a PEM file.
+
+    Raises:
+        SigningKeyError: it cannot be read, or is no public key of a kind that TUF knows.
+    """
+    try:
+        return SSlibKey.from_crypto(load_pem_public_key(path.read_bytes()))
+    except OSError as error:
+        raise SigningKeyError(f"{path}: the public key cannot be read ({error.strerror})") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise SigningKeyError(
+            f"{path}: holds no public key (Ed25519, ECDSA or RSA) in PEM; `publish new-key` writes one"
+        ) from None
+
+
+def import_key(uri: str, secrets: SecretsHandler) -> tuple[str, Key]:
+    """Return the complete URI and the public key of a private key, asking the place where it is.
+
+    Raises:
+        SigningKeyError: the scheme is unknown, its package is not installed, or the key cannot be reached.
+    """
+    scheme, _, rest = uri.partition(":")
+    importer = _IMPORTERS.get(scheme)
+    if importer is None:
+        known = ", ".join(f"{name}:" for name in sorted(_IMPORTERS))
+        raise SigningKeyError(
+            f"{uri}: no signer is known for it; expected a public key file or one of {known}"
+        )
+    try:
+        return importer(rest, secrets)
+    except SigningKeyError:
+        raise
+    except UnsupportedLibraryError as error:
+        raise SigningKeyError(f"{uri}: {error}; install that package") from None
+    except Exception as error:  # what signers raise is not documented
+        raise SigningKeyError(f"{uri}: the key cannot be used ({error})") from error
+
+
+def _import_encrypted(rest: str, secrets: SecretsHandler) -> tuple[str, Key]:
+    path = Path(rest).absolute()
+    private = _load(path, secrets)
+    return f"{EncryptedFileSigner.SCHEME}:{path}", SSlibKey.from_crypto(private.public_key())
+
+
+def _import_plain(rest: str, secrets: SecretsHandler) -> tuple[str, Key]:
+    path = Path(rest).absolute()
+    try:
+        private = load_pem_private_key(path.read_bytes(), None)
+    except OSError as error:
+        raise SigningKeyError(f"{path}: the private key cannot be read ({error.strerror})") from None
+    except TypeError:
+        raise SigningKeyError(f"{path}: is encrypted; its URI is encrypted-file:{path}") from None
+    return f"{CryptoSigner.SCHEME}:{path}", SSlibKey.from_crypto(private.public_key())
+
+
+def _import_hsm(rest: str, secrets: SecretsHandler) -> tuple[str, Key]:
+    keyid, _, query = rest.partition("?")  # hsm:[KEYID][?label=LABEL]
+    return HSMSigner.import_(int(keyid) if keyid else None, dict(parse_qsl(query)).get("label"), secrets)
+
+
+def _import_azure(rest: str, secrets: SecretsHandler) -> tuple[str, Key]:
+    host, _, name = rest.removeprefix("//").partition("/keys/")  # //VAULT.vault.azure.net/keys/NAME/VERSION
+    return AzureSigner.import_(host.partition(".")[0], name.partition("/")[0])
+
+
+_IMPORTERS: dict[str, Callable[[str, SecretsHandler], tuple[str, Key]]] = {
+    EncryptedFileSigner.SCHEME: _import_encrypted,
+    CryptoSigner.SCHEME: _import_plain,
+    HSMSigner.SCHEME: _import_hsm,
+    AzureSigner.SCHEME: _import_azure,
+    AWSSigner.SCHEME: lambda rest, _: AWSSigner.import_(rest),
+    GCPSigner.SCHEME: lambda rest, _: GCPSigner.import_(rest),
+    VaultSigner.SCHEME: lambda rest, _: VaultSigner.import_(rest.partition("/")[0]),
+}
+
+
+def _load(path: Path, secrets: SecretsHandler | None) -> PrivateKeyTypes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SigningKeyError(
+            f"{path}: the private key cannot be read ({error.strerror}); is the medium that it lies on there?"
+        ) from None
+    if secrets is None:
+        raise SigningKeyError(f"{path}: needs a passphrase, and nobody can be asked")
+    passphrase = secrets(f"passphrase of {path}")
+    try:
+        return load_pem_private_key(content, passphrase.encode())
+    except TypeError:
+        raise SigningKeyError(
+            f"{path}: is not encrypted; encrypt it (openssl pkcs8 -topk8 -in KEY -out NEW), or name it as "
+            f"file2:{path}"
+        ) from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise SigningKeyError(
+            f"{path}: does not open with this passphrase, or is no private key in PEM"
+        ) from None
+
+
+def _write_new(path: Path, content: bytes, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,89 @@
+"""Where passphrases and PINs come from: a file or the terminal, never the command line."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+import sys
+from pathlib import Path
+
+from edgeagent.publisher.errors import SigningKeyError
+
+logger = logging.getLogger(__name__)
+
+PASSPHRASE_FILE = "EDGEAGENT_PASSPHRASE_FILE"  # noqa: S105  (the name of a variable)
+PIN_FILE = "EDGEAGENT_PIN_FILE"
+PIN = "pin"  # the name by which securesystemslib asks for that of an HSM
+SHORTEST = 8
+
+
+class Secrets:
+    """Answers to signers that ask for a secret; it is called with the name of the secret.
+
+    Args:
+        file: whose first line is the passphrase of all keys; None takes ``EDGEAGENT_PASSPHRASE_FILE``, and
+            without it asks on the terminal. PINs come from ``EDGEAGENT_PIN_FILE`` or the terminal.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._files = {PIN: _named(PIN_FILE), "passphrase": file or _named(PASSPHRASE_FILE)}
+        self._known: dict[str, str] = {}
+
+    def __call__(self, name: str) -> str:
+        """Return a secret; the same name is asked for once.
+
+        Raises:
+            SigningKeyError: the file cannot be read, or there is no terminal to ask on.
+        """
+        if name not in self._known:
+            file = self._files[PIN if name == PIN else "passphrase"]
+            self._known[name] = self._ask(name) if file is None else _first_line(file)
+        return self._known[name]
+
+    def choose(self) -> str:
+        """Return a passphrase for new keys, asked for twice on the terminal.
+
+        Raises:
+            SigningKeyError: it is too short, or the two differ; or as in a call.
+        """
+        file = self._files["passphrase"]
+        if file is not None:
+            chosen = _first_line(file)
+        else:
+            chosen = self._ask("passphrase for the new keys")
+            if chosen != self._ask("same passphrase again"):
+                raise SigningKeyError("the two passphrases differ; nothing was made")
+        if len(chosen) < SHORTEST:
+            raise SigningKeyError(f"the passphrase is shorter than {SHORTEST} characters; nothing was made")
+        self._known["chosen"] = chosen
+        return chosen
+
+    def _ask(self, name: str) -> str:
+        if not sys.stdin.isatty():
+            raise SigningKeyError(
+                f"the {name} is needed and there is no terminal to ask on; give --passphrase-file, or set "
+                f"{PASSPHRASE_FILE} ({PIN_FILE} for a PIN)"
+            )
+        last = list(self._known.values())[-1:]
+        answer = getpass.getpass(f"{name}{' (Enter: as before)' if last else ''}: ")
+        return answer or "".join(last)
+
+
+def _named(variable: str) -> Path | None:
+    value = os.environ.get(variable)
+    return Path(value) if value else None
+
+
+def _first_line(path: Path) -> str:
+    try:
+        if path.stat().st_mode & 0o004:
+            logger.warning("%s: everybody can read this passphrase; chmod o-r", path)
+        lines, reason = path.read_text(encoding="utf-8").splitlines(), "its first line is empty"
+    except UnicodeDecodeError:
+        lines, reason = [], "not UTF-8"
+    except OSError as error:
+        lines, reason = [], error.strerror or str(error)
+    if not lines or not lines[0]:
+        raise SigningKeyError(f"{path}: the passphrase cannot be read ({reason})")
+    return lines[0]

@@ -1,0 +1,187 @@
+"""Releases of a channel: added from a bundle, changed, withdrawn.
+
+The index ``CHANNEL/channel.json`` lists them (:mod:`edgeagent.delivery.repository.channel`); it and the files of every
+release are targets of the channel's role.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from tuf.api.metadata import TargetFile
+
+from edgeagent.bundle.reading import Bundle, open_bundle, parse_manifest
+from edgeagent.delivery.repository.channel import INDEX, MANIFEST, Channel, Release, parse_channel
+from edgeagent.errors import BundleError
+from edgeagent.publisher.errors import PublishError
+from edgeagent.publisher.places import served_path
+from edgeagent.publisher.repository import Publication
+from edgeagent.publisher.roles import ensure_channel
+
+
+def read_index(publication: Publication, channel: str) -> Channel:
+    """Return the index of a channel as it is edited; an empty one where there is none yet.
+
+    Raises:
+        DeliveryError: it is missing, damaged, or made for a newer edgeagent.
+    """
+    target = publication.targets(channel).targets.get(f"{channel}/{INDEX}")
+    if target is None:
+        return Channel(channel=channel)
+    path = served_path(publication.folder, target)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise PublishError(f"{path}: cannot be read ({error.strerror}); restore it from a copy") from None
+    return parse_channel(content, str(path))
+
+
+def add_bundle(
+    publication: Publication,
+    directory: Path,
+    channel: str,
+    boards: Sequence[str],
+    policy: Mapping[str, Any] | None = None,
+) -> Release:
+    """Add a bundle to a channel, as its newest release; the channel is made if it is not there.
+
+    Args:
+        publication: to change; nothing is served before it is published.
+        directory: of the bundle.
+        channel: label of the channel.
+        boards: that can run it, or ``any``.
+        policy: fields of :class:`edgeagent.delivery.repository.channel.Rollout` without its ``id``.
+
+    Raises:
+        BundleError: the bundle is damaged.
+        PublishError: this name and version is there already, or a name, board or policy is no good.
+    """
+    bundle = open_bundle(directory)
+    manifest = bundle.manifest
+    ensure_channel(publication, channel)
+    index = read_index(publication, channel)
+    for release in index.releases:
+        if (release.name, release.version) == (manifest.name, manifest.version):
+            same = release.manifest_sha256 == _hash_of_manifest(directory)
+            raise PublishError(
+                f"{channel}: has {release.name} {release.version} already"
+                + ("" if same else ", with other content; give the new bundle a new version")
+            )
+    sequence = max((release.sequence for release in index.releases), default=0) + 1
+    prefix = f"{channel}/{manifest.name}/{manifest.version}"
+    placed = {
+        name: _place(publication, bundle, prefix, name, digest) for name, digest in _files(bundle).items()
+    }
+    release = validated(
+        channel,
+        name=manifest.name,
+        version=manifest.version,
+        sequence=sequence,
+        boards=tuple(boards),
+        manifest_sha256=placed[MANIFEST].hashes["sha256"],
+        files={name: target.length for name, target in placed.items()},
+        rollout={**(policy or {}), "id": f"{sequence}-{manifest.name}"[:64]},
+    )
+    write_index(
+        publication, index.model_copy(update={"releases": (*index.releases, release)}), placed.values()
+    )
+    return release
+
+
+def change_release(
+    publication: Publication, channel: str, name: str, version: str, change: Callable[[Release], Release]
+) -> Release:
+    """Change a release of a channel, and return what it is now.
+
+    Raises:
+        PublishError: there is no such channel or release.
+    """
+    index = read_index(publication, channel)
+    old = find_release(index, name, version)
+    new = change(old)
+    releases = tuple(new if release is old else release for release in index.releases)
+    write_index(publication, index.model_copy(update={"releases": releases}))
+    return new
+
+
+def find_release(index: Channel, name: str, version: str) -> Release:
+    """Return a release of a channel.
+
+    Raises:
+        PublishError: there is none of this name and version.
+    """
+    for release in index.releases:
+        if (release.name, release.version) == (name, version):
+            return release
+    known = ", ".join(f"{release.name} {release.version}" for release in index.releases)
+    raise PublishError(f"{index.channel}: has no {name} {version}; it has {known or 'none at all'}")
+
+
+def withdraw(publication: Publication, channel: str, name: str, version: str, reason: str) -> Release:
+    """Say that nobody should run a release any more, and why. Its files stay, for the record."""
+    return change_release(
+        publication, channel, name, version, lambda old: old.model_copy(update={"withdrawn": reason})
+    )
+
+
+def validated(channel: str, **fields: Any) -> Release:
+    """Return a release, checked as a device would.
+
+    Raises:
+        PublishError: a field is no good.
+    """
+    try:
+        return Release.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(step) for step in first["loc"])
+        raise PublishError(f"{channel}: {place}: {first['msg']} ({first['input']!r})") from None
+
+
+def write_index(publication: Publication, index: Channel, placed: Any = ()) -> None:
+    """Make the next version of a channel: its index, and targets that are new in it."""
+    content = (index.model_dump_json(indent=1, exclude_none=True) + "\n").encode()
+    target = publication.place(f"{index.channel}/{INDEX}", io.BytesIO(content))
+    with publication.edit_targets(index.channel) as targets:
+        for new in (*placed, target):
+            targets.targets[new.path] = new
+
+
+def _files(bundle: Bundle) -> dict[str, str | None]:
+    """Return all files of a bundle with their hashes; None for the manifest, which has none in itself."""
+    manifest = bundle.manifest
+    found: dict[str, str | None] = {MANIFEST: None}
+    found.update({artefact.file: artefact.sha256 for artefact in manifest.artefacts})
+    found.update(manifest.golden.sha256 if manifest.golden else {})
+    found.update(manifest.evidence.files)
+    return found
+
+
+def _place(
+    publication: Publication, bundle: Bundle, prefix: str, name: str, digest: str | None
+) -> TargetFile:
+    path = bundle.directory / name
+    try:
+        with path.open("rb") as source:
+            target = publication.place(f"{prefix}/{name}", source)
+    except FileNotFoundError:
+        raise BundleError(f"{bundle.directory}: {name} is gone; somebody changes the bundle") from None
+    if digest is None:
+        placed = served_path(publication.folder, target).read_bytes()
+        changed = parse_manifest(placed, str(path)) != bundle.manifest
+    else:
+        changed = target.hashes["sha256"] != digest
+    if changed:
+        raise BundleError(
+            f"{bundle.directory}: {name} was changed while it was copied; nothing was published"
+        )
+    return target
+
+
+def _hash_of_manifest(directory: Path) -> str:
+    return hashlib.sha256((directory / MANIFEST).read_bytes()).hexdigest()

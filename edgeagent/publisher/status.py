@@ -1,0 +1,113 @@
+"""What a repository holds: roles with their keys and expiry, channels with their releases, what waits."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from tuf.api.metadata import Metadata, Root, Targets
+
+from edgeagent.delivery.repository.channel import INDEX, Release, parse_channel
+from edgeagent.publisher.errors import PublishError
+from edgeagent.publisher.opening import check_folder
+from edgeagent.publisher.places import served_path
+from edgeagent.publisher.roles import ROLES
+from edgeagent.publisher.rollout_steps import Plan, read_steps
+from edgeagent.publisher.served import Served, read_staged
+from edgeagent.publisher.signers import PublisherConfig, read_config
+
+
+class KeyStatus(BaseModel):
+    """A key, and where its private half is; None where that is not known here."""
+
+    keyid: str
+    kind: str
+    signer: str | None = None
+
+
+class RoleStatus(BaseModel):
+    """A role, or a channel; version and expiry are None where it has no metadata yet."""
+
+    role: str
+    version: int | None = None
+    expires: datetime | None = None
+    days_left: float | None = None
+    threshold: int
+    keys: list[KeyStatus]
+
+
+class ChannelStatus(BaseModel):
+    """The releases of a channel."""
+
+    channel: str
+    releases: list[Release]
+
+
+class RepositoryStatus(BaseModel):
+    """All of it.
+
+    Attributes:
+        roles: and channels.
+        channels: with their releases.
+        steps: of rollouts.
+        staged: version and number of signatures of what waits for more, by role.
+    """
+
+    roles: list[RoleStatus]
+    channels: list[ChannelStatus]
+    steps: list[Plan]
+    staged: dict[str, tuple[int, int]]
+
+
+def repository_status(folder: Path, now: datetime) -> RepositoryStatus:
+    """Look at a publisher's folder; nothing is verified.
+
+    Raises:
+        DeliveryError: it is no such folder, or damaged.
+    """
+    check_folder(folder)
+    served, config = Served(folder), read_config(folder)
+    staged = {role: (md.signed.version, len(md.signatures)) for role, md in read_staged(folder).items()}
+    root, targets = served.metadata(Root.type), served.metadata(Targets.type)
+    roles, channels = [], []
+    if root is not None:
+        roles = [_role(name, root.signed, served.metadata(name), config, now) for name in ROLES]
+    for name, md in served.channels().items():
+        if targets is not None:
+            roles.append(_role(name, targets.signed, md, config, now))
+        channels.append(ChannelStatus(channel=name, releases=list(_releases(folder, name, md))))
+    return RepositoryStatus(
+        roles=roles, channels=channels, steps=list(read_steps(folder).plans), staged=staged
+    )
+
+
+def _role(
+    name: str, delegator: Root | Targets, md: Metadata[Any] | None, config: PublisherConfig, now: datetime
+) -> RoleStatus:
+    role = delegator.get_delegated_role(name)
+    keys = [
+        KeyStatus(keyid=keyid, kind=delegator.get_key(keyid).keytype, signer=config.signers.get(keyid))
+        for keyid in role.keyids
+    ]
+    expires = md.signed.expires if md else None
+    return RoleStatus(
+        role=name,
+        version=md.signed.version if md else None,
+        expires=expires,
+        days_left=(expires - now).total_seconds() / 86400 if expires else None,
+        threshold=role.threshold,
+        keys=keys,
+    )
+
+
+def _releases(folder: Path, name: str, md: Metadata[Any] | None) -> tuple[Release, ...]:
+    target = md.signed.targets.get(f"{name}/{INDEX}") if md else None
+    if target is None:
+        return ()
+    path = served_path(folder, target)
+    try:
+        return parse_channel(path.read_bytes(), str(path)).releases
+    except OSError as error:
+        raise PublishError(f"{path}: cannot be read ({error.strerror}); restore it from a copy") from None

@@ -1,0 +1,134 @@
+"""Which tensors are quantized for TensorRT, and which share a scale: preset ``b``.
+
+TensorRT's explicit quantization fuses around QuantizeLinear/DequantizeLinear pairs, so it matters where they
+stand (NVIDIA, TensorRT developer guide, "Explicit Quantization"; ModelOpt; NVIDIA's yolo_deepstream):
+
+- int8, symmetric: real 0 is code 0 (here 128 of 0..255), one scale per tensor; a picture has one known range;
+- in front of every input of an operator with weights, nowhere else; between DequantizeLinear and the
+  next QuantizeLinear all is float, so that bias, activation and sum are fused into the convolution;
+- an Add of a convolution and a residual: only the residual is quantized;
+- operators that move values (concat, max-pool, nearest resize, slice, ...) run on the codes when their result
+  is quantized: their inputs then share its scale;
+- head convolutions give float.
+
+Codes of the plan are 0..255 as in preset ``a``; int8 codes are these less 128.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgeagent.qat.graph.graph import Graph
+from edgeagent.qat.graph.node import Node
+from edgeagent.qat.grid.affine import Channels, Grid, GridPlan, keeps_codes
+
+WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+ACTIVATIONS = frozenset(
+    {"Relu", "Clip", "LeakyRelu", "PRelu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Mul"}
+)
+"""Operators that are fused into the convolution before them; Mul is the product of a SiLU."""
+
+ZERO = 128
+HIGHEST = 127
+
+
+def plan_symmetric_grids(graph: Graph, mean: Channels = (0, 0, 0), std: Channels = (1, 1, 1)) -> GridPlan:
+    """Assign a symmetric grid to every tensor that TensorRT is to hold in int8.
+
+    Args:
+        graph: the graph, cut at its heads.
+        mean: subtracted from each channel of the 0..255 picture, by the artefact itself.
+        std: divides each channel after that.
+    """
+    wanted = {name for node in graph.nodes if node.operator in WEIGHTED for name in _read(graph, node)}
+    _spread(graph, wanted)
+    producers = {output: node for node in graph.nodes for output in node.outputs}
+    reads_float = set()
+    for node in graph.nodes:
+        main, residual = _branches(graph, node, producers, wanted)
+        if residual:
+            wanted.add(residual)
+        if main:
+            reads_float.add((node.outputs[0], main))
+        reads_float.update(_fused(graph, node, producers))
+    _spread(graph, wanted)
+    grids = _grids(graph, wanted)
+    picture = max(max(abs(m), abs(255 - m)) / s for m, s in zip(mean, std, strict=True)) / HIGHEST
+    for grid in grids:
+        if graph.input in grid.tensors:
+            grid.fixed = (picture, ZERO)
+    of = {tensor: index for index, grid in enumerate(grids) for tensor in grid.tensors}
+    kept = frozenset((reader, tensor) for reader, tensor in reads_float if tensor in of)
+    return GridPlan(tuple(grids), of, {}, "b", kept, mean, std)
+
+
+def _read(graph: Graph, node: Node) -> list[str]:
+    """Computed inputs of a node."""
+    return [name for name in node.inputs if name and name not in graph.constants]
+
+
+def _moves(graph: Graph, wanted: set[str]) -> Iterator[list[str]]:
+    """Tensors of each operator that moves codes, last operator first."""
+    for node in reversed(graph.nodes):
+        if keeps_codes(node) and wanted.intersection(node.outputs):
+            yield [*_read(graph, node), *node.outputs]
+
+
+def _spread(graph: Graph, wanted: set[str]) -> None:
+    """Add the inputs of operators that move codes whose results are wanted."""
+    for tensors in _moves(graph, wanted):
+        wanted.update(tensors)
+
+
+def _branches(
+    graph: Graph, node: Node, producers: dict[str, Node], wanted: set[str]
+) -> tuple[str | None, str | None]:
+    """Return the branch of a sum that is fused with its convolution, and the other, which is quantized."""
+    tensors = _read(graph, node)
+    if node.operator != "Add" or len(set(tensors)) != 2:
+        return None, None
+    fusable = [name for name in tensors if _from_weights(name, producers)]
+    if not fusable:
+        return None, None
+    order = {output: index for index, item in enumerate(graph.nodes) for output in item.outputs}
+    main = min(fusable, key=lambda name: (name in wanted, -order[name]))
+    (residual,) = (name for name in tensors if name != main)
+    return main, residual
+
+
+def _from_weights(tensor: str, producers: dict[str, Node]) -> bool:
+    """Return whether a tensor is a weighted operator's output, or an activation of one."""
+    node = producers.get(tensor)
+    if node is None:
+        return False
+    if node.operator in WEIGHTED:
+        return True
+    return node.operator in ACTIVATIONS and any(_from_weights(name, producers) for name in node.inputs)
+
+
+def _fused(graph: Graph, node: Node, producers: dict[str, Node]) -> Iterator[tuple[str, str]]:
+    """Readings of a weighted operator's output by an operator that is fused with it."""
+    for tensor in _read(graph, node):
+        producer = producers.get(tensor)
+        if node.operator in ACTIVATIONS and producer is not None and producer.operator in WEIGHTED:
+            yield node.outputs[0], tensor
+
+
+def _grids(graph: Graph, wanted: set[str]) -> list[Grid]:
+    """One grid for each group of tensors that share a scale."""
+    parent = {tensor: tensor for tensor in wanted}
+
+    def find(tensor: str) -> str:
+        while parent[tensor] != tensor:
+            tensor = parent[tensor]
+        return tensor
+
+    for tensors in _moves(graph, wanted):
+        for tensor in tensors:
+            parent[find(tensor)] = find(tensors[-1])
+    produced = [graph.input, *(output for node in graph.nodes for output in node.outputs)]
+    members: dict[str, list[str]] = {}
+    for tensor in produced:
+        if tensor in wanted:
+            members.setdefault(find(tensor), []).append(tensor)
+    return [Grid(tensors, symmetric=True) for tensors in members.values()]

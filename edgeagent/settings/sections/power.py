@@ -1,0 +1,33 @@
+"""The ``power`` section of the configuration: what the owner knows of the board's power."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from edgeagent.settings.types import SettingsSection
+
+Watts = Annotated[float, Field(gt=0)]
+
+
+class PowerSettings(SettingsSection):
+    """Declared power.
+
+    Attributes:
+        idle_w: of the whole board without inference: the baseline of the energy of an inference; None
+            measures it.
+        full_w: of the whole board at full processor load; with idle_w an estimate for a board without a
+            sensor.
+        budget_w: above which the frame rate is lowered; None has no limit.
+    """
+
+    idle_w: Watts | None = None
+    full_w: Watts | None = None
+    budget_w: Watts | None = None
+
+    @model_validator(mode="after")
+    def _full_is_above_idle(self) -> PowerSettings:
+        if self.full_w is not None and (self.idle_w is None or self.full_w <= self.idle_w):
+            raise ValueError("full_w needs an idle_w that is lower")
+        return self

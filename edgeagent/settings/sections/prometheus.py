@@ -1,0 +1,37 @@
+"""The ``prometheus`` section of the configuration."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from edgeagent.settings.types import SettingsSection
+
+
+def _address(value: str) -> str:
+    match = re.fullmatch(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})", value)
+    if match is None or not 0 < int(match.group(2)) < 65536:
+        raise ValueError("expected an address and a port, such as 127.0.0.1:9477 or [::1]:9477")
+    return value
+
+
+class PrometheusSettings(SettingsSection):
+    """Where ``/metrics`` is served.
+
+    Attributes:
+        listen: address and port. There is no password: open it only to a network that may read it.
+    """
+
+    listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:9477"
+
+    @property
+    def host(self) -> str:
+        """The address, an IPv6 one without brackets."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """The TCP port."""
+        return int(self.listen.rpartition(":")[2])

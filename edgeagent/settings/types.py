@@ -1,0 +1,72 @@
+"""What all sections of the configuration are made of: durations, sizes, topic levels."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+
+_UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZES = {"B": 1, "kB": 1000, "MB": 1000**2, "GB": 1000**3}
+
+
+def parse_duration(value: Any) -> float:
+    """Return seconds for ``250ms``, ``10s``, ``5min``, ``1h`` or ``30d``.
+
+    Raises:
+        ValueError: no unit, an unknown unit or a negative number.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]+)", value.strip()) if isinstance(value, str) else None
+    if match is None or match.group(2) not in _UNITS:
+        raise ValueError("expected a duration with a unit, such as 250ms, 10s, 5min, 1h or 30d")
+    return float(match.group(1)) * _UNITS[match.group(2)]
+
+
+def _duration(value: Any, info: ValidationInfo) -> Any:
+    """Take seconds from a program; a file, which is validated as JSON, must write the unit."""
+    return value if isinstance(value, float) and info.mode == "python" else parse_duration(value)
+
+
+def parse_size(value: Any) -> int:
+    """Return bytes for ``500kB``, ``2MB`` or ``1.5GB``; kB is 1000 bytes.
+
+    Raises:
+        ValueError: no unit, an unknown unit or a negative number.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]+)", value.strip()) if isinstance(value, str) else None
+    if match is None or match.group(2) not in _SIZES:
+        raise ValueError("expected a size with a unit, such as 500kB, 2MB or 1.5GB")
+    return round(float(match.group(1)) * _SIZES[match.group(2)])
+
+
+def _size(value: Any, info: ValidationInfo) -> Any:
+    """Take bytes from a program; a file must write the unit."""
+    return value if isinstance(value, int) and info.mode == "python" else parse_size(value)
+
+
+def _topic_level(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value):
+        raise ValueError("expected 1 to 64 letters, digits, - or _")
+    return value
+
+
+def number_as_text(value: Any) -> Any:
+    """Take ``source: 0`` and ``protocol: 5``, which YAML reads as numbers."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
+"""A duration: written with a unit in the file, seconds as float in the program."""
+
+Bytes = Annotated[int, BeforeValidator(_size), Field(gt=0)]
+"""A size: written with a unit in the file, bytes as int in the program."""
+
+TopicLevel = Annotated[str, AfterValidator(_topic_level)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class SettingsSection(BaseModel):
+    """Base of all sections: unknown keys are errors, values are never changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -1,0 +1,285 @@
+"""The messages of the MQTT contract, version 1 (docs/mqtt.md).
+
+Units are in the field names. What is not known is absent: fields that are None are not sent.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from edgeagent.sensors.throttling import Flag
+
+ROOT = "edgeagent/v1"
+
+Status = Literal["online", "stopped", "offline"]
+ProblemCode = Literal[
+    "not_detecting",
+    "fallback_delegate",
+    "update_rejected",
+    "rolled_back",
+    "throttled",
+    "under_voltage",
+    "drift",
+    "certificate_expires",
+]
+EventKind = Literal["delegate", "camera", "rate", "drift"]
+
+
+class Message(BaseModel):
+    """Base of all messages and their parts."""
+
+    model_config = ConfigDict(frozen=True)
+
+    def payload(self) -> bytes:
+        """Return the JSON to publish, without absent fields."""
+        return self.model_dump_json(exclude_none=True).encode()
+
+
+class Numbered(Message):
+    """Base of the messages of a stream that misses nothing.
+
+    Attributes:
+        time: when it was made.
+        boot_id: of the kernel.
+        run: number of this start of the agent, over all starts.
+        sequence: of this message in its stream, from 1 in every run.
+        historical: true on what has waited on the device, and came later than it was made.
+    """
+
+    time: str
+    boot_id: str | None = None
+    run: int | None = None
+    sequence: int
+    historical: Literal[True] | None = None
+
+
+class BoardInfo(Message):
+    """The machine."""
+
+    model: str | None = None
+    architecture: str
+    system: str
+    kernel: str
+
+
+class BundleInfo(Message):
+    """The model that serves."""
+
+    name: str
+    version: str
+    artefact: str
+    sha256: str
+
+
+class EngineInfo(Message):
+    """What runs the model."""
+
+    name: str
+    version: str
+    delegate: str
+    threads: int
+    load_s: float
+
+
+class CameraInfo(Message):
+    """A configured camera. ``source`` carries no credentials."""
+
+    name: str
+    source: str
+    fps_asked: float | None = None
+
+
+class Info(Message):
+    """``info``: what this device is; retained."""
+
+    time: str
+    boot_id: str | None = None
+    agent: str
+    packages: dict[str, str]
+    board: BoardInfo
+    bundle: BundleInfo
+    engine: EngineInfo
+    cameras: tuple[CameraInfo, ...]
+
+
+class Problem(Message):
+    """Something that needs a person, or will pass by itself; ``since`` is when it began."""
+
+    code: ProblemCode
+    text: str
+    since: str
+
+
+class Alarm(Message):
+    """``alarm``: what is wrong now; retained, with no problems when all is well."""
+
+    time: str
+    boot_id: str | None = None
+    serving: str | None = None
+    problems: tuple[Problem, ...]
+
+
+class Reply(Message):
+    """``reply``: the answer to one ``cmd``; ``request_id`` is absent where the command had none."""
+
+    time: str
+    request_id: str | None = None
+    ok: bool
+    error: str | None = None
+    result: str | None = None
+    historical: Literal[True] | None = None
+
+
+class StageReport(Message):
+    """Times of one stage in the interval; a percentile without enough samples is absent.
+
+    ``buckets`` is the histogram: see :mod:`edgeagent.timing.histogram`.
+    """
+
+    count: int
+    p50_ms: float | None = None
+    p90_ms: float | None = None
+    p99_ms: float | None = None
+    buckets: dict[int, int]
+
+
+class CameraReport(Message):
+    """One camera in the interval; counts are since the start of the agent."""
+
+    state: Literal["opening", "running", "lost", "ended"]
+    fps_in: float
+    fps_processed: float
+    frames_captured: int
+    frames_processed: int
+    frames_dropped: int
+    frames_failed: int
+    reconnects: int
+    failures: int
+    last_error: str | None = None
+    stages: dict[str, StageReport]
+
+
+class PowerReport(Message):
+    """Electrical power, and how far it can be trusted."""
+
+    watts: float
+    source: str
+    quality: Literal["measured rail", "whole board", "estimated"]
+    estimated_input_w: float | None = None
+
+
+class EnergyReport(Message):
+    """Energy of the interval, and since the start; ``uncovered_s`` is time whose energy is not known."""
+
+    energy_j: float
+    total_j: float
+    covered_s: float
+    uncovered_s: float
+    source: str
+    quality: Literal["measured rail", "whole board", "estimated"]
+
+
+class InferenceEnergyReport(Message):
+    """Energy of one inference: (used - idle) / inferences."""
+
+    value_j: float
+    used_j: float
+    idle_j: float
+    inferences: int
+    idle: Literal["measured", "declared"]
+    source: str
+    quality: Literal["measured rail", "whole board", "estimated"]
+
+
+class ThrottlingReport(Message):
+    """What the firmware says of supply and clock."""
+
+    now: tuple[Flag, ...]
+    since_boot: tuple[Flag, ...] | None = None
+
+
+class AcceleratorReport(Message):
+    """A Coral or Hailo chip."""
+
+    temperature_c: float | None = None
+    trip_points_c: tuple[float, ...] | None = None
+    status: str | None = None
+
+
+class SystemReport(Message):
+    """The machine in the interval."""
+
+    cpu_percent: float
+    agent_cpu_percent: float
+    agent_rss_mb: float
+    memory_available_mb: float
+    temperatures_c: dict[str, float]
+    power: PowerReport | None = None
+    energy: EnergyReport | None = None
+    joules_per_inference: InferenceEnergyReport | None = None
+    throttled: ThrottlingReport | None = None
+    over_current: dict[str, int] | None = None
+    cpu_frequency_mhz: dict[str, float] | None = None
+    gpu_percent: float | None = None
+    gpu_frequency_mhz: float | None = None
+    accelerators: dict[str, AcceleratorReport] | None = None
+    fps_limit: float | None = None
+
+
+class SpoolReport(Message):
+    """The spool on the disk (:mod:`edgeagent.telemetry.mqtt.spool`)."""
+
+    state: Literal["disk", "memory"]
+    waiting: int
+    size_mb: float
+    damaged: int
+    written_mb: float | None = None
+
+
+class Telemetry(Numbered):
+    """``telemetry``: every few seconds."""
+
+    uptime_s: float
+    interval_s: float
+    cameras: dict[str, CameraReport]
+    system: SystemReport
+    messages_dropped: int
+    messages_dropped_by_stream: dict[str, int]
+    commands_ignored: int | None = None
+    certificates_days_left: dict[str, float] | None = None
+    spool: SpoolReport | None = None
+
+
+class Event(Numbered):
+    """``events/<kind>``: something was decided, or has changed."""
+
+    kind: EventKind
+    text: str
+    data: dict[str, str | int | float | bool] | None = None
+
+
+class PublishedDetection(Message):
+    """One detected object; ``box`` is x1, y1, x2, y2 in pixels of the frame."""
+
+    label: str
+    score: float
+    box: tuple[float, float, float, float]
+
+
+class DetectionsMessage(Message):
+    """``detections/<camera>``: one processed frame."""
+
+    time: str
+    run: int | None = None
+    sequence: int
+    width: int
+    height: int
+    latency_ms: float
+    detections: tuple[PublishedDetection, ...]
+
+
+def historical(payload: bytes) -> bytes:
+    """Return the JSON object of a message, marked as one that comes later than it was made."""
+    return payload.rstrip()[:-1] + b',"historical":true}'
