@@ -26,9 +26,9 @@ test: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --ignore tests/qat --ignore tests/runtime
+	$(BIN)/python -m pytest --ignore tests/qat --ignore tests/engines --ignore tests/worker --ignore tests/detection
 	$(BIN)/python -m pytest tests/qat
-	$(BIN)/python -m pytest tests/runtime
+	$(BIN)/python -m pytest tests/engines tests/worker tests/detection
 
 bench: $(VENV)/.demo
 	$(BIN)/python tools/loop_efficiency.py

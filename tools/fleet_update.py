@@ -25,8 +25,8 @@ from edgeagent.delivery.repository.client import Client
 from edgeagent.delivery.update.schedule import next_look_s
 from edgeagent.errors import DeliveryError
 from edgeagent.settings.sections.delivery import DeliverySettings
-from tests.delivery.repository import Repository
 from tests.delivery.server import Server
+from tests.delivery.signed_repository import Repository
 
 ARTEFACT = "model.onnx"
 

@@ -18,9 +18,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from edgeagent.accuracy.scene import QUANTITIES, Quantity, SceneCounts, total
+from edgeagent.accuracy.scene import QUANTITIES, SceneCounts, total
 from edgeagent.accuracy.two_samples import chi_square, kolmogorov_smirnov, stability_index
 from edgeagent.imaging.frame import Image
+from edgeagent.telemetry.contract.accuracy import Quantity
 from edgeagent.vision.detections import Detections
 
 SAMPLE_EVERY_S = 10.0

@@ -10,8 +10,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edgeagent.accuracy.drift import Hold, Kept
-from edgeagent.accuracy.scene import QUANTITIES, Quantity, SceneCounts
+from edgeagent.accuracy.scene import QUANTITIES, SceneCounts
 from edgeagent.files.atomic import write_state
+from edgeagent.telemetry.contract.accuracy import Quantity
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from edgeagent.detection.detector import Detector, load_detector
 from edgeagent.errors import DataError
 from tests.bundle.tiny import fields
 from tests.data import shared
-from tests.runtime.cell_detector import HEIGHT, LABELS, WIDTH, label_lines, picture, png, write_onnx
+from tests.engines.cell_detector import HEIGHT, LABELS, WIDTH, label_lines, picture, png, write_onnx
 
 Cells = Sequence[tuple[int, int]]
 DESCRIPTION = Path(__file__).parents[2] / "models" / "yolox-nano.yaml"

@@ -18,7 +18,7 @@ from edgeagent.engines.loading import available_engines
 from edgeagent.errors import BundleError
 from edgeagent.files.resources import default_bundle
 from tests.bundle.tiny import ARTEFACT, PICTURE
-from tests.runtime import cell_detector as cells
+from tests.engines import cell_detector as cells
 
 
 def detector(bundle: Bundle) -> Detector:

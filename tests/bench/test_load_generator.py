@@ -13,7 +13,7 @@ from edgeagent.detection.pipeline import STAGES as PIPELINE_STAGES
 from edgeagent.errors import CameraError
 from edgeagent.files.resources import sample_clip
 from tests.bench.made import ScriptedMeter
-from tests.runtime.cell_detector import build_bundle, picture
+from tests.engines.cell_detector import build_bundle, picture
 
 
 @pytest.fixture(scope="module")

@@ -28,8 +28,8 @@ from edgeagent.files.resources import sample_clip
 from tests.bench.made import ScriptedMeter
 from tests.bundle.tiny import ARTEFACT
 from tests.cli.command import edgeagent, mistake
-from tests.runtime import cell_detector as cells
-from tests.runtime.onnx_graphs import FLOAT, UINT8
+from tests.engines import cell_detector as cells
+from tests.engines.onnx_graphs import FLOAT, UINT8
 
 ROOT = Path(__file__).parents[2]
 Capture = pytest.CaptureFixture[str]

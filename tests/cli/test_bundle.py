@@ -10,7 +10,7 @@ from edgeagent.cli import main
 from edgeagent.files.resources import default_bundle
 from tests.bundle.tiny import ARTEFACT, OUTPUTS, PICTURE, edit
 from tests.cli.command import edgeagent, mistake, the_line, wrong_use
-from tests.runtime import cell_detector as cells
+from tests.engines import cell_detector as cells
 
 Capture = pytest.CaptureFixture[str]
 

@@ -18,8 +18,8 @@ from edgeagent.files.resources import default_bundle, sample_clip
 from edgeagent.imaging.frame import Image
 from tests.bundle.tiny import ARTEFACT, fields
 from tests.cli.command import edgeagent, mistake, the_line, wrong_use
-from tests.runtime import cell_detector as cells
-from tests.runtime.onnx_graphs import FLOAT
+from tests.engines import cell_detector as cells
+from tests.engines.onnx_graphs import FLOAT
 
 Capture = pytest.CaptureFixture[str]
 PLACES = (((2, 1), (6, 3)), ((0, 0),), (), ((4, 2), (1, 3)))

@@ -11,7 +11,7 @@ from edgeagent.files.resources import default_bundle
 from tests.bundle.tiny import ARTEFACT
 from tests.cli.command import ROOT, edgeagent, mistake, the_line, wrong_use
 from tests.cli.test_eval import Data
-from tests.runtime import cell_detector as cells
+from tests.engines import cell_detector as cells
 
 Capture = pytest.CaptureFixture[str]
 

@@ -16,7 +16,7 @@ from edgeagent.publisher.places import metadata_folder, targets_folder
 from edgeagent.publisher.status import RepositoryStatus
 from tests.broker import Mosquitto, free_port
 from tests.cli.command import mistake, wrong_use
-from tests.delivery.publisher.desk import PASSPHRASE, Desk, Device, bundle, plain_key
+from tests.publisher.desk import PASSPHRASE, Desk, Device, bundle, plain_key
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 
 from edgeagent.cli import main
 from tests.cli.command import edgeagent, mistake, the_line, wrong_use
+from tests.engines import cell_detector as cells
 from tests.qat.models import SIZE, small_yolox
-from tests.runtime import cell_detector as cells
 
 Capture = pytest.CaptureFixture[str]
 DESCRIPTION = f"""\

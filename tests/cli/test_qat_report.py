@@ -31,7 +31,7 @@ from edgeagent.files.resources import default_bundle
 from tests.bundle.tiny import ARTEFACT, OUTPUTS, PICTURE
 from tests.cli.command import edgeagent, mistake, the_line
 from tests.cli.test_eval import PLACES, _concatenated
-from tests.runtime import cell_detector as cells
+from tests.engines import cell_detector as cells
 
 Capture = pytest.CaptureFixture[str]
 DIFFERENCES = Differences(share=0.004, mean=0.004, largest=1)

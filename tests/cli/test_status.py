@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from edgeagent.cli import main
-from edgeagent.delivery.state.record import Installed, State
+from edgeagent.delivery.state.record import Installed
 from edgeagent.delivery.state.record_file import RECORD
 from edgeagent.delivery.state.store import FOLDER, Store
 from edgeagent.delivery.trial.gate_report import PROBATION_REPORT, GateFinding, GateReport, keep_report
+from edgeagent.telemetry.contract.deployment import State
 
 GOOD = Installed(slot="nano-1.0.0-0123456789ab", name="nano", version="1.0.0", sequence=1)
 WAY: tuple[State, ...] = ("verifying", "staged", "gating", "trial")

@@ -10,8 +10,8 @@ import pytest
 from edgeagent.delivery.repository.client import Client
 from edgeagent.delivery.repository.transfer_limits import TransferLimits
 from edgeagent.settings.sections.delivery import DeliverySettings
-from tests.delivery.repository import Repository
 from tests.delivery.server import Server
+from tests.delivery.signed_repository import Repository
 
 MODEL = bytes(range(256)) * 400
 """Content of the artefact, 102400 bytes."""

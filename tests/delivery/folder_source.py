@@ -12,7 +12,7 @@ from edgeagent.bundle.files import hash_file
 from edgeagent.bundle.reading import MANIFEST
 from edgeagent.delivery.errors import CancelledError, RefusedError
 from edgeagent.delivery.repository.channel import Release, Rollout
-from tests.runtime.cell_detector import build_bundle
+from tests.engines.cell_detector import build_bundle
 
 PIECE = 4096
 

@@ -15,7 +15,7 @@ from edgeagent.bundle.reading import MANIFEST, Bundle, open_bundle
 from edgeagent.bundle.writing import write_bundle
 from edgeagent.delivery.repository.channel import Release
 from edgeagent.files.resources import default_bundle
-from tests.delivery.repository import Repository
+from tests.delivery.signed_repository import Repository
 
 ARTEFACT = "model.onnx"
 

@@ -7,8 +7,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 from edgeagent.delivery.repository.channel import Channel, Release, Rollout
-from edgeagent.delivery.state.record import Bad, Deployment, Installed, Record, State
+from edgeagent.delivery.state.record import Bad, Deployment, Installed, Record
 from edgeagent.delivery.update.policy import Device
+from edgeagent.telemetry.contract.deployment import State
 
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=timezone.utc)
 NOON_TEXT = "2026-01-31T12:00:00.000Z"

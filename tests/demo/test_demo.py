@@ -15,7 +15,7 @@ from edgeagent.cli import main
 from edgeagent.files.resources import sample_clip
 from tests.camera.media import write_clip
 from tests.cli.command import edgeagent, mistake, the_line, wrong_use
-from tests.runtime import cell_detector as cells
+from tests.engines import cell_detector as cells
 from tests.small_disk import on_small_disk
 
 Capture = pytest.CaptureFixture[str]

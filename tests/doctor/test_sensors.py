@@ -15,7 +15,7 @@ from edgeagent.doctor.sensors import (
     check_thermal,
 )
 from tests.doctor.trees import configured, look, short
-from tests.runtime.test_hailo_engine import STANDIN
+from tests.engines.test_hailo_engine import STANDIN
 from tests.sensors.tree import make_unreadable, unpack
 
 

@@ -12,7 +12,7 @@ from edgeagent.errors import DataError
 from edgeagent.qat.export.exports import Exported
 from edgeagent.qat.golden_section import GoldenPictures
 from tests.bundle.tiny import fields
-from tests.runtime import cell_detector as cells
+from tests.engines import cell_detector as cells
 
 
 @pytest.fixture

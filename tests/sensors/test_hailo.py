@@ -9,7 +9,7 @@ import pytest
 
 from edgeagent.sensors import hailo
 from edgeagent.sensors.hailo import DEADLINE_S, PERIOD_S, HailoThermometer
-from tests.runtime.test_hailo_engine import STANDIN
+from tests.engines.test_hailo_engine import STANDIN
 from tests.sensors.tree import unpack
 
 PATIENCE = 60.0

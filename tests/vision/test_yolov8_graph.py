@@ -20,7 +20,7 @@ from edgeagent.detection.detector import Detector, load_detector
 from edgeagent.errors import BundleError
 from edgeagent.imaging.frame import Image
 from edgeagent.vision.detections import Detections
-from tests.runtime.onnx_graphs import FLOAT, value, write_graph
+from tests.engines.onnx_graphs import FLOAT, value, write_graph
 
 WIDTH, HEIGHT, BINS, WHITE = 64, 32, 16, 255
 IOU = 0.7  # the boxes of a large square's small cells overlap it by .625

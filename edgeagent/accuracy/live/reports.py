@@ -8,7 +8,6 @@ from edgeagent.accuracy.agreement import Agreement
 from edgeagent.accuracy.drift import Drift, ReferenceComparison
 from edgeagent.accuracy.feedback import Tally
 from edgeagent.accuracy.proportion import wilson_interval
-from edgeagent.accuracy.scene import Quantity
 from edgeagent.telemetry.contract.accuracy import (
     AgreementReport,
     DriftComparison,
@@ -16,6 +15,7 @@ from edgeagent.telemetry.contract.accuracy import (
     FeedbackReport,
     LabelReport,
     Proportion,
+    Quantity,
 )
 
 LEAST_OF_LABEL = 30

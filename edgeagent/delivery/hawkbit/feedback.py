@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from edgeagent.delivery.hawkbit.ddi import ActionFeedback
-from edgeagent.delivery.state.record import ENDS, Deployment, Record, State
+from edgeagent.delivery.state.record import ENDS, Deployment, Record
+from edgeagent.telemetry.contract.deployment import State
 
 STEPS: tuple[State, ...] = ("fetching", "verifying", "staged", "gating", "trial")
 WORDS: dict[State, str] = {

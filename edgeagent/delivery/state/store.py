@@ -23,13 +23,14 @@ from typing import Any, Literal
 
 from edgeagent.bundle.reading import Bundle
 from edgeagent.delivery.state.known_good_models import KnownGoodModels
-from edgeagent.delivery.state.record import ENDS, FOLLOWS, Bad, Deployment, Installed, Record, State
+from edgeagent.delivery.state.record import ENDS, FOLLOWS, Bad, Deployment, Installed, Record
 from edgeagent.delivery.state.record_file import RECORD, DamagedRecordError, read_record, rebuild_record
 from edgeagent.delivery.state.slots import ModelSlots
 from edgeagent.errors import BundleError, DeliveryError, EdgeagentError
 from edgeagent.files.atomic import write_state
 from edgeagent.files.durable import disk_errors, make_folder
 from edgeagent.files.folder_lock import FolderLock
+from edgeagent.telemetry.contract.deployment import State
 from edgeagent.timing.utc import utc_time
 
 logger = logging.getLogger(__name__)

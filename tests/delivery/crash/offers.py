@@ -7,8 +7,8 @@ from pathlib import Path
 
 from edgeagent.bundle.reading import MANIFEST
 from edgeagent.delivery.repository.channel import Channel, Release
-from tests.delivery.repository import Repository
-from tests.runtime.cell_detector import build_bundle
+from tests.delivery.signed_repository import Repository
+from tests.engines.cell_detector import build_bundle
 
 NAME, VERSIONS = "tiny", ("1.0.0", "2.0.0")
 CONFIGURED = "configured"

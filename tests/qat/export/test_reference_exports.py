@@ -25,9 +25,9 @@ from edgeagent.qat.grid.input_grid import pixel_grid
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.ptq.calibration import observe, set_ranges
 from edgeagent.vision.preprocessor import Preprocessor
+from tests.engines.tflite_graphs import write_model
 from tests.qat.export.test_onnx_export import calibrated
 from tests.qat.models import SIZE, small_nanodet
-from tests.runtime.tflite_graphs import write_model
 
 Reals = npt.NDArray[np.float32]
 PICTURE = np.random.default_rng(1).integers(0, 256, (1, SIZE, SIZE, 3), np.uint8)

@@ -14,7 +14,7 @@ import pytest
 from edgeagent.cli import main
 from edgeagent.errors import DataError
 from edgeagent.qat.lint.edgetpu_lint import EdgeTpuReport, lint_edgetpu
-from tests.runtime.tflite_graphs import flatbuffers, schema, write_model
+from tests.engines.tflite_graphs import flatbuffers, schema, write_model
 
 PICTURE = (1, 8, 8, 4)
 

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgeagent.bench.cold_start import cold_start
+from edgeagent.bench.measured_candidates import choose_candidates, list_candidates, reference_candidate
+from edgeagent.bundle.reading import Bundle
+from edgeagent.errors import ConfigurationError, DataError, EngineError
+from tests.bench.made import candidate
+from tests.bundle.tiny import ARTEFACT, build
+from tests.engines.cell_detector import build_bundle, write_onnx
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    return build_bundle(tmp_path / "tiny")
+
+
+def names(bundle: Bundle, *wanted: str) -> list[str]:
+    return [item.name for item in choose_candidates(bundle, wanted)]
+
+
+def test_every_artefact_in_every_engine_that_reads_it(bundle: Bundle) -> None:
+    wanted = [f"{engine}-cpu {ARTEFACT}" for engine in ("openvino", "onnxruntime")]
+    assert [item.name for item in list_candidates(bundle)] == wanted
+    assert names(bundle, "all") == wanted
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        ("onnxruntime",),
+        ("onnxruntime-cpu",),
+        (f"onnxruntime-cpu {ARTEFACT}",),
+        ("onnxruntime-cpu", "onnxruntime"),
+    ],
+)
+def test_what_is_asked_for_comes_once(bundle: Bundle, wanted: tuple[str, ...]) -> None:
+    assert names(bundle, *wanted) == [f"onnxruntime-cpu {ARTEFACT}"]
+
+
+def test_auto_is_what_the_daemon_would_take(bundle: Bundle) -> None:
+    (found,) = names(bundle, "auto")
+    assert found in names(bundle, "all")
+
+
+@pytest.mark.parametrize("wanted", ["tflite", "edgetpu", ""])
+def test_a_name_that_fits_nothing_is_refused_with_those_that_do(bundle: Bundle, wanted: str) -> None:
+    with pytest.raises(ConfigurationError, match="onnxruntime"):
+        choose_candidates(bundle, [wanted])
+
+
+def test_a_reference_is_described_by_the_bundle(bundle: Bundle, tmp_path: Path) -> None:
+    found = reference_candidate(bundle, write_onnx(tmp_path / "float.onnx"), None)
+    assert (found.name, found.grid, found.reference) == ("onnxruntime-cpu float.onnx", "float", True)
+
+
+def test_a_reference_that_cannot_be_one(bundle: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no such file"):
+        reference_candidate(bundle, tmp_path / "none.onnx", None)
+    with pytest.raises(ConfigurationError, match=r"as \.onnx file"):
+        reference_candidate(bundle, tmp_path / "float.tflite", None)
+    with pytest.raises(DataError, match=r"none\.yaml"):
+        reference_candidate(bundle, write_onnx(tmp_path / "float.onnx"), tmp_path / "none.yaml")
+
+
+def test_a_cold_start(bundle: Bundle) -> None:
+    found = cold_start(choose_candidates(bundle, ["onnxruntime"])[0], 1)
+    assert found.load_ms > 0 < found.first_ms
+    assert 0 < found.growth_mb < found.rss_mb < 2000
+
+
+def test_an_artefact_that_does_not_load_says_why(tmp_path: Path) -> None:
+    (broken,) = choose_candidates(build(tmp_path / "broken"), ["onnxruntime"])
+    with pytest.raises(EngineError, match=r"tiny\.onnx: onnxruntime .* cannot load it"):
+        cold_start(broken, 1)
+
+
+def test_a_process_that_is_too_slow_is_given_up(bundle: Bundle) -> None:
+    with pytest.raises(EngineError, match=r"within 0\.01 s"):
+        cold_start(list_candidates(bundle)[0], 1, deadline_s=0.01)
+
+
+def test_an_engine_that_takes_its_process_down_is_an_error_here(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stand-in for the engine's package aborts as libedgetpu does without its device."""
+    (tmp_path / "onnxruntime.py").write_text("import os\nos.abort()\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).parents[2]}")
+    with pytest.raises(EngineError, match=r"took its process down \(SIGABRT\)"):
+        cold_start(choose_candidates(bundle, ["onnxruntime"])[0], 1)
+    (tmp_path / "onnxruntime.py").write_text("raise SystemExit(3)\n", encoding="utf-8")
+    with pytest.raises(EngineError, match="ended its process: without a word"):
+        cold_start(choose_candidates(bundle, ["onnxruntime"])[0], 1)
+
+
+def test_an_engine_that_is_not_known_is_a_mistake_of_the_program() -> None:
+    with pytest.raises(EngineError, match="no such bundle"):
+        cold_start(candidate(), 1)

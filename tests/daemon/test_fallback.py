@@ -1,0 +1,123 @@
+"""The daemon goes on when its engine does not, and says so to everybody who listens."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from edgeagent.files.resources import default_bundle
+from tests.broker import Mosquitto
+from tests.camera.media import write_pictures
+from tests.daemon.running import PATIENCE, Consumer, Daemon, running
+from tests.daemon.test_run import settings
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    with Mosquitto(tmp_path) as broker:
+        yield broker
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    write_pictures(tmp_path / "pictures", 3)
+    return tmp_path / "pictures"
+
+
+def worker(daemon: Daemon) -> psutil.Process:
+    (found,) = [
+        child
+        for child in psutil.Process(daemon.process.pid).children()
+        if "edgeagent.worker.process" in child.cmdline()
+    ]
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT, signal.SIGSTOP])
+def test_an_engine_that_is_gone_costs_an_alarm_and_no_camera(
+    number: signal.Signals, pictures: Path, broker: Mosquitto, tmp_path: Path
+) -> None:
+    """SIGSTOP is an engine that never answers."""
+    wanted = settings(pictures, broker.port, loop=True, pace="unthrottled")
+    wanted["model"] = {"engine": "onnxruntime-cpu, tflite-xnnpack"}
+    wanted["telemetry"]["detections_empty"] = True
+    with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
+        daemon.wait_for_notification("READY=1")
+        consumer.wait_for("alarm", lambda m: m["serving"] == "onnxruntime-cpu model.onnx")
+        os.kill(worker(daemon).pid, number)
+        alarm = consumer.wait_for("alarm", lambda m: m["problems"])
+        assert alarm["serving"] == "tflite-xnnpack model.tflite"
+        (problem,) = alarm["problems"]
+        assert problem["code"] == "fallback_delegate"
+        told = "no answer within" if number == signal.SIGSTOP else f"died of {number.name}"
+        assert told in problem["text"]
+        consumer.wait_for("info", lambda m: m["engine"]["name"] == "tflite")
+        before = len(consumer.payloads("detections/yard"))
+        consumer.wait_for("detections/yard", lambda m: len(consumer.payloads("detections/yard")) > before)
+        consumer.wait_for(
+            "alarm", lambda m: not m["problems"] and m["time"] > alarm["time"]
+        )  # the first choice is back
+        assert daemon.stop() == 0, daemon.log()
+
+
+def test_with_no_engine_left_the_daemon_stays_and_says_not_detecting(
+    pictures: Path, broker: Mosquitto, tmp_path: Path
+) -> None:
+    wanted = settings(pictures, broker.port, loop=True)
+    wanted["state"] = str(tmp_path / "state")
+    model = tmp_path / "bundle"
+    shutil.copytree(default_bundle(), model)
+    wanted["model"] = {"engine": "onnxruntime-cpu", "bundle": str(model)}
+    with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
+        daemon.wait_for_notification("READY=1")
+        artefact = model / "model.onnx"
+        content = artefact.read_bytes()
+        artefact.write_bytes(b"gone")
+        worker(daemon).kill()
+        alarm = consumer.wait_for("alarm", lambda m: [p["code"] for p in m["problems"]] == ["not_detecting"])
+        assert "serving" not in alarm
+        after = consumer.wait_for("telemetry", lambda m: m["time"] > alarm["time"])
+        assert after["cameras"]["yard"]["state"] == "running"
+        artefact.write_bytes(content)
+        consumer.wait_for("alarm", lambda m: not m["problems"] and m["time"] > alarm["time"])
+        assert daemon.stop() == 0, daemon.log()
+        assert "not detecting: " in daemon.log()
+
+
+def test_the_engine_ends_with_the_daemon(pictures: Path, tmp_path: Path) -> None:
+    with running(tmp_path, settings(pictures, loop=True)) as daemon:
+        daemon.wait_for_notification("READY=1")
+        engine = worker(daemon)
+        daemon.process.kill()
+        engine.wait(PATIENCE)
+        assert not engine.is_running()
+
+
+def test_a_state_folder_that_cannot_be_used_stops_no_detection(pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    wanted = {**settings(pictures, loop=True), "state": str(tmp_path / "file" / "state")}
+    wanted["model"] = {"engine": "onnxruntime-cpu"}
+    with running(tmp_path, wanted) as daemon:
+        daemon.wait_for_notification("READY=1")
+        assert daemon.stop() == 0
+        assert "the journal of trials cannot be used" in daemon.log()
+        assert "everything is tried again at the next start" in daemon.log()
+
+
+def test_a_first_choice_that_is_not_here_is_an_alarm_and_no_silence(
+    pictures: Path, broker: Mosquitto, tmp_path: Path
+) -> None:
+    wanted = settings(pictures, broker.port, loop=True)
+    wanted["model"] = {"engine": "onnxruntime-tensorrt, onnxruntime-cpu"}
+    with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
+        daemon.wait_for_notification("READY=1")
+        alarm = consumer.wait_for("alarm", lambda m: True)
+        assert [problem["code"] for problem in alarm["problems"]] == ["fallback_delegate"]
+        assert "built without TensorrtExecutionProvider" in alarm["problems"][0]["text"]
+        assert daemon.stop() == 0

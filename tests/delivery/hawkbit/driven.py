@@ -1,0 +1,106 @@
+"""A device that hawkBit drives, without an updater: the test walks it through its states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from edgeagent.delivery.hawkbit.source import HawkbitSource
+from edgeagent.delivery.repository.channel import Channel, Release
+from edgeagent.delivery.state.record import Deployment, Record
+from edgeagent.delivery.update.channel_source import Repository
+from edgeagent.delivery.update.policy import Device
+from edgeagent.errors import DeliveryError
+from edgeagent.telemetry.contract.deployment import State
+from tests.delivery.releases import NOON_TEXT, bad, device, installed
+
+
+class ReadyRepository:
+    """A channel whose index is at hand; what is fetched is written down."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.fetched: list[str] = []
+
+    def refresh(self) -> Channel:
+        return self.channel
+
+    def known(self) -> Channel | None:
+        return self.channel
+
+    def fetch(
+        self,
+        release: Release,
+        file: str,
+        destination: Path,
+        progress: Callable[[int], None] = lambda size: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.fetched.append(release.target(self.channel.channel, file))
+
+
+class Walker:
+    """Does what hawkBit drives an updater to do, and remembers it.
+
+    Attributes:
+        record: what it remembers.
+        here: what it is.
+        source: that it asks.
+        looks: how often it was asked to look.
+        forgiven: models.
+    """
+
+    def __init__(self, repository: Repository) -> None:
+        self.record = Record()
+        self.here: Device = device()
+        self.source = HawkbitSource(repository, lambda: self.here, lambda: self.record)
+        self.looks = 0
+        self.forgiven: list[str] = []
+
+    def check_now(self) -> str:
+        self.looks += 1
+        wish = self.source.wish()
+        if wish is not None and self._is_news(wish.action):
+            self.remember(
+                deployment=Deployment(
+                    model=installed(wish.release),
+                    state="fetching",
+                    since=NOON_TEXT,
+                    source=wish.source,
+                    action=wish.action,
+                )
+            )
+        return "looking"
+
+    def cancel(self, reason: str) -> str:
+        if self.deployment.state == "trial":
+            raise DeliveryError("it is in trial; roll it back instead")
+        self.move("rejected", reason)
+        return "cancelled"
+
+    def forgive(self, name: str, version: str) -> str:
+        self.forgiven.append(f"{name} {version}")
+        return "forgiven"
+
+    @property
+    def deployment(self) -> Deployment:
+        assert self.record.deployment is not None
+        return self.record.deployment
+
+    def move(self, state: State, reason: str | None = None) -> None:
+        """Go to a state."""
+        self.remember(deployment=self.deployment.model_copy(update={"state": state, "reason": reason}))
+        if state == "good":
+            self.remember(current=self.deployment.model)
+
+    def remember(self, **changes: object) -> None:
+        """Change the record."""
+        self.record = self.record.model_copy(update=changes)
+
+    def spoil(self, release: Release) -> None:
+        """Remember a release as bad."""
+        self.remember(bad=(bad(release),))
+
+    def _is_news(self, action: str | None) -> bool:
+        last = self.record.deployment
+        return last is None or last.action != action

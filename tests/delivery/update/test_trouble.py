@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import pytest
+
+from edgeagent.delivery.errors import NoRoomError, RefusedError, UnreachableError
+from edgeagent.delivery.state.record import Record
+from edgeagent.delivery.state.store import Store
+from edgeagent.delivery.update.deployment_steps import REFUSALS, installed
+from tests.bundle.tiny import ARTEFACT
+from tests.delivery.folder_source import Published, publish
+from tests.delivery.update.device import PATIENCE_S, Device, offer
+
+
+def test_trouble_of_the_network_is_tried_again_until_the_deadline(device: Device) -> None:
+    device.source.fetch_trouble = UnreachableError("the server does not answer")
+    device.start().until("fetching")
+    device.until_true(lambda: device.updater.state().trouble is not None)
+    device.now += device.settings.deadline + 1
+    device.updater.check_now()
+    device.until("rejected")
+    assert "does not serve after" in (device.reason or "")
+    assert "the server does not answer" in (device.reason or "")
+    assert device.bad == []
+    device.source.fetch_trouble = None
+    device.updater.check_now()
+    device.good("1.0.0")
+
+
+def test_the_deadline_counts_over_restarts_and_not_while_the_device_is_off(device: Device) -> None:
+    device.source.fetch_trouble = UnreachableError("the server does not answer")
+    device.start().until("fetching")
+    device.now += 0.6 * device.settings.deadline
+    device.stop()
+    device.now += 10 * device.settings.deadline
+    device.again()
+    device.until_true(lambda: device.updater.state().trouble is not None)
+    deployment = device.store.record.deployment
+    assert deployment is not None
+    assert deployment.state == "fetching"
+    assert 0.6 <= deployment.spent_s / device.settings.deadline < 0.7
+    device.now += 0.6 * device.settings.deadline
+    device.updater.check_now()
+    device.until("rejected")
+
+
+def test_a_look_that_fails_leaves_what_has_begun_alone(device: Device) -> None:
+    device.source.waits = "outside its window"
+    device.start().until("staged")
+    device.source.look_trouble = RefusedError("snapshot.json has been rolled back")
+    device.updater.check_now()
+    device.until_true(lambda: "rolled back" in device.updater.status())
+    device.source.waits = None
+    device.updater.check_now()
+    device.good("1.0.0")
+
+
+def test_a_file_that_does_not_verify_is_bad_after_some_attempts(
+    device: Device, three: list[Published]
+) -> None:
+    device.source.fetch_trouble = RefusedError("its sha256 is another")
+    device.start()
+    device.until_true(lambda: device.store.record.deployment is not None and device.store.pending() is None)
+    assert device.reason == "its sha256 is another"
+    assert len(device.source.fetched) == REFUSALS
+    assert device.bad == [three[0].release.slot]
+
+
+def test_another_manifest_than_the_index_names_is_refused(device: Device, three: list[Published]) -> None:
+    release = three[0].release.model_copy(update={"manifest_sha256": "0" * 64})
+    device.source.offered[:] = [Published(release, three[0].folder, three[0].hashes)]
+    device.start().until("rejected")
+    assert "is not the manifest that the index of the channel names" in (device.reason or "")
+
+
+def test_a_full_disk_is_pruned_and_tried_again(device: Device, three: list[Published]) -> None:
+    device.start()
+    for number in range(3):
+        offer(device, *([three[number]] if number else []))
+        device.good(f"{number + 1}.0.0")
+    oldest = installed(three[0].release)
+    assert device.store.slots.has(oldest)
+    device.source.fetch_trouble = NoRoomError("the disk has no room")
+    offer(device, publish(device.folder.parent / "four", "4.0.0", 4))
+    device.until("fetching", "4.0.0")
+    device.until_true(lambda: not device.store.slots.has(oldest))
+    assert device.store.slots.has(installed(three[1].release))
+    device.source.fetch_trouble = None
+    device.updater.check_now()
+    device.good("4.0.0")
+
+
+def test_a_fetch_goes_on_after_a_restart_where_it_was(device: Device, three: list[Published]) -> None:
+    def pull_the_plug() -> None:
+        device.source.on_piece = lambda: None
+        device.source.fetch_trouble = UnreachableError("the cable is out")
+        raise UnreachableError("the cable is out")
+
+    device.source.on_piece = pull_the_plug
+    device.start()
+    device.until_true(lambda: device.updater.state().trouble is not None)
+    device.stop()
+    device.source.fetch_trouble = None
+    device.again().good("1.0.0")
+    assert device.source.copied == sum(three[0].release.files.values())
+
+
+def test_damage_of_what_was_fetched_is_fetched_again(device: Device, three: list[Published]) -> None:
+    model = installed(three[0].release)
+
+    def damage(record: Record, share: float | None) -> None:
+        path = device.store.slots.partial(model) / ARTEFACT
+        if record.deployment and record.deployment.state == "verifying" and path.is_file() and not done:
+            done.append(path.write_bytes(b"?" * path.stat().st_size))
+        device._tell(record, share)
+
+    done: list[int] = []
+    device.updater._on_change = damage
+    device.start().good("1.0.0")
+    assert done
+    states = [record.deployment.state for record, _ in device.told if record.deployment]
+    assert states.index("verifying") < len(states) - 1 - states[::-1].index("fetching")
+
+
+def test_a_gate_is_run_again_after_a_restart(device: Device) -> None:
+    device.source.waits = "outside its window"
+    device.start().until("staged")
+    device.stop()
+    store = Store(device.folder)
+    store.move("gating")  # and there the power went
+    store.close()
+    device.again()
+    device.until_true(lambda: device.updater.state().waits == "outside its window")
+    device.source.waits = None
+    device.updater.check_now()
+    device.good("1.0.0")
+
+
+def test_a_staged_model_goes_on_without_the_network(device: Device) -> None:
+    device.source.waits = "outside its window"
+    device.start().until("staged")
+    device.stop()
+    device.source.waits = None
+    device.source.look_trouble = device.source.fetch_trouble = UnreachableError("no network")
+    device.again().good("1.0.0")
+
+
+def test_a_model_that_has_its_slot_is_not_fetched_again(device: Device, three: list[Published]) -> None:
+    device.start().good("1.0.0")
+    offer(device, three[1])
+    device.good("2.0.0")
+    copied = device.source.copied
+    device.source.offered[:] = [three[1], three[0]]
+    device.updater.check_now()
+    device.good("1.0.0")
+    assert device.source.copied == copied
+
+
+def test_a_trial_whose_start_could_not_be_counted_is_ended(device: Device, three: list[Published]) -> None:
+    device.start().good("1.0.0")
+    offer(device, three[1])
+    device.until("trial", "2.0.0")
+    device.stop()
+    blocked = device.folder / "record.json.new"
+    blocked.mkdir()
+    device.again()
+    device.until_true(lambda: "cannot be written" in device.updater.status())
+    assert device.store.record.deployment is not None
+    assert device.store.record.deployment.state == "trial"
+    blocked.rmdir()
+    device.now += 1
+    device.updater.check_now()
+    device.until("rolled_back")
+    device.updater.check_now()
+    device.good("2.0.0")
+    ended = [r.deployment for r, _ in device.told if r.deployment and r.deployment.state == "rolled_back"]
+    assert "could not be counted" in (ended[0].reason or "")
+
+
+@pytest.mark.parametrize(("verdict", "state"), [(None, "good"), ("finds nothing", "rolled_back")])
+def test_a_verdict_that_cannot_be_written_has_its_effect_and_is_written_later(
+    device: Device, verdict: str | None, state: str
+) -> None:
+    device.start().until("trial")
+    blocked = device.folder / "record.json.new"
+    blocked.mkdir()
+    device.updater.trial_ended(verdict).result(PATIENCE_S)
+    assert device.board.serving == (["1.0.0"] if verdict is None else ["1.0.0", None])
+    assert device.store.pending() is not None
+    blocked.rmdir()
+    device.updater.check_now()
+    device.until(state)
+
+
+def test_a_mistake_in_the_program_does_not_end_the_thread(
+    device: Device, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stumble() -> None:
+        device.board.in_gate = lambda: None
+        raise ZeroDivisionError("oops")
+
+    device.board.in_gate = stumble
+    device.start()
+    device.until_true(lambda: device.store.record.deployment is not None and bool(device.board.gated[1:]))
+    device.good("1.0.0")
+    assert "ZeroDivisionError" in caplog.text

@@ -1,0 +1,263 @@
+"""Detection goes on when a delegate does not: crashes, hangs, wrong numbers, and the way back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Queue
+
+import numpy as np
+import psutil
+import pytest
+
+from edgeagent.bundle.reading import Bundle, open_bundle
+from edgeagent.detection.candidates import Candidate, find_candidates
+from edgeagent.detection.detector import Detector
+from edgeagent.detection.journal import Journal
+from edgeagent.detection.serving import Change, ServingDetector
+from edgeagent.detection.trials import CandidateTrials, Verdict
+from edgeagent.engines.delegates import CATALOGUE, external_delegate
+from edgeagent.errors import EngineError
+from edgeagent.files.resources import default_bundle
+from edgeagent.worker.engine import WorkerEngine
+from edgeagent.worker.protocol import LoadRequest
+from tests.engines.standin import build_standin
+
+PATIENCE = 120.0
+GOLDEN = 4  # runs of a check by the golden pictures
+WARM_UP = 3
+
+
+class Board:
+    """One that serves, with its changes."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        folder: Path,
+        names: list[str],
+        library: str = "",
+        mode: str = "",
+        right: bool = True,
+    ) -> None:
+        self.mode = mode
+        more = (external_delegate(library, {"mode": mode}),) if library else ()
+        candidates = find_candidates(bundle.manifest, names, (*more, *CATALOGUE))
+        self.selection = CandidateTrials(bundle, candidates, self._order, [1], Journal(folder / "journal"))
+        self._bundle, self._library = bundle, library
+        self.changes: Queue[Change] = Queue()
+        ranked = [
+            (one, Verdict(one.name, right or one is not candidates[0], "not right", load_s=0.1))
+            for one in candidates
+        ]
+        self.serving = ServingDetector(
+            self.selection,
+            ranked,
+            0.65,
+            self.changes.put,
+            check_every_s=0.2,
+            probe_first_s=0.1,
+            probe_longest_s=1.0,
+        )
+        self.serving.start()
+
+    def _order(self, candidate: Candidate, threads: int) -> LoadRequest:
+        delegate = candidate.delegate
+        if delegate.library == self._library and self._library:
+            delegate = external_delegate(self._library, {"mode": self.mode})
+        return LoadRequest(self._bundle.artefact_path(candidate.artefact), delegate, threads)
+
+    def detector(self) -> Detector:
+        found = self.serving.current(PATIENCE)
+        assert found is not None
+        return found
+
+    def worker(self) -> WorkerEngine:
+        engine = self.detector().engine
+        assert isinstance(engine, WorkerEngine)
+        return engine
+
+    def detect(self) -> None:
+        """Send a frame through, as the pipeline does."""
+        detector = self.detector()
+        buffers = detector.allocate()
+        try:
+            detector.engine.infer(buffers.inputs, buffers.outputs)
+        except EngineError as error:
+            self.serving.failed(detector, error)
+        else:
+            self.serving.worked(detector)
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return open_bundle(default_bundle())
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return build_standin(tmp_path_factory.mktemp("standin"))
+
+
+@pytest.fixture
+def boards() -> Iterator[list[Board]]:
+    made: list[Board] = []
+    yield made
+    for board in made:
+        board.serving.stop()
+    assert not [
+        child for child in psutil.Process().children() if "worker_process" in " ".join(child.cmdline())
+    ]
+
+
+def test_a_worker_that_is_killed_is_replaced_and_comes_back(
+    bundle: Bundle, boards: list[Board], tmp_path: Path
+) -> None:
+    board = Board(bundle, tmp_path, ["onnxruntime-cpu", "tflite-xnnpack"])
+    boards.append(board)
+    os.kill(board.worker().pid, signal.SIGKILL)
+    board.detect()
+    first = board.changes.get(timeout=PATIENCE)
+    assert (first.serving, first.best) == ("tflite-xnnpack model.tflite", False)
+    assert "onnxruntime-cpu: the worker died of SIGKILL" in first.reason
+    assert first.took_s > 0
+    back = board.changes.get(timeout=PATIENCE)
+    assert (back.serving, back.best) == ("onnxruntime-cpu model.onnx", True)
+    board.detect()
+    assert board.serving.facts.engine == "onnxruntime"
+
+
+def test_a_worker_that_hangs_is_replaced(bundle: Bundle, boards: list[Board], tmp_path: Path) -> None:
+    board = Board(bundle, tmp_path, ["tflite-xnnpack", "onnxruntime-cpu"])
+    boards.append(board)
+    psutil.Process(board.worker().pid).suspend()
+    board.detect()
+    change = board.changes.get(timeout=PATIENCE)
+    assert change.serving == "onnxruntime-cpu model.onnx"
+    assert "no answer within" in change.reason
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [
+        ("abort-after:{}", "the worker died of SIGABRT"),
+        ("wrong-after:{}", "does not compute what was trained"),
+        ("error-after:{}", "failed while running"),
+    ],
+)
+def test_a_delegate_that_goes_wrong_while_it_serves_is_replaced(
+    mode: str, reason: str, bundle: Bundle, library: str, boards: list[Board], tmp_path: Path
+) -> None:
+    """Wrong numbers are found by the golden pictures, without a frame."""
+    board = Board(bundle, tmp_path, ["tflite-external", "onnxruntime-cpu"], library, mode.format(60 * GOLDEN))
+    boards.append(board)
+    assert board.serving.candidate is not None
+    assert board.serving.candidate.delegate.name == "tflite-external"
+    board.mode = "refuse"  # what it is when it is tried again
+    ends = threading.Event()
+
+    def frames() -> None:
+        while not ends.is_set():
+            board.detect()
+
+    camera = threading.Thread(target=frames)
+    camera.start()
+    try:
+        change = board.changes.get(timeout=PATIENCE)
+    finally:
+        ends.set()
+        camera.join()
+    assert change.serving == "onnxruntime-cpu model.onnx"
+    assert reason in change.reason
+    board.mode = "accept"
+    back = board.changes.get(timeout=PATIENCE)
+    assert (back.serving, back.best) == ("tflite-external model.tflite", True)
+
+
+def test_with_nothing_left_it_says_so_and_tries_again(
+    bundle: Bundle, library: str, boards: list[Board], tmp_path: Path
+) -> None:
+    board = Board(bundle, tmp_path, ["tflite-external"], library, "accept")
+    boards.append(board)
+    board.mode = "refuse"
+    os.kill(board.worker().pid, signal.SIGKILL)
+    board.detect()
+    change = board.changes.get(timeout=PATIENCE)
+    assert (change.serving, change.best) == (None, False)
+    assert board.serving.current(0) is None
+    board.mode = "accept"
+    back = board.changes.get(timeout=PATIENCE)
+    assert back.serving == "tflite-external model.tflite"
+    board.detect()
+
+
+def test_the_only_delegate_is_started_again_at_once(
+    bundle: Bundle, boards: list[Board], tmp_path: Path
+) -> None:
+    board = Board(bundle, tmp_path, ["onnxruntime-cpu"])
+    boards.append(board)
+    before = board.worker()
+    os.kill(before.pid, signal.SIGKILL)
+    board.detect()
+    change = board.changes.get(timeout=PATIENCE)
+    assert (change.serving, change.best) == ("onnxruntime-cpu model.onnx", True)
+    assert board.worker().pid != before.pid
+
+
+def test_a_first_choice_that_is_not_right_is_told_and_tried_again(
+    bundle: Bundle, library: str, boards: list[Board], tmp_path: Path
+) -> None:
+    board = Board(bundle, tmp_path, ["tflite-external", "onnxruntime-cpu"], library, "accept", right=False)
+    boards.append(board)
+    state = board.serving.state()
+    assert (state.serving, state.best) == ("onnxruntime-cpu model.onnx", False)
+    back = board.changes.get(timeout=PATIENCE)
+    assert (back.serving, back.best) == ("tflite-external model.tflite", True)
+
+
+def test_one_bad_frame_is_no_failure(bundle: Bundle, boards: list[Board], tmp_path: Path) -> None:
+    board = Board(bundle, tmp_path, ["onnxruntime-cpu"])
+    boards.append(board)
+    detector = board.detector()
+    for _ in range(4):
+        board.serving.failed(detector, EngineError("once"))
+        board.serving.worked(detector)
+    assert board.serving.current(0) is detector
+    for _ in range(3):
+        board.serving.failed(detector, EngineError("always"))
+    assert board.changes.get(timeout=PATIENCE).reason == "always"
+
+
+def test_without_any_candidate_that_starts_there_is_one_sentence(
+    bundle: Bundle, library: str, tmp_path: Path
+) -> None:
+    with pytest.raises(EngineError, match=r"no delegate serves: .*the delegate does not start"):
+        Board(bundle, tmp_path, ["tflite-external"], library, "refuse")
+
+
+def test_results_are_those_of_the_engine(bundle: Bundle, boards: list[Board], tmp_path: Path) -> None:
+    board = Board(bundle, tmp_path, ["onnxruntime-cpu"])
+    boards.append(board)
+    detector = board.detector()
+    buffers = detector.allocate()
+    picture = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
+    assert len(detector.detect(picture, buffers, 0.99)) >= 0
+    board.selection.check(board.selection.candidates[0], detector.engine)
+
+
+def test_it_stops_at_once_while_a_delegate_hangs_on_loading(
+    bundle: Bundle, library: str, tmp_path: Path
+) -> None:
+    board = Board(
+        bundle, tmp_path, ["tflite-external", "onnxruntime-cpu"], library, "hang-on-load", right=False
+    )
+    children = psutil.Process().children
+    while len(workers := [one for one in children() if "worker_process" in " ".join(one.cmdline())]) < 2:
+        pass
+    board.serving.stop()
+    hanging = [one for one in workers if one.is_running()]
+    assert len(hanging) == 1
+    hanging[0].kill()

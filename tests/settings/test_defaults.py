@@ -1,0 +1,144 @@
+"""config/edgeagent.yaml holds every key with its default: it and the settings must say the same."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from edgeagent.settings.file import load_settings
+from edgeagent.settings.schema import Settings
+from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.settings.sections.delivery import DeliverySettings, HawkbitSettings
+from edgeagent.settings.sections.home_assistant import HomeAssistantSettings
+from edgeagent.settings.sections.model import LibrarySettings
+from edgeagent.settings.sections.mqtt import MqttSettings, TlsSettings
+from edgeagent.settings.sections.prometheus import PrometheusSettings
+from edgeagent.settings.sections.sparkplug import SparkplugSettings
+from edgeagent.settings.types import SettingsSection, parse_duration, parse_size
+
+FILE = Path(__file__).parents[2] / "config" / "edgeagent.yaml"
+EXAMPLE = CameraSettings(name="camera", source="/dev/video0")
+OPTIONAL_KEY = re.compile(r"^( *)#([a-z_0-9]+:.*)$", re.MULTILINE)
+OPTIONAL: dict[str, SettingsSection] = {
+    "tls": TlsSettings(),
+    "home_assistant": HomeAssistantSettings(),
+    "prometheus": PrometheusSettings(),
+    "sparkplug": SparkplugSettings(),
+    "delivery": DeliverySettings(
+        repository="https://models.example.org", root=Path("/etc/edgeagent/root.json")
+    ),
+    "hawkbit": HawkbitSettings(
+        url="https://hawkbit.example.org", token_file=Path("/etc/edgeagent/hawkbit-token")
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def complete() -> dict[str, Any]:
+    """The file's keys, with those that are commented out."""
+    data: dict[str, Any] = yaml.safe_load(OPTIONAL_KEY.sub(r"\1\2", FILE.read_text(encoding="utf-8")))
+    return data
+
+
+def default_of(section: BaseModel, name: str) -> Any:
+    """Return how the default of a key is written; durations are compared as seconds."""
+    value = getattr(section, name)
+    if isinstance(value, tuple):
+        return list(value)
+    return str(value) if isinstance(value, Path) else value
+
+
+def assert_same(written: dict[str, Any], section: BaseModel, place: str) -> None:
+    assert list(written) == list(type(section).model_fields), f"keys of {place or 'the file'}"
+    for name, value in written.items():
+        default = default_of(section, name)
+        where = f"{place}.{name}"
+        if name in OPTIONAL:
+            assert default is None, where
+            assert_same(value, OPTIONAL[name], where)
+        elif name == "library":
+            assert default is None, where
+            LibrarySettings.model_validate(value)
+        elif isinstance(default, BaseModel):
+            assert_same(value, default, where)
+        elif isinstance(default, float) and isinstance(value, str):
+            assert parse_duration(value) == default, where
+        elif isinstance(default, int) and isinstance(value, str):
+            assert parse_size(value) == default, where
+        elif name not in ("device", "cameras"):
+            assert (value, type(value)) == (default, type(default)), where
+
+
+def test_every_key_is_there_with_its_default(complete: dict[str, Any]) -> None:
+    assert_same(complete, Settings(cameras=(EXAMPLE,)), "")
+    (camera,) = complete["cameras"]
+    assert_same(camera, EXAMPLE, "cameras[0]")
+
+
+def test_the_file_says_nothing_but_the_defaults() -> None:
+    assert load_settings(FILE) == Settings(cameras=(EXAMPLE,))
+
+
+def test_the_optional_keys_can_be_set(tmp_path: Path) -> None:
+    path = tmp_path / "edgeagent.yaml"
+    text = OPTIONAL_KEY.sub(r"\1\2", FILE.read_text(encoding="utf-8"))
+    path.write_text(text.replace("host: null", "host: broker.local"), encoding="utf-8")
+    loaded = load_settings(path)
+    assert loaded.device == "front-gate"
+    assert loaded.mqtt == MqttSettings(host="broker.local", tls=TlsSettings())
+    for name in ("home_assistant", "prometheus", "sparkplug"):
+        assert getattr(loaded, name) == OPTIONAL[name]
+    assert loaded.delivery == OPTIONAL["delivery"].model_copy(update={"hawkbit": OPTIONAL["hawkbit"]})
+
+
+def test_every_key_is_explained() -> None:
+    lines = FILE.read_text(encoding="utf-8").splitlines()
+    comment = re.compile(r"\s*# \S")
+    key = re.compile(r"\s*(- )?#?[a-z_]+:")
+    sections = {
+        "model:",
+        "mqtt:",
+        "telemetry:",
+        "power:",
+        "adaptive:",
+        "accuracy:",
+        "worker:",
+        "spool:",
+        "home_assistant:",
+        "prometheus:",
+        "sparkplug:",
+        "gate:",
+        "probation:",
+        "delivery:",
+        "hawkbit:",
+    }
+    together = {
+        "password_file:",
+        "height:",
+        "fps:",
+        "read_timeout:",
+        "retry_longest:",
+        "#key:",
+        "full_w:",
+        "cool_c:",
+        "enough_percent:",
+        "least_fps:",
+        "hold_rise:",
+        "#node:",
+        "#jitter:",
+        "#keep_time:",
+        "#frames:",
+        "#score_change:",
+        "#agreement:",
+        "#controller:",
+        "#gateway:",
+    }
+    for before, line in pairwise(lines):
+        if key.match(line) and not line.endswith(tuple(sections)):
+            assert comment.match(before) or line.split()[0] in together, line
