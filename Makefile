@@ -31,7 +31,7 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest tests/engines tests/worker tests/detection
 
 bench: $(VENV)/.demo
-	$(BIN)/python tools/loop_efficiency.py
+	$(BIN)/python benchmarks/loop_efficiency.py
 
 crash-test: $(VENV)/.test
 	$(BIN)/python -m tests.delivery.crash --sabotage

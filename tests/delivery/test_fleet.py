@@ -1,4 +1,4 @@
-"""A small fleet of ``tools/fleet_update.py``, which has a thousand devices when it is run alone."""
+"""A small fleet of ``benchmarks/fleet_update.py``, which has a thousand devices when it is run alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DEVICES, SIZE = 40, 200_000
 
 def test_a_fleet_updates_and_spreads_its_looks(tmp_path: Path) -> None:
     numbers_file = tmp_path / "numbers.json"
-    command = [sys.executable, "tools/fleet_update.py", "--devices", str(DEVICES), "--size", str(SIZE)]
+    command = [sys.executable, "benchmarks/fleet_update.py", "--devices", str(DEVICES), "--size", str(SIZE)]
     done = subprocess.run(
         [*command, "--processes", "2", "--json", str(numbers_file)],
         cwd=ROOT,

@@ -139,4 +139,4 @@ def write_contract(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    write_contract(Path(__file__).parents[2] / "docs")
+    write_contract(Path(__file__).parents[3] / "docs")

@@ -3,7 +3,7 @@
 A step is forward, distillation loss, backward, clipping and AdamW. The teacher's answers are computed before,
 for both, as a float training would have its labels.
 
-    python tools/qat_step.py --model yolox_nano.onnx --batch 16 --rounds 9
+    python benchmarks/qat_step.py --model yolox_nano.onnx --batch 16 --rounds 9
 """
 
 from __future__ import annotations

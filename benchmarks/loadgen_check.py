@@ -5,7 +5,7 @@ is compared with what edgeagent.bench.early_stopping makes of the latencies meas
 LoadGen counts the way to Python and back in, so its numbers are a little larger.
 
 Not a dependency: pip install mlcommons-loadgen into an environment that has edgeagent, then run
-`python tools/loadgen_check.py`.
+`python benchmarks/loadgen_check.py`.
 """
 
 from __future__ import annotations
