@@ -1,4 +1,4 @@
-"""INT8 object detectors on edge boards: quantization-aware training, a detection daemon, telemetry over MQTT."""
+"""INT8 object detectors on edge boards: quantization-aware training, a daemon, telemetry."""
 
 from edgeagent.version import __version__
 

@@ -32,7 +32,7 @@ class RankedCandidates:
     Attributes:
         selection: starts and checks candidates.
         verdicts: on all candidates.
-        ranked: those that :class:`edgeagent.detection.serving.ServingDetector` is to know, the first choice first.
+        ranked: candidates that may serve, the first choice first.
     """
 
     selection: CandidateTrials

@@ -10,7 +10,7 @@ for a frame. The newest frame of each camera is taken when a job is free, camera
 starves. OpenCV, the engine and numpy release the interpreter lock while they work, so the threads really
 overlap.
 
-Which detector does it may change at any time (:mod:`edgeagent.detection.serving`): a job keeps to the one that
+The detector may change at any time (:mod:`edgeagent.detection.serving`): a job keeps to the one that
 its buffers belong to. A frame that an engine fails on is left out, and the newest one is taken instead.
 """
 

@@ -1,7 +1,7 @@
 """Letterbox arithmetic: how a picture of one size lies in an input of another, and boxes between the two.
 
-YOLOX's convention: scale r = min(W / w, H / h), scaled size int(w * r) x int(h * r). A stretched picture fills
-the input and has one scale for each axis.
+YOLOX's convention: scale r = min(W / w, H / h), scaled size int(w * r) x int(h * r). A stretched picture
+fills the input and has one scale for each axis.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Releases of a channel: added from a bundle, changed, withdrawn.
 
-The index ``CHANNEL/channel.json`` lists them (:mod:`edgeagent.delivery.repository.channel`); it and the files of every
+The index ``CHANNEL/channel.json`` lists them; it and the files of every
 release are targets of the channel's role.
 """
 

@@ -1,7 +1,7 @@
 """Preprocessing: a picture is fitted into the engine's input buffer, and detections are moved back.
 
-The scaled picture (bilinear) is written straight into the input buffer; the rest is padding. The arithmetic of
-the fit is :mod:`edgeagent.imaging.letterbox`.
+The scaled picture (bilinear) is written straight into the input buffer; the rest is padding. The arithmetic
+of the fit is :mod:`edgeagent.imaging.letterbox`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The index of a channel: which models it offers, to which boards, and by which rollout.
 
 It is the target ``<channel>/channel.json`` of the repository, so its length and hash are in signed targets
-metadata like those of every file; a device reads it with :meth:`edgeagent.delivery.repository.client.Client.refresh`.
+metadata like those of every file; a device reads it with ``Client.refresh``.
 The files of a release are the targets ``<channel>/<name>/<version>/<file>``.
 """
 

@@ -20,7 +20,7 @@ from edgeagent.delivery.update.policy import (
 
 
 class Repository(Protocol):
-    """What a source needs of :class:`edgeagent.delivery.repository.client.Client`; errors are those of the client."""
+    """What a source needs of the repository's client, whose errors pass through."""
 
     def refresh(self) -> Channel:
         """Fetch and verify the index of the channel."""

@@ -1,6 +1,6 @@
 """All streams of the contract: what is published where, how, and what becomes of it while the broker is away.
 
-A new stream is one line here; the documents are generated from it (:mod:`edgeagent.telemetry.contract.schema`).
+A new stream is one line here; documents are generated from it (:mod:`edgeagent.telemetry.contract.schema`).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 On every connect the device publishes ``status`` (``online``), ``info`` and ``alarm``, all retained; the
 broker publishes ``offline`` for it when it vanishes; a clean stop publishes ``stopped``. QoS 1 messages go
-through the :mod:`edgeagent.telemetry.mqtt.outbox`, where they wait while the broker is away; QoS 0 messages are
+through :mod:`edgeagent.telemetry.mqtt.outbox`, where they wait while the broker is away; QoS 0 messages are
 dropped then. Every loss is counted. What others send while the device is away is lost: it keeps no session.
 """
 
