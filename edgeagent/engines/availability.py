@@ -1,7 +1,7 @@
-"""Whether what a delegate needs is on this board: packages, libraries, device nodes, permissions.
+"""Availability of delegates on this board: packages, libraries, device nodes, permissions.
 
-Nothing is loaded that could take the process down; the library of a delegate is looked for, not opened. All
-paths lie below ``root``, so that a tree of a board's /sys and /dev serves as well as the board itself.
+Libraries are looked up, not opened, as opening one may end the process. All paths lie below ``root``, so that
+tests can use an archived /sys and /dev tree of a board.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ LIBRARY_FOLDERS = ("usr/lib", "usr/local/lib", "lib", "usr/lib64")
 
 @dataclass(frozen=True)
 class Availability:
-    """Whether a delegate can be tried here.
+    """Whether a delegate can be tried on this board.
 
     Attributes:
         delegate: of the catalogue.
-        missing: what is not there and what to do, in a sentence; None where all is there.
+        missing: the first need that is not met and what to do, in a sentence; None where all are met.
     """
 
     delegate: Delegate
@@ -36,17 +36,17 @@ class Availability:
 
     @property
     def ok(self) -> bool:
-        """Whether all that it needs is there."""
+        """Whether all its needs are met."""
         return self.missing is None
 
     @property
     def forbidden(self) -> bool:
-        """Whether its device is there, but not for this user."""
+        """Whether its device is there but this user may not use it."""
         return self.missing is not None and self.missing.startswith(NO_PERMISSION)
 
 
 def availability(delegate: Delegate, root: Path = ROOT) -> Availability:
-    """Return whether a delegate can be tried, or the first thing that is missing."""
+    """Return whether a delegate can be tried, or the first need that is not met."""
     needs = delegate.needs
     checks = (_machine, _package, _provider, _library, functools.partial(_device, root=root))
     missing = next((found for check in checks if (found := check(needs)) is not None), None)
@@ -85,7 +85,7 @@ def _library(needs: Needs) -> str | None:
 
 
 def find_library(name: str) -> str | None:
-    """Return how a shared library is to be opened: its path where one is given, else its name; or None."""
+    """Return the name or path that opens a shared library; None where it is not installed."""
     if "/" in name:
         return name if Path(name).is_file() else None
     stem = name.removeprefix("lib").split(".so")[0]
@@ -96,7 +96,7 @@ def find_library(name: str) -> str | None:
 
 
 def is_attached(needs: Needs, root: Path = ROOT) -> bool:
-    """Return whether a device that a delegate needs is there, be it for this user or not."""
+    """Return whether a device that a delegate needs is attached, whether or not this user may use it."""
     nodes, sticks = _find_devices(needs, root)
     return bool(nodes or sticks)
 
@@ -124,7 +124,7 @@ def _device(needs: Needs, root: Path) -> str | None:
 
 
 def _group(node: Path) -> str | None:
-    """Return the group that a udev rule gave a node to; None where there is no such rule."""
+    """Return the group that may read and write a node; None where no group has access."""
     try:
         status = node.stat()
         shared = status.st_gid != 0 and status.st_mode & 0o060 == 0o060
@@ -138,7 +138,7 @@ def _usb_id(device: Path) -> str:
 
 
 def _usb_node(root: Path, device: Path) -> Path | None:
-    """Return the node below dev/bus/usb; its folders and files are numbered with three digits."""
+    """Return the device node of a USB device, such as dev/bus/usb/001/004."""
     numbers = [_read(device / name) for name in ("busnum", "devnum")]
     if not all(number.isdigit() for number in numbers):
         return None

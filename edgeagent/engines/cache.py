@@ -1,8 +1,8 @@
-"""What delegates compile, kept for the next start: TensorRT engines and timing caches.
+"""Cache of what delegates compile: TensorRT engines and timing caches.
 
-A folder belongs to one artefact, the versions of the packages that made it, and one board; whatever of these
-changes leads to another folder, so that a stale cache is never offered. Folders of other keys are left to the
-operator, who may delete the whole cache at any time.
+A cache folder belongs to one artefact, the versions of the packages that compiled it, and one board. A change
+of any of these gives another folder, so that a stale cache is never used. Old folders are not deleted; the
+operator may delete the whole cache at any time.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from edgeagent.errors import EngineError
 
 PACKAGES = ("onnxruntime", "onnxruntime-gpu", "tensorrt", "tensorrt-cu12", "openvino")
 NOTE = "made-for.txt"
-"""In each folder, for people: whose cache it is."""
+"""File in each folder that names the artefact and the versions it was compiled with."""
 IDENTITY = ("proc/device-tree/model", "etc/nv_tegra_release", "proc/driver/nvidia/version")
 
 
 def with_cache(options: Mapping[str, str], artefact: Path, cache: Path | None) -> dict[str, str]:
-    """Return options with the folder of this artefact in place of the marker.
+    """Return options with the cache folder of an artefact in place of the marker ``{cache}``.
 
     Args:
         options: of a delegate of the catalogue.
         artefact: file that is loaded.
-        cache: root of all such folders; without one the options that need it are left out.
+        cache: root of all cache folders; None leaves out the options that need one.
 
     Raises:
-        EngineError: the folder cannot be made or written.
+        EngineError: the folder cannot be created or written.
     """
     if not any(CACHE in value for value in options.values()):
         return dict(options)
@@ -40,7 +40,7 @@ def with_cache(options: Mapping[str, str], artefact: Path, cache: Path | None) -
     folder = cache / cache_key(artefact)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # also finds out whether the delegate will be able to write
+        # the delegate itself reports a read-only folder only deep in a build
         (folder / NOTE).write_text(f"{artefact}\n{_versions()}\n", encoding="utf-8", errors="surrogateescape")
     except OSError as error:
         raise EngineError(
@@ -51,7 +51,7 @@ def with_cache(options: Mapping[str, str], artefact: Path, cache: Path | None) -
 
 
 def cache_key(artefact: Path, root: Path = Path("/")) -> str:
-    """Return 32 hex digits for an artefact, the packages that compile it, and this board."""
+    """Return a key of 32 hex digits of an artefact, the packages that compile it, and this board."""
     digest = hashlib.sha256(hashlib.sha256(artefact.read_bytes()).digest())
     digest.update(_versions().encode())
     for name in IDENTITY:

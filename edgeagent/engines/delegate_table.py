@@ -1,4 +1,4 @@
-"""The catalogue as a table for people; docs/delegates.md holds it, and a test keeps the two equal.
+"""The catalogue of delegates as the Markdown table of docs/delegates.md; a test keeps the two equal.
 
 ``python -m edgeagent.engines.delegate_table`` prints it.
 """
@@ -19,7 +19,7 @@ def delegate_table(delegates: tuple[Delegate, ...]) -> str:
 
 
 def all_delegates() -> tuple[Delegate, ...]:
-    """Return the catalogue, and the entry of a library that an operator names."""
+    """Return the catalogue and the entry of a delegate library that the configuration names."""
     return (*CATALOGUE, external_delegate("model.library", {}))
 
 

@@ -1,12 +1,12 @@
-"""The delegate catalogue: what can run an artefact, as data.
+"""Catalogue of delegates, as data.
 
-A delegate here is whatever executes the graph for an engine: an execution provider of ONNX Runtime, a device
-of OpenVINO, a TFLite delegate. Each entry says what it reads, what must be there, how it is loaded, how its
-failures look, and how real placement is told from a silent fall back to the CPU. Whether it is there is found
-out by :mod:`edgeagent.engines.availability`; whether it is right and fast, only by trying
-(:mod:`edgeagent.detection.trials`).
+A delegate is what executes the graph for an engine: an execution provider of ONNX Runtime, a device of
+OpenVINO, a TFLite delegate, a chip with its own compiler. Each entry states what it reads, what it needs, how
+it is loaded, how it fails, and how real placement is distinguished from a silent fallback to the CPU.
+:mod:`edgeagent.engines.availability` checks the needs; only a trial (:mod:`edgeagent.detection.trials`) shows
+whether it is right and fast.
 
-Sources: the delegates' own documentation; failure modes as users of comparable agents report them
+Sources: the documentation of the delegates; failure modes as reported by users of comparable agents
 (docs/adr/0016).
 """
 
@@ -20,20 +20,20 @@ from typing import Literal
 from edgeagent.errors import EngineError
 
 Tested = Literal["run here", "stand-in", "untested"]
-"""``run here``: the real part runs in the tests; ``stand-in``: a stand-in of its interface does."""
+"""``run here``: tests run the real delegate; ``stand-in``: tests run a stand-in of its interface."""
 
 EXTERNAL = "tflite-external"
-"""Name of a TFLite delegate that is given by its path."""
+"""Name of a TFLite delegate that the configuration gives by its path."""
 
 CACHE = "{cache}"
-"""In an option: a folder of its own for each model, version and board; see :mod:`edgeagent.engines.cache`."""
+"""Marker in an option, replaced by a cache folder; see :mod:`edgeagent.engines.cache`."""
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What must be there. All that is given must be found, and one of several alternatives.
+    """Needs of a delegate. Each one that is given must be met; of alternatives, one.
 
     Attributes:
         packages: importable modules, one of them.
@@ -55,27 +55,27 @@ class Needs:
 
     @property
     def hardware(self) -> bool:
-        """Whether it is more than a library on the processor."""
+        """Whether it uses more than the processor: a device, or a library of its own."""
         return bool(self.nodes or self.usb or self.library)
 
 
 @dataclass(frozen=True)
 class Delegate:
-    """One entry.
+    """Entry of the catalogue.
 
     Attributes:
         name: unique, as in the configuration.
         engine: key of :data:`edgeagent.engines.loading.ENGINES`.
-        format: of the artefact it reads.
+        format: of the artefacts it reads.
         grids: of the artefacts it can use, the better first.
-        needs: what must be there.
+        needs: what must be on the board.
         tested: how this project tests it.
-        compiled_for: what an artefact must have been compiled for; None takes those that were not compiled.
-        device: of the engine: execution provider, OpenVINO device or option value; None is the engine's own.
-        options: passed to the provider or delegate library.
-        retry: whether a failure to load may pass by itself, as a USB stick that enumerates anew.
-        failures: how its failures look, for people.
-        placement: how real placement is told from a fall back, for people.
+        compiled_for: what an artefact must be compiled for; None takes artefacts that are not compiled.
+        device: execution provider or OpenVINO device; None for the other engines.
+        options: passed to the provider or the delegate library.
+        retry: whether a failure to load may pass by itself, as with a USB stick that re-enumerates.
+        failures: how it fails, as text for the documentation.
+        placement: how real placement is distinguished from a fallback, as text for the documentation.
     """
 
     name: str
@@ -93,7 +93,7 @@ class Delegate:
 
     @property
     def library(self) -> str | None:
-        """The shared library of a TFLite delegate."""
+        """The shared library of a TFLite delegate; None for the others."""
         return self.needs.library
 
 
@@ -215,7 +215,7 @@ CATALOGUE: tuple[Delegate, ...] = (
     _openvino("CPU", "run here", "an operator it does not have: an error on load"),
     _provider("cpu", "CPUExecutionProvider", "run here", failures="none known: the last resort"),
 )
-"""All delegates, those of special hardware first; the CPU of ONNX Runtime, a base dependency, is last."""
+"""All delegates: those of special hardware first, the CPU of ONNX Runtime (a base dependency) last."""
 
 
 ENGINES = tuple(dict.fromkeys(delegate.engine for delegate in CATALOGUE))
@@ -223,7 +223,7 @@ ENGINES = tuple(dict.fromkeys(delegate.engine for delegate in CATALOGUE))
 
 
 def external_delegate(library: str, options: Mapping[str, str]) -> Delegate:
-    """Return the entry of a TFLite delegate that an operator names by the path of its library."""
+    """Return the entry of a TFLite delegate that the configuration gives by the path of its library."""
     return Delegate(
         name=EXTERNAL,
         engine="tflite",
@@ -238,7 +238,7 @@ def external_delegate(library: str, options: Mapping[str, str]) -> Delegate:
 
 
 def find_delegates(name: str, catalogue: tuple[Delegate, ...] = CATALOGUE) -> list[Delegate]:
-    """Return the entries that a name means: one delegate, or all of an engine.
+    """Return the entries of a name: one delegate, or all delegates of an engine.
 
     Raises:
         EngineError: there is none of that name.

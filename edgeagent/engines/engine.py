@@ -1,7 +1,7 @@
-"""The protocol between the agent and an inference engine.
+"""Engine protocol: arrays in, arrays out.
 
-An engine takes arrays and fills arrays. It holds no global state and never allocates on the frame
-path: the caller owns the buffers, so that they can lie in shared memory.
+The caller owns the buffers, so that they can lie in shared memory and nothing is allocated for a frame.
+Engines hold no global state.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class TensorSpec:
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """What an engine says about itself.
+    """Facts of a loaded engine, for telemetry and reports.
 
     Attributes:
         engine: ``onnxruntime``, ``openvino``, ``tflite`` or ``hailo``.
@@ -63,7 +63,8 @@ class EngineFacts:
         delegate: execution provider or delegate that runs the graph.
         threads: intra-operator threads.
         load_s: seconds to load the artefact.
-        placed: share of the operators that the delegate really runs, 0..1; None where that is not known.
+        placed: share of the operators that the delegate runs, 0..1; the rest runs on the CPU. None where the
+            engine does not report it.
     """
 
     engine: str
@@ -76,7 +77,7 @@ class EngineFacts:
 
 @dataclass(frozen=True)
 class Buffers:
-    """Arrays of one call.
+    """Input and output arrays of one call.
 
     Attributes:
         inputs: one for each input tensor, in call order.
@@ -114,7 +115,7 @@ class Engine(Protocol):
     def begin(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Call:
         """Begin to run once; the buffers belong to the engine until the call is done.
 
-        Where the engine runs in this process, the call is done when this returns.
+        An engine in this process runs the call before this returns.
         """
 
     def close(self) -> None:
@@ -125,7 +126,7 @@ class Call(Protocol):
     """A run that was begun."""
 
     def wait(self) -> int:
-        """Return when it is done: the nanoseconds that the engine worked on it.
+        """Wait until it is done, and return the nanoseconds that the engine worked.
 
         Raises:
             EngineError: it failed.
@@ -134,17 +135,21 @@ class Call(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A run that is done, and how long it took in nanoseconds."""
+    """A call that is done.
+
+    Attributes:
+        took_ns: nanoseconds that the engine worked.
+    """
 
     took_ns: int
 
     def wait(self) -> int:
-        """Return how long it took."""
+        """Return the nanoseconds that the engine worked."""
         return self.took_ns
 
 
 class LoadedEngine(ABC):
-    """What all engines have in common once they have loaded their artefact; see :class:`Engine`."""
+    """Base of all engines with a loaded artefact; see :class:`Engine`."""
 
     _inputs: tuple[TensorSpec, ...]
     _outputs: tuple[TensorSpec, ...]
@@ -170,7 +175,7 @@ class LoadedEngine(ABC):
         """Run once; see :class:`Engine`."""
 
     def begin(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Call:
-        """Run once."""
+        """Run once, before this returns."""
         started = time.monotonic_ns()
         self.infer(inputs, outputs)
         return Done(time.monotonic_ns() - started)
@@ -198,7 +203,7 @@ def read_artefact(path: Path) -> bytes:
 
 
 def check_buffers(specs: Sequence[TensorSpec], buffers: Sequence[Array], *, writable: bool) -> None:
-    """Refuse buffers that an engine would misread, or write beyond.
+    """Check buffers before an engine reads or writes them by address.
 
     Raises:
         EngineError: their number, a shape, a dtype or the order in memory is not that of the specification,
@@ -219,5 +224,5 @@ def check_buffers(specs: Sequence[TensorSpec], buffers: Sequence[Array], *, writ
 
 
 def one_line(error: Exception) -> str:
-    """Return the message of an engine's own error without its line breaks."""
+    """Return the message of an engine's own error in one line."""
     return " ".join(str(error).split())

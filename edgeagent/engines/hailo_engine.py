@@ -1,11 +1,11 @@
-"""Hailo behind the engine protocol: a HEF on the chip, through HailoRT's Python package ``hailo_platform``.
+"""Hailo engine: a HEF on the chip, through HailoRT's Python package ``hailo_platform``.
 
-Untested on hardware: written from HailoRT's own binding (hailo-ai/hailort, ``pyhailort.py``: VDevice's
-``create_infer_model``, InferModel's ``configure``, ConfiguredInferModel's ``run``) and tested with a stand-in
-of the calls that are used here.
+Untested on hardware: it follows HailoRT's own binding (hailo-ai/hailort, ``pyhailort.py``: VDevice's
+``create_infer_model``, InferModel's ``configure``, ConfiguredInferModel's ``run``) and is tested with a
+stand-in of these calls.
 
-A HEF runs on the chip or not at all, so all of it is placed there. Its tensors have no batch dimension; one
-of size 1 is added. Pictures go in as uint8, outputs come back as float32, dequantized by HailoRT.
+A HEF runs on the chip as a whole, so its placed share is 1. Its tensors have no batch dimension; one of size
+1 is added. Inputs are uint8; outputs are float32, dequantized by HailoRT.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from edgeagent.engines.engine import (
 from edgeagent.errors import EngineError
 
 TIMEOUT = 10.0
-"""Seconds after which a call has failed; HailoRT's own default for streams."""
+"""Timeout of a call in seconds; HailoRT's own default for streams."""
 
 VERSION_SKEW = "error: 76"
-"""HAILO_INVALID_DRIVER_VERSION: driver, library and firmware are not of one release."""
+"""HAILO_INVALID_DRIVER_VERSION: driver, library and firmware are of different releases."""
 
 
 class HailoEngine(LoadedEngine):
@@ -42,12 +42,12 @@ class HailoEngine(LoadedEngine):
 
     Args:
         path: of the HEF.
-        threads: ignored, the chip computes; kept for the other engines' sake.
+        threads: ignored, as the chip computes; all engines take it.
         timeout: seconds that a call may take.
 
     Raises:
-        EngineError: hailo_platform is not installed, there is no chip, driver and library do not belong
-            together, or the HEF is missing, damaged or made for another chip.
+        EngineError: hailo_platform is not installed, there is no chip, driver and library are of different
+            releases, or the HEF is missing, damaged or compiled for another chip.
     """
 
     def __init__(self, path: Path, threads: int, timeout: float = TIMEOUT) -> None:
@@ -71,7 +71,7 @@ class HailoEngine(LoadedEngine):
         except EngineError:
             self._open.close()
             raise
-        except Exception as error:  # HailoRTException and its fellows have no base but Exception
+        except Exception as error:  # HailoRT's exceptions have no common base
             self._open.close()
             raise EngineError(f"{path}: hailort {version} cannot load it: {_explained(error)}") from error
         self._facts = EngineFacts("hailo", version, "hailo", threads, time.monotonic() - started, 1.0)
@@ -114,7 +114,7 @@ def _specification(stream: Any, path: Path, dtype: Any) -> TensorSpec:
 
 
 def _explained(error: Exception) -> str:
-    """Return the message of HailoRT, with what to do where users keep asking."""
+    """Return the message of HailoRT, with what to do about the frequent ones."""
     message = one_line(error)
     if VERSION_SKEW in message:
         return (

@@ -1,4 +1,7 @@
-"""The grid of an integer input, which edgeagent's exporter notes in the metadata of an ONNX artefact."""
+"""Grid (scale and zero point) of an integer ONNX input, read from the metadata of the artefact.
+
+ONNX has no field for it; edgeagent's exporter writes it as JSON into a metadata entry.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +19,15 @@ INPUT_GRID = "edgeagent.input"
 
 
 def with_noted_grid(spec: TensorSpec, noted: str | None, path: Path) -> TensorSpec:
-    """Return the specification of an input with the grid that an artefact notes for it.
+    """Return the specification of an input with the grid of the metadata entry.
 
     Args:
-        spec: of the input, as the engine tells it.
-        noted: the metadata entry; None when there is none.
+        spec: of the input, as the engine reports it.
+        noted: content of the metadata entry; None when there is none.
         path: of the artefact, for messages.
 
     Raises:
-        EngineError: the entry holds no grid.
+        EngineError: the entry is no grid.
     """
     if noted is None or spec.dtype == np.float32:
         return spec

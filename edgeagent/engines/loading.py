@@ -1,4 +1,4 @@
-"""From an artefact to a loaded engine."""
+"""Loading an artefact: which engine reads it, on which delegate, with how many threads."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ARGUMENTS: dict[str, Arguments] = {
     "tflite": lambda delegate, options: {"library": delegate.library, "options": options},
     "hailo": lambda delegate, options: {},
 }
-"""What the entry of a delegate means for the engine that loads it."""
+"""Constructor arguments of each engine for an entry of the catalogue."""
 
 
 def available_engines() -> list[str]:
@@ -124,11 +124,11 @@ def load_on(delegate: Delegate, path: Path, threads: int = 0, cache: Path | None
 
 
 def thread_choices() -> list[int]:
-    """Return the numbers of threads worth trying here: all processors but one, and all of them."""
+    """Return the numbers of threads to try on this board: all processors but one, and all of them."""
     processors = len(os.sched_getaffinity(0))
     return sorted({max(1, processors - 1), processors})
 
 
 def default_threads() -> int:
-    """Return the processors this process may use, less one for capture, decoding and telemetry."""
+    """Return the processors of this process minus one, which is left to capture, decoding and telemetry."""
     return max(1, len(os.sched_getaffinity(0)) - 1)

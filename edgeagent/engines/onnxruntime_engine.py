@@ -1,4 +1,4 @@
-"""ONNX Runtime behind the engine protocol."""
+"""ONNX Runtime engine: an ONNX artefact on an execution provider."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from edgeagent.errors import EngineError
 
 PROVIDER = "CPUExecutionProvider"
 NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
-MOST_BINDINGS = 16  # sets of buffers that are remembered; a pipeline goes round with three
+MOST_BINDINGS = 16  # cached bindings of sets of buffers; a pipeline uses four sets, a worker nine
 DTYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(int8)": np.int8}
 
 
@@ -35,7 +35,7 @@ class OnnxRuntimeEngine(LoadedEngine):
     Args:
         path: of the artefact.
         threads: intra-operator threads.
-        provider: that is to run it; what it cannot run falls to the CPU, and the facts say how much.
+        provider: that runs it. Nodes that it does not support run on the CPU; ``facts.placed`` is its share.
         options: of the provider.
 
     Arrays given to :meth:`infer` are bound once by address and used in place; nothing is copied or
@@ -86,7 +86,7 @@ class OnnxRuntimeEngine(LoadedEngine):
         if bound is None:
             if len(self._bindings) == MOST_BINDINGS:
                 del self._bindings[next(iter(self._bindings))]
-            # the buffers are kept with the binding, so that their addresses stay theirs
+            # the binding holds addresses, so its buffers must live as long
             bound = self._bindings[key] = (self._bind(inputs, outputs), buffers)
         try:
             self._session.run_with_iobinding(bound[0])
@@ -108,7 +108,7 @@ class OnnxRuntimeEngine(LoadedEngine):
 
 
 def _open(onnxruntime: Any, content: bytes, threads: int, provider: str, options: Mapping[str, str]) -> Any:
-    """Open a session; a provider that is not there, or fails, is an error instead of a CPU in its place."""
+    """Open a session; a provider that is missing or fails is an error, never a silent fallback to the CPU."""
     built_with = onnxruntime.get_available_providers()
     if provider not in built_with:
         raise EngineError(
@@ -127,7 +127,7 @@ def _open(onnxruntime: Any, content: bytes, threads: int, provider: str, options
 
 
 def _placed(session: Any, provider: str) -> float | None:
-    """Return the share of the nodes that a provider got (``get_provider_graph_assignment_info``, 1.24)."""
+    """Return the share of nodes on a provider (``get_provider_graph_assignment_info``, ONNX Runtime 1.24)."""
     if provider == PROVIDER:
         return 1.0
     if not hasattr(session, "get_provider_graph_assignment_info"):  # before 1.24

@@ -1,9 +1,9 @@
-"""OpenVINO behind the engine protocol: it reads the ONNX artefact as it is, on its CPU device.
+"""OpenVINO engine: an ONNX artefact on a device of OpenVINO.
 
-On x86 without VNNI the 16-bit sums of 8-bit products saturate, and the way that OpenVINO documents around
-it is weights of 7 bits ("Saturation (overflow) Issue Workaround"). An artefact trained with 8 bits is
-there computed in float32 on its own 8-bit grids, which is exact: OpenVINO's low-precision transformations
-are left out, and the delegate is named :data:`FLOAT_DELEGATE`.
+On x86 without VNNI the 16-bit sums of 8-bit products saturate; OpenVINO's documented workaround is weights of
+7 bits ("Saturation (overflow) Issue Workaround"). Artefacts with 8-bit weights are therefore computed in
+float32 on their 8-bit grids there, which is exact: OpenVINO's low-precision transformations are switched off,
+and the delegate is reported as :data:`FLOAT_DELEGATE`.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class OpenvinoEngine(LoadedEngine):
         threads: of the CPU device.
         device: ``CPU``, ``GPU`` or ``NPU``.
 
-    Arrays given to :meth:`infer` become OpenVINO tensors once and are used in place; only an input that is
-    read-only, which OpenVINO refuses, is copied into one that was.
+    Arrays given to :meth:`infer` become OpenVINO tensors once and are used in place; only a read-only input,
+    which OpenVINO refuses, is copied.
 
     Raises:
         EngineError: openvino is not installed, or the file is missing, damaged or uses an operator that
@@ -146,8 +146,8 @@ class OpenvinoEngine(LoadedEngine):
 def _options(device: str, threads: int, exact: bool) -> dict[str, Any]:
     """Return properties of a device.
 
-    On the CPU, real numbers stay float32 where the processor would rather have bfloat16, and threads are
-    not pinned to cores that the rest of the agent uses.
+    On the CPU, float tensors stay float32 (OpenVINO would choose bfloat16 on some processors), and threads
+    are not pinned to cores that the rest of the agent uses.
     """
     if device != DEVICE:
         return {"PERFORMANCE_HINT": "LATENCY"}
@@ -163,8 +163,8 @@ def _options(device: str, threads: int, exact: bool) -> dict[str, Any]:
 def _import_openvino() -> Any:
     """Import openvino without its telemetry.
 
-    The package reports every import to its maker unless the user has declined, and does not where
-    ``openvino_telemetry`` is not installed. So for the time of the import it is not.
+    The package reports every import over the network unless the user has opted out or
+    ``openvino_telemetry`` is not installed. During the import that module is made to appear missing.
     """
     missing = _TELEMETRY not in sys.modules
     if missing:
@@ -192,7 +192,7 @@ def _specification(port: Any, path: Path) -> TensorSpec:
 
 
 def _reason(error: Exception) -> str:
-    """Return the message of openvino's own error in one line, without the places in its source."""
+    """Return the message of openvino's own error in one line, without locations in its source code."""
     lines = [line.strip() for line in str(error).splitlines()]
     told = [line for line in lines if line and not line.startswith(_NOISE)]
     return " ".join(told) or " ".join(str(error).split())

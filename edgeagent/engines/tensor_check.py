@@ -1,4 +1,4 @@
-"""Checking that a loaded artefact has the tensors that the manifest promises.
+"""Check of the tensors of a loaded artefact against its manifest.
 
 Raw outputs are (1, channels, height, width) or (1, height, width, channels), the same order for all of an
 artefact; one concatenated output is (1, cells, channels) or (1, channels, cells).
@@ -39,7 +39,7 @@ def check_tensors(
 ) -> None:
     """Compare a loaded model's tensors with its description.
 
-    The number of labels of family ``ssd`` cannot be checked: no tensor tells it.
+    The number of labels of family ``ssd`` cannot be checked, as no tensor has that dimension.
 
     Args:
         manifest: what the model should be.

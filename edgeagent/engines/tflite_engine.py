@@ -1,4 +1,4 @@
-"""TFLite behind the engine protocol: ai-edge-litert, or tflite-runtime when that is what is installed."""
+"""TFLite engine: a TFLite artefact in ai-edge-litert, or in tflite-runtime where that is installed."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from edgeagent.errors import EngineError
 NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 
 WEIGHTS = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "TRANSPOSE_CONV": 1}
-"""Operators with weights, and which of their inputs these are."""
+"""Operators with weights, and the index of the input that holds the weights."""
 
 COMPILED = "edgetpu-custom-op"
-"""Operator that the Edge TPU compiler puts in place of all that the chip runs."""
+"""Operator that the Edge TPU compiler puts in place of the operators that the chip runs."""
 
 PLUGIN = ("tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate")
 """Symbols of a delegate's library (tensorflow/lite/delegates/external/external_delegate_interface.h)."""
@@ -48,7 +48,7 @@ class TfliteEngine(LoadedEngine):
     Args:
         path: of the artefact.
         threads: of the CPU kernels.
-        library: shared library of a delegate to use instead.
+        library: shared library of a delegate; None uses XNNPACK.
         options: of that delegate.
 
     The interpreter owns its tensors, so a call copies the input in and the outputs out.
@@ -65,13 +65,13 @@ class TfliteEngine(LoadedEngine):
         content = read_artefact(path)
         version = _version(package)
         started = time.monotonic()
-        # kept as long as the interpreter, which does not do so itself
+        # the interpreter holds no reference to its delegates
         self._delegates = [] if library is None else [_load_delegate(module, library, options)]
         try:
             self._interpreter = module.Interpreter(
                 model_content=content, num_threads=threads, experimental_delegates=self._delegates
             )
-            # XNNPACK takes what is left when tensors are allocated, so another's share is read before
+            # XNNPACK takes the remaining operators when tensors are allocated, so read the share before
             placed = None if library is None else _placed(self._interpreter)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
@@ -93,7 +93,7 @@ class TfliteEngine(LoadedEngine):
         """See :class:`edgeagent.engines.engine.Engine`."""
         check_buffers(self._inputs, inputs, writable=False)
         check_buffers(self._outputs, outputs, writable=True)
-        # the interpreter refuses to run while somebody holds an array of its memory: views live one copy
+        # the interpreter refuses to run while an array refers to its memory, so views are not kept
         for view, given in zip(self._input_views, inputs, strict=True):
             np.copyto(view(), given, casting="no")
         try:
@@ -132,10 +132,10 @@ def _load_delegate(module: Any, library: str, options: Mapping[str, str]) -> Any
     """Load a delegate's library.
 
     Raises:
-        EngineError: it is missing, is no delegate, or refuses to start.
+        EngineError: it is missing, is no delegate, or does not start.
     """
     try:
-        # what is no delegate makes the package print a traceback beside its error
+        # the package prints a traceback for a library that is no delegate, so check its symbols before
         symbols = ctypes.PyDLL(library)
     except OSError as error:
         reason = one_line(error).removeprefix(f"{library}: ")
@@ -156,7 +156,7 @@ def _load_delegate(module: Any, library: str, options: Mapping[str, str]) -> Any
 
 
 def _explained(message: str, library: str | None) -> str:
-    """Return an interpreter's message, with what it means where users keep asking."""
+    """Return an interpreter's message, with an explanation of the frequent ones."""
     if f"unresolved custom op: {COMPILED}" in message:
         reason = "without its delegate" if library is None else f"but {Path(library).name} does not take it"
         return f"it was compiled for the Edge TPU ({COMPILED}), {reason}; run it on tflite-edgetpu"
@@ -169,11 +169,12 @@ def _explained(message: str, library: str | None) -> str:
 
 
 def _placed(interpreter: Any) -> float | None:
-    """Return the share of the convolutions that delegates took.
+    """Return the share of the operators with weights that run on delegates, 0..1; None if not known.
 
-    The interpreter lists the operators that it replaced beside those that replace them; a weight that a
-    delegate reads tells which were. An operator of the Edge TPU compiler, which only a delegate runs, counts
-    as one. The list is not part of the documented interface, so it may be missing.
+    The interpreter lists replaced operators together with the DELEGATE operators that replace them; an
+    operator was replaced if its weights are an input of a DELEGATE operator. The operator of the Edge TPU
+    compiler counts as placed, since only a delegate runs it. The list is no documented interface and may be
+    missing.
     """
     try:
         details = interpreter._get_ops_details()
@@ -188,7 +189,7 @@ def _placed(interpreter: Any) -> float | None:
 def _version(package: str) -> str:
     try:
         return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:  # a nightly, or built by a distribution
+    except importlib.metadata.PackageNotFoundError:  # a nightly build, or one of a distribution
         return "of unknown version"
 
 

@@ -1,0 +1,12 @@
+"""An engine in a process of its own, for delegates that crash, hang or leak.
+
+::
+
+    engine.py          WorkerEngine: the engine as its parent sees it; a deadline on every call
+    process.py         the worker process: loads one artefact, answers calls
+    protocol.py        messages between the two
+    shared_buffers.py  inputs and outputs in shared memory
+    sandbox.py         no network, no core dumps, killed with the parent
+
+A worker that died or hung raises a typed error and stays dead; :mod:`edgeagent.detection` starts another.
+"""

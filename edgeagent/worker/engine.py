@@ -1,12 +1,13 @@
-"""An engine in a process of its own: whatever its delegate does, the agent goes on.
+"""Engine in a worker process, so that a crash or a hang of its delegate does not end this process.
 
 ::
 
-    WorkerEngine (this process)  <-- socket: who is next -->  worker_process (another)
-               \\____________ frames and outputs in shared memory ____________/
+    WorkerEngine (this process)  <------ socket: messages of protocol.py ------>  process.py (worker)
+               \\_________ inputs and outputs in shared memory (shared_buffers.py) _________/
 
-Every call has a deadline. A worker that dies or lets one pass is over, and says so as an error of its own
-kind; what serves instead is the business of :mod:`edgeagent.detection.serving`.
+Every call has a deadline. A worker that exits, or that misses a deadline and is killed, cannot be used any
+more: its calls raise :class:`WorkerDiedError` or :class:`WorkerHungError`. Starting another one is up to the
+caller; see :mod:`edgeagent.detection.serving`.
 """
 
 from __future__ import annotations
@@ -42,54 +43,56 @@ SLOTS = 8
 LOAD_DEADLINE_S = 120.0
 CALL_DEADLINE_S = 2.0
 END_DEADLINE_S = 1.0
-TAIL = 2000  # bytes of a dead worker's last words
+STDERR_TAIL = 2000  # bytes at the end of the worker's stderr, of which one line goes into the error
 
 
 class WorkerDiedError(EngineError):
-    """The worker process ended by itself: a signal, or an error that it could not tell."""
+    """The worker process ended: by a signal, or by an error that it did not report."""
 
 
 class WorkerHungError(EngineError):
-    """The worker did not answer in time, and was killed."""
+    """The worker did not answer before the deadline and was killed."""
 
 
 class WorkerEngine(LoadedEngine):
     """An artefact on a delegate, in a worker process.
 
-    Buffers of :meth:`allocate` lie in shared memory and are used in place; others are copied. The kernel ends
-    the worker with the thread that made it, so make it in one that stays.
+    Buffers of :meth:`allocate` lie in shared memory and are used in place; others are copied. The kernel
+    kills the worker when the thread that created it ends, so create it in a thread that lives as long.
 
     Args:
-        order: what the worker is to load, and how.
+        request: what the worker loads, and how.
         deadline_s: seconds that a call may take.
         load_deadline_s: seconds that loading may take.
-        slots: sets of buffers that :meth:`allocate` can give.
+        slots: sets of shared buffers that :meth:`allocate` can give.
+
+    Attributes:
+        offline: whether the kernel refuses the worker internet sockets.
 
     Raises:
         EngineError: the artefact or delegate cannot be loaded.
-        WorkerDiedError, WorkerHungError: the worker crashed or hung while it loaded.
+        WorkerDiedError, WorkerHungError: the worker died or hung while it loaded; it is gone.
     """
 
     def __init__(
         self,
-        order: LoadRequest,
+        request: LoadRequest,
         deadline_s: float = CALL_DEADLINE_S,
         load_deadline_s: float = LOAD_DEADLINE_S,
         slots: int = SLOTS,
     ) -> None:
-        self.order, self._deadline_s = order, deadline_s
-        self._name = f"{order.path}: {order.delegate.name}"
+        self._name = f"{request.path}: {request.delegate.name}"
         self._sending, self._receiving, self._spare = threading.Lock(), threading.Lock(), threading.Lock()
         self._expected: set[int] = set()
         self._answers: dict[int, CallMessage] = {}
         self._number, self._given = 0, 0
-        self._over: EngineError | None = None
-        self._words = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the worker
+        self._ended: EngineError | None = None
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the worker
         self._socket, self._process = self._start()
         try:
             self._socket.settimeout(load_deadline_s)
-            self._open(order)
-            # the last slot is for buffers of others
+            self._load(request)
+            # the last slot takes copies of buffers that are not shared
             self._slots = SharedBuffers(self._inputs, self._outputs, slots + 1)
             try:
                 socket.send_fds(self._socket, [str(slots + 1).encode()], [self._slots.descriptor])
@@ -109,10 +112,7 @@ class WorkerEngine(LoadedEngine):
         return self._process.pid
 
     def allocate(self) -> Buffers:
-        """Return buffers in shared memory while there are some, then ones of this process.
-
-        Slots go round: a set that is asked for after all were given is one of this process's own memory.
-        """
+        """Return buffers in shared memory; after ``slots`` sets, buffers of this process that are copied."""
         with self._sending:
             number, self._given = self._given, self._given + 1
         return self._slots[number] if number < len(self._slots) - 1 else super().allocate()
@@ -121,46 +121,46 @@ class WorkerEngine(LoadedEngine):
         """Run once; see :class:`edgeagent.engines.engine.Engine`.
 
         Raises:
-            EngineError: the engine failed; the worker is as before.
+            EngineError: the engine failed; the worker can still be used.
             WorkerDiedError, WorkerHungError: the worker is gone.
         """
         self.begin(inputs, outputs).wait()
 
     def begin(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Call:
-        """Send a call, which the worker runs when it has done those before it.
+        """Send a call; the worker runs calls in the order in which they were sent.
 
         Raises:
             WorkerDiedError, WorkerHungError: the worker is gone.
         """
         number = self._numbers.get(id(outputs[0]))
         if number is not None and self._is_slot(number, inputs, outputs):
-            return _Sent(self, self._ask(CALL, number))
+            return _SentCall(self, self._send_call(CALL, number))
         check_buffers(self._inputs, inputs, writable=False)
         check_buffers(self._outputs, outputs, writable=True)
         spare = len(self._slots) - 1
         with self._spare:
             for given, shared in zip(inputs, self._slots[spare].inputs, strict=True):
                 np.copyto(shared, given)
-            took = self._answer(self._ask(CALL, spare))
+            took = self._receive_answer(self._send_call(CALL, spare))
             for given, shared in zip(outputs, self._slots[spare].outputs, strict=True):
                 np.copyto(given, shared)
         return Done(took)
 
     def ping(self) -> None:
-        """Make sure that an idle worker still answers; a busy one is watched by the deadline of its call.
+        """Check that an idle worker answers; a busy one is supervised by the deadline of its call.
 
         Raises:
-            WorkerDiedError, WorkerHungError: it does not.
+            WorkerDiedError, WorkerHungError: it does not answer.
         """
         self._check_alive()
         if not self._expected:
-            self._answer(self._ask(PING, 0))
+            self._receive_answer(self._send_call(PING, 0))
 
     def close(self) -> None:
         """End the worker; it cannot be used afterwards. Calls that were begun fail."""
         with self._sending:
-            self._over = self._over or EngineError(f"{self._name}: the worker was closed")
-        with contextlib.suppress(OSError):  # so that nobody waits for an answer any more
+            self._ended = self._ended or EngineError(f"{self._name}: the worker was closed")
+        with contextlib.suppress(OSError):  # wakes whoever waits for an answer
             self._socket.shutdown(socket.SHUT_RDWR)
         with self._receiving, self._sending:
             self._end()
@@ -178,26 +178,26 @@ class WorkerEngine(LoadedEngine):
             process = subprocess.Popen(  # noqa: S603
                 command,
                 stdin=subprocess.DEVNULL,
-                stdout=self._words,
-                stderr=self._words,
+                stdout=self._stderr,
+                stderr=self._stderr,
                 pass_fds=[theirs.fileno()],
             )
         return ours, process
 
-    def _open(self, order: LoadRequest) -> None:
-        self._send(order.encode())
-        opened = LoadReply.decode(self._receive("loading"))
-        if opened.version != __version__:
+    def _load(self, request: LoadRequest) -> None:
+        self._send(request.encode())
+        reply = LoadReply.decode(self._receive("loading"))
+        if reply.version != __version__:
             raise EngineError(
                 f"{self._name}: this agent is version {__version__}, the installed one "
-                f"{opened.version}; restart the agent"
+                f"{reply.version}; restart the agent"
             )
-        if opened.facts is None:
-            raise EngineError(opened.error or f"{self._name}: the worker gave no reason")
-        self._inputs, self._outputs, self._facts = opened.inputs, opened.outputs, opened.facts
-        self.offline = opened.offline
+        if reply.facts is None:
+            raise EngineError(reply.error or f"{self._name}: the worker gave no reason")
+        self._inputs, self._outputs, self._facts = reply.inputs, reply.outputs, reply.facts
+        self.offline = reply.offline
 
-    def _ask(self, kind: bytes, slot: int) -> int:
+    def _send_call(self, kind: bytes, slot: int) -> int:
         """Send a call and return its number."""
         with self._sending:
             self._check_alive()
@@ -206,26 +206,26 @@ class WorkerEngine(LoadedEngine):
             self._send(CallMessage(kind, self._number, slot).encode())
             return self._number
 
-    def _answer(self, number: int) -> int:
-        """Wait for the answer to a call, and return the nanoseconds that it took.
+    def _receive_answer(self, number: int) -> int:
+        """Wait for the answer to a call, and return the nanoseconds that the engine worked.
 
-        Whoever waits receives for all; the deadline is that of one answer, as the worker runs one call at a
-        time.
+        One waiter receives the answers of all. The deadline is that of one answer, as the worker runs one
+        call at a time.
         """
         with self._receiving:
             while number not in self._answers:
                 self._check_alive()
-                about = CallMessage.decode(self._receive("a call"))
-                self._answers[about.number] = about
-                self._expected.discard(about.number)
+                message = CallMessage.decode(self._receive("a call"))
+                self._answers[message.number] = message
+                self._expected.discard(message.number)
             answer = self._answers.pop(number)
         if answer.kind == FAILED:
             raise EngineError(answer.sentence)
         return answer.took_ns
 
     def _check_alive(self) -> None:
-        if self._over is not None:
-            raise type(self._over)(str(self._over))
+        if self._ended is not None:
+            raise type(self._ended)(str(self._ended))
 
     def _send(self, message: bytes) -> None:
         try:
@@ -238,11 +238,11 @@ class WorkerEngine(LoadedEngine):
             message = self._socket.recv(LONGEST)
         except TimeoutError:
             waited = self._socket.gettimeout()
-            self._over = WorkerHungError(
+            self._ended = WorkerHungError(
                 f"{self._name}: no answer within {waited:g} s of {what}; worker killed"
             )
             self._end()
-            raise self._over from None
+            raise self._ended from None
         except OSError:
             raise self._died() from None
         if not message:
@@ -253,42 +253,42 @@ class WorkerEngine(LoadedEngine):
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(END_DEADLINE_S)
         code = self._process.poll()
-        self._over = WorkerDiedError(f"{self._name}: the worker {_how(code)}{self._last_words()}")
+        self._ended = WorkerDiedError(f"{self._name}: the worker {_exit_text(code)}{self._stderr_tail()}")
         self._end()
-        return self._over
+        return self._ended
 
-    def _last_words(self) -> str:
-        """Return the end of what the worker and its libraries have written, in one line."""
-        if self._words.closed:
+    def _stderr_tail(self) -> str:
+        """Return the last line of the worker's stderr that is a message, in parentheses; or nothing."""
+        if self._stderr.closed:
             return ""
-        size = self._words.seek(0, os.SEEK_END)
-        self._words.seek(max(0, size - TAIL))
-        lines = self._words.read().decode("utf-8", "replace").splitlines()
-        told = [line.strip() for line in lines if line.strip() and not line.startswith((" ", "INFO:"))]
-        return f" ({told[-1]})" if told else ""
+        size = self._stderr.seek(0, os.SEEK_END)
+        self._stderr.seek(max(0, size - STDERR_TAIL))
+        lines = self._stderr.read().decode("utf-8", "replace").splitlines()
+        messages = [line.strip() for line in lines if line.strip() and not line.startswith((" ", "INFO:"))]
+        return f" ({messages[-1]})" if messages else ""
 
     def _end(self) -> None:
-        self._socket.close()  # the worker reads the end of file, and ends
+        self._socket.close()  # the worker reads end of file and ends
         try:
-            self._process.wait(0 if self._over else END_DEADLINE_S)
+            self._process.wait(0 if self._ended else END_DEADLINE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._words.close()
+        self._stderr.close()
 
 
 @dataclass(frozen=True, slots=True)
-class _Sent:
-    """A call on its way through a worker."""
+class _SentCall:
+    """A call that was sent to a worker."""
 
     engine: WorkerEngine
     number: int
 
     def wait(self) -> int:
-        return self.engine._answer(self.number)
+        return self.engine._receive_answer(self.number)
 
 
-def _how(code: int | None) -> str:
+def _exit_text(code: int | None) -> str:
     if code is None:
         return "closed its socket"
     if code < 0:

@@ -1,7 +1,7 @@
-"""The worker: a process that runs one artefact on one delegate until its agent is gone.
+"""Worker process: runs one artefact on one delegate until its parent closes the socket or ends.
 
-Started by :mod:`edgeagent.worker.engine` as ``python -m edgeagent.worker.process SOCKET PARENT``,
-a file descriptor and a process id. A delegate that crashes takes this process down and nothing else.
+Started by :mod:`edgeagent.worker.engine` as ``python -m edgeagent.worker.process SOCKET PARENT``: number of
+the inherited socket, process id of the parent. A crash of the delegate ends this process only.
 """
 
 from __future__ import annotations
@@ -31,40 +31,40 @@ from edgeagent.worker.shared_buffers import SharedBuffers
 
 
 def main(arguments: list[str]) -> None:
-    """Serve the agent on the other end of a socket."""
+    """Serve the parent at the other end of the socket."""
     descriptor, parent = (int(argument) for argument in arguments)
     sandbox.die_with_parent(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the agent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both; the parent decides
     faulthandler.enable()
     sandbox.give_up_core_dumps()
     offline = sandbox.give_up_network()
-    with socket.socket(fileno=descriptor) as agent:
-        order = LoadRequest.decode(agent.recv(LONGEST))
+    with socket.socket(fileno=descriptor) as parent_socket:
+        request = LoadRequest.decode(parent_socket.recv(LONGEST))
         try:
-            engine = _load(order)
+            engine = _load(request)
         except EdgeagentError as error:
-            agent.send(LoadReply(__version__, error=str(error)).encode())
+            parent_socket.send(LoadReply(__version__, error=str(error)).encode())
             return
-        opened = LoadReply(__version__, engine.inputs, engine.outputs, engine.facts, offline)
-        agent.send(opened.encode())
-        _serve(agent, engine)
+        reply = LoadReply(__version__, engine.inputs, engine.outputs, engine.facts, offline)
+        parent_socket.send(reply.encode())
+        _serve(parent_socket, engine)
 
 
-def _load(order: LoadRequest) -> Engine:
-    if order.cpus:
-        os.sched_setaffinity(0, order.cpus)
-    if order.nice:
-        os.nice(order.nice)
-    return load_on(order.delegate, order.path, order.threads, order.cache)
+def _load(request: LoadRequest) -> Engine:
+    if request.cpus:
+        os.sched_setaffinity(0, request.cpus)
+    if request.nice:
+        os.nice(request.nice)
+    return load_on(request.delegate, request.path, request.threads, request.cache)
 
 
-def _serve(agent: socket.socket, engine: Engine) -> None:
-    message, descriptors, _, _ = socket.recv_fds(agent, LONGEST, 1)
+def _serve(parent_socket: socket.socket, engine: Engine) -> None:
+    message, descriptors, _, _ = socket.recv_fds(parent_socket, LONGEST, 1)
     if not descriptors:
-        return  # the agent has gone, or wanted nothing but to see it load
+        return  # the parent has closed the socket
     slots = SharedBuffers(engine.inputs, engine.outputs, int(message), descriptors[0])
     slots.forget_descriptor()
-    while message := agent.recv(LONGEST):
+    while message := parent_socket.recv(LONGEST):
         asked = CallMessage.decode(message)
         started = time.monotonic_ns()
         try:
@@ -74,7 +74,7 @@ def _serve(agent: socket.socket, engine: Engine) -> None:
             answer = CallMessage(DONE, asked.number, asked.slot, took)
         except EdgeagentError as error:
             answer = CallMessage(FAILED, asked.number, asked.slot, sentence=str(error))
-        agent.send(answer.encode())
+        parent_socket.send(answer.encode())
 
 
 if __name__ == "__main__":

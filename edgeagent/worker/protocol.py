@@ -1,18 +1,20 @@
-"""What passes between the agent and a worker process: a socket of whole messages, beside the shared memory.
+"""Messages between a parent and its worker process over a SOCK_SEQPACKET socket.
+
+Tensors go through shared memory (:mod:`edgeagent.worker.shared_buffers`).
 
 ::
 
-    agent                                     worker
-    Order (JSON)              ----------->    loads the artefact
-                              <-----------    Opened (JSON): tensors and facts, or what is wrong
-    memory (descriptor)       ----------->    maps the slots
+    parent                                    worker
+    LoadRequest (JSON)        ----------->    loads the artefact
+                              <-----------    LoadReply (JSON): tensors and facts, or an error
+    slot count + descriptor   ----------->    maps the shared buffers
     CALL number slot          ----------->    runs the engine on a slot
+    PING number               ----------->
                               <-----------    DONE number nanoseconds | FAILED number sentence
     end of file               ----------->    ends
 
-Calls may be sent ahead: they are run in the order in which they were sent, and answered in that order.
-
-The first answer names the version that answers, since a package may be updated under a running agent.
+Calls may be sent ahead; they are run and answered in the order in which they were sent. The reply names the
+version of the worker's program, since the package may have been updated under a running parent.
 """
 
 from __future__ import annotations
@@ -36,15 +38,15 @@ _HEAD = struct.Struct("=cIBQ")
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """What a worker is to do.
+    """What a worker loads, and how it runs.
 
     Attributes:
         path: of the artefact.
         delegate: that runs it.
         threads: intra-operator threads.
-        cache: folder for what the delegate compiles.
-        cpus: processors it may use; empty for all of the agent's.
-        nice: added to the agent's niceness.
+        cache: folder for what the delegate compiles; None keeps nothing.
+        cpus: processors that it may use; empty for all of the parent's.
+        nice: added to the parent's niceness.
     """
 
     path: Path
@@ -70,7 +72,7 @@ class LoadRequest:
 
     @staticmethod
     def decode(message: bytes) -> LoadRequest:
-        """Return the order of a message."""
+        """Return the request in a message."""
         found = json.loads(message.decode("utf-8", "surrogateescape"))
         cache = found["cache"]
         return LoadRequest(
@@ -85,13 +87,13 @@ class LoadRequest:
 
 @dataclass(frozen=True)
 class LoadReply:
-    """What a worker has loaded.
+    """What a worker has loaded, or why it could not.
 
     Attributes:
-        version: of the program that answers.
-        inputs, outputs: tensors of the artefact.
-        facts: of the engine; None where it could not be loaded.
-        offline: whether the kernel keeps the worker from the network.
+        version: of the worker's program.
+        inputs, outputs: tensors of the artefact, in call order.
+        facts: of the engine; None where the artefact could not be loaded.
+        offline: whether the kernel refuses the worker internet sockets.
         error: why it could not be loaded.
     """
 
@@ -111,7 +113,7 @@ class LoadReply:
 
     @staticmethod
     def decode(message: bytes) -> LoadReply:
-        """Return what a message says."""
+        """Return the reply in a message."""
         found = json.loads(message)
         facts = found["facts"]
         return LoadReply(
@@ -126,14 +128,14 @@ class LoadReply:
 
 @dataclass(frozen=True)
 class CallMessage:
-    """A message about a call.
+    """A call, or the answer to one.
 
     Attributes:
         kind: CALL, PING, DONE or FAILED.
         number: of the call, modulo 2**32.
         slot: of its buffers.
-        took_ns: nanoseconds that the engine worked on it.
-        sentence: why it failed.
+        took_ns: nanoseconds that the engine worked; in DONE only.
+        sentence: why it failed; in FAILED only.
     """
 
     kind: bytes
@@ -149,7 +151,7 @@ class CallMessage:
 
     @staticmethod
     def decode(message: bytes) -> CallMessage:
-        """Return what a message says."""
+        """Return the call or answer in a message."""
         kind, number, slot, took_ns = _HEAD.unpack_from(message)
         return CallMessage(kind, number, slot, took_ns, message[_HEAD.size :].decode("utf-8", "replace"))
 

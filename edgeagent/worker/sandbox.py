@@ -1,9 +1,8 @@
-"""What a worker gives up before it loads a delegate: the network, core dumps, and life without its parent.
+"""Restrictions of a worker process: no internet sockets, no core dumps, killed when its parent ends.
 
-The kernel refuses ``socket(AF_INET)`` and ``socket(AF_INET6)`` with EACCES from then on, in all threads;
-local sockets stay, since drivers use them. That is a seccomp filter of a few instructions, written here
-because its usual binding, libseccomp, is not permissively licensed. Sources: seccomp(2), prctl(2),
-linux/filter.h, linux/audit.h.
+A seccomp filter refuses ``socket(AF_INET)`` and ``socket(AF_INET6)`` with EACCES in all threads; local
+sockets stay allowed, since drivers use them. The filter is written here because the usual binding,
+libseccomp, is not permissively licensed. Sources: seccomp(2), prctl(2), linux/filter.h, linux/audit.h.
 """
 
 from __future__ import annotations
@@ -27,22 +26,23 @@ _SOCKET_CALLS = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198), "armv
 
 
 def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when its parent dies; end at once if that has happened already."""
+    """Have the kernel kill this process when its parent ends; exit at once if it has ended already."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
 
 
 def give_up_core_dumps() -> None:
-    """Write no core dump: a delegate that aborts every few minutes would fill the disk."""
+    """Disable core dumps: a delegate that aborts every few minutes would fill the disk."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def give_up_network() -> bool:
-    """Refuse internet sockets from now on; call it before there are threads.
+    """Have the kernel refuse internet sockets from now on; call it before there are threads.
 
     Returns:
-        Whether the kernel agreed; it does not where seccomp filters are missing or the machine is not known.
+        Whether the filter is in force; False where the kernel has no seccomp filters or the architecture is
+        unknown.
     """
     known = _SOCKET_CALLS.get(platform.machine())
     if known is None or _prctl(_PR_SET_NO_NEW_PRIVS, 1) != 0:

@@ -1,8 +1,8 @@
-"""Buffers in memory that two processes share, without a file system.
+"""Tensor buffers in memory that two processes share, without a file system.
 
-The memory is anonymous (``memfd_create``), so neither the size nor the fullness of /dev/shm matters, and it
-is gone with the last process that holds it. Layout: slot after slot, each with all inputs and then all
-outputs, every tensor on a cache line of its own::
+The memory is anonymous (``memfd_create``): it needs no room in /dev/shm, and the kernel frees it with the
+last process that maps it. Layout: slot after slot, each with all inputs and then all outputs, every tensor
+aligned to a cache line::
 
     | slot 0: input 0 | input 1 | ... | output 0 | ... | slot 1: ...
 """
@@ -22,13 +22,13 @@ ALIGNMENT = 64  # bytes of a cache line, and what engines ask of a tensor's addr
 
 
 class SharedBuffers:
-    """A number of slots for the same tensors.
+    """Slots of shared memory, each with buffers for all tensors of one call.
 
     Args:
         inputs: specifications of the inputs.
         outputs: specifications of the outputs.
         count: of slots.
-        descriptor: of the memory, from the process that made it; None makes it.
+        descriptor: of the memory, from the process that created it; None creates it.
 
     Attributes:
         descriptor: of the memory, to be passed to the other process.
@@ -64,7 +64,7 @@ class SharedBuffers:
         return len(self._slots)
 
     def forget_descriptor(self) -> None:
-        """Close the descriptor, once both processes have the memory; its arrays keep it."""
+        """Close the descriptor, once both processes have mapped the memory; the arrays keep it mapped."""
         os.close(self.descriptor)
 
     def _make(self) -> int:

@@ -15,7 +15,6 @@ import numpy as np
 import psutil
 import pytest
 
-import edgeagent
 from edgeagent.engines.delegates import Delegate, find_delegates
 from edgeagent.engines.loading import load_on
 from edgeagent.errors import EngineError
@@ -135,7 +134,7 @@ def test_an_error_of_the_engine_leaves_the_worker_as_it_was(tmp_path: Path) -> N
 
 
 def test_another_version_below_a_running_agent_is_told(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edgeagent, "__version__", "0.0.1-old")
+    monkeypatch.setattr("edgeagent.worker.engine.__version__", "0.0.1-old")
     with pytest.raises(EngineError, match=r"this agent is version 0\.0\.1-old.*restart the agent"):
         WorkerEngine(LoadRequest(model, delegate(), 1))
 
@@ -181,9 +180,9 @@ def test_the_worker_dies_with_its_agent(model: Path) -> None:
         from pathlib import Path
         from edgeagent.engines.delegates import find_delegates
         from edgeagent.worker.engine import WorkerEngine
-        from edgeagent.worker.protocol import Order
-        order = Order(Path({str(model)!r}), find_delegates("onnxruntime-cpu")[0], 1)
-        print(WorkerEngine(order).pid, flush=True)
+        from edgeagent.worker.protocol import LoadRequest
+        request = LoadRequest(Path({str(model)!r}), find_delegates("onnxruntime-cpu")[0], 1)
+        print(WorkerEngine(request).pid, flush=True)
         input()
     """
     agent = subprocess.Popen(
@@ -220,10 +219,10 @@ def test_memory_that_is_not_there_is_told() -> None:
     program = """
         import resource
         from edgeagent.engines.engine import TensorSpec
-        from edgeagent.worker.shared_buffers import Slots
+        from edgeagent.worker.shared_buffers import SharedBuffers
         import numpy as np
         resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))  # shared memory is a file to the kernel
-        Slots((TensorSpec("x", (2**20,), np.dtype(np.uint8)),), (), 8)
+        SharedBuffers((TensorSpec("x", (2**20,), np.dtype(np.uint8)),), (), 8)
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False
