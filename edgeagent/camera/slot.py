@@ -19,20 +19,25 @@ from collections.abc import Callable
 
 from edgeagent.imaging.frame import Frame, Image
 
+MOST_HELD = 4
+"""Frames that a consumer may hold and still find the newest one pending."""
+BUFFERS = MOST_HELD + 2
+"""Buffers of a slot: those held, one pending, one being written; each is allocated when first needed."""
+
 
 class FrameSlot:
     """Hands frames from one producer thread to one consumer, which may use several threads.
 
     Args:
-        buffers: frames in memory at most, 2 or more. The producer needs one, so the consumer may hold
-            ``buffers - 1``; while it does, new frames are dropped and none becomes pending. It gets
-            every newest frame as long as it holds ``buffers - 2``.
+        buffers: frames in memory at most, 2 or more. A consumer that holds up to ``buffers - 2`` frames
+            always finds the newest one pending. It may hold ``buffers - 1``; then new frames are dropped
+            until it releases one.
         on_frame: called after a frame has become pending and after closing, in the producer's or the
             closing thread. It lets one consumer wait for several slots on one event. It must be quick
             and must not raise.
     """
 
-    def __init__(self, *, buffers: int = 5, on_frame: Callable[[], None] | None = None) -> None:
+    def __init__(self, *, buffers: int = BUFFERS, on_frame: Callable[[], None] | None = None) -> None:
         if buffers < 2:
             raise ValueError("a slot needs 2 buffers or more")
         self._limit = buffers

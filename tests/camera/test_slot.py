@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from edgeagent.camera.slot import FrameSlot
+from edgeagent.camera.slot import BUFFERS, MOST_HELD, FrameSlot
 from edgeagent.imaging.frame import Frame, Image
 from tests.camera.consumer import PATIENCE
 
@@ -85,6 +85,19 @@ def test_when_the_consumer_holds_all_it_may_new_frames_are_dropped_without_alloc
     produce(slot, 6)
     frame = slot.take(0)
     assert frame is not None and frame.image.max() == 6
+
+
+def test_the_newest_frame_is_pending_while_the_consumer_holds_its_share() -> None:
+    slot = FrameSlot()
+    assert BUFFERS == MOST_HELD + 2
+    for value in range(MOST_HELD):
+        produce(slot, value)
+        assert slot.take(0) is not None
+    for value in range(MOST_HELD, MOST_HELD + 3):
+        produce(slot, value)
+    newest = slot.take(0)
+    assert newest is not None and newest.image.max() == MOST_HELD + 2
+    assert slot.dropped == 2
 
 
 def test_frame_size_may_change_while_frames_are_held() -> None:
