@@ -49,9 +49,9 @@ class Watched:
             ),
             on_result=self._seen,
         )
-        serving = self.agent.serving
-        for place in serving._places:
-            place.first_s = place.longest_s = place._wait_s = BACK_S
+        serving = self.agent.models.serving
+        for candidate in serving._candidates:
+            candidate.first_s = candidate.longest_s = candidate._wait_s = BACK_S
         note = self.agent._on_change
 
         def both(change: Change) -> None:
@@ -75,7 +75,7 @@ class Watched:
 
     def worker(self) -> WorkerEngine:
         """Return what serves."""
-        detector = self.agent.serving.current(PATIENCE_S)
+        detector = self.agent.models.serving.current(PATIENCE_S)
         if detector is None or not isinstance(detector.engine, WorkerEngine):
             raise TimeoutError("nothing serves")
         return detector.engine
@@ -103,12 +103,12 @@ def send(number: signal.Signals) -> Callable[[Watched], None]:
 
 def miscompute(watched: Watched) -> None:
     """Find the serving engine wrong, as a check by the golden pictures does."""
-    serving = watched.agent.serving
-    check = serving._selection._checks
+    serving = watched.agent.models.serving
+    check = serving._trials._checks
     file = serving.candidate.artefact.file if serving.candidate else ""
     kept = check[file].tolerance
     check[file].tolerance = -1.0
-    serving._watch(serving._check)
+    serving._supervise(serving._check)
     check[file].tolerance = kept
 
 

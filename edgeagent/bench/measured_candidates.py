@@ -1,4 +1,4 @@
-"""What is measured: which artefacts in which engines, and how one of them is loaded."""
+"""Candidates of the bench: which artefacts on which delegates are measured, and how one is loaded."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from edgeagent.bundle.model_description import describe_model
 from edgeagent.bundle.reading import Bundle, open_bundle
 from edgeagent.detection.candidates import find_candidates
 from edgeagent.detection.detector import Detector, build_detector
-from edgeagent.detection.journal import JOURNAL, Journal
-from edgeagent.detection.trials import VERDICTS, CandidateTrials
+from edgeagent.detection.ranking import rank_delegates
+from edgeagent.detection.starting import DetectorSpec, start_detector
 from edgeagent.engines.availability import availability
 from edgeagent.engines.delegates import find_delegates
-from edgeagent.engines.loading import default_threads, find_artefact, load_on, thread_choices
+from edgeagent.engines.loading import default_threads, find_artefact, load_on
 from edgeagent.errors import ConfigurationError, EngineError
 from edgeagent.files.state_folder import default_state
-from edgeagent.worker.engine import WorkerEngine
 from edgeagent.worker.protocol import LoadRequest
 
 REFERENCE_ENGINE = "onnxruntime"
@@ -28,7 +27,7 @@ DEADLINE_S = 30.0  # of one inference: a slow board is measured, not refused
 
 @dataclass(frozen=True, slots=True)
 class MeasuredCandidate:
-    """One row to be.
+    """An artefact on a delegate that is measured: one row of the report.
 
     Attributes:
         engine: key of :data:`edgeagent.engines.loading.ENGINES`.
@@ -55,7 +54,7 @@ class MeasuredCandidate:
 
 
 def list_candidates(bundle: Bundle) -> list[MeasuredCandidate]:
-    """Return every delegate that is here with the artefact of the bundle that suits it."""
+    """Return every delegate of this board with the artefact of the bundle that suits it."""
     return [
         MeasuredCandidate(
             found.delegate.engine,
@@ -73,13 +72,13 @@ def choose_candidates(bundle: Bundle, wanted: Sequence[str]) -> list[MeasuredCan
     """Return those of :func:`list_candidates` that are asked for.
 
     Args:
-        bundle: opened.
-        wanted: ``all``; ``auto``, which is what the daemon would take; or names of engines, delegates or
+        bundle: verified.
+        wanted: ``all``; ``auto`` for what would serve in the daemon; or names of engines, delegates or
             candidates.
 
     Raises:
         ConfigurationError: a name fits no candidate, or there is none at all.
-        EngineError: ``auto`` finds no delegate that is right.
+        EngineError: no delegate is right, so that ``auto`` finds none.
     """
     candidates = list_candidates(bundle)
     if not candidates:
@@ -89,8 +88,12 @@ def choose_candidates(bundle: Bundle, wanted: Sequence[str]) -> list[MeasuredCan
     chosen: list[MeasuredCandidate] = []
     for name in wanted:
         if name == "auto":
-            best = _daemons_choice(bundle)
-            found = [item for item in candidates if item.name == best]
+            first = rank_delegates(bundle, state=default_state()).first
+            if first is None:
+                raise EngineError(
+                    f"{bundle.directory}: no delegate here is right; 'edgeagent doctor' says more"
+                )
+            found = [item for item in candidates if item.name == first.name]
         else:
             found = [item for item in candidates if name in ("all", item.engine, item.delegate, item.name)]
         if not found:
@@ -103,31 +106,11 @@ def choose_candidates(bundle: Bundle, wanted: Sequence[str]) -> list[MeasuredCan
     return chosen
 
 
-def _daemons_choice(bundle: Bundle) -> str:
-    """Return the name of what the daemon would let serve: the fastest that is right, by its own trial."""
-    state = default_state()
-    selection = CandidateTrials(
-        bundle,
-        find_candidates(bundle.manifest),
-        lambda candidate, threads: LoadRequest(
-            bundle.artefact_path(candidate.artefact), candidate.delegate, threads
-        ),
-        thread_choices(),
-        Journal(state / JOURNAL),
-        state / VERDICTS,
-    )
-    ranked = selection.ranked()
-    if not ranked:
-        raise EngineError(f"{bundle.directory}: no delegate here is right; 'edgeagent doctor' says more")
-    return ranked[0][0].name
-
-
 def reference_candidate(bundle: Bundle, model: Path, description: Path | None) -> MeasuredCandidate:
     """Return the float reference; without a description, the file beside it or the bundle describes it.
 
     Raises:
         ConfigurationError: it is no ONNX file.
-        DataError: its description is wrong.
         DataError: its description is wrong.
     """
     if model.suffix.lower() != ".onnx":
@@ -147,12 +130,13 @@ def load_candidate(candidate: MeasuredCandidate, threads: int, isolated: bool = 
 
     Args:
         candidate: what to load.
-        threads: of the engine; 0 leaves one processor free.
-        isolated: in a worker process, as the daemon does it; else in this process.
+        threads: intra-operator threads; 0 leaves one processor free.
+        isolated: in a worker process, as in the daemon; else in this process.
 
     Raises:
-        EngineError, BundleError: it does not load, or is not what its description says.
-        DataError: a reference's description is wrong or missing.
+        EngineError: it does not load.
+        BundleError: its tensors are not those of its description.
+        DataError: the description of a reference is wrong or missing.
     """
     bundle = open_bundle(candidate.bundle)
     description: ModelDescription = bundle.manifest
@@ -164,13 +148,16 @@ def load_candidate(candidate: MeasuredCandidate, threads: int, isolated: bool = 
         artefact = find_artefact(bundle.manifest, candidate.file)
         path, outputs = bundle.artefact_path(artefact), artefact.outputs
     (delegate,) = find_delegates(candidate.delegate)
-    order = LoadRequest(path, delegate, threads or default_threads())
-    engine = WorkerEngine(order, DEADLINE_S) if isolated else load_on(delegate, path, order.threads)
+    request = LoadRequest(path, delegate, threads or default_threads())
+    if isolated:
+        spec = DetectorSpec(description, outputs, str(path), IOU_THRESHOLD)
+        return start_detector(request, spec, DEADLINE_S)
+    engine = load_on(delegate, path, request.threads)
     return build_detector(description, engine, outputs, str(path), IOU_THRESHOLD)
 
 
 def _describe(reference: MeasuredCandidate) -> ModelDescription:
-    """Return what a reference is: by its own description, else by that of the bundle."""
+    """Return the description of a reference: its own, else that of the bundle."""
     model, own = Path(reference.file), reference.description
     like = None if own or model.with_suffix(".yaml").is_file() else reference.bundle
     return describe_model(model, own, like)

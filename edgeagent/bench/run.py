@@ -132,23 +132,25 @@ def run_bench(request: BenchRequest, tell: Tell = lambda text, share: None) -> B
         progress.check(number, f"{item.candidate.name}: loads in a fresh process")
         _try(item, partial(_start, item))
     subjects: list[_Subject] = []
-    for number, item in enumerate(items, len(items)):
-        progress.check(number, f"{item.candidate.name}: accuracy")
-        if item.failure is None:
-            _try(item, partial(_prepare, item, request, pictures, subjects))
-    thermal_start = read_thermal_state(request.root)
-    progress.check(checks, "idle baseline")
-    idle_w = _idle_power(request.meter, request.idle_s)
-    rounds = ROUNDS[request.scenario]
-    for number in range(rounds):
-        for place, subject in enumerate(turn(subjects, number)):
-            name = subject.measured.candidate.name
-            progress.block(number * len(subjects) + place, rounds * len(subjects), name)
-            _try(subject.measured, partial(_measure, subject, request, rounds))
-        subjects = [subject for subject in subjects if subject.measured.failure is None]
-    thermal_end = read_thermal_state(request.root)
-    for subject in subjects:
-        subject.detector.engine.close()
+    try:
+        for number, item in enumerate(items, len(items)):
+            progress.check(number, f"{item.candidate.name}: accuracy")
+            if item.failure is None:
+                _try(item, partial(_prepare, item, request, pictures, subjects))
+        thermal_start = read_thermal_state(request.root)
+        progress.check(checks, "idle baseline")
+        idle_w = _idle_power(request.meter, request.idle_s)
+        rounds, working = ROUNDS[request.scenario], subjects
+        for number in range(rounds):
+            for place, subject in enumerate(turn(working, number)):
+                name = subject.measured.candidate.name
+                progress.block(number * len(working) + place, rounds * len(working), name)
+                _try(subject.measured, partial(_measure, subject, request, rounds))
+            working = [subject for subject in working if subject.measured.failure is None]
+        thermal_end = read_thermal_state(request.root)
+    finally:
+        for subject in subjects:
+            subject.detector.engine.close()
     tell("done", 1.0)
     edges = histogram_edges(items)
     around = RunEnvironment(request.scenario, request.meter, request.no_meter, idle_w, edges)
@@ -217,13 +219,17 @@ def _prepare(
 ) -> None:
     candidate, bundle = item.candidate, request.bundle
     detector = load_candidate(candidate, request.threads)
-    item.facts = detector.engine.facts
-    if bundle.manifest.golden is not None and not candidate.reference:
-        check = GoldenCheck(bundle, find_artefact(bundle.manifest, candidate.file))
-        item.golden, item.golden_pictures = check.run(detector.engine), len(check)
-    if request.data is not None:
-        item.map50_95 = evaluate(detector, request.data).map50_95
-    detector.warm_up()
+    try:
+        item.facts = detector.engine.facts
+        if bundle.manifest.golden is not None and not candidate.reference:
+            check = GoldenCheck(bundle, find_artefact(bundle.manifest, candidate.file))
+            item.golden, item.golden_pictures = check.run(detector.engine), len(check)
+        if request.data is not None:
+            item.map50_95 = evaluate(detector, request.data).map50_95
+        detector.warm_up()
+    except BaseException:
+        detector.engine.close()
+        raise
     subjects.append(_Subject(item, detector, detector.allocate(), cycle_pictures(pictures, request.seed)))
 
 

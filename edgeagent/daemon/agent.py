@@ -29,9 +29,10 @@ from edgeagent.daemon.systemd_notify import notify
 from edgeagent.delivery.service import open_delivery
 from edgeagent.delivery.trial.model_runner import configured_bundle
 from edgeagent.delivery.update.commands import Commands
-from edgeagent.detection.choice import open_journal, rank_candidates
 from edgeagent.detection.exchange import ModelExchange
+from edgeagent.detection.journal import open_journal
 from edgeagent.detection.pipeline import STAGES, Pipeline, Result
+from edgeagent.detection.ranking import rank_candidates
 from edgeagent.detection.serving import Change
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.state import state_folder

@@ -1,0 +1,19 @@
+"""What serves: the way from a verified bundle to detections of live frames.
+
+In the order in which a model passes through::
+
+    candidates.py       artefacts of the bundle x delegates of the catalogue
+    detector.py         engine + preprocessing + decoding = Detector
+    starting.py         start_detector: a detector in a worker process, or an error and no process
+    golden_check.py     outputs compared with the reference outputs of the bundle
+    journal.py          START, END and ERROR of each trial, on the disk before the trial
+    records.py          verdicts of trials, kept for the next start
+    trials.py           each candidate started, checked and timed
+    ranking.py          candidates in the order in which they may serve: where callers come in
+    candidate_state.py  back-off of a candidate that failed
+    serving.py          which candidate serves now: state machine of one bundle
+    exchange.py         one bundle exchanged for another between two frames
+    pipeline.py         cameras -> prepare -> infer -> finish, through what serves now
+
+The daemon, the gate, the shadow run, ``edgeagent bench`` and the Python API all come in at ranking.py.
+"""

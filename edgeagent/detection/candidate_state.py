@@ -1,4 +1,4 @@
-"""A candidate that serves or stands by, and when it may be tried again."""
+"""Candidate that serves or stands by, with the time of its next try."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from edgeagent.detection.candidates import Candidate
 
 @dataclass
 class CandidateState:
-    """A candidate and how it fares.
+    """A candidate and when it may be tried again.
 
     Attributes:
         candidate: an artefact on a delegate.
-        load_s: seconds that it took to load when it was tried.
-        first_s, longest_s: least and greatest pause between two tries.
-        retry_at: monotonic time before which it is left alone.
-        served_at: monotonic time at which it began to serve last; 0 before.
+        load_s: seconds that it took to load in its trial.
+        first_s, longest_s: shortest and longest pause between two tries, in seconds.
+        retry_at: monotonic time in seconds before which it is not tried.
+        served_at: monotonic time in seconds at which it last began to serve; 0 if it never did.
     """
 
     candidate: Candidate
@@ -28,7 +28,7 @@ class CandidateState:
     served_at: float = 0.0
 
     def __post_init__(self) -> None:
-        """Begin with the shortest pause."""
+        """Start with the shortest pause."""
         self._wait_s = self.first_s
 
     @property
@@ -36,12 +36,15 @@ class CandidateState:
         """Whether it may be tried now."""
         return self.retry_at <= time.monotonic()
 
-    def serves(self) -> None:
-        """Note that it serves now."""
+    def begin_serving(self) -> None:
+        """Record that it serves from now on."""
         self.retry_at, self.served_at = 0.0, time.monotonic()
 
-    def put_back(self) -> None:
-        """Leave it alone, longer each time; one that served for long starts from the shortest pause."""
+    def postpone(self) -> None:
+        """Set the time of the next try: the pause doubles with each failure.
+
+        After it has served longer than ``longest_s``, the pause starts from ``first_s`` again.
+        """
         now = time.monotonic()
         if self.served_at and now - self.served_at > self.longest_s:
             self._wait_s = self.first_s

@@ -1,4 +1,4 @@
-"""What could serve: the artefacts of a bundle on the delegates of the catalogue."""
+"""Candidates: artefacts of a bundle on delegates of the catalogue."""
 
 from __future__ import annotations
 
@@ -26,14 +26,19 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """For people, telemetry and the journal."""
+        """Name in telemetry, logs and the journal, such as ``onnxruntime-cpu model.onnx``."""
         return f"{self.delegate.name} {self.artefact.file}"
 
 
 def find_candidates(
     manifest: Manifest, choice: Sequence[str] = (AUTO,), catalogue: tuple[Delegate, ...] = CATALOGUE
 ) -> list[Candidate]:
-    """Return what could serve, in the operator's order, or in the catalogue's for ``auto``.
+    """Return the candidates in the operator's order, or in that of the catalogue for ``auto``.
+
+    Args:
+        manifest: of the bundle.
+        choice: names of delegates or engines; with ``auto`` among them all delegates are taken.
+        catalogue: of delegates.
 
     Raises:
         EngineError: a name is unknown, or no artefact of the bundle fits any of the delegates.
@@ -61,7 +66,7 @@ def find_candidates(
 
 
 def _fitting(manifest: Manifest, delegate: Delegate) -> list[Artefact]:
-    """The artefact that suits a delegate best; of several grids it takes the first that there is."""
+    """The artefact with the best grid for a delegate, in a list of none or one."""
     fitting = [
         artefact
         for artefact in manifest.artefacts

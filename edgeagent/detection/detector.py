@@ -1,7 +1,7 @@
-"""A model made ready to detect: engine, preprocessing and decoding in one object.
+"""Detector: engine, preprocessing and decoding of a model in one object.
 
-Used by the agent's pipeline, by the evaluation and by the checks of a bundle, so that what is measured is
-what runs.
+The pipeline, the evaluation, the bench and the checks of a bundle all use it, so that what is measured is
+what serves. Here the engine runs in this process; :mod:`edgeagent.detection.starting` puts it into a worker.
 """
 
 from __future__ import annotations
@@ -27,7 +27,14 @@ WARM_UP_RUNS = 3
 
 @dataclass(frozen=True)
 class Detector:
-    """A loaded model."""
+    """A loaded model that turns pictures into detections.
+
+    Attributes:
+        description: of the model: input, decoder, labels.
+        engine: with the loaded artefact.
+        preprocessor: writes a picture into the input buffer.
+        decoder: turns output buffers into detections.
+    """
 
     description: ModelDescription
     engine: Engine
@@ -39,13 +46,22 @@ class Detector:
         return self.engine.allocate()
 
     def warm_up(self) -> None:
-        """Run a few times on an empty picture, so that the first frame is not slower than the others."""
+        """Run a few times on an empty picture, so that the first frame takes no longer than the others."""
         buffers = self.allocate()
         for _ in range(WARM_UP_RUNS):
             self.engine.infer(buffers.inputs, buffers.outputs)
 
     def detect(self, picture: Image, buffers: Buffers, score_threshold: float) -> Detections:
-        """Return the detections of a BGR picture (h, w, 3) uint8, in its pixels, stage after stage."""
+        """Return the detections of one picture, in its pixels.
+
+        Args:
+            picture: (height, width, 3) uint8, BGR.
+            buffers: of :meth:`allocate`; not in use by another call.
+            score_threshold: detections below it are dropped, 0..1.
+
+        Raises:
+            EngineError: the engine fails.
+        """
         fit = self.preprocessor.write(picture, buffers.inputs[0])
         self.engine.infer(buffers.inputs, buffers.outputs)
         return to_picture(self.decoder.decode(buffers.outputs, score_threshold), fit)
@@ -60,7 +76,7 @@ def load_detector(
     iou_threshold: float,
     engine: str = "auto",
 ) -> Detector:
-    """Load an artefact or a float model.
+    """Load an artefact or a float model in this process.
 
     Args:
         description: how it is fed and decoded.
@@ -69,7 +85,7 @@ def load_detector(
         outputs: roles of its raw outputs; empty for one concatenated output.
         threads: intra-operator threads; 0 leaves one processor free.
         iou_threshold: of non-maximum suppression, 0..1.
-        engine: that runs it, see :func:`edgeagent.engines.loading.load_engine`.
+        engine: name of the engine, or ``auto``; see :func:`edgeagent.engines.loading.load_engine`.
 
     Raises:
         EngineError: it does not load.
@@ -86,10 +102,17 @@ def build_detector(
     name: str,
     iou_threshold: float,
 ) -> Detector:
-    """Put preprocessing and decoding around a loaded engine; ``name`` is its model's in a message.
+    """Return a detector around a loaded engine.
+
+    Args:
+        description: how the model is fed and decoded.
+        engine: with the loaded artefact.
+        outputs: roles of its raw outputs; empty for one concatenated output.
+        name: of the artefact, for messages.
+        iou_threshold: of non-maximum suppression, 0..1.
 
     Raises:
-        BundleError: its tensors are not those of the description.
+        BundleError: the tensors of the engine are not those of the description.
     """
     check_tensors(_with_layout_of(description, engine), outputs, name, engine.inputs, engine.outputs)
     size = (description.input.width, description.input.height)
@@ -101,18 +124,18 @@ def build_detector(
 def load_bundle_detector(
     bundle: Bundle, engine: str, threads: int, iou_threshold: float, file: str | None = None
 ) -> Detector:
-    """Load an artefact of a bundle.
+    """Load an artefact of a bundle in this process.
 
     Args:
         bundle: that holds it.
-        engine: that runs it, or ``auto``.
+        engine: name of the engine, or ``auto``.
         threads: intra-operator threads; 0 leaves one processor free.
         iou_threshold: of non-maximum suppression, 0..1.
         file: name of the artefact; None takes the first that the engine reads.
 
     Raises:
-        EngineError, BundleError: see :func:`load_detector` and :func:`choose_artefact`; or the bundle has
-            no such artefact.
+        EngineError: no installed engine reads an artefact of the bundle, or it does not load.
+        BundleError: the bundle has no such artefact, or its tensors are not those of the manifest.
     """
     manifest = bundle.manifest
     artefact = choose_artefact(manifest, engine) if file is None else find_artefact(manifest, file)
@@ -121,7 +144,7 @@ def load_bundle_detector(
 
 
 def _with_layout_of(description: ModelDescription, engine: Engine) -> ModelDescription:
-    """A float model keeps its own layout; the description has that of the artefacts."""
+    """Return the description with the input layout of a float model, which may differ from the artefacts'."""
     shape = engine.inputs[0].shape
     if engine.inputs[0].dtype != np.float32 or len(shape) != 4:
         return description

@@ -1,11 +1,18 @@
-"""The model that serves, exchanged for another while the cameras go on.
+"""Exchange of the bundle that serves for another while frames go on.
 
 ::
 
-    next one loaded and warm -> frames go to it -> the last frame in flight is through -> old one stopped
+    serving --exchange()--> starting the next --it starts--> exchanging --> serving (the next)
+       |                           |
+       |                           +--no candidate starts: EngineError--> serving (as before)
+       +--stop()--> stopped
 
-Stages of the pipeline are queues, so with the first frame through the new detector all frames of the old one
-are through as well, and nothing is lost.
+    exchanging: new frames go to the next model; the old one is stopped when the first frame has come through
+    the next one, or after LAST_FRAME_S seconds without a frame
+
+Stages of the pipeline are queues, so all frames of the old model are through before the first one of the
+next, and no frame is lost. While it exchanges, two bundles are loaded, each with a
+:class:`edgeagent.detection.serving.ServingDetector` of its own.
 """
 
 from __future__ import annotations
@@ -14,39 +21,42 @@ import threading
 from collections.abc import Callable
 
 from edgeagent.bundle.reading import Bundle
-from edgeagent.detection.choice import RankedCandidates
 from edgeagent.detection.detector import Detector
-from edgeagent.detection.serving import Change, ServingDetector
+from edgeagent.detection.ranking import RankedCandidates
+from edgeagent.detection.serving import Change, ServingDetector, ServingIntervals
 from edgeagent.errors import EngineError
 from edgeagent.settings.sections.model import ModelSettings
 
-LEAVE_S = 2.0  # that the old model waits for a frame through the new one; without frames none is in flight
+LAST_FRAME_S = 2.0  # longest wait for a frame through the next model; without frames none is in flight
 
-OnChange = Callable[[Change], None]
+OnServingChange = Callable[[Change], None]
 
 
 class ModelExchange:
-    """Gives the pipeline the detectors of the model that serves now.
+    """Gives the pipeline the detector of the bundle that serves now; see the module for the states.
 
     Args:
-        settings: of the model.
-        first: what serves first.
-        on_change: told what serves from now on, also when the model is exchanged; in several threads.
+        settings: of the model; ``check_every`` is used.
+        first: bundle that serves first, with its candidates.
+        on_change: called with every change of what serves, also after an exchange; from several threads.
 
     Attributes:
         serving: what serves now.
 
     Raises:
-        EngineError: no candidate can be started.
+        EngineError: no candidate starts.
     """
 
     def __init__(
-        self, settings: ModelSettings, first: RankedCandidates, on_change: OnChange = lambda change: None
+        self,
+        settings: ModelSettings,
+        first: RankedCandidates,
+        on_change: OnServingChange = lambda change: None,
     ) -> None:
-        self._settings, self._on_change = settings, on_change
+        self._intervals, self._on_change = ServingIntervals(check_every_s=settings.check_every), on_change
         self._exchanging, self._stopping = threading.Lock(), False
-        self._leaving: Detector | None = None
-        self._through = threading.Event()
+        self._old: Detector | None = None
+        self._next_worked = threading.Event()
         self.serving = self._make(first)
 
     @property
@@ -55,37 +65,38 @@ class ModelExchange:
         return self.serving.bundle
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start the supervision of what serves."""
         self.serving.start()
 
-    def exchange(self, choice: RankedCandidates) -> None:
-        """Let another model serve; returns when the old one has stopped.
+    def exchange(self, candidates: RankedCandidates) -> None:
+        """Let another bundle serve; returns when the old one has stopped.
 
-        The kernel ends a worker with the thread that made it, so call this in one that stays.
+        Call it in a thread that lives as long as the model: the kernel kills a worker with the thread that
+        started it.
 
         Raises:
-            EngineError: no candidate can be started; the old model serves on.
+            EngineError: no candidate starts; the old bundle goes on serving.
         """
-        serving = self._make(choice)
+        serving = self._make(candidates)
         with self._exchanging:
             if self._stopping:
                 serving.stop()
                 return
             serving.start()
             old = self.serving
-            self._through.clear()
-            self._leaving = old.current(0)
+            self._next_worked.clear()
+            self._old = old.current(0)
             self.serving = serving
             self._on_change(serving.state())
-            if self._leaving is not None:
-                self._through.wait(LEAVE_S)
-                self._leaving = None
+            if self._old is not None:
+                self._next_worked.wait(LAST_FRAME_S)
+                self._old = None
             old.stop()
 
     def stop(self) -> None:
-        """End the watch and the worker."""
+        """End the supervision and the worker."""
         self._stopping = True
-        self._through.set()
+        self._next_worked.set()
         with self._exchanging:
             self.serving.stop()
 
@@ -94,22 +105,20 @@ class ModelExchange:
         return self.serving.current(timeout)
 
     def worked(self, detector: Detector) -> None:
-        """Learn that a frame went through."""
-        if self._leaving is not None and detector is not self._leaving:
-            self._through.set()
+        """Record that a frame went through a detector."""
+        if self._old is not None and detector is not self._old:
+            self._next_worked.set()
         self.serving.worked(detector)
 
     def failed(self, detector: Detector, error: EngineError) -> None:
-        """Learn that a frame did not go through; one of a model that has left does not matter."""
+        """Record that a frame failed; one of a bundle that was exchanged is ignored."""
         self.serving.failed(detector, error)
 
-    def _make(self, choice: RankedCandidates) -> ServingDetector:
-        bundle, settings = choice.bundle, self._settings
+    def _make(self, candidates: RankedCandidates) -> ServingDetector:
+        bundle = candidates.bundle
 
-        def told(change: Change) -> None:
+        def report(change: Change) -> None:
             if self.serving.bundle is bundle:
                 self._on_change(change)
 
-        return ServingDetector(
-            choice.selection, choice.ranked, settings.iou_threshold, told, settings.check_every
-        )
+        return ServingDetector(candidates, report, self._intervals)

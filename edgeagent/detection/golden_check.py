@@ -1,7 +1,6 @@
-"""Whether an engine computes on this machine what was trained: the golden pictures, again and again.
+"""Golden check: outputs of an engine on the golden pictures against the reference outputs of the bundle.
 
-The pictures are read and prepared once; what is repeated is only the run and the comparison, so that a check
-costs a live board a few inferences.
+Pictures are read and prepared once, so that a repeated check costs a live board a few inferences.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ from edgeagent.vision.preprocessor import Preprocessor
 
 @dataclass(frozen=True)
 class GoldenResult:
-    """What a check found.
+    """Result of a golden check.
 
     Attributes:
         worst: mean absolute difference of the worst output on the worst picture, in steps of its grid;
-            infinite where a number is not finite.
-        tolerance: what is allowed.
-        mean: of all outputs and pictures, likewise.
+            infinite where an output holds a number that is not finite.
+        tolerance: allowed for ``worst``, in steps.
+        mean: of all outputs and pictures, in steps.
     """
 
     worst: float
@@ -39,7 +38,7 @@ class GoldenResult:
         return self.worst <= self.tolerance
 
     def describe(self) -> str:
-        """Return it for people."""
+        """Return the result as text."""
         worst = f"{self.worst:.2f}" if math.isfinite(self.worst) else "infinitely many"
         return f"{worst} steps off on average at worst, {self.tolerance:g} allowed"
 
@@ -52,7 +51,7 @@ class GoldenCheck:
         artefact: of the bundle.
 
     Raises:
-        BundleError: the reference outputs are damaged or not those of the pictures.
+        BundleError: the bundle has no golden set, or its reference outputs are damaged.
         DataError: a picture cannot be read.
     """
 

@@ -1,12 +1,12 @@
-"""What was tried on this board, so that a delegate that takes the machine down is not tried twice.
+"""Journal of the trials on this board, so that a delegate that takes the machine down is tried only once.
 
 ::
 
-    START key boot   -> the trial ->   END key boot  |  ERROR key boot reason
+    START key boot   -> trial ->   END key boot  |  ERROR key boot reason
 
-A START without END or ERROR whose boot is over means that the machine went down during that trial. A key
-holds the artefact and all versions, so that something new is tried again by itself; ``FORGIVE key`` lets the
-operator do so. The file is only appended to, and a line is on the disk before its trial begins.
+A START without END or ERROR from an earlier boot means that the machine went down during that trial. The key
+contains the artefact and all versions, so that an update is tried again; ``FORGIVE key`` lets the operator
+have the same trial repeated. The file is append-only, and START is on the disk before the trial begins.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from edgeagent.errors import EdgeagentError
 
 logger = logging.getLogger(__name__)
 
-Event = Literal["start", "end", "error", "forgive"]
+TrialEvent = Literal["start", "end", "error", "forgive"]
 JOURNAL = "delegates.journal"
-"""Its name in the agent's state folder."""
+"""Name of the journal in the state folder."""
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One line.
+class JournalEntry:
+    """One line of the journal.
 
     Attributes:
         event: what happened.
         key: of the trial.
-        boot: id of the boot it happened in.
+        boot: id of the boot in which it happened.
         reason: of an error.
     """
 
-    event: Event
+    event: TrialEvent
     key: str
     boot: str
     reason: str = ""
@@ -49,72 +49,93 @@ class Entry:
 class Journal:
     """The journal of one board.
 
-    A line that cannot be read (a torn write, a full disk) is left out; the file is never rewritten.
+    Lines that cannot be read (a torn write, a full disk) are ignored; the file is never rewritten.
 
     Args:
-        path: of the file; its folder is made when missing.
+        path: of the file, whose folder is created when missing; None keeps the journal in memory only.
         boot: id of this boot; by default the kernel's.
 
     Raises:
-        EdgeagentError: the file cannot be read or made.
+        EdgeagentError: the file cannot be read or created.
     """
 
-    def __init__(self, path: Path, boot: str | None = None) -> None:
+    def __init__(self, path: Path | None, boot: str | None = None) -> None:
         self._path = path
         self._boot = boot if boot is not None else _boot_id()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            content = path.read_bytes() if path.exists() else b""
-            with path.open("ab"):
-                pass
-        except OSError as error:
-            raise EdgeagentError(
-                f"{path}: the journal of trials cannot be used ({error.strerror}); make its folder writable "
-                "to the agent, or name another state directory"
-            ) from error
+        content = b"" if path is None else _read_or_create(path)
         entries = [entry for line in content.splitlines() if (entry := _parse(line)) is not None]
         if len(entries) < len([line for line in content.splitlines() if line.strip()]):
-            logger.warning("%s: lines that cannot be read are left out", path)
+            logger.warning("%s: lines that cannot be read are ignored", path)
         self._entries = entries
         self._torn = bool(content) and not content.endswith(b"\n")
 
     def took_down(self, key: str) -> bool:
-        """Return whether the last trial of this key ended with the machine."""
+        """Return whether the machine went down during the last trial of a key."""
         return key in self.suspects()
 
     def suspects(self) -> list[str]:
-        """Return the keys whose last trial ended with the machine."""
+        """Return the keys during whose last trial the machine went down."""
         last = {entry.key: entry for entry in self._entries}
         return [key for key, entry in last.items() if entry.event == "start" and entry.boot != self._boot]
 
-    def write(self, event: Event, key: str, reason: str = "") -> None:
-        """Add a line, and return when it is on the disk.
+    def write(self, event: TrialEvent, key: str, reason: str = "") -> None:
+        """Append a line, and return when it is on the disk.
 
         Raises:
             EdgeagentError: it cannot be written.
         """
-        entry = Entry(event, key, self._boot, reason)
+        entry = JournalEntry(event, key, self._boot, reason)
+        if self._path is not None:
+            self._append(self._path, entry)
+        self._entries.append(entry)
+
+    def _append(self, path: Path, entry: JournalEntry) -> None:
         line = {
             "time": round(time.time(), 3),
             **{name: value for name, value in vars(entry).items() if value},
         }
         try:
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
             try:
                 os.write(descriptor, b"\n" * self._torn + json.dumps(line).encode() + b"\n")
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
         except OSError as error:
-            raise EdgeagentError(f"{self._path}: the journal cannot be written ({error.strerror})") from error
+            raise EdgeagentError(f"{path}: the journal cannot be written ({error.strerror})") from error
         self._torn = False
-        self._entries.append(entry)
 
 
-def _parse(line: bytes) -> Entry | None:
+def open_journal(state: Path) -> Journal | None:
+    """Return the journal in a state folder; None, with a logged error, where it cannot be used.
+
+    A full or read-only disk must not stop detection.
+    """
+    try:
+        return Journal(state / JOURNAL)
+    except EdgeagentError as error:
+        logger.error("%s; only delegates of the processor are tried", error)
+        return None
+
+
+def _read_or_create(path: Path) -> bytes:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = path.read_bytes() if path.exists() else b""
+        with path.open("ab"):
+            pass
+    except OSError as error:
+        raise EdgeagentError(
+            f"{path}: the journal of trials cannot be used ({error.strerror}); make its folder writable "
+            "to the agent, or name another state directory"
+        ) from error
+    return content
+
+
+def _parse(line: bytes) -> JournalEntry | None:
     try:
         found = json.loads(line)
-        entry = Entry(found["event"], found["key"], found["boot"], found.get("reason", ""))
+        entry = JournalEntry(found["event"], found["key"], found["boot"], found.get("reason", ""))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     return entry if entry.event in ("start", "end", "error", "forgive") else None

@@ -1,17 +1,21 @@
-"""The detection pipeline: prepare, infer and finish overlap, each in a thread of its own.
+"""Detection pipeline: prepare, infer and finish overlap, each in a thread of its own.
 
 ::
 
     camera slots -> prepare (letterbox into an input buffer) -> infer -> finish (decode, deliver)
+         ^                                                                 |
+         +---- frame released, buffers free for the next frame ------------+
 
-Inference is begun by one thread and waited for by the one that decodes, so that an engine in another process
-has its next frame before it has answered. A few jobs, each with its buffers, go round; nothing is allocated
-for a frame. The newest frame of each camera is taken when a job is free, cameras in fair turns, so that none
-starves. OpenCV, the engine and numpy release the interpreter lock while they work, so the threads really
-overlap.
+At most :data:`JOBS` frames are on their way, each with one of as many sets of buffers; nothing is allocated
+for a frame. ``infer`` begins a call and ``finish`` waits for it, so that an engine in another process has its
+next frame before it has answered. When a set is free, the newest frame is taken of the camera whose turn it
+is (:mod:`edgeagent.camera.fair_share`). A camera's slot has room for as many frames as are on their way and
+for one pending frame, so that the newest frame is there when a set becomes free, also with one camera.
+OpenCV, the engine and numpy release the interpreter lock, so the threads work in parallel.
 
-The detector may change at any time (:mod:`edgeagent.detection.serving`): a job keeps to the one that
-its buffers belong to. A frame that an engine fails on is left out, and the newest one is taken instead.
+The detector may change at any time (:mod:`edgeagent.detection.serving`): a frame on its way stays with the
+detector that its buffers belong to. A frame that an engine fails on is dropped and counted in
+:attr:`Pipeline.failed`.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ from typing import Literal, Protocol
 
 from edgeagent.camera.capture import Camera
 from edgeagent.camera.fair_share import FairShare
+from edgeagent.camera.slot import MOST_HELD
 from edgeagent.detection.detector import Detector
 from edgeagent.engines.engine import Buffers, Call
 from edgeagent.errors import EdgeagentError, EngineError
@@ -37,23 +42,22 @@ from edgeagent.vision.preprocessor import to_picture
 
 logger = logging.getLogger(__name__)
 
-JOBS = 4  # one in each stage, and one that waits where the engine is, so that it never does
-WAIT_S = 0.2  # for a detector, before looking whether to stop
-Stage = str
-STAGES: tuple[Stage, ...] = ("age", "preprocess", "queue", "inference", "decode", "publish", "end_to_end")
-"""``queue`` is all waiting behind ``preprocess``, for the engine and for the decoder: the stages add up."""
+JOBS = MOST_HELD  # 4: one in each stage, and one that waits for the engine, so that the engine never waits
+WAIT_S = 0.2  # for a detector, between two looks whether to stop
+STAGES: tuple[str, ...] = ("age", "preprocess", "queue", "inference", "decode", "publish", "end_to_end")
+"""``queue`` is the time after ``preprocess`` spent waiting for the engine and the decoder: stages add up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Detections of one frame, in its pixels. The frame is valid during the call that delivers it.
+    """Detections of one frame.
 
     Attributes:
         camera: its name.
-        frame: what was detected on.
-        detections: what was found.
-        detector: that found it; its description has the labels.
-        inference_ns: nanoseconds that its engine worked.
+        frame: that was detected on; its image is valid only during the call that delivers the result.
+        detections: in pixels of the frame.
+        detector: that made them.
+        inference_ns: nanoseconds that the engine worked.
     """
 
     camera: str
@@ -68,35 +72,35 @@ class Result:
         return self.detector.description.labels
 
 
-Deliver = Callable[[Result], None]
-Record = Callable[[str, Stage, int], None]
+DeliverResult = Callable[[Result], None]
+RecordDuration = Callable[[str, str, int], None]
 
 
 class Detectors(Protocol):
-    """Where a pipeline gets its detector."""
+    """Source of the detector of a pipeline."""
 
     def current(self, timeout: float) -> Detector | None:
-        """Return the detector that serves, waiting ``timeout`` seconds for one; None if there is none."""
+        """Return the detector that serves, waiting up to ``timeout`` seconds; None if none does."""
 
     def worked(self, detector: Detector) -> None:
-        """Learn that a frame went through."""
+        """Record that a frame went through a detector."""
 
     def failed(self, detector: Detector, error: EngineError) -> None:
-        """Learn that a frame did not go through; what is raised here ends the pipeline."""
+        """Record that a frame failed; an error that is raised here ends the pipeline."""
 
 
 class OneDetector:
-    """A detector that is never exchanged: its failure is the end."""
+    """A single detector that is never replaced: its first failure ends the pipeline."""
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
 
     def current(self, timeout: float) -> Detector:
-        """Return it."""
+        """Return the detector."""
         return self._detector
 
     def worked(self, detector: Detector) -> None:
-        """Nothing needs to be done."""
+        """Do nothing."""
 
     def failed(self, detector: Detector, error: EngineError) -> None:
         """Raise the error."""
@@ -104,8 +108,8 @@ class OneDetector:
 
 
 @dataclass(frozen=True, slots=True)
-class _Set:
-    """Buffers, and the detector that they belong to."""
+class _BufferSet:
+    """Buffers of one frame, and the detector that they belong to."""
 
     detector: Detector
     buffers: Buffers
@@ -113,9 +117,9 @@ class _Set:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A frame on its way; ``prepared_ns`` is when it lay in the input buffer."""
+    """A frame on its way; ``prepared_ns`` is the monotonic time at which preprocessing was done."""
 
-    set: _Set
+    set: _BufferSet
     camera: Camera
     frame: Frame
     fit: Fit
@@ -126,7 +130,7 @@ class Pipeline:
     """Runs a detector over cameras.
 
     Args:
-        detectors: gives the one that serves, loaded and warmed up.
+        detectors: gives the one that serves, loaded and warm.
         score_threshold: detections below it are dropped.
         deliver: called with each result, in the finish thread.
         record: called with (camera, stage, nanoseconds), from all threads.
@@ -141,8 +145,8 @@ class Pipeline:
         self,
         detectors: Detectors,
         score_threshold: float,
-        deliver: Deliver,
-        record: Record,
+        deliver: DeliverResult,
+        record: RecordDuration,
         on_end: Callable[[], None],
     ) -> None:
         self._detectors, self._score_threshold = detectors, score_threshold
@@ -152,7 +156,7 @@ class Pipeline:
         self._interval_s, self._next_s = 0.0, 0.0
         self._frame_waits = threading.Event()
         self._stopping = threading.Event()
-        self._free: SimpleQueue[_Set | Literal["new"] | None] = SimpleQueue()
+        self._free: SimpleQueue[_BufferSet | Literal["new"] | None] = SimpleQueue()
         self._prepared: SimpleQueue[_Job | None] = SimpleQueue()
         self._begun: SimpleQueue[tuple[_Job, Call] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -161,7 +165,7 @@ class Pipeline:
         self._counting = threading.Lock()
 
     def wake(self) -> None:
-        """Tell that a camera has a new frame, or has ended. Give it to the cameras as ``on_frame``."""
+        """Signal that a camera has a new frame or has ended. Give it to the cameras as ``on_frame``."""
         self._frame_waits.set()
 
     def start(self, cameras: Sequence[Camera]) -> None:
@@ -192,10 +196,10 @@ class Pipeline:
             thread.join()
 
     def raise_failure(self) -> None:
-        """Raise what ended the pipeline, if it was a failure.
+        """Raise the failure that ended the pipeline, if there was one.
 
         Raises:
-            EdgeagentError: as a stage raised it, or around what it raised.
+            EdgeagentError: as a stage raised it, or with the error of the stage as its cause.
         """
         if isinstance(self.failure, EdgeagentError):
             raise self.failure
@@ -205,10 +209,10 @@ class Pipeline:
     def _run(self, name: str, stage: Callable[[], None]) -> None:
         try:
             stage()
-        except Exception as error:  # told by the agent, which stops
+        except Exception as error:  # raised by raise_failure
             logger.debug("stage %s failed", name, exc_info=True)
             self.failure = self.failure or error
-        # whatever ends one stage ends all: those before it at once, those after it when they are done
+        # the end of one stage ends all: those before it at once, those after it when they are done
         self._stopping.set()
         self._frame_waits.set()
         self._free.put(None)
@@ -228,12 +232,12 @@ class Pipeline:
             if taken is None:
                 return
             camera, frame = taken
-            if detector is None:  # it failed in the meantime
+            if detector is None:  # it has failed since
                 camera.slot.release(frame)
                 self._free.put(free)
                 continue
             if free == "new" or free.detector is not detector:
-                free = _Set(detector, detector.allocate())
+                free = _BufferSet(detector, detector.allocate())
             started = time.monotonic_ns()
             fit = detector.preprocessor.write(frame.image, free.buffers.inputs[0])
             self._record(camera.name, "age", started - frame.captured_ns)
@@ -242,7 +246,7 @@ class Pipeline:
             self._prepared.put(_Job(free, camera, frame, fit, prepared))
 
     def _serves(self) -> bool:
-        """Wait until a detector serves; False when stopping, or when there is nothing left to detect on."""
+        """Wait until a detector serves; False when stopping or when all cameras have ended."""
         while not self._stopping.is_set():
             if self._detectors.current(WAIT_S) is not None:
                 return True
@@ -251,7 +255,7 @@ class Pipeline:
         return False
 
     def _newest(self) -> tuple[Camera, Frame] | None:
-        """Wait for a frame, asking the cameras in fair turns; None when stopping or when all have ended."""
+        """Wait for a frame of the camera whose turn it is; None when stopping or when all have ended."""
         while not self._stopping.is_set():
             self._frame_waits.clear()
             all_closed = all(camera.slot.closed for camera in self._cameras)
@@ -274,7 +278,7 @@ class Pipeline:
             try:
                 call = job.set.detector.engine.begin(buffers.inputs, buffers.outputs)
             except EngineError as error:
-                self._leave_out(job, error)
+                self._drop(job, error)
             else:
                 self._begun.put((job, call))
 
@@ -284,7 +288,7 @@ class Pipeline:
             try:
                 took = call.wait()
             except EngineError as error:
-                self._leave_out(job, error)
+                self._drop(job, error)
                 continue
             self._record(job.camera.name, "inference", took)
             self._detectors.worked(job.set.detector)
@@ -301,8 +305,8 @@ class Pipeline:
             job.camera.slot.release(job.frame)
             self._free.put(job.set)
 
-    def _leave_out(self, job: _Job, error: EngineError) -> None:
-        """Let go of a frame that an engine failed on."""
+    def _drop(self, job: _Job, error: EngineError) -> None:
+        """Drop and count a frame that an engine failed on."""
         self._detectors.failed(job.set.detector, error)
         with self._counting:
             self.failed[job.camera.name] += 1

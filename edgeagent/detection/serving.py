@@ -1,15 +1,25 @@
-"""The detector that serves now, and what takes over when it does not.
+"""Detector that serves now: a state machine over the ranked candidates of one bundle.
 
 ::
 
-    serving --- crash, deadline passed, wrong outputs, repeated errors ---> next candidate that is right
-       ^                                                                        |
-       +---- the better one passes the check again, asked with back-off --------+
-    nothing left: not detecting, said loudly, and tried again and again
+    starting ---first that starts---> best | fallback         (none starts: EngineError)
 
-A failing candidate is ordinary: detection goes on with the next one within seconds, and an alarm says so
-until the best one serves again. All that takes long (starting a worker, checking it) happens in one thread of
-its own; the frame path only asks for :meth:`ServingDetector.current`.
+    best | fallback --failure--> replacing --next that starts--> best | fallback
+    replacing -------none starts------> not detecting --a retry starts--> best | fallback
+    fallback ----a better candidate passes its check again----> best | fallback
+    every state -------stop()---------> stopped
+
+    best            the first choice serves
+    fallback        another candidate serves; better ones are tried again with back-off
+    replacing       what served has failed; frames wait for the next candidate
+    not detecting   no candidate starts; each is tried again with back-off
+
+A failure is: the worker died or missed a deadline, :data:`ERRORS_IN_A_ROW` frames failed, or the golden
+pictures are not right any more. The candidate that failed is restarted at once only when no other starts.
+Every change is reported as a :class:`Change`.
+
+Starting and checking a candidate takes long, so it happens in the thread of this object; the frame path only
+calls :meth:`ServingDetector.current`, :meth:`ServingDetector.worked` and :meth:`ServingDetector.failed`.
 """
 
 from __future__ import annotations
@@ -19,22 +29,26 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from edgeagent.bundle.reading import Bundle
 from edgeagent.detection.candidate_state import CandidateState
 from edgeagent.detection.candidates import Candidate
-from edgeagent.detection.detector import Detector, build_detector
-from edgeagent.detection.trials import CandidateTrials, Verdict
+from edgeagent.detection.detector import Detector
+from edgeagent.detection.ranking import RankedCandidates
+from edgeagent.detection.starting import WorkerDetector
 from edgeagent.engines.engine import EngineFacts
 from edgeagent.errors import EdgeagentError, EngineError
-from edgeagent.worker.engine import WorkerDiedError, WorkerEngine, WorkerHungError
+from edgeagent.worker.engine import WorkerDiedError, WorkerHungError
 
 logger = logging.getLogger(__name__)
 
+ServingState = Literal["best", "fallback", "replacing", "not detecting", "stopped"]
+
 ERRORS_IN_A_ROW = 3
-PROBE_FIRST_S, PROBE_LONGEST_S = 5.0, 600.0
+RETRY_FIRST_S, RETRY_LONGEST_S = 5.0, 600.0
 CHECK_EVERY_S = 300.0
-QUICK_S = 1.5  # to load: what is slower takes over later, while something quicker serves
+QUICK_S = 1.5  # a candidate that loads slower is started only after the quicker ones
 PING_EVERY_S = 5.0
 STOP_S = 1.0
 
@@ -44,11 +58,11 @@ class Change:
     """What serves from now on.
 
     Attributes:
-        serving: name of the candidate; None when nothing does.
+        serving: name of the candidate; None when none serves.
         best: whether it is the first choice.
-        reason: why it changed, for people.
+        reason: of the change, as text.
         took_s: seconds without a detector.
-        failure: what a detector that served was given up for; None where none was.
+        failure: why the detector that served before was given up; None where none was.
     """
 
     serving: str | None
@@ -58,105 +72,128 @@ class Change:
     failure: str | None = None
 
 
+@dataclass(frozen=True)
+class ServingIntervals:
+    """Times of the supervision, in seconds.
+
+    Attributes:
+        check_every_s: between two golden checks of what serves.
+        retry_first_s, retry_longest_s: shortest and longest pause before a candidate that failed is retried.
+    """
+
+    check_every_s: float = CHECK_EVERY_S
+    retry_first_s: float = RETRY_FIRST_S
+    retry_longest_s: float = RETRY_LONGEST_S
+
+
 class ServingDetector:
-    """Keeps one of the candidates serving.
+    """Keeps one of the candidates of a bundle serving; see the module for the states.
+
+    The first worker is started in the thread that creates this object and is killed with that thread; it is
+    then replaced like any worker that died.
 
     Args:
-        selection: starts and checks candidates.
-        ranked: candidates with their verdicts, the first choice first. One that is not right is tried again
-            with back-off, as one that failed while it served.
-        iou_threshold: of non-maximum suppression, 0..1.
-        on_change: told every change, in the thread of this object.
-        check_every_s: seconds between two checks of the one that serves, by the golden pictures.
-        probe_first_s, probe_longest_s: back-off between two tries of one that failed.
+        candidates: ranked, the first choice first. One that was not right is tried again with back-off, like
+            one that failed while it served.
+        on_change: called with every change, in the thread of this object.
+        intervals: of checks and retries.
 
     Raises:
-        EngineError: none of the candidates can be started.
+        EngineError: none of the candidates starts.
     """
 
     def __init__(
         self,
-        selection: CandidateTrials,
-        ranked: Sequence[tuple[Candidate, Verdict]],
-        iou_threshold: float,
+        candidates: RankedCandidates,
         on_change: Callable[[Change], None] = lambda change: None,
-        check_every_s: float = CHECK_EVERY_S,
-        probe_first_s: float = PROBE_FIRST_S,
-        probe_longest_s: float = PROBE_LONGEST_S,
+        intervals: ServingIntervals = ServingIntervals(),
     ) -> None:
-        self._selection, self._iou_threshold, self._on_change = selection, iou_threshold, on_change
-        self._check_every_s = check_every_s
-        self._places = [
-            CandidateState(candidate, verdict.load_s or 0.0, probe_first_s, probe_longest_s)
-            for candidate, verdict in ranked
+        self._trials, self._on_change, self._intervals = candidates.trials, on_change, intervals
+        first_s, longest_s = intervals.retry_first_s, intervals.retry_longest_s
+        self._candidates = [
+            CandidateState(candidate, verdict.load_s or 0.0, first_s, longest_s)
+            for candidate, verdict in candidates.ranked
         ]
         self._changed = threading.Condition()
-        self._current: Detector | None = None
-        self._place: CandidateState | None = None
-        self._failed: Detector | None = None
+        self._current: WorkerDetector | None = None
+        self._serving: CandidateState | None = None
+        self._failed: WorkerDetector | None = None
         self._failure: str | None = None
         self._errors = 0
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="serving", daemon=True)
         self._facts: EngineFacts
-        for place, (_, verdict) in zip(self._places, ranked, strict=True):
+        for one, (_, verdict) in zip(self._candidates, candidates.ranked, strict=True):
             if not verdict.right:
-                place.put_back()
-        self._problems = [verdict.reason for _, verdict in ranked if not verdict.right]
-        self._problems += self._start_one([place for place in self._places if place.due])
+                one.postpone()
+        self._problems = [verdict.reason for _, verdict in candidates.ranked if not verdict.right]
+        self._problems += self._start_first([one for one in self._candidates if one.due])
         if self._current is None:
             raise EngineError("no delegate serves: " + "; ".join(self._problems or ["there is no candidate"]))
 
     @property
     def bundle(self) -> Bundle:
-        """The bundle whose candidates these are."""
-        return self._selection.bundle
+        """The bundle of the candidates."""
+        return self._trials.bundle
 
     @property
     def candidate(self) -> Candidate | None:
-        """What serves now."""
+        """The candidate that serves now; None when none does."""
         with self._changed:
-            return self._place.candidate if self._place else None
+            return self._serving.candidate if self._serving else None
 
     @property
     def facts(self) -> EngineFacts:
-        """Facts of the engine that serves, or did last."""
+        """Facts of the engine that serves, or that served last."""
         return self._facts
+
+    @property
+    def serving_state(self) -> ServingState:
+        """The state; see the module."""
+        with self._changed:
+            if self._stopping:
+                return "stopped"
+            if self._failure is not None:
+                return "replacing"
+            if self._serving is None:
+                return "not detecting"
+            return "best" if self._serving is self._candidates[0] else "fallback"
 
     def state(self, reason: str | None = None, took_s: float = 0.0, failure: str | None = None) -> Change:
         """Return what serves now; the reason is by default what was wrong with others at the start."""
-        place = self._place
+        serving = self._serving
         reason = "; ".join(self._problems) if reason is None else reason
-        best = place is not None and place is self._places[0]
-        return Change(place.candidate.name if place else None, best, reason, round(took_s, 3), failure)
+        best = serving is not None and serving is self._candidates[0]
+        return Change(serving.candidate.name if serving else None, best, reason, round(took_s, 3), failure)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start the supervision."""
         self._thread.start()
 
-    def current(self, timeout: float) -> Detector | None:
-        """Return the detector that serves, waiting ``timeout`` seconds for one; None if there is none."""
+    def current(self, timeout: float) -> WorkerDetector | None:
+        """Return the detector that serves, waiting up to ``timeout`` seconds; None if none does."""
         with self._changed:
             self._changed.wait_for(lambda: self._current is not None or self._stopping, timeout)
             return None if self._stopping else self._current
 
     def worked(self, detector: Detector) -> None:
-        """Tell that a frame went through."""
+        """Record that a frame went through a detector."""
         if self._errors and detector is self._current:
             self._errors = 0
 
     def failed(self, detector: Detector, error: EngineError) -> None:
-        """Tell that a frame did not go through; what comes of it is up to this object."""
+        """Record that a frame failed; gives the detector up when its worker is gone or errors repeat."""
         with self._changed:
-            if detector is not self._current or self._failure is not None:
+            current = self._current
+            if current is None or detector is not current or self._failure is not None:
                 return
             self._errors += 1
             gone = isinstance(error, (WorkerDiedError, WorkerHungError))
             if gone or self._errors >= ERRORS_IN_A_ROW:
-                self._give_up(detector, error)
+                self._give_up(current, error)
 
     def stop(self) -> None:
-        """End the watch and the worker; a delegate that hangs while it is tried dies with this process."""
+        """End the supervision and the worker. A candidate that is just starting is closed later."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -181,129 +218,119 @@ class ServingDetector:
             now = time.monotonic()
             if now - pinged >= PING_EVERY_S:
                 pinged = now
-                self._watch(lambda detector: _worker(detector).ping())
-            if self._failure is None and now - checked >= self._check_every_s:
+                self._supervise(lambda detector: detector.engine.ping())
+            if self._failure is None and now - checked >= self._intervals.check_every_s:
                 checked = now
-                self._watch(self._check)
+                self._supervise(self._check)
             if self._failure is None:
                 self._try_better()
 
     def _idle_s(self, checked: float) -> float:
-        """Seconds until something is due."""
+        """Return the seconds until something is due."""
         now = time.monotonic()
-        due = [PING_EVERY_S, checked + self._check_every_s - now]
-        due += [place.retry_at - now for place in self._better()]
+        due = [PING_EVERY_S, checked + self._intervals.check_every_s - now]
+        due += [one.retry_at - now for one in self._better()]
         if self._current is None:
-            due += [place.retry_at - now for place in self._places]
+            due += [one.retry_at - now for one in self._candidates]
         return max(0.0, min(due))
 
-    def _watch(self, look: Callable[[Detector], None]) -> None:
-        """Look at the detector that serves; what is wrong with it is a failure like any other."""
+    def _supervise(self, examine: Callable[[WorkerDetector], None]) -> None:
+        """Examine the detector that serves; what is wrong with it is a failure like any other."""
         detector = self._current
         if detector is None:
             return
         try:
-            look(detector)
+            examine(detector)
         except EdgeagentError as error:
             with self._changed:
                 if detector is self._current:
                     self._give_up(detector, error)
 
-    def _give_up(self, detector: Detector, error: EdgeagentError) -> None:
-        """Let nothing more go through a detector; with the lock held."""
+    def _give_up(self, detector: WorkerDetector, error: EdgeagentError) -> None:
+        """Send no more frames through a detector; with the lock held."""
         self._failed, self._failure, self._current = detector, str(error), None
         self._changed.notify_all()
 
-    def _check(self, detector: Detector) -> None:
-        if self._place is not None:
-            self._selection.check(self._place.candidate, detector.engine)
+    def _check(self, detector: WorkerDetector) -> None:
+        if self._serving is not None:
+            self._trials.check(self._serving.candidate, detector.engine)
 
     def _replace(self) -> None:
-        """Put another candidate in the place of one that failed, or the same one when there is no other."""
+        """Start another candidate in place of the one that failed; the same one where no other starts."""
         began = time.monotonic()
-        reason, failed = self._failure, self._place
+        reason, failed = self._failure, self._serving
         if failed is not None:
             logger.warning("%s", reason)
             if self._failed is not None:
                 self._failed.engine.close()
-            failed.put_back()
-        self._place, self._failed = None, None
-        others = [place for place in self._places if place.due]
-        problems = self._start_one(sorted(others, key=lambda place: place.load_s > QUICK_S))
+            failed.postpone()
+        self._serving, self._failed = None, None
+        others = [one for one in self._candidates if one.due]
+        problems = self._start_first(sorted(others, key=lambda one: one.load_s > QUICK_S))
         if self._current is None and failed is not None:
-            problems += self._start_one([failed])
+            problems += self._start_first([failed])
         with self._changed:
             self._failure = None
+        if self._stopping:
+            return
         took = time.monotonic() - began
-        if self._place is not None:
-            logger.warning("%s serves now, after %.2f s", self._place.candidate.name, took)
-            self._tell(reason or "it works again", took, reason)
+        if self._serving is not None:
+            logger.warning("%s serves now, after %.2f s", self._serving.candidate.name, took)
+            self._report(reason or "it works again", took, reason)
         elif failed is not None:
             logger.error("not detecting: %s", "; ".join(problems))
-            self._tell(reason or "no delegate works", failure=reason)
+            self._report(reason or "no delegate works", failure=reason)
 
-    def _start_one(self, places: Sequence[CandidateState]) -> list[str]:
-        """Let the first that can be started serve; return what was wrong with those before it."""
+    def _start_first(self, candidates: Sequence[CandidateState]) -> list[str]:
+        """Let the first that starts serve; return what was wrong with those before it."""
         problems = []
-        for place in places:
+        for one in candidates:
             if self._stopping:
                 break
             try:
-                self._serve(place, self._detector(place.candidate))
+                self._serve(one, self._trials.start(one.candidate))
             except EdgeagentError as error:
                 problems.append(str(error))
-                place.put_back()
+                one.postpone()
                 continue
             break
         return problems
 
     def _better(self) -> list[CandidateState]:
-        position = self._places.index(self._place) if self._place in self._places else len(self._places)
-        return self._places[:position]
+        """Return the candidates that rank before the one that serves."""
+        serving, candidates = self._serving, self._candidates
+        return candidates[: candidates.index(serving)] if serving in candidates else candidates
 
     def _try_better(self) -> None:
-        """Return to a better candidate that passes the check again."""
-        for place in self._better():
-            if not place.due or self._stopping:
+        """Let a better candidate serve that passes its check again."""
+        for one in self._better():
+            if not one.due or self._stopping:
                 continue
             try:
-                detector = self._detector(place.candidate)
+                detector = self._trials.start(one.candidate)
             except EdgeagentError as error:
-                logger.info("%s is not back yet: %s", place.candidate.name, error)
-                place.put_back()
+                logger.info("%s does not work yet: %s", one.candidate.name, error)
+                one.postpone()
                 continue
             old = self._current
-            self._serve(place, detector)
+            self._serve(one, detector)
             if old is not None:
                 old.engine.close()
-            logger.info("%s serves again", place.candidate.name)
-            self._tell("it passed the check again")
+            if self._stopping:
+                return
+            logger.info("%s serves again", one.candidate.name)
+            self._report("it passed the check again")
             return
 
-    def _detector(self, candidate: Candidate) -> Detector:
-        engine = self._selection.start(candidate)
-        try:
-            manifest, artefact = self._selection.bundle.manifest, candidate.artefact
-            detector = build_detector(manifest, engine, artefact.outputs, candidate.name, self._iou_threshold)
-            detector.warm_up()
-        except BaseException:
-            engine.close()
-            raise
-        return detector
-
-    def _serve(self, place: CandidateState, detector: Detector) -> None:
+    def _serve(self, candidate: CandidateState, detector: WorkerDetector) -> None:
         with self._changed:
-            self._place, self._current, self._errors = place, detector, 0
-            self._facts = detector.engine.facts
-            place.serves()
-            self._changed.notify_all()
+            if not self._stopping:
+                self._serving, self._current, self._errors = candidate, detector, 0
+                self._facts = detector.engine.facts
+                candidate.begin_serving()
+                self._changed.notify_all()
+                return
+        detector.engine.close()
 
-    def _tell(self, reason: str, took_s: float = 0.0, failure: str | None = None) -> None:
+    def _report(self, reason: str, took_s: float = 0.0, failure: str | None = None) -> None:
         self._on_change(self.state(reason, took_s, failure))
-
-
-def _worker(detector: Detector) -> WorkerEngine:
-    engine = detector.engine
-    if not isinstance(engine, WorkerEngine):
-        raise TypeError("what serves is no worker")
-    return engine

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgeagent.detection.journal import JOURNAL, Journal
-from edgeagent.detection.trials import VERDICTS, load_verdicts
+from edgeagent.detection.records import VERDICTS, load_verdicts
 from edgeagent.doctor.finding import ExaminedSystem, Finding
 from edgeagent.engines.availability import Availability, availability
 from edgeagent.engines.delegates import CATALOGUE, Delegate, external_delegate, find_delegates

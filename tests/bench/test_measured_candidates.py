@@ -1,16 +1,28 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edgeagent.bench.cold_start import cold_start
-from edgeagent.bench.measured_candidates import choose_candidates, list_candidates, reference_candidate
+from edgeagent.bench.measured_candidates import (
+    choose_candidates,
+    list_candidates,
+    load_candidate,
+    reference_candidate,
+)
 from edgeagent.bundle.reading import Bundle
-from edgeagent.errors import ConfigurationError, DataError, EngineError
+from edgeagent.detection.journal import JOURNAL, open_journal
+from edgeagent.detection.ranking import rank_candidates
+from edgeagent.errors import BundleError, ConfigurationError, DataError, EngineError
+from edgeagent.settings.schema import Settings
+from edgeagent.settings.sections.camera import CameraSettings
 from tests.bench.made import candidate
 from tests.bundle.tiny import ARTEFACT, build
 from tests.engines.cell_detector import build_bundle, write_onnx
+from tests.engines.onnx_graphs import sum_and_product
+from tests.worker.running import running_workers
 
 
 @pytest.fixture
@@ -41,9 +53,33 @@ def test_what_is_asked_for_comes_once(bundle: Bundle, wanted: tuple[str, ...]) -
     assert names(bundle, *wanted) == [f"onnxruntime-cpu {ARTEFACT}"]
 
 
-def test_auto_is_what_the_daemon_would_take(bundle: Bundle) -> None:
+def test_auto_is_what_the_daemon_would_take(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
     (found,) = names(bundle, "auto")
     assert found in names(bundle, "all")
+    settings = Settings(cameras=(CameraSettings(name="yard", source="0"),))
+    tried = (tmp_path / "state" / JOURNAL).read_bytes()
+    first = rank_candidates(bundle, settings, open_journal(tmp_path / "state")).first
+    assert first is not None
+    assert first.name == found
+    assert (tmp_path / "state" / JOURNAL).read_bytes() == tried, "the daemon takes the verdicts of the bench"
+
+
+def test_auto_without_a_right_delegate_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    wrong = build_bundle(tmp_path / "wrong", golden_error=10.0)
+    with pytest.raises(EngineError, match="no delegate here is right"):
+        choose_candidates(wrong, ["auto"])
+
+
+def test_a_candidate_with_other_tensors_leaves_no_worker(bundle: Bundle, tmp_path: Path) -> None:
+    reference = reference_candidate(bundle, write_onnx(tmp_path / "float.onnx"), None)
+    other = sum_and_product(tmp_path / "other.onnx")
+    with pytest.raises(BundleError, match="has 2 inputs"):
+        load_candidate(replace(reference, file=str(other)), 1)
+    assert running_workers() == []
 
 
 @pytest.mark.parametrize("wanted", ["tflite", "edgetpu", ""])

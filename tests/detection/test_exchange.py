@@ -9,10 +9,10 @@ import pytest
 
 from edgeagent.bundle.reading import Bundle, open_bundle
 from edgeagent.camera.capture import Camera
-from edgeagent.detection.choice import RankedCandidates, rank_candidates
 from edgeagent.detection.exchange import ModelExchange
 from edgeagent.detection.journal import Journal
 from edgeagent.detection.pipeline import Pipeline, Result
+from edgeagent.detection.ranking import RankedCandidates, rank_candidates
 from edgeagent.detection.serving import Change
 from edgeagent.errors import EngineError
 from edgeagent.files.resources import default_bundle

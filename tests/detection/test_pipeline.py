@@ -128,6 +128,33 @@ def test_cameras_take_turns_and_keep_their_own_frame_sizes(detector: Detector, t
         assert abs(ahead) <= JOBS + 1
 
 
+def test_one_camera_keeps_its_newest_frame_while_all_others_are_on_their_way(
+    detector: Detector, tmp_path: Path
+) -> None:
+    engine = Blocked(detector.engine)
+    run = Run(replace(detector, engine=engine))
+    (camera,) = run.cameras(write_pictures(tmp_path / "pictures", 1))  # not started: frames come from here
+    frames = clip_frames(JOBS + 2)
+    run.pipeline.start([camera])
+    try:
+        for frame in frames[:JOBS]:
+            assert camera.slot.put(frame, wait=True)
+        assert engine.entered.wait(PATIENCE)
+        while camera.slot._pending is not None:
+            time.sleep(0.001)
+        for frame in frames[JOBS:]:
+            assert camera.slot.put(frame)
+        camera.slot.close()
+        engine.go_on.set()
+        assert run.over.wait(PATIENCE)
+    finally:
+        engine.go_on.set()
+        run.pipeline.stop()
+    newest = len(frames) - 1
+    assert [sequence for _, sequence, _, _ in run.results] == [*range(JOBS), newest]
+    assert camera.slot.dropped == 1
+
+
 def test_frames_of_changing_size_are_detected_each_in_its_own_pixels(
     detector: Detector, tmp_path: Path
 ) -> None:
@@ -187,6 +214,22 @@ class Switching:
         self.failures.append(str(error))
         if self._detectors and detector is self._detectors[0]:
             del self._detectors[0]
+
+
+class Blocked(LoadedEngine):
+    """An engine that waits until it may go on; all else is the engine behind it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._inputs, self._outputs, self._facts = engine.inputs, engine.outputs, engine.facts
+        self._engine, self.entered, self.go_on = engine, threading.Event(), threading.Event()
+
+    def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        self.entered.set()
+        self.go_on.wait(PATIENCE)
+        self._engine.infer(inputs, outputs)
+
+    def close(self) -> None:
+        pass
 
 
 class FailsAfter(LoadedEngine):

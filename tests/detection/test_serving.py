@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
 
@@ -14,25 +15,40 @@ import psutil
 import pytest
 
 from edgeagent.bundle.reading import Bundle, open_bundle
-from edgeagent.detection.candidates import Candidate, find_candidates
-from edgeagent.detection.detector import Detector
+from edgeagent.detection.candidates import find_candidates
 from edgeagent.detection.journal import Journal
-from edgeagent.detection.serving import Change, ServingDetector
-from edgeagent.detection.trials import CandidateTrials, Verdict
-from edgeagent.engines.delegates import CATALOGUE, external_delegate
+from edgeagent.detection.ranking import RankedCandidates
+from edgeagent.detection.records import TrialRecords, TrialVerdict
+from edgeagent.detection.serving import Change, ServingDetector, ServingIntervals, ServingState
+from edgeagent.detection.starting import WorkerDetector, WorkerOptions
+from edgeagent.detection.trials import CandidateTrials
+from edgeagent.engines.delegates import CATALOGUE, EXTERNAL, Delegate, external_delegate
 from edgeagent.errors import EngineError
 from edgeagent.files.resources import default_bundle
 from edgeagent.worker.engine import WorkerEngine
 from edgeagent.worker.protocol import LoadRequest
 from tests.engines.standin import build_standin
+from tests.worker.running import running_workers
 
 PATIENCE = 120.0
 GOLDEN = 4  # runs of a check by the golden pictures
 WARM_UP = 3
 
 
+@dataclass(frozen=True)
+class StandinOptions(WorkerOptions):
+    """Workers whose stand-in has the mode that the board is in when they start."""
+
+    mode: Callable[[], str] = lambda: "accept"
+
+    def load_request(self, path: Path, delegate: Delegate, threads: int) -> LoadRequest:
+        if delegate.name == EXTERNAL and delegate.library:
+            delegate = external_delegate(delegate.library, {"mode": self.mode()})
+        return super().load_request(path, delegate, threads)
+
+
 class Board:
-    """One that serves, with its changes."""
+    """A serving detector with its changes."""
 
     def __init__(
         self,
@@ -46,39 +62,29 @@ class Board:
         self.mode = mode
         more = (external_delegate(library, {"mode": mode}),) if library else ()
         candidates = find_candidates(bundle.manifest, names, (*more, *CATALOGUE))
-        self.selection = CandidateTrials(bundle, candidates, self._order, [1], Journal(folder / "journal"))
-        self._bundle, self._library = bundle, library
-        self.changes: Queue[Change] = Queue()
-        ranked = [
-            (one, Verdict(one.name, right or one is not candidates[0], "not right", load_s=0.1))
-            for one in candidates
-        ]
-        self.serving = ServingDetector(
-            self.selection,
-            ranked,
-            0.65,
-            self.changes.put,
-            check_every_s=0.2,
-            probe_first_s=0.1,
-            probe_longest_s=1.0,
+        records = TrialRecords(Journal(folder / "journal"))
+        self.trials = CandidateTrials(
+            bundle, candidates, StandinOptions(mode=lambda: self.mode), records, 0.65
         )
+        self.changes: Queue[Change] = Queue()
+        verdicts = tuple(
+            TrialVerdict(one.name, right or one is not candidates[0], "not right", load_s=0.1)
+            for one in candidates
+        )
+        ranked = RankedCandidates(self.trials, verdicts, tuple(zip(candidates, verdicts, strict=True)))
+        self.serving = ServingDetector(ranked, self.changes.put, ServingIntervals(0.2, 0.1, 1.0))
         self.serving.start()
 
-    def _order(self, candidate: Candidate, threads: int) -> LoadRequest:
-        delegate = candidate.delegate
-        if delegate.library == self._library and self._library:
-            delegate = external_delegate(self._library, {"mode": self.mode})
-        return LoadRequest(self._bundle.artefact_path(candidate.artefact), delegate, threads)
-
-    def detector(self) -> Detector:
+    def detector(self) -> WorkerDetector:
         found = self.serving.current(PATIENCE)
         assert found is not None
         return found
 
+    def state(self) -> ServingState:
+        return self.serving.serving_state
+
     def worker(self) -> WorkerEngine:
-        engine = self.detector().engine
-        assert isinstance(engine, WorkerEngine)
-        return engine
+        return self.detector().engine
 
     def detect(self) -> None:
         """Send a frame through, as the pipeline does."""
@@ -108,9 +114,7 @@ def boards() -> Iterator[list[Board]]:
     yield made
     for board in made:
         board.serving.stop()
-    assert not [
-        child for child in psutil.Process().children() if "worker_process" in " ".join(child.cmdline())
-    ]
+    assert not running_workers()
 
 
 def test_a_worker_that_is_killed_is_replaced_and_comes_back(
@@ -118,6 +122,7 @@ def test_a_worker_that_is_killed_is_replaced_and_comes_back(
 ) -> None:
     board = Board(bundle, tmp_path, ["onnxruntime-cpu", "tflite-xnnpack"])
     boards.append(board)
+    assert board.state() == "best"
     os.kill(board.worker().pid, signal.SIGKILL)
     board.detect()
     first = board.changes.get(timeout=PATIENCE)
@@ -128,6 +133,9 @@ def test_a_worker_that_is_killed_is_replaced_and_comes_back(
     assert (back.serving, back.best) == ("onnxruntime-cpu model.onnx", True)
     board.detect()
     assert board.serving.facts.engine == "onnxruntime"
+    assert board.state() == "best"
+    board.serving.stop()
+    assert board.state() == "stopped"
 
 
 def test_a_worker_that_hangs_is_replaced(bundle: Bundle, boards: list[Board], tmp_path: Path) -> None:
@@ -188,6 +196,7 @@ def test_with_nothing_left_it_says_so_and_tries_again(
     change = board.changes.get(timeout=PATIENCE)
     assert (change.serving, change.best) == (None, False)
     assert board.serving.current(0) is None
+    assert board.state() == "not detecting"
     board.mode = "accept"
     back = board.changes.get(timeout=PATIENCE)
     assert back.serving == "tflite-external model.tflite"
@@ -245,7 +254,7 @@ def test_results_are_those_of_the_engine(bundle: Bundle, boards: list[Board], tm
     buffers = detector.allocate()
     picture = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
     assert len(detector.detect(picture, buffers, 0.99)) >= 0
-    board.selection.check(board.selection.candidates[0], detector.engine)
+    board.trials.check(board.trials.candidates[0], detector.engine)
 
 
 def test_it_stops_at_once_while_a_delegate_hangs_on_loading(
@@ -254,10 +263,9 @@ def test_it_stops_at_once_while_a_delegate_hangs_on_loading(
     board = Board(
         bundle, tmp_path, ["tflite-external", "onnxruntime-cpu"], library, "hang-on-load", right=False
     )
-    children = psutil.Process().children
-    while len(workers := [one for one in children() if "worker_process" in " ".join(one.cmdline())]) < 2:
+    while len(started := running_workers()) < 2:
         pass
     board.serving.stop()
-    hanging = [one for one in workers if one.is_running()]
+    hanging = [one for one in started if one.is_running()]
     assert len(hanging) == 1
     hanging[0].kill()

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from edgeagent.bundle.reading import Bundle, open_bundle
-from edgeagent.detection.candidates import Candidate, find_candidates
+from edgeagent.detection.candidates import find_candidates
 from edgeagent.detection.journal import Journal
+from edgeagent.detection.ranking import fastest_first
+from edgeagent.detection.records import VERDICTS, TrialRecords, load_verdicts
+from edgeagent.detection.starting import WorkerOptions
 from edgeagent.detection.trials import CandidateTrials
 from edgeagent.engines.delegates import CATALOGUE, external_delegate
 from edgeagent.errors import EdgeagentError, EngineError
 from edgeagent.files.resources import default_bundle
-from edgeagent.worker.protocol import LoadRequest
 from tests.engines.standin import build_standin
 
 
@@ -29,13 +30,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> str:
     return build_standin(tmp_path_factory.mktemp("standin"))
 
 
-def order_of(bundle: Bundle) -> Callable[[Candidate, int], LoadRequest]:
-    return lambda candidate, threads: LoadRequest(
-        bundle.artefact_path(candidate.artefact), candidate.delegate, threads
-    )
-
-
-def selection(
+def trials(
     bundle: Bundle,
     folder: Path,
     *names: str,
@@ -45,8 +40,8 @@ def selection(
 ) -> CandidateTrials:
     more = (external_delegate(library, {"mode": mode}),) if library else ()
     candidates = find_candidates(bundle.manifest, names, (*more, *CATALOGUE))
-    journal = Journal(folder / "journal", boot="this boot")
-    return CandidateTrials(bundle, candidates, order_of(bundle), threads, journal, folder / "verdicts.json")
+    records = TrialRecords(Journal(folder / "journal", boot="this boot"), folder / VERDICTS)
+    return CandidateTrials(bundle, candidates, WorkerOptions(threads), records, 0.65)
 
 
 def events(folder: Path) -> list[str]:
@@ -79,8 +74,8 @@ def test_a_bundle_for_other_delegates_is_told(bundle: Bundle) -> None:
 
 
 def test_right_ones_are_ranked_and_the_journal_is_closed(bundle: Bundle, tmp_path: Path) -> None:
-    found = selection(bundle, tmp_path, "tflite-xnnpack", "onnxruntime-cpu")
-    ranked = found.ranked()
+    found = trials(bundle, tmp_path, "tflite-xnnpack", "onnxruntime-cpu")
+    ranked = fastest_first(list(zip(found.candidates, found.verdicts(), strict=True)))
     times = [verdict.p50_ms for _, verdict in ranked]
     assert len(times) == 2
     assert times == sorted(times, key=lambda time: time or 0)
@@ -89,24 +84,24 @@ def test_right_ones_are_ranked_and_the_journal_is_closed(bundle: Bundle, tmp_pat
 
 
 def test_the_faster_number_of_threads_is_kept(bundle: Bundle, tmp_path: Path) -> None:
-    found = selection(bundle, tmp_path, "onnxruntime-cpu", threads=(1, 2))
+    found = trials(bundle, tmp_path, "onnxruntime-cpu", threads=(1, 2))
     (verdict,) = found.verdicts()
     assert verdict.threads in (1, 2)
-    engine = found.start(found.candidates[0])
+    detector = found.start(found.candidates[0])
     try:
-        assert engine.facts.threads == verdict.threads
+        assert detector.engine.facts.threads == verdict.threads
     finally:
-        engine.close()
-    assert selection(bundle, tmp_path, "onnxruntime-cpu", threads=(1, 2)).verdicts() == [verdict]
+        detector.engine.close()
+    assert trials(bundle, tmp_path, "onnxruntime-cpu", threads=(1, 2)).verdicts() == [verdict]
 
 
 def test_a_kept_verdict_is_not_tried_again_before_something_changes(bundle: Bundle, tmp_path: Path) -> None:
-    (first,) = selection(bundle, tmp_path, "onnxruntime-cpu").verdicts()
-    (second,) = selection(bundle, tmp_path, "onnxruntime-cpu").verdicts()
+    (first,) = trials(bundle, tmp_path, "onnxruntime-cpu").verdicts()
+    (second,) = trials(bundle, tmp_path, "onnxruntime-cpu").verdicts()
     assert first == second
     assert events(tmp_path) == ["start", "end"]
     (tmp_path / "verdicts.json").write_text("{not json")
-    assert [one.right for one in selection(bundle, tmp_path, "onnxruntime-cpu").verdicts()] == [True]
+    assert [one.right for one in trials(bundle, tmp_path, "onnxruntime-cpu").verdicts()] == [True]
     assert events(tmp_path) == ["start", "end"] * 2
 
 
@@ -124,36 +119,52 @@ def test_what_fails_in_a_trial_is_no_choice(
     mode: str, reason: str, bundle: Bundle, library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edgeagent.detection.trials.RETRY_AFTER_S", (0.0, 0.0))
-    found = selection(bundle, tmp_path, "tflite-external", mode=mode, library=library)
+    found = trials(bundle, tmp_path, "tflite-external", mode=mode, library=library)
     (verdict,) = found.verdicts()
     assert not verdict.right
     assert reason in verdict.reason
     assert events(tmp_path) == ["start", "error"] * 3  # a stick may be back in a moment
-    assert found.ranked() == []
+    assert fastest_first([(found.candidates[0], verdict)]) == []
+    assert load_verdicts(tmp_path / VERDICTS) == {}
+
+
+def test_what_failed_is_tried_again_at_the_next_start(
+    bundle: Bundle, library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only verdicts of right candidates are kept."""
+    monkeypatch.setattr("edgeagent.detection.trials.RETRY_AFTER_S", ())
+    names = ("tflite-external", "onnxruntime-cpu")
+    trials(bundle, tmp_path, *names, mode="wrong", library=library).verdicts()
+    assert [one.candidate for one in load_verdicts(tmp_path / VERDICTS).values()] == [
+        "onnxruntime-cpu model.onnx"
+    ]
+    assert events(tmp_path) == ["start", "error", "start", "end"]
+    trials(bundle, tmp_path, *names, mode="wrong", library=library).verdicts()
+    assert events(tmp_path)[4:] == ["start", "error"]
 
 
 def test_without_a_journal_only_the_processor_is_tried(bundle: Bundle, library: str, tmp_path: Path) -> None:
-    found = selection(bundle, tmp_path, "tflite-external", "onnxruntime-cpu", library=library)
-    without = CandidateTrials(bundle, found.candidates, order_of(bundle), [1], None)
+    found = trials(bundle, tmp_path, "tflite-external", "onnxruntime-cpu", library=library)
+    without = CandidateTrials(bundle, found.candidates, WorkerOptions(), TrialRecords(None), 0.65)
     external, processor = without.verdicts()
     assert external.reason == "is not tried without a journal: it might take the machine down"
     assert processor.right
 
 
 def test_what_is_not_there_is_not_tried(bundle: Bundle, tmp_path: Path) -> None:
-    (verdict,) = selection(bundle, tmp_path, "onnxruntime-tensorrt").verdicts()
+    (verdict,) = trials(bundle, tmp_path, "onnxruntime-tensorrt").verdicts()
     assert verdict.reason == "the installed onnxruntime was built without TensorrtExecutionProvider"
     assert (tmp_path / "journal").read_text() == ""
 
 
 def test_what_took_the_machine_down_is_not_tried_again(bundle: Bundle, tmp_path: Path) -> None:
-    found = selection(bundle, tmp_path, "onnxruntime-cpu")
+    found = trials(bundle, tmp_path, "onnxruntime-cpu")
     key = found.key(found.candidates[0])
     Journal(tmp_path / "journal", boot="the boot before").write("start", key)
-    (verdict,) = selection(bundle, tmp_path, "onnxruntime-cpu").verdicts()
+    (verdict,) = trials(bundle, tmp_path, "onnxruntime-cpu").verdicts()
     assert verdict.reason.startswith("the machine went down while this was tried")
     Journal(tmp_path / "journal", boot="this boot").write("forgive", key)
-    (verdict,) = selection(bundle, tmp_path, "onnxruntime-cpu").verdicts()
+    (verdict,) = trials(bundle, tmp_path, "onnxruntime-cpu").verdicts()
     assert verdict.right
 
 

@@ -1,38 +1,35 @@
-"""The model that live frames are compared with: which it is, and loading it at low priority."""
+"""Reference model that live frames are compared with: which it is, and how it is loaded at low priority."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-from edgeagent.accuracy.live.shadow import NICER, load_beside
+from edgeagent.accuracy.live.shadow import NICER
 from edgeagent.bundle.manifest import ModelDescription
 from edgeagent.bundle.reading import Bundle, open_bundle
-from edgeagent.detection.choice import LEAST_PRIORITY, rank_candidates
-from edgeagent.detection.detector import Detector, build_detector
+from edgeagent.detection.detector import Detector
 from edgeagent.detection.journal import Journal
-from edgeagent.detection.trials import BESIDE_DEADLINE_S
+from edgeagent.detection.ranking import configured_workers, rank_candidates
+from edgeagent.detection.starting import LOW_PRIORITY_DEADLINE_S, DetectorSpec, start_detector
 from edgeagent.engines.delegates import CATALOGUE
 from edgeagent.errors import EngineError
 from edgeagent.settings.schema import Settings
-from edgeagent.settings.state import state_folder
-from edgeagent.worker.engine import WorkerEngine
-from edgeagent.worker.protocol import LoadRequest
 
 FLOAT_DELEGATE = "onnxruntime-cpu"
 
 
 class ReferenceModel:
-    """Loads the reference.
+    """Loads the reference model.
 
     Args:
         settings: of the agent.
-        description: of the model that serves, which a float model shares.
-        journal: of trials of delegates.
-        previous: the good model before the one that serves; None where there is none.
+        description: of the model that serves; a float reference has the same.
+        journal: of trials of delegates; None where it cannot be kept.
+        previous: returns the good model before the one that serves; None where there is none.
 
     Attributes:
-        name: which model it is, for people; known once it is loaded.
+        name: of the reference, for telemetry; None until it is loaded.
     """
 
     def __init__(
@@ -47,7 +44,7 @@ class ReferenceModel:
         self.name: str | None = None
 
     def load(self) -> Detector:
-        """Load it, in a worker that the calling thread keeps alive.
+        """Load it in a worker, which is killed when the calling thread ends.
 
         Raises:
             EdgeagentError: there is none, or it cannot be loaded.
@@ -61,23 +58,14 @@ class ReferenceModel:
                 "there is no good model before the one that serves; accuracy.agreement_reference can name a "
                 "bundle or a float model"
             )
-        detector = load_beside(
-            rank_candidates(bundle, self._settings, self._journal, NICER), self._settings.model
-        )
+        detector = rank_candidates(bundle, self._settings, self._journal, NICER).start()
         self.name = f"{bundle.manifest.name} {bundle.manifest.version}"
         return detector
 
     def _load_float(self, path: Path) -> Detector:
-        model = self._settings.model
         delegate = next(one for one in CATALOGUE if one.name == FLOAT_DELEGATE)
-        nice = min(LEAST_PRIORITY, model.worker.nice + NICER)
-        cache = state_folder(self._settings) / "engines"
-        order = LoadRequest(path, delegate, 1, cache, model.worker.cpus, nice)
-        engine = WorkerEngine(order, BESIDE_DEADLINE_S)
-        try:
-            detector = build_detector(self._description, engine, (), str(path), model.iou_threshold)
-        except BaseException:
-            engine.close()
-            raise
+        request = configured_workers(self._settings, NICER).load_request(path, delegate, threads=1)
+        spec = DetectorSpec(self._description, (), str(path), self._settings.model.iou_threshold)
+        detector = start_detector(request, spec, LOW_PRIORITY_DEADLINE_S)
         self.name = f"float model {path.name}"
         return detector

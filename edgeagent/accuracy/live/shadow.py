@@ -1,7 +1,7 @@
-"""A model beside the one that serves, on every k-th frame and never in its way.
+"""Shadow run: a second model on every k-th frame, compared with the model that serves.
 
-A frame is copied only when the shadow is free; it drops frames rather than have one wait. Its worker has a
-low priority. What goes wrong with it ends the shadow run and nothing else.
+A frame is copied only when the shadow is idle; otherwise it is dropped, so that the model that serves never
+waits. The worker of the shadow has a low priority. A failure ends the shadow run and nothing else.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from collections.abc import Callable
 from queue import SimpleQueue
 
 from edgeagent.accuracy.agreement import Agreement, agreement, in_labels_of
-from edgeagent.detection.choice import RankedCandidates
-from edgeagent.detection.detector import Detector, build_detector
+from edgeagent.detection.detector import Detector
 from edgeagent.detection.pipeline import Result
-from edgeagent.errors import EdgeagentError, EngineError
+from edgeagent.errors import EdgeagentError
 from edgeagent.imaging.frame import Image
 from edgeagent.settings.sections.model import ModelSettings
 from edgeagent.vision.detections import Detections
@@ -31,11 +30,15 @@ class Shadow:
     """One shadow run.
 
     Args:
-        load: returns the model, in a worker; called in the thread of this object. See :func:`load_beside`.
+        load: returns the second model in a worker of low priority; called in the thread of this object. See
+            :meth:`edgeagent.detection.ranking.RankedCandidates.start`.
         settings: thresholds of the detections.
-        every: of the frames that are offered, each how many-th is compared.
-        compared: told how far the models agree on a frame.
-        ended: told why there is no shadow run any more, when it ends by itself.
+        every: every how many-th of the offered frames is compared.
+        compared: called with the agreement of the models on a frame.
+        ended: called with the reason when the shadow run ends by itself.
+
+    Attributes:
+        dropped: frames that were to be compared while the shadow was busy.
     """
 
     def __init__(
@@ -55,11 +58,11 @@ class Shadow:
         self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
 
     def start(self) -> None:
-        """Begin to load the model; frames are dropped until it is there."""
+        """Start loading the model; frames are dropped until it is loaded."""
         self._thread.start()
 
     def offer(self, result: Result) -> None:
-        """Compare this frame if it is its turn and the shadow is free; the frame is copied then."""
+        """Copy and compare this frame if it is the every-th one and the shadow is idle."""
         self._offered += 1
         if self._offered % self._every:
             return
@@ -70,7 +73,7 @@ class Shadow:
         self._frames.put((result.frame.image.copy(), result.detections, result.labels))
 
     def stop(self) -> None:
-        """End it."""
+        """End the shadow run."""
         self._free = False
         self._stopping.set()
         self._frames.put(None)
@@ -100,23 +103,3 @@ class Shadow:
         logger.warning("the shadow run ends: %s", error)
         self._free = False
         self._ended(str(error))
-
-
-def load_beside(choice: RankedCandidates, settings: ModelSettings) -> Detector:
-    """Load the first choice for a bundle, in a worker that the calling thread keeps alive.
-
-    Raises:
-        EngineError: none of its delegates serves it.
-        BundleError: its tensors are not those of the bundle.
-    """
-    candidate = choice.first
-    if candidate is None:
-        manifest = choice.bundle.manifest
-        raise EngineError(f"no delegate serves {manifest.name} {manifest.version} beside another model")
-    engine = choice.selection.start(candidate)
-    try:
-        outputs, threshold = candidate.artefact.outputs, settings.iou_threshold
-        return build_detector(choice.bundle.manifest, engine, outputs, candidate.name, threshold)
-    except BaseException:
-        engine.close()
-        raise

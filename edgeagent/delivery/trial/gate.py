@@ -1,20 +1,19 @@
-"""The gate on the board: what a model must show before it serves, through the very delegate that will serve.
+"""Gate of the board: checks and limits that a model must pass, on the delegate that will serve it.
 
 ::
 
     fit -> golden set -> temperature -> delegates tried and ranked -> golden outputs -> accuracy
         -> 90th percentile of an inference -> memory of the worker -> temperature -> passed
 
-The model that serves goes on meanwhile. Delegates are tried in workers of lower priority; what is timed runs
-with the priority that it will serve with, and rests as long as it works.
+Another model serves meanwhile. Delegates are tried in workers of lower priority. The latency is measured at
+the priority at which the model will serve, with pauses as long as the inferences.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,15 +28,15 @@ from edgeagent.delivery.repository.channel import MANIFEST
 from edgeagent.delivery.trial import gate_checks as checks
 from edgeagent.delivery.trial.gate_report import GateFinding, GateReport, keep_report
 from edgeagent.detection.candidates import Candidate
-from edgeagent.detection.choice import (
+from edgeagent.detection.detector import Detector, build_detector
+from edgeagent.detection.golden_check import GoldenCheck
+from edgeagent.detection.journal import Journal
+from edgeagent.detection.ranking import (
     RankedCandidates,
     configured_candidates,
     engine_names,
     rank_candidates,
 )
-from edgeagent.detection.detector import Detector, build_detector
-from edgeagent.detection.golden_check import GoldenCheck
-from edgeagent.detection.journal import Journal
 from edgeagent.engines.availability import availability
 from edgeagent.errors import BundleError, DataError, DeliveryError, EdgeagentError, EngineError
 from edgeagent.sensors.thermal import read_temperatures
@@ -45,19 +44,18 @@ from edgeagent.settings.schema import Settings
 from edgeagent.settings.state import state_folder
 from edgeagent.timing.histogram import MINIMUM_COUNT, Histogram
 from edgeagent.timing.utc import utc_time
-from edgeagent.worker.engine import WorkerEngine
 
 logger = logging.getLogger(__name__)
 
-NICER = 5  # a third of the processor time of the model that serves, where both want it
-BLOCKS = 3  # what runs beside it can only make it slower, so the best block counts
+NICER = 5  # niceness: a third of the processor time of the model that serves, where both are busy
+BLOCKS = 3  # the fastest block counts, as the model that serves can only make others slower
 
 
 class GateError(DeliveryError):
     """The model does not pass the gate of this board.
 
     Attributes:
-        report: all that was found.
+        report: findings of all checks up to the failed one.
     """
 
     def __init__(self, message: str, report: GateReport) -> None:
@@ -70,13 +68,13 @@ class Passed:
     """A model that may serve.
 
     Attributes:
-        choice: its bundle and what serves it.
-        report: all that was found.
-        p90_ms: 90th percentile of one inference.
+        candidates: its bundle and the ranked candidates that may serve it.
+        report: findings of all checks.
+        p90_ms: 90th percentile of one inference in milliseconds; None where it was not measured.
         map50_95: on the labelled golden pictures; None where it was not measured.
     """
 
-    choice: RankedCandidates
+    candidates: RankedCandidates
     report: GateReport
     p90_ms: float | None
     map50_95: float | None
@@ -84,11 +82,11 @@ class Passed:
     @property
     def bundle(self) -> Bundle:
         """Its bundle."""
-        return self.choice.bundle
+        return self.candidates.bundle
 
 
 class Gate:
-    """The gate of one board.
+    """Gate of one board.
 
     Args:
         settings: of the agent, with ``delivery``.
@@ -103,7 +101,7 @@ class Gate:
         self._journal, self._root = journal, root
 
     def check(self, bundle: Bundle) -> Passed:
-        """Check a model, in the calling thread; takes seconds to minutes.
+        """Check a model in the calling thread, which takes seconds to minutes.
 
         Raises:
             GateError: it may not serve here; the message says why.
@@ -123,45 +121,53 @@ class Gate:
             return GateReport(name=manifest.name, version=manifest.version, time=began, findings=tuple(found))
 
         try:
-            choice = self._look(bundle, note)
+            candidates = self._check_all(bundle, note)
         except (BundleError, DataError, EngineError) as error:
             note(GateFinding(check="run", outcome="failed", sentence=str(error)))
             raise
         finally:
             keep_report(state_folder(self._settings) / "delivery", report())
         measured = {finding.check: finding.measured for finding in found}
-        return Passed(choice, report(), measured["latency"], measured["accuracy"])
+        return Passed(candidates, report(), measured["latency"], measured["accuracy"])
 
-    def _look(self, bundle: Bundle, note: Callable[[GateFinding], None]) -> RankedCandidates:
+    def _check_all(self, bundle: Bundle, note: Callable[[GateFinding], None]) -> RankedCandidates:
         manifest = bundle.manifest
         note(checks.check_fit(manifest, usable_artefacts(manifest, self._settings)))
         note(checks.check_golden_set(manifest, self._limits.golden_required))
         self._temperature("before", note)
         tried = rank_candidates(bundle, self._settings, self._journal, NICER)
         note(checks.check_loads(tried.first, tried.verdicts))
-        choice = rank_candidates(bundle, self._settings, self._journal)
-        candidate = choice.first
+        ranked = rank_candidates(bundle, self._settings, self._journal)
+        candidate = ranked.first
         if candidate is None:  # a stick that was pulled out just now
-            note(checks.check_loads(None, choice.verdicts))
-            return choice
-        with _loaded(choice, candidate) as (detector, engine):
+            note(checks.check_loads(None, ranked.verdicts))
+            return ranked
+        detector = ranked.trials.start(candidate)
+        try:
             if manifest.golden is not None:
-                note(checks.check_golden_outputs(GoldenCheck(bundle, candidate.artefact).run(engine)))
+                check = GoldenCheck(bundle, candidate.artefact)
+                note(checks.check_golden_outputs(check.run(detector.engine)))
             note(self._accuracy(bundle, candidate, detector))
             note(self._latency(detector))
-            resident = psutil.Process(engine.pid).memory_info().rss
+            resident = psutil.Process(detector.engine.pid).memory_info().rss
             note(checks.check_memory_use(resident, self._limits.memory))
+        finally:
+            detector.engine.close()
         self._temperature("after", note)
-        return choice
+        return ranked
 
     def _temperature(self, when: str, note: Callable[[GateFinding], None]) -> None:
         note(checks.check_temperature(when, read_temperatures(self._root), self._limits.temperature_c))
 
     def _accuracy(self, bundle: Bundle, candidate: Candidate, detector: Detector) -> GateFinding:
         result: GoldenAccuracyResult | None = None
-        absent = f"the bundle claims none for {candidate.artefact.file}"
+        artefact = candidate.artefact
+        absent = f"the bundle claims none for {artefact.file}"
+        measured = build_detector(
+            bundle.manifest, detector.engine, artefact.outputs, candidate.name, IOU_THRESHOLD
+        )
         try:
-            result = measure_golden(bundle, candidate.artefact, detector)
+            result = measure_golden(bundle, artefact, measured)
         except NoAccuracyError as error:
             absent = str(error)
         return checks.check_accuracy(result, absent, self._limits.accuracy_required)
@@ -176,7 +182,7 @@ class Gate:
             for _ in range(MINIMUM_COUNT["p90"]):
                 took = detector.engine.begin(buffers.inputs, buffers.outputs).wait()
                 times.record(took)
-                time.sleep(took / 1e9)  # so that the model that serves has its turn
+                time.sleep(took / 1e9)  # leaves the processor to the model that serves
             p90, least = times.percentiles().p90, best.percentiles().p90
             if least is None or (p90 is not None and p90 < least):
                 best = times
@@ -185,21 +191,10 @@ class Gate:
         return checks.check_latency(best.percentiles().p90, best.count, limit)
 
 
-@contextmanager
-def _loaded(choice: RankedCandidates, candidate: Candidate) -> Iterator[tuple[Detector, WorkerEngine]]:
-    """A candidate in a worker, as it will serve; thresholds are those that accuracy is measured at."""
-    engine = choice.selection.start(candidate)
-    try:
-        artefact, manifest = candidate.artefact, choice.bundle.manifest
-        yield build_detector(manifest, engine, artefact.outputs, candidate.name, IOU_THRESHOLD), engine
-    finally:
-        engine.close()
-
-
 def usable_artefacts(manifest: Manifest, settings: Settings) -> dict[str, str]:
     """Return the artefacts that delegates of this board can use, with the grid of each.
 
-    Those of a delegate that is there; and of one that the settings name, also while it is not there.
+    A delegate that the settings name counts even while it is not there, such as a stick that is unplugged.
     """
     try:
         candidates = configured_candidates(manifest, settings.model)

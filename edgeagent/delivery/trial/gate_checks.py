@@ -1,4 +1,4 @@
-"""The single checks of the gate: measured values against limits, each a finding in one sentence."""
+"""Checks of the gate: measured values against limits, each with a finding in one sentence."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from edgeagent.bundle.manifest import Manifest
 from edgeagent.delivery.trial.gate_report import GateFinding, Outcome
 from edgeagent.detection.candidates import Candidate
 from edgeagent.detection.golden_check import GoldenResult
-from edgeagent.detection.trials import Verdict
+from edgeagent.detection.records import TrialVerdict
 
 MEGABYTE = 1e6
 
 
 def check_fit(manifest: Manifest, files: Collection[str]) -> GateFinding:
-    """Whether something of the bundle is for this board.
+    """Check that the bundle has an artefact for this board.
 
     Args:
-        manifest: of the bundle; its agent version was looked at when it was read.
+        manifest: of the bundle; its minimum agent version was checked when it was read.
         files: artefacts that a delegate of this board can use.
     """
     if not files:
@@ -30,7 +30,7 @@ def check_fit(manifest: Manifest, files: Collection[str]) -> GateFinding:
 
 
 def check_golden_set(manifest: Manifest, required: bool) -> GateFinding:
-    """Whether there is a golden set; without one nothing tells a right engine from a wrong one."""
+    """Check that there is a golden set; without one a wrong engine cannot be recognized."""
     if manifest.golden is not None:
         sentence = f"{len(manifest.golden.pictures)} golden pictures with reference outputs"
         return GateFinding(check="golden_set", outcome="passed", sentence=sentence)
@@ -41,7 +41,7 @@ def check_golden_set(manifest: Manifest, required: bool) -> GateFinding:
 
 
 def check_temperature(when: str, readings: Mapping[str, float], limit: float | None) -> GateFinding:
-    """Whether the hottest thermal zone (degrees Celsius by name) is within the limit."""
+    """Check the hottest thermal zone (degrees Celsius, by name of the zone) against the limit."""
     name = f"temperature_{when}"
     if not readings:
         sentence = "no thermal zone of this board can be read"
@@ -52,8 +52,8 @@ def check_temperature(when: str, readings: Mapping[str, float], limit: float | N
     return _compared(name, sentence, measured, limit, f"at most {limit} are allowed")
 
 
-def check_loads(chosen: Candidate | None, verdicts: Sequence[Verdict]) -> GateFinding:
-    """Whether some delegate loads an artefact and computes what was trained."""
+def check_loads(chosen: Candidate | None, verdicts: Sequence[TrialVerdict]) -> GateFinding:
+    """Check that a delegate loads an artefact and computes what was trained."""
     if chosen is None:
         reasons = "; ".join(f"{verdict.candidate}: {verdict.reason}" for verdict in verdicts)
         return GateFinding(check="loads", outcome="failed", sentence=f"no delegate serves it: {reasons}")
@@ -61,7 +61,7 @@ def check_loads(chosen: Candidate | None, verdicts: Sequence[Verdict]) -> GateFi
 
 
 def check_golden_outputs(result: GoldenResult) -> GateFinding:
-    """Whether the engine computes what was trained, in steps of the outputs' grids."""
+    """Check the golden outputs, in steps of the outputs' grids."""
     return GateFinding(
         check="golden_outputs",
         outcome="passed" if result.right else "failed",
@@ -72,7 +72,7 @@ def check_golden_outputs(result: GoldenResult) -> GateFinding:
 
 
 def check_accuracy(result: GoldenAccuracyResult | None, absent: str, required: bool) -> GateFinding:
-    """Whether enough is found on the labelled golden pictures; ``absent`` says why nothing was measured."""
+    """Check the mAP on the labelled golden pictures; ``absent`` says why none was measured."""
     if result is None:
         sentence = f"accuracy was not measured: {absent}"
         if required:
@@ -88,7 +88,7 @@ def check_accuracy(result: GoldenAccuracyResult | None, absent: str, required: b
 
 
 def check_latency(p90_ms: float | None, samples: int, limit: float | None) -> GateFinding:
-    """Whether the 90th percentile of an inference is within its budget, in milliseconds."""
+    """Check the 90th percentile of an inference against its budget, in milliseconds."""
     if p90_ms is None:
         sentence = f"{samples} inferences are too few for a 90th percentile"
         return GateFinding(check="latency", outcome="absent", sentence=sentence, limit=limit)
@@ -97,7 +97,7 @@ def check_latency(p90_ms: float | None, samples: int, limit: float | None) -> Ga
 
 
 def check_memory_use(resident: int, limit: int | None) -> GateFinding:
-    """Whether the worker's resident memory is within the limit, in bytes."""
+    """Check the resident memory of the worker against the limit, in bytes."""
     sentence = f"the engine's process takes {resident / MEGABYTE:.0f} MB"
     allowed = f"gate.memory is {limit / MEGABYTE:g} MB" if limit is not None else ""
     return _compared("memory", sentence, resident, limit, allowed)

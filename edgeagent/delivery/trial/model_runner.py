@@ -1,12 +1,12 @@
-"""What runs models on this device, as the updater sees it: gate, trial, and the way back.
+"""Model runner of the device, for the updater: gate, trial, and return to the last good model.
 
 ::
 
-    serves (its traffic is the baseline) -> gate beside it -> exchanged: on trial -> good: serves
-                    ^                                            | strike, nothing left, drift
-                    +--------------- last good one ---------------+
+    good model serves (its traffic is the baseline) -> gate of the next one -> exchanged: on trial -> good
+                    ^                                                             | strike, no delegate, drift
+                    +---------------------- last good model ----------------------+
 
-Frames and changes come from the threads of the pipeline and of what serves; nothing here makes them wait.
+Frames and changes come in the threads of the pipeline and of the serving detector, and are never blocked.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from edgeagent.accuracy.live.shadow import NICER, Shadow, load_beside
+from edgeagent.accuracy.live.shadow import NICER, Shadow
 from edgeagent.bundle.manifest import Manifest
 from edgeagent.bundle.reading import Bundle, open_bundle
 from edgeagent.delivery.state.store import Store
@@ -27,11 +27,11 @@ from edgeagent.delivery.trial.behaviour import Traffic
 from edgeagent.delivery.trial.gate import Gate, Passed, usable_files
 from edgeagent.delivery.trial.gate_report import PROBATION_REPORT, GateReport, keep_report
 from edgeagent.delivery.trial.probation import Probation, ProbationBaseline
-from edgeagent.detection.choice import rank_candidates
 from edgeagent.detection.detector import Detector
 from edgeagent.detection.exchange import ModelExchange
 from edgeagent.detection.journal import Journal
 from edgeagent.detection.pipeline import Result
+from edgeagent.detection.ranking import rank_candidates
 from edgeagent.detection.serving import Change
 from edgeagent.errors import EdgeagentError
 from edgeagent.files.resources import default_bundle
@@ -45,25 +45,25 @@ RESTARTED = "the agent was restarted during the trial"
 
 
 class Judge(Protocol):
-    """Who is told of the trial: :class:`edgeagent.delivery.update.updater.Updater`."""
+    """Listener of a trial: :class:`edgeagent.delivery.update.updater.Updater`."""
 
     def trial_ended(self, reason: str | None) -> Future[str]:
-        """Tell the verdict of probation: None is good, otherwise why not."""
+        """Report the verdict of probation: None is good, otherwise why not."""
 
     def strike(self, reason: str) -> Future[str]:
-        """Tell a crash or a hang during the trial."""
+        """Report a crash or a hang during the trial."""
 
 
 @dataclass
 class _Watched:
-    """A model that serves, and what is kept about it.
+    """A model that serves, with its statistics.
 
     Attributes:
         manifest: its detectors' description, by which its frames are known.
-        record: takes detections, sum of scores and nanoseconds of a frame.
+        record: called with number of detections, sum of scores and inference nanoseconds of a frame.
         traffic: its statistics, the baseline of the next trial.
-        probation: of a trial; None for a good model, and when the verdict has been told.
-        shadow: run of the last good model beside it.
+        probation: of a trial; None for a good model, and once the verdict is reported.
+        shadow: shadow run of the last good model.
         look_at: monotonic time of the next look at the trial.
     """
 
@@ -76,7 +76,7 @@ class _Watched:
 
 
 class DeviceModelRunner:
-    """Runs the models of this device.
+    """Gates, exchanges and supervises the models of this device.
 
     Args:
         settings: of the agent, with ``delivery``.
@@ -85,7 +85,7 @@ class DeviceModelRunner:
         journal: of trials of delegates.
 
     Attributes:
-        judge: told of the trial; to be set before frames come.
+        judge: listener of the trial; to be set before frames come.
     """
 
     judge: Judge
@@ -101,7 +101,7 @@ class DeviceModelRunner:
         self._watched = self._good(models.bundle.manifest, Traffic(self._probation.frames))
 
     def resume(self) -> None:
-        """Watch a model that is on trial since an earlier run of the agent and serves now."""
+        """Continue the trial of a model that an earlier run of the agent began and that serves now."""
         deployment = self._store.pending()
         if deployment is not None and deployment.state == "trial" and self._store.trial_serves:
             manifest = self._models.bundle.manifest
@@ -112,14 +112,14 @@ class DeviceModelRunner:
         return usable_files(manifest, self._settings)
 
     def gate(self, bundle: Bundle) -> Passed:
-        """Try a model while the present one goes on; see :meth:`edgeagent.delivery.trial.gate.Gate.check`."""
+        """Check a model while another serves; see :meth:`edgeagent.delivery.trial.gate.Gate.check`."""
         return self._gate.check(bundle)
 
     def serve(self, passed: Passed | None) -> None:
-        """Let a model serve on trial; None goes back to the good one.
+        """Let a model serve on trial; None returns to the good one.
 
         Raises:
-            EdgeagentError: it cannot be started; the present model goes on.
+            EdgeagentError: it cannot be started; the present model goes on serving.
         """
         before = self._watched
         if passed is None:
@@ -129,7 +129,7 @@ class DeviceModelRunner:
             baseline = ProbationBaseline(before.traffic.behaviour(), labels=before.manifest.labels)
             self._watched = self._on_trial(manifest, baseline)
             try:
-                self._models.exchange(passed.choice)
+                self._models.exchange(passed.candidates)
             except EdgeagentError:
                 self._end_shadow(self._watched)
                 self._watched = before
@@ -137,10 +137,10 @@ class DeviceModelRunner:
         self._end_shadow(before)
 
     def frame(self, result: Result) -> None:
-        """Learn what a model did with a frame; in the pipeline's finish thread."""
+        """Record the result of a frame; in the pipeline's finish thread."""
         watched = self._watched
         if result.detector.description is not watched.manifest:
-            return  # the last ones of a model that has left
+            return  # of a model that was exchanged
         found = result.detections
         watched.record(len(found), float(found.scores.sum()), result.inference_ns)
         if watched.shadow is not None:
@@ -152,7 +152,7 @@ class DeviceModelRunner:
                 self._look(watched, watched.probation)
 
     def changed(self, change: Change) -> None:
-        """Learn what serves from now on; a detector that was given up is a strike against its model."""
+        """Record what serves from now on; a detector that was given up is a strike against its model."""
         watched = self._watched
         probation, serves = watched.probation, self._models.bundle.manifest is watched.manifest
         if probation is None or change.failure is None or not serves:
@@ -164,11 +164,11 @@ class DeviceModelRunner:
             self.judge.strike(change.failure)
 
     def stop(self) -> None:
-        """End a shadow run."""
+        """End the shadow run."""
         self._end_shadow(self._watched)
 
     def _look(self, watched: _Watched, probation: Probation) -> bool:
-        """Tell the verdict, if there is one; return whether there is."""
+        """Report the verdict, if there is one; return whether there is."""
         verdict, reason = probation.verdict(time.monotonic())
         if verdict == "on_trial":
             return False
@@ -177,7 +177,7 @@ class DeviceModelRunner:
         if verdict == "good":
             self._end_shadow(watched)
         told = self.judge.trial_ended(None if verdict == "good" else reason)
-        told.add_done_callback(lambda _: self._keep(watched.manifest, probation))  # not in this thread
+        told.add_done_callback(lambda _: self._keep(watched.manifest, probation))  # not here: writes a file
         return True
 
     def _keep(self, manifest: Manifest, probation: Probation) -> None:
@@ -190,7 +190,7 @@ class DeviceModelRunner:
         keep_report(self._store.folder, report, PROBATION_REPORT)
 
     def _go_back(self) -> None:
-        """Let the good model serve, or the bundle of the configuration where that cannot be started."""
+        """Let the good model serve, or the configured bundle where the good model cannot be started."""
         try:
             bundle = self._good_bundle()
             self._models.exchange(rank_candidates(bundle, self._settings, self._journal))
@@ -226,8 +226,7 @@ class DeviceModelRunner:
         return shadow
 
     def _load_good(self) -> Detector:
-        choice = rank_candidates(self._good_bundle(), self._settings, self._journal, NICER)
-        return load_beside(choice, self._settings.model)
+        return rank_candidates(self._good_bundle(), self._settings, self._journal, NICER).start()
 
     def _end_shadow(self, watched: _Watched) -> None:
         shadow, watched.shadow = watched.shadow, None

@@ -18,10 +18,10 @@ from edgeagent.accuracy.drift_file import FOLDER, read_drift, write_drift
 from edgeagent.accuracy.live.accuracy_watch import AccuracyWatch, model_key
 from edgeagent.accuracy.scene import SceneCounts
 from edgeagent.bundle.reading import Bundle
-from edgeagent.detection.choice import rank_candidates
 from edgeagent.detection.exchange import ModelExchange
 from edgeagent.detection.journal import Journal
 from edgeagent.detection.pipeline import Result
+from edgeagent.detection.ranking import rank_candidates
 from edgeagent.imaging.frame import Frame
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.accuracy import AccuracySettings

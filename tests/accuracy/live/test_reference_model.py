@@ -9,9 +9,10 @@ import pytest
 from edgeagent.accuracy.agreement import Agreement, agreement
 from edgeagent.accuracy.live.reference_model import ReferenceModel
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.detection.choice import rank_candidates
 from edgeagent.detection.detector import load_bundle_detector
-from edgeagent.detection.trials import BESIDE_DEADLINE_S, MOST_DEADLINE_S
+from edgeagent.detection.ranking import rank_candidates
+from edgeagent.detection.starting import LOW_PRIORITY_DEADLINE_S
+from edgeagent.detection.trials import MOST_DEADLINE_S
 from edgeagent.errors import EngineError
 from edgeagent.files.resources import default_bundle
 from edgeagent.imaging.picture import read_picture
@@ -66,6 +67,6 @@ def test_a_worker_beside_another_has_time(tmp_path: Path) -> None:
     bundle = open_bundle(default_bundle())
     chosen = settings(tmp_path, None)
     at_once, beside = (rank_candidates(bundle, chosen, None, nicer) for nicer in (0, 10))
-    (candidate,) = at_once.selection.candidates
-    assert at_once.selection.deadline_s(candidate) <= MOST_DEADLINE_S
-    assert beside.selection.deadline_s(candidate) == BESIDE_DEADLINE_S
+    (candidate,) = at_once.trials.candidates
+    assert at_once.trials.deadline_s(candidate) <= MOST_DEADLINE_S
+    assert beside.trials.deadline_s(candidate) == LOW_PRIORITY_DEADLINE_S

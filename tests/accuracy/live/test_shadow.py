@@ -8,12 +8,12 @@ from queue import Queue
 import numpy as np
 
 from edgeagent.accuracy.agreement import Agreement
-from edgeagent.accuracy.live.shadow import Shadow, load_beside
+from edgeagent.accuracy.live.shadow import Shadow
 from edgeagent.bundle.reading import Bundle
-from edgeagent.detection.choice import rank_candidates
 from edgeagent.detection.detector import Detector, load_bundle_detector
 from edgeagent.detection.journal import Journal
 from edgeagent.detection.pipeline import Result
+from edgeagent.detection.ranking import rank_candidates
 from edgeagent.imaging.frame import Frame, Image
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import CameraSettings
@@ -41,8 +41,7 @@ class Beside:
         self._buffers = self.detector.allocate()
 
         def loaded() -> Detector:
-            choice = rank_candidates(good, settings(folder), Journal(folder / "journal"))
-            return load_beside(choice, settings(folder).model)
+            return rank_candidates(good, settings(folder), Journal(folder / "journal")).start()
 
         self.shadow = Shadow(loaded, settings(folder).model, every, self.agreed.put, self.ended.put)
         self.shadow.start()

@@ -12,7 +12,7 @@ from edgeagent.bundle.reading import MANIFEST, open_bundle
 from edgeagent.delivery.trial.gate import Gate, GateError, usable_files
 from edgeagent.delivery.trial.gate_report import GateFinding, load_report
 from edgeagent.detection.journal import Journal
-from edgeagent.detection.trials import VERDICTS
+from edgeagent.detection.records import VERDICTS
 from edgeagent.errors import BundleError
 from edgeagent.files.resources import default_bundle
 from edgeagent.settings.schema import Settings
@@ -71,7 +71,7 @@ def test_a_good_bundle_passes_with_everything_measured(tmp_path: Path) -> None:
     assert passed.map50_95 is not None
     assert passed.map50_95 > 0.7
     assert passed.p90_ms is not None
-    first = passed.choice.first
+    first = passed.candidates.first
     assert first is not None
     assert first.name == "onnxruntime-cpu model.onnx"
     assert wanted.state is not None

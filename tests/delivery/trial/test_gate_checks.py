@@ -10,7 +10,7 @@ from edgeagent.accuracy.golden_accuracy import GoldenAccuracyResult
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.delivery.trial import gate_checks as checks
 from edgeagent.detection.golden_check import GoldenResult
-from edgeagent.detection.trials import Verdict
+from edgeagent.detection.records import TrialVerdict
 from edgeagent.files.resources import default_bundle
 
 MANIFEST = open_bundle(default_bundle()).manifest
@@ -73,7 +73,10 @@ def test_golden_outputs_that_are_no_numbers_can_be_kept() -> None:
 
 
 def test_where_nothing_loads_all_reasons_are_told() -> None:
-    verdicts = [Verdict("a x.onnx", False, "it is not here"), Verdict("b x.onnx", False, "it is wrong")]
+    verdicts = [
+        TrialVerdict("a x.onnx", False, "it is not here"),
+        TrialVerdict("b x.onnx", False, "it is wrong"),
+    ]
     finding = checks.check_loads(None, verdicts)
     assert finding.outcome == "failed"
     assert finding.sentence == "no delegate serves it: a x.onnx: it is not here; b x.onnx: it is wrong"

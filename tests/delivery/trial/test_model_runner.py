@@ -17,10 +17,10 @@ from edgeagent.delivery.trial.gate import Passed
 from edgeagent.delivery.trial.gate_report import PROBATION_REPORT, GateReport, load_report
 from edgeagent.delivery.trial.model_runner import DeviceModelRunner
 from edgeagent.delivery.update.deployment_steps import installed
-from edgeagent.detection.choice import rank_candidates
 from edgeagent.detection.detector import Detector
 from edgeagent.detection.exchange import ModelExchange
 from edgeagent.detection.pipeline import Result
+from edgeagent.detection.ranking import rank_candidates
 from edgeagent.detection.serving import Change
 from edgeagent.errors import EngineError
 from edgeagent.imaging.frame import Frame

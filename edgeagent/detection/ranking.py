@@ -1,0 +1,180 @@
+"""Ranking of the delegates that may serve a bundle on this board: found, tried, checked, put in order.
+
+::
+
+    bundle + engine names -> candidates -> verdicts (kept, or tried now) -> RankedCandidates
+
+With ``auto`` the fastest right candidate comes first and the others are left out; with names the operator's
+order stays, and one that failed is tried again while another serves. All who run models come in here:
+:func:`rank_candidates` takes the agent's settings, :func:`rank_delegates` plain arguments.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from edgeagent.bundle.manifest import Manifest
+from edgeagent.bundle.reading import Bundle
+from edgeagent.detection.candidates import AUTO, Candidate, find_candidates
+from edgeagent.detection.journal import Journal
+from edgeagent.detection.records import VERDICTS, TrialRecords, TrialVerdict, open_records
+from edgeagent.detection.starting import WorkerDetector, WorkerOptions, worker_options
+from edgeagent.detection.trials import CandidateTrials
+from edgeagent.engines.delegates import CATALOGUE, external_delegate
+from edgeagent.errors import ConfigurationError, EdgeagentError, EngineError
+from edgeagent.files.validation import first_mistake
+from edgeagent.settings.schema import Settings
+from edgeagent.settings.sections.model import LibrarySettings, ModelSettings
+from edgeagent.settings.state import state_folder
+
+logger = logging.getLogger(__name__)
+
+ENGINE_CACHE = "engines"
+"""Name of the folder of compiled engines in the state folder."""
+DEFAULT_IOU_THRESHOLD = ModelSettings().iou_threshold
+
+
+@dataclass(frozen=True)
+class RankedCandidates:
+    """A bundle and the candidates that may serve it.
+
+    Attributes:
+        trials: starts and checks the candidates.
+        verdicts: on all candidates.
+        ranked: candidates that may serve, the first choice first. With names of engines they include those
+            that were not right, which are tried again later.
+    """
+
+    trials: CandidateTrials
+    verdicts: tuple[TrialVerdict, ...]
+    ranked: tuple[tuple[Candidate, TrialVerdict], ...]
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle."""
+        return self.trials.bundle
+
+    @property
+    def first(self) -> Candidate | None:
+        """The first candidate that is right; None where none is."""
+        return next((candidate for candidate, verdict in self.ranked if verdict.right), None)
+
+    def start(self) -> WorkerDetector:
+        """Start the first right candidate that starts, and return it as a detector in a worker.
+
+        Nothing replaces it when it fails later; :class:`edgeagent.detection.serving.ServingDetector` does.
+        The thread that calls this must live as long as the detector.
+
+        Raises:
+            EngineError: no candidate is right and starts.
+        """
+        problems = [verdict.reason for verdict in self.verdicts if not verdict.right]
+        for candidate, verdict in self.ranked:
+            if not verdict.right:
+                continue
+            try:
+                return self.trials.start(candidate)
+            except EdgeagentError as error:
+                problems.append(str(error))
+        manifest = self.bundle.manifest
+        reasons = "; ".join(problems)
+        raise EngineError(f"no delegate serves {manifest.name} {manifest.version}: {reasons}")
+
+
+def configured_candidates(manifest: Manifest, model: ModelSettings) -> list[Candidate]:
+    """Return the candidates that the settings allow, whether or not this board has them.
+
+    Raises:
+        EngineError: no artefact of the bundle fits any of the delegates.
+    """
+    library = model.library
+    extra = () if library is None else (external_delegate(library.path, library.options),)
+    return find_candidates(manifest, engine_names(model), (*extra, *CATALOGUE))
+
+
+def engine_names(model: ModelSettings) -> list[str]:
+    """Return the names in ``model.engine``."""
+    return [name.strip() for name in model.engine.split(",")]
+
+
+def rank_candidates(
+    bundle: Bundle, settings: Settings, journal: Journal | None, nicer: int = 0
+) -> RankedCandidates:
+    """Rank the candidates of a bundle by the agent's settings, trying those without a kept verdict.
+
+    Args:
+        bundle: verified.
+        settings: of the agent.
+        journal: of this board; None where it cannot be kept.
+        nicer: added to the niceness of the workers; above 0 for workers beside the one that serves.
+
+    Raises:
+        EngineError: no artefact of the bundle fits any of the delegates.
+    """
+    records = TrialRecords(journal, state_folder(settings) / VERDICTS)
+    return _rank(bundle, settings.model, configured_workers(settings, nicer), records)
+
+
+def configured_workers(settings: Settings, nicer: int = 0) -> WorkerOptions:
+    """Return how workers run by the agent's settings; see :func:`rank_candidates`."""
+    return worker_options(settings.model, state_folder(settings) / ENGINE_CACHE, nicer)
+
+
+def rank_delegates(
+    bundle: Bundle,
+    engine: str = AUTO,
+    *,
+    threads: int = 0,
+    iou_threshold: float = DEFAULT_IOU_THRESHOLD,
+    state: Path | None = None,
+    library: LibrarySettings | None = None,
+) -> RankedCandidates:
+    """Rank the delegates for a bundle as the agent does, by plain arguments.
+
+    Args:
+        bundle: verified.
+        engine: ``auto`` for the fastest right delegate; else names of delegates or engines, separated by
+            commas, the first choice first.
+        threads: intra-operator threads; 0 tries all processors, and all but one.
+        iou_threshold: of non-maximum suppression, 0..1.
+        state: folder for the journal, the kept verdicts and compiled engines; the agent's gives its verdicts.
+            None keeps nothing: everything is tried each time, also a delegate that took the machine down.
+        library: TFLite delegate that the catalogue does not have, called ``tflite-external`` in ``engine``.
+
+    Raises:
+        ConfigurationError: an argument is out of range, or there is no engine of that name.
+        EngineError: no artefact of the bundle fits any of the delegates.
+    """
+    try:
+        model = ModelSettings(engine=engine, threads=threads, iou_threshold=iou_threshold, library=library)
+    except ValidationError as error:
+        raise ConfigurationError(first_mistake(error)) from error
+    workers = worker_options(model, None if state is None else state / ENGINE_CACHE)
+    return _rank(bundle, model, workers, open_records(state))
+
+
+def _rank(
+    bundle: Bundle, model: ModelSettings, workers: WorkerOptions, records: TrialRecords
+) -> RankedCandidates:
+    candidates = configured_candidates(bundle.manifest, model)
+    trials = CandidateTrials(bundle, candidates, workers, records, model.iou_threshold)
+    verdicts = trials.verdicts(_log_verdict)
+    judged = list(zip(trials.candidates, verdicts, strict=True))
+    ranked = fastest_first(judged) if AUTO in engine_names(model) else judged
+    return RankedCandidates(trials, tuple(verdicts), tuple(ranked))
+
+
+def fastest_first(judged: Sequence[tuple[Candidate, TrialVerdict]]) -> list[tuple[Candidate, TrialVerdict]]:
+    """Return the right ones, ordered by their median latency."""
+    right = [(candidate, verdict) for candidate, verdict in judged if verdict.right]
+    return sorted(right, key=lambda pair: pair[1].p50_ms or float("inf"))
+
+
+def _log_verdict(verdict: TrialVerdict) -> None:
+    speed = f", {verdict.p50_ms:g} ms, {verdict.threads} threads" if verdict.p50_ms is not None else ""
+    logger.info("%s: %s%s", verdict.candidate, verdict.reason, speed)
