@@ -1,5 +1,113 @@
-"""INT8 object detectors on edge boards: quantization-aware training, a daemon, telemetry."""
+"""INT8 object detectors on edge boards: quantization-aware training, a daemon, telemetry.
+
+The names below are the public Python API; docs/python.md explains them with examples. A name is imported when
+it is used first, so that ``import edgeagent`` costs nothing::
+
+    import edgeagent
+
+    with edgeagent.open_detector("my-bundle") as detector:  # the fastest delegate that is right, isolated
+        for detection in detector(frame):                   # frame: (height, width, 3) uint8, BGR
+            print(detection.label, detection.score, detection.box)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from edgeagent.version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from edgeagent.accuracy.coco_map import Accuracy
+    from edgeagent.api.detector import DetectorSession, PendingDetections, open_detector
+    from edgeagent.api.evaluation import evaluate
+    from edgeagent.bundle.reading import Bundle, open_bundle
+    from edgeagent.camera.source import FrameSource, SourceFacts
+    from edgeagent.camera.sources import register_source
+    from edgeagent.daemon.agent import Agent
+    from edgeagent.errors import (
+        BundleError,
+        CameraError,
+        ConfigurationError,
+        DataError,
+        DeliveryError,
+        EdgeagentError,
+        EngineError,
+    )
+    from edgeagent.detection.pipeline import Result
+    from edgeagent.imaging.frame import Frame, Image
+    from edgeagent.settings.file import load_settings
+    from edgeagent.settings.schema import Settings
+    from edgeagent.settings.sections.camera import CameraSettings
+    from edgeagent.vision.detections import Detection, Detections
+
+_PLACES = {
+    "Accuracy": "accuracy.coco_map",
+    "Agent": "daemon.agent",
+    "Bundle": "bundle.reading",
+    "BundleError": "errors",
+    "CameraError": "errors",
+    "CameraSettings": "settings.sections.camera",
+    "ConfigurationError": "errors",
+    "DataError": "errors",
+    "DeliveryError": "errors",
+    "Detection": "vision.detections",
+    "Detections": "vision.detections",
+    "DetectorSession": "api.detector",
+    "EdgeagentError": "errors",
+    "EngineError": "errors",
+    "Frame": "imaging.frame",
+    "FrameSource": "camera.source",
+    "Image": "imaging.frame",
+    "PendingDetections": "api.detector",
+    "Result": "detection.pipeline",
+    "Settings": "settings.schema",
+    "SourceFacts": "camera.source",
+    "evaluate": "api.evaluation",
+    "load_settings": "settings.file",
+    "open_bundle": "bundle.reading",
+    "open_detector": "api.detector",
+    "register_source": "camera.sources",
+}
+
+__all__ = [
+    "Accuracy",
+    "Agent",
+    "Bundle",
+    "BundleError",
+    "CameraError",
+    "CameraSettings",
+    "ConfigurationError",
+    "DataError",
+    "DeliveryError",
+    "Detection",
+    "Detections",
+    "DetectorSession",
+    "EdgeagentError",
+    "EngineError",
+    "Frame",
+    "FrameSource",
+    "Image",
+    "PendingDetections",
+    "Result",
+    "Settings",
+    "SourceFacts",
+    "__version__",
+    "evaluate",
+    "load_settings",
+    "open_bundle",
+    "open_detector",
+    "register_source",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on its first use (PEP 562)."""
+    place = _PLACES.get(name)
+    if place is None:
+        raise AttributeError(f"module 'edgeagent' has no attribute {name!r}")
+    value = getattr(import_module(f"edgeagent.{place}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -68,12 +68,13 @@ def mean_average_precision(
         ) from error
     if not any(len(truth.classes) for truth in truths):
         raise NoAccuracyError("the labels hold no object at all, so there is no average precision")
+    results = [row for image, detections in enumerate(found) for row in detections.to_coco(image)]
     dataset = COCO()
     dataset.dataset = _dataset(truths, labels)
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
         dataset.createIndex()
-        results = dataset.loadRes(_results(found)) if any(map(len, found)) else COCO()
-        evaluation = COCOeval(dataset, results, "bbox")
+        loaded = dataset.loadRes(results) if results else COCO()
+        evaluation = COCOeval(dataset, loaded, "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -104,14 +105,6 @@ def _dataset(truths: Sequence[Truth], labels: Sequence[str]) -> dict[str, Any]:
     images = [{"id": i, "width": truth.size[0], "height": truth.size[1]} for i, truth in enumerate(truths)]
     categories = [{"id": index, "name": label} for index, label in enumerate(labels)]
     return {"images": images, "annotations": annotations, "categories": categories}
-
-
-def _results(found: Sequence[Detections]) -> list[dict[str, Any]]:
-    return [
-        {"image_id": image, "category_id": int(index), "bbox": _position_and_size(box), "score": float(score)}
-        for image, detections in enumerate(found)
-        for box, score, index in zip(detections.boxes, detections.scores, detections.classes, strict=True)
-    ]
 
 
 def _position_and_size(box: npt.NDArray[np.float32]) -> list[float]:

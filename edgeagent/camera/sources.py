@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -17,10 +18,33 @@ from edgeagent.files.naming import printable, redact
 from edgeagent.imaging.picture import PICTURE_SUFFIXES
 from edgeagent.settings.sections.camera import CameraSettings
 
-Kind = Literal["device", "stream", "gstreamer", "picamera2", "path"]
+Kind = Literal["device", "stream", "gstreamer", "picamera2", "registered", "path"]
+SourceFactory = Callable[[CameraSettings], FrameSource]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_PREFIX = re.compile(r"[a-z][a-z0-9]+")
+_OWN_PREFIXES = ("gstreamer", "picamera2", *DEFAULT_PORTS)
 _FOLDER_FPS = 1.0
+_registered: dict[str, SourceFactory] = {}
+
+
+def register_source(prefix: str, factory: SourceFactory) -> None:
+    """Make ``PREFIX:anything`` a camera source of the configuration, for cameras that edgeagent does not know.
+
+    Args:
+        prefix: two or more small letters and digits, such as ``thermal``.
+        factory: returns the frame source for a camera's settings, whose ``source`` is the whole string; called
+            in the camera's thread at every attempt to open it.
+
+    Raises:
+        ConfigurationError: the prefix is malformed or taken.
+    """
+    if not _PREFIX.fullmatch(prefix) or prefix in _OWN_PREFIXES:
+        raise ConfigurationError(
+            f"camera source prefix {prefix!r}: expected small letters and digits, none of "
+            f"{', '.join(_OWN_PREFIXES)}"
+        )
+    _registered[prefix] = factory
 
 
 def kind_of(source: str) -> Kind:
@@ -38,6 +62,8 @@ def kind_of(source: str) -> Kind:
         if number and not number.isdecimal():
             raise ConfigurationError(f"camera source {redact(source)}: after picamera2: comes a number")
         return "picamera2"
+    if source.partition(":")[0] in _registered:
+        return "registered"
     scheme = _SCHEME.match(source)
     if scheme is None:
         return "path"
@@ -70,6 +96,8 @@ def choose_source(settings: CameraSettings) -> FrameSource:
             return Picamera2Source(
                 number, settings.width, settings.height, settings.fps, settings.read_timeout
             )
+        case "registered":
+            return _registered[source.partition(":")[0]](settings)
         case "path":
             path = Path(source)
             try:

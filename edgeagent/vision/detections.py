@@ -1,54 +1,149 @@
-"""Detections of one frame, as arrays."""
+"""Detections of one picture, as arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from edgeagent.errors import DataError
+
+if TYPE_CHECKING:
+    import supervision
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
+class Detection:
+    """One detected object.
+
+    Attributes:
+        label: name of its class.
+        score: confidence, 0..1.
+        box: ``x1, y1, x2, y2`` in pixels of the picture.
+        class_index: index of the class among the labels of the model.
+    """
+
+    label: str
+    score: float
+    box: tuple[float, float, float, float]
+    class_index: int
+
+
+@dataclass(frozen=True, slots=True)
 class Detections:
-    """N detections.
+    """N detections; iterating gives each as a :class:`Detection`.
 
     Attributes:
         boxes: (N, 4) float32, ``x1, y1, x2, y2`` in pixels of the picture they refer to.
         scores: (N,) float32 in 0..1.
-        classes: (N,) int32, index into the labels of the bundle.
+        classes: (N,) int32, index into ``labels``.
+        labels: names of all classes of the model; empty on the way from the decoder to the result, where the
+            bundle knows them.
     """
 
     boxes: FloatArray
     scores: FloatArray
     classes: IntArray
+    labels: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.scores)
 
+    def __iter__(self) -> Iterator[Detection]:
+        for box, score, index in zip(
+            self.boxes.tolist(), self.scores.tolist(), self.classes.tolist(), strict=True
+        ):
+            label = self.labels[index] if 0 <= index < len(self.labels) else str(index)
+            yield Detection(label, score, tuple(box), index)
+
     @classmethod
-    def empty(cls) -> Detections:
+    def empty(cls, labels: tuple[str, ...] = ()) -> Detections:
         """No detections."""
         return cls(
             np.zeros((0, 4), np.float32),
             np.zeros(0, np.float32),
             np.zeros(0, np.int32),
+            labels,
         )
 
     @classmethod
     def join(cls, parts: Sequence[Detections]) -> Detections:
-        """Return the detections of all parts, one after the other."""
+        """Return the detections of all parts, one after the other; the labels are those of the first."""
         if not parts:
             return cls.empty()
         return cls(
             np.concatenate([part.boxes for part in parts]),
             np.concatenate([part.scores for part in parts]),
             np.concatenate([part.classes for part in parts]),
+            parts[0].labels,
         )
 
     def take(self, index: npt.NDArray[np.intp] | npt.NDArray[np.bool_] | slice) -> Detections:
         """Return the detections that ``index`` (positions or mask) selects."""
-        return Detections(self.boxes[index], self.scores[index], self.classes[index])
+        return Detections(self.boxes[index], self.scores[index], self.classes[index], self.labels)
+
+    def named(self, labels: Sequence[str]) -> Detections:
+        """Return the same detections with the names of their classes."""
+        return Detections(self.boxes, self.scores, self.classes, tuple(labels))
+
+    def to_supervision(self) -> supervision.Detections:
+        """Return the detections as ``supervision.Detections``; the names are in ``data["class_name"]``.
+
+        Raises:
+            ImportError: the package ``supervision`` is not installed.
+        """
+        import supervision
+
+        names = np.array([detection.label for detection in self], dtype=str)
+        return supervision.Detections(
+            xyxy=self.boxes.copy(),
+            confidence=self.scores.copy(),
+            class_id=self.classes.astype(int),
+            data={"class_name": names},
+        )
+
+    @classmethod
+    def from_supervision(cls, found: supervision.Detections, labels: Sequence[str] = ()) -> Detections:
+        """Return ``supervision.Detections`` as detections; a missing confidence is 1.
+
+        Args:
+            found: with ``class_id``.
+            labels: names of all classes.
+
+        Raises:
+            DataError: there is no class.
+        """
+        count = len(found)
+        if found.class_id is None and count:
+            raise DataError("supervision.Detections without class_id: set it before the conversion")
+        scores = np.ones(count) if found.confidence is None else found.confidence
+        classes = np.zeros(count) if found.class_id is None else found.class_id
+        return cls(
+            np.asarray(found.xyxy, np.float32).reshape(-1, 4),
+            np.asarray(scores, np.float32),
+            np.asarray(classes, np.int32),
+            tuple(labels),
+        )
+
+    def to_coco(self, image_id: int, categories: Mapping[int, int] | None = None) -> list[dict[str, Any]]:
+        """Return the detections as COCO results (https://cocodataset.org/#format-results).
+
+        Args:
+            image_id: of the picture in the data set.
+            categories: id of the COCO category for each class index; None takes the class index itself.
+        """
+        return [
+            {
+                "image_id": image_id,
+                "category_id": found.class_index if categories is None else categories[found.class_index],
+                "bbox": [found.box[0], found.box[1], found.box[2] - found.box[0], found.box[3] - found.box[1]],
+                "score": found.score,
+            }
+            for found in self
+        ]

@@ -30,7 +30,7 @@ def to_picture(detections: Detections, fit: Fit) -> Detections:
     if not len(detections):
         return detections
     boxes, inside = fit.to_source(detections.boxes)
-    moved = Detections(boxes, detections.scores, detections.classes)
+    moved = Detections(boxes, detections.scores, detections.classes, detections.labels)
     return moved if inside.all() else moved.take(inside)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -27,14 +28,18 @@ def test_the_sample_clip_is_what_its_description_says() -> None:
 def test_an_installed_program_has_its_bundle_inside(tmp_path: Path) -> None:
     """In a checkout the bundle lies beside the package, in a wheel within it."""
     package = tmp_path / "edgeagent"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    shutil.copy(resources.__file__, package)
+    (package / "files").mkdir(parents=True)
+    for folder in (package, package / "files"):
+        (folder / "__init__.py").touch()
+    shutil.copy(resources.__file__, package / "files")
     program = "from edgeagent.files.resources import default_bundle, sample_clip; print(default_bundle())"
     command = [sys.executable, "-c", program]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
 
     def bundle() -> Path:
-        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
+        done = subprocess.run(
+            command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=True
+        )
         return Path(done.stdout.rstrip("\n"))
 
     assert bundle() == tmp_path / "models" / "coco-nano"
