@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from edgeagent.camera.source import FrameSource, SourceFacts
     from edgeagent.camera.sources import register_source
     from edgeagent.daemon.agent import Agent
+    from edgeagent.detection.pipeline import Result
     from edgeagent.errors import (
         BundleError,
         CameraError,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
         EdgeagentError,
         EngineError,
     )
-    from edgeagent.detection.pipeline import Result
     from edgeagent.imaging.frame import Frame, Image
     from edgeagent.settings.file import load_settings
     from edgeagent.settings.schema import Settings

@@ -68,7 +68,8 @@ def main() -> None:
     def show(result: edgeagent.Result) -> None:
         nonlocal seen
         seen += 1
-        print(f"frame {result.frame.sequence}: {', '.join(found.label for found in result.detections) or 'nothing'}")
+        labels = [found.label for found in result.detections]
+        print(f"frame {result.frame.sequence}: {', '.join(labels) or 'nothing'}")
         if seen >= arguments.results:
             agent.request_stop()
 

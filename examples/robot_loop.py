@@ -3,8 +3,8 @@
     python examples/robot_loop.py --clip yard.mp4
     python examples/robot_loop.py --camera 0
 
-The detector runs in a process of its own on the fastest delegate of the board. Two frames are in flight: while
-the engine works on one, the loop reads and prepares the next.
+The detector runs in a process of its own on the fastest delegate of the board. Two frames are in flight:
+while the engine works on one, the loop reads and prepares the next.
 """
 
 from __future__ import annotations

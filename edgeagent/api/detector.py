@@ -14,7 +14,6 @@ comparisons with the bare engine.
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -30,7 +29,8 @@ from edgeagent.detection.pipeline import Detectors, OneDetector
 from edgeagent.detection.ranking import rank_delegates
 from edgeagent.detection.serving import ServingDetector
 from edgeagent.engines.engine import Buffers, Call, EngineFacts
-from edgeagent.errors import DataError, EngineError
+from edgeagent.engines.loading import CHOICES
+from edgeagent.errors import ConfigurationError, DataError, EngineError
 from edgeagent.files.resources import default_bundle
 from edgeagent.files.state_folder import default_state
 from edgeagent.imaging.frame import Image
@@ -276,20 +276,18 @@ def open_detector(
     """
     opened = bundle if isinstance(bundle, Bundle) else open_bundle(Path(bundle or default_bundle()))
     if not isolated:
+        if engine not in CHOICES:
+            raise ConfigurationError(f"engine {engine!r}: expected one of {', '.join(CHOICES)}")
         detector = load_bundle_detector(opened, engine, threads, iou_threshold)
         engine_ = detector.engine
         return DetectorSession(
             opened.manifest, OneDetector(detector), lambda: engine_.facts, score_threshold, engine_.close
         )
     folder = Path(state) if state is not None else default_state()
-    ranked = rank_delegates(
-        opened, engine, threads=threads, iou_threshold=iou_threshold, state=folder
-    )
+    ranked = rank_delegates(opened, engine, threads=threads, iou_threshold=iou_threshold, state=folder)
     serving = ServingDetector(ranked)
     serving.start()
-    return DetectorSession(
-        opened.manifest, serving, lambda: serving.facts, score_threshold, serving.stop
-    )
+    return DetectorSession(opened.manifest, serving, lambda: serving.facts, score_threshold, serving.stop)
 
 
 def check_frame(frame: Image) -> None:
@@ -304,5 +302,6 @@ def check_frame(frame: Image) -> None:
         )
     if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
         raise DataError(
-            f"frame: expected (height, width, 3) uint8, BGR, as OpenCV reads it; got {frame.shape} {frame.dtype}"
+            f"frame: expected (height, width, 3) uint8, BGR, as OpenCV reads it; got {frame.shape} "
+            f"{frame.dtype}"
         )

@@ -29,12 +29,12 @@ _registered: dict[str, SourceFactory] = {}
 
 
 def register_source(prefix: str, factory: SourceFactory) -> None:
-    """Make ``PREFIX:anything`` a camera source of the configuration, for cameras that edgeagent does not know.
+    """Make ``PREFIX:anything`` a camera source of the configuration.
 
     Args:
         prefix: two or more small letters and digits, such as ``thermal``.
-        factory: returns the frame source for a camera's settings, whose ``source`` is the whole string; called
-            in the camera's thread at every attempt to open it.
+        factory: returns the frame source for a camera's settings, whose ``source`` is the whole string;
+            called in the camera's thread at every attempt to open it.
 
     Raises:
         ConfigurationError: the prefix is malformed or taken.

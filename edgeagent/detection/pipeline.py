@@ -296,6 +296,7 @@ class Pipeline:
             self._record(job.camera.name, "queue", started - job.prepared_ns - took)
             decoder, outputs = job.set.detector.decoder, job.set.buffers.outputs
             found = to_picture(decoder.decode(outputs, self._score_threshold), job.fit)
+            found = found.named(job.set.detector.description.labels)
             decoded = time.monotonic_ns()
             self._deliver(Result(job.camera.name, job.frame, found, job.set.detector, took))
             delivered = time.monotonic_ns()

@@ -138,11 +138,18 @@ class Detections:
             image_id: of the picture in the data set.
             categories: id of the COCO category for each class index; None takes the class index itself.
         """
+
+        def position_and_size(box: tuple[float, float, float, float]) -> list[float]:
+            return [box[0], box[1], box[2] - box[0], box[3] - box[1]]
+
         return [
             {
                 "image_id": image_id,
                 "category_id": found.class_index if categories is None else categories[found.class_index],
-                "bbox": [found.box[0], found.box[1], found.box[2] - found.box[0], found.box[3] - found.box[1]],
+                "bbox": position_and_size(found.box),
+                    found.box[2] - found.box[0],
+                    found.box[3] - found.box[1],
+                ],
                 "score": found.score,
             }
             for found in self

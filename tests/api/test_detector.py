@@ -37,9 +37,7 @@ def boxes(found: edgeagent.Detections) -> list[tuple[str, list[float]]]:
 
 def test_the_isolated_detector_finds_what_the_bare_engine_finds(detector: edgeagent.DetectorSession) -> None:
     (frame,) = frames(1)
-    with edgeagent.open_detector(
-        default_bundle(), engine="onnxruntime", threads=1, isolated=False
-    ) as bare:
+    with edgeagent.open_detector(default_bundle(), engine="onnxruntime", threads=1, isolated=False) as bare:
         wanted = bare(frame)
     assert "person" in {one.label for one in wanted}
     assert boxes(detector(frame)) == boxes(wanted)

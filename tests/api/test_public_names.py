@@ -38,6 +38,8 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_importing_the_package_imports_no_library() -> None:
-    code = "import sys, edgeagent; print(sorted({'numpy', 'cv2', 'onnxruntime', 'pydantic'} & set(sys.modules)))"
+    code = (
+        "import sys, edgeagent; print(sorted({'numpy', 'cv2', 'onnxruntime', 'pydantic'} & set(sys.modules)))"
+    )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

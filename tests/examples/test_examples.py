@@ -77,7 +77,10 @@ def test_the_telemetry_consumer_shows_a_daemon(tmp_path: Path, broker: Mosquitto
         "telemetry": {"interval": "1s"},
     }
     command = [sys.executable, str(EXAMPLES / "telemetry_consumer.py"), "127.0.0.1", str(broker.port)]
-    with running(tmp_path, settings), subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as consumer:
+    with (
+        running(tmp_path, settings),
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as consumer,
+    ):
         watchdog = threading.Timer(5 * PATIENCE, consumer.kill)
         watchdog.start()
         assert consumer.stdout is not None
