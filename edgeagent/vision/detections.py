@@ -147,9 +147,6 @@ class Detections:
                 "image_id": image_id,
                 "category_id": found.class_index if categories is None else categories[found.class_index],
                 "bbox": position_and_size(found.box),
-                    found.box[2] - found.box[0],
-                    found.box[3] - found.box[1],
-                ],
                 "score": found.score,
             }
             for found in self
