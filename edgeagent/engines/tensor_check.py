@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgeagent.bundle.manifest import DecoderSpec, ModelDescription, OutputSpec
+from edgeagent.bundle.manifest import (
+    DecoderSpec,
+    ModelDescription,
+    OutputSpec,
+)
 from edgeagent.engines.engine import TensorSpec
 from edgeagent.errors import BundleError
 
