@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgeagent.bundle.manifest import (
-    Artefact,
     DecoderSpec,
-    Manifest,
     ModelDescription,
     OutputSpec,
 )
@@ -20,14 +18,6 @@ from edgeagent.errors import BundleError
 
 _SSD_OUTPUTS = 4  # boxes, classes, scores, count (TFLite_Detection_PostProcess)
 _ROLES = {"yolox": ("box", "objectness", "classes"), "yolov8": ("box", "classes")}
-
-
-def check_artefact(
-    manifest: Manifest, artefact: Artefact, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
-) -> None:
-    """Compare a loaded artefact's tensors with its manifest; see :func:`check_tensors`."""
-    where = f"{manifest.name} {manifest.version}: {artefact.file}"
-    check_tensors(manifest, artefact.outputs, where, inputs, outputs)
 
 
 def check_tensors(

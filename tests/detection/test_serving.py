@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from edgeagent.bundle.reading import Bundle, open_bundle
-from edgeagent.detection.candidates import find_candidates
+from edgeagent.detection.candidates import Candidate, find_candidates
 from edgeagent.detection.journal import Journal
 from edgeagent.detection.ranking import RankedCandidates
 from edgeagent.detection.records import TrialRecords, TrialVerdict
@@ -269,3 +269,26 @@ def test_it_stops_at_once_while_a_delegate_hangs_on_loading(
     hanging = [one for one in started if one.is_running()]
     assert len(hanging) == 1
     hanging[0].kill()
+
+
+def test_a_candidate_that_starts_after_the_end_is_closed(
+    bundle: Bundle, library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, starting, go_on = CandidateTrials.start, threading.Event(), threading.Event()
+
+    def delayed(trials: CandidateTrials, candidate: Candidate) -> WorkerDetector:
+        detector = start(trials, candidate)
+        if candidate.delegate.name == EXTERNAL:
+            starting.set()
+            go_on.wait(PATIENCE)
+        return detector
+
+    monkeypatch.setattr(CandidateTrials, "start", delayed)
+    board = Board(bundle, tmp_path, ["tflite-external", "onnxruntime-cpu"], library, "accept", right=False)
+    assert starting.wait(PATIENCE)
+    board.serving.stop()
+    assert len(running_workers()) == 1
+    go_on.set()
+    board.serving._thread.join(PATIENCE)
+    assert running_workers() == []
+    assert board.changes.empty()

@@ -10,7 +10,7 @@ import pytest
 
 from edgeagent.bundle.manifest import Manifest
 from edgeagent.engines.engine import TensorSpec
-from edgeagent.engines.tensor_check import check_artefact
+from edgeagent.engines.tensor_check import check_tensors
 from edgeagent.errors import BundleError
 from tests.bundle.tiny import build
 
@@ -35,7 +35,8 @@ def raw(order: str = "nchw") -> Specs:
 
 
 def check(manifest: Manifest, outputs: Specs, *inputs: TensorSpec) -> None:
-    check_artefact(manifest, manifest.artefacts[0], inputs or (PICTURE,), outputs)
+    declared = manifest.artefacts[0].outputs
+    check_tensors(manifest, declared, "tiny 1.2.3: tiny.onnx", inputs or (PICTURE,), outputs)
 
 
 def refusal(manifest: Manifest, outputs: Specs, *inputs: TensorSpec) -> str:

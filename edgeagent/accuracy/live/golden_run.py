@@ -1,7 +1,7 @@
-"""Measurement of mAP on the golden pictures, through the engine that serves live frames.
+"""Measuring mAP on the golden pictures through the engine that serves, beside live frames.
 
-The pictures go through the same worker as the frames, one a second: during the measurement a live frame waits
-for one more inference once a second.
+The pictures go through the same worker as the frames, one a second: a live frame waits for one inference
+more, once a second, while it lasts.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from edgeagent.timing.utc import utc_time
 
 
 class InterruptedRunError(Exception):
-    """The measurement was ended from outside."""
+    """The run was ended from outside."""
 
 
 def run_golden(serving: ServingDetector, pause: Callable[[], None]) -> GoldenReport | None:
-    """Measure what serves now; None where nothing serves, or where what serves changed meanwhile.
+    """Measure what serves now; None where it changed meanwhile, so that the number would be of nothing.
 
     Args:
         serving: gives the engine.
-        pause: called between two pictures; may raise :class:`InterruptedRunError`, which is passed on.
+        pause: called between two pictures; may raise :class:`InterruptedRunError`, which comes through.
     """
     candidate, detector, bundle = serving.candidate, serving.current(0), serving.bundle
     if candidate is None or detector is None:

@@ -44,7 +44,7 @@ LOOK_EVERY_S = 1.0  # at how the trial stands
 RESTARTED = "the agent was restarted during the trial"
 
 
-class Judge(Protocol):
+class TrialListener(Protocol):
     """Listener of a trial: :class:`edgeagent.delivery.update.updater.Updater`."""
 
     def trial_ended(self, reason: str | None) -> Future[str]:
@@ -88,7 +88,7 @@ class DeviceModelRunner:
         judge: listener of the trial; to be set before frames come.
     """
 
-    judge: Judge
+    judge: TrialListener
 
     def __init__(
         self, settings: Settings, store: Store, models: ModelExchange, journal: Journal | None
