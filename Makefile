@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 SECONDS ?= 20
 
-.PHONY: demo test check data-test bench crash-test model clean help
+.PHONY: demo test check docs data-test bench crash-test model clean help
 
 help:
 	@echo "make demo     detect on the sample clip for $(SECONDS) s (installs a small virtual environment first)"
 	@echo "make test     install everything the tests need and run them, ruff and mypy"
+	@echo "make docs     build the documentation site in build/site; a broken link fails"
 	@echo "make bench    frames/s of the whole agent over runs/s of the bare engine"
 	@echo "make crash-test  kill the updater at every durable step and at random moments (some minutes)"
 	@echo "make model    make the default bundle again, three seeds (needs the development data, some hours)"
@@ -29,6 +30,9 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest --ignore tests/qat --ignore tests/engines --ignore tests/worker --ignore tests/detection
 	$(BIN)/python -m pytest tests/qat
 	$(BIN)/python -m pytest tests/engines tests/worker tests/detection
+
+docs: $(VENV)/.docs
+	$(BIN)/python tools/build_site.py
 
 bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/loop_efficiency.py
@@ -53,5 +57,9 @@ $(VENV)/.test: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@ $(VENV)/.demo
 
+$(VENV)/.docs: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output

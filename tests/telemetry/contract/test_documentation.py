@@ -210,7 +210,7 @@ def test_the_limits_of_accuracy_are_those_of_the_program() -> None:
         f"The last {most} published frames",
         f"more than {feedback_handler.MOST_BYTES} bytes, more than {MOST_JUDGED} entries",
         f"{feedback_handler.MOST_WAITING} messages may wait, and {1 / feedback_handler.REST_S:g} a second",
-        f"up to {MOST_SOURCES} are told apart",
+        f"up to {MOST_SOURCES} are distinguished",
         f"those with {LEAST_OF_LABEL} judgements or more",
         f"absent below {LEAST_OF_LABEL}",
         f"{SAMPLE_EVERY_S:g} s apart: {DAY * SLOT} a day",
