@@ -8,6 +8,7 @@ SECONDS ?= 20
 
 help:
 	@echo "make demo     detect on the sample clip for $(SECONDS) s (installs a small virtual environment first)"
+	@echo "make check    the inner loop: ruff, import layers, mypy and the fast tests, under a minute on two cores"
 	@echo "make test     install everything the tests need and run them, ruff and mypy"
 	@echo "make docs     build the documentation site in build/site; a broken link fails"
 	@echo "make bench    frames/s of the whole agent over runs/s of the bare engine"
@@ -30,6 +31,19 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest --ignore tests/qat --ignore tests/engines --ignore tests/worker --ignore tests/detection
 	$(BIN)/python -m pytest tests/qat
 	$(BIN)/python -m pytest tests/engines tests/worker tests/detection
+
+# No engine, camera, broker or process: what most changes break first.
+FAST := tests/files tests/timing tests/imaging tests/sensors tests/bundle tests/settings tests/vision tests/datasets \
+    tests/docs tests/api/test_public_names.py tests/test_layout.py tests/camera/test_slot.py \
+    tests/camera/test_fair_share.py tests/camera/test_schedule.py tests/accuracy/test_agreement.py \
+    tests/accuracy/test_coco_map.py tests/delivery/update/test_policy.py tests/telemetry/contract/test_messages.py
+
+check: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --quiet --numprocesses auto -m "not slow" $(FAST)
 
 docs: $(VENV)/.docs
 	$(BIN)/python tools/build_site.py
