@@ -6,9 +6,9 @@ import threading
 import time
 from pathlib import Path
 
-from edgeagent.sensors.energy import EnergyMeter, PowerSample, Quality, stretch_between
+from edgeagent.sensors.energy import EnergyMeter, PowerSample, Quality, integrate_power
 from edgeagent.sensors.power import PowerMeter
-from edgeagent.sensors.rapl import RaplMeter, why_no_reading
+from edgeagent.sensors.rapl import RaplMeter, rapl_unavailable_reason
 
 PERIOD_S = 0.5
 
@@ -36,9 +36,9 @@ class SampledMeter:
         """See :class:`edgeagent.sensors.energy.EnergyMeter`."""
         with self._lock:
             now = self._sample()
-            stretch = stretch_between(self._last, now)
-            known = stretch.source == self.source and stretch.joules is not None and self._joules is not None
-            self._joules = (self._joules or 0.0) + (stretch.joules or 0.0) if known else None
+            step = integrate_power(self._last, now)
+            known = step.source == self.source and step.joules is not None and self._joules is not None
+            self._joules = (self._joules or 0.0) + (step.joules or 0.0) if known else None
             self._last = now
             return self._joules
 
@@ -65,5 +65,5 @@ def find_meter(root: Path = Path("/")) -> tuple[EnergyMeter | None, str]:
     reading = meter.read()  # RAPL gives its first one only after a while
     if reading is not None:
         return SampledMeter(meter, reading.source, reading.quality), ""
-    why = why_no_reading(root)
+    why = rapl_unavailable_reason(root)
     return (RaplMeter(root), "") if why is None else (None, why)

@@ -10,9 +10,9 @@ from edgeagent.sensors.apex import read_apex
 from edgeagent.sensors.board import read_board
 from edgeagent.sensors.hailo import package_is_installed
 from edgeagent.sensors.kernel_file import find_files
-from edgeagent.sensors.over_current import read_counters
+from edgeagent.sensors.over_current import read_over_current_counts
 from edgeagent.sensors.power import Power, PowerMeter
-from edgeagent.sensors.rapl import why_no_reading
+from edgeagent.sensors.rapl import rapl_unavailable_reason
 from edgeagent.sensors.thermal import read_temperatures
 from edgeagent.sensors.throttling import read_throttling
 from edgeagent.settings.schema import Settings
@@ -48,7 +48,7 @@ def check_power(around: ExaminedSystem) -> list[Finding]:
     if reading is not None:
         lines.append(_power(reading))
     lines += _silent_rails(root)
-    no_rapl = why_no_reading(root)
+    no_rapl = rapl_unavailable_reason(root)
     if no_rapl is None:
         lines.append(Finding("RAPL", "ok", "energy of the processor packages (measured rail)"))
     elif no_rapl != "no sensor":
@@ -74,7 +74,7 @@ def check_firmware(around: ExaminedSystem) -> list[Finding]:
 
 def check_over_current(around: ExaminedSystem) -> list[Finding]:
     """Read the counters of a Jetson."""
-    counters = read_counters(around.root)
+    counters = read_over_current_counts(around.root)
     if not counters:
         return []
     text = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counters.items())

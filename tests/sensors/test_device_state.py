@@ -24,7 +24,7 @@ def test_a_board_with_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("board", "hottest", "throttled", "under_voltage"),
     [
-        ("jetson-nano", 41.5, None, None),  # and not the 100 degrees that PMIC-Die always reads
+        ("jetson-nano", 41.5, None, None),  # not the constant 100 degrees of PMIC-Die
         ("jetson-orin-nano", 63.781, None, None),
         ("raspberry-pi-4", 61.342, True, True),
         ("raspberry-pi-5", 48.9, False, False),
