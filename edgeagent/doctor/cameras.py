@@ -9,7 +9,7 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from edgeagent.camera.sources import kind_of
+from edgeagent.camera.sources import source_kind
 from edgeagent.camera.stream import DEFAULT_PORTS
 from edgeagent.doctor.finding import ExaminedSystem, Finding, read_file
 from edgeagent.files.naming import printable, redact
@@ -39,7 +39,7 @@ def _devices(around: ExaminedSystem) -> list[Finding]:
 
 def _camera(around: ExaminedSystem, camera: CameraSettings) -> Finding:
     about, source = f"camera {camera.name}", camera.source
-    kind = kind_of(source)
+    kind = source_kind(source)
     if kind == "device":
         path = Path(f"/dev/video{source}" if source.isdecimal() else source)
         return _device(around, about, around.root / path.relative_to("/"))

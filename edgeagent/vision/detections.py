@@ -17,7 +17,7 @@ class Detections:
     """N detections.
 
     Attributes:
-        boxes: (N, 4) float32, ``x1, y1, x2, y2`` in pixels of the picture they refer to.
+        boxes: (N, 4) float32, ``x1, y1, x2, y2`` in pixels of the frame, or of the model input where stated.
         scores: (N,) float32 in 0..1.
         classes: (N,) int32, index into the labels of the bundle.
     """
@@ -31,7 +31,7 @@ class Detections:
 
     @classmethod
     def empty(cls) -> Detections:
-        """No detections."""
+        """Return no detections."""
         return cls(
             np.zeros((0, 4), np.float32),
             np.zeros(0, np.float32),
@@ -40,7 +40,7 @@ class Detections:
 
     @classmethod
     def join(cls, parts: Sequence[Detections]) -> Detections:
-        """Return the detections of all parts, one after the other."""
+        """Return the detections of all parts, concatenated in order."""
         if not parts:
             return cls.empty()
         return cls(
@@ -50,5 +50,5 @@ class Detections:
         )
 
     def take(self, index: npt.NDArray[np.intp] | npt.NDArray[np.bool_] | slice) -> Detections:
-        """Return the detections that ``index`` (positions or mask) selects."""
+        """Return the detections selected by ``index``: positions (n,), a mask (N,) or a slice."""
         return Detections(self.boxes[index], self.scores[index], self.classes[index])

@@ -1,4 +1,4 @@
-"""A consumer of one camera, as short as it can be, and patience."""
+"""Minimal consumer of one camera, and waiting for failures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PATIENCE = 20.0
 
 
 def frames_of(camera: Camera) -> Iterator[Frame]:
-    """All frames until the camera ends; each is released when the next is asked for, or none any more."""
+    """Yield all frames until the camera ends; each is released when the next is requested."""
     while (frame := camera.slot.take(PATIENCE)) is not None:
         try:
             yield frame
@@ -24,7 +24,7 @@ def frames_of(camera: Camera) -> Iterator[Frame]:
 
 
 def wait_for_failures(camera: Camera, count: int) -> None:
-    """Wait until a lost camera could not be opened so often, all in all."""
+    """Wait until the camera has failed ``count`` times in total."""
     deadline = time.monotonic() + PATIENCE
     never = threading.Event()
     while camera.status().failures < count:

@@ -1,4 +1,4 @@
-"""The camera's thread on files: pace, end, loop, sizes, several cameras."""
+"""Camera thread on files: pace, end, loop, sizes, several cameras."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_clock_paces_a_clip_by_its_own_rate(tmp_path: Path) -> None:
     begun = time.monotonic_ns()
     with Camera(settings(clip)) as camera:
         *_, last = ((frame.sequence, frame.captured_ns) for frame in frames_of(camera))
-    # It is due 11 periods after the first and never earlier; how much later is up to the machine's load.
+    # it is due 11 periods after the first and never earlier; the delay depends on the machine's load
     assert last[0] == 11
     assert (last[1] - begun) / 1e9 >= 11 / 20
 

@@ -1,4 +1,4 @@
-"""The camera's thread when the camera is lost, comes back, or is stopped."""
+"""Camera thread on loss, reconnect and stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real RTSP camera that is killed, stalls, changes its size and comes back on the same port."""
+"""Real RTSP camera that is killed, stalls, changes its size and returns on the same port."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PROBE = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.reposit
 
 
 class RtspServer:
-    """The server process; it can be killed and started again on its port."""
+    """Server process that can be killed and restarted on its port."""
 
     def __init__(self, *options: str) -> None:
         self.port = "0"
@@ -136,7 +136,7 @@ def test_stopping_while_blocked_in_a_read_returns(server: RtspServer) -> None:
     camera.start()
     assert camera.wait_for("running", timeout=PATIENCE)
     server.send(signal.SIGSTOP)
-    while (frame := camera.slot.take(0.3)) is not None:  # until the frames on the way are used up
+    while (frame := camera.slot.take(0.3)) is not None:  # until the buffered frames are consumed
         camera.slot.release(frame)
     camera.stop(timeout=0.05)
     assert camera.state == "ended"

@@ -1,4 +1,4 @@
-"""The slot of one: newest frame wins, no allocation, nothing held is overwritten."""
+"""Latest-frame slot: the newest frame wins, no allocation, held frames stay intact."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LARGE = (8, 10, 3)
 
 
 def produce(slot: FrameSlot, value: int, shape: tuple[int, ...] = SMALL, *, wait: bool = False) -> Image:
-    """Write and put one frame as a source does."""
+    """Write and put one frame like a source."""
     image = slot.buffer()
     if image is None or image.shape != shape:
         image = np.empty(shape, np.uint8)
@@ -174,7 +174,7 @@ def test_one_buffer_is_too_few() -> None:
 
 
 class SlotMachine(RuleBasedStateMachine):
-    """Any order of producing, taking and releasing keeps held frames intact and the counts true."""
+    """Any order of producing, taking and releasing keeps held frames intact and counts correct."""
 
     BUFFERS = 4
 

@@ -1,4 +1,4 @@
-"""Label files, right and wrong, and their pictures."""
+"""Label files, valid and invalid, and their pictures."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
-    """Pictures b.png, a.JPG and c.jpg, labels of a and b, and files that are neither."""
+    """Return folders with pictures b.png, a.JPG and c.jpg, labels of a and b, and unrelated files."""
     images, labels = tmp_path / "images", tmp_path / "labels"
     images.mkdir()
     labels.mkdir()
@@ -174,7 +174,7 @@ def test_the_hash_is_that_of_names_and_contents(folders: tuple[Path, Path], tmp_
     first = LabelledPictures.find(*folders).data_hash()
     assert len(first) == 64
     assert LabelledPictures.find(*folders).data_hash() == first
-    write(labels / "z.txt", RIGHT)  # of no picture
+    write(labels / "z.txt", RIGHT)  # without a picture
     assert LabelledPictures.find(*folders).data_hash() == first
     moved = images.rename(tmp_path / "elsewhere")
     assert LabelledPictures.find(moved, labels).data_hash() == first

@@ -1,4 +1,4 @@
-"""Pictures in input tensors, against plain loops."""
+"""Pictures in input tensors, compared with plain loops."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def written(spec: InputSpec, kind: TensorSpec, picture: Image) -> Array:
 
 
 def bilinear(picture: Image, height: int, width: int) -> Any:
-    """(height, width, 3) float64: pixel centres lie at +.5, the edge goes on beyond itself."""
+    """Return (height, width, 3) float64: pixel centres at +.5, edge pixels replicated."""
     rows, columns = picture.shape[:2]
     result = np.zeros((height, width, 3))
     for i in range(height):
@@ -66,7 +66,7 @@ def bilinear(picture: Image, height: int, width: int) -> Any:
 
 
 def plain_picture(spec: InputSpec, picture: Image) -> Any:
-    """(HEIGHT, WIDTH, 3) float64, in the order of colours of the picture."""
+    """Return (HEIGHT, WIDTH, 3) float64, in the channel order of the picture."""
     rows, columns = picture.shape[:2]
     if spec.letterbox is None:
         return bilinear(picture, HEIGHT, WIDTH)
@@ -81,7 +81,7 @@ def plain_picture(spec: InputSpec, picture: Image) -> Any:
 
 
 def plain_value(spec: InputSpec, kind: TensorSpec, pixel: int, channel: int) -> float:
-    """What one pixel becomes in a tensor."""
+    """Return the tensor value of one pixel."""
     if kind.dtype != np.float32 and kind.scale is None:
         return pixel if kind.dtype == np.uint8 else pixel - 128
     real = (pixel - spec.mean[channel]) / spec.std[channel]
