@@ -23,7 +23,7 @@ def tiny(tmp_path: Path) -> Path:
 
 
 def refusal(directory: Path) -> str:
-    """Return the one sentence with which the bundle is refused."""
+    """Return the one-line message with which the bundle is refused."""
     with pytest.raises(BundleError) as caught:
         open_bundle(directory)
     message = str(caught.value)

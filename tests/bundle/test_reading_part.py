@@ -1,4 +1,4 @@
-"""Part of a bundle: only the artefacts that a board can use, and what belongs to them."""
+"""Partial bundle: the artefacts that a board can run, with their reference outputs and evidence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LITE, B, B_OUTPUTS, CURVE = "engines/tiny.tflite", "engines/b.onnx", "golden/b.n
 
 @pytest.fixture
 def whole(tmp_path: Path) -> Path:
-    """A bundle of two artefacts of grid a and one of grid b, with evidence."""
+    """Return a bundle of two artefacts of grid a and one of grid b, with evidence."""
     first = fields()["artefacts"][0]
     changes = {
         "artefacts": [
@@ -34,7 +34,7 @@ def whole(tmp_path: Path) -> Path:
 
 
 def keep(directory: Path, *names: str) -> tuple[str, ...]:
-    """Remove all other files, and return the names."""
+    """Remove all other files and return the names."""
     for path in list(directory.rglob("*")):
         if path.is_file() and str(path.relative_to(directory)) not in (MANIFEST, *names):
             path.unlink()
