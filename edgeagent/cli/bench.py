@@ -23,7 +23,7 @@ from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.errors import ConfigurationError
 from edgeagent.files.resources import default_bundle, sample_clip
 from edgeagent.files.result import write_result
-from edgeagent.settings.sections.model import MOST_THREADS
+from edgeagent.settings.sections.model import MAX_THREADS
 
 DESCRIPTION = """\
 Measure every delegate of this board with the artefact that suits it: latency by the rules of MLPerf,
@@ -143,8 +143,8 @@ def _request(arguments: argparse.Namespace) -> BenchRequest:
         raise ConfigurationError(f"--min-queries: expected 1 to 10000000, got {arguments.min_queries}")
     if arguments.seed < 0:
         raise ConfigurationError(f"--seed: expected 0 or more, got {arguments.seed}")
-    if not 0 <= arguments.threads <= MOST_THREADS:
-        raise ConfigurationError(f"--threads: expected 0 to {MOST_THREADS}, got {arguments.threads}")
+    if not 0 <= arguments.threads <= MAX_THREADS:
+        raise ConfigurationError(f"--threads: expected 0 to {MAX_THREADS}, got {arguments.threads}")
     if (arguments.val_images is None) != (arguments.val_labels is None):
         raise ConfigurationError("--val-images and --val-labels belong together: give both or none")
     if arguments.describe is not None and arguments.reference is None:

@@ -16,7 +16,7 @@ from edgeagent.detection.detector import Detector, load_bundle_detector, load_de
 from edgeagent.engines.loading import CHOICES
 from edgeagent.errors import ConfigurationError
 from edgeagent.files.result import write_result
-from edgeagent.settings.sections.model import MOST_THREADS
+from edgeagent.settings.sections.model import MAX_THREADS
 
 DESCRIPTION = """\
 Detect on pictures with YOLO labels and print the COCO mAP, computed by pycocotools. Everything runs as in
@@ -61,8 +61,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate and print."""
-    if not 0 <= arguments.threads <= MOST_THREADS:
-        raise ConfigurationError(f"--threads: expected 0 to {MOST_THREADS}, got {arguments.threads}")
+    if not 0 <= arguments.threads <= MAX_THREADS:
+        raise ConfigurationError(f"--threads: expected 0 to {MAX_THREADS}, got {arguments.threads}")
     data = LabelledPictures.find(arguments.images, arguments.labels)
     detector = _load(arguments)
 

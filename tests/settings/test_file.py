@@ -25,7 +25,7 @@ def write(tmp_path: Path, content: str | bytes, name: str = "edgeagent.yaml") ->
 
 
 def mistakes(path: Path) -> list[str]:
-    """Return the lines of the error, without the file name that each begins with."""
+    """Return the lines of the error message without the leading file name."""
     with pytest.raises(ConfigurationError) as caught:
         load_settings(path)
     lines = str(caught.value).splitlines()
@@ -58,7 +58,7 @@ telemetry: {interval: 1h, detections_rate: 0}
     loaded = load_settings(write(tmp_path, text))
     assert loaded.cameras[0].read_timeout == 0.25
     assert loaded.cameras[1].loop
-    assert loaded.cameras[1].source == "clips/a.mp4"  # a source need not be a file
+    assert loaded.cameras[1].source == "clips/a.mp4"  # a source is not necessarily a file
     assert loaded.model.bundle == tmp_path / "bundles/coco"
     assert loaded.mqtt.password_file == tmp_path / "secret"
     assert loaded.mqtt.tls is not None
