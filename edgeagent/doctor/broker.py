@@ -23,6 +23,9 @@ def check_broker(system: ExaminedSystem) -> list[Finding]:
         return [Finding("broker", "ok", f"{address} accepts this device ({how}, {who})")]
     return [
         Finding(
-            "broker", "problem", f"{address} {reason} ({how}, {who})", "see docs/mqtt.md for the broker settings"
+            "broker",
+            "problem",
+            f"{address} {reason} ({how}, {who})",
+            "see docs/mqtt.md for the broker settings",
         )
     ]

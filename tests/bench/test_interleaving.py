@@ -2,18 +2,18 @@ from __future__ import annotations
 
 import pytest
 
-from edgeagent.bench.interleaving import speed_ratio, turn
+from edgeagent.bench.interleaving import round_order, speed_ratio
 from tests.bench.made import block
 
 
 def test_each_round_begins_with_the_next_one() -> None:
-    assert [turn("abc", number) for number in range(4)] == [
+    assert [round_order("abc", number) for number in range(4)] == [
         ["a", "b", "c"],
         ["b", "c", "a"],
         ["c", "a", "b"],
         ["a", "b", "c"],
     ]
-    assert turn([], 3) == []
+    assert round_order([], 3) == []
 
 
 def test_twice_as_fast_is_two() -> None:

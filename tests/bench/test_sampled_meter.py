@@ -1,4 +1,4 @@
-"""What measures energy on a board, on the trees of boards."""
+"""Energy meters on the trees of boards."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_power_over_time_is_energy(tmp_path: Path) -> None:
     begun = time.monotonic()
     with metering(unpack("jetson-orin-nano", tmp_path)) as meter:
         first, middle = meter.read_j(), time.monotonic()
-        while time.monotonic() < middle + 2 * PERIOD_S:  # the thread reads meanwhile
+        while time.monotonic() < middle + 2 * PERIOD_S:  # the thread samples meanwhile
             pass
         last = meter.read_j()
     assert first is not None
@@ -47,7 +47,9 @@ def test_after_a_gap_nothing_is_known_any_more(tmp_path: Path) -> None:
     with metering(root) as meter:
         assert meter.read_j() is not None
         text = (root / HWMON / "curr1_input").read_text(encoding="ascii")
-        damage_file(root / HWMON / "curr1_input", "unreadable")  # the other rails take over
+        damage_file(
+            root / HWMON / "curr1_input", "unreadable"
+        )  # the sum of the other rails becomes the source
         assert meter.read_j() is None
         (root / HWMON / "curr1_input").unlink()
         (root / HWMON / "curr1_input").write_text(text, encoding="ascii")

@@ -22,9 +22,9 @@ from edgeagent.bench.rows import (
     histogram_edges,
     make_row,
 )
-from edgeagent.bench.show import plain_table
 from edgeagent.bench.svg import plot_latencies, plot_stages
 from edgeagent.bench.table import TextTable, report_notes, report_tables
+from edgeagent.bench.terminal import plain_table
 from edgeagent.errors import ConfigurationError
 from tests.bench.made import block, candidate, measured
 
@@ -37,15 +37,15 @@ def make_report(
     version: str = "1.0.0",
     sha256: str = "0",
 ) -> BenchReport:
-    """A report of these candidates, the first of which is the reference."""
-    around = RunEnvironment(scenario, None, "no sensor", None, histogram_edges(items))
+    """Return a report of these candidates with the first one as reference."""
+    environment = RunEnvironment(scenario, None, "no sensor", None, histogram_edges(items))
     working = [item for item in items if not item.failure]
     rows = []
     for item in items:
         ratio = None
         if item in working[1:]:
             ratio = speed_ratio(working[0].candidate.name, working[0].blocks, item.blocks, scenario)
-        rows.append(make_row(item, around, ratio, "is the reference"))
+        rows.append(make_row(item, environment, ratio, "is the reference"))
     thermal = ThermalState(temperatures_c={"cpu-thermal": 61.5}, throttled=None)
     ratios = {
         item.candidate.name: tuple(
@@ -117,10 +117,10 @@ def test_the_notes_say_why() -> None:
         "map50_95 -: no labelled pictures: give --val-images and --val-labels",
         "energy -: no sensor",
         "ratio_to_reference -: is the reference (onnxruntime-cpu model.onnx)",
-        "p99_ms -: fewer than the 662 queries that it needs (onnxruntime-cpu model.onnx)",
+        "p99_ms -: requires at least 662 queries (onnxruntime-cpu model.onnx)",
     }
     assert notes[-1] == (
-        "heat: cpu-thermal 61.5 degC, throttling unknown at the start, "
+        "temperature: cpu-thermal 61.5 degC, throttling unknown at the start, "
         "cpu-thermal 61.5 degC, throttled at the end"
     )
 

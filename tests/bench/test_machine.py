@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from edgeagent.bench.machine import read_thermal_state
 from edgeagent.bench.results import ThermalState
-from edgeagent.bench.thermal import read_thermal_state
 from tests.sensors.test_throttling import FIRMWARE
 from tests.sensors.tree import make_unreadable, unpack
 
