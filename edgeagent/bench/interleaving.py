@@ -28,7 +28,7 @@ def round_order(items: Sequence[Item], number: int) -> list[Item]:
 
 
 def block_speed(block: Block, scenario: str) -> float:
-    """Return the speed of a block: pictures/s in throughput scenarios, otherwise 1 / median latency in 1/s."""
+    """Return the speed of a block: pictures/s in throughput scenarios, else 1 / median latency in 1/s."""
     if scenario in THROUGHPUT_SCENARIOS:
         return block.samples / block.seconds
     return 1e9 / statistics.median(block.queries_ns)

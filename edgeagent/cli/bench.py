@@ -100,7 +100,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--clip", type=Path, metavar="VIDEO", help="clip of the camera scenario")
     parser.add_argument("--val-images", type=Path, metavar="DIR", help="pictures for mAP")
-    parser.add_argument("--val-labels", type=Path, metavar="DIR", help="their YOLO labels")
+    parser.add_argument("--val-labels", type=Path, metavar="DIR", help="YOLO labels of the pictures")
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write the report to FILE (format: docs/bench.schema.json)"
     )

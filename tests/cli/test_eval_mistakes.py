@@ -159,7 +159,7 @@ def test_a_result_that_cannot_be_written(data: Data, tmp_path: Path, capsys: Cap
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_an_output_that_cannot_be_written(data: Data, unbuffered: str) -> None:
-    """What is printed to a full disk, or to a reader that has gone away, is an error told once."""
+    """Output to a full disk or a closed pipe is reported once as an error."""
     reading, gone = os.pipe()
     os.close(reading)
     full = os.open("/dev/full", os.O_WRONLY)

@@ -17,7 +17,7 @@ WAIT_S = 10.0
 
 
 def client(name: str, port: int) -> paho.Client:
-    """Return a client of its own that is connected."""
+    """Return a connected client."""
     connected = threading.Event()
     made = paho.Client(CallbackAPIVersion.VERSION2, name)
     made.on_connect = lambda *_: connected.set()
@@ -33,7 +33,7 @@ def stop(made: paho.Client) -> None:
 
 
 class AwaitedCounter(Counter[str]):
-    """Tells when it has counted so many."""
+    """Counter that sets an event once its total reaches ``awaited``."""
 
     def __init__(self, awaited: int) -> None:
         super().__init__()
