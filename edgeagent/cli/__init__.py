@@ -1,4 +1,4 @@
-"""Command line: one module per command, each with ``add_parser`` and ``run``; the only package with argparse.
+"""Command line: one module per command, each with add_parser and run; the only package with argparse.
 
 ``run`` is the daemon, ``demo`` the daemon on a sample clip, ``doctor`` the examination of a board, ``status``
 the state of delivery, ``bench`` the benchmark, ``eval`` the mAP of a model, ``bundle`` the check of a bundle,
