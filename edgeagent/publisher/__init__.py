@@ -6,8 +6,7 @@
     DIR/repository/targets/    CHANNEL/HASH.channel.json, CHANNEL/NAME/VERSION/HASH.FILE
     DIR/publisher.json, steps.json, staged/    not served: key locations, rollout steps, metadata to sign
 
-Start with ``repository``, which collects edits, signs and serves them; ``places`` is the folder, ``opening`` its
-lock, ``served`` and ``status`` its content. Keys: ``roles``, ``keys``, ``signers``, ``signatures``,
-``handover``, ``pkcs8``, ``passphrase``. Rollouts: ``release``, ``rollout_steps``, ``condition``, ``fleet``,
-``watch``. ``verification`` checks a repository like a device.
+Start with ``repository``: it collects edits, signs and serves them. ``places``, ``opening``, ``served`` and
+``status`` handle the folder; ``roles``, ``keys``, ``signers``, ``signatures``, ``handover``, ``pkcs8`` and
+``passphrase`` the keys; ``release``, ``rollout_steps``, ``condition``, ``fleet`` and ``watch`` the rollouts.
 """

@@ -1,7 +1,12 @@
-"""Worker: an engine in its own process, so that a crash or hang of a delegate never stops the agent.
+"""An engine in a process of its own, for delegates that crash, hang or leak.
 
-Start with ``engine``, the agent's side: an engine object whose calls run in the worker with a deadline.
-``process`` is the worker's main function, ``protocol`` the messages between both over a socket,
-``shared_buffers`` the shared memory of inputs and outputs, ``sandbox`` the privileges that a worker drops
-before it loads a delegate.
+::
+
+    engine.py          WorkerEngine: the engine as its parent sees it; a deadline on every call
+    process.py         the worker process: loads one artefact, answers calls
+    protocol.py        messages between the two
+    shared_buffers.py  inputs and outputs in shared memory
+    sandbox.py         no network, no core dumps, killed with the parent
+
+A worker that died or hung raises a typed error and stays dead; :mod:`edgeagent.detection` starts another.
 """
