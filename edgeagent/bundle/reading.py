@@ -146,7 +146,7 @@ def parse_manifest(content: bytes, source: str) -> Manifest:
     except YamlMistakeError as error:
         raise BundleError(f"{source}: line {error.line}: {error}") from None
     for line, place in document.duplicates:
-        raise BundleError(f"{source}: line {line}: the key {place[-1]!r} stands there twice")
+        raise BundleError(f"{source}: line {line}: duplicate key {place[-1]!r}")
     if not isinstance(document.data, dict):
         raise BundleError(f"{source}: holds no mapping; docs/bundle.md describes a manifest")
     return validate_manifest(document.data, source)

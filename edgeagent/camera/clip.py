@@ -53,8 +53,8 @@ class ClipSource(VideoCaptureSource):
         if not self._open(self._target(), cv2.CAP_FFMPEG, {}):
             self.close()
             raise CameraError(
-                f"clip {self._name} cannot be played: it is no video, its codec is not in this OpenCV, or it "
-                "was cut off before its index was written; try it with ffprobe"
+                f"clip {self._name} cannot be played: it is not a video, its codec is missing in this "
+                "OpenCV, or its index is missing (truncated file); check it with ffprobe"
             )
         self._read_frames = 0
         self._read_facts(live=False)

@@ -62,7 +62,7 @@ class VideoCaptureSource:
     def read(self, into: Image | None) -> Image | None:
         image = self._read(into)
         if image is None:
-            raise CameraError(f"{self._name} gives no more frames")
+            raise CameraError(f"{self._name} delivers no more frames")
         return image
 
     def close(self) -> None:
@@ -160,12 +160,12 @@ class DeviceSource(VideoCaptureSource):
             os.close(os.open(self._path, os.O_RDWR | os.O_NONBLOCK))
         except FileNotFoundError:
             present = sorted(str(path) for path in Path("/dev").glob("video*"))
-            return f"there is no such device; present are: {', '.join(present) or 'none'}"
+            return f"no such device; present: {', '.join(present) or 'none'}"
         except PermissionError:
             return "no permission; add the user of this program to the group video"
         except OSError as error:
             return f"it cannot be opened: {errno.errorcode.get(error.errno or 0, '?')} {error.strerror}"
-        return "it is busy, or it is not a camera that gives pictures (one camera often has several devices)"
+        return "it is busy, or not a capture device (one camera often has several devices)"
 
 
 class GStreamerSource(VideoCaptureSource):

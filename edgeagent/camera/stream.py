@@ -98,10 +98,10 @@ class StreamSource(VideoCaptureSource):
         except socket.gaierror:
             return "the name of the host cannot be resolved"
         except TimeoutError:
-            return "the host does not answer"
+            return "the host does not respond"
         except OSError as error:
             return f"{error.strerror or 'no connection'}"
         return (
-            "the host answers but gives no video in time; check the path, the user name and the password "
+            "the host responds but sends no video in time; check the path, the user name and the password "
             "(OPENCV_FFMPEG_LOGLEVEL=16 in the environment shows what FFmpeg says)"
         )

@@ -65,7 +65,7 @@ class LabelledPictures:
             raise DataError(f"{printable(images)}: no such folder")
         pictures = tuple(sorted(p for p in images.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES))
         if not pictures:
-            raise DataError(f"{printable(images)}: no pictures here")
+            raise DataError(f"{printable(images)}: contains no pictures")
         return cls.pair(pictures, labels)
 
     @classmethod
@@ -81,7 +81,7 @@ class LabelledPictures:
         found = tuple(files.get(picture.stem) for picture in pictures)
         if not any(found):
             folder = printable(pictures[0].parent)
-            raise DataError(f"{printable(labels)}: no label file fits a picture of {folder}")
+            raise DataError(f"{printable(labels)}: no label file matches a picture of {folder}")
         unpaired = set(files.values()).difference(found)
         if unpaired:
             first = printable(min(unpaired))
@@ -156,6 +156,6 @@ def _row(line: str, where: str, classes: int) -> Sequence[float]:
         raise DataError(f"{where}: class {row[0]:g} is not one of the {classes} labels (0..{classes - 1})")
     if not all(-0.01 <= value <= 1.01 for value in row[1:]):
         raise DataError(
-            f"{where}: positions and sizes are shares of the picture, 0..1; got {line.strip()[:60]!r}"
+            f"{where}: positions and sizes are fractions of the picture size, 0..1; got {line.strip()[:60]!r}"
         )
     return row

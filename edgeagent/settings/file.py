@@ -54,7 +54,7 @@ def load_settings(path: Path) -> Settings:
     if document.data is None:
         raise ConfigurationError(f"{shown}:1: the file is empty; it needs `cameras:` with at least one")
     mistakes = [
-        (line, f"{_dotted(place)}: this key stands here twice (first in line {document.lines[place]})")
+        (line, f"{_dotted(place)}: duplicate key (first in line {document.lines[place]})")
         for line, place in document.duplicates
     ]
     settings = None

@@ -33,8 +33,10 @@ class HeadTensor:
         """Return a view (cells, channels) of this head's codes, cells in row-major order."""
         output: Array = outputs[self.position][0]
         if self.channels_first:
-            return output.reshape(output.shape[0], -1).T
-        return output.reshape(-1, output.shape[-1])
+            output = output.reshape(output.shape[0], -1).T
+        else:
+            output = output.reshape(-1, output.shape[-1])
+        return output
 
     def real(self, codes: Array) -> FloatArray:
         """Return the real numbers (float32) of codes of this head."""

@@ -74,7 +74,7 @@ def test_a_detector_that_is_right_beside_its_float_reference(bundle: Bundle, tmp
     assert BenchReport.model_validate_json(report.model_dump_json()) == report
 
 
-def test_the_seed_and_the_conditions_are_told(bundle: Bundle) -> None:
+def test_seed_and_conditions_are_reported(bundle: Bundle) -> None:
     report = run_bench(request(bundle, seed=5, scenario="multi-stream", min_queries=20))
     conditions = report.conditions
     assert (conditions.seed, conditions.samples_per_query, conditions.rounds) == (5, 8, 20)
@@ -114,7 +114,7 @@ def test_energy_with_both_parts(bundle: Bundle) -> None:
     assert row.energy.per_inference_j == pytest.approx((60.0 - row.energy.idle_j) / 100, abs=1e-5)
 
 
-def test_a_meter_that_gives_nothing_is_an_absence(bundle: Bundle) -> None:
+def test_a_meter_without_a_reading_is_absent(bundle: Bundle) -> None:
     report = run_bench(request(bundle, meter=ScriptedMeter(None)))
     assert report.idle_w is None
     assert report.rows[0].absent["energy"] == "the sensor gave no reading"
@@ -159,7 +159,7 @@ class _FailingEngine(LoadedEngine):
         self._engine.close()
 
 
-def test_an_engine_that_fails_in_the_middle_leaves_the_turns(
+def test_an_engine_that_fails_is_excluded_from_later_rounds(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = choose_candidates(bundle, ["onnxruntime"])[0]
@@ -248,7 +248,7 @@ def test_two_reports_beside_each_other(bundle: Bundle, tmp_path: Path, capsys: C
         (("--compare", "README.md", "README.md"), "README.md: not a report"),
     ],
 )
-def test_wrong_use_is_told(
+def test_invalid_arguments_are_reported(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
 ) -> None:
     monkeypatch.chdir(ROOT)

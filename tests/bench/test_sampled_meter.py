@@ -42,7 +42,7 @@ def test_power_over_time_is_energy(tmp_path: Path) -> None:
     assert (meter.source, meter.quality) == ("INA3221 VDD_IN", "whole board")
 
 
-def test_after_a_gap_nothing_is_known_any_more(tmp_path: Path) -> None:
+def test_after_a_gap_all_readings_are_none(tmp_path: Path) -> None:
     root = unpack("jetson-orin-nano", tmp_path)
     with metering(root) as meter:
         assert meter.read_j() is not None
@@ -62,7 +62,7 @@ def test_on_x86_the_counter_itself_is_the_meter(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("board", "why"), [("raspberry-pi-4", "no sensor"), ("x86-rapl", "cannot be read")])
-def test_why_there_is_none(tmp_path: Path, board: str, why: str) -> None:
+def test_the_reason_for_a_missing_meter(tmp_path: Path, board: str, why: str) -> None:
     root = unpack(board, tmp_path)
     if board == "x86-rapl":
         damage_file(root / ENERGY, "unreadable")

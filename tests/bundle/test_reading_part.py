@@ -73,7 +73,7 @@ def test_all_files_are_the_whole_bundle(whole: Path) -> None:
 
 
 @pytest.mark.parametrize("damaged", [LITE, PICTURE, OUTPUTS])
-def test_what_is_there_is_verified(whole: Path, damaged: str) -> None:
+def test_files_present_are_verified(whole: Path, damaged: str) -> None:
     part = keep(whole, LITE, PICTURE, OUTPUTS)
     (whole / damaged).write_bytes(b"????")
     with pytest.raises(BundleError, match=re.escape(f"{damaged} has the sha256")):
@@ -90,7 +90,7 @@ def test_one_artefact_at_least(whole: Path) -> None:
         open_bundle(whole, keep(whole, PICTURE, OUTPUTS))
 
 
-def test_the_manifest_is_the_one_that_was_vouched_for(whole: Path) -> None:
+def test_the_hash_of_the_manifest_is_checked(whole: Path) -> None:
     digest = hash_file(whole / MANIFEST)
     assert open_bundle(whole, manifest_sha256=digest).manifest.name == "tiny"
     with (whole / MANIFEST).open("ab") as file:

@@ -23,12 +23,12 @@ def camera(source: str | Path, **changes: Any) -> CameraSettings:
 
 
 def test_a_missing_device_is_named() -> None:
-    with pytest.raises(CameraError, match=r"/dev/video97: there is no such device"):
+    with pytest.raises(CameraError, match=r"/dev/video97: no such device"):
         open_source(camera("97"))
 
 
 def test_a_device_that_is_no_camera() -> None:
-    with pytest.raises(CameraError, match="not a camera"):
+    with pytest.raises(CameraError, match="not a capture device"):
         open_source(camera("/dev/null"))
 
 

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from edgeagent.camera.slot import FrameSlot
 from edgeagent.imaging.frame import Frame, Image
-from tests.camera.consumer import PATIENCE
+from tests.camera.consumer import WAIT_S
 
 SMALL = (4, 6, 3)
 LARGE = (8, 10, 3)
@@ -125,10 +125,10 @@ def test_waiting_producer_drops_nothing() -> None:
     thread = threading.Thread(target=run)
     thread.start()
     seen = []
-    while (frame := slot.take(PATIENCE)) is not None:
+    while (frame := slot.take(WAIT_S)) is not None:
         seen.append(int(frame.image[0, 0, 0]))
         slot.release(frame)
-    thread.join(PATIENCE)
+    thread.join(WAIT_S)
     assert seen == list(range(count))
     assert (slot.captured, slot.dropped) == (count, 0)
 
@@ -139,7 +139,7 @@ def test_closing_wakes_a_waiting_consumer() -> None:
     thread = threading.Thread(target=lambda: taken.append(slot.take()))
     thread.start()
     slot.close()
-    thread.join(PATIENCE)
+    thread.join(WAIT_S)
     assert taken == [None]
 
 
@@ -150,7 +150,7 @@ def test_closing_wakes_a_waiting_producer_and_leaves_the_pending_frame() -> None
     thread = threading.Thread(target=lambda: accepted.append(slot.put(np.zeros(SMALL, np.uint8), wait=True)))
     thread.start()
     slot.close()
-    thread.join(PATIENCE)
+    thread.join(WAIT_S)
     assert accepted == [False]
     frame = slot.take(0)
     assert frame is not None and frame.image.max() == 1

@@ -31,7 +31,7 @@ def test_a_good_bundle(tiny: Path, capsys: Capture) -> None:
     assert accuracy == f"  the bundle claims no accuracy of {ARTEFACT} on golden pictures"
 
 
-def test_what_is_claimed_of_labelled_golden_pictures_is_measured(tmp_path: Path, capsys: Capture) -> None:
+def test_claimed_accuracy_on_golden_pictures_is_measured(tmp_path: Path, capsys: Capture) -> None:
     cells.build_bundle(tmp_path / "tiny", claim=1.0)
     assert main(["bundle", "check", str(tmp_path / "tiny")]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
@@ -42,13 +42,13 @@ def test_what_is_claimed_of_labelled_golden_pictures_is_measured(tmp_path: Path,
     assert "is less accurate than claimed (mAP50-95 0.505 on the golden pictures" in line
 
 
-def test_labels_that_cannot_be_evaluated_are_told_as_such(tmp_path: Path, capsys: Capture) -> None:
+def test_labels_without_objects_are_reported(tmp_path: Path, capsys: Capture) -> None:
     cells.build_bundle(tmp_path / "tiny", claim=1.0, truth="")
     assert main(["bundle", "check", str(tmp_path / "tiny")]) == 0
     assert "accuracy is not measured: the labels hold no object at all" in capsys.readouterr().out
 
 
-def test_measurements_are_told_as_claims(tmp_path: Path, capsys: Capture) -> None:
+def test_measurements_are_printed_as_claims(tmp_path: Path, capsys: Capture) -> None:
     claim = {"state": "qat", "method": "500 steps", "engine": "any", "map50_95": 0.25, "map50": 0.5}
     evidence = {"measurements": [{**claim, "images": 64, "data_sha256": "0" * 64}]}
     cells.build_bundle(tmp_path / "tiny", evidence=evidence)
@@ -67,7 +67,7 @@ def test_without_golden_pictures_there_is_nothing_to_compare(tmp_path: Path, cap
     assert capsys.readouterr().out.endswith(" loads it; the bundle has no golden pictures\n")
 
 
-def test_an_engine_that_computes_something_else(tmp_path: Path, capsys: Capture) -> None:
+def test_an_engine_with_other_outputs(tmp_path: Path, capsys: Capture) -> None:
     directory = cells.build_bundle(tmp_path / "tiny", golden_error=0.25).directory
     line = mistake(capsys, 3, "bundle", "check", directory)
     assert line.startswith(f"{directory}: the outputs of onnxruntime ")

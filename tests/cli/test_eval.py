@@ -87,7 +87,7 @@ def test_a_wrong_choice_of_artefact(data: Data, tmp_path: Path, capsys: Capture)
     assert line == "--artefact goes with --bundle"
 
 
-def test_what_is_not_found_counts(data: Data, tmp_path: Path) -> None:
+def test_missed_objects_count(data: Data, tmp_path: Path) -> None:
     # half of the people are not at the labelled positions, and the tram is not detected
     (data.labels / "0.txt").write_text(cells.label_lines(((2, 1), (0, 3))))
     (data.labels / "3.txt").write_text(cells.label_lines(((4, 2), (7, 0))) + "1 .5 .5 .2 .2\n")

@@ -72,7 +72,7 @@ def test_every_option_says_what_it_does(capsys: pytest.CaptureFixture[str], comm
     "command",
     [(), ("run",), ("eval",), ("qat",), ("qat", "train"), ("qat", "report"), ("bundle",), ("publish",)],
 )
-def test_what_is_missing_is_named(capsys: pytest.CaptureFixture[str], command: tuple[str, ...]) -> None:
+def test_missing_arguments_are_named(capsys: pytest.CaptureFixture[str], command: tuple[str, ...]) -> None:
     line = wrong_use(capsys, *command)
     assert line.startswith(f"{' '.join(('edgeagent', *command))}: error: ")
     assert "required" in line

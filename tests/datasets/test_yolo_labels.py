@@ -74,7 +74,7 @@ def test_a_number_that_is_no_share_of_the_picture(tmp_path: Path, number: str, c
     words = RIGHT.split()
     words[column] = number
     message = refusal(write(tmp_path / "a.txt", " ".join(words)))
-    assert message.startswith(":1: positions and sizes are shares of the picture, 0..1; got '3 ")
+    assert message.startswith(":1: positions and sizes are fractions of the picture size, 0..1; got '3 ")
     assert number in message
 
 
@@ -144,7 +144,7 @@ def test_two_pictures_of_one_name_have_the_same_labels(
     assert not caplog.records
 
 
-def test_labels_without_a_picture_are_told(
+def test_labels_without_a_picture_are_logged(
     folders: tuple[Path, Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in ("z.txt", "classes.txt"):
@@ -163,9 +163,9 @@ def test_folders_that_do_not_fit(folders: tuple[Path, Path], tmp_path: Path) -> 
     for pair in ((missing, labels), (images, missing)):
         with pytest.raises(DataError, match="missing: no such folder"):
             LabelledPictures.find(*pair)
-    with pytest.raises(DataError, match="empty: no pictures here"):
+    with pytest.raises(DataError, match="empty: contains no pictures"):
         LabelledPictures.find(empty, labels)
-    with pytest.raises(DataError, match=r"empty: no label file fits a picture of .*images"):
+    with pytest.raises(DataError, match=r"empty: no label file matches a picture of .*images"):
         LabelledPictures.find(images, empty)
 
 

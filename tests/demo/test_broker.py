@@ -94,7 +94,7 @@ def test_two_brokers_have_ports_of_their_own() -> None:
             stop(client("somebody", broker.port))
 
 
-def test_it_is_gone_at_the_end() -> None:
+def test_the_broker_stops_at_the_end() -> None:
     threads = set(threading.enumerate())
     with EmbeddedBroker() as broker:
         port = broker.port

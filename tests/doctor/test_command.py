@@ -83,7 +83,7 @@ def test_a_check_that_fails_is_a_line(tmp_path: Path) -> None:
     assert right.verdict == "ok"
 
 
-def test_what_took_the_machine_down_is_told_and_can_be_forgiven(
+def test_a_trial_that_took_the_machine_down_is_reported_and_can_be_forgiven(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))

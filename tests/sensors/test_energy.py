@@ -105,13 +105,13 @@ def at(seconds: float, power: Power | None, inferences: int = 0) -> PowerSample:
     return PowerSample(int(seconds * 1e9), power, inferences)
 
 
-def test_power_goes_in_a_straight_line_between_two_readings() -> None:
+def test_power_is_interpolated_linearly_between_two_readings() -> None:
     found = integrate_power(at(10, board(4.0), 7), at(12, board(6.0), 12))
     assert found == IntegrationStep(2.0, 10.0, 5, "INA3221 VDD_IN", "whole board")
 
 
 @given(st.lists(st.tuples(st.floats(0.1, 4.9), st.floats(0, 60)), min_size=2, max_size=30))
-def test_energy_lies_between_least_and_most_power_times_the_time(steps: list[tuple[float, float]]) -> None:
+def test_energy_is_between_minimum_and_maximum_power_times_time(steps: list[tuple[float, float]]) -> None:
     now, samples = 0.0, []
     for seconds, watts in steps:
         now += seconds
@@ -123,18 +123,18 @@ def test_energy_lies_between_least_and_most_power_times_the_time(steps: list[tup
     assert total <= max(powers) * lasted + 1e-6
 
 
-def test_a_gap_is_not_bridged() -> None:
+def test_energy_over_a_gap_is_unknown() -> None:
     assert integrate_power(at(0, board(4.0)), at(LONGEST_GAP_S, board(4.0))).joules == 20.0
     later = integrate_power(at(0, board(4.0)), at(LONGEST_GAP_S + 0.1, board(4.0)))
     assert (later.joules, later.source) == (None, None)
 
 
 @pytest.mark.parametrize("first", [None, Power(4.0, "battery", "whole board")])
-def test_the_first_reading_of_a_source_has_nothing_to_begin_from(first: Power | None) -> None:
+def test_the_first_reading_of_a_source_gives_no_energy(first: Power | None) -> None:
     assert integrate_power(at(0, first), at(1, board(4.0))).joules is None
 
 
-def test_a_reading_that_failed_is_not_known_and_nothing_is_invented() -> None:
+def test_a_failed_reading_gives_no_energy() -> None:
     assert integrate_power(at(0, board(4.0)), at(1, None)).joules is None
 
 

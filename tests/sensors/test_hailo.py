@@ -12,7 +12,7 @@ from edgeagent.sensors.hailo import DEADLINE_S, PERIOD_S, HailoThermometer
 from tests.engines.test_hailo_engine import STANDIN
 from tests.sensors.tree import unpack
 
-PATIENCE = 60.0
+WAIT_S = 60.0
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def package(monkeypatch: pytest.MonkeyPatch) -> None:
 def wait_for_answer(thermometer: HailoThermometer, now_s: float) -> dict[str, float]:
     """Read until the query has ended."""
     found = thermometer.read(now_s)
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + WAIT_S
     while thermometer.is_querying and time.monotonic() < until:
         found = thermometer.read(now_s)
     return found

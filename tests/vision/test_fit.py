@@ -97,7 +97,7 @@ def test_no_detections() -> None:
 
 @pytest.mark.parametrize("letterbox", [Letterbox(), Letterbox(anchor="centre"), None])
 @pytest.mark.parametrize("size", [(480, 640), (640, 480), (77, 301), (1000, 90)], ids=str)
-def test_what_is_seen_in_the_input_is_found_in_the_picture(
+def test_input_positions_map_back_to_picture_positions(
     size: tuple[int, int], letterbox: Letterbox | None
 ) -> None:
     """A white rectangle located in the written tensor maps back to its position in the picture."""

@@ -56,7 +56,7 @@ def test_a_code_is_the_least_that_reaches_a_number(real: float, scale: float, ze
 
 
 @pytest.mark.parametrize("grid", [(0.1, 128), (None, 0)], ids=["codes", "reals"])
-def test_certain_thresholds_let_all_or_nothing_pass(grid: tuple[float | None, int]) -> None:
+def test_thresholds_0_and_1_pass_all_or_none(grid: tuple[float | None, int]) -> None:
     head = HeadTensor(0, TensorSpec("t", (1, 1, 1, 1), np.dtype(np.uint8), *grid), True)
     assert head.code(logit(0.0)) == -math.inf
     assert head.code(logit(1.0)) == math.inf

@@ -66,7 +66,7 @@ def test_real_valued_boxes_in_a_crowd() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_nothing_and_one_alone_stay_as_they_are(count: int) -> None:
+def test_none_or_one_candidate_is_unchanged(count: int) -> None:
     candidates = row(count, 20)
     kept = suppress(candidates, 0.5)
     assert len(kept) == count

@@ -62,7 +62,7 @@ def test_every_score_threshold(quantized: bool, score: float) -> None:
 
 
 @GRIDS
-def test_nothing_reaches_certainty(quantized: bool) -> None:
+def test_no_score_reaches_threshold_1(quantized: bool) -> None:
     heads = random_heads(CHANNELS, "nchw", quantized, 2)
     found = decoder(heads).decode(heads.outputs, 1.0)
     assert (len(found), found.boxes.shape) == (0, (0, 4))
