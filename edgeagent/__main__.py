@@ -1,4 +1,4 @@
-"""``python -m edgeagent``."""
+"""Entry point of ``python -m edgeagent``."""
 
 import sys
 

@@ -1,30 +1,30 @@
-"""The one family of errors that edgeagent shows to people.
+"""Typed errors with their exit codes.
 
-A message says what is wrong, where, and what to do next, in one sentence or two. The command line
-prints it without a traceback and exits with ``exit_code``.
+A message states what is wrong, where, and what to do, in one or two sentences. The command line prints it
+without a traceback and exits with ``exit_code``.
 """
 
 
 class EdgeagentError(Exception):
-    """Something a person can act on."""
+    """Base of all errors with a message for the user."""
 
     exit_code = 1
 
 
 class ConfigurationError(EdgeagentError):
-    """The configuration or the command line is wrong."""
+    """The configuration or the command line is invalid."""
 
     exit_code = 2
 
 
 class BundleError(EdgeagentError):
-    """A model bundle is damaged, incomplete or hostile; nothing of it may be used."""
+    """A model bundle is damaged, incomplete or hostile and must not be used."""
 
     exit_code = 3
 
 
 class EngineError(EdgeagentError):
-    """An inference engine is missing, or cannot load or run this artefact."""
+    """An inference engine is missing, or cannot load or run an artefact."""
 
     exit_code = 4
 
@@ -36,12 +36,12 @@ class CameraError(EdgeagentError):
 
 
 class DataError(EdgeagentError):
-    """Pictures, labels or a float model given to a command cannot be used."""
+    """Pictures, labels or a float model cannot be used."""
 
     exit_code = 6
 
 
 class DeliveryError(EdgeagentError):
-    """A model cannot be fetched or may not be used; what served before still does."""
+    """A model cannot be fetched or is refused; the previous model keeps serving."""
 
     exit_code = 7

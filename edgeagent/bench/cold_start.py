@@ -1,9 +1,9 @@
-"""Loading a candidate in a fresh process: time to load, first inference, memory, and whether it survives.
+"""Cold start of a candidate in a fresh process: load time, first inference, memory, crashes.
 
-A process that has had other engines in it would give none of these: packages are imported once, and what one
-engine leaves in the allocator the next one finds. And an engine that takes its process down takes this one.
+A process that has run other engines cannot measure this: packages are imported only once, and allocators keep
+freed memory. A separate process also contains an engine that crashes.
 
-Run as ``python -m edgeagent.bench.cold_start`` with the candidate as JSON; prints the result as JSON.
+``python -m edgeagent.bench.cold_start`` takes the candidate as JSON and prints the result as JSON.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ MEGABYTE = 1e6
 
 @dataclass(frozen=True, slots=True)
 class ColdStart:
-    """What a fresh process found.
+    """Measurements of a cold start.
 
     Attributes:
-        load_ms: loading the artefact, as the engine times it: without importing its package.
-        first_ms: the first inference.
-        rss_mb: resident memory after that.
-        growth_mb: by how much it grew, the engine's package included.
+        load_ms: load time of the artefact in milliseconds, without the import of the engine's package.
+        first_ms: duration of the first inference in milliseconds.
+        rss_mb: resident memory after the first inference in MB (10^6 bytes).
+        growth_mb: growth of the resident memory in MB, including the engine's package.
     """
 
     load_ms: float
@@ -44,10 +44,15 @@ class ColdStart:
 
 
 def cold_start(candidate: MeasuredCandidate, threads: int, deadline_s: float = DEADLINE_S) -> ColdStart:
-    """Load a candidate in a process of its own and run it once.
+    """Load a candidate in a separate process and run it once.
+
+    Args:
+        candidate: artefact and delegate.
+        threads: threads of the engine.
+        deadline_s: maximum duration in seconds.
 
     Raises:
-        EngineError: it does not load or run, takes its process down, or is not done in time.
+        EngineError: the candidate does not load or run, crashes its process, or exceeds the deadline.
     """
     plain: dict[str, Any] = {**asdict(candidate), "threads": threads}
     command = [sys.executable, "-m", "edgeagent.bench.cold_start", json.dumps(plain, default=str)]
@@ -60,7 +65,7 @@ def cold_start(candidate: MeasuredCandidate, threads: int, deadline_s: float = D
     try:
         found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except (IndexError, ValueError):
-        last = (done.stderr.splitlines() or ["without a word"])[-1]
+        last = (done.stderr.splitlines() or ["no error output"])[-1]
         raise EngineError(f"{candidate.name} ended its process: {last}") from None
     if "error" in found:
         raise EngineError(str(found["error"]))
@@ -68,19 +73,19 @@ def cold_start(candidate: MeasuredCandidate, threads: int, deadline_s: float = D
 
 
 def main() -> None:
-    """Load what the command line says, run it once and print the result."""
+    """Load the candidate of the command line, run it once and print the result."""
     plain = json.loads(sys.argv[1])
     threads = plain.pop("threads")
     plain["bundle"] = Path(plain["bundle"])
     plain["description"] = plain["description"] and Path(plain["description"])
     try:
-        found = asdict(_probe(MeasuredCandidate(**plain), threads))
+        found = asdict(_measure(MeasuredCandidate(**plain), threads))
     except EdgeagentError as error:
         found = {"error": str(error)}
     sys.stdout.write(json.dumps(found) + "\n")
 
 
-def _probe(candidate: MeasuredCandidate, threads: int) -> ColdStart:
+def _measure(candidate: MeasuredCandidate, threads: int) -> ColdStart:
     process = psutil.Process()
     before = process.memory_info().rss
     detector = load_candidate(candidate, threads, isolated=False)

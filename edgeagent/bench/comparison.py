@@ -1,20 +1,20 @@
-"""Two reports beside each other: two machines, two releases, two settings."""
+"""Comparison of two reports: two machines, two releases or two settings."""
 
 from __future__ import annotations
 
-from edgeagent.bench.interleaving import BY_RATE
+from edgeagent.bench.interleaving import THROUGHPUT_SCENARIOS
 from edgeagent.bench.results import BenchReport, BenchRow
 from edgeagent.bench.table import ABSENT, TextTable, headline, number
 from edgeagent.errors import ConfigurationError
 
-NOTE = "A and B were measured in two runs, not in turns: their ratio holds as far as nothing else differed"
+NOTE = "A and B were measured in separate runs, not interleaved: other differences affect their ratio"
 
 
 def check_comparable(first: BenchReport, second: BenchReport) -> None:
-    """Refuse reports that say nothing about each other.
+    """Refuse reports that are not comparable.
 
     Raises:
-        ConfigurationError: the models or the scenarios differ, or no row is in both.
+        ConfigurationError: the models or scenarios differ, or the reports have no row in common.
     """
     one, other = first.bundle, second.bundle
     if one != other:
@@ -33,10 +33,10 @@ def check_comparable(first: BenchReport, second: BenchReport) -> None:
 
 
 def comparison_tables(first: BenchReport, second: BenchReport) -> list[TextTable]:
-    """Return the tables of two comparable reports; above 1 B is faster, or takes less."""
+    """Return the tables of two comparable reports; a ratio above 1 means that B is faster."""
     names = list(dict.fromkeys(row.name for report in (first, second) for row in report.rows))
     pairs = [(name, _find(first, name), _find(second, name)) for name in names]
-    by_rate = first.conditions.scenario in BY_RATE
+    by_rate = first.conditions.scenario in THROUGHPUT_SCENARIOS
     fields = ("samples_per_s",) if by_rate else ("p50_ms", "p90_ms", "p99_ms")
     columns = [f"{name.replace('_ms', ', ms').replace('samples_per_s', 'pictures/s')}" for name in fields]
     header = [text for column in columns for text in (f"A {column}", f"B {column}", "B/A speed")]
@@ -65,7 +65,7 @@ def comparison_tables(first: BenchReport, second: BenchReport) -> list[TextTable
 
 
 def comparison_notes(first: BenchReport, second: BenchReport) -> list[str]:
-    """Return what A and B are, and what differs beside the machine."""
+    """Return the description of A and B and the differences in conditions, versions and threads."""
     notes = [f"A: {headline(first)}, {first.time}", f"B: {headline(second)}, {second.time}", NOTE]
     one, other = first.conditions.model_dump(), second.conditions.model_dump()
     notes += [f"{name} differs: A {one[name]}, B {other[name]}" for name in one if one[name] != other[name]]
@@ -86,7 +86,7 @@ def _find(report: BenchReport, name: str) -> BenchRow | None:
 def _cells(
     one: BenchRow | None, other: BenchRow | None, field: str, rate: bool = False
 ) -> tuple[str, str, str]:
-    """Return both values and the second's speed over the first's."""
+    """Return both values and the ratio of the second's speed to the first's."""
     first, second = (None if row is None else getattr(row, field) for row in (one, other))
     ratio = ABSENT
     if first and second:

@@ -1,8 +1,7 @@
-"""Ratios between rows that took turns: A B C, B C A, C A B, ...
+"""Speed ratios of interleaved rows: A B C, B C A, C A B, ...
 
-Each round gives one ratio of two rows, from blocks measured moments apart, so that what slows the whole
-machine down for a while, heat or another process, slows both. The median of the rounds is reported with its
-spread.
+Each round gives one ratio of two rows from blocks measured in quick succession, so temporary slowdowns of the
+machine (heat, other processes) affect both. The median over the rounds is reported with quartiles and range.
 """
 
 from __future__ import annotations
@@ -18,34 +17,35 @@ from edgeagent.bench.results import SpeedRatio
 
 Item = TypeVar("Item")
 
-BY_RATE = ("offline", "camera")
-"""Scenarios whose measure is pictures per second; that of the others is the latency of a query."""
+THROUGHPUT_SCENARIOS = ("offline", "camera")
+"""Scenarios measured in pictures per second; the others measure the latency of a query."""
 
 
-def turn(items: Sequence[Item], number: int) -> list[Item]:
-    """Return the items as they come in a round: each round begins with the next one."""
+def round_order(items: Sequence[Item], number: int) -> list[Item]:
+    """Return the order of the items in round ``number``: each round starts with the next item."""
     start = number % len(items) if items else 0
     return [*items[start:], *items[:start]]
 
 
-def speed(block: Block, scenario: str) -> float:
-    """Return pictures/s of a block, or queries/s by their median latency, as the scenario measures."""
-    if scenario in BY_RATE:
+def block_speed(block: Block, scenario: str) -> float:
+    """Return the speed of a block: pictures/s in throughput scenarios, else 1 / median latency in 1/s."""
+    if scenario in THROUGHPUT_SCENARIOS:
         return block.samples / block.seconds
     return 1e9 / statistics.median(block.queries_ns)
 
 
 def speed_ratio(name: str, reference: Sequence[Block], other: Sequence[Block], scenario: str) -> SpeedRatio:
-    """Return the speed of a row over that of a reference.
+    """Return the ratio of a row's speed to that of a reference.
 
     Args:
-        name: of the reference.
-        reference: its blocks, one of each round.
-        other: the row's blocks of the same rounds.
-        scenario: see :func:`speed`.
+        name: name of the reference.
+        reference: blocks of the reference, one per round.
+        other: blocks of the row in the same rounds.
+        scenario: see :func:`block_speed`.
     """
     ratios = [
-        speed(one, scenario) / speed(base, scenario) for base, one in zip(reference, other, strict=True)
+        block_speed(one, scenario) / block_speed(base, scenario)
+        for base, one in zip(reference, other, strict=True)
     ]
     return SpeedRatio(
         reference=name,

@@ -1,8 +1,8 @@
-"""Putting queries to a detector as MLPerf's LoadGen does: one after the other, each when the last is done.
+"""Load generator: sequential queries to a detector, as in MLPerf's LoadGen.
 
-A query is one picture (single-stream, offline) or eight (multi-stream), from the pixels in memory to boxes.
-The pictures are read before and come in an order that a seed fixes. The first query of a block is run and not
-timed: it warms up what another engine has pushed out of the caches.
+A query is one picture (single-stream, offline) or eight (multi-stream), from the pixels in memory to the
+boxes. Pictures are read beforehand and ordered by a seed. The first query of a block is not timed: it refills
+the caches after the block of another engine.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from edgeagent.engines.engine import Buffers
 from edgeagent.imaging.frame import Image
 from edgeagent.vision.preprocessor import to_picture
 
-STAGES = ("preprocess", "inference", "decode", "end_to_end")
+PICTURE_STAGES = ("preprocess", "inference", "decode", "end_to_end")
+"""Timed stages of one picture; ``end_to_end`` is their sum."""
+
 SAMPLES_PER_QUERY = {"single-stream": 1, "multi-stream": 8, "offline": 1}
 SCORE_THRESHOLD = 0.3
 
@@ -27,15 +29,15 @@ ReadEnergy = Callable[[], "float | None"]
 
 @dataclass
 class Block:
-    """Queries of one row, one directly after the other.
+    """Consecutive queries of one row.
 
     Attributes:
-        queries_ns: latency of each query, in order.
-        stages_ns: for each stage the time of each picture.
-        samples: pictures.
-        seconds: from the first query's start to the last one's end.
-        energy_j: used; None without a sensor.
-        energy_s: seconds in which it was used.
+        queries_ns: latency of each query in nanoseconds, in order.
+        stages_ns: time of each picture in nanoseconds, by stage.
+        samples: number of pictures.
+        seconds: time from the start of the first query to the end of the last.
+        energy_j: energy used in joules; None without a sensor.
+        energy_s: seconds covered by the energy.
     """
 
     queries_ns: list[int] = field(default_factory=list)
@@ -47,7 +49,7 @@ class Block:
 
 
 def picture_order(count: int, seed: int) -> Iterator[int]:
-    """Yield picture indices for ever: all of them shuffled, shuffled anew, and so on."""
+    """Yield picture indices endlessly, in a new random permutation of all pictures each time."""
     generator = np.random.default_rng(seed)
     while True:
         yield from generator.permutation(count).tolist()
@@ -58,32 +60,33 @@ def run_block(
     buffers: Buffers,
     pictures: Iterator[Image],
     samples_per_query: int,
-    least_s: float,
-    least_queries: int,
+    min_s: float,
+    min_queries: int,
     read_energy: ReadEnergy = lambda: None,
 ) -> Block:
-    """Put queries until both the time and the number are reached.
+    """Run queries until both minima are reached.
 
     Args:
-        detector: loaded.
-        buffers: its own.
-        pictures: (h, w, 3) uint8 BGR each, for ever.
-        samples_per_query: pictures in a query.
-        least_s: seconds of queries.
-        least_queries: number of queries.
-        read_energy: joules so far, see :meth:`edgeagent.sensors.energy.EnergyMeter.read_j`.
+        detector: loaded detector.
+        buffers: buffers of the detector.
+        pictures: endless iterator of pictures (h, w, 3) uint8, BGR.
+        samples_per_query: pictures per query.
+        min_s: minimum duration in seconds.
+        min_queries: minimum number of queries.
+        read_energy: returns joules so far, see :meth:`edgeagent.sensors.energy.EnergyMeter.read_j`.
 
     Raises:
         EngineError: the engine failed.
     """
-    block = Block(stages_ns={stage: [] for stage in STAGES})
-    _sample(detector, buffers, next(pictures))
+    block = Block(stages_ns={stage: [] for stage in PICTURE_STAGES})
+    _detect(detector, buffers, next(pictures))
     energy = read_energy()
     begun = ended = time.perf_counter_ns()
-    while ended - begun < least_s * 1e9 or len(block.queries_ns) < least_queries:
+    while ended - begun < min_s * 1e9 or len(block.queries_ns) < min_queries:
         started = time.perf_counter_ns()
         for _ in range(samples_per_query):
-            for stage, duration in zip(STAGES, _sample(detector, buffers, next(pictures)), strict=True):
+            durations = _detect(detector, buffers, next(pictures))
+            for stage, duration in zip(PICTURE_STAGES, durations, strict=True):
                 block.stages_ns[stage].append(duration)
         ended = time.perf_counter_ns()
         block.queries_ns.append(ended - started)
@@ -94,12 +97,12 @@ def run_block(
 
 
 def difference(before: float | None, after: float | None) -> float | None:
-    """Return after - before, or None where either reading is missing."""
+    """Return after - before; None when either reading is missing."""
     return None if before is None or after is None else after - before
 
 
-def _sample(detector: Detector, buffers: Buffers, picture: Image) -> tuple[int, int, int, int]:
-    """Detect on one picture; return nanoseconds of each of :data:`STAGES`."""
+def _detect(detector: Detector, buffers: Buffers, picture: Image) -> tuple[int, int, int, int]:
+    """Detect on one picture and return the nanoseconds of each of :data:`PICTURE_STAGES`."""
     started = time.perf_counter_ns()
     fit = detector.preprocessor.write(picture, buffers.inputs[0])
     prepared = time.perf_counter_ns()
@@ -111,5 +114,5 @@ def _sample(detector: Detector, buffers: Buffers, picture: Image) -> tuple[int, 
 
 
 def cycle_pictures(pictures: Sequence[Image], seed: int) -> Iterator[Image]:
-    """Yield the pictures in :func:`picture_order`."""
+    """Yield the pictures endlessly in :func:`picture_order`."""
     return (pictures[index] for index in picture_order(len(pictures), seed))

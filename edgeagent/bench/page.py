@@ -1,4 +1,4 @@
-"""A report as one HTML page that needs no other file and no network."""
+"""Report as a self-contained HTML page, without other files or network access."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ svg { width: 100%; height: auto; display: block; }
 
 
 def report_page(report: BenchReport) -> str:
-    """Return the page."""
+    """Return the HTML page of a report."""
     tables = report_tables(report)
     latencies, stages = plot_latencies(report.rows), plot_stages(report.rows)
     failed = [row.name for row in report.rows if not row.ok]
@@ -44,11 +44,13 @@ def report_page(report: BenchReport) -> str:
         *(_table(table) for table in tables[:1]),
     ]
     if latencies is not None:
-        caption = "How the queries' latencies are spread. A percentile without enough samples is not drawn."
+        caption = "Distribution of the query latencies. Percentiles with too few samples are not drawn."
         body.append(f'<figure>{latencies}<figcaption class="note">{caption}</figcaption></figure>')
     body.append(_table(tables[1]))
     if stages is not None:
-        caption = "Medians of the stages of a picture; those of parts need not add up to that of the whole."
+        caption = (
+            "Medians of the stages of a picture. The median of a sum differs from the sum of the medians."
+        )
         body.append(f'<figure>{stages}<figcaption class="note">{caption}</figcaption></figure>')
     body += [_table(table) for table in tables[2:]]
     body += ["<h2>notes</h2>", _list(report_notes(report))]
@@ -61,7 +63,7 @@ def report_page(report: BenchReport) -> str:
 
 
 def write_page(path: Path, report: BenchReport) -> None:
-    """Write the page.
+    """Write the HTML page of a report.
 
     Raises:
         EdgeagentError: the file cannot be written.

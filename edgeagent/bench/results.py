@@ -1,11 +1,15 @@
-"""What a run of ``edgeagent bench`` found: the types of its JSON file (docs/bench.schema.json).
+"""Report of ``edgeagent bench``: the types of its JSON file and their JSON Schema (docs/bench.schema.json).
 
-Units are in the field names. A value that is not known is null, never 0, and the row's ``absent`` says why.
-Ratios are speeds: above 1 is faster than the reference.
+Units are part of the field names. An unknown value is null, never 0, and ``absent`` of the row gives the
+reason. Ratios are ratios of speed: above 1 is faster than the reference.
+
+``python -m edgeagent.bench.results > docs/bench.schema.json`` writes the schema.
 """
 
 from __future__ import annotations
 
+import json
+import sys
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -21,20 +25,20 @@ Ratio = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 
 
-class Part(BaseModel):
-    """Base of all parts of a report: frozen, and no unknown field."""
+class ReportSection(BaseModel):
+    """Base of all sections of a report: frozen, unknown fields are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Times(Part):
+class Times(ReportSection):
     """Durations of a stage.
 
     Attributes:
-        count: samples.
-        p50_ms: the median; null below 5 samples.
-        p90_ms: early-stopping estimate; null below 64 samples.
-        p99_ms: early-stopping estimate; null below 662 samples.
+        count: number of samples.
+        p50_ms: median; null below 5 samples.
+        p90_ms: early-stopping estimate of the 90th percentile; null below 64 samples.
+        p99_ms: early-stopping estimate of the 99th percentile; null below 662 samples.
     """
 
     count: Count
@@ -43,25 +47,26 @@ class Times(Part):
     p99_ms: Milliseconds | None = None
 
 
-class LatencyHistogram(Part):
-    """How the latencies of a row's queries are spread.
+class LatencyHistogram(ReportSection):
+    """Histogram of the query latencies of a row.
 
-    ``counts[i]`` of them lie between ``edges_ms[i]`` and the next edge. The edges are spaced evenly by
-    logarithm and are the same for all rows of a report.
+    Attributes:
+        edges_ms: edges of the bins, spaced logarithmically, the same for all rows of a report.
+        counts: ``counts[i]`` is the number of queries between ``edges_ms[i]`` and ``edges_ms[i + 1]``.
     """
 
     edges_ms: tuple[Milliseconds, ...]
     counts: tuple[Count, ...]
 
 
-class SpeedRatio(Part):
-    """One row's speed over another's, measured in turns.
+class SpeedRatio(ReportSection):
+    """Ratio of a row's speed to that of another row, measured in interleaved rounds.
 
     Attributes:
         reference: name of the other row.
-        median: over the rounds; each round's ratio is that of the medians of its blocks, or of its rates.
-        q1, q3: quartiles over the rounds, between which half of them lie.
-        lowest, highest: of the rounds.
+        median: median over the rounds; the ratio of a round is that of the block medians, or of the rates.
+        q1, q3: quartiles over the rounds.
+        lowest, highest: range over the rounds.
         rounds: number of rounds.
     """
 
@@ -74,16 +79,16 @@ class SpeedRatio(Part):
     rounds: Annotated[int, Field(gt=0)]
 
 
-class GoldenCheckReport(Part):
-    """Outputs for the bundle's golden pictures beside their reference.
+class GoldenCheckReport(ReportSection):
+    """Comparison of the outputs for the golden pictures with their reference.
 
     Attributes:
         mean_steps: mean absolute difference over all pictures and outputs, in steps of each output's grid;
-            null where an output is not a finite number.
-        worst_steps: the largest of the means of one output for one picture, which the tolerance bounds;
-            null likewise.
-        tolerance_steps: allowed by the bundle.
-        within: whether all of them are within the tolerance.
+            null when an output is not finite.
+        worst_steps: largest mean absolute difference of one output for one picture; null when an output is
+            not finite.
+        tolerance_steps: limit of ``worst_steps`` in the bundle.
+        within: whether all differences are within the tolerance.
         pictures: number of pictures.
     """
 
@@ -94,29 +99,29 @@ class GoldenCheckReport(Part):
     pictures: Annotated[int, Field(gt=0)]
 
 
-class Memory(Part):
-    """Resident memory of a fresh process after loading and one inference, in MB.
+class Memory(ReportSection):
+    """Resident memory of a fresh process after loading and one inference, in MB (10^6 bytes).
 
     Attributes:
-        rss_mb: of the whole process.
-        growth_mb: by how much loading and the first inference made it larger, the engine's package included.
+        rss_mb: resident memory of the whole process.
+        growth_mb: growth by loading and the first inference, including the engine's package.
     """
 
     rss_mb: float
     growth_mb: float
 
 
-class Energy(Part):
+class Energy(ReportSection):
     """Energy of one inference: (used - idle) / inferences.
 
     Attributes:
-        per_inference_j: the quotient; below 0 when the idle baseline was not quiet.
-        used_j: during the row's measured blocks.
-        idle_j: the idle baseline over the same time.
-        seconds: that time.
-        inferences: in that time, the first of each block, which is not timed, left out with its energy.
-        source: the sensor.
-        quality: what it covers.
+        per_inference_j: joules per inference; negative when the idle baseline was measured under load.
+        used_j: energy of the measured blocks of the row.
+        idle_j: idle power times the same time.
+        seconds: duration of the measured blocks.
+        inferences: number of inferences in that time, without the untimed first one of each block.
+        source: name of the sensor.
+        quality: coverage of the sensor.
     """
 
     per_inference_j: float
@@ -128,31 +133,33 @@ class Energy(Part):
     quality: Quality
 
 
-class BenchRow(Part):
-    """One artefact in one engine.
+class BenchRow(ReportSection):
+    """Measurements of one artefact with one delegate.
 
     Attributes:
-        name: engine, device and file, such as ``onnxruntime-cpu model.onnx``.
+        name: delegate and file, such as ``onnxruntime-cpu model.onnx``.
         kind: ``candidate`` of the bundle, or the float ``reference``.
-        engine, version, delegate: what ran it; null when it did not load.
-        artefact: its file.
-        grid: of the artefact, see docs/bundle.md; ``float`` for a reference.
-        threads: of the engine.
-        ok: it loads, runs and computes what was trained.
-        reason: why it is not ok.
-        count: queries that were timed.
+        engine, version, delegate: engine that ran the artefact; null when it did not load.
+        artefact: file name.
+        grid: quantization grid of the artefact, see docs/bundle.md; ``float`` for a reference.
+        threads: threads of the engine.
+        ok: whether the artefact loads, runs and gives the reference outputs.
+        reason: why ``ok`` is false.
+        count: number of timed queries.
         p50_ms, p90_ms, p99_ms: latency of a query, from the picture to the boxes; in the camera scenario the
-            age of a frame when its boxes are delivered. See :class:`Times`.
-        samples_per_s: pictures over the time of all queries.
-        load_ms: loading in a fresh process, without importing the engine's package.
-        first_ms: first inference after that.
-        map50_95: on the labelled pictures, in this run.
-        golden, memory, energy: see there.
-        ratio_to_reference: speed over the reference's.
-        stages: per picture: preprocess, inference, decode and end_to_end; for the camera also age (capture to
-            preprocess) and publish.
-        histogram: of the queries' latencies.
-        absent: for each of the fields above that is null, why.
+            age of a frame at the delivery of its boxes. See :class:`Times`.
+        samples_per_s: pictures per second over all queries.
+        load_ms: load time in a fresh process, without the import of the engine's package.
+        first_ms: duration of the first inference in that process.
+        map50_95: COCO mAP at IoU .50:.95 on the labelled pictures of this run, 0..1.
+        golden: comparison with the golden set.
+        memory: resident memory.
+        energy: energy of one inference.
+        ratio_to_reference: speed ratio to the reference.
+        stages: times per picture by stage: preprocess, inference, decode and end_to_end; in the camera
+            scenario also age (capture to preprocess) and publish.
+        histogram: histogram of the query latencies.
+        absent: reason for each field above that is null.
     """
 
     name: str
@@ -186,19 +193,19 @@ class BenchRow(Part):
         fields = (name for name in type(self).model_fields if name != "reason")
         missing = {name for name in fields if getattr(self, name) is None}
         if missing != set(self.absent):
-            raise ValueError(f"absent explains {sorted(self.absent)}, null are {sorted(missing)}")
+            raise ValueError(f"absent names {sorted(self.absent)}, null are {sorted(missing)}")
         if self.ok == (self.reason is not None):
             raise ValueError("a row that is not ok has a reason, and only such a row")
         return self
 
 
-class ThermalState(Part):
-    """Heat at one moment.
+class ThermalState(ReportSection):
+    """Temperatures and throttling at one time.
 
     Attributes:
-        temperatures_c: by zone; a zone that is off or cannot be read is absent.
-        throttled: null where the system does not tell.
-        signs: of throttling.
+        temperatures_c: degrees Celsius by thermal zone; powered-down and unreadable zones are absent.
+        throttled: whether a clock is lowered; null when the system does not report it.
+        signs: reported signs of throttling.
     """
 
     temperatures_c: dict[str, float]
@@ -206,16 +213,26 @@ class ThermalState(Part):
     signs: tuple[str, ...] = ()
 
 
-class BundleId(Part):
-    """Which model: ``sha256`` is that of the manifest, which holds those of all files."""
+class BundleId(ReportSection):
+    """Identity of the bundle.
+
+    Attributes:
+        name, version: name and version of the model.
+        sha256: SHA-256 of the manifest, which contains the hashes of all files.
+    """
 
     name: str
     version: str
     sha256: str
 
 
-class Machine(Part):
-    """Where it ran; what is not known is null."""
+class Machine(ReportSection):
+    """Machine of the run; unknown values are null.
+
+    Attributes:
+        model, architecture, system, kernel: see :class:`edgeagent.sensors.board.Board`.
+        processors: number of processors available to the process.
+    """
 
     model: str | None
     architecture: str
@@ -224,18 +241,18 @@ class Machine(Part):
     processors: int
 
 
-class RunConditions(Part):
-    """How it was measured.
+class RunConditions(ReportSection):
+    """Conditions of the run.
 
     Attributes:
         scenario: see ``edgeagent bench --help``.
-        duration_s: least time of queries for each row.
-        min_queries: fewest queries for each row.
-        seed: of the order of the pictures.
-        rounds: turns that the rows took.
-        samples_per_query: pictures in a query; null where a query has no fixed number.
-        pictures: what was detected on.
-        score_threshold, iou_threshold: of decoding.
+        duration_s: minimum duration of the queries per row.
+        min_queries: minimum number of queries per row.
+        seed: random seed of the picture order.
+        rounds: number of interleaved rounds.
+        samples_per_query: pictures per query; null in scenarios without a fixed number.
+        pictures: description of the pictures.
+        score_threshold, iou_threshold: thresholds of decoding and non-maximum suppression.
     """
 
     scenario: Scenario
@@ -249,14 +266,17 @@ class RunConditions(Part):
     iou_threshold: float
 
 
-class BenchReport(Part):
-    """A run.
+class BenchReport(ReportSection):
+    """Report of a run.
 
     Attributes:
-        time: at its end, ISO 8601 in UTC.
-        idle_w: power without inference, the baseline of the rows' energy; null without a sensor.
-        ratios: by row, its speed over that of each other row.
-        thermal_start, thermal_end: heat before the first and after the last round.
+        edgeagent: version of edgeagent.
+        time: end of the run, ISO 8601 in UTC.
+        machine, bundle, conditions: machine, model and settings of the run.
+        rows: measurements of the candidates and the reference.
+        ratios: speed ratios of each row to every other row, by row name.
+        idle_w: power without inference in watts, the baseline of the energies; null without a sensor.
+        thermal_start, thermal_end: thermal state before the first and after the last round.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -272,5 +292,18 @@ class BenchReport(Part):
     thermal_end: ThermalState
 
     def all_ok(self) -> bool:
-        """Return whether every check passed."""
+        """Return whether all rows are ok."""
         return all(row.ok for row in self.rows)
+
+
+def schema_text() -> str:
+    """Return the JSON Schema of a report as the content of docs/bench.schema.json."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **BenchReport.model_json_schema(mode="serialization"),
+    }
+    return json.dumps(schema, indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(schema_text())

@@ -1,4 +1,4 @@
-"""From what was measured of a candidate to its row; what is not known gets its reason here."""
+"""Rows of a report, computed from the measurements of a candidate, with reasons for absent values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgeagent.bench.cold_start import ColdStart
-from edgeagent.bench.early_stopping import LEAST_FOR_MEDIAN, estimate, median, minimum_count
+from edgeagent.bench.early_stopping import MIN_FOR_MEDIAN, estimate, median, minimum_count
 from edgeagent.bench.load_generator import Block
 from edgeagent.bench.measured_candidates import MeasuredCandidate
 from edgeagent.bench.results import (
@@ -27,22 +27,23 @@ from edgeagent.engines.engine import EngineFacts
 from edgeagent.sensors.energy import EnergyMeter
 
 BINS = 60
-LEAST = {"p50_ms": LEAST_FOR_MEDIAN, "p90_ms": minimum_count(1, 0.9), "p99_ms": minimum_count(1, 0.99)}
+MIN_QUERIES = {"p50_ms": MIN_FOR_MEDIAN, "p90_ms": minimum_count(1, 0.9), "p99_ms": minimum_count(1, 0.99)}
+"""Queries that each percentile needs."""
 
 
 @dataclass
 class CandidateMeasurements:
-    """All that was found out about a candidate; None is not known, ``failure`` ends it.
+    """Measurements of a candidate; None where unknown.
 
     Attributes:
-        candidate: what it is.
-        threads: asked of the engine.
-        facts: of the loaded engine.
-        cold: its start in a fresh process.
-        golden: on the golden pictures, of which there are ``golden_pictures``.
-        map50_95: on the labelled pictures.
-        blocks: one of each round.
-        failure: why it could not go on.
+        candidate: artefact and delegate.
+        threads: requested threads of the engine.
+        facts: properties of the loaded engine.
+        cold: measurements of the cold start.
+        golden: result of the golden check over ``golden_pictures`` pictures.
+        map50_95: COCO mAP on the labelled pictures, 0..1.
+        blocks: measured blocks, one per round.
+        failure: reason why the measurements ended early.
     """
 
     candidate: MeasuredCandidate
@@ -58,14 +59,14 @@ class CandidateMeasurements:
 
 @dataclass(frozen=True)
 class RunEnvironment:
-    """What the rows of a run have in common.
+    """Common data of all rows of a run.
 
     Attributes:
-        scenario: of the run.
-        meter: of energy, if there is one.
-        no_meter: why there is none.
-        idle_w: power without inference.
-        edges_ms: of the histograms.
+        scenario: scenario of the run.
+        meter: energy meter; None without a sensor.
+        no_meter: reason for the missing meter.
+        idle_w: power without inference in watts; None when unknown.
+        edges_ms: edges of the histograms in milliseconds.
     """
 
     scenario: str
@@ -76,20 +77,20 @@ class RunEnvironment:
 
 
 def make_row(
-    item: CandidateMeasurements, around: RunEnvironment, ratio: SpeedRatio | None, no_ratio: str
+    item: CandidateMeasurements, environment: RunEnvironment, ratio: SpeedRatio | None, no_ratio: str
 ) -> BenchRow:
-    """Return a candidate's row.
+    """Return the row of a candidate.
 
     Args:
-        item: what was measured.
-        around: of the run.
-        ratio: to the reference.
-        no_ratio: why there is none.
+        item: measurements of the candidate.
+        environment: common data of the run.
+        ratio: speed ratio to the reference.
+        no_ratio: reason for a missing ratio.
     """
     candidate, facts, cold = item.candidate, item.facts, item.cold
     golden, reason = _golden(item), item.failure
     if reason is None and item.golden is not None and not item.golden.right:
-        reason = f"it does not compute what was trained: {item.golden.describe()}"
+        reason = f"its outputs differ from the reference outputs: {item.golden.describe()}"
     failed = "not measured: it failed" if item.failure else None
     blocks = [] if item.failure else item.blocks
     queries = [time for block in blocks for time in block.queries_ns]
@@ -103,22 +104,22 @@ def make_row(
         "memory": Memory(rss_mb=round(cold.rss_mb, 1), growth_mb=round(cold.growth_mb, 1)) if cold else None,
         "golden": golden,
         "map50_95": None if item.map50_95 is None else round(item.map50_95, 4),
-        "energy": _energy(blocks, around),
+        "energy": _energy(blocks, environment),
         "ratio_to_reference": ratio,
         "count": None if failed else times.count,
         "samples_per_s": _rate(blocks),
-        "histogram": _histogram(queries, around.edges_ms) if queries else None,
-        **{name: getattr(times, name) for name in LEAST},
+        "histogram": _histogram(queries, environment.edges_ms) if queries else None,
+        **{name: getattr(times, name) for name in MIN_QUERIES},
     }
     why: dict[str, str] = dict.fromkeys(values, failed or "not measured")
     if not failed:
-        why.update({name: f"fewer than the {least} queries that it needs" for name, least in LEAST.items()})
+        why.update({name: f"requires at least {least} queries" for name, least in MIN_QUERIES.items()})
         why["map50_95"] = "no labelled pictures: give --val-images and --val-labels"
         why["golden"] = _no_golden(candidate)
-        why["energy"] = around.no_meter if around.meter is None else "the sensor gave no reading"
+        why["energy"] = environment.no_meter if environment.meter is None else "the sensor gave no reading"
         why["ratio_to_reference"] = no_ratio
-        if around.scenario == "offline":
-            for name in (*LEAST, "histogram"):
+        if environment.scenario == "offline":
+            for name in (*MIN_QUERIES, "histogram"):
                 values[name], why[name] = None, "offline measures samples/s, not latency"
     return BenchRow(
         name=candidate.name,
@@ -135,7 +136,7 @@ def make_row(
 
 
 def make_times(durations_ns: Sequence[int]) -> Times:
-    """Return the percentiles that the number of durations supports."""
+    """Return the percentiles of durations in nanoseconds, where their number suffices."""
     found = {
         "p50_ms": median(durations_ns),
         "p90_ms": estimate(durations_ns, 0.9),
@@ -148,7 +149,7 @@ def make_times(durations_ns: Sequence[int]) -> Times:
 
 
 def histogram_edges(items: Sequence[CandidateMeasurements]) -> list[float]:
-    """Return the edges of all rows' histograms in ms, evenly spaced by logarithm; none without queries."""
+    """Return the common histogram edges of all rows in ms, spaced logarithmically; empty without queries."""
     queries = [time / 1e6 for item in items for block in item.blocks for time in block.queries_ns]
     if not queries:
         return []
@@ -196,19 +197,19 @@ def _no_golden(candidate: MeasuredCandidate) -> str:
     return "the bundle has no golden set"
 
 
-def _energy(blocks: Sequence[Block], around: RunEnvironment) -> Energy | None:
+def _energy(blocks: Sequence[Block], environment: RunEnvironment) -> Energy | None:
     used = [block.energy_j for block in blocks]
-    if around.meter is None or around.idle_w is None or not used or None in used:
+    if environment.meter is None or environment.idle_w is None or not used or None in used:
         return None
     used_j = sum(joules for joules in used if joules is not None)
     seconds, inferences = sum(block.energy_s for block in blocks), sum(block.samples for block in blocks)
-    idle_j = around.idle_w * seconds
+    idle_j = environment.idle_w * seconds
     return Energy(
         per_inference_j=round((used_j - idle_j) / inferences, 6),
         used_j=round(used_j, 4),
         idle_j=round(idle_j, 4),
         seconds=round(seconds, 4),
         inferences=inferences,
-        source=around.meter.source,
-        quality=around.meter.quality,
+        source=environment.meter.source,
+        quality=environment.meter.quality,
     )

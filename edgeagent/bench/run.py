@@ -1,18 +1,17 @@
-"""One run of the bench.
+"""One benchmark run.
 
 ::
 
-    each candidate in a fresh process (load, first inference, memory) -> load all here -> golden pictures
-        -> mAP -> warm up -> idle baseline -> rounds of blocks in turns -> rows, ratios
+    cold start of each candidate (load, first inference, memory) -> load all candidates -> golden check
+        -> mAP -> warm-up -> idle baseline -> interleaved rounds of blocks -> rows, ratios
 
-A candidate that fails, at any step, keeps its reason and takes no further part.
+A candidate that fails at any step keeps its reason and is excluded from the following steps.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,9 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate
-from edgeagent.bench.camera_play import play_clip
+from edgeagent.bench.camera_scenario import play_clip
 from edgeagent.bench.cold_start import cold_start
-from edgeagent.bench.interleaving import speed_ratio, turn
+from edgeagent.bench.interleaving import round_order, speed_ratio
 from edgeagent.bench.load_generator import (
     SAMPLES_PER_QUERY,
     SCORE_THRESHOLD,
@@ -33,11 +32,11 @@ from edgeagent.bench.load_generator import (
     difference,
     run_block,
 )
+from edgeagent.bench.machine import describe_machine, read_thermal_state
 from edgeagent.bench.measured_candidates import MeasuredCandidate, load_candidate
 from edgeagent.bench.results import (
     BenchReport,
     BundleId,
-    Machine,
     RunConditions,
     Scenario,
     SpeedRatio,
@@ -48,7 +47,6 @@ from edgeagent.bench.rows import (
     histogram_edges,
     make_row,
 )
-from edgeagent.bench.thermal import read_thermal_state
 from edgeagent.bundle.reading import MANIFEST, Bundle
 from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.detection.detector import Detector
@@ -58,7 +56,6 @@ from edgeagent.engines.loading import default_threads, find_artefact
 from edgeagent.errors import BundleError, EngineError
 from edgeagent.imaging.frame import Image
 from edgeagent.imaging.picture import read_picture
-from edgeagent.sensors.board import read_board
 from edgeagent.sensors.energy import EnergyMeter
 from edgeagent.timing.utc import utc_time
 from edgeagent.version import __version__
@@ -67,28 +64,29 @@ ROUNDS: dict[str, int] = {"single-stream": 20, "multi-stream": 20, "offline": 20
 IDLE_S = 2.0
 NOISE_PICTURES = 8
 
-Tell = Callable[[str, float], None]
-"""Called with what is done next and the share of the work that is done, 0..1."""
+ReportProgress = Callable[[str, float], None]
+"""Called with the description of the next step and the completed fraction of the work, 0..1."""
 
 
 @dataclass(frozen=True)
 class BenchRequest:
-    """What to measure, and how.
+    """Request of a benchmark run.
 
     Attributes:
-        bundle: opened.
-        candidates: the rows; a reference among them is what ratios refer to, else the first that works.
-        scenario: see the command's help.
-        duration_s: least time of queries for each row.
-        min_queries: fewest queries for each row.
-        seed: of the order of the pictures.
-        threads: of the engines; 0 leaves one processor free.
-        clip: of the camera scenario.
+        bundle: opened bundle.
+        candidates: candidates in the order of the rows; ratios refer to the float reference among them, or
+            else to the first candidate without a failure.
+        scenario: see ``edgeagent bench --help``.
+        duration_s: minimum duration of the queries per row, in seconds.
+        min_queries: minimum number of queries per row.
+        seed: random seed of the picture order.
+        threads: threads of the engines; 0 uses all processors but one.
+        clip: clip of the camera scenario.
         data: labelled pictures for mAP.
-        meter: of energy.
-        no_meter: why there is none.
-        idle_s: seconds of the idle baseline.
-        root: of /sys and /proc.
+        meter: energy meter; None without a sensor.
+        no_meter: reason for the missing meter.
+        idle_s: duration of the idle baseline in seconds.
+        root: directory that holds /sys and /proc.
     """
 
     bundle: Bundle
@@ -107,8 +105,8 @@ class BenchRequest:
 
 
 @dataclass
-class _Subject:
-    """A candidate that is loaded, with what it needs to run."""
+class _LoadedCandidate:
+    """Loaded candidate with its buffers and pictures."""
 
     measured: CandidateMeasurements
     detector: Detector
@@ -116,8 +114,14 @@ class _Subject:
     pictures: Iterator[Image]
 
 
-def run_bench(request: BenchRequest, tell: Tell = lambda text, share: None) -> BenchReport:
-    """Measure all candidates.
+def run_bench(
+    request: BenchRequest, report_progress: ReportProgress = lambda text, fraction: None
+) -> BenchReport:
+    """Measure all candidates and return the report.
+
+    Args:
+        request: candidates and conditions.
+        report_progress: called before each step.
 
     Raises:
         CameraError: the clip cannot be played.
@@ -127,39 +131,39 @@ def run_bench(request: BenchRequest, tell: Tell = lambda text, share: None) -> B
     threads = request.threads or default_threads()
     pictures, named = _pictures(request.bundle)
     items = [CandidateMeasurements(candidate, threads) for candidate in request.candidates]
-    checks, progress = 2 * len(items), _Progress(tell, request, len(items))
+    checks, progress = 2 * len(items), _Progress(report_progress, request, len(items))
     for number, item in enumerate(items):
-        progress.check(number, f"{item.candidate.name}: loads in a fresh process")
-        _try(item, partial(_start, item))
-    subjects: list[_Subject] = []
+        progress.check(number, f"{item.candidate.name}: cold start")
+        _run_step(item, partial(_measure_cold_start, item))
+    started: list[_LoadedCandidate] = []
     try:
         for number, item in enumerate(items, len(items)):
             progress.check(number, f"{item.candidate.name}: accuracy")
             if item.failure is None:
-                _try(item, partial(_prepare, item, request, pictures, subjects))
+                _run_step(item, partial(_load_and_check, item, request, pictures, started))
         thermal_start = read_thermal_state(request.root)
         progress.check(checks, "idle baseline")
         idle_w = _idle_power(request.meter, request.idle_s)
-        rounds, working = ROUNDS[request.scenario], subjects
+        rounds, working = ROUNDS[request.scenario], started
         for number in range(rounds):
-            for place, subject in enumerate(turn(working, number)):
-                name = subject.measured.candidate.name
+            for place, one in enumerate(round_order(working, number)):
+                name = one.measured.candidate.name
                 progress.block(number * len(working) + place, rounds * len(working), name)
-                _try(subject.measured, partial(_measure, subject, request, rounds))
-            working = [subject for subject in working if subject.measured.failure is None]
+                _run_step(one.measured, partial(_measure_block, one, request, rounds))
+            working = [one for one in working if one.measured.failure is None]
         thermal_end = read_thermal_state(request.root)
     finally:
-        for subject in subjects:
-            subject.detector.engine.close()
-    tell("done", 1.0)
+        for one in started:
+            one.detector.engine.close()
+    report_progress("done", 1.0)
     edges = histogram_edges(items)
-    around = RunEnvironment(request.scenario, request.meter, request.no_meter, idle_w, edges)
+    environment = RunEnvironment(request.scenario, request.meter, request.no_meter, idle_w, edges)
     reference = _reference(items)
     samples = None if request.scenario in ("offline", "camera") else SAMPLES_PER_QUERY[request.scenario]
     return BenchReport(
         edgeagent=__version__,
         time=utc_time(time.time()),
-        machine=_machine(request.root),
+        machine=describe_machine(request.root),
         bundle=identify(request.bundle),
         conditions=RunConditions(
             scenario=request.scenario,
@@ -172,7 +176,7 @@ def run_bench(request: BenchRequest, tell: Tell = lambda text, share: None) -> B
             score_threshold=SCORE_THRESHOLD,
             iou_threshold=IOU_THRESHOLD,
         ),
-        rows=tuple(make_row(item, around, *_ratio(item, reference, request)) for item in items),
+        rows=tuple(make_row(item, environment, *_ratio(item, reference, request)) for item in items),
         ratios=_all_ratios(items, request.scenario),
         idle_w=None if idle_w is None else round(idle_w, 4),
         thermal_start=thermal_start,
@@ -181,74 +185,86 @@ def run_bench(request: BenchRequest, tell: Tell = lambda text, share: None) -> B
 
 
 def identify(bundle: Bundle) -> BundleId:
-    """Return which model a bundle holds."""
+    """Return the identity of a bundle."""
     content = (bundle.directory / MANIFEST).read_bytes()
     manifest = bundle.manifest
     return BundleId(name=manifest.name, version=manifest.version, sha256=hashlib.sha256(content).hexdigest())
 
 
 class _Progress:
-    """Shares of a run: a check counts like a second, a block as long as it lasts."""
+    """Completed fraction of a run: a check counts as one second, a block as its duration."""
 
-    def __init__(self, tell: Tell, request: BenchRequest, candidates: int) -> None:
-        self._tell = tell
+    def __init__(self, report_progress: ReportProgress, request: BenchRequest, candidates: int) -> None:
+        self._report_progress = report_progress
         self._checks = 2.0 * candidates
         self._blocks = max(request.duration_s, 1e-3) * candidates
 
     def check(self, done: int, text: str) -> None:
-        self._tell(text, done / (self._checks + self._blocks))
+        self._report_progress(text, done / (self._checks + self._blocks))
 
     def block(self, done: int, of: int, text: str) -> None:
-        self._tell(text, (self._checks + self._blocks * done / of) / (self._checks + self._blocks))
+        self._report_progress(text, (self._checks + self._blocks * done / of) / (self._checks + self._blocks))
 
 
-def _try(item: CandidateMeasurements, step: Callable[[], object]) -> None:
-    """Do a step; what an engine or artefact does wrong is the row's reason."""
+def _run_step(item: CandidateMeasurements, step: Callable[[], object]) -> None:
+    """Run a step and record an engine or bundle error as the failure of the candidate."""
     try:
         step()
     except (EngineError, BundleError) as error:
         item.failure = str(error)
 
 
-def _start(item: CandidateMeasurements) -> None:
+def _measure_cold_start(item: CandidateMeasurements) -> None:
     item.cold = cold_start(item.candidate, item.threads)
 
 
-def _prepare(
-    item: CandidateMeasurements, request: BenchRequest, pictures: Sequence[Image], subjects: list[_Subject]
+def _load_and_check(
+    item: CandidateMeasurements,
+    request: BenchRequest,
+    pictures: Sequence[Image],
+    loaded: list[_LoadedCandidate],
 ) -> None:
     candidate, bundle = item.candidate, request.bundle
     detector = load_candidate(candidate, request.threads)
+        progress.check(number, f"{item.candidate.name}: cold start")
+        _run_step(item, partial(_measure_cold_start, item))
+    started: list[_LoadedCandidate] = []
     try:
-        item.facts = detector.engine.facts
-        if bundle.manifest.golden is not None and not candidate.reference:
-            check = GoldenCheck(bundle, find_artefact(bundle.manifest, candidate.file))
-            item.golden, item.golden_pictures = check.run(detector.engine), len(check)
-        if request.data is not None:
-            item.map50_95 = evaluate(detector, request.data).map50_95
-        detector.warm_up()
-    except BaseException:
-        detector.engine.close()
-        raise
-    subjects.append(_Subject(item, detector, detector.allocate(), cycle_pictures(pictures, request.seed)))
+        for number, item in enumerate(items, len(items)):
+            progress.check(number, f"{item.candidate.name}: accuracy")
+            if item.failure is None:
+                _run_step(item, partial(_load_and_check, item, request, pictures, started))
+        thermal_start = read_thermal_state(request.root)
+        progress.check(checks, "idle baseline")
+        idle_w = _idle_power(request.meter, request.idle_s)
+        rounds, working = ROUNDS[request.scenario], started
+        for number in range(rounds):
+            for place, one in enumerate(round_order(working, number)):
+                name = one.measured.candidate.name
+                progress.block(number * len(working) + place, rounds * len(working), name)
+                _run_step(one.measured, partial(_measure_block, one, request, rounds))
+            working = [one for one in working if one.measured.failure is None]
+        thermal_end = read_thermal_state(request.root)
+    finally:
+        for one in started:
+            one.detector.engine.close()
+    report_progress("done", 1.0)
 
 
-def _measure(subject: _Subject, request: BenchRequest, rounds: int) -> None:
-    """Add a block: an equal share of the time and of the queries."""
+def _measure_block(loaded: _LoadedCandidate, request: BenchRequest, rounds: int) -> None:
+    """Measure one block: the part of one round in the total duration and number of queries."""
     seconds, queries = request.duration_s / rounds, math.ceil(request.min_queries / rounds)
     read = request.meter.read_j if request.meter else lambda: None
     if request.scenario == "camera":
-        block: Block = play_clip(subject.detector, request.clip, seconds, queries, read)
+        block: Block = play_clip(loaded.detector, request.clip, seconds, queries, read)
     else:
         samples = SAMPLES_PER_QUERY[request.scenario]
-        block = run_block(
-            subject.detector, subject.buffers, subject.pictures, samples, seconds, queries, read
-        )
-    subject.measured.blocks.append(block)
+        block = run_block(loaded.detector, loaded.buffers, loaded.pictures, samples, seconds, queries, read)
+    loaded.measured.blocks.append(block)
 
 
 def _pictures(bundle: Bundle) -> tuple[list[Image], str]:
-    """Return the golden pictures, or noise of the input's size for a bundle without them, and their name."""
+    """Return the golden pictures, or noise of the input size for a bundle without them, and a description."""
     golden = [read_picture(path) for path in bundle.golden_pictures()]
     if golden:
         return golden, f"{len(golden)} golden pictures"
@@ -258,17 +274,17 @@ def _pictures(bundle: Bundle) -> tuple[list[Image], str]:
 
 
 def _idle_power(meter: EnergyMeter | None, seconds: float) -> float | None:
-    """Return watts while nothing runs; None without a reading."""
+    """Return the power without inference in watts; None without a reading."""
     if meter is None:
         return None
     before, started = meter.read_j(), time.monotonic()
     time.sleep(seconds)
-    used, lasted = difference(before, meter.read_j()), time.monotonic() - started
-    return None if used is None else used / lasted
+    used, elapsed = difference(before, meter.read_j()), time.monotonic() - started
+    return None if used is None else used / elapsed
 
 
 def _reference(items: Sequence[CandidateMeasurements]) -> CandidateMeasurements | None:
-    """Return the float reference, or without one the first that works."""
+    """Return the float reference, or without one the first candidate without a failure."""
     for item in items:
         if item.candidate.reference:
             return None if item.failure else item
@@ -298,14 +314,3 @@ def _all_ratios(items: Sequence[CandidateMeasurements], scenario: str) -> dict[s
         )
         for item in working
     }
-
-
-def _machine(root: Path) -> Machine:
-    board = read_board(root)
-    return Machine(
-        model=board.model,
-        architecture=board.architecture,
-        system=board.system,
-        kernel=board.kernel,
-        processors=len(os.sched_getaffinity(0)),
-    )

@@ -1,4 +1,4 @@
-"""A counter of energy for boards whose sensors give power, which a thread reads twice a second."""
+"""Energy meter of the bench: integrates the readings of a power sensor, sampled by a thread."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import threading
 import time
 from pathlib import Path
 
-from edgeagent.sensors.energy import EnergyMeter, PowerSample, Quality, stretch_between
+from edgeagent.sensors.energy import EnergyMeter, PowerSample, Quality, integrate_power
 from edgeagent.sensors.power import PowerMeter
-from edgeagent.sensors.rapl import RaplMeter, why_no_reading
+from edgeagent.sensors.rapl import RaplMeter, rapl_unavailable_reason
 
 PERIOD_S = 0.5
 
 
 class SampledMeter:
-    """Joules since the meter was made; see :class:`edgeagent.sensors.energy.EnergyMeter`.
+    """Energy counter on a power sensor; implements :class:`edgeagent.sensors.energy.EnergyMeter`.
 
-    After a gap, or when another sensor takes over, what was used is not known: no reading from then on.
+    After a gap or a change of the sensor the energy is unknown, and all further readings are None.
 
     Args:
-        meter: of power; it has a sensor.
-        source, quality: of that sensor.
+        meter: power meter with a readable sensor.
+        source, quality: name and coverage of that sensor.
     """
 
     def __init__(self, meter: PowerMeter, source: str, quality: Quality) -> None:
@@ -33,17 +33,17 @@ class SampledMeter:
         self._thread.start()
 
     def read_j(self) -> float | None:
-        """See :class:`edgeagent.sensors.energy.EnergyMeter`."""
+        """Return joules since the meter was created; None once the energy is unknown."""
         with self._lock:
             now = self._sample()
-            stretch = stretch_between(self._last, now)
-            known = stretch.source == self.source and stretch.joules is not None and self._joules is not None
-            self._joules = (self._joules or 0.0) + (stretch.joules or 0.0) if known else None
+            step = integrate_power(self._last, now)
+            known = step.source == self.source and step.joules is not None and self._joules is not None
+            self._joules = (self._joules or 0.0) + (step.joules or 0.0) if known else None
             self._last = now
             return self._joules
 
     def close(self) -> None:
-        """End the thread."""
+        """Stop the sampling thread."""
         self._stopping.set()
         self._thread.join()
 
@@ -57,13 +57,13 @@ class SampledMeter:
 
 
 def find_meter(root: Path = Path("/")) -> tuple[EnergyMeter | None, str]:
-    """Return what measures energy here, or None and why there is nothing, in words for people.
+    """Return (energy meter, ""), or (None, reason for the user) without a sensor.
 
-    A sensor of power that covers more than the processor packages comes before RAPL.
+    A power sensor is preferred to RAPL, which covers the processor packages only.
     """
     meter = PowerMeter(root)
-    reading = meter.read()  # RAPL gives its first one only after a while
+    reading = meter.read()  # RAPL has no reading at the first call
     if reading is not None:
         return SampledMeter(meter, reading.source, reading.quality), ""
-    why = why_no_reading(root)
+    why = rapl_unavailable_reason(root)
     return (RaplMeter(root), "") if why is None else (None, why)

@@ -1,4 +1,4 @@
-"""Plots of a report as SVG text to stand in a page: drawn here, so that a board needs no plotting package."""
+"""Plots of a report as inline SVG, without a plotting package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from html import escape
 from edgeagent.bench.results import BenchRow
 
 COLOURS = {"preprocess": "#0b5cad", "inference": "#c2410c", "decode": "#15803d", "publish": "#7c3aed"}
-"""Of the stages that add up; age and end_to_end are not parts of the whole."""
+"""Colours of the stages that add up to the whole; age and end_to_end are not parts of it."""
 WIDTH = 900
 LEFT, RIGHT = 8, 24
 STRIP, BAR = 104, 56
@@ -19,7 +19,7 @@ GREY = "#475569"
 
 
 def plot_latencies(rows: Sequence[BenchRow]) -> str | None:
-    """Return the distribution of each row's latencies over one axis; None without any."""
+    """Return the latency histograms of all rows over a common axis; None without a histogram."""
     drawn = [row for row in rows if row.histogram is not None]
     if not drawn:
         return None
@@ -39,7 +39,7 @@ def plot_latencies(rows: Sequence[BenchRow]) -> str | None:
 
 
 def plot_stages(rows: Sequence[BenchRow]) -> str | None:
-    """Return the medians of the stages of each row as one stacked bar; None without any."""
+    """Return one stacked bar of stage medians per row; None without stages."""
     drawn = [(row, parts) for row in rows if (parts := _medians(row))]
     if not drawn:
         return None
@@ -70,7 +70,7 @@ def plot_stages(rows: Sequence[BenchRow]) -> str | None:
 
 
 class _Logarithm:
-    """Milliseconds to pixels."""
+    """Logarithmic scale from milliseconds to pixels."""
 
     def __init__(self, low: float, high: float) -> None:
         self._low, self._span = math.log(low), math.log(high) - math.log(low)

@@ -1,14 +1,11 @@
-"""The tables of a report as text, for the terminal and the page alike; what is absent is a dash.
-
-Why something is absent stands in the notes under the tables.
-"""
+"""Tables of a report as text, for terminal and page. Absent values are dashes; the notes give the reasons."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgeagent.bench.interleaving import BY_RATE
+from edgeagent.bench.interleaving import THROUGHPUT_SCENARIOS
 from edgeagent.bench.results import BenchReport, BenchRow, SpeedRatio, ThermalState
 
 ABSENT = "-"
@@ -16,7 +13,7 @@ ABSENT = "-"
 
 @dataclass(frozen=True)
 class TextTable:
-    """A table; the first column is a name, the others are right-aligned."""
+    """Table of text cells; the first column is a name, the others are right-aligned."""
 
     title: str
     columns: tuple[str, ...]
@@ -24,7 +21,7 @@ class TextTable:
 
 
 def report_tables(report: BenchReport) -> list[TextTable]:
-    """Return the tables of a report: speed, stages, checks and costs, and the ratios of all to all."""
+    """Return the tables of a report: speed, stages, checks and costs, and all pairwise ratios."""
     tables = [_speed(report), _stages(report), _checks(report)]
     if len(report.ratios) > 2:
         tables.append(_ratios(report))
@@ -32,17 +29,17 @@ def report_tables(report: BenchReport) -> list[TextTable]:
 
 
 def headline(report: BenchReport) -> str:
-    """Return what was measured, and where."""
+    """Return one line with model, conditions and machine of a report."""
     bundle, conditions, machine = report.bundle, report.conditions, report.machine
     return (
         f"{bundle.name} {bundle.version}, {conditions.scenario}, {conditions.pictures}, seed "
-        f"{conditions.seed}, {conditions.rounds} rounds in turns, on {machine.model or machine.architecture} "
-        f"({machine.processors} processors, {machine.system})"
+        f"{conditions.seed}, {conditions.rounds} interleaved rounds, on "
+        f"{machine.model or machine.architecture} ({machine.processors} processors, {machine.system})"
     )
 
 
 def report_notes(report: BenchReport) -> list[str]:
-    """Return what failed, why something is absent, and the heat."""
+    """Return notes on failures, absent values and the thermal state."""
     notes = [f"{row.name}: {row.reason}" for row in report.rows if row.reason is not None]
     absent: dict[str, list[str]] = {}
     for row in report.rows:
@@ -51,12 +48,13 @@ def report_notes(report: BenchReport) -> list[str]:
     everywhere = sum(row.ok for row in report.rows)
     for text, names in absent.items():
         notes.append(text if len(names) == everywhere else f"{text} ({', '.join(names)})")
-    notes.append(f"heat: {_heat(report.thermal_start)} at the start, {_heat(report.thermal_end)} at the end")
+    start, end = _thermal_text(report.thermal_start), _thermal_text(report.thermal_end)
+    notes.append(f"temperature: {start} at the start, {end} at the end")
     return notes
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """Return a number with so many decimals, or a dash."""
+    """Return a number with ``digits`` decimals, or a dash for None."""
     return ABSENT if value is None else f"{value:.{digits}f}"
 
 
@@ -73,7 +71,7 @@ def _speed(report: BenchReport) -> TextTable:
         "single-stream": "latency of a picture, ms",
         "multi-stream": "latency of 8 pictures, ms",
         "offline": "throughput",
-        "camera": "age of a frame when its boxes are there, at full load, ms",
+        "camera": "age of a frame at delivery of its boxes, at full load, ms",
     }[scenario]
     columns: dict[str, Callable[[BenchRow], str]] = {
         ("frames" if scenario == "camera" else "queries"): lambda row: (
@@ -88,7 +86,7 @@ def _speed(report: BenchReport) -> TextTable:
     if scenario == "offline":
         for name in ("p50", "p90", "p99"):
             del columns[name]
-    how = "rates" if scenario in BY_RATE else "medians"
+    how = "rates" if scenario in THROUGHPUT_SCENARIOS else "medians"
     title = f"{first}; ratios of {how}, median of {report.conditions.rounds} rounds (quartiles)"
     return _table(title, report, columns)
 
@@ -130,7 +128,7 @@ def _ratios(report: BenchReport) -> TextTable:
         medians = {ratio.reference: f"{ratio.median:.2f}x" for ratio in report.ratios[name]}
         rows.append((f"{place}  {name}", *(medians.get(other, ABSENT) for other in names)))
     numbers = (str(place) for place in range(1, len(names) + 1))
-    return TextTable("speed of a row over that of a column", ("", *numbers), tuple(rows))
+    return TextTable("speed ratio of row to column", ("", *numbers), tuple(rows))
 
 
 def _table(title: str, report: BenchReport, columns: dict[str, Callable[[BenchRow], str]]) -> TextTable:
@@ -138,9 +136,9 @@ def _table(title: str, report: BenchReport, columns: dict[str, Callable[[BenchRo
     return TextTable(title, ("", *columns), rows)
 
 
-def _heat(state: ThermalState) -> str:
+def _thermal_text(state: ThermalState) -> str:
     hottest = max(state.temperatures_c.items(), key=lambda item: item[1], default=None)
-    heat = f"{hottest[0]} {hottest[1]:.1f} degC" if hottest else "no thermal zone"
+    temperature = f"{hottest[0]} {hottest[1]:.1f} degC" if hottest else "no thermal zone"
     if state.throttled is None:
-        return f"{heat}, throttling unknown"
-    return f"{heat}, {'; '.join(state.signs) if state.throttled else 'not throttled'}"
+        return f"{temperature}, throttling unknown"
+    return f"{temperature}, {'; '.join(state.signs) if state.throttled else 'not throttled'}"

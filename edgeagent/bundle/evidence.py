@@ -1,8 +1,7 @@
-"""Evidence that a bundle carries in files of its own: how it was trained and what was compared.
+"""Evidence files of a bundle: records of training, sensitivity, seeds, parity and detections.
 
-Each file is a JSON list of records of one kind; all of them are optional. The manifest lists those that are
-there, with their hashes, in ``evidence.files``. ``edgeagent qat report`` shows them; docs/bundle.md
-describes them.
+Each file is a JSON list of records of one type; all files are optional. ``evidence.files`` in the manifest
+lists the files with their hashes. ``edgeagent qat report`` displays them. Format: docs/bundle.md.
 """
 
 from __future__ import annotations
@@ -14,38 +13,40 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import Field, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
 
 from edgeagent.bundle.files import MAX_EVIDENCE, locate
-from edgeagent.bundle.manifest import Accuracy, FileName, FiniteFloat, ManifestSection
+from edgeagent.bundle.manifest import FileName, FiniteFloat, Fraction, ManifestSection
 from edgeagent.bundle.reading import Bundle
 from edgeagent.errors import BundleError
 
-MOST_RECORDS = 100_000
+MAX_RECORDS = 100_000
+"""Records in one file."""
+
 Count = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=255)]
 
 
 class TrainingPoint(ManifestSection):
-    """The training at one step.
+    """State of the training at one step.
 
     Attributes:
-        step: optimiser steps done.
-        loss: of the step.
-        held_out: loss on pictures that are not trained on, where it was looked at.
-        validation: mAP50-95 on the validation pictures, where it was measured.
+        step: number of completed optimiser steps.
+        loss: training loss of the step.
+        held_out: loss on the held-out pictures, where measured.
+        validation: mAP50-95 on the validation pictures, where measured.
     """
 
     step: NonNegativeInt
     loss: FiniteFloat
     held_out: FiniteFloat | None = None
-    validation: Accuracy | None = None
+    validation: Fraction | None = None
 
 
 class SensitivityRecord(ManifestSection):
-    """What quantizing one node costs.
+    """Sensitivity of the outputs to the quantization of one node.
 
     Attributes:
         node: name in the source graph.
-        macs: multiply-accumulates of the node, for one picture.
-        error: error of the outputs that its quantization adds; the unit is the method's.
+        macs: multiply-accumulate operations of the node for one picture.
+        error: output error added by quantizing the node; the unit depends on the method.
     """
 
     node: Text
@@ -54,43 +55,43 @@ class SensitivityRecord(ManifestSection):
 
 
 class SeedResult(ManifestSection):
-    """One of several trainings that differ in their seed alone.
+    """Accuracy of one of several trainings that differ only in their seed.
 
     Attributes:
-        seed: of the training.
-        engine: what ran the artefact.
+        seed: random seed of the training.
+        engine: engine that ran the artefact.
         map50_95: COCO mAP at IoU .50:.95, 0..1.
         map50: COCO mAP at IoU .50, 0..1.
     """
 
     seed: int
     engine: Text
-    map50_95: Accuracy
-    map50: Accuracy
+    map50_95: Fraction
+    map50: Fraction
 
 
 class Differences(ManifestSection):
-    """How codes of an artefact differ from those of the trained network.
+    """Differences between the codes of an artefact and those of the trained network.
 
     Attributes:
-        share: of the codes that differ at all, 0..1.
-        mean: absolute difference, in steps of the grid.
-        largest: absolute difference, in steps.
+        share: fraction of the codes that differ, 0..1.
+        mean: mean absolute difference in steps of the quantization grid.
+        largest: largest absolute difference in steps.
     """
 
-    share: Accuracy
+    share: Fraction
     mean: Count
     largest: NonNegativeInt
 
 
 class LayerParity(ManifestSection):
-    """One quantized tensor.
+    """Parity of one quantized tensor.
 
     Attributes:
         tensor: name in the source graph.
-        operator: that computes it.
-        alone: the layer was given the codes of the trained network; None where that cannot be done.
-        accumulated: all layers before it ran in the engine too.
+        operator: operator that computes the tensor.
+        alone: differences with the trained network's codes as input of the layer; None where not measurable.
+        accumulated: differences with all preceding layers running in the engine too.
     """
 
     tensor: Text
@@ -100,15 +101,15 @@ class LayerParity(ManifestSection):
 
 
 class ArtefactParity(ManifestSection):
-    """An artefact in one engine, compared with the trained network layer by layer.
+    """Layer-by-layer comparison of an artefact in one engine with the trained network.
 
     Attributes:
-        file: the artefact.
-        engine: what ran it.
-        pictures: how many were compared.
-        layers: from the input to the heads.
-        not_compared: quantized tensors of the trained graph that cannot be found in the artefact.
-        broken: what is wrong with the first layer outside the bounds; None where all are within.
+        file: name of the artefact.
+        engine: engine that ran it.
+        pictures: number of compared pictures.
+        layers: compared tensors, from the input to the heads.
+        not_compared: quantized tensors of the trained graph without a counterpart in the artefact.
+        broken: description of the first layer outside the bounds; None when all are within.
     """
 
     file: FileName
@@ -120,20 +121,20 @@ class ArtefactParity(ManifestSection):
 
 
 class PictureBoxes(ManifestSection):
-    """What a model finds on a golden picture.
+    """Detections of a model on a golden picture.
 
     Attributes:
         picture: file of the golden set.
-        state: of the model, as in the measurements.
-        boxes: (x0, y0, x1, y1) in pixels of the picture.
-        scores: of each box, 0..1.
-        classes: of each box, position in the labels.
+        state: state of the model, as in the measurements.
+        boxes: (x0, y0, x1, y1) in picture pixels.
+        scores: score of each box, 0..1.
+        classes: class index of each box.
     """
 
     picture: FileName
     state: Annotated[str, Field(pattern="^(float|ptq|qat)$")]
     boxes: tuple[tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat], ...]
-    scores: tuple[Accuracy, ...]
+    scores: tuple[Fraction, ...]
     classes: tuple[NonNegativeInt, ...]
 
 
@@ -142,31 +143,31 @@ Record = TypeVar("Record", bound=ManifestSection)
 
 @dataclass(frozen=True)
 class EvidenceFile(Generic[Record]):
-    """One kind of file.
+    """Type of an evidence file.
 
     Attributes:
-        name: of the file in a bundle.
-        record: what its list holds.
+        name: name of the file in a bundle.
+        record: type of its records.
     """
 
     name: str
     record: type[Record]
 
     def encode(self, records: Sequence[Record]) -> bytes:
-        """Return the content of a file.
+        """Return the content of the file for these records.
 
         Raises:
-            ValueError: more records than :data:`MOST_RECORDS`.
+            ValueError: there are more than :data:`MAX_RECORDS` records.
         """
-        if len(records) > MOST_RECORDS:
-            raise ValueError(f"{self.name} would hold {len(records)} records, at most {MOST_RECORDS} may be")
+        if len(records) > MAX_RECORDS:
+            raise ValueError(f"{self.name}: {len(records)} records, at most {MAX_RECORDS} are allowed")
         return self._list().dump_json(list(records), exclude_none=True) + b"\n"
 
     def read(self, bundle: Bundle) -> tuple[Record, ...] | None:
-        """Return the records of a bundle; None when it has no such file.
+        """Return the records in a bundle; None when it has no such file.
 
         Raises:
-            BundleError: the file does not fit its description.
+            BundleError: the file does not match its format.
         """
         evidence = bundle.manifest.evidence
         if self.name not in evidence.files:
@@ -185,7 +186,7 @@ class EvidenceFile(Generic[Record]):
         return self._list().json_schema()
 
     def _list(self) -> TypeAdapter[list[Record]]:
-        return TypeAdapter(Annotated[list[self.record], Field(max_length=MOST_RECORDS)])  # type: ignore[name-defined]
+        return TypeAdapter(Annotated[list[self.record], Field(max_length=MAX_RECORDS)])  # type: ignore[name-defined]
 
 
 TRAINING = EvidenceFile("evidence/training.json", TrainingPoint)

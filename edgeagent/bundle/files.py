@@ -1,7 +1,7 @@
-"""Files of a bundle: where a manifest may point, and whether a file is what the manifest says.
+"""Files of a bundle: validation of names, places, sizes and hashes.
 
-A bundle may come from a stranger. A name in it is a relative path in its plainest form; nothing on the
-way to a file, nor the file itself, is a symbolic link; a size is looked at before anything is read.
+A bundle can come from an untrusted source. A file name is a normalised relative path; neither the file nor
+any directory on its path may be a symbolic link; the size is checked before anything is read.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ _CHUNK = 1 << 20
 
 
 def check_name(directory: Path, name: str) -> None:
-    """Refuse a name that is not a relative path with forward slashes in its plainest form.
+    """Refuse a name that is not a normalised relative path with forward slashes.
 
     Raises:
-        BundleError: absolute, ``..``, ``.``, ``//``, a backslash or characters that cannot be printed.
+        BundleError: the name is absolute or contains ``..``, ``.``, ``//``, a backslash or unprintable
+            characters.
     """
     path = PurePosixPath(name)
     plain = name == str(path) and name.isprintable() and "\\" not in name
@@ -37,16 +38,16 @@ def locate(directory: Path, name: str, limit: int) -> tuple[Path, int]:
     """Find a file of the bundle without opening it.
 
     Args:
-        directory: of the bundle; it may itself be reached over a symbolic link.
-        name: as in the manifest.
-        limit: largest size allowed, bytes.
+        directory: directory of the bundle; may itself be reached through a symbolic link.
+        name: file name as in the manifest.
+        limit: maximum size in bytes.
 
     Returns:
-        Its path and its size in bytes.
+        Path and size in bytes.
 
     Raises:
-        BundleError: the name leads outside, over a symbolic link or to something that is not a regular
-            file, or the file is missing or too large.
+        BundleError: the name leads outside the bundle, through a symbolic link or to something other than a
+            regular file, or the file is missing or too large.
     """
     check_name(directory, name)
     path = directory
@@ -72,17 +73,17 @@ def locate(directory: Path, name: str, limit: int) -> tuple[Path, int]:
 
 
 def verify_file(directory: Path, name: str, sha256: str, limit: int, size: int | None = None) -> None:
-    """Check size and hash of a file of the bundle.
+    """Verify size and hash of a file of the bundle.
 
     Args:
-        directory: of the bundle.
-        name: as in the manifest.
-        sha256: expected, in hexadecimal.
-        limit: largest size allowed, bytes.
-        size: expected, bytes; None when the manifest gives none.
+        directory: directory of the bundle.
+        name: file name as in the manifest.
+        sha256: expected SHA-256 in hexadecimal.
+        limit: maximum size in bytes.
+        size: expected size in bytes; None when the manifest gives none.
 
     Raises:
-        BundleError: see :func:`locate`; or size or hash differ from the manifest, or it cannot be read.
+        BundleError: see :func:`locate`; or size or hash differ from the manifest, or the file is unreadable.
     """
     path, found = locate(directory, name, limit)
     if size is not None and found != size:
@@ -101,7 +102,7 @@ def verify_file(directory: Path, name: str, sha256: str, limit: int, size: int |
 
 
 def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal, reading it in pieces."""
+    """Return the SHA-256 of a file in hexadecimal, read in chunks."""
     digest = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
         while chunk := file.read(_CHUNK):

@@ -1,8 +1,8 @@
-"""The golden set's reference outputs: what an engine should compute for the golden pictures.
+"""Reference outputs of the golden set: the expected outputs of an engine for the golden pictures.
 
-They lie in a NumPy archive (``.npz``): arrays ``<picture index>/<output index>`` (float32, real numbers, the
-shapes of the first artefact's outputs, indices from 0) and one array ``steps``: for each output, the scale
-of its 8-bit grid, so that a difference can be told in steps of that grid.
+The file is a NumPy archive (``.npz``) with arrays ``<picture index>/<output index>`` (float32, real numbers,
+shapes of the first artefact's outputs, indices from 0) and one array ``steps``: for each output the scale of
+its 8-bit grid, so that a difference can be expressed in steps of that grid.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ _TO_NHWC = (0, 2, 3, 1)
 
 
 @dataclass(frozen=True)
-class Golden:
-    """Reference outputs.
+class ReferenceOutputs:
+    """Reference outputs of the golden pictures.
 
     Attributes:
-        outputs: for each picture the arrays of all outputs, float32.
-        steps: for each output the size of one step of its grid, in the unit of the output.
+        outputs: for each picture the float32 arrays of all outputs.
+        steps: for each output the step size of its grid, in the unit of the output.
     """
 
     outputs: tuple[tuple[FloatArray, ...], ...]
     steps: tuple[float, ...]
 
 
-def save_golden(target: Path | BinaryIO, golden: Golden) -> None:
-    """Write reference outputs, compressed, to a file or a binary stream.
+def save_reference_outputs(target: Path | BinaryIO, golden: ReferenceOutputs) -> None:
+    """Write reference outputs to a file or a binary stream, compressed.
 
     Raises:
-        ValueError: a picture has not as many outputs as there are steps.
+        ValueError: the number of outputs of a picture differs from the number of steps.
         OSError: the file cannot be written.
     """
     arrays = {_STEPS: np.asarray(golden.steps, np.float32)}
@@ -53,17 +53,17 @@ def save_golden(target: Path | BinaryIO, golden: Golden) -> None:
     np.savez_compressed(target, **arrays)  # type: ignore[arg-type]
 
 
-def load_golden(path: Path) -> Golden:
+def load_reference_outputs(path: Path) -> ReferenceOutputs:
     """Read reference outputs.
 
     Raises:
-        BundleError: the file is missing, damaged, too large unpacked, or not a golden set.
+        BundleError: the file is missing, damaged, too large when unpacked, or malformed.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())
         arrays = _read(path) if unpacked <= MAX_UNPACKED else None
-    except Exception as error:  # damaged archives and arrays raise a dozen types
+    except Exception as error:  # damaged archives and arrays raise many types
         raise BundleError(
             f"{path}: cannot be read as reference outputs ({error}); copy the bundle again"
         ) from error
@@ -72,23 +72,23 @@ def load_golden(path: Path) -> Golden:
             f"{path}: unpacks to {unpacked} bytes, more than the {MAX_UNPACKED >> 20} MiB allowed; "
             "do not use this bundle"
         )
-    return _golden(path, arrays)
+    return _from_arrays(path, arrays)
 
 
-def compare(
+def compare_outputs(
     reference: Sequence[FloatArray], measured: Sequence[FloatArray], steps: Sequence[float]
 ) -> list[float]:
-    """Return how far the outputs for one picture are from their reference.
+    """Return the differences between the outputs for one picture and their reference.
 
-    Outputs in the other order of dimensions, channels first or last, are turned; all of them alike.
+    Outputs in the other layout (NCHW or NHWC) are transposed, all in the same way.
 
     Args:
-        reference: of one picture, real numbers.
-        measured: of the same picture, real numbers.
-        steps: size of one step of each output's grid.
+        reference: reference outputs of one picture, real numbers.
+        measured: outputs of the engine for the same picture, real numbers.
+        steps: step size of each output's grid.
 
     Returns:
-        For each output the mean absolute difference, in steps; infinite where a number is not finite.
+        For each output the mean absolute difference in steps; infinite when a number is not finite.
 
     Raises:
         BundleError: the number of outputs or their shapes differ.
@@ -97,13 +97,13 @@ def compare(
     for axes in (None, _TO_NCHW, _TO_NHWC):
         if axes is not None and any(array.ndim != 4 for array in measured):
             continue
-        turned = [array if axes is None else array.transpose(axes) for array in measured]
-        if [array.shape for array in turned] == wanted:
+        transposed = [array if axes is None else array.transpose(axes) for array in measured]
+        if [array.shape for array in transposed] == wanted:
             return [
                 _mean_difference(one, other) / step
-                for one, other, step in zip(reference, turned, steps, strict=True)
+                for one, other, step in zip(reference, transposed, steps, strict=True)
             ]
-    raise BundleError(f"outputs of the shapes {found} do not fit the reference outputs, {wanted}")
+    raise BundleError(f"outputs of the shapes {found} do not match the reference outputs, {wanted}")
 
 
 def _mean_difference(reference: FloatArray, measured: FloatArray) -> float:
@@ -120,7 +120,7 @@ def _read(path: Path) -> dict[str, FloatArray]:
     return arrays
 
 
-def _golden(path: Path, arrays: dict[str, FloatArray]) -> Golden:
+def _from_arrays(path: Path, arrays: dict[str, FloatArray]) -> ReferenceOutputs:
     steps = arrays.pop(_STEPS, np.zeros(0, np.float32))
     if steps.ndim != 1 or len(steps) == 0 or not (steps > 0).all():
         raise BundleError(f"{path}: the array {_STEPS} is missing or wrong; docs/bundle.md describes it")
@@ -129,4 +129,4 @@ def _golden(path: Path, arrays: dict[str, FloatArray]) -> Golden:
     if not pictures or {name for row in names for name in row} != set(arrays):
         raise BundleError(f"{path}: reference outputs are missing or misnamed; docs/bundle.md describes them")
     outputs = tuple(tuple(arrays[name] for name in row) for row in names)
-    return Golden(outputs, tuple(float(step) for step in steps))
+    return ReferenceOutputs(outputs, tuple(float(step) for step in steps))

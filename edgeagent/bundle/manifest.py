@@ -1,7 +1,7 @@
-"""The manifest of a model bundle: what the files are, how to feed them and what was measured.
+"""Manifest schema of a model bundle: files, input and output tensors, measurements.
 
-The format is described in docs/bundle.md. Fields that this version does not know are kept, so that a
-bundle written by a newer version survives being read and written by this one.
+Format: docs/bundle.md. Unknown fields are kept, so a manifest written by a newer version survives a round
+trip through this one.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ SCHEMA_VERSION: Literal[1] = 1
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}$")]
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=255)]
-Accuracy = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
 Divisor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
 class ManifestSection(BaseModel):
-    """Base of all manifest sections: unknown fields survive a round trip."""
+    """Base of all manifest sections; keeps unknown fields."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
 
 class Letterbox(ManifestSection):
-    """How a picture of any size is fitted into the input tensor, keeping its aspect ratio.
+    """Letterbox: scaling of a picture into the input tensor with its aspect ratio preserved.
 
     Attributes:
-        anchor: where the scaled picture lies; the rest is filled with ``pad``.
-        pad: grey level 0..255 of the padding.
+        anchor: position of the scaled picture; the rest is padding.
+        pad: grey level of the padding, 0..255.
     """
 
     anchor: Literal["top-left", "centre"] = "top-left"
@@ -41,7 +41,7 @@ class Letterbox(ManifestSection):
 
 
 class InputSpec(ManifestSection):
-    """The input tensor.
+    """Input tensor.
 
     Attributes:
         width: pixels.
@@ -49,9 +49,9 @@ class InputSpec(ManifestSection):
         layout: order of the dimensions in the artefacts of this bundle.
         colour: order of the colour channels.
         mean: subtracted from each channel of the 0..255 picture, in the order of ``colour``.
-        std: divides each channel after the mean. An integer input takes the code of the result on its
-            tensor's grid, or the pixel where it has none.
-        letterbox: how pictures are fitted; None stretches them to the input size.
+        std: divisor of each channel after the mean. An integer input takes the code of the result on its
+            quantization grid, or the pixel value without a grid.
+        letterbox: scaling with preserved aspect ratio; None stretches pictures to the input size.
     """
 
     width: PositiveInt
@@ -68,11 +68,11 @@ GridName = Literal["a", "b", "float"]
 
 
 class OutputSpec(ManifestSection):
-    """One raw output tensor of an artefact that ends at its head convolutions.
+    """Raw output tensor of an artefact that ends at its head convolutions.
 
     Attributes:
         name: tensor name in the artefact.
-        role: what it predicts.
+        role: predicted quantity.
         stride: input pixels per cell.
     """
 
@@ -82,10 +82,10 @@ class OutputSpec(ManifestSection):
 
 
 class DecoderSpec(ManifestSection):
-    """How output tensors become boxes.
+    """Decoder of the output tensors.
 
     Attributes:
-        family: ``yolox`` (anchor-free, objectness, exp sizes), ``yolov8`` (YOLOv8/YOLO11: distances,
+        family: ``yolox`` (anchor-free, objectness, exponential sizes), ``yolov8`` (YOLOv8/YOLO11: distances,
             optionally distribution focal loss bins) or ``ssd`` (TFLite_Detection_PostProcess in the graph).
         strides: input pixels per cell, finest scale first; unused by ``ssd``.
         reg_max: bins per box side for distribution focal loss (``yolov8``).
@@ -99,11 +99,11 @@ class DecoderSpec(ManifestSection):
 
 
 class OperatorCounts(ManifestSection):
-    """Operators of the optimised graph, as the engine runs it.
+    """Operator counts of the optimised graph, as run by the engine.
 
     Attributes:
-        integer: operators on 8-bit tensors, by name.
-        float: operators on floating-point tensors, by name.
+        integer: number of operators on 8-bit tensors, by name.
+        float: number of operators on floating-point tensors, by name.
     """
 
     integer: dict[str, int] = {}
@@ -111,19 +111,19 @@ class OperatorCounts(ManifestSection):
 
 
 class Artefact(ManifestSection):
-    """One deployable file.
+    """Deployable model file.
 
     Attributes:
         file: path relative to the bundle, with forward slashes.
-        sha256: of the file.
-        size: bytes.
-        format: which engine family reads it.
-        grid: quantization grid preset (``a``: uint8/int8 affine activations; ``b``: int8 activations without
-            zero points, for TensorRT), or ``float``.
+        sha256: SHA-256 of the file.
+        size: size in bytes.
+        format: file format, which selects the engines.
+        grid: quantization grid preset (``a``: uint8/int8 affine activations; ``b``: symmetric int8
+            activations, for TensorRT), or ``float``.
         outputs: roles of raw outputs, in the artefact's order; empty for a single concatenated output
             or in-graph post-processing.
-        operators: counts, when measured.
-        compiled_for: accelerator that the file was compiled for, which nothing else runs.
+        operators: operator counts, when measured.
+        compiled_for: the only accelerator that runs the file; None for a portable file.
     """
 
     file: FileName
@@ -137,32 +137,32 @@ class Artefact(ManifestSection):
 
 
 class GoldenAccuracy(ManifestSection):
-    """What the artefacts find on the golden pictures, so that a board can measure the same.
+    """Claimed accuracy of the artefacts on the golden pictures, for comparison on a board.
 
     Attributes:
-        labels: label file in YOLO format by golden picture; a picture without one holds no object.
-        labelled_by: who said what is on the pictures. ``float model``: its own detections are the labels, so
-            that what is claimed is agreement with it, not accuracy.
-        map50_95: COCO mAP at IoU .50:.95 that each artefact had where the bundle was made, by its file.
-        tolerance: how much less a board may measure.
+        labels: label file in YOLO format by golden picture; a picture without one has no objects.
+        labelled_by: origin of the labels. With ``float model`` the labels are its detections, and the claim
+            is agreement with the float model, not accuracy.
+        map50_95: COCO mAP at IoU .50:.95 measured when the bundle was made, by artefact file.
+        tolerance: largest accepted decrease of the mAP on a board.
     """
 
     labels: Annotated[dict[FileName, FileName], Field(min_length=1)]
     labelled_by: Literal["people", "float model"]
-    map50_95: Annotated[dict[FileName, Accuracy], Field(min_length=1)]
-    tolerance: Accuracy
+    map50_95: Annotated[dict[FileName, Fraction], Field(min_length=1)]
+    tolerance: Fraction
 
 
 class GoldenSet(ManifestSection):
-    """Pictures with reference outputs, to check that an engine computes what was trained.
+    """Golden set: pictures with reference outputs, to check the outputs of an engine.
 
     Attributes:
-        pictures: files relative to the bundle.
-        outputs: an ``.npz`` file, see :mod:`edgeagent.bundle.golden`.
-        other_outputs: the same of artefacts of another grid, which other weights were trained for.
-        sha256: hash of each of these files, by name.
-        tolerance: largest mean absolute difference allowed, in steps of each output's grid.
-        accuracy: labels of the pictures and what was measured with them; None without labels.
+        pictures: picture files relative to the bundle.
+        outputs: ``.npz`` file of reference outputs, see :mod:`edgeagent.bundle.golden`.
+        other_outputs: reference outputs of artefacts of another grid, by grid; their weights differ.
+        sha256: SHA-256 of each of these files, by name.
+        tolerance: largest accepted mean absolute difference, in steps of each output's grid.
+        accuracy: labels of the pictures and the claimed accuracy; None without labels.
     """
 
     pictures: Annotated[tuple[FileName, ...], Field(min_length=1)]
@@ -173,7 +173,7 @@ class GoldenSet(ManifestSection):
     accuracy: GoldenAccuracy | None = None
 
     def files(self) -> tuple[str, ...]:
-        """Return the names of all files."""
+        """Return the names of all files of the golden set."""
         labels = self.accuracy.labels.values() if self.accuracy else ()
         return (*self.pictures, self.outputs, *self.other_outputs.values(), *labels)
 
@@ -193,40 +193,40 @@ class GoldenSet(ManifestSection):
 
 
 class Measurement(ManifestSection):
-    """One accuracy measurement.
+    """Accuracy measurement.
 
     Attributes:
         state: ``float``, ``ptq`` or ``qat``.
-        method: how the state was reached, for example the calibration method.
-        engine: what ran it; ``torch`` is the fake-quantized network itself, a simulation.
+        method: method of quantization, for example the calibration method.
+        engine: engine that ran the model; ``torch`` is the fake-quantized network, a simulation.
         map50_95: COCO mAP at IoU .50:.95, 0..1.
         map50: COCO mAP at IoU .50, 0..1.
         images: number of pictures.
-        data_sha256: hash over names and contents of pictures and labels.
-        per_class: AP at IoU .50:.95 of each label that the pictures hold.
-        seed: of the training.
-        artefact: file of the bundle that was measured; None for what is not in it.
+        data_sha256: SHA-256 over names and contents of pictures and labels.
+        per_class: AP at IoU .50:.95 of each class with labelled objects.
+        seed: random seed of the training.
+        artefact: measured file of the bundle; None for a model that is not in the bundle.
     """
 
     state: Literal["float", "ptq", "qat"]
     method: str
     engine: str
-    map50_95: Accuracy
-    map50: Accuracy
+    map50_95: Fraction
+    map50: Fraction
     images: PositiveInt
     data_sha256: Sha256
-    per_class: dict[str, Accuracy] | None = None
+    per_class: dict[str, Fraction] | None = None
     seed: int | None = None
     artefact: FileName | None = None
 
 
 class Evidence(ManifestSection):
-    """What was measured, and the recipe that made the artefacts.
+    """Measurements and the training recipe.
 
     Attributes:
         measurements: accuracy of each state.
         recipe: settings of the training run, source model hash and training data hash.
-        files: hash of each file of evidence, by name; see :mod:`edgeagent.bundle.evidence`.
+        files: SHA-256 of each evidence file, by name; see :mod:`edgeagent.bundle.evidence`.
     """
 
     measurements: tuple[Measurement, ...] = ()
@@ -235,17 +235,17 @@ class Evidence(ManifestSection):
 
 
 class ModelDescription(ManifestSection):
-    """What a model is and how it is fed: the part of a manifest that a float model has too.
+    """Model description: the part of a manifest that also applies to a float model.
 
     Attributes:
-        name: of the model and its bundle.
-        version: of the bundle.
-        task: what the model does.
-        labels: names of the classes, in the order of the model's outputs.
-        input: the input tensor.
-        decoder: how outputs become boxes.
-        licence: SPDX expression of the weights.
-        attribution: where the weights come from.
+        name: name of the model and its bundle.
+        version: version of the bundle.
+        task: task of the model.
+        labels: class names, in the order of the model's outputs.
+        input: input tensor.
+        decoder: decoder of the outputs.
+        licence: SPDX licence expression of the weights.
+        attribution: origin of the weights.
     """
 
     name: Name
@@ -265,7 +265,7 @@ class ModelDescription(ManifestSection):
 
 
 class Manifest(ModelDescription):
-    """The whole manifest; see the module's documentation and docs/bundle.md."""
+    """Complete manifest; see docs/bundle.md."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     artefacts: Annotated[tuple[Artefact, ...], Field(min_length=1)]

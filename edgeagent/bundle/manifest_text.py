@@ -1,4 +1,4 @@
-"""A manifest as YAML for people: fields in the order of the schema, unknown ones behind them."""
+"""Manifest as readable YAML: fields in the order of the schema, unknown fields last."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _HEADER = "# Manifest of a model bundle; docs/bundle.md of edgeagent describes e
 
 
 def manifest_data(manifest: Manifest) -> dict[str, Any]:
-    """Return the fields as plain data (dicts, lists, text, numbers, booleans, None), known ones first."""
-    data: dict[str, Any] = to_jsonable_python(manifest.model_dump())  # infinity stays a number this way
+    """Return the fields as plain data (dicts, lists, text, numbers, booleans, None), known fields first."""
+    data: dict[str, Any] = to_jsonable_python(manifest.model_dump())  # keeps infinity a number
     return {"schema_version": data.pop("schema_version"), **data}
 
 
 def manifest_text(manifest: Manifest) -> str:
-    """Return the content of ``manifest.yaml``; reading it gives an equal manifest."""
+    """Return the content of ``manifest.yaml``; parsing it gives an equal manifest."""
     text: str = yaml.dump(
         manifest_data(manifest), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH
     )
@@ -28,7 +28,7 @@ def manifest_text(manifest: Manifest) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes short lists in one line, and never an anchor, which reading would refuse."""
+    """YAML writer with short lists on one line and without anchors, which the parser refuses."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -41,7 +41,7 @@ def _represent_list(dumper: _Dumper, items: list[Any]) -> yaml.Node:
 
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.Node:
-    # only in double quotes does PyYAML escape line breaks such as U+0085, which are lost otherwise
+    # PyYAML escapes line breaks such as U+0085 only in double quotes and loses them otherwise
     style = None if text.isprintable() else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 

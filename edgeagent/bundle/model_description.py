@@ -1,4 +1,4 @@
-"""Finding the description of a float model: a file beside it, a file named, or an existing bundle."""
+"""Description of a float model, from a file beside it, a named file or an existing bundle."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from edgeagent.files.yaml_model import load_model
 
 
 def describe_model(model: Path, file: Path | None = None, like: Path | None = None) -> ModelDescription:
-    """Return how a float model is fed and decoded.
+    """Return the description of a float model: input, decoder, labels.
 
     Args:
-        model: the float model.
-        file: its description; without it and without ``like``, the file beside the model with the suffix
-            ``.yaml``.
-        like: a bundle whose description fits.
+        model: path of the float model.
+        file: path of its description; without it and without ``like``, the file beside the model with the
+            suffix ``.yaml``.
+        like: directory of a bundle whose description applies.
 
     Raises:
-        DataError: there is no description, or it is wrong.
-        BundleError: ``like`` is refused.
+        DataError: the description is missing or invalid.
+        BundleError: the bundle ``like`` is refused.
     """
     if like is not None:
         return ModelDescription.model_validate(open_bundle(like).manifest.model_dump())

@@ -1,9 +1,9 @@
-"""Opening a model bundle: nothing of it is used before all of it is verified.
+"""Opening and verifying a model bundle. Nothing is used before everything is verified.
 
-In this order: the directory, ``manifest.yaml`` (a regular file of at most 1 MiB), its YAML, the version it
-asks for, its schema, then every file it names: place, kind, size, hash. Files that the manifest does not
-name are ignored. A board that fetched only the artefacts that it can use has part of a bundle; what is there
-is verified alike.
+Order of the checks: the directory, ``manifest.yaml`` (a regular file of at most 1 MiB), its YAML, the
+required version, the schema, then for every file in the manifest its path, type, size and hash. Other files
+are ignored. A device that fetched only the artefacts it can run has a partial bundle; the files present are
+verified in the same way.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ MANIFEST = "manifest.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A verified bundle.
+    """Verified bundle.
 
     Attributes:
-        directory: where it lies.
-        manifest: what it says.
+        directory: directory of the bundle.
+        manifest: its manifest.
     """
 
     directory: Path
@@ -44,7 +44,7 @@ class Bundle:
         return self.directory / artefact.file
 
     def golden_pictures(self) -> tuple[Path, ...]:
-        """Return the paths of the golden pictures, in order; none without a golden set."""
+        """Return the paths of the golden pictures, in order; empty without a golden set."""
         golden = self.manifest.golden
         return tuple(self.directory / name for name in golden.pictures) if golden else ()
 
@@ -62,13 +62,13 @@ def open_bundle(
     """Verify a bundle and return it.
 
     Args:
-        directory: of the bundle.
-        files: names of those that are there, when that is only part of the bundle; see :func:`narrow`.
-        manifest_sha256: that the manifest must have, in hexadecimal, where somebody else vouches for it.
+        directory: directory of the bundle.
+        files: names of the files of a partial bundle, see :func:`restrict_manifest`; None for a complete one.
+        manifest_sha256: expected SHA-256 of the manifest in hexadecimal, where a trusted source provides it.
 
     Raises:
-        BundleError: it is missing, damaged, hostile or made for a newer edgeagent. The message names the
-            file or field.
+        BundleError: the bundle is missing, damaged, hostile or requires a newer edgeagent. The message names
+            the file or field.
     """
     try:
         found = directory.is_dir()
@@ -89,20 +89,20 @@ def open_bundle(
         )
     manifest = parse_manifest(content, str(path))
     if files is not None:
-        manifest = narrow(manifest, files, str(directory))
+        manifest = restrict_manifest(manifest, files, str(directory))
     verify_files(directory, manifest)
     return Bundle(directory, manifest)
 
 
-def narrow(manifest: Manifest, files: Collection[str], source: str) -> Manifest:
-    """Return the manifest of the part of a bundle that is there.
+def restrict_manifest(manifest: Manifest, files: Collection[str], source: str) -> Manifest:
+    """Return the manifest of a partial bundle.
 
-    The golden set stays, with reference outputs of the grids of those artefacts alone; so does evidence that
-    is there.
+    It keeps the golden set, with the reference outputs of the grids of the remaining artefacts, and the
+    evidence files that are present.
 
     Args:
-        manifest: of the whole bundle.
-        files: names of those that are there.
+        manifest: manifest of the complete bundle.
+        files: names of the files present.
         source: name of the bundle, for messages.
 
     Raises:
@@ -116,46 +116,50 @@ def narrow(manifest: Manifest, files: Collection[str], source: str) -> Manifest:
     return manifest.model_copy(
         update={
             "artefacts": artefacts,
-            "golden": manifest.golden and _narrow_golden(manifest.golden, artefacts),
+            "golden": manifest.golden and _restrict_golden(manifest.golden, artefacts),
             "evidence": evidence.model_copy(update={"files": kept}),
         }
     )
 
 
-def _narrow_golden(golden: GoldenSet, artefacts: tuple[Artefact, ...]) -> GoldenSet:
+def _restrict_golden(golden: GoldenSet, artefacts: tuple[Artefact, ...]) -> GoldenSet:
     grids = {artefact.grid for artefact in artefacts}
     others = {grid: name for grid, name in golden.other_outputs.items() if grid in grids}
     outputs = golden.outputs if grids - set(others) else next(iter(others.values()))
-    needless = {golden.outputs, *golden.other_outputs.values()} - {outputs, *others.values()}
-    hashes = {name: sha256 for name, sha256 in golden.sha256.items() if name not in needless}
+    unused = {golden.outputs, *golden.other_outputs.values()} - {outputs, *others.values()}
+    hashes = {name: sha256 for name, sha256 in golden.sha256.items() if name not in unused}
     return golden.model_copy(update={"outputs": outputs, "other_outputs": others, "sha256": hashes})
 
 
 def parse_manifest(content: bytes, source: str) -> Manifest:
-    """Return the manifest that a file holds.
+    """Parse the content of a manifest file.
 
     Args:
-        content: of the file.
-        source: its name, for messages.
+        content: content of the file.
+        source: name of the file, for messages.
 
     Raises:
-        BundleError: it is not YAML in UTF-8, does not fit the schema or asks for a newer edgeagent.
+        BundleError: the content is not UTF-8 YAML, does not match the schema or requires a newer edgeagent.
     """
     try:
         document = parse(content)
     except YamlMistakeError as error:
         raise BundleError(f"{source}: line {error.line}: {error}") from None
     for line, place in document.duplicates:
-        raise BundleError(f"{source}: line {line}: the key {place[-1]!r} stands there twice")
+        raise BundleError(f"{source}: line {line}: duplicate key {place[-1]!r}")
     if not isinstance(document.data, dict):
         raise BundleError(f"{source}: holds no mapping; docs/bundle.md describes a manifest")
     return validate_manifest(document.data, source)
 
 
 def validate_manifest(data: dict[str, Any], source: str) -> Manifest:
-    """Return the manifest for plain data, as a file would hold them.
+    """Return the manifest of plain data, as parsed from a file.
 
-    The version is looked at before the schema: what a newer version added may not fit this one's schema.
+    The version is checked before the schema, because fields of a newer version may not match this schema.
+
+    Args:
+        data: fields of the manifest.
+        source: name of the file, for messages.
 
     Raises:
         BundleError: see :func:`parse_manifest`.
@@ -177,7 +181,7 @@ def validate_manifest(data: dict[str, Any], source: str) -> Manifest:
 
 
 def verify_files(directory: Path, manifest: Manifest) -> None:
-    """Check that every file a manifest names lies in the directory, whole and unchanged.
+    """Verify that every file of a manifest is in the directory, complete and unchanged.
 
     Raises:
         BundleError: see :func:`edgeagent.bundle.files.verify_file`.
@@ -193,7 +197,7 @@ def verify_files(directory: Path, manifest: Manifest) -> None:
 
 
 def _release(version: str) -> tuple[int, ...]:
-    """Return (major, minor, patch), without what follows; nothing for what is no version."""
+    """Return (major, minor, patch) without a suffix; empty for an invalid version."""
     match = re.match(r"([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})", version)
     return tuple(int(number) for number in match.groups()) if match else ()
 

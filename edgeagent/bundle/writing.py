@@ -1,12 +1,13 @@
-"""Writing a model bundle so that a reader finds a whole one in its place, or none.
+"""Atomic writing of a model bundle: a reader finds a complete bundle or none.
 
-A new bundle is built in ``.NAME.part`` beside its target, put on the disk (fsync), opened and verified like
-any other, and only then renamed. When it replaces an old one, that one waits as ``.NAME.old`` between two
-renames; an interruption there is repaired by the next :func:`write_bundle` to the same target.
+A new bundle is built in ``.NAME.part`` beside its target, flushed to the disk (fsync), opened and verified
+like any other, and then renamed. A replaced bundle is kept as ``.NAME.old`` between the two renames; the next
+:func:`write_bundle` to the same target repairs an interruption there.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import fcntl
 import hashlib
@@ -15,7 +16,6 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -44,19 +44,19 @@ def write_bundle(
     *,
     replace: bool = False,
 ) -> Bundle:
-    """Write a bundle and return it, verified.
+    """Write a bundle, verify it and return it.
 
     Args:
-        directory: where; directories above it are made as needed.
+        directory: target directory; parent directories are created as needed.
         manifest: fields as in docs/bundle.md, as plain data or sections of
-            :mod:`edgeagent.bundle.manifest`. ``sha256`` and ``size`` of the files are filled in;
+            :mod:`edgeagent.bundle.manifest`. ``sha256`` and ``size`` of the files are computed;
             ``evidence.files`` may be a list of names.
-        files: content, or a file to copy, for each name in the bundle: at least those the manifest names.
-        replace: replace a bundle that is already there; it stays until the new one is complete.
+        files: content, or a file to copy, by name in the bundle; at least the files of the manifest.
+        replace: replace an existing bundle, which stays until the new one is complete.
 
     Raises:
-        BundleError: the target exists, a file is not given or cannot be read, the manifest is wrong, or
-            the disk is full or fails. What was in place before is then still there, and nothing else.
+        BundleError: the target exists, a file is missing or unreadable, the manifest is invalid, or the disk
+            is full or fails. The previous state of the target is then unchanged.
     """
     directory = Path(os.path.abspath(directory))  # noqa: PTH100  (a link stays a link, to be refused)
     part, old = (directory.with_name(f".{directory.name}.{suffix}") for suffix in ("part", "old"))
@@ -67,22 +67,22 @@ def write_bundle(
             _refuse_target(directory, replace)
             try:
                 part.mkdir()
-                _fill(part, directory, manifest, files)
+                _write_content(part, directory, manifest, files)
                 bundle = open_bundle(part)
                 _move_into_place(part, directory, old)
             finally:
                 shutil.rmtree(part, ignore_errors=True)
-    return changed(bundle, directory=directory)
+    return dataclasses.replace(bundle, directory=directory)
 
 
 def update_manifest(directory: Path, changes: Mapping[str, Any]) -> Bundle:
-    """Replace top-level fields of a bundle's manifest and return the bundle, verified.
+    """Replace top-level fields of a bundle's manifest, verify the bundle and return it.
 
-    Fields that are not in ``changes`` stay, those that this version does not know included.
+    Fields that are not in ``changes`` stay, including unknown ones.
 
     Raises:
-        BundleError: the bundle is damaged, the new manifest is wrong or does not fit the files, or it
-            cannot be written. The old manifest is then still in place.
+        BundleError: the bundle is damaged, the new manifest is invalid or does not match the files, or it
+            cannot be written. The old manifest then stays in place.
     """
     part = directory / f".{MANIFEST}.part"
     with _system_errors(directory), _locked(directory.resolve().parent):
@@ -91,9 +91,9 @@ def update_manifest(directory: Path, changes: Mapping[str, Any]) -> Bundle:
         verify_files(directory, manifest)
         try:
             part.unlink(missing_ok=True)
-            _put(manifest_text(manifest).encode(), part)
+            _write_file(manifest_text(manifest).encode(), part)
             part.replace(directory / MANIFEST)
-            _sync(directory)
+            _sync_directory(directory)
         finally:
             part.unlink(missing_ok=True)
         return open_bundle(directory)
@@ -112,14 +112,14 @@ def _system_errors(directory: Path) -> Iterator[None]:
 
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
-    """Keep other writers out of a directory."""
+    """Hold an exclusive lock on a directory."""
     with _opened(directory) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
 
 
-def _sync(directory: Path) -> None:
-    """Put the names in a directory on the disk."""
+def _sync_directory(directory: Path) -> None:
+    """Flush the entries of a directory to the disk."""
     with _opened(directory) as descriptor:
         os.fsync(descriptor)
 
@@ -134,7 +134,7 @@ def _opened(directory: Path) -> Iterator[int]:
 
 
 def _repair(directory: Path, part: Path, old: Path) -> None:
-    """Undo what an interrupted writer left."""
+    """Restore the state before an interrupted writer."""
     if part.exists():
         shutil.rmtree(part)
     if old.exists() and not directory.exists():
@@ -154,32 +154,32 @@ def _refuse_target(directory: Path, replace: bool) -> None:
         raise BundleError(f"{directory}: is not a bundle and is not replaced; choose another directory")
 
 
-def _fill(
+def _write_content(
     part: Path, target: Path, manifest: Mapping[str, Any] | Manifest, files: Mapping[str, Path | bytes]
 ) -> None:
-    """Put files and manifest into ``part``, all of it on the disk."""
+    """Write files and manifest into ``part`` and flush them to the disk."""
     facts = {}
     for name, content in files.items():
         check_name(target, name)
         if name == MANIFEST:
             raise BundleError(f"{target}: {MANIFEST} is written from the manifest given; leave it out")
-        facts[name] = _put(content, part / name)
+        facts[name] = _write_file(content, part / name)
     data = manifest_data(manifest) if isinstance(manifest, Manifest) else to_jsonable_python(dict(manifest))
-    _fill_in_facts(target, data, facts)
+    _complete_manifest(target, data, facts)
     complete = validate_manifest(data, str(target / MANIFEST))
-    _put(manifest_text(complete).encode(), part / MANIFEST)
+    _write_file(manifest_text(complete).encode(), part / MANIFEST)
     for folder, _, _ in os.walk(part):
-        _sync(Path(folder))
+        _sync_directory(Path(folder))
 
 
-def _fill_in_facts(target: Path, data: dict[str, Any], facts: Mapping[str, tuple[str, int]]) -> None:
+def _complete_manifest(target: Path, data: dict[str, Any], facts: Mapping[str, tuple[str, int]]) -> None:
     def fact(name: str) -> tuple[str, int]:
         if name not in facts:
             raise BundleError(f"{target}: the manifest names {name!r}, but no such file was given")
         return facts[name]
 
     for artefact in data.get("artefacts", ()):
-        if "file" in artefact:  # else the schema tells
+        if "file" in artefact:  # otherwise the schema reports it
             artefact["sha256"], artefact["size"] = fact(artefact["file"])
     golden = data.get("golden")
     if golden and "pictures" in golden and "outputs" in golden:
@@ -191,8 +191,8 @@ def _fill_in_facts(target: Path, data: dict[str, Any], facts: Mapping[str, tuple
         evidence["files"] = {name: fact(name)[0] for name in evidence["files"]}
 
 
-def _put(content: Path | bytes, target: Path) -> tuple[str, int]:
-    """Write a new file, put it on the disk and return its SHA-256 and its size in bytes."""
+def _write_file(content: Path | bytes, target: Path) -> tuple[str, int]:
+    """Write a new file, flush it to the disk and return (SHA-256 in hexadecimal, size in bytes)."""
     target.parent.mkdir(parents=True, exist_ok=True)
     digest, size = hashlib.sha256(), 0
     with _source(content) as source, target.open("xb") as file:
@@ -216,7 +216,7 @@ def _source(content: Path | bytes) -> BinaryIO:
 def _move_into_place(part: Path, directory: Path, old: Path) -> None:
     if not directory.exists():
         part.rename(directory)
-        _sync(directory.parent)
+        _sync_directory(directory.parent)
         return
     directory.rename(old)
     try:
@@ -224,5 +224,5 @@ def _move_into_place(part: Path, directory: Path, old: Path) -> None:
     except OSError:
         old.rename(directory)
         raise
-    _sync(directory.parent)
+    _sync_directory(directory.parent)
     shutil.rmtree(old, ignore_errors=True)

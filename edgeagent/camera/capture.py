@@ -1,15 +1,15 @@
-"""A camera: the thread that opens a source, reads it at its pace, and opens it again when it is lost.
+"""Camera capture: the thread that opens a frame source, reads it at its pace and reconnects after a loss.
 
 ::
 
-    opening --first frame--> running --end of a file--> ended
+    opening --first frame--> running --end of file--> ended
        |                      |   ^
-       +---cannot be opened---+   +--first frame
+       +-----open failed------+   +--first frame
                   |               |
                   v               |
-                 lost ------------+   attempts for ever, with exponential back-off
+                 lost ------------+   unlimited attempts, exponential back-off
 
-A camera that is stopped is ``ended`` too.
+Stopping a camera also ends in ``ended``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from edgeagent.camera.pace import Pacer
 from edgeagent.camera.rate import FrameRate
 from edgeagent.camera.slot import FrameSlot
 from edgeagent.camera.source import FrameSource
-from edgeagent.camera.sources import kind_of, open_source
+from edgeagent.camera.sources import open_source, source_kind
 from edgeagent.errors import CameraError
 from edgeagent.files.naming import redact
 from edgeagent.imaging.frame import Image
@@ -42,19 +42,19 @@ OnChange = Callable[[str, CameraState, str], None]
 
 @dataclass(frozen=True, slots=True)
 class CameraStatus:
-    """A camera at one moment.
+    """Snapshot of a camera.
 
     Attributes:
         state: see the module.
-        fps: frames captured per second over the last 2 s; 0 in every state but ``running``.
-        captured: frames read since the start, dropped ones included.
+        fps: frames captured per second over the last 2 s; 0 in every state except ``running``.
+        captured: frames read since the start, including dropped ones.
         dropped: frames that were never taken from the slot.
-        reconnects: times the camera ran again after it was lost.
-        failures: times it was lost or could not be opened, retries included.
-        unreadable: pictures of a folder that were left out.
-        size: (width, height) of the last frame in pixels, None before the first.
-        last_frame_ns: ``time.monotonic_ns()`` of the last frame, None before the first.
-        last_error: why the camera was lost last, without credentials; kept after it is back.
+        reconnects: number of times the camera ran again after a loss.
+        failures: number of losses and failed attempts to open, including retries.
+        unreadable: number of skipped pictures of a folder.
+        size: (width, height) of the last frame in pixels; None before the first.
+        last_frame_ns: ``time.monotonic_ns()`` of the last frame; None before the first.
+        last_error: reason of the last loss, without credentials; kept after a reconnect.
     """
 
     state: CameraState
@@ -70,14 +70,14 @@ class CameraStatus:
 
 
 class Camera:
-    """One configured camera with its thread and its slot. It is started once and stopped once.
+    """Configured camera with its thread and its frame slot; can be started once.
 
-    The frames are in :attr:`slot`, which is closed when the camera has ended.
+    Frames are delivered in :attr:`slot`, which is closed when the camera has ended.
 
     Args:
-        settings: what to open, how to pace it and how to retry.
-        on_frame: see :class:`FrameSlot`; give the same one to several cameras to wait for all of them.
-        on_change: told (name, state, text for people) when it runs, is lost, is back or has ended.
+        settings: source, pace and retries.
+        on_frame: see :class:`FrameSlot`; several cameras can share one to be waited for together.
+        on_change: called with (name, state, message) on every change of state.
 
     Raises:
         ConfigurationError: the source string is malformed.
@@ -90,7 +90,7 @@ class Camera:
         on_frame: Callable[[], None] | None = None,
         on_change: OnChange | None = None,
     ) -> None:
-        kind_of(settings.source)
+        source_kind(settings.source)
         self.settings = settings
         self._on_change = on_change
         self.slot = FrameSlot(on_frame=on_frame)
@@ -111,16 +111,16 @@ class Camera:
 
     @property
     def name(self) -> str:
-        """As configured."""
+        """Configured name."""
         return self.settings.name
 
     @property
     def state(self) -> CameraState:
-        """See the module."""
+        """Current state; see the module."""
         return self._state
 
     def status(self) -> CameraStatus:
-        """The camera at this moment; from any thread."""
+        """Return a snapshot; safe to call from any thread."""
         with self._changed:
             running = self._state == "running"
             return CameraStatus(
@@ -137,13 +137,13 @@ class Camera:
             )
 
     def wait_for(self, *states: CameraState, timeout: float | None = None) -> bool:
-        """Wait until the camera is in one of ``states``; False when the time in seconds is over first."""
+        """Wait until the camera is in one of ``states``; False after ``timeout`` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: self._state in states, timeout)
 
     def start(self) -> None:
-        """Start the thread; the source is opened there, so this returns at once."""
-        # A thread that comes back from OpenCV while the interpreter shuts down aborts the process.
+        """Start the thread and return; the thread opens the source."""
+        # A thread that returns from OpenCV during interpreter shutdown aborts the process.
         atexit.register(self.stop)
         self._thread.start()
 
@@ -154,8 +154,8 @@ class Camera:
             timeout: seconds to wait for the thread.
 
         Returns:
-            False when the thread is blocked in the source: it is left to itself and ends, letting the
-            camera go, when the source's open or read timeout is over. Calling again waits again.
+            False when the thread is blocked in the source. It then ends and releases the camera after the
+            open or read timeout of the source; another call waits again.
         """
         self._stopping.set()
         self.slot.close()
@@ -190,17 +190,17 @@ class Camera:
                 self._stopping.wait(delay)
             self._end()
         except BaseException as error:
-            # A fault of the program, not of the camera: lost for good. The thread's hook prints the trace.
+            # A bug, not a camera failure: no retry. The thread's exception hook prints the traceback.
             with self._changed:
                 self._last_error = repr(error)
                 self._set_state("lost")
-            log.error("camera %s: its thread failed and will not try again: %r", self.name, error)
+            log.error("camera %s: capture thread failed and does not retry: %r", self.name, error)
             raise
         finally:
             self.slot.close()
 
     def _open_and_play(self) -> float | None:
-        """One attempt; return the seconds to wait before the next, None at the end or when stopping."""
+        """Open the source and read it; return seconds until the next attempt, None at the end or on stop."""
         source: FrameSource | None = None
         try:
             source = open_source(self.settings)
@@ -211,14 +211,14 @@ class Camera:
                 source.close()
                 source.open()
         except CameraError as error:
-            return self._lose(error)  # before closing: a camera that is gone may keep that waiting
+            return self._record_failure(error)  # before closing, which can block on a disconnected camera
         finally:
             if source is not None:
                 source.close()
         return None
 
     def _play(self, source: FrameSource, pacer: Pacer | None) -> bool:
-        """Read to the end; False when stopping before it."""
+        """Read to the end of the source; False when stopped before it."""
         every_frame = not source.facts.live and pacer is None
         while not self._stopping.is_set():
             image = source.read(self.slot.buffer())
@@ -229,12 +229,12 @@ class Camera:
                 now = time.monotonic()
                 if self._stopping.wait(max(0.0, pacer.due(source.position, now) - now)):
                     return False
-            self._count(image)
+            self._record_frame(image)
             if not self.slot.put(image, wait=every_frame):
                 return False
         return False
 
-    def _count(self, image: Image) -> None:
+    def _record_frame(self, image: Image) -> None:
         height, width = image.shape[:2]
         with self._changed:
             before = self._state
@@ -248,10 +248,10 @@ class Camera:
         away = f", back after {self._running_since - self._lost_since:.1f} s" if before == "lost" else ""
         text = f"running, {width}x{height} from {self._source_name}{away}"
         log.info("camera %s: %s", self.name, text)
-        self._tell("running", text)
+        self._notify("running", text)
 
-    def _lose(self, error: CameraError) -> float:
-        """Note a loss or a failed attempt; return the seconds to wait before the next one."""
+    def _record_failure(self, error: CameraError) -> float:
+        """Record a loss or a failed attempt; return the seconds until the next attempt."""
         now = time.monotonic()
         with self._changed:
             before = self._state
@@ -259,7 +259,7 @@ class Camera:
                 return 0.0
             self._failures += 1
             self._last_error = str(error)
-            # One that is lost again as soon as it is back gets no shorter delays.
+            # A camera that is lost again shortly after a reconnect keeps its delay.
             if before == "running" and now - self._running_since >= self._backoff.current:
                 self._backoff.reset()
             if before != "lost":
@@ -268,7 +268,7 @@ class Camera:
             self._set_state("lost")
         if before != "lost":
             log.warning("camera %s: lost: %s; trying again until it is back", self.name, self._last_error)
-            self._tell("lost", str(error))
+            self._notify("lost", str(error))
         else:
             log.debug("camera %s: still lost: %s", self.name, self._last_error)
         return self._backoff.next()
@@ -278,14 +278,14 @@ class Camera:
             ended = self._set_state("ended")
         if ended:
             log.info("camera %s: %s has ended", self.name, self._source_name)
-            self._tell("ended", f"{self._source_name} has ended")
+            self._notify("ended", f"{self._source_name} has ended")
 
-    def _tell(self, state: CameraState, text: str) -> None:
+    def _notify(self, state: CameraState, text: str) -> None:
         if self._on_change is not None:
             self._on_change(self.name, state, text)
 
     def _set_state(self, state: CameraState) -> bool:
-        """Change the state, with the lock held; False when the camera has ended already."""
+        """Change the state (lock held); False when the camera has already ended."""
         if self._state == "ended":
             return False
         self._state = state

@@ -1,7 +1,7 @@
-"""A video file as a frame source, through the FFmpeg in OpenCV.
+"""Video file as a frame source, through the FFmpeg in OpenCV.
 
-What FFmpeg decodes to another size in mid-file (concatenated recordings) OpenCV scales to the size of
-the first frame, so one clip has one frame size. (Before OpenCV 4.13 the picture freezes there.)
+When the frame size changes within a file (concatenated recordings), OpenCV scales all frames to the size of
+the first, so a clip has one frame size. (Before OpenCV 4.13 the picture freezes at the change.)
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ from edgeagent.imaging.frame import Image
 
 log = logging.getLogger(__name__)
 
-_WHOLE = 0.9
+_COMPLETE = 0.9
+"""Fraction of the announced frames above which a clip counts as complete."""
 
 
 class ClipSource(VideoCaptureSource):
-    """A video file; reading ends after its last frame.
+    """Video file; reading ends after its last frame.
 
-    A file that ends well before the length in its header is played to where it goes, with a warning.
+    A truncated file is played to its last decodable frame, with a warning.
 
     Args:
-        path: any name the system allows, UTF-8 or not.
+        path: path of the file; need not be valid UTF-8.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -52,11 +53,11 @@ class ClipSource(VideoCaptureSource):
         if not self._open(self._target(), cv2.CAP_FFMPEG, {}):
             self.close()
             raise CameraError(
-                f"clip {self._name} cannot be played: it is no video, its codec is not in this OpenCV, or it "
-                "was cut off before its index was written; try it with ffprobe"
+                f"clip {self._name} cannot be played: it is not a video, its codec is missing in this "
+                "OpenCV, or its index is missing (truncated file); check it with ffprobe"
             )
         self._read_frames = 0
-        self._look(live=False)
+        self._read_facts(live=False)
 
     def read(self, into: Image | None) -> Image | None:
         image = self._read(into)
@@ -66,7 +67,7 @@ class ClipSource(VideoCaptureSource):
         if self._read_frames == 0:
             raise CameraError(f"clip {self._name} holds no frame that can be decoded")
         expected = self._get(cv2.CAP_PROP_FRAME_COUNT)
-        if expected is not None and self._read_frames < _WHOLE * expected and not self._warned:
+        if expected is not None and self._read_frames < _COMPLETE * expected and not self._warned:
             self._warned = True
             log.warning(
                 "clip %s ends after %d of %d frames: it is truncated or damaged",
@@ -81,10 +82,10 @@ class ClipSource(VideoCaptureSource):
             os.close(descriptor)
 
     def _target(self) -> str:
-        """What to call the file towards OpenCV.
+        """Return the name under which OpenCV opens the file.
 
-        ``file:`` keeps FFmpeg from reading ``a:b.mp4`` as a protocol. A name that is not UTF-8 crashes
-        OpenCV, or is refused, so the file is reached through its descriptor.
+        The prefix ``file:`` keeps FFmpeg from parsing ``a:b.mp4`` as a protocol. A name that is not valid
+        UTF-8 crashes OpenCV or is refused, so such a file is opened through its descriptor.
         """
         path = os.fspath(self._path)
         try:

@@ -1,9 +1,9 @@
-"""Whose frame is next: start-time fair queuing over cameras that share an engine.
+"""Start-time fair queuing over cameras that share an engine.
 
 Every camera has a weight and a virtual time that grows by 1/weight with each of its frames; the camera with
-the least virtual time that has a frame is next. One that was away does not catch up: it continues at the
-present virtual time, so that it can neither starve nor be starved (Goyal, Vin and Cheng, "Start-time Fair
-Queueing", 1996).
+the lowest virtual time that has a frame is next. A camera that was inactive does not catch up: it continues
+at the current virtual time, so it neither starves others nor is starved (Goyal, Vin and Cheng, "Start-time
+Fair Queueing", 1996).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Sequence
 
 
 class FairShare:
-    """Order of a fixed number of cameras.
+    """Scheduling order of a fixed number of cameras.
 
     Args:
-        weights: share of the frames that each camera gets when all have some, above 0.
+        weights: relative share of the frames of each camera when all have frames; above 0.
     """
 
     def __init__(self, weights: Sequence[float]) -> None:
@@ -28,7 +28,7 @@ class FairShare:
         return sorted(range(len(self._weights)), key=self._start)
 
     def served(self, position: int) -> None:
-        """Tell that a frame of a camera was taken."""
+        """Record that a frame of the camera at ``position`` was taken."""
         self._now = self._start(position)
         self._finish[position] = self._now + 1 / self._weights[position]
 

@@ -1,4 +1,4 @@
-"""A folder of pictures, or one picture, as a frame source."""
+"""Folder of pictures, or one picture, as a frame source."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ log = logging.getLogger(__name__)
 
 
 class FolderSource:
-    """The pictures of a folder, sorted by name; subfolders are not entered.
+    """Pictures of a folder, sorted by name, without subfolders.
 
-    A picture that cannot be read is named in a warning once, counted and left out. The folder is
-    listed anew at each opening, so a loop shows pictures that came since.
+    An unreadable picture is skipped, counted and logged once. The folder is listed at each opening, so a loop
+    includes pictures added since.
 
     Args:
         path: the folder, or one picture file.
-        fps: pictures per second when they are played by the clock.
+        fps: pictures per second at the pace ``clock``.
     """
 
     def __init__(self, path: str | os.PathLike[str], fps: float = 1.0) -> None:
@@ -63,7 +63,7 @@ class FolderSource:
             except DataError as error:
                 if path not in self._unreadable:
                     self._unreadable.add(path)
-                    log.warning("%s; left out", error)
+                    log.warning("%s; skipped", error)
                 continue
             self._shown += 1
             return image

@@ -1,8 +1,8 @@
-"""Frames through ``cv2.VideoCapture``: what all its back ends share, V4L2 devices and GStreamer pipelines.
+"""Frame sources on ``cv2.VideoCapture``: their common base, V4L2 devices and GStreamer pipelines.
 
-OpenCV and the FFmpeg in it print to standard error on every failed attempt, and nothing of it
-reaches Python. Both are told to be quiet, because the capture thread logs each loss once; set
-``OPENCV_FFMPEG_LOGLEVEL`` (16 shows errors) or ``OPENCV_LOG_LEVEL`` to hear them.
+OpenCV and its FFmpeg print to standard error on every failed attempt, bypassing Python. Both are silenced,
+because the capture thread logs each loss once; set ``OPENCV_FFMPEG_LOGLEVEL`` (16 shows errors) or
+``OPENCV_LOG_LEVEL`` to see their output.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _LOG_LEVEL_ERROR = 2
 
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
 if "OPENCV_LOG_LEVEL" not in os.environ:
-    # Older releases have the first, newer ones the second.
+    # older releases have the first function, newer ones the second
     _set_log_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel
     _set_log_level(_LOG_LEVEL_ERROR)
 
-_HIGHEST_FPS = 1000.0
+_MAX_FPS = 1000.0
 _YUYV_PIXELS = 640 * 480
 
 
 class VideoCaptureSource:
-    """Base of the sources that read through OpenCV; by itself a source of live frames.
+    """Base of the sources that read through OpenCV; live unless a subclass says otherwise.
 
     Args:
-        source: as configured; it is only printed redacted.
+        source: configured source string; printed in redacted form only.
     """
 
     def __init__(self, source: str) -> None:
@@ -62,7 +62,7 @@ class VideoCaptureSource:
     def read(self, into: Image | None) -> Image | None:
         image = self._read(into)
         if image is None:
-            raise CameraError(f"{self._name} gives no more frames")
+            raise CameraError(f"{self._name} delivers no more frames")
         return image
 
     def close(self) -> None:
@@ -71,7 +71,7 @@ class VideoCaptureSource:
             capture.release()
 
     def _open(self, target: str | int, backend: int, parameters: dict[int, int]) -> bool:
-        """Open ``target`` with parameters that hold from the start; False when OpenCV cannot."""
+        """Open ``target`` with parameters set before opening; False when OpenCV fails."""
         flat = [number for pair in parameters.items() for number in pair]
         try:
             capture = cv2.VideoCapture(target, backend, flat)
@@ -84,7 +84,7 @@ class VideoCaptureSource:
         return True
 
     def _read(self, into: Image | None) -> Image | None:
-        """The next frame as BGR; None when there is none, for whatever reason: OpenCV does not tell."""
+        """Return the next frame as BGR; None at the end or on failure, which OpenCV does not distinguish."""
         capture = self._opened()
         try:
             ok, image = capture.read() if into is None else capture.read(into)
@@ -99,17 +99,17 @@ class VideoCaptureSource:
         return np.asarray(image, np.uint8)
 
     def _get(self, prop: int) -> float | None:
-        """A property of the open capture; None for the zeros and huge numbers that stand for unknown."""
+        """Return a property of the open capture; None for 0 and huge numbers, which mean unknown."""
         value = self._opened().get(prop)
         return value if math.isfinite(value) and 0.0 < value < 1e9 else None
 
-    def _look(self, *, live: bool) -> None:
+    def _read_facts(self, *, live: bool) -> None:
         """Set the facts from the open capture."""
         fps = self._get(cv2.CAP_PROP_FPS)
         width, height = self._get(cv2.CAP_PROP_FRAME_WIDTH), self._get(cv2.CAP_PROP_FRAME_HEIGHT)
         self._facts = SourceFacts(
             live=live,
-            fps=fps if fps is not None and fps <= _HIGHEST_FPS else None,
+            fps=fps if fps is not None and fps <= _MAX_FPS else None,
             size=None if width is None or height is None else (int(width), int(height)),
         )
 
@@ -120,13 +120,13 @@ class VideoCaptureSource:
 
 
 class DeviceSource(VideoCaptureSource):
-    """A V4L2 camera: ``0``, ``/dev/video0`` or a stable name under ``/dev/v4l/by-id``.
+    """V4L2 camera: ``0``, ``/dev/video0`` or a stable name under ``/dev/v4l/by-id``.
 
     Args:
         source: number or path of the device.
-        width, height, fps: asked for; the camera may answer with others.
-        read_timeout: seconds, rounded up to whole ones. OpenCV takes it once for the whole process, from
-            the first device that is opened, unless ``OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT`` is set.
+        width, height, fps: requested format; the camera may select another.
+        read_timeout: seconds, rounded up to whole seconds. OpenCV applies one value to the whole process:
+            that of the first opened device, unless ``OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT`` is set.
     """
 
     def __init__(
@@ -141,10 +141,10 @@ class DeviceSource(VideoCaptureSource):
         self.close()
         os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(math.ceil(self._read_timeout)))
         if not self._open(str(self._path), cv2.CAP_V4L2, {}):
-            raise CameraError(f"camera {self._path}: {self._why()}")
+            raise CameraError(f"camera {self._path}: {self._open_failure()}")
         capture = self._opened()
         if (self._width or 0) * (self._height or 0) > _YUYV_PIXELS:
-            # USB 2 carries uncompressed pictures of this size at a few frames per second only.
+            # USB 2 transfers uncompressed frames of this size at only a few per second
             capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
         if self._width is not None:
             capture.set(cv2.CAP_PROP_FRAME_WIDTH, self._width)
@@ -152,23 +152,29 @@ class DeviceSource(VideoCaptureSource):
             capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self._height)
         if self._fps is not None:
             capture.set(cv2.CAP_PROP_FPS, self._fps)
-        self._look(live=True)
+        self._read_facts(live=True)
 
-    def _why(self) -> str:
+    def _open_failure(self) -> str:
+        """Return why the device cannot be opened."""
         try:
             os.close(os.open(self._path, os.O_RDWR | os.O_NONBLOCK))
         except FileNotFoundError:
             present = sorted(str(path) for path in Path("/dev").glob("video*"))
-            return f"there is no such device; present are: {', '.join(present) or 'none'}"
+            return f"no such device; present: {', '.join(present) or 'none'}"
         except PermissionError:
             return "no permission; add the user of this program to the group video"
         except OSError as error:
             return f"it cannot be opened: {errno.errorcode.get(error.errno or 0, '?')} {error.strerror}"
-        return "it is busy, or it is not a camera that gives pictures (one camera often has several devices)"
+        return "it is busy, or not a capture device (one camera often has several devices)"
 
 
 class GStreamerSource(VideoCaptureSource):
-    """A GStreamer pipeline that ends in ``appsink``; always live, so its end counts as a loss."""
+    """GStreamer pipeline that ends in ``appsink``; always live, so its end counts as a loss.
+
+    Args:
+        pipeline: in the syntax of ``gst-launch-1.0``.
+        open_timeout, read_timeout: seconds after which the pipeline counts as lost.
+    """
 
     def __init__(self, pipeline: str, open_timeout: float, read_timeout: float) -> None:
         super().__init__(f"gstreamer:{pipeline}")
@@ -178,7 +184,7 @@ class GStreamerSource(VideoCaptureSource):
             cv2.CAP_PROP_READ_TIMEOUT_MSEC: round(read_timeout * 1000),
         }
         if tuple(int(part) for part in cv2.__version__.split(".")[:2]) < (4, 7):
-            self._parameters = {}  # older ones refuse to open with them
+            self._parameters = {}  # older releases refuse these parameters
 
     def open(self) -> None:
         self.close()
@@ -196,4 +202,4 @@ class GStreamerSource(VideoCaptureSource):
             )
         if not self._open(self._pipeline, cv2.CAP_GSTREAMER, self._parameters):
             raise CameraError(f"{self._name}: GStreamer cannot play it; try it with gst-launch-1.0")
-        self._look(live=True)
+        self._read_facts(live=True)

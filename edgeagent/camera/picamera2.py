@@ -1,4 +1,4 @@
-"""The Raspberry Pi camera (libcamera), through picamera2."""
+"""Raspberry Pi camera (libcamera) as a frame source, through picamera2."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _DEFAULT_SIZE = (1280, 720)
 
 
 class Picamera2Source:
-    """A camera on the CSI connector.
+    """Camera on the CSI connector.
 
     Args:
-        number: of the camera, as ``rpicam-hello --list-cameras`` shows it.
-        width, height: None asks for 1280x720; libcamera may answer with another size.
-        fps: None leaves the rate to the exposure control.
+        number: camera index as listed by ``rpicam-hello --list-cameras``.
+        width, height: requested size in pixels; None requests 1280x720. libcamera may select another size.
+        fps: requested frame rate; None leaves it to the exposure control.
         read_timeout: seconds without a frame after which the camera counts as lost.
     """
 
@@ -56,7 +56,7 @@ class Picamera2Source:
         self.close()
         try:
             self._camera = Picamera2(self._number)
-            # picamera2 names formats after the word in memory: "RGB888" is the one whose bytes are B, G, R.
+            # picamera2 names formats after the memory word: "RGB888" has the byte order B, G, R
             configuration = self._camera.create_video_configuration(
                 main={"size": self._size, "format": "RGB888"},
                 controls={} if self._fps is None else {"FrameRate": self._fps},
@@ -78,7 +78,7 @@ class Picamera2Source:
             raise CameraError(f"Raspberry Pi camera {self._number} is not open")
         try:
             request = self._camera.capture_request(wait=self._read_timeout)
-        except (JobTimeoutError, TimeoutError) as error:  # one class from Python 3.11 on
+        except (JobTimeoutError, TimeoutError) as error:  # the same class since Python 3.11
             self._camera.cancel_all_and_flush()
             raise CameraError(
                 f"Raspberry Pi camera {self._number} sent nothing for {self._read_timeout:g} s; "

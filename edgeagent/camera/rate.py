@@ -1,4 +1,4 @@
-"""Frames per second over a short sliding window."""
+"""Frame rate over a short sliding window."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ _NS = 1_000_000_000
 
 
 class FrameRate:
-    """The rate at which events came lately.
+    """Recent rate of events.
 
-    It is the number of intervals in the window by their total time, so a steady stream reads exactly
-    its rate. Once the next frame is overdue the time since the last one counts too and the rate sinks.
+    The rate is the number of intervals in the window divided by their total duration, which is exact for a
+    steady stream. Once the next event is overdue, the time since the last one is included and the rate falls.
 
     Args:
-        window: seconds; the last two events count whatever their age, for streams slower than it.
+        window: seconds; the last two events always count, for streams slower than the window.
     """
 
     def __init__(self, window: float = 2.0) -> None:
@@ -22,17 +22,17 @@ class FrameRate:
         self._times: deque[int] = deque()
 
     def add(self, now_ns: int) -> None:
-        """Count an event at ``now_ns`` on the monotonic clock."""
+        """Record an event at the monotonic time ``now_ns`` in nanoseconds."""
         self._times.append(now_ns)
-        self._forget(now_ns)
+        self._discard_old(now_ns)
 
     def reset(self) -> None:
-        """Forget all events."""
+        """Discard all events."""
         self._times.clear()
 
     def per_second(self, now_ns: int) -> float:
-        """Events per second at ``now_ns``; 0 until there were two."""
-        self._forget(now_ns)
+        """Return events per second at ``now_ns``; 0 before the second event."""
+        self._discard_old(now_ns)
         intervals = len(self._times) - 1
         if intervals < 1:
             return 0.0
@@ -41,6 +41,6 @@ class FrameRate:
         total = span + max(0, overdue)
         return intervals * _NS / total if total > 0 else 0.0
 
-    def _forget(self, now_ns: int) -> None:
+    def _discard_old(self, now_ns: int) -> None:
         while len(self._times) > 2 and self._times[0] < now_ns - self._window_ns:
             self._times.popleft()

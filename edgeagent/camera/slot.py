@@ -1,14 +1,14 @@
-"""A slot of one between a camera's thread and the detector: the newest frame wins.
+"""Latest-frame slot between a camera's thread and the detector: a new frame replaces the pending one.
 
-The slot owns a few buffers of one frame each. At any moment a buffer is free, being written by the
-producer, pending in the slot, or held by the consumer::
+The slot owns a few buffers of one frame each. A buffer is free, being written by the producer, pending in the
+slot, or held by the consumer::
 
     free -> buffer() -> producer writes -> put() -> pending -> take() -> held -> release() -> free
                                                        |
                                                        +--> overwritten by the next put(): dropped
 
-Buffers are allocated by the source as they are first needed and then used again, so that a stream
-of one frame size allocates nothing. After a change of size the old buffers are let go.
+Sources allocate buffers on first use and reuse them, so a stream of one frame size allocates nothing. After a
+change of size the old buffers are freed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BUFFERS = MOST_HELD + 2
 
 
 class FrameSlot:
-    """Hands frames from one producer thread to one consumer, which may use several threads.
+    """Exchange of frames between one producer thread and one consumer, which may use several threads.
 
     Args:
         buffers: frames in memory at most, 2 or more. A consumer that holds up to ``buffers - 2`` frames
@@ -56,21 +56,21 @@ class FrameSlot:
     # Producer
 
     def buffer(self) -> Image | None:
-        """The buffer to write the next frame into; None tells the producer to allocate one."""
+        """Return the buffer for the next frame; None asks the producer to allocate one."""
         with self._changed:
             if self._writing is None and self._free:
                 self._writing = self._free.pop()
             return self._writing
 
     def put(self, image: Image, *, wait: bool = False) -> bool:
-        """Make a frame the newest one. From now on ``image`` belongs to the slot.
+        """Make a frame the pending one. Ownership of ``image`` passes to the slot.
 
         Args:
-            image: (height, width, 3) uint8, BGR: what :meth:`buffer` gave, or a new array.
-            wait: wait until the frame before was taken, so that none is dropped.
+            image: (height, width, 3) uint8, BGR: the array from :meth:`buffer`, or a new one.
+            wait: wait until the pending frame was taken, so that none is dropped.
 
         Returns:
-            False when the slot is closed; the frame then does not count.
+            False when the slot is closed; the frame is then not counted.
         """
         with self._changed:
             if image is not self._writing:
@@ -102,13 +102,13 @@ class FrameSlot:
     # Consumer
 
     def take(self, timeout: float | None = None) -> Frame | None:
-        """Take the newest frame. Hand it back with :meth:`release`.
+        """Take the pending frame. Return it with :meth:`release`.
 
         Args:
-            timeout: seconds to wait for one; 0 does not wait, None waits until closing.
+            timeout: seconds to wait for a frame; 0 does not wait, None waits until closing.
 
         Returns:
-            None when the time is over, or when the slot is closed and its last frame was taken.
+            The frame; None after the timeout, or when the slot is closed and empty.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._pending is not None, timeout)
@@ -120,10 +120,10 @@ class FrameSlot:
             return frame
 
     def release(self, frame: Frame) -> None:
-        """Give a taken frame's buffer back; its image must not be used any more.
+        """Return the buffer of a taken frame; its image must not be used afterwards.
 
         Raises:
-            ValueError: the frame is not held: released twice, or of another slot.
+            ValueError: the frame is not held: released twice, or from another slot.
         """
         with self._changed:
             if self._held.get(frame.sequence) is not frame:
@@ -135,7 +135,7 @@ class FrameSlot:
     # Both
 
     def close(self) -> None:
-        """End the stream and wake everybody who waits; a pending frame can still be taken."""
+        """End the stream and wake all waiting threads; a pending frame can still be taken."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -144,28 +144,28 @@ class FrameSlot:
 
     @property
     def closed(self) -> bool:
-        """Whether no frame will come any more; one may still be pending."""
+        """Whether the stream has ended; a frame may still be pending."""
         return self._closed
 
     @property
     def captured(self) -> int:
-        """Frames put, dropped ones included."""
+        """Number of frames put, including dropped ones."""
         return self._captured
 
     @property
     def dropped(self) -> int:
-        """Frames that no consumer got: overwritten, or all buffers were held."""
+        """Number of frames never taken: overwritten, or put while all buffers were held."""
         return self._dropped
 
     @property
     def last_captured_ns(self) -> int | None:
-        """``captured_ns`` of the frame put last, dropped or not; None before the first."""
+        """``captured_ns`` of the last frame put, dropped or not; None before the first."""
         return self._last_captured_ns
 
-    # Both with the lock held
+    # Lock held
 
     def _has_spare(self) -> bool:
-        """Whether the producer still has a buffer once the one it wrote becomes pending."""
+        """Whether the producer still has a buffer after the written one becomes pending."""
         return bool(self._free) or len(self._held) + 1 < self._limit
 
     def _recycle(self, image: Image) -> None:

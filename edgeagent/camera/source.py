@@ -1,4 +1,4 @@
-"""What every frame source offers: the protocol between the capture thread and a camera or a file."""
+"""Frame source protocol between the capture thread and a camera, stream or file."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from edgeagent.imaging.frame import Image
 
 @dataclass(frozen=True, slots=True)
 class SourceFacts:
-    """What an open source says of itself.
+    """Properties of an open source.
 
     Attributes:
-        live: frames come when they come; otherwise they lie in a file and can be read at any speed.
-        fps: nominal frame rate, None when unknown.
-        size: (width, height) in pixels, None when unknown or changing.
+        live: whether frames arrive in real time; False for a file, which can be read at any speed.
+        fps: nominal frame rate; None when unknown.
+        size: (width, height) in pixels; None when unknown or variable.
     """
 
     live: bool
@@ -26,34 +26,34 @@ class SourceFacts:
 class FrameSource(Protocol):
     """One camera, stream, clip or folder. Not thread-safe: one thread opens, reads and closes it.
 
-    It can be opened again after it was closed, and then starts from the beginning.
+    A closed source can be opened again and then starts from the beginning.
     """
 
     @property
     def facts(self) -> SourceFacts:
-        """Valid while the source is open."""
+        """Properties of the source; valid while it is open."""
 
     @property
     def position(self) -> float | None:
-        """Time stamp in its file of the frame read last, in seconds; None when unknown or live."""
+        """Time stamp of the last read frame in its file in seconds; None when unknown or live."""
 
     @property
     def unreadable(self) -> int:
-        """Pictures left out because they could not be read, since the source was made."""
+        """Number of unreadable pictures skipped since the source was created."""
 
     def open(self) -> None:
         """Open the source.
 
         Raises:
-            CameraError: it is missing, refuses, does not answer in time or holds no pictures.
+            CameraError: the source is missing, refuses access, does not respond in time or has no pictures.
         """
 
     def read(self, into: Image | None) -> Image | None:
         """Wait for the next frame.
 
         Args:
-            into: (height, width, 3) uint8 that the source may fill and return when the frame has this
-                size; what it holds afterwards is undefined otherwise.
+            into: (height, width, 3) uint8 buffer that the source may fill and return when the frame has this
+                size; its content is undefined otherwise.
 
         Returns:
             (height, width, 3) uint8, BGR: ``into`` or a new array; None at the end of a file.
@@ -63,4 +63,4 @@ class FrameSource(Protocol):
         """
 
     def close(self) -> None:
-        """Let the camera go; does nothing when it is not open."""
+        """Release the camera; does nothing when the source is not open."""

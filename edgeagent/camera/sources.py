@@ -1,4 +1,4 @@
-"""Choosing the frame source by the configured string."""
+"""Selection of the frame source by the configured source string."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def register_source(prefix: str, factory: SourceFactory) -> None:
     _registered[prefix] = factory
 
 
-def kind_of(source: str) -> Kind:
-    """What a source string means, by its form alone; nothing is opened.
+def source_kind(source: str) -> Kind:
+    """Return the kind of a source string by its form; nothing is opened.
 
     Raises:
-        ConfigurationError: a scheme that is not supported, or a malformed camera number.
+        ConfigurationError: the scheme is not supported, or a camera number is malformed.
     """
     if source.isdecimal() or source.startswith("/dev/"):
         return "device"
@@ -76,14 +76,14 @@ def kind_of(source: str) -> Kind:
 
 
 def choose_source(settings: CameraSettings) -> FrameSource:
-    """The source for a camera, not yet open.
+    """Return the source of a camera, not yet opened.
 
     Raises:
         ConfigurationError: the source string is malformed.
-        CameraError: it names a file or folder that does not exist.
+        CameraError: the file or folder does not exist.
     """
     source = settings.source
-    match kind_of(source):
+    match source_kind(source):
         case "device":
             return DeviceSource(source, settings.width, settings.height, settings.fps, settings.read_timeout)
         case "stream":
@@ -110,7 +110,7 @@ def choose_source(settings: CameraSettings) -> FrameSource:
 
 
 def open_source(settings: CameraSettings) -> FrameSource:
-    """The source for a camera, open.
+    """Return the source of a camera, opened.
 
     Raises:
         ConfigurationError: the source string is malformed.

@@ -1,7 +1,11 @@
-"""The command line: one module per command, each with ``add_parser`` and ``run``.
+"""Command line: one module per command, each with add_parser and run; the only package with argparse.
 
-Exit codes: 0 done, 1 failed, 2 wrong use or configuration, 3 bundle refused, 4 engine, 5 camera, 6 pictures,
-labels or float model, 7 delivery, 8 a rollout is halted; see :mod:`edgeagent.errors`.
+``run`` is the daemon, ``demo`` the daemon on a sample clip, ``doctor`` the examination of a board, ``status``
+the state of delivery, ``bench`` the benchmark, ``eval`` the mAP of a model, ``bundle`` the check of a bundle,
+``qat_*`` the quantization commands, ``publish_*`` the repository commands.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 bundle refused, 4 engine, 5 camera, 6
+pictures, labels or float model, 7 delivery, 8 rollout halted; see :mod:`edgeagent.errors`.
 """
 
 from __future__ import annotations
@@ -20,12 +24,12 @@ from edgeagent.version import __version__
 
 EPILOG = """\
 first steps:
-  edgeagent demo                                 detect on the sample clip, watch the telemetry
-  edgeagent doctor                               what this board has, what is wrong, what to do
-  edgeagent run -c /etc/edgeagent/edgeagent.yaml the daemon, as the systemd unit starts it
-  edgeagent bench                                which engine is fastest and right on this machine
+  edgeagent demo                                 detect on a sample clip and show the telemetry
+  edgeagent doctor                               examine this board and recommend actions
+  edgeagent run -c /etc/edgeagent/edgeagent.yaml run the daemon, as the systemd unit does
+  edgeagent bench                                measure every delegate of this machine
   edgeagent qat train --help                     make an INT8 bundle from a float ONNX detector
-  edgeagent publish --help                       ship bundles to devices, signed
+  edgeagent publish --help                       publish signed bundles to devices
 """
 
 
@@ -33,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     parser = _parser()
     arguments = parser.parse_args(argv)
-    for stream in (sys.stdout, sys.stderr):  # a file name may hold bytes that are not UTF-8
+    for stream in (sys.stdout, sys.stderr):  # file names may contain bytes that are not valid UTF-8
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     logging.basicConfig(
         level=logging.DEBUG if arguments.verbose else logging.INFO,
@@ -41,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         stream=sys.stderr,
     )
     if not arguments.verbose:
-        logging.getLogger("tuf").setLevel(logging.WARNING)  # it tells of every key that has not signed
+        logging.getLogger("tuf").setLevel(logging.WARNING)  # logs every key without a signature
     try:
         code: int = arguments.run(arguments)
         _finish_output()
@@ -61,12 +65,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _finish_output() -> None:
-    """Write what is still buffered: a full disk or a closed pipe is an error, told once."""
+    """Flush standard output; a full disk or a closed pipe is reported once as an error."""
     try:
         sys.stdout.flush()
     except OSError as error:
         with open(os.devnull, "w") as nowhere:  # noqa: PTH123  (a device, not a file)
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())  # the interpreter tries again at its end
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())  # the interpreter flushes again at exit
         raise EdgeagentError(f"the output cannot be written ({error.strerror})") from error
 
 
@@ -78,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"edgeagent {__version__}")
-    parser.add_argument("-v", "--verbose", action="store_true", help="log what happens in detail")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log debug messages")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (run, demo, doctor, status, bench, eval_command, qat, bundle, publish):
         command.add_parser(commands)

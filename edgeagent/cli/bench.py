@@ -1,4 +1,4 @@
-"""``edgeagent bench``: which artefact in which engine is fastest and right on this machine."""
+"""The command ``edgeagent bench``: latency, accuracy, memory and energy of every delegate of this machine."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from edgeagent.bench.page import write_page
 from edgeagent.bench.results import BenchReport, Scenario
 from edgeagent.bench.run import BenchRequest, run_bench
 from edgeagent.bench.sampled_meter import SampledMeter, find_meter
-from edgeagent.bench.show import progress, show_tables
 from edgeagent.bench.table import headline, report_notes, report_tables
+from edgeagent.bench.terminal import progress, show_tables
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.errors import ConfigurationError
 from edgeagent.files.resources import default_bundle, sample_clip
 from edgeagent.files.result import write_result
-from edgeagent.settings.sections.model import MOST_THREADS
+from edgeagent.settings.sections.model import MAX_THREADS
 
 DESCRIPTION = """\
-Measure every delegate of this board with the artefact that suits it: latency by the rules of MLPerf,
-stages, start, memory, energy and heat, and whether the outputs are what was trained. All of them take turns,
-so that their ratios hold on a machine that does other things too.
+Measure every delegate of this board with a suitable artefact: latency by the rules of MLPerf, stages, cold
+start, memory, energy, temperature, and outputs compared with the golden set. Measurements are interleaved, so
+ratios stay valid while other processes run.
 
 scenarios:
-  single-stream   one picture after the other, from pixels to boxes (the default)
-  multi-stream    eight pictures a query
+  single-stream   one picture per query, from pixels to boxes (default)
+  multi-stream    eight pictures per query
   offline         pictures per second
-  camera          a clip through the daemon's own pipeline: frames per second and age of a frame
+  camera          a clip through the daemon's pipeline: frames per second and age of a frame
 
-A percentile is given from the number of queries on that supports it (p90 from 64, p99 from 662) and is then
-the early-stopping estimate, a bound that holds with 99 % confidence. Run longer for a p99."""
+A percentile is the early-stopping estimate, a bound with 99 % confidence, and requires a minimum number of
+queries (p90: 64, p99: 662). Increase --duration for a p99."""
 
 EPILOG = """\
 examples:
@@ -48,28 +48,29 @@ examples:
   edgeagent bench --val-images val/images --val-labels val/labels
   edgeagent bench --compare monday.json tuesday.json
 
-Exit code 1 means: an engine failed, or its outputs are outside the bundle's tolerance. For quiet numbers stop
-what else runs, fix the clock (on a Jetson: nvpmodel, jetson_clocks) and look at the heat under the tables."""
+The exit code is 1 when an engine failed or its outputs are outside the bundle's tolerance. For stable numbers
+stop other processes, fix the clocks (on a Jetson: nvpmodel, jetson_clocks) and check the temperatures below
+the tables."""
 
-MOST_SECONDS = 24 * 3600.0
+MAX_DURATION_S = 24 * 3600.0
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``bench``."""
     parser = commands.add_parser(
         "bench",
-        help="which engine is fastest and right here",
+        help="measure every delegate of this machine",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--bundle", type=Path, metavar="DIR", help="default: the bundle that comes along")
+    parser.add_argument("--bundle", type=Path, metavar="DIR", help="bundle (default: the included one)")
     parser.add_argument(
         "--engine",
         nargs="+",
         default=["all"],
         metavar="NAME",
-        help="all, auto (what the daemon takes) or names such as onnxruntime, or of a row (default: all)",
+        help="all, auto (the daemon's choice), names such as onnxruntime, or row names (default: all)",
     )
     parser.add_argument("--scenario", choices=get_args(Scenario), default="single-stream", help="see above")
     parser.add_argument(
@@ -77,53 +78,53 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=float,
         default=10.0,
         metavar="S",
-        help="seconds of queries for each row at least (default %(default)g)",
+        help="minimum seconds of queries per row (default %(default)g)",
     )
     parser.add_argument(
         "--min-queries",
         type=int,
         default=100,
         metavar="N",
-        help="queries for each row at least (default %(default)s)",
+        help="minimum number of queries per row (default %(default)s)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the order of the pictures (default 0)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the picture order (default 0)")
     parser.add_argument(
-        "--threads", type=int, default=0, help="of the engines (default: all processors but one)"
+        "--threads", type=int, default=0, help="threads of the engines (default: all processors but one)"
     )
-    parser.add_argument("--reference", type=Path, metavar="ONNX", help="float model to compare speed with")
+    parser.add_argument("--reference", type=Path, metavar="ONNX", help="float model as speed reference")
     parser.add_argument(
         "--describe",
         type=Path,
         metavar="FILE",
-        help="describes --reference (default: the .yaml beside it, else the bundle)",
+        help="description of --reference (default: the .yaml beside it, otherwise the bundle)",
     )
-    parser.add_argument("--clip", type=Path, metavar="VIDEO", help="of the camera scenario")
-    parser.add_argument("--val-images", type=Path, metavar="DIR", help="pictures to measure mAP on")
-    parser.add_argument("--val-labels", type=Path, metavar="DIR", help="their YOLO labels")
+    parser.add_argument("--clip", type=Path, metavar="VIDEO", help="clip of the camera scenario")
+    parser.add_argument("--val-images", type=Path, metavar="DIR", help="pictures for mAP")
+    parser.add_argument("--val-labels", type=Path, metavar="DIR", help="YOLO labels of the pictures")
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write the report here (docs/bench.schema.json)"
+        "--json", type=Path, metavar="FILE", help="write the report to FILE (format: docs/bench.schema.json)"
     )
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with plots here")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with plots to FILE")
     parser.add_argument(
         "--compare",
         nargs=2,
         type=Path,
         metavar=("A", "B"),
-        help="show two JSON reports beside each other; measures nothing",
+        help="compare two JSON reports without measuring",
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure and show, or compare."""
+    """Measure and print, or compare two reports; return 1 when a row failed."""
     if arguments.compare:
         return _compare(*arguments.compare)
     if not arguments.verbose:
-        logging.getLogger().setLevel(logging.WARNING)  # each play of the clip opens a camera
+        logging.getLogger().setLevel(logging.WARNING)  # every run of the clip logs a camera
     request = _request(arguments)
     try:
-        with progress() as tell:
-            report = run_bench(request, tell)
+        with progress() as report_progress:
+            report = run_bench(request, report_progress)
     finally:
         if isinstance(request.meter, SampledMeter):
             request.meter.close()
@@ -137,14 +138,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _request(arguments: argparse.Namespace) -> BenchRequest:
-    if not 0 < arguments.duration <= MOST_SECONDS:  # so that not-a-number is refused too
-        raise ConfigurationError(f"--duration: expected 0 to {MOST_SECONDS:g} s, got {arguments.duration:g}")
+    if not 0 < arguments.duration <= MAX_DURATION_S:  # refuses NaN too
+        raise ConfigurationError(
+            f"--duration: expected 0 to {MAX_DURATION_S:g} s, got {arguments.duration:g}"
+        )
     if not 0 < arguments.min_queries <= 10**7:
         raise ConfigurationError(f"--min-queries: expected 1 to 10000000, got {arguments.min_queries}")
     if arguments.seed < 0:
         raise ConfigurationError(f"--seed: expected 0 or more, got {arguments.seed}")
-    if not 0 <= arguments.threads <= MOST_THREADS:
-        raise ConfigurationError(f"--threads: expected 0 to {MOST_THREADS}, got {arguments.threads}")
+    if not 0 <= arguments.threads <= MAX_THREADS:
+        raise ConfigurationError(f"--threads: expected 0 to {MAX_THREADS}, got {arguments.threads}")
     if (arguments.val_images is None) != (arguments.val_labels is None):
         raise ConfigurationError("--val-images and --val-labels belong together: give both or none")
     if arguments.describe is not None and arguments.reference is None:
@@ -187,6 +190,6 @@ def _read_report(path: Path) -> BenchReport:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(step) for step in first["loc"])
         raise ConfigurationError(
-            f"{path}: is no report of this version of edgeagent bench ({place or 'file'}: {first['msg']}); "
+            f"{path}: not a report of this version of edgeagent bench ({place or 'file'}: {first['msg']}); "
             "write it with --json"
         ) from error

@@ -1,4 +1,4 @@
-"""``edgeagent bundle``: look at a bundle and check it."""
+"""The command ``edgeagent bundle check``: verification of a bundle on this machine."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from edgeagent.errors import BundleError
 
 DESCRIPTION = """\
 Verify every file of a bundle, load it, compare its tensors with the manifest, and run the golden pictures:
-the engine of this machine must compute what was trained, and find what was claimed. Exit code 3 means:
-do not use this bundle here."""
+the outputs of this machine's engine must match the reference outputs, and its accuracy the claimed one. Exit
+code 3 means that the bundle must not be used on this machine."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``bundle`` and its ``check``."""
-    parser = commands.add_parser("bundle", help="look at a bundle and check it")
+    parser = commands.add_parser("bundle", help="verify a bundle on this machine")
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
     check = actions.add_parser(
         "check", help="verify hashes, shapes and golden pictures", description=DESCRIPTION
@@ -34,7 +34,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run_check(arguments: argparse.Namespace) -> int:
-    """Check one bundle and print what was found."""
+    """Check a bundle and print the results."""
     bundle = open_bundle(arguments.bundle)
     manifest = bundle.manifest
     print(
@@ -42,9 +42,8 @@ def run_check(arguments: argparse.Namespace) -> int:
         f"{manifest.licence}"
     )
     for artefact in manifest.artefacts:
-        print(
-            f"  {artefact.file}: {artefact.format}, grid {artefact.grid}, {artefact.size} bytes, hash right"
-        )
+        kind = f"{artefact.format}, grid {artefact.grid}"
+        print(f"  {artefact.file}: {kind}, {artefact.size} bytes, hash verified")
     for item in manifest.evidence.measurements:
         print(
             f"  {item.state} ({item.method}): mAP50-95 {item.map50_95:.3f} on {item.images} pictures, claimed"
@@ -59,16 +58,17 @@ def _check_golden(bundle: Bundle, engine: str) -> None:
         bundle, engine, threads=0, iou_threshold=IOU_THRESHOLD, file=artefact.file
     )
     facts = detector.engine.facts
+    engine = f"{facts.engine} {facts.version}"
     if bundle.manifest.golden is None:
-        print(f"  {facts.engine} {facts.version} loads it; no golden pictures to compare with")
+        print(f"  {engine} loads it; the bundle has no golden pictures")
         return
     result = GoldenCheck(bundle, artefact).run(detector.engine)
     if not result.right:
         raise BundleError(
-            f"{bundle.directory}: {facts.engine} {facts.version} on this machine does not compute what was "
-            f"trained ({result.describe()}); use another engine"
+            f"{bundle.directory}: the outputs of {engine} on this machine differ from the reference outputs "
+            f"({result.describe()}); use another engine"
         )
-    print(f"  {facts.engine} {facts.version} computes what was trained: {result.describe()}")
+    print(f"  {engine} gives the reference outputs: {result.describe()}")
     _check_accuracy(bundle, artefact, detector)
 
 
@@ -84,7 +84,7 @@ def _check_accuracy(bundle: Bundle, artefact: Artefact, detector: Detector) -> N
         return
     if not result.right:
         raise BundleError(
-            f"{bundle.directory}: {facts.engine} {facts.version} on this machine finds less than was claimed "
-            f"({result.describe()}); use another engine"
+            f"{bundle.directory}: {facts.engine} {facts.version} on this machine is less accurate than "
+            f"claimed ({result.describe()}); use another engine"
         )
-    print(f"  {facts.engine} {facts.version} finds what was claimed: {result.describe()}")
+    print(f"  {facts.engine} {facts.version} has the claimed accuracy: {result.describe()}")

@@ -1,4 +1,4 @@
-"""``edgeagent demo``: the main job on a sample clip, for a look."""
+"""The command ``edgeagent demo``: the daemon on a sample clip."""
 
 from __future__ import annotations
 
@@ -11,30 +11,34 @@ from edgeagent.errors import ConfigurationError
 from edgeagent.files.result import write_result
 
 DESCRIPTION = """\
-Run the daemon on a sample clip with the default bundle and a broker inside this program. Shows a live table,
+Run the daemon on a sample clip with the default bundle and an embedded broker. Shows a live table,
 writes an annotated clip and prints a summary."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``demo``."""
-    parser = commands.add_parser("demo", help="the main job on a sample clip", description=DESCRIPTION)
-    parser.add_argument("--seconds", type=float, default=20.0, help="how long (default %(default)g)")
-    parser.add_argument("--source", help="another clip or camera, as in the configuration")
-    parser.add_argument("--bundle", type=Path, help="another bundle")
+    parser = commands.add_parser("demo", help="run the daemon on a sample clip", description=DESCRIPTION)
+    parser.add_argument(
+        "--seconds", type=float, default=20.0, help="duration in seconds (default %(default)g)"
+    )
+    parser.add_argument(
+        "--source", help="another clip or camera, as in the configuration (default: the sample clip)"
+    )
+    parser.add_argument("--bundle", type=Path, help="another bundle (default: the included one)")
     parser.add_argument(
         "--out",
         type=Path,
         default=Path("demo-output"),
         metavar="DIR",
-        help="where the clip goes (%(default)s)",
+        help="output folder of the clip and the summary (default %(default)s)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the summary here too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the summary to FILE")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo and print its summary."""
-    if not arguments.seconds > 0:  # so that not-a-number is refused too
+    if not arguments.seconds > 0:  # refuses NaN too
         raise ConfigurationError(f"--seconds: expected a positive number, got {arguments.seconds:g}")
     try:
         from edgeagent.demo.session import run_demo
@@ -43,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"the demo needs more packages ({error}); pip install 'edgeagent[demo]'"
         ) from error
     if not arguments.verbose:
-        logging.getLogger().setLevel(logging.WARNING)  # the live table shows it better
+        logging.getLogger().setLevel(logging.WARNING)  # the live table replaces the log
         logging.getLogger("amqtt").setLevel(logging.ERROR)
         logging.getLogger("transitions").setLevel(logging.ERROR)
     result = run_demo(arguments.seconds, arguments.out, arguments.bundle, arguments.source)

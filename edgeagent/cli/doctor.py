@@ -1,4 +1,4 @@
-"""``edgeagent doctor``: what this board has, what is wrong, and what to do."""
+"""The command ``edgeagent doctor``: examination of a board with recommended actions."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from edgeagent.settings.file import load_settings
 from edgeagent.settings.schema import Settings
 
 DESCRIPTION = """\
-Look at this board: system, delegates and why the others are not there, versions that belong together,
-cameras, sensors, permissions, broker, clock and room. Nothing is changed, and no camera is opened. Run it as
+Examine this board: system, delegates and the requirements of missing ones, version compatibility, cameras,
+sensors, permissions, broker, clock, disk and memory. Nothing is changed, and no camera is opened. Run it as
 the user of the service. The exit code is 1 when there is a problem."""
 
 STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red", "not there": "dim"}
@@ -32,12 +32,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "-c", "--config", type=Path, metavar="FILE", help="configuration whose cameras and broker to try"
+        "-c",
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="configuration whose cameras, broker and engine are checked too",
     )
     parser.add_argument(
         "--forgive",
         action="store_true",
-        help="let the agent try again what the machine went down with, and do nothing else",
+        help="let the agent retry the delegates that took the machine down; performs no checks",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.add_argument(
@@ -45,22 +49,24 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=Path,
         default=Path("/"),
         metavar="DIR",
-        help="look at a copy of a board's /sys, /proc, /dev",
+        help="examine a copy of a board's /sys, /proc, /dev (default: this machine)",
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Examine and print; 1 when there is a problem."""
-    settings, lines = _configuration(arguments.config)
+    """Examine the board and print the findings; return 1 when there is a problem."""
+    settings, findings = _configuration(arguments.config)
     if arguments.forgive:
         return _forgive(settings)
-    lines += examine(ExaminedSystem(arguments.root, settings))
-    problems = sum(line.verdict == "problem" for line in lines)
+    findings += examine(ExaminedSystem(arguments.root, settings))
+    problems = sum(finding.verdict == "problem" for finding in findings)
     if arguments.json:
-        print(json.dumps({"problems": problems, "lines": [asdict(line) for line in lines]}, indent=2))
+        print(
+            json.dumps({"problems": problems, "lines": [asdict(finding) for finding in findings]}, indent=2)
+        )
     else:
-        _show(lines)
+        _show(findings)
         print(f"{problems or 'no'} problem{'' if problems == 1 else 's'}")
     return 1 if problems else 0
 
@@ -79,7 +85,7 @@ def _forgive(settings: Settings | None) -> int:
 def _configuration(path: Path | None) -> tuple[Settings | None, list[Finding]]:
     if path is None:
         return None, [
-            Finding("configuration", "not there", "none given", "edgeagent doctor -c FILE tries it too")
+            Finding("configuration", "not there", "none given", "edgeagent doctor -c FILE checks it too")
         ]
     try:
         return load_settings(path), [Finding("configuration", "ok", str(path))]
@@ -87,19 +93,18 @@ def _configuration(path: Path | None) -> tuple[Settings | None, list[Finding]]:
         return None, [Finding("configuration", "problem", str(error))]
 
 
-def _show(lines: list[Finding]) -> None:
+def _show(findings: list[Finding]) -> None:
     try:
         from rich.console import Console
         from rich.markup import escape
         from rich.table import Table
-    except ImportError:  # a board that only detects does not have it
-        for line in lines:
-            print(
-                f"{line.verdict:<9}  {line.about}: {line.found}{f' -> {line.action}' if line.action else ''}"
-            )
+    except ImportError:  # rich is optional
+        for finding in findings:
+            action = f" -> {finding.action}" if finding.action else ""
+            print(f"{finding.verdict:<9}  {finding.about}: {finding.found}{action}")
         return
     table = Table("", "what", "found", "what to do")
-    for line in lines:
-        verdict = f"[{STYLES[line.verdict]}]{line.verdict}[/]"
-        table.add_row(verdict, escape(line.about), escape(line.found), escape(line.action))
+    for finding in findings:
+        verdict = f"[{STYLES[finding.verdict]}]{finding.verdict}[/]"
+        table.add_row(verdict, escape(finding.about), escape(finding.found), escape(finding.action))
     Console().print(table)

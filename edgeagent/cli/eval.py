@@ -1,4 +1,4 @@
-"""``edgeagent eval``: COCO mAP of a bundle or a float model."""
+"""The command ``edgeagent eval``: COCO mAP of a bundle or a float model."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from edgeagent.detection.detector import Detector, load_bundle_detector, load_de
 from edgeagent.engines.loading import CHOICES
 from edgeagent.errors import ConfigurationError
 from edgeagent.files.result import write_result
-from edgeagent.settings.sections.model import MOST_THREADS
+from edgeagent.settings.sections.model import MAX_THREADS
 
 DESCRIPTION = """\
-Detect on pictures with YOLO labels and print the COCO mAP, computed by pycocotools. Everything runs as in
-the daemon: the same preprocessing, engine and decoding. Score threshold .01, IoU threshold .65."""
+Detect on pictures with YOLO labels and print the COCO mAP, computed by pycocotools. Preprocessing, engine and
+decoding are those of the daemon. Score threshold .01, IoU threshold .65."""
 
 EPILOG = """\
 examples:
@@ -28,7 +28,7 @@ examples:
   edgeagent eval --bundle models/coco-nano --artefact model.onnx --engine openvino --images ... --labels ...
   edgeagent eval --model yolox_nano.onnx --like models/coco-nano --images val/images --labels val/labels
 
-A float model is described by a file of the same name with the suffix .yaml beside it, or by --like."""
+The description of a float model is the file beside it with the suffix .yaml, or the bundle of --like."""
 
 FORMATS = {".onnx": "onnx", ".tflite": "tflite"}
 
@@ -44,25 +44,27 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--bundle", type=Path, help="directory of a bundle")
-    what.add_argument("--model", type=Path, help="a float model, .onnx or .tflite")
-    parser.add_argument("--like", type=Path, metavar="BUNDLE", help="describes --model")
+    what.add_argument("--model", type=Path, help="float model, .onnx or .tflite")
+    parser.add_argument("--like", type=Path, metavar="BUNDLE", help="bundle that describes --model")
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="pictures")
-    parser.add_argument("--labels", type=Path, required=True, metavar="DIR", help="their YOLO labels")
     parser.add_argument(
-        "--artefact", metavar="FILE", help="of the bundle (default: the first that the engine reads)"
+        "--labels", type=Path, required=True, metavar="DIR", help="YOLO labels of the pictures"
+    )
+    parser.add_argument(
+        "--artefact", metavar="FILE", help="artefact of the bundle (default: the first the engine can load)"
     )
     parser.add_argument("--engine", choices=CHOICES, default="auto")
     parser.add_argument(
-        "--threads", type=int, default=0, help="of the engine (default: all processors but one)"
+        "--threads", type=int, default=0, help="threads of the engine (default: all processors but one)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result here")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result to FILE")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Evaluate and print."""
-    if not 0 <= arguments.threads <= MOST_THREADS:
-        raise ConfigurationError(f"--threads: expected 0 to {MOST_THREADS}, got {arguments.threads}")
+    """Evaluate the model and print its mAP."""
+    if not 0 <= arguments.threads <= MAX_THREADS:
+        raise ConfigurationError(f"--threads: expected 0 to {MAX_THREADS}, got {arguments.threads}")
     data = LabelledPictures.find(arguments.images, arguments.labels)
     detector = _load(arguments)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edgeagent.bench.show import show_tables
 from edgeagent.bench.table import ABSENT, TextTable
+from edgeagent.bench.terminal import show_tables
 from edgeagent.cli.publish_options import Actions, add_folder
 from edgeagent.delivery.repository.channel import Release
 from edgeagent.delivery.repository.clock import utcnow

@@ -9,7 +9,7 @@ from edgeagent.bundle.reading import open_bundle
 from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.errors import ConfigurationError, EdgeagentError
 from edgeagent.files.result import write_result
-from edgeagent.settings.sections.model import MOST_THREADS
+from edgeagent.settings.sections.model import MAX_THREADS
 
 DESCRIPTION = """\
 Write one self-contained HTML page about a bundle: accuracy of the float model, of calibration alone and of
@@ -57,8 +57,8 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run ``edgeagent qat report``."""
-    if not 0 <= arguments.threads <= MOST_THREADS:
-        raise ConfigurationError(f"--threads: expected 0 to {MOST_THREADS}, got {arguments.threads}")
+    if not 0 <= arguments.threads <= MAX_THREADS:
+        raise ConfigurationError(f"--threads: expected 0 to {MAX_THREADS}, got {arguments.threads}")
     if (arguments.images is None) != (arguments.labels is None):
         raise ConfigurationError("--images and --labels belong together: give both or none")
     if arguments.latency and arguments.float_model is None:

@@ -1,4 +1,4 @@
-"""``edgeagent run``: the daemon."""
+"""The command ``edgeagent run``: the daemon."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from edgeagent.daemon.agent import Agent
 from edgeagent.settings.file import load_settings
 
 DESCRIPTION = """\
-Detect on the configured cameras and report over MQTT until stopped. The configuration is checked first; a
-mistake is named with its line, and nothing is started. SIGTERM and SIGINT stop cleanly."""
+Detect on the configured cameras and report over MQTT until stopped. The configuration is validated first;
+errors are reported with their line, and nothing is started. SIGTERM and SIGINT stop cleanly."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``run``."""
     parser = commands.add_parser(
-        "run", help="the daemon: cameras, detection, telemetry", description=DESCRIPTION
+        "run", help="run the daemon: cameras, detection, telemetry", description=DESCRIPTION
     )
     parser.add_argument(
         "-c",
@@ -25,13 +25,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=Path,
         required=True,
         metavar="FILE",
-        help="configuration; see config/edgeagent.yaml",
+        help="configuration file; see config/edgeagent.yaml",
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the daemon until a signal, or until all files have ended."""
+    """Run the daemon until a signal, or until all file sources have ended."""
     agent = Agent(load_settings(arguments.config))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.request_stop())

@@ -18,7 +18,7 @@ from edgeagent.daemon.rate_controller import BoardConditions, Decision, RateCont
 from edgeagent.sensors.battery import read_supply
 from edgeagent.sensors.declared_power import DeclaredPower
 from edgeagent.sensors.device_state import DeviceSensors, DeviceState
-from edgeagent.sensors.energy import PowerSample, stretch_between
+from edgeagent.sensors.energy import PowerSample, integrate_power
 from edgeagent.sensors.inference_energy import EnergyAccount, IntervalEnergy
 from edgeagent.sensors.over_current import OverCurrent
 from edgeagent.sensors.power import Power, PowerMeter
@@ -118,7 +118,7 @@ class DeviceWatch:
         """Read the power once."""
         now = self._read_power()
         with self._lock:
-            self._account.add(stretch_between(self._sampled, now))
+            self._account.add(integrate_power(self._sampled, now))
             self._sampled = now
         if now.power is not None:
             estimate = now.power.estimated_input_w

@@ -1,6 +1,7 @@
 """Labels in YOLO format: one text file per picture, one object per line.
 
-A line is ``class x y width height``: the class index, then centre and size as shares of the picture's size.
+A line is ``class x y width height``: class index, then centre and size as fractions of the picture size
+(Ultralytics, "Object Detection Datasets Overview").
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """Objects of one picture.
+    """Labelled objects of one picture.
 
     Attributes:
-        classes: (n,) int32.
-        boxes: (n, 4) float32, centre x, centre y, width, height as shares of the picture's size.
+        classes: (n,) int32, class index.
+        boxes: (n, 4) float32, centre x, centre y, width, height as fractions of the picture size.
     """
 
     classes: npt.NDArray[np.int32]
@@ -37,7 +38,12 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class LabelledPictures:
-    """Pictures with their label files; None for a picture without objects."""
+    """Pictures with their label files.
+
+    Attributes:
+        pictures: paths of the pictures.
+        label_files: paths of their label files; None for a picture without objects.
+    """
 
     pictures: tuple[Path, ...]
     label_files: tuple[Path | None, ...]
@@ -46,25 +52,28 @@ class LabelledPictures:
     def find(cls, images: Path, labels: Path) -> LabelledPictures:
         """Pair pictures and label files of the same stem, sorted by name.
 
-        A picture without a label file has no objects. Label files without a picture are named in a
-        warning.
+        A picture without a label file has no objects. Label files without a picture are logged as a warning.
+
+        Args:
+            images: folder of the pictures.
+            labels: folder of the label files.
 
         Raises:
-            DataError: a folder is missing, there are no pictures, or none has a label file.
+            DataError: a folder is missing, there are no pictures, or no picture has a label file.
         """
         if not images.is_dir():
             raise DataError(f"{printable(images)}: no such folder")
         pictures = tuple(sorted(p for p in images.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES))
         if not pictures:
-            raise DataError(f"{printable(images)}: no pictures here")
+            raise DataError(f"{printable(images)}: contains no pictures")
         return cls.pair(pictures, labels)
 
     @classmethod
     def pair(cls, pictures: Sequence[Path], labels: Path) -> LabelledPictures:
-        """Give each picture the label file of the same stem; see :meth:`find`.
+        """Pair given pictures with the label files of the same stem; see :meth:`find`.
 
         Raises:
-            DataError: the folder is missing, or no label file in it fits a picture.
+            DataError: the folder is missing, or contains no label file of these pictures.
         """
         if not labels.is_dir():
             raise DataError(f"{printable(labels)}: no such folder")
@@ -72,17 +81,18 @@ class LabelledPictures:
         found = tuple(files.get(picture.stem) for picture in pictures)
         if not any(found):
             folder = printable(pictures[0].parent)
-            raise DataError(f"{printable(labels)}: no label file fits a picture of {folder}")
-        left = set(files.values()).difference(found)
-        if left:
-            logger.warning("%d label files have no picture, the first is %s", len(left), printable(min(left)))
+            raise DataError(f"{printable(labels)}: no label file matches a picture of {folder}")
+        unpaired = set(files.values()).difference(found)
+        if unpaired:
+            first = printable(min(unpaired))
+            logger.warning("%d label files have no picture, the first is %s", len(unpaired), first)
         return cls(tuple(pictures), found)
 
     def __len__(self) -> int:
         return len(self.pictures)
 
     def data_hash(self) -> str:
-        """Return sha256 over names and contents of pictures and label files, in order, as hex."""
+        """Return the SHA-256 (hexadecimal) over names and contents of pictures and label files, in order."""
         digest = hashlib.sha256()
         for picture, labels in zip(self.pictures, self.label_files, strict=True):
             for path in (picture, labels):
@@ -93,14 +103,14 @@ class LabelledPictures:
 
 
 def read_labels(path: Path | None, classes: int) -> Labels:
-    """Read a label file; none is a picture without objects.
+    """Read a label file.
 
     Args:
-        path: of the file, or None.
-        classes: number of labels; an index beyond is an error.
+        path: label file; None for a picture without objects.
+        classes: number of classes; a larger class index is an error.
 
     Raises:
-        DataError: unreadable, or a line is not five numbers in range.
+        DataError: the file is unreadable, or a line is not five numbers in range.
     """
     if path is None:
         return Labels(np.zeros(0, np.int32), np.zeros((0, 4), np.float32))
@@ -118,13 +128,15 @@ def read_labels(path: Path | None, classes: int) -> Labels:
 
 
 def label_text(found: Detections, width: int, height: int) -> bytes:
-    """Return detections on a picture of so many pixels as the content of a label file.
+    """Return detections as the content of a label file; boxes are clipped to the picture.
 
-    What reaches over the edge of the picture is cut off there.
+    Args:
+        found: detections in picture pixels.
+        width, height: size of the picture in pixels.
     """
     size = np.array([width, height, width, height], np.float32)
-    shares = np.clip(found.boxes / size, 0, 1)
-    centre, extent = (shares[:, :2] + shares[:, 2:]) / 2, shares[:, 2:] - shares[:, :2]
+    relative = np.clip(found.boxes / size, 0, 1)
+    centre, extent = (relative[:, :2] + relative[:, 2:]) / 2, relative[:, 2:] - relative[:, :2]
     rows = np.concatenate([centre, extent], axis=1).tolist()
     lines = (
         f"{kind} {' '.join(f'{value:.6f}' for value in row)}\n"
@@ -144,6 +156,6 @@ def _row(line: str, where: str, classes: int) -> Sequence[float]:
         raise DataError(f"{where}: class {row[0]:g} is not one of the {classes} labels (0..{classes - 1})")
     if not all(-0.01 <= value <= 1.01 for value in row[1:]):
         raise DataError(
-            f"{where}: positions and sizes are shares of the picture, 0..1; got {line.strip()[:60]!r}"
+            f"{where}: positions and sizes are fractions of the picture size, 0..1; got {line.strip()[:60]!r}"
         )
     return row

@@ -1,4 +1,4 @@
-"""A broker inside the process, for the demo only: amqtt on a free loopback port (MQTT 3.1.1)."""
+"""Embedded broker of the demo: amqtt on a free loopback port (MQTT 3.1.1)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ START_TIMEOUT_S = 10.0
 
 
 class EmbeddedBroker:
-    """Runs between ``with`` and its end; :attr:`port` is where it listens."""
+    """Context manager that runs a broker in a thread.
+
+    Attributes:
+        port: TCP port on the loopback interface.
+
+    Raises:
+        EdgeagentError: on entry, when the broker does not start.
+    """
 
     def __init__(self) -> None:
         self.port = _free_port()
@@ -48,7 +55,7 @@ class EmbeddedBroker:
         try:
             self._broker = Broker(config, loop=self._loop)
             self._loop.run_until_complete(self._broker.start())
-        except (BrokerError, OSError) as error:  # shown by the thread that waits
+        except (BrokerError, OSError) as error:  # raised in the waiting thread
             self._failure = error
             self._started.set()
             return
@@ -57,7 +64,7 @@ class EmbeddedBroker:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port: int = unused.getsockname()[1]
         return port

@@ -1,7 +1,7 @@
-"""Writing the annotated clip.
+"""Writer of the annotated clip.
 
-OpenCV crashes on a file name that is not UTF-8, and FFmpeg in it takes ``a:b/clip.mp4`` for a protocol. So
-the folder is opened here, and both find the clip below its descriptor.
+OpenCV crashes on a file name that is not valid UTF-8, and its FFmpeg parses ``a:b/clip.mp4`` as a protocol.
+The folder is therefore opened here, and the clip is addressed through its descriptor.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from edgeagent.imaging.frame import Image
 
 
 class ClipWriter:
-    """Writes frames as an MP4 clip and makes sure that they are in the file.
+    """Writer of an MP4 clip that verifies the number of written frames.
 
     Args:
-        path: of the clip, in a folder that exists; an existing one is replaced.
+        path: path of the clip in an existing folder; an existing file is replaced.
         fps: frames per second.
     """
 
@@ -31,7 +31,7 @@ class ClipWriter:
         self.frames = 0
 
     def write(self, image: Image) -> None:
-        """Append a BGR frame (h, w, 3) uint8; one of another size than the first is scaled to that.
+        """Append a BGR frame (h, w, 3) uint8, scaled to the size of the first frame.
 
         Raises:
             EdgeagentError: the file cannot be written.
@@ -46,7 +46,7 @@ class ClipWriter:
         """Finish the file.
 
         Raises:
-            EdgeagentError: not all frames are in it, as after a full disk, of which OpenCV says nothing.
+            EdgeagentError: frames are missing in the file. OpenCV does not report a full disk.
         """
         if self._writer is None:
             return

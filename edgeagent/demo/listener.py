@@ -1,4 +1,4 @@
-"""A telemetry consumer, as anybody could write one: subscribes to everything and counts."""
+"""Telemetry consumer of the demo: counts the messages of all topics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,15 @@ from edgeagent.telemetry.contract.messages import ROOT
 
 
 class DemoListener:
-    """Counts the messages that arrive, by topic below the device; retained ones count once each."""
+    """Subscriber that counts messages.
+
+    Args:
+        port: TCP port of the broker on the loopback interface.
+
+    Attributes:
+        received: number of messages by topic below the device.
+        subscribed: set once the subscription is acknowledged.
+    """
 
     def __init__(self, port: int) -> None:
         self.received: Counter[str] = Counter()

@@ -14,7 +14,7 @@ from edgeagent.daemon.agent import Agent
 from edgeagent.demo.broker import EmbeddedBroker
 from edgeagent.demo.clip_writer import ClipWriter
 from edgeagent.demo.listener import DemoListener
-from edgeagent.demo.show import live_table, summary
+from edgeagent.demo.live_table import live_table, summary
 from edgeagent.detection.pipeline import Result
 from edgeagent.errors import CameraError, EdgeagentError
 from edgeagent.files.resources import sample_clip

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from edgeagent.bundle.golden import Golden, compare, load_golden
+from edgeagent.bundle.golden import ReferenceOutputs, compare_outputs, load_reference_outputs
 from edgeagent.bundle.manifest import Artefact
 from edgeagent.bundle.reading import Bundle
 from edgeagent.engines.engine import Array, Engine
@@ -59,7 +59,7 @@ class GoldenCheck:
         path, golden = bundle.golden_outputs(artefact), bundle.manifest.golden
         if path is None or golden is None:
             raise BundleError(f"{bundle.directory}: has no golden set to check an engine with")
-        self._golden: Golden = load_golden(path)
+        self._golden: ReferenceOutputs = load_reference_outputs(path)
         self._pictures = bundle.golden_pictures()
         if len(self._pictures) != len(self._golden.outputs):
             raise BundleError(
@@ -87,7 +87,7 @@ class GoldenCheck:
             measured = [
                 spec.dequantize(output) for spec, output in zip(engine.outputs, buffers.outputs, strict=True)
             ]
-            differences += compare(reference, measured, self._golden.steps)
+            differences += compare_outputs(reference, measured, self._golden.steps)
         return GoldenResult(max(differences), self.tolerance, sum(differences) / len(differences))
 
     def _codes(self, engine: Engine) -> list[Array]:

@@ -1,4 +1,4 @@
-"""The broker of the configuration: whether it answers and takes this device."""
+"""Check of the configured broker: connection and authentication."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from edgeagent.telemetry.mqtt.broker_check import check_connection
 DEADLINE_S = 5.0
 
 
-def check_broker(around: ExaminedSystem) -> list[Finding]:
-    """Connect as the agent would, under another client id."""
-    if around.settings is None:
+def check_broker(system: ExaminedSystem) -> list[Finding]:
+    """Connect with the agent's settings under another client ID."""
+    if system.settings is None:
         return []
-    mqtt = around.settings.mqtt
+    mqtt = system.settings.mqtt
     if mqtt.host is None:
         return [Finding("broker", "not there", "none is configured: no telemetry over MQTT")]
     how = "TLS" if mqtt.tls else "clear text"
@@ -23,6 +23,9 @@ def check_broker(around: ExaminedSystem) -> list[Finding]:
         return [Finding("broker", "ok", f"{address} accepts this device ({how}, {who})")]
     return [
         Finding(
-            "broker", "problem", f"{address} {reason} ({how}, {who})", "see docs/mqtt.md for what it needs"
+            "broker",
+            "problem",
+            f"{address} {reason} ({how}, {who})",
+            "see docs/mqtt.md for the broker settings",
         )
     ]

@@ -1,4 +1,4 @@
-"""Delegates: which could be tried here, and why the others could not."""
+"""Checks of the delegates: availability, configured engine, results of the agent's trials."""
 
 from __future__ import annotations
 
@@ -14,63 +14,65 @@ from edgeagent.files.state_folder import default_state
 from edgeagent.settings.schema import Settings
 
 
-def check_delegates(around: ExaminedSystem) -> list[Finding]:
-    """Go through the catalogue, and the library that the configuration names."""
-    return [_line(availability(one, around.root)) for one in (*_external(around), *CATALOGUE)]
+def check_delegates(system: ExaminedSystem) -> list[Finding]:
+    """Check the availability of every delegate of the catalogue and of the configured library."""
+    return [_availability_finding(availability(one, system.root)) for one in (*_external(system), *CATALOGUE)]
 
 
-def check_choice(around: ExaminedSystem) -> list[Finding]:
-    """See whether a delegate is there of those that the configuration asks for."""
-    if around.settings is None or around.settings.model.engine == "auto":
+def check_choice(system: ExaminedSystem) -> list[Finding]:
+    """Check that at least one of the configured delegates is available."""
+    if system.settings is None or system.settings.model.engine == "auto":
         return []
-    catalogue = (*_external(around), *CATALOGUE)
-    names = [name.strip() for name in around.settings.model.engine.split(",")]
+    catalogue = (*_external(system), *CATALOGUE)
+    names = [name.strip() for name in system.settings.model.engine.split(",")]
     if "auto" in names:
         return []
     wanted = [one for name in names for one in find_delegates(name, catalogue)]
-    answers = [availability(one, around.root) for one in wanted]
-    there = [answer.delegate.name for answer in answers if answer.ok]
-    if there:
-        return [Finding("configured engine", "ok", f"{', '.join(there)} of {', '.join(names)}")]
+    answers = [availability(one, system.root) for one in wanted]
+    available = [answer.delegate.name for answer in answers if answer.ok]
+    if available:
+        return [Finding("configured engine", "ok", f"{', '.join(available)} of {', '.join(names)}")]
     reasons = "; ".join(f"{answer.delegate.name}: {answer.missing}" for answer in answers)
     return [Finding("configured engine", "problem", reasons, "install what is missing, or set engine: auto")]
 
 
-def check_trials(around: ExaminedSystem) -> list[Finding]:
-    """Tell what the agent found when it tried the delegates."""
-    state = journal_of(around.settings).parent
-    if not around.live or not state.is_dir():
+def check_trials(system: ExaminedSystem) -> list[Finding]:
+    """Report the results of the agent's delegate trials."""
+    state = journal_of(system.settings).parent
+    if not system.live or not state.is_dir():
         return []
-    suspects = Journal(journal_of(around.settings)).suspects()
-    lines = [
-        Finding(f"trial {key}", "problem", "the machine went down during it", "edgeagent doctor --forgive")
+    suspects = Journal(journal_of(system.settings)).suspects()
+    findings = [
+        Finding(
+            f"trial {key}", "problem", "the machine went down during this trial", "edgeagent doctor --forgive"
+        )
         for key in suspects
     ]
     for verdict in load_verdicts(state / VERDICTS).values():
         found = f"{verdict.p50_ms} ms on {verdict.threads} threads; {verdict.reason}"
-        lines.append(Finding(f"trial {verdict.candidate}", "ok", found))
-    return lines
+        findings.append(Finding(f"trial {verdict.candidate}", "ok", found))
+    return findings
 
 
 def journal_of(settings: Settings | None) -> Path:
-    """Return where the agent of this configuration keeps its journal of trials."""
+    """Return the path of the agent's trial journal for this configuration."""
     return ((settings.state if settings else None) or default_state()) / JOURNAL
 
 
-def _external(around: ExaminedSystem) -> list[Delegate]:
-    library = around.settings.model.library if around.settings else None
+def _external(system: ExaminedSystem) -> list[Delegate]:
+    library = system.settings.model.library if system.settings else None
     return [] if library is None else [external_delegate(library.path, library.options)]
 
 
-def _line(answer: Availability) -> Finding:
+def _availability_finding(answer: Availability) -> Finding:
     name = f"delegate {answer.delegate.name}"
     if answer.ok:
         return Finding(
-            name, "ok", f"all it needs is there (tested by this project: {answer.delegate.tested})"
+            name, "ok", f"all requirements are met (tested by this project: {answer.delegate.tested})"
         )
     reason, _, action = (answer.missing or "").partition("; ")
     if answer.forbidden:
-        return Finding(name, "problem", reason, action or "let this user use it")
+        return Finding(name, "problem", reason, action or "grant this user access")
     external = answer.delegate.name == "tflite-external"
-    line = Finding(name, "not there", reason, action)
-    return replace(line, verdict="problem", action="correct model.library") if external else line
+    finding = Finding(name, "not there", reason, action)
+    return replace(finding, verdict="problem", action="correct model.library") if external else finding

@@ -1,4 +1,4 @@
-"""All checks, one after the other; one that fails itself is a finding, not the end."""
+"""Examination: all checks in order. A check that raises becomes a finding and does not stop the others."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def examine(around: ExaminedSystem, checks: Sequence[Check] = CHECKS) -> Iterator[Finding]:
-    """Run checks and yield their lines as they come."""
+def examine(system: ExaminedSystem, checks: Sequence[Check] = CHECKS) -> Iterator[Finding]:
+    """Run checks and yield their findings."""
     for check in checks:
         name = check.__name__.removeprefix("check_").replace("_", " ")
         try:
-            yield from check(around)
+            yield from check(system)
         except EdgeagentError as error:
             yield Finding(name, "problem", str(error))
-        except Exception as error:  # noqa: BLE001  (the others still have something to say)
+        except Exception as error:  # noqa: BLE001  (the other checks still run)
             found = f"the check failed: {type(error).__name__}: {error}"
-            yield Finding(name, "problem", found, "report this as a mistake of edgeagent")
+            yield Finding(name, "problem", found, "report this as a bug in edgeagent")

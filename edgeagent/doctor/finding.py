@@ -1,4 +1,4 @@
-"""What a check is given and what it says."""
+"""Input and output of a check: the examined system and its findings."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Literal
 from edgeagent.settings.schema import Settings
 
 Verdict = Literal["ok", "warning", "problem", "not there"]
-"""``not there``: this board does not have it and may do without; ``problem``: it stops what was asked for."""
+"""``not there``: absent and optional on this board; ``problem``: prevents the configured operation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding.
+    """Result of a check.
 
     Attributes:
-        about: what was looked at.
-        verdict: how it is.
-        found: what was found.
-        action: what to do about it; empty where nothing is to be done.
+        about: the examined part.
+        verdict: its state.
+        found: observation, for display.
+        action: recommended action; empty when none is needed.
     """
 
     about: str
@@ -33,12 +33,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class ExaminedSystem:
-    """What checks look at.
+    """System under examination.
 
     Attributes:
-        root: below which /sys, /proc, /dev, /etc, /run and /var lie; another one for the tree of a board.
-        settings: the configuration; None without one.
-        now: the wall clock, UTC.
+        root: directory that holds /sys, /proc, /dev, /etc, /run and /var; a copy of a board's tree in tests.
+        settings: configuration; None without one.
+        now: wall-clock time in UTC.
     """
 
     root: Path = Path("/")
@@ -47,7 +47,7 @@ class ExaminedSystem:
 
     @property
     def live(self) -> bool:
-        """Whether this is the machine itself, so that its programs may be asked too."""
+        """Whether this is the running machine, so that its programs can be queried."""
         return self.root == Path("/")
 
 
@@ -55,7 +55,7 @@ Check = Callable[[ExaminedSystem], list[Finding]]
 
 
 def read_file(path: Path) -> str | None:
-    """Return the text of a file without NULs and blanks around it; None where it cannot be read."""
+    """Return the text of a file without surrounding NULs and blanks; None when unreadable."""
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip("\0 \n")
     except OSError:

@@ -1,4 +1,4 @@
-"""Permissions: which groups own the devices of this board, and whether this user is in them."""
+"""Check of permissions: groups that own the device nodes of this board, and membership of this user."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ DEVICES = {
     "apex": ("dev/apex_*",),
     "hailo": ("dev/hailo*",),
 }
-"""Device nodes by the group that usually owns them; plugdev's USB sticks are with the delegates."""
+"""Device nodes by their usual group; USB accelerators (group plugdev) are checked with the delegates."""
 
 
-def check_groups(around: ExaminedSystem) -> list[Finding]:
-    """Compare this user's groups with the devices that are there."""
+def check_groups(system: ExaminedSystem) -> list[Finding]:
+    """Check that this user can access the device nodes present."""
     numbers = {os.getegid(), *os.getgroups()}
     groups = sorted(group for number in numbers if (group := _name(number)))
-    lines = [Finding("user", "ok", f"{_user()}, groups {', '.join(groups) or 'without names'}")]
+    findings = [Finding("user", "ok", f"{_user()}, groups {', '.join(groups) or 'without names'}")]
     for group, patterns in DEVICES.items():
-        nodes = [path for pattern in patterns for path in sorted(around.root.glob(pattern))]
+        nodes = [path for pattern in patterns for path in sorted(system.root.glob(pattern))]
         if nodes:
-            lines.append(_line(around, group, nodes))
-    return lines
+            findings.append(_group_finding(system, group, nodes))
+    return findings
 
 
-def _line(around: ExaminedSystem, usual: str, nodes: list[Path]) -> Finding:
+def _group_finding(system: ExaminedSystem, usual: str, nodes: list[Path]) -> Finding:
     refused = [node for node in nodes if not os.access(node, os.R_OK | os.W_OK)]
     if not refused:
-        return Finding(f"group {usual}", "ok", f"{len(nodes)} device nodes may be used")
+        return Finding(f"group {usual}", "ok", f"{len(nodes)} device nodes accessible")
     group = _name(refused[0].stat().st_gid) or usual
-    action = f"usermod -aG {usual if group == 'root' else group} USER, and start the agent again"
-    shown = f"/{refused[0].relative_to(around.root)}"
+    action = f"usermod -aG {usual if group == 'root' else group} USER, and restart the agent"
+    shown = f"/{refused[0].relative_to(system.root)}"
     return Finding(f"group {usual}", "problem", f"no permission on {shown}", action)
 
 

@@ -1,7 +1,7 @@
-"""Letterbox arithmetic: how a picture of one size lies in an input of another, and boxes between the two.
+"""Letterbox arithmetic: placement of a picture in a model input, and boxes converted between the two.
 
-YOLOX's convention: scale r = min(W / w, H / h), scaled size int(w * r) x int(h * r). A stretched picture
-fills the input and has one scale for each axis.
+Convention of YOLOX: scale r = min(W / w, H / h), scaled size int(w * r) x int(h * r). A stretched picture
+fills the input and has one scale per axis.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Boxes = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How a picture of one size lies in the input.
+    """Placement of a picture in the model input.
 
     Attributes:
         source: (height, width) of the picture in pixels.
@@ -33,10 +33,10 @@ class Fit:
     scale: tuple[float, float]
 
     def to_source(self, boxes: Boxes) -> tuple[Boxes, npt.NDArray[np.bool_]]:
-        """Move boxes (n, 4) from input pixels to pixels of the picture, clipped to it.
+        """Convert boxes (n, 4) x1 y1 x2 y2 from input pixels to picture pixels, clipped to the picture.
 
         Returns:
-            The boxes, and a mask (n,) of those that have an area inside the picture.
+            The boxes (n, 4) float32, and a mask (n,) bool of those with an area inside the picture.
         """
         (top, left), (vertical, horizontal), (height, width) = self.offset, self.scale, self.source
         moved = boxes - np.float32([left, top, left, top])  # type: ignore[arg-type]
@@ -46,7 +46,7 @@ class Fit:
         return moved, (moved[:, 2:] > moved[:, :2]).all(axis=1)
 
     def to_input(self, boxes: Boxes) -> Boxes:
-        """Move boxes (n, 4) x1 y1 x2 y2 from pixels of the picture to input pixels."""
+        """Convert boxes (n, 4) x1 y1 x2 y2 from picture pixels to input pixels."""
         (top, left), (vertical, horizontal) = self.offset, self.scale
         factor = np.array([horizontal, vertical, horizontal, vertical], np.float32)
         return boxes * factor + np.array([left, top, left, top], np.float32)
@@ -55,12 +55,12 @@ class Fit:
 def fit_size(
     source: tuple[int, int], target: tuple[int, int], anchor: Literal["top-left", "centre"] | None
 ) -> Fit:
-    """Return how a picture of size ``source`` lies in an input of size ``target``.
+    """Return the placement of a picture of size ``source`` in an input of size ``target``.
 
     Args:
         source: (height, width) of the picture in pixels.
         target: (height, width) of the input in pixels.
-        anchor: where the scaled picture lies; None stretches it over the whole input.
+        anchor: position of the scaled picture; None stretches it to the whole input.
     """
     vertical, horizontal = target[0] / source[0], target[1] / source[1]
     if anchor is None:

@@ -1,7 +1,7 @@
-"""Reading one picture file into a BGR array.
+"""Picture files, read into BGR arrays.
 
-``cv2.imread`` is not used: it crashes the interpreter on a file name that is not UTF-8. And OpenCV
-decodes a JPEG that was cut off without a word, filling the rest with grey; such a file is an error here.
+``cv2.imread`` is not used: it crashes the interpreter on a file name that is not valid UTF-8. OpenCV also
+decodes a truncated JPEG without an error and fills the rest with grey; such a file is an error here.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", "
 _JPEG_START = b"\xff\xd8"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"IEND\xaeB`\x82"
-# A marker; stuffed zeros, restart markers and fill bytes belong to entropy-coded data (ITU-T T.81, B.1).
+# A marker; stuffed zeros, restart markers and fill bytes belong to the entropy-coded data (ITU-T T.81, B.1).
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
 _JPEG_TEM, _JPEG_SOI, _JPEG_EOI = 0x01, 0xD8, 0xD9
 
 
 def is_truncated(data: bytes) -> bool:
-    """Whether a JPEG or PNG file ends before its end marker; False for every other format."""
+    """Return whether a JPEG or PNG file ends before its end marker; False for every other format."""
     if data.startswith(_PNG_START):
         return _PNG_END not in data
     if not data.startswith(_JPEG_START):
@@ -39,7 +39,7 @@ def is_truncated(data: bytes) -> bool:
         code = marker.group(1)[0]
         if code == _JPEG_EOI:
             return False
-        if code not in (_JPEG_TEM, _JPEG_SOI):  # these two have no length; a thumbnail lies within a segment
+        if code not in (_JPEG_TEM, _JPEG_SOI):  # these have no length; a thumbnail is inside a segment
             position += int.from_bytes(data[position : position + 2], "big")
     return True
 
@@ -47,18 +47,18 @@ def is_truncated(data: bytes) -> bool:
 def read_picture(path: str | os.PathLike[str]) -> Image:
     """Read a picture file.
 
-    Grey, palette, 16-bit and transparent pictures become 8-bit BGR (alpha is dropped). The orientation
-    in the EXIF data is applied, as OpenCV does by default, so width and height can be those of the
-    file's header swapped; labels must have been drawn on the picture as viewers show it.
+    Greyscale, palette, 16-bit and transparent pictures become 8-bit BGR (alpha is dropped). The EXIF
+    orientation is applied, as OpenCV does by default, so width and height may be swapped relative to the
+    file header; labels must refer to the picture as viewers display it.
 
     Args:
-        path: any name the system allows, UTF-8 or not.
+        path: path of the file; need not be valid UTF-8.
 
     Returns:
         (height, width, 3) uint8, BGR.
 
     Raises:
-        DataError: the file is missing, unreadable, truncated or no picture.
+        DataError: the file is missing, unreadable, truncated or not a picture.
     """
     try:
         data = Path(path).read_bytes()

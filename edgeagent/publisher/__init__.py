@@ -1,12 +1,12 @@
-"""The publisher: a TUF repository of plain files, made and signed by ``edgeagent publish``.
+"""Publisher: a TUF repository of static files, created and signed by the publish commands.
 
 ::
 
     DIR/repository/metadata/   timestamp.json, N.snapshot.json, N.targets.json, N.CHANNEL.json, N.root.json
     DIR/repository/targets/    CHANNEL/HASH.channel.json, CHANNEL/NAME/VERSION/HASH.FILE
-    DIR/publisher.json         where the private keys are, and how long signatures last
-    DIR/steps.json             the next steps of rollouts
-    DIR/staged/                metadata that still lacks signatures
+    DIR/publisher.json, steps.json, staged/    not served: key locations, rollout steps, metadata to sign
 
-Only ``DIR/repository`` is served. Private keys lie elsewhere.
+Start with ``repository``: it collects edits, signs and serves them. ``places``, ``opening``, ``served`` and
+``status`` handle the folder; ``roles``, ``keys``, ``signers``, ``signatures``, ``handover``, ``pkcs8`` and
+``passphrase`` the keys; ``release``, ``rollout_steps``, ``condition``, ``fleet`` and ``watch`` the rollouts.
 """

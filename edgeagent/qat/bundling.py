@@ -20,7 +20,7 @@ from edgeagent.bundle.evidence import (
     EvidenceFile,
     SeedResult,
 )
-from edgeagent.bundle.golden import Golden, save_golden
+from edgeagent.bundle.golden import ReferenceOutputs, save_reference_outputs
 from edgeagent.bundle.manifest import GridName, InputSpec, Measurement
 from edgeagent.bundle.writing import write_bundle
 from edgeagent.qat.card import card_text
@@ -129,9 +129,11 @@ def recipe_record(source: TrainingSource, recipe: BundleRecipe, product: Product
     }
 
 
-def _references(product: Product, spec: InputSpec, pictures: Sequence[Path]) -> dict[GridName, Golden]:
+def _references(
+    product: Product, spec: InputSpec, pictures: Sequence[Path]
+) -> dict[GridName, ReferenceOutputs]:
     """Return what the network behind the artefacts of each grid answers."""
-    found: dict[GridName, Golden] = {
+    found: dict[GridName, ReferenceOutputs] = {
         preset: reference_outputs(network, spec, pictures) for preset, network in product.networks.items()
     }
     if any(artefact.grid == "float" for artefact in product.artefacts):
@@ -140,13 +142,15 @@ def _references(product: Product, spec: InputSpec, pictures: Sequence[Path]) -> 
     return found
 
 
-def _golden_files(references: dict[GridName, Golden], work: Path) -> dict[GridName, tuple[str, Path]]:
+def _golden_files(
+    references: dict[GridName, ReferenceOutputs], work: Path
+) -> dict[GridName, tuple[str, Path]]:
     """Write reference outputs to the work folder; return name in the bundle and file, by grid."""
     found: dict[GridName, tuple[str, Path]] = {}
     for position, (grid, golden) in enumerate(references.items()):
         name = GOLDEN_OUTPUTS if position == 0 else GOLDEN_OUTPUTS.replace(".npz", f"-{grid}.npz")
         found[grid] = name, work / Path(name).name
-        save_golden(found[grid][1], golden)
+        save_reference_outputs(found[grid][1], golden)
     return found
 
 

@@ -1,7 +1,9 @@
-"""Where the power comes from: /sys/class/power_supply/*/{type,scope,online,present,capacity,status}.
+"""Power supply: battery charge and mains, from /sys/class/power_supply/*/.
 
-The format is the kernel's Documentation/ABI/testing/sysfs-class-power. A supply with the scope ``Device``
-feeds something else, such as a wireless mouse, and is left out.
+Files read: ``type``, ``scope``, ``online``, ``present``, ``capacity`` and ``status``. A supply with the scope
+``Device`` powers a peripheral, such as a wireless mouse, and is ignored.
+
+Source of the format: Linux, ``Documentation/ABI/testing/sysfs-class-power``.
 """
 
 from __future__ import annotations
@@ -10,16 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BATTERIES = ("Battery", "UPS")
-FED = ("Charging", "Full", "Not charging")  # of a battery while something else carries the load
+ON_EXTERNAL_POWER = ("Charging", "Full", "Not charging")
+"""Battery states while another supply carries the load."""
 
 
 @dataclass(frozen=True, slots=True)
 class Supply:
-    """What is known of the power supply; None is not known.
+    """State of the power supply.
 
     Attributes:
-        battery_percent: charge of the emptiest battery, 0..100; None without one that tells.
-        on_mains: whether external power carries the load.
+        battery_percent: charge of the emptiest battery, 0..100; None when no battery reports a charge.
+        on_mains: whether external power carries the load; None when unknown.
     """
 
     battery_percent: float | None
@@ -27,10 +30,10 @@ class Supply:
 
 
 def read_supply(root: Path = Path("/")) -> Supply:
-    """Return the supply of this machine.
+    """Return the state of this machine's power supply.
 
-    Without a battery nothing is known to be off: the sockets of a board that is fed through its pins say
-    ``online 0`` while it runs.
+    Without a battery, a supply that is offline does not prove the absence of mains: a board powered through
+    its header pins reports ``online 0`` for its sockets while it runs.
     """
     charges: list[float] = []
     states: list[str] = []
@@ -46,13 +49,13 @@ def read_supply(root: Path = Path("/")) -> Supply:
                 charges.append(min(100.0, float(charge)))
         elif kind in ("Mains", "Wireless") or kind.startswith("USB"):
             online = online or _read(folder / "online") in ("1", "2")  # 2: programmable, of USB PD
-    return Supply(min(charges, default=None), True if online else _by_batteries(states))
+    return Supply(min(charges, default=None), True if online else _on_mains(states))
 
 
-def _by_batteries(states: list[str]) -> bool | None:
-    if "Discharging" in states:
+def _on_mains(battery_states: list[str]) -> bool | None:
+    if "Discharging" in battery_states:
         return False
-    return True if any(state in FED for state in states) else None
+    return True if any(state in ON_EXTERNAL_POWER for state in battery_states) else None
 
 
 def _read(path: Path) -> str | None:

@@ -1,14 +1,14 @@
-"""Power of a board that runs on its battery or UPS: /sys/class/power_supply/*/.
+"""Power of a board that runs on its battery or UPS, from /sys/class/power_supply/*/.
 
 ::
 
     type    Battery or UPS           status         Discharging
-    power_now (uW), or voltage_now (uV) and current_now (uA), whose sign drivers do not agree on
+    power_now (uW), or voltage_now (uV) and current_now (uA), whose sign depends on the driver
 
-Only while it discharges: then what leaves the battery is what the board takes. A charging battery tells
-nothing about the board, and supplies of type USB tell what was negotiated, not what flows.
+A battery is read only while it discharges: its output is then the board's input. A charging battery says
+nothing about the board, and supplies of type USB report the negotiated current, not the measured one.
 
-Format: Linux, ``Documentation/ABI/testing/sysfs-class-power``.
+Source of the format: Linux, ``Documentation/ABI/testing/sysfs-class-power``.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from edgeagent.sensors.kernel_file import find_files, read_number, read_text
 
 
 def read_battery_watts(root: Path = Path("/")) -> float | None:
-    """Return what all discharging batteries give together in watts.
+    """Return the total power of all discharging batteries in watts.
 
-    None while none of them discharges, and when one that does cannot be read.
+    None when no battery discharges or when one of the discharging batteries cannot be read.
     """
     total = None
     for supply in find_files(root, "sys/class/power_supply/*"):

@@ -1,4 +1,4 @@
-"""Which machine this is."""
+"""Identity of the board: model, architecture, operating system, kernel, boot."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ MODELS = ("proc/device-tree/model", "sys/class/dmi/id/product_name")
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The machine; what is not known is None."""
+    """Identity of the board; None where the kernel reports nothing.
+
+    Attributes:
+        model: device-tree model or DMI product name.
+        architecture: machine type, such as ``aarch64``.
+        system: name of the operating system (os-release(5), PRETTY_NAME).
+        kernel: kernel release.
+        boot_id: UUID of this boot (random(4)).
+    """
 
     model: str | None
     architecture: str
@@ -21,7 +29,11 @@ class Board:
 
 
 def read_board(root: Path = Path("/")) -> Board:
-    """Return what the kernel says about this machine."""
+    """Return the identity of this machine.
+
+    Args:
+        root: directory that holds /proc, /sys and /etc.
+    """
     models = (_read(root / path) for path in MODELS)
     return Board(
         model=next((model for model in models if model), None),

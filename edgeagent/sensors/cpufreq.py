@@ -1,4 +1,7 @@
-"""Clocks of the processor: /sys/devices/system/cpu/cpufreq/policyN/, in kHz; a policy is a group of cores."""
+"""Processor clocks, from /sys/devices/system/cpu/cpufreq/policyN/ in kHz.
+
+A policy is a group of cores that share a clock (Linux, ``Documentation/admin-guide/pm/cpufreq.rst``).
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,13 @@ POLICIES = "sys/devices/system/cpu/cpufreq/policy*"
 
 
 def read_frequencies_mhz(root: Path = Path("/")) -> dict[str, float]:
-    """Return the present clock in MHz by group of cores, such as ``policy0``."""
+    """Return the current clock in MHz by policy, such as ``policy0``."""
     clocks = {policy.name: read_number(policy / "scaling_cur_freq") for policy in find_files(root, POLICIES)}
     return {name: kilohertz / 1000 for name, kilohertz in clocks.items() if kilohertz is not None}
 
 
 def is_capped(root: Path = Path("/")) -> bool | None:
-    """Return whether any group of cores may not run at its full clock; None without cpufreq."""
+    """Return whether the maximum clock of any policy is below its hardware limit; None without cpufreq."""
     limits = []
     for policy in find_files(root, POLICIES):
         allowed = read_number(policy / "scaling_max_freq")

@@ -1,7 +1,7 @@
-"""Power of a board without a sensor, from what its owner declares: watts when idle and at full load.
+"""Estimated power of a board without a sensor, from its declared idle and full-load watts.
 
-Between the two it is taken to grow with the load of the processors, which leaves out accelerators, so it is
-an estimate and says so.
+The estimate interpolates linearly over processor load. Accelerators are not included, so the reading is
+always marked as estimated.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import psutil
 
 
 class DeclaredPower:
-    """Watts from processor load.
+    """Estimate of the board's power from processor load.
 
     Args:
-        idle_w, full_w: of the whole board.
+        idle_w: watts of the whole board when idle.
+        full_w: watts of the whole board at full processor load.
     """
 
     def __init__(self, idle_w: float, full_w: float) -> None:
@@ -21,19 +22,19 @@ class DeclaredPower:
         self._last = _times()
 
     def read_watts(self) -> float | None:
-        """Return the mean estimated power since the last call; None when no time has passed."""
+        """Return the mean estimated power since the last call in watts; None when no time has passed."""
         last, self._last = self._last, _times()
         idle, total = self._last[0] - last[0], self._last[1] - last[1]
         return None if total <= 0 else estimate_w(self._idle_w, self._full_w, 1 - idle / total)
 
 
 def estimate_w(idle_w: float, full_w: float, load: float) -> float:
-    """Return watts at a load of 0..1; loads outside are taken as the nearer end."""
+    """Return watts at a processor load of 0..1; other loads are clipped to that range."""
     return idle_w + (full_w - idle_w) * min(max(load, 0.0), 1.0)
 
 
 def _times() -> tuple[float, float]:
-    """Return (idle, total) seconds of all processors since boot; guests' time is in user time already."""
+    """Return (idle, total) seconds of all processors since boot; user time already includes guest time."""
     times = psutil.cpu_times()
     counted = {name: value for name, value in times._asdict().items() if not name.startswith("guest")}
     return times.idle + counted.get("iowait", 0.0), sum(counted.values())

@@ -1,4 +1,4 @@
-"""All readings of a board at one moment that are not power; what it does not have is absent or empty."""
+"""Device state: all readings of a board except power, taken together."""
 
 from __future__ import annotations
 
@@ -6,27 +6,29 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeagent.sensors import cpufreq, devfreq, gpu
 from edgeagent.sensors.apex import Apex, read_apex
+from edgeagent.sensors.cpufreq import read_frequencies_mhz
+from edgeagent.sensors.devfreq import read_gpu_mhz
+from edgeagent.sensors.gpu import read_gpu_percent
 from edgeagent.sensors.hailo import HailoThermometer
 from edgeagent.sensors.thermal import read_temperatures
 from edgeagent.sensors.throttling import Throttling, read_throttling
 
-INVENTED = ("PMIC-Die",)
-"""Zones of a Jetson Nano that always read the same, 50 or 100 degrees."""
+CONSTANT_ZONES = ("PMIC-Die",)
+"""Thermal zones of a Jetson Nano that always read the same value, 50 or 100 degrees Celsius."""
 
 
 @dataclass(frozen=True)
 class DeviceState:
-    """Readings.
+    """Readings of a board; None or an empty dictionary where the board has no such sensor.
 
     Attributes:
-        temperatures_c: by thermal zone.
-        throttling: what the firmware of a Raspberry Pi says.
-        clocks_mhz: by group of cores.
-        gpu_percent, gpu_mhz: of a Jetson.
-        apex: Coral chips on PCIe.
-        hailo_c: temperatures of Hailo chips.
+        temperatures_c: degrees Celsius by thermal zone.
+        throttling: throttling flags from the firmware of a Raspberry Pi.
+        clocks_mhz: processor clock by cpufreq policy.
+        gpu_percent, gpu_mhz: load and clock of a Jetson's GPU.
+        apex: Coral chips on PCIe, by name.
+        hailo_c: degrees Celsius by Hailo chip.
     """
 
     temperatures_c: dict[str, float]
@@ -39,13 +41,13 @@ class DeviceState:
 
     @property
     def hottest_c(self) -> float | None:
-        """The highest temperature of all zones; None without one."""
-        real = (heat for zone, heat in self.temperatures_c.items() if zone not in INVENTED)
-        return max(real, default=None)
+        """Highest temperature of all measuring zones in degrees Celsius; None without a zone."""
+        measured = (value for zone, value in self.temperatures_c.items() if zone not in CONSTANT_ZONES)
+        return max(measured, default=None)
 
     @property
     def throttled(self) -> bool | None:
-        """Whether the firmware or a Coral has lowered its clock; None where nothing tells."""
+        """Whether the firmware or a Coral has lowered a clock; None when neither reports throttling."""
         known = [chip.throttled for chip in self.apex.values() if chip.throttled is not None]
         if self.throttling is not None:
             known.append("throttled" in self.throttling.now)
@@ -53,33 +55,33 @@ class DeviceState:
 
     @property
     def under_voltage(self) -> bool | None:
-        """Whether the supply is too weak now; None where nothing tells."""
+        """Whether the supply voltage is too low now; None when the firmware does not report it."""
         return None if self.throttling is None else "under_voltage" in self.throttling.now
 
 
 class DeviceSensors:
-    """Reads everything.
+    """Reader of the device state.
 
     Args:
-        root: below which /sys, /dev and /usr lie.
+        root: directory that holds /sys, /dev and /usr.
     """
 
     def __init__(self, root: Path = Path("/")) -> None:
         self._root, self._hailo = root, HailoThermometer(root)
 
     def read(self) -> DeviceState:
-        """Return what there is; takes as long as the slowest sensor, so not in the way of frames."""
+        """Return all readings. Takes as long as the slowest sensor: call it outside the frame path."""
         root = self._root
         return DeviceState(
             temperatures_c=read_temperatures(root),
             throttling=read_throttling(root),
-            clocks_mhz=cpufreq.read_frequencies_mhz(root),
-            gpu_percent=gpu.read_percent(root),
-            gpu_mhz=devfreq.read_gpu_mhz(root),
+            clocks_mhz=read_frequencies_mhz(root),
+            gpu_percent=read_gpu_percent(root),
+            gpu_mhz=read_gpu_mhz(root),
             apex=read_apex(root),
             hailo_c=self._hailo.read(time.monotonic()),
         )
 
     def close(self) -> None:
-        """Leave no question behind."""
+        """Cancel a pending query."""
         self._hailo.close()

@@ -1,9 +1,9 @@
-"""Energy: power over time, and what one inference takes of it.
+"""Energy: power integrated over time.
 
-A sensor of power is read every second or so. Between two readings of one source the power is taken to go in a
-straight line (trapezoid rule); where a source gives the mean since the reading before, as counters of energy
-do, that mean times the time is exact, however long it is. Readings of a moment some seconds apart are not
-bridged: what lies between is time without a known energy, and reported as such.
+Power sensors are sampled about once a second. Between two instantaneous readings of one source the power is
+interpolated linearly (trapezoidal rule). Where a source gives the mean since its last reading, as energy
+counters do, mean times duration is exact over any duration. Instantaneous readings more than
+:data:`LONGEST_GAP_S` apart are not integrated: the energy of that time is unknown and reported as such.
 """
 
 from __future__ import annotations
@@ -17,36 +17,37 @@ if TYPE_CHECKING:
 Quality = Literal["measured rail", "whole board", "estimated"]
 
 LONGEST_GAP_S = 5.0
+"""Seconds between two instantaneous readings above which the energy between them is unknown."""
 
 
 class EnergyMeter(Protocol):
-    """A counter of energy.
+    """Protocol of an energy counter.
 
     Attributes:
-        source: the sensor's name, for people.
-        quality: what the counter covers, or that it is an estimate.
+        source: name of the sensor, for display.
+        quality: what the counter covers, or ``estimated``.
     """
 
     @property
     def source(self) -> str:
-        """The sensor's name."""
+        """Name of the sensor."""
 
     @property
     def quality(self) -> Quality:
         """What the counter covers."""
 
     def read_j(self) -> float | None:
-        """Return joules since the meter was made, never fewer than before; None without a reading."""
+        """Return joules since the meter was created, never decreasing; None without a reading."""
 
 
 @dataclass(frozen=True, slots=True)
 class PowerSample:
-    """A reading, or that there was none.
+    """Power reading with its time.
 
     Attributes:
-        now_ns: monotonic time.
-        power: None without a reading.
-        inferences: until now.
+        now_ns: monotonic time in nanoseconds.
+        power: the reading; None when the sensor gave none.
+        inferences: number of inferences so far.
     """
 
     now_ns: int
@@ -55,14 +56,14 @@ class PowerSample:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """The time between two samples.
+class IntegrationStep:
+    """Energy between two power samples.
 
     Attributes:
-        seconds: its length.
-        joules: used in it; None where that is not known.
-        inferences: done in it.
-        source, quality: of the power; None where there is none.
+        seconds: time between the samples.
+        joules: energy used in that time; None when unknown.
+        inferences: number of inferences in that time.
+        source, quality: sensor and coverage; None when the energy is unknown.
     """
 
     seconds: float
@@ -72,8 +73,10 @@ class Stretch:
     quality: Quality | None
 
 
-def stretch_between(first: PowerSample, second: PowerSample, longest_gap_s: float = LONGEST_GAP_S) -> Stretch:
-    """Return the energy between two samples; unknown over a gap, and where the source has changed."""
+def integrate_power(
+    first: PowerSample, second: PowerSample, longest_gap_s: float = LONGEST_GAP_S
+) -> IntegrationStep:
+    """Return the energy between two samples; unknown over a gap or when the source has changed."""
     seconds = (second.now_ns - first.now_ns) / 1e9
     inferences = second.inferences - first.inferences
     before, after = first.power, second.power
@@ -83,5 +86,5 @@ def stretch_between(first: PowerSample, second: PowerSample, longest_gap_s: floa
     elif after is not None and before is not None and before.source == after.source:
         joules = (before.watts + after.watts) / 2 * seconds if seconds <= longest_gap_s else None
     if after is None or joules is None:
-        return Stretch(seconds, None, inferences, None, None)
-    return Stretch(seconds, joules, inferences, after.source, after.quality)
+        return IntegrationStep(seconds, None, inferences, None, None)
+    return IntegrationStep(seconds, joules, inferences, after.source, after.quality)

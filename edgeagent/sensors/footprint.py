@@ -1,4 +1,4 @@
-"""What the agent costs its board: processor time and memory of its own process and of its workers."""
+"""Footprint of the agent: processor time and memory of its process and its workers."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import psutil
 
 
 class Footprint:
-    """Reads the agent's share of the machine, interval after interval.
+    """Reader of the agent's processor time and memory, per interval.
 
-    Processor time of workers that have ended is counted too, so that a crash leaves no gap. Memory that agent
-    and worker share, the frames in flight, is counted in both.
+    Processor time of ended workers is included, so a crash leaves no gap. Memory shared by agent and worker
+    (the frames in flight) is counted in both.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class Footprint:
         self._read_at, self._used_s = time.monotonic(), self._used()
 
     def read(self) -> tuple[float, float]:
-        """Return (percent of one processor since the last call, resident bytes now)."""
+        """Return (processor use since the last call in percent of one processor, resident bytes)."""
         now, used = time.monotonic(), self._used()
         elapsed = now - self._read_at
         percent = 100 * max(0.0, used - self._used_s) / elapsed if elapsed > 0 else 0.0

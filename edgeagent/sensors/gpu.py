@@ -1,6 +1,6 @@
 """Load of a Jetson's GPU, 0..1000 in tenths of a percent.
 
-/sys/devices/platform/gpu.0/load on Orin with L4T 36, /sys/devices/gpu.0/load before.
+The file is /sys/devices/platform/gpu.0/load on Orin with L4T 36 and /sys/devices/gpu.0/load on older systems.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from edgeagent.sensors.kernel_file import read_number
 LOADS = ("sys/devices/platform/gpu.0/load", "sys/devices/gpu.0/load")
 
 
-def read_percent(root: Path = Path("/")) -> float | None:
-    """Return the load in percent; None without such a GPU."""
+def read_gpu_percent(root: Path = Path("/")) -> float | None:
+    """Return the GPU load in percent; None without such a GPU."""
     for load in LOADS:
         tenths = read_number(root / load)
         if tenths is not None and 0 <= tenths <= 1000:

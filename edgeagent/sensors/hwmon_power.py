@@ -1,15 +1,15 @@
-"""Power meters that the kernel knows as hwmon chips: INA219, INA226, INA260 and their family, USB meters.
+"""Power meters with an hwmon driver: INA219, INA226, INA260 and related chips, USB power meters.
 
 ::
 
     /sys/class/hwmon/hwmonN/name            ina219
-        power1_input (uW), or in1_input (mV) and curr1_input (mA), the bus voltage and its current
-    a USB meter (ChargerLAB POWER-Z, name powerz): in0_input (mV) and curr1_input (mA)
+        power1_input (uW), or in1_input (mV) and curr1_input (mA): bus voltage and current
+    USB meter (ChargerLAB POWER-Z, name powerz): in0_input (mV) and curr1_input (mA)
 
-What flows through such a meter is measured; whether that is the whole board nobody but who wired it knows, so
-it counts as a measured rail. Chips that tell of one component (a graphics card) are not asked.
+Whether such a meter covers the whole board depends on its wiring, so its reading counts as a measured rail.
+Chips that measure a single component (a graphics card) are not read.
 
-Formats: Linux, ``Documentation/hwmon/sysfs-interface.rst``, ``ina2xx.rst``, ``powerz.rst``.
+Sources of the formats: Linux, ``Documentation/hwmon/sysfs-interface.rst``, ``ina2xx.rst``, ``powerz.rst``.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from edgeagent.sensors.kernel_file import find_files, read_number, read_text
 
 INA = ("ina209", "ina219", "ina220", "ina226", "ina230", "ina231", "ina232", "ina233", "ina237", "ina238")
 VOLTAGE = {**dict.fromkeys((*INA, "ina260"), "in1_input"), "powerz": "in0_input"}
-"""The file of the voltage at which the current flows, by name of the chip."""
+"""Voltage file that belongs to ``curr1_input``, by chip name."""
 
 
-def read_chips(root: Path = Path("/")) -> dict[str, float]:
-    """Return watts by chip, as ``ina219`` or, of several, ``ina219 hwmon3``; unreadable ones are absent."""
+def read_hwmon_watts(root: Path = Path("/")) -> dict[str, float]:
+    """Return watts by chip; unreadable chips are absent.
+
+    The key is the chip name (``ina219``), with the folder where several chips share it (``ina219 hwmon3``).
+    """
     found = [
         (name, folder)
         for folder in find_files(root, "sys/class/hwmon/hwmon*")

@@ -1,10 +1,10 @@
 """Input power of a Jetson AGX Thor, from the INA238 in its supply line.
 
-``/sys/bus/i2c/devices/*/hwmon/hwmonN/power1_input``, in microwatts (an INA3221 gives milliwatts). On a Thor
-it measures VIN, all that flows into the carrier board, other loads behind the same shunt included; on other
-boards an INA238 may sit anywhere and is one of :mod:`edgeagent.sensors.hwmon_power`'s.
+The file is /sys/bus/i2c/devices/*/hwmon/hwmonN/power1_input in microwatts. On a Thor the INA238 measures VIN:
+the carrier board and all other loads behind the same shunt. On other boards its position is unknown, and
+:mod:`edgeagent.sensors.hwmon_power` reads it as a measured rail.
 
-Formats: Linux, ``Documentation/hwmon/ina238.rst``; jetson_stats, pull request 900.
+Sources of the format: Linux, ``Documentation/hwmon/ina238.rst``; jetson_stats, pull request 900.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from edgeagent.sensors.kernel_file import find_files, read_number
 
 
 def read_ina238_watts(root: Path = Path("/")) -> float | None:
-    """Return the board's input power in watts; None on other boards, and without a reading."""
+    """Return the board's input power in watts; None on other boards and without a reading."""
     if "Thor" not in (read_board(root).model or ""):
         return None
     for chip in find_chips(root, "ina238"):

@@ -1,4 +1,4 @@
-"""Power of a Jetson's rails, from its INA3221: hwmon of JetPack 5 and later, iio of JetPack 4.
+"""Power of a Jetson's rails, from its INA3221: hwmon on JetPack 5 and later, iio on JetPack 4.
 
 ::
 
@@ -6,11 +6,11 @@
         hwmon/hwmonN/  in1_label  in1_input (mV)  curr1_input (mA)                       channels 1 to 3
         iio:deviceN/   rail_name_0  in_power0_input (mW)                                 channels 0 to 2
 
-The rail VDD_IN (or POM_5V_IN) alone is the whole board's input. A board without one (AGX Orin) has no total:
-its other rails do not add up to the input, they are what they are, measured rails. Channel 7, the sum of
-shunt voltages, and channels labelled NC, which are not connected, are no rails.
+The rail VDD_IN (or POM_5V_IN) is the input of the whole board. A board without it (AGX Orin) has no total:
+its rails do not add up to the input and are reported as measured rails. Channel 7 (sum of the shunt voltages)
+and channels labelled NC (not connected) are not rails.
 
-Formats: jetson_stats, ``jtop/core/power.py``, and the issues named there (#51, #344).
+Source of the format: jetson_stats, ``jtop/core/power.py`` and the issues named there (#51, #344).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SUM_CHANNEL = "7"
 
 
 def read_ina3221_rails(root: Path = Path("/")) -> dict[str, float]:
-    """Return watts by rail; rails that cannot be read are absent."""
+    """Return watts by rail; unreadable rails are absent."""
     rails: dict[str, float] = {}
     for chip in find_chips(root):
         for folder in find_files(chip, "hwmon/hwmon*"):
@@ -35,13 +35,13 @@ def read_ina3221_rails(root: Path = Path("/")) -> dict[str, float]:
 
 
 def read_ina3221_watts(root: Path = Path("/")) -> float | None:
-    """Return the board's input power in watts; None where there is no such sensor or rail."""
+    """Return the board's input power in watts; None without such a sensor or rail."""
     rails = read_ina3221_rails(root)
     return next((rails[name] for name in INPUT_RAILS if name in rails), None)
 
 
 def find_chips(root: Path, name: str = "ina3221") -> list[Path]:
-    """Return the folders of I2C devices whose name holds ``name``."""
+    """Return the folders of the I2C devices whose name contains ``name``."""
     devices = find_files(root, "sys/bus/i2c/devices/*/name")
     return [device.parent for device in devices if name in (read_text(device) or "")]
 

@@ -1,7 +1,7 @@
-"""Energy of an interval, and of one inference in it: (used - idle) / inferences.
+"""Energy of a reporting interval and of one inference: (used - idle) / inferences.
 
-The idle baseline is what the same source reads while no inference runs, or what the owner declares. A
-declared baseline is of the whole board, so it is not taken from a rail that is a part of it.
+The idle baseline is the mean power of the same source while no inference runs, or the declared idle power. A
+declared baseline covers the whole board, so it is not applied to a measured rail.
 """
 
 from __future__ import annotations
@@ -9,25 +9,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from edgeagent.sensors.energy import Quality, Stretch
+from edgeagent.sensors.energy import IntegrationStep, Quality
 
-IDLE_LEAST_S = 3.0
-"""Seconds without inference from which on their mean power is taken as the baseline."""
+MIN_IDLE_S = 3.0
+"""Seconds without inference that a measured baseline needs."""
 
-IDLE_MEMORY_S = 60.0
-"""Seconds without inference that the baseline is the mean of; older ones fade."""
+IDLE_WINDOW_S = 60.0
+"""Seconds without inference over which the baseline is averaged; older time is weighted down."""
 
 
 @dataclass(frozen=True, slots=True)
 class InferenceEnergy:
-    """Energy of one inference, and what it was computed from.
+    """Energy of one inference with its terms.
 
     Attributes:
-        value_j: (used_j - idle_j) / inferences; below 0 when the idle baseline was not quiet.
-        used_j: in the time with a known energy.
-        idle_j: the idle baseline over the same time.
-        inferences: in that time.
-        idle: where the baseline comes from.
+        value_j: (used_j - idle_j) / inferences in joules; negative when the baseline was measured under load.
+        used_j: energy in the time whose energy is known.
+        idle_j: baseline power times the same time.
+        inferences: number of inferences in that time.
+        idle: origin of the baseline.
     """
 
     value_j: float
@@ -39,14 +39,14 @@ class InferenceEnergy:
 
 @dataclass(frozen=True, slots=True)
 class IntervalEnergy:
-    """Energy of an interval.
+    """Energy of a reporting interval.
 
     Attributes:
-        joules: used in ``covered_s``.
+        joules: energy used in ``covered_s``.
         covered_s: seconds whose energy is known.
-        uncovered_s: seconds whose energy is not known.
-        source, quality: of the sensor.
-        per_inference: None without inferences, and without a baseline.
+        uncovered_s: seconds whose energy is unknown.
+        source, quality: sensor and coverage.
+        per_inference: energy of one inference; None without inferences or without a baseline.
     """
 
     joules: float
@@ -58,92 +58,92 @@ class IntervalEnergy:
 
 
 @dataclass(slots=True)
-class _Idle:
+class _IdleBaseline:
     joules: float = 0.0
     seconds: float = 0.0
 
 
 @dataclass(slots=True)
-class _Sum:
+class _Totals:
     joules: float = 0.0
     seconds: float = 0.0
     inferences: int = 0
-    lost_s: float = 0.0
+    unknown_s: float = 0.0
     source: str | None = None
     quality: Quality | None = None
 
 
 @dataclass
 class EnergyAccount:
-    """Adds up stretches of time.
+    """Accumulator of integration steps.
 
-    When another source takes over within an interval, what the one before measured counts as unknown:
-    energies of different sources are not one quantity.
+    When the source changes within an interval, the energy measured by the previous source counts as unknown:
+    energies of different sources are not added.
 
     Args:
-        idle_w: declared by the owner; None measures it.
+        idle_w: declared idle power in watts; None measures it.
     """
 
     idle_w: float | None = None
-    _sum: _Sum = field(default_factory=_Sum)
-    _idle: dict[str, _Idle] = field(default_factory=dict)
+    _totals: _Totals = field(default_factory=_Totals)
+    _baselines: dict[str, _IdleBaseline] = field(default_factory=dict)
     _was_idle: bool = False
 
-    def add(self, stretch: Stretch) -> None:
-        """Add a stretch; they follow each other without gaps."""
-        total, is_idle = self._sum, stretch.inferences == 0
-        if stretch.joules is None or stretch.source is None:
-            total.lost_s += stretch.seconds
+    def add(self, step: IntegrationStep) -> None:
+        """Add a step; consecutive steps share a sample."""
+        totals, is_idle = self._totals, step.inferences == 0
+        if step.joules is None or step.source is None:
+            totals.unknown_s += step.seconds
         else:
-            if stretch.source != total.source:
-                self._sum = total = _Sum(
-                    lost_s=total.lost_s + total.seconds, source=stretch.source, quality=stretch.quality
+            if step.source != totals.source:
+                self._totals = totals = _Totals(
+                    unknown_s=totals.unknown_s + totals.seconds, source=step.source, quality=step.quality
                 )
-            total.joules += stretch.joules
-            total.seconds += stretch.seconds
-            total.inferences += stretch.inferences
-            if is_idle and self._was_idle:  # the first one may hold the end of an inference
-                self._rest(stretch.source, stretch.joules, stretch.seconds)
+            totals.joules += step.joules
+            totals.seconds += step.seconds
+            totals.inferences += step.inferences
+            if is_idle and self._was_idle:  # the first idle step can contain the end of an inference
+                self._update_baseline(step.source, step.joules, step.seconds)
         self._was_idle = is_idle
 
     def take(self) -> IntervalEnergy | None:
-        """Return the energy since the last call, and begin anew; None where nothing is known of it."""
-        total, self._sum = self._sum, _Sum()
-        if total.source is None or total.quality is None:
+        """Return the energy since the last call and reset the totals; None when no energy is known."""
+        totals, self._totals = self._totals, _Totals()
+        if totals.source is None or totals.quality is None:
             return None
         return IntervalEnergy(
-            total.joules,
-            total.seconds,
-            total.lost_s,
-            total.source,
-            total.quality,
-            self._per_inference(total, total.source),
+            totals.joules,
+            totals.seconds,
+            totals.unknown_s,
+            totals.source,
+            totals.quality,
+            self._per_inference(totals, totals.source),
         )
 
-    def _rest(self, source: str, joules: float, seconds: float) -> None:
-        idle = self._idle.setdefault(source, _Idle())
-        idle.joules += joules
-        idle.seconds += seconds
-        if idle.seconds > IDLE_MEMORY_S:
-            idle.joules *= IDLE_MEMORY_S / idle.seconds
-            idle.seconds = IDLE_MEMORY_S
+    def _update_baseline(self, source: str, joules: float, seconds: float) -> None:
+        baseline = self._baselines.setdefault(source, _IdleBaseline())
+        baseline.joules += joules
+        baseline.seconds += seconds
+        if baseline.seconds > IDLE_WINDOW_S:
+            baseline.joules *= IDLE_WINDOW_S / baseline.seconds
+            baseline.seconds = IDLE_WINDOW_S
 
-    def _per_inference(self, total: _Sum, source: str) -> InferenceEnergy | None:
-        if total.inferences == 0:
+    def _per_inference(self, totals: _Totals, source: str) -> InferenceEnergy | None:
+        if totals.inferences == 0:
             return None
-        measured = self._idle.get(source, _Idle())
-        declared = self.idle_w is not None and total.quality != "measured rail"
+        measured = self._baselines.get(source, _IdleBaseline())
+        declared = self.idle_w is not None and totals.quality != "measured rail"
         if declared:
             idle_w = self.idle_w or 0.0
-        elif measured.seconds >= IDLE_LEAST_S:
+        elif measured.seconds >= MIN_IDLE_S:
             idle_w = measured.joules / measured.seconds
         else:
             return None
-        idle_j = idle_w * total.seconds
+        idle_j = idle_w * totals.seconds
         return InferenceEnergy(
-            (total.joules - idle_j) / total.inferences,
-            total.joules,
+            (totals.joules - idle_j) / totals.inferences,
+            totals.joules,
             idle_j,
-            total.inferences,
+            totals.inferences,
             "declared" if declared else "measured",
         )

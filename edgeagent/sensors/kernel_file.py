@@ -1,28 +1,28 @@
-"""Reading one file of /sys or /proc: a value, or nothing.
+"""Files of /sys and /proc: one value, or None.
 
-Such a file may be missing, for root alone, of a device that is powered down (EIO), gone in the middle of the
-reading, empty, or hold something else. All of that is one answer, None, and never touches another file.
+Such a file can be missing, restricted to root, on a powered-down device (EIO), removed during the read, empty
+or malformed. All of these give None; reading one file never affects another.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-_MOST_BYTES = 4096  # a file of /sys is at most one page
+_MAX_BYTES = 4096  # a sysfs file is at most one page
 
 
 def read_text(path: Path) -> str | None:
-    """Return the text without NULs and blanks around it; None where there is none."""
+    """Return the text without surrounding NULs and white space; None when empty or unreadable."""
     try:
         with path.open("rb") as file:
-            content = file.read(_MOST_BYTES)
+            content = file.read(_MAX_BYTES)
     except OSError:
         return None
     return content.decode("utf-8", "replace").strip("\0 \t\r\n") or None
 
 
 def read_number(path: Path, base: int = 10) -> int | None:
-    """Return the whole number that the text begins with, as in ``32760 ma``; None where there is none."""
+    """Return the integer at the start of the text, as in ``32760 ma``; None without one."""
     words = (read_text(path) or "").split()
     try:
         return int(words[0], base) if words and words[0].isascii() and "_" not in words[0] else None
@@ -31,7 +31,7 @@ def read_number(path: Path, base: int = 10) -> int | None:
 
 
 def find_files(root: Path, pattern: str) -> list[Path]:
-    """Return paths below ``root`` in their order; none of a folder that vanishes meanwhile."""
+    """Return the sorted paths below ``root`` that match; empty when a folder vanishes during the search."""
     try:
         return sorted(root.glob(pattern))
     except OSError:

@@ -1,19 +1,19 @@
-"""Electrical power, from the best sensor that gives a reading.
+"""Electrical power, from the sensor with the widest coverage that gives a reading.
 
-The order, what covers most first::
+Order of the sensors::
 
     whole board     1. INA3221, rail VDD_IN or POM_5V_IN   Jetson Nano, TX2, Xavier NX, Orin Nano, Orin NX
                     2. INA238                              Jetson AGX Thor
-                    3. batteries that discharge            boards that run on one
+                    3. discharging batteries               boards that run on one
     measured rail   4. INA3221, sum of its rails           Jetson AGX Orin, AGX Xavier
-                    5. a power meter of hwmon              INA219 and its family, USB meters
+                    5. power meter with an hwmon driver    INA219 and related chips, USB meters
                     6. PMIC, sum of its rails              Raspberry Pi 5
                     7. RAPL, sum of the packages           x86
     estimated       8. watts declared in the settings      any
 
-Rails that are summed are those that can be read, and the source names them: another source is another
-quantity. Most sensors give the power of this moment; RAPL and the declared watts the mean since the reading
-before.
+A sum covers the readable rails, and the source names them: readings of different sources are different
+quantities. Most sensors give the instantaneous power; RAPL and the declared watts give the mean since the
+last reading.
 """
 
 from __future__ import annotations
@@ -32,14 +32,15 @@ from edgeagent.sensors.rapl import Rapl
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """A reading.
+    """Power reading.
 
     Attributes:
-        watts: of this moment, or the mean since the reading before.
-        source: what gave it.
-        quality: what it covers, or that it is an estimate.
-        mean: whether it is the mean since the reading before.
-        estimated_input_w: of the whole board, where rails are measured and a published fit tells the rest.
+        watts: instantaneous power, or the mean since the last reading.
+        source: name of the sensor and its rails.
+        quality: what the reading covers, or ``estimated``.
+        mean: whether ``watts`` is the mean since the last reading.
+        estimated_input_w: estimated power of the whole board where a published fit to the measured rails
+            exists.
     """
 
     watts: float
@@ -50,11 +51,11 @@ class Power:
 
 
 class PowerMeter:
-    """Asks the sensors, the one that covers most first.
+    """Reader of the power sensors.
 
     Args:
-        root: below which /sys and /usr lie.
-        declared: what to fall back on.
+        root: directory that holds /sys and /usr.
+        declared: fallback without a sensor.
     """
 
     def __init__(self, root: Path = Path("/"), declared: DeclaredPower | None = None) -> None:
@@ -63,10 +64,11 @@ class PowerMeter:
         self._chip: str | None = None
 
     def read(self, now_ns: int | None = None) -> Power | None:
-        """Return the present power; None without a sensor that can be read.
+        """Return the current power; None without a readable sensor.
 
         Args:
-            now_ns: monotonic time of this call, for means since the one before; None reads the clock.
+            now_ns: monotonic time of this call in nanoseconds, for means since the last call; None reads the
+                clock.
         """
         return next(self._readings(time.monotonic_ns() if now_ns is None else now_ns), None)
 
@@ -83,7 +85,7 @@ class PowerMeter:
             yield Power(watts, "battery", "whole board")
         if rails:
             yield Power(sum(rails.values()), f"INA3221 {_names(rails)}", "measured rail")
-        yield from self._of_a_chip()
+        yield from self._hwmon_readings()
         rails = rpi_pmic.read_pmic_rails(self._root)
         if rails:
             estimate = rpi_pmic.estimate_input_w(rails)
@@ -96,12 +98,12 @@ class PowerMeter:
         if watts is not None:
             yield Power(watts, "declared watts and processor load", "estimated", mean=True)
 
-    def _of_a_chip(self) -> Iterator[Power]:
-        """Give a meter of hwmon: of several the first one, for good, that reads most.
+    def _hwmon_readings(self) -> Iterator[Power]:
+        """Yield the reading of one hwmon power meter: the one with the highest first reading, permanently.
 
-        Of meters in a row that is the outermost, and their sum would count the inner ones twice.
+        Of meters in series this is the outermost; the sum of all would count the inner ones twice.
         """
-        chips = hwmon_power.read_chips(self._root)
+        chips = hwmon_power.read_hwmon_watts(self._root)
         if self._chip is None and chips:
             self._chip = max(chips, key=lambda name: chips[name])
         if self._chip in chips:

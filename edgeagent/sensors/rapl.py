@@ -1,8 +1,10 @@
 """Package energy and power of an x86 processor, from RAPL: /sys/class/powercap/intel-rapl:N/energy_uj.
 
-Packages only: cores are inside them, and ``psys``, which stands beside them, has them inside. The counter
-wraps at max_energy_range_uj: one that is lower than before has wrapped once, so it must be read more often
-than it wraps (after some minutes under load). It is usually readable by root alone; then there is no reading.
+Only packages are summed: cores are part of them, and ``psys`` contains them. The counter wraps at
+``max_energy_range_uj`` (after some minutes under load) and must be read more often than that: a counter below
+its last value has wrapped once. The file is usually readable by root only; otherwise there is no reading.
+
+Source of the format: Linux, ``Documentation/power/powercap/powercap.rst``.
 """
 
 from __future__ import annotations
@@ -18,17 +20,17 @@ SOURCE = "RAPL packages"
 
 
 class Rapl:
-    """Watts between two readings."""
+    """Mean package power between two readings."""
 
     def __init__(self, root: Path = Path("/")) -> None:
         self._root = root
         self._last: tuple[int, dict[str, int]] | None = None
 
     def read_watts(self, now_ns: int) -> float | None:
-        """Return the mean power of all packages since the last call in watts; None at the first.
+        """Return the mean power of all packages since the last call in watts; None on the first call.
 
         Args:
-            now_ns: monotonic time of this call.
+            now_ns: monotonic time of this call in nanoseconds.
         """
         energies, ranges = _read_packages(self._root)
         last, self._last = self._last, (now_ns, energies)
@@ -38,10 +40,10 @@ class Rapl:
 
 
 class RaplMeter:
-    """Joules since the meter was made; see :class:`edgeagent.sensors.energy.EnergyMeter`.
+    """Energy counter of all packages; implements :class:`edgeagent.sensors.energy.EnergyMeter`.
 
-    A reading that fails is None; the next one that succeeds counts what was used in between. It stays None
-    when the packages are others than at the start.
+    A failed reading is None; the next successful one includes the energy used in between. Readings stay None
+    when the set of packages differs from the one at the start.
     """
 
     source = SOURCE
@@ -53,7 +55,7 @@ class RaplMeter:
         self._total_uj = 0
 
     def read_j(self) -> float | None:
-        """See :class:`edgeagent.sensors.energy.EnergyMeter`."""
+        """Return joules since the meter was created; None without a reading."""
         energies, ranges = _read_packages(self._root)
         if not energies or energies.keys() != self._last.keys():
             return None
@@ -62,8 +64,8 @@ class RaplMeter:
         return self._total_uj / 1e6
 
 
-def why_no_reading(root: Path = Path("/")) -> str | None:
-    """Return why there is no reading of RAPL, in words for people, or None where there is one."""
+def rapl_unavailable_reason(root: Path = Path("/")) -> str | None:
+    """Return why RAPL gives no reading, as a message for the user; None when it does."""
     counters = [zone / "energy_uj" for zone in sorted(root.glob(ZONES)) if _is_package(zone)]
     if not counters:
         return "no sensor"
@@ -73,13 +75,13 @@ def why_no_reading(root: Path = Path("/")) -> str | None:
         counters[0].read_bytes()
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EPERM):
-            return f"{SOURCE}: {counters[0]} is readable by root alone; run as root"
+            return f"{SOURCE}: {counters[0]} is readable by root only; run as root"
         return f"{SOURCE}: {counters[0]} cannot be read ({error.strerror})"
     return f"{SOURCE}: {counters[0]} gives no energy"
 
 
 def _used_uj(last: Mapping[str, int], now: Mapping[str, int], ranges: Mapping[str, int]) -> int:
-    """Return microjoules between two readings of the same packages, one wrap of each counted in."""
+    """Return microjoules between two readings of the same packages, corrected for one wrap each."""
     return sum(
         energy - last[name] + (ranges[name] if energy < last[name] else 0) for name, energy in now.items()
     )
@@ -93,7 +95,7 @@ def _is_package(zone: Path) -> bool:
 
 
 def _read_packages(root: Path) -> tuple[dict[str, int], dict[str, int]]:
-    """Return the counter and its range in microjoules by zone, of packages that can be read."""
+    """Return (counters, ranges) of the readable packages in microjoules, by zone."""
     energies, ranges = {}, {}
     for package in sorted(root.glob(ZONES)):
         if not _is_package(package):

@@ -1,9 +1,9 @@
-"""What the firmware of a Raspberry Pi says about its supply and its clock.
+"""Throttling flags of a Raspberry Pi's firmware: supply voltage, clock and temperature limits.
 
-Bits 0 to 3 of ``get_throttled`` hold now, 16 to 19 since boot: under-voltage, frequency capped, throttled,
-soft temperature limit. It is a file of /sys in hexadecimal without 0x, which may be missing, or
-``vcgencmd get_throttled``, which prints ``throttled=0x50005``. Where neither is there, the hwmon chip
-``rpi_volt`` knows of under-voltage now.
+``get_throttled`` holds the current flags in bits 0 to 3 and the flags since boot in bits 16 to 19:
+under-voltage, frequency capped, throttled, soft temperature limit. It is read from a sysfs file (hexadecimal
+without 0x, missing on some kernels) or from ``vcgencmd get_throttled``, which prints ``throttled=0x50005``.
+Without either, the hwmon chip ``rpi_volt`` reports current under-voltage.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from edgeagent.sensors.kernel_file import find_files, read_number, read_text
-from edgeagent.sensors.vcgencmd import ask_firmware
+from edgeagent.sensors.vcgencmd import query_firmware
 
 Flag = Literal["under_voltage", "frequency_capped", "throttled", "soft_temperature_limit"]
 FLAGS: tuple[Flag, ...] = get_args(Flag)
@@ -24,11 +24,11 @@ FILES = "sys/devices/platform/soc*/*firmware/get_throttled"
 
 @dataclass(frozen=True, slots=True)
 class Throttling:
-    """Names of :data:`FLAGS` that hold.
+    """Throttling flags that are set.
 
     Attributes:
-        now: at this moment.
-        since_boot: at some moment since boot; None when the firmware does not tell.
+        now: flags set now.
+        since_boot: flags set at any time since boot; None when not reported.
     """
 
     now: tuple[Flag, ...]
@@ -36,7 +36,7 @@ class Throttling:
 
 
 def read_throttling(root: Path = Path("/")) -> Throttling | None:
-    """Return what holds; None on boards that do not tell."""
+    """Return the flags; None on boards without such a report."""
     bits = _from_file(root)
     if bits is None:
         bits = _from_program(root)
@@ -55,8 +55,8 @@ def _from_file(root: Path) -> int | None:
 
 
 def _from_program(root: Path) -> int | None:
-    answer = ask_firmware("get_throttled", root) or ""
-    match = re.fullmatch(r"throttled=0x([0-9a-fA-F]{1,8})", answer.strip())
+    reply = query_firmware("get_throttled", root) or ""
+    match = re.fullmatch(r"throttled=0x([0-9a-fA-F]{1,8})", reply.strip())
     return int(match[1], 16) if match else None
 
 

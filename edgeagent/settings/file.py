@@ -1,8 +1,8 @@
-"""Reading the configuration file, naming the line of every mistake.
+"""Configuration file: parsing and validation, with the line of every mistake.
 
-The file is YAML in the subset of :mod:`edgeagent.files.strict_yaml`. Its data are validated as JSON, so
-that no type is guessed: ``port: "1883"`` and ``loop: 1`` are mistakes. Values of keys that the program does
-not know are never printed, since a misspelt key may hold a password.
+The file is YAML in the subset of :mod:`edgeagent.files.strict_yaml`. Its data are validated as JSON without
+type coercion: ``port: "1883"`` and ``loop: 1`` are errors. Values of unknown keys are never printed, because
+a misspelt key may hold a password.
 """
 
 from __future__ import annotations
@@ -32,16 +32,18 @@ _EXPECTED = {
     "float_type": "expected a number",
     "bool_type": "expected true or false",
 }
-_LONGEST = 60
+_MAX_SHOWN = 60
+"""Characters of a value in a message."""
+
 _USERINFO = re.compile(r"://.*@", re.DOTALL)
 _AnySection = TypeVar("_AnySection", bound=SettingsSection)
 
 
 def load_settings(path: Path) -> Settings:
-    """Return the settings of a file; relative paths in it start from its directory.
+    """Return the settings of a file; relative paths are resolved against its directory.
 
     Raises:
-        ConfigurationError: the file cannot be read, or holds mistakes: one a line, each as
+        ConfigurationError: the file cannot be read or has mistakes. Each line of the message is
             ``FILE:LINE: key.path: what was expected (got ...)``.
     """
     shown = printable(path)
@@ -52,7 +54,7 @@ def load_settings(path: Path) -> Settings:
     if document.data is None:
         raise ConfigurationError(f"{shown}:1: the file is empty; it needs `cameras:` with at least one")
     mistakes = [
-        (line, f"{_dotted(place)}: this key stands here twice (first in line {document.lines[place]})")
+        (line, f"{_dotted(place)}: duplicate key (first in line {document.lines[place]})")
         for line, place in document.duplicates
     ]
     settings = None
@@ -62,7 +64,7 @@ def load_settings(path: Path) -> Settings:
         mistakes += _mistakes(error, document)
     if mistakes or settings is None:
         raise ConfigurationError("\n".join(f"{shown}:{line}: {text}" for line, text in sorted(mistakes)))
-    return _with_paths_from(path.parent, settings)
+    return _resolve_paths(path.parent, settings)
 
 
 def _read(path: Path) -> bytes:
@@ -78,10 +80,10 @@ def _read(path: Path) -> bytes:
 
 
 def _mistakes(error: ValidationError, document: Document) -> Iterator[tuple[int, str]]:
-    """Give (line, text) for each mistake that pydantic found."""
+    """Yield (line, message) for each validation error."""
     for detail in error.errors(include_url=False):
         if detail["type"] == "too_short" and detail["input"]:
-            continue  # a list whose items are wrong counts as empty
+            continue  # pydantic reports a list of invalid items as empty
         place = detail["loc"]
         prefix = f"{_dotted(place)}: " if place else ""
         yield _line(place, document), prefix + _text(detail, document)
@@ -111,37 +113,37 @@ def _value_at(place: Place, data: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    """Return how a value is shown: nothing of what sections and lists hold, no credentials of a URL."""
+    """Return a value as displayed: without the content of sections and lists, URLs without credentials."""
     if isinstance(value, dict):
         return "a section of keys" if value else "an empty section"
     if isinstance(value, list):
         return "a list" if value else "an empty list"
     if value is None:
         return "nothing"
-    # a password may hold blanks and quotes, at which redact() takes a URL to end
+    # redact() ends a URL at blanks and quotes, which a password may contain
     text = redact(_USERINFO.sub("://***@", value)) if isinstance(value, str) else json.dumps(value)
-    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    text = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
     return json.dumps(text, ensure_ascii=False) if isinstance(value, str) else text
 
 
 def _suggestion(place: Place) -> str:
-    """Return which key may be meant by an unknown one: a neighbour, or the same key elsewhere."""
+    """Return a suggestion for an unknown key: a similar key here, or the same key in another section."""
     section, key = _section_at(place[:-1]), str(place[-1])
     near = difflib.get_close_matches(key.lower(), section.model_fields, n=1)
     if near:
         return f"did you mean {near[0]}?"
-    elsewhere = [path for path in _known(Settings) if path.rpartition(".")[2] == key]
+    elsewhere = [path for path in _key_paths(Settings) if path.rpartition(".")[2] == key]
     if elsewhere:
         return f"did you mean {' or '.join(elsewhere)}?"
     return f"known keys here: {', '.join(section.model_fields)}"
 
 
-def _known(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+def _key_paths(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name, info in section.model_fields.items():
         yield prefix + name
         inner = _section_in(info.annotation)
         if inner is not None:
-            yield from _known(inner, f"{prefix}{name}.")
+            yield from _key_paths(inner, f"{prefix}{name}.")
 
 
 def _section_at(place: Place) -> type[BaseModel]:
@@ -153,7 +155,7 @@ def _section_at(place: Place) -> type[BaseModel]:
 
 
 def _section_in(annotation: Any) -> type[BaseModel] | None:
-    """Return the section that an annotation such as ``tuple[X, ...]`` or ``X | None`` holds."""
+    """Return the section class in an annotation such as ``tuple[X, ...]`` or ``X | None``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     found = (_section_in(argument) for argument in get_args(annotation))
@@ -161,7 +163,7 @@ def _section_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def _line(place: Place, document: Document) -> int:
-    """Return the line of a place, or of the section in which it is missing."""
+    """Return the line of a key, or of the section in which it is missing."""
     while place and place not in document.lines:
         place = place[:-1]
     return document.lines.get(place, 1)
@@ -172,18 +174,18 @@ def _dotted(place: Place) -> str:
     return text.removeprefix(".")
 
 
-def _with_paths_from(directory: Path, section: _AnySection) -> _AnySection:
-    """Return the section with its relative paths, and those of sections in it, put behind ``directory``."""
+def _resolve_paths(directory: Path, section: _AnySection) -> _AnySection:
+    """Return the section, including nested sections, with relative paths resolved against ``directory``."""
     changed: dict[str, Any] = {}
     for name in type(section).model_fields:
         value = getattr(section, name)
         if isinstance(value, Path):
             changed[name] = directory / value
         elif isinstance(value, SettingsSection):
-            changed[name] = _with_paths_from(directory, value)
+            changed[name] = _resolve_paths(directory, value)
         elif isinstance(value, tuple):
             changed[name] = tuple(
-                _with_paths_from(directory, item) if isinstance(item, SettingsSection) else item
+                _resolve_paths(directory, item) if isinstance(item, SettingsSection) else item
                 for item in value
             )
     return section.model_copy(update=changed)

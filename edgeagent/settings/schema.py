@@ -1,7 +1,7 @@
-"""Typed configuration: every key with its default.
+"""Configuration schema: every key with its type and default.
 
-``config/edgeagent.yaml`` documents the same keys for operators; a test keeps the two equal.
-Reading a file, and naming the line of a mistake, is in :mod:`edgeagent.settings.file`.
+``config/edgeagent.yaml`` documents the same keys for operators; a test keeps both equal. Files are parsed in
+:mod:`edgeagent.settings.file`.
 """
 
 from __future__ import annotations
@@ -36,15 +36,22 @@ def _default_device() -> str:
 
 
 class Settings(SettingsSection):
-    """The whole configuration.
+    """Complete configuration.
 
     Attributes:
-        device: its name in topics.
-        state: folder for what the agent remembers; None is systemd's, or the user's own.
-        home_assistant: discovery by Home Assistant; None takes away what was announced.
-        prometheus: where Prometheus may read; None opens no port.
-        sparkplug: Sparkplug B beside the own topics; None publishes none.
-        delivery: where models come from; None serves ``model.bundle`` for ever.
+        device: device name in MQTT topics.
+        state: state folder of the agent; None uses the folder of the systemd unit or of the user.
+        cameras: the cameras, at least one.
+        model: model and engine.
+        mqtt: broker connection.
+        telemetry: telemetry messages and the spool.
+        power: declared power of the board.
+        adaptive: adaptive frame rate.
+        accuracy: accuracy measurements during operation.
+        home_assistant: Home Assistant discovery; None removes earlier announcements.
+        prometheus: Prometheus endpoint; None opens no port.
+        sparkplug: Sparkplug B messages in addition to the native topics; None publishes none.
+        delivery: model delivery; None always serves ``model.bundle``.
     """
 
     device: TopicLevel = Field(default_factory=_default_device)

@@ -1,4 +1,4 @@
-"""What all sections of the configuration are made of: durations, sizes, topic levels."""
+"""Value types of the configuration: durations, sizes, topic levels, and the base of all sections."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _SIZES = {"B": 1, "kB": 1000, "MB": 1000**2, "GB": 1000**3}
 
 
 def parse_duration(value: Any) -> float:
-    """Return seconds for ``250ms``, ``10s``, ``5min``, ``1h`` or ``30d``.
+    """Return the seconds of ``250ms``, ``10s``, ``5min``, ``1h`` or ``30d``.
 
     Raises:
-        ValueError: no unit, an unknown unit or a negative number.
+        ValueError: the unit is missing or unknown, or the number is negative.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]+)", value.strip()) if isinstance(value, str) else None
     if match is None or match.group(2) not in _UNITS:
@@ -24,15 +24,15 @@ def parse_duration(value: Any) -> float:
 
 
 def _duration(value: Any, info: ValidationInfo) -> Any:
-    """Take seconds from a program; a file, which is validated as JSON, must write the unit."""
+    """Accept seconds as float from Python; a file, validated as JSON, must give a unit."""
     return value if isinstance(value, float) and info.mode == "python" else parse_duration(value)
 
 
 def parse_size(value: Any) -> int:
-    """Return bytes for ``500kB``, ``2MB`` or ``1.5GB``; kB is 1000 bytes.
+    """Return the bytes of ``500kB``, ``2MB`` or ``1.5GB``; 1 kB is 1000 bytes.
 
     Raises:
-        ValueError: no unit, an unknown unit or a negative number.
+        ValueError: the unit is missing or unknown, or the number is negative.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]+)", value.strip()) if isinstance(value, str) else None
     if match is None or match.group(2) not in _SIZES:
@@ -41,7 +41,7 @@ def parse_size(value: Any) -> int:
 
 
 def _size(value: Any, info: ValidationInfo) -> Any:
-    """Take bytes from a program; a file must write the unit."""
+    """Accept bytes as int from Python; a file must give a unit."""
     return value if isinstance(value, int) and info.mode == "python" else parse_size(value)
 
 
@@ -52,21 +52,23 @@ def _topic_level(value: str) -> str:
 
 
 def number_as_text(value: Any) -> Any:
-    """Take ``source: 0`` and ``protocol: 5``, which YAML reads as numbers."""
+    """Convert integers to text, for ``source: 0`` and ``protocol: 5``, which YAML parses as numbers."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
-"""A duration: written with a unit in the file, seconds as float in the program."""
+"""Duration: text with a unit in the file, seconds as float in Python."""
 
 Bytes = Annotated[int, BeforeValidator(_size), Field(gt=0)]
-"""A size: written with a unit in the file, bytes as int in the program."""
+"""Size: text with a unit in the file, bytes as int in Python."""
 
 TopicLevel = Annotated[str, AfterValidator(_topic_level)]
+"""One level of an MQTT topic: 1 to 64 letters, digits, ``-`` or ``_``."""
+
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class SettingsSection(BaseModel):
-    """Base of all sections: unknown keys are errors, values are never changed."""
+    """Base of all sections: frozen, unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

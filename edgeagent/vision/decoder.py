@@ -1,4 +1,4 @@
-"""From output tensors to detections, by model family."""
+"""Decoding of output tensors to detections, one decoder per model family."""
 
 from __future__ import annotations
 
@@ -14,10 +14,18 @@ from edgeagent.vision.detections import Detections
 
 
 class Decoder(Protocol):
-    """Decodes one frame's outputs."""
+    """Protocol of a decoder."""
 
     def decode(self, outputs: Sequence[Array], score_threshold: float) -> Detections:
-        """Return detections of at least ``score_threshold`` in input pixels, after suppression."""
+        """Decode the outputs of one frame.
+
+        Args:
+            outputs: the engine's output tensors.
+            score_threshold: minimum score, 0..1.
+
+        Returns:
+            Detections in input pixels, after non-maximum suppression.
+        """
 
 
 def build_decoder(
@@ -31,12 +39,12 @@ def build_decoder(
     """Return the decoder of an artefact.
 
     Args:
-        spec: family and parameters.
-        tensors: the engine's outputs.
+        spec: model family and its parameters.
+        tensors: output tensors of the engine.
         outputs: roles of raw outputs, in the same order; empty for one concatenated output.
         input_size: (width, height) of the input in pixels.
-        classes: number of labels.
-        iou_threshold: of non-maximum suppression, 0..1.
+        classes: number of classes.
+        iou_threshold: threshold of non-maximum suppression, 0..1.
     """
     if spec.family == "ssd":
         return SsdDecoder(tensors, input_size)

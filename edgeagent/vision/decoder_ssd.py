@@ -1,8 +1,8 @@
-"""SSD with its post-processing in the graph: the operator TFLite_Detection_PostProcess.
+"""SSD decoder for graphs that end in the operator TFLite_Detection_PostProcess.
 
-Its four outputs are boxes (1, n, 4) as top, left, bottom, right in shares of the input, classes (1, n),
-scores (1, n) and count (1,). Converters keep this order; a graph with another order of outputs is put
-right by shape where that is possible: boxes and count are recognised.
+Its four outputs are boxes (1, n, 4) as top, left, bottom, right in fractions of the input size, classes
+(1, n), scores (1, n) and count (1,). Converters keep this order; in graphs with another order, boxes and
+count are identified by shape, and classes precede scores.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from edgeagent.vision.detections import Detections
 
 
 class SsdDecoder:
-    """Reads the operator's outputs; suppression has happened in the graph.
+    """Decoder of the operator's outputs; non-maximum suppression is part of the graph.
 
     Args:
-        tensors: the engine's outputs.
+        tensors: output tensors of the engine.
         input_size: (width, height) of the input in pixels.
     """
 
@@ -32,7 +32,7 @@ class SsdDecoder:
         self._size = np.array([width, height, width, height], np.float32)
 
     def decode(self, outputs: Sequence[Array], score_threshold: float) -> Detections:
-        """See :class:`edgeagent.vision.decoder.Decoder`."""
+        """Decode one frame; see :meth:`edgeagent.vision.decoder.Decoder.decode`."""
         count = int(outputs[self._count].flat[0])
         scores = outputs[self._scores][0, :count].astype(np.float32)
         kept = scores >= score_threshold

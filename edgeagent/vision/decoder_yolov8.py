@@ -1,8 +1,8 @@
-"""YOLOv8 and YOLO11: anchor-free cells without objectness.
+"""YOLOv8 and YOLO11 decoders: anchor-free cells without objectness.
 
 For a cell with centre c = (column + .5, row + .5) and distances (left, top, right, bottom) in cells:
-x1 = (c_x - left) * stride and so on; score = sigmoid(class). Each distance may come as a distribution over
-``reg_max`` bins (distribution focal loss, Li et al. 2020, arXiv:2006.04388): its value is the expectation.
+x1 = (c_x - left) * stride and so on; score = sigmoid(class). A distance may be given as a distribution over
+``reg_max`` bins (distribution focal loss, Li et al. 2020, arXiv:2006.04388); its value is the expectation.
 """
 
 from __future__ import annotations
@@ -20,7 +20,15 @@ from edgeagent.vision.nms import suppress
 
 
 class YoloV8Decoder:
-    """Raw per-scale heads: box (4 distances, or 4 * reg_max bins) and class logits."""
+    """Decoder of raw per-scale heads: box (4 distances, or 4 * reg_max bins) and class logits.
+
+    Args:
+        spec: model family and its parameters.
+        tensors: output tensors of the engine.
+        outputs: roles and strides of the outputs, in the same order.
+        input_size: (width, height) of the input in pixels.
+        iou_threshold: threshold of non-maximum suppression, 0..1.
+    """
 
     def __init__(
         self,
@@ -35,7 +43,7 @@ class YoloV8Decoder:
         self._iou_threshold = iou_threshold
 
     def decode(self, outputs: Sequence[Array], score_threshold: float) -> Detections:
-        """See :class:`edgeagent.vision.decoder.Decoder`."""
+        """Decode one frame; see :meth:`edgeagent.vision.decoder.Decoder.decode`."""
         found = [self._decode_scale(scale, outputs, score_threshold) for scale in self._scales]
         return suppress(Detections.join([part for part in found if len(part)]), self._iou_threshold)
 
@@ -62,14 +70,20 @@ class YoloV8Decoder:
 
 
 class YoloV8ConcatenatedDecoder:
-    """One output (1, 4 + classes, cells): centre and size in input pixels, classes after their sigmoid."""
+    """Decoder of one output (1, 4 + classes, cells): centre and size in input pixels, class scores.
+
+    Args:
+        tensor: output tensor of the engine; (1, cells, 4 + classes) is accepted too.
+        classes: number of classes.
+        iou_threshold: threshold of non-maximum suppression, 0..1.
+    """
 
     def __init__(self, tensor: TensorSpec, classes: int, iou_threshold: float) -> None:
         self._tensor, self._iou_threshold = tensor, iou_threshold
         self._cells_first = tensor.shape[2] == 4 + classes and tensor.shape[1] != 4 + classes
 
     def decode(self, outputs: Sequence[Array], score_threshold: float) -> Detections:
-        """See :class:`edgeagent.vision.decoder.Decoder`."""
+        """Decode one frame; see :meth:`edgeagent.vision.decoder.Decoder.decode`."""
         rows = self._tensor.dequantize(outputs[0][0])
         rows = rows if self._cells_first else rows.T
         best = rows[:, 4:].argmax(axis=1)

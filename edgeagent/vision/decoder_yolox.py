@@ -1,4 +1,4 @@
-"""YOLOX: anchor-free cells with objectness (Ge et al. 2021, arXiv:2107.08430).
+"""YOLOX decoders: anchor-free cells with objectness (Ge et al. 2021, arXiv:2107.08430).
 
 For a cell at (column, row) of a scale with stride s: centre = ((x + column) * s, (y + row) * s),
 size = (exp(w) * s, exp(h) * s), score = sigmoid(objectness) * sigmoid(class).
@@ -23,14 +23,21 @@ from edgeagent.vision.heads import (
 )
 from edgeagent.vision.nms import suppress
 
-LARGEST_EXPONENT = 8.0  # a box of 2981 strides: wider than any input, narrower than infinity
+MAX_EXPONENT = 8.0
+"""Limit of the exponent of a box size: 2981 strides, larger than any input and finite."""
 
 
 class YoloxDecoder:
-    """Raw per-scale heads: box, objectness and classes, before any activation.
+    """Decoder of raw per-scale heads: box, objectness and classes, before any activation.
 
-    A score is at most its objectness, so only cells whose objectness reaches the threshold are looked
-    at: a handful, compared as codes, before anything is dequantized.
+    A score is at most its objectness, so only cells whose objectness reaches the threshold are decoded; they
+    are selected by their quantized codes, before dequantization.
+
+    Args:
+        tensors: output tensors of the engine.
+        outputs: roles and strides of the outputs, in the same order.
+        input_size: (width, height) of the input in pixels.
+        iou_threshold: threshold of non-maximum suppression, 0..1.
     """
 
     def __init__(
@@ -44,7 +51,7 @@ class YoloxDecoder:
         self._iou_threshold = iou_threshold
 
     def decode(self, outputs: Sequence[Array], score_threshold: float) -> Detections:
-        """See :class:`edgeagent.vision.decoder.Decoder`."""
+        """Decode one frame; see :meth:`edgeagent.vision.decoder.Decoder.decode`."""
         found = [self._decode_scale(scale, outputs, score_threshold) for scale in self._scales]
         return suppress(Detections.join([part for part in found if len(part)]), self._iou_threshold)
 
@@ -65,8 +72,17 @@ class YoloxDecoder:
 
 
 class YoloxConcatenatedDecoder:
-    """One output (1, cells, 5 + classes), scales one after the other, objectness and classes after their
-    sigmoid; boxes raw, or decoded to centre and size in input pixels."""
+    """Decoder of one output (1, cells, 5 + classes) that concatenates the scales.
+
+    Objectness and classes are scores (after their sigmoid); boxes are raw, or decoded to centre and size in
+    input pixels.
+
+    Args:
+        spec: model family and its parameters.
+        tensor: output tensor of the engine; (1, 5 + classes, cells) is accepted too.
+        input_size: (width, height) of the input in pixels.
+        iou_threshold: threshold of non-maximum suppression, 0..1.
+    """
 
     def __init__(
         self, spec: DecoderSpec, tensor: TensorSpec, input_size: tuple[int, int], iou_threshold: float
@@ -81,7 +97,7 @@ class YoloxConcatenatedDecoder:
         self._cells_first = tensor.shape[1] == len(self._grid)
 
     def decode(self, outputs: Sequence[Array], score_threshold: float) -> Detections:
-        """See :class:`edgeagent.vision.decoder.Decoder`."""
+        """Decode one frame; see :meth:`edgeagent.vision.decoder.Decoder.decode`."""
         rows = self._tensor.dequantize(outputs[0][0])
         rows = rows if self._cells_first else rows.T
         cells = np.flatnonzero(rows[:, 4] >= score_threshold)
@@ -98,11 +114,11 @@ class YoloxConcatenatedDecoder:
 
 
 def _boxes(raw: FloatArray, grid: FloatArray, stride: FloatArray | np.float32) -> FloatArray:
-    size = np.exp(np.minimum(raw[:, 2:], LARGEST_EXPONENT))
+    size = np.exp(np.minimum(raw[:, 2:], MAX_EXPONENT))
     return corners((raw[:, :2] + grid) * stride, size * stride)
 
 
 def corners(centre: FloatArray, size: FloatArray) -> FloatArray:
-    """Return boxes (n, 4) x1 y1 x2 y2 for centres and sizes (n, 2)."""
+    """Return boxes (n, 4) x1 y1 x2 y2 of centres (n, 2) and sizes (n, 2), float32."""
     half = size * np.float32(0.5)
     return np.concatenate([centre - half, centre + half], axis=1)

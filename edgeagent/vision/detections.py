@@ -40,7 +40,7 @@ class Detections:
     """N detections; iterating gives each as a :class:`Detection`.
 
     Attributes:
-        boxes: (N, 4) float32, ``x1, y1, x2, y2`` in pixels of the picture they refer to.
+        boxes: (N, 4) float32, ``x1, y1, x2, y2`` in pixels of the frame, or of the model input where stated.
         scores: (N,) float32 in 0..1.
         classes: (N,) int32, index into ``labels``.
         labels: names of all classes of the model; empty on the way from the decoder to the result, where the

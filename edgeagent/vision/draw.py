@@ -23,14 +23,14 @@ def draw(image: Image, detections: Detections, labels: Sequence[str]) -> None:
         colour = class_colour(int(index))
         text = f"{labels[index]} {score:.2f}"
         (width, height), below = cv2.getTextSize(text, FONT, size, line)
-        top = max(y1, height + below)  # the text stays within the picture
+        top = max(y1, height + below)  # keeps the text inside the picture
         cv2.rectangle(image, (x1, y1), (x2, y2), colour, line)
         cv2.rectangle(image, (x1, top - height - below), (x1 + width, top), colour, cv2.FILLED)
         cv2.putText(image, text, (x1, top - below // 2), FONT, size, BLACK, line, cv2.LINE_AA)
 
 
 def class_colour(index: int) -> tuple[int, int, int]:
-    """Return a light BGR colour, always the same for a class and far from its neighbours'."""
-    hue = (index * 67) % 180  # 67 is coprime with 180: neighbours lie far apart
+    """Return the BGR colour of a class: light, constant, and distinct from those of neighbouring indices."""
+    hue = (index * 67) % 180  # 67 is coprime with 180, so neighbouring hues are far apart
     bgr = cv2.cvtColor(np.array([[[hue, 160, 255]]], np.uint8), cv2.COLOR_HSV2BGR)[0, 0]
     return int(bgr[0]), int(bgr[1]), int(bgr[2])

@@ -1,4 +1,4 @@
-"""Raw head tensors of anchor-free detectors, whatever their layout and grid."""
+"""Raw head tensors of anchor-free detectors, in any layout and quantization grid."""
 
 from __future__ import annotations
 
@@ -20,26 +20,30 @@ class HeadTensor:
     """One raw output as rows of cells.
 
     Attributes:
-        position: in the engine's outputs.
-        tensor: its specification.
-        first: whether channels come first.
+        position: index in the engine's outputs.
+        tensor: tensor specification.
+        channels_first: whether the layout is NCHW.
     """
 
     position: int
     tensor: TensorSpec
-    first: bool
+    channels_first: bool
 
     def cells(self, outputs: Sequence[Array]) -> Array:
-        """Return a view (cells, channels) of this head's codes, cells in row order."""
+        """Return a view (cells, channels) of this head's codes, cells in row-major order."""
         output: Array = outputs[self.position][0]
-        return output.reshape(output.shape[0], -1).T if self.first else output.reshape(-1, output.shape[-1])
+        if self.channels_first:
+            output = output.reshape(output.shape[0], -1).T
+        else:
+            output = output.reshape(-1, output.shape[-1])
+        return output
 
     def real(self, codes: Array) -> FloatArray:
-        """Return real numbers for codes of this head."""
+        """Return the real numbers (float32) of codes of this head."""
         return self.tensor.dequantize(codes)
 
     def code(self, real: float) -> float:
-        """Return the least code whose real number is at least ``real``."""
+        """Return the lowest code whose real number is at least ``real``."""
         if self.tensor.scale is None:
             return real
         return float(np.ceil(real / self.tensor.scale + self.tensor.zero_point))
@@ -47,11 +51,11 @@ class HeadTensor:
 
 @dataclass(frozen=True, slots=True)
 class HeadScale:
-    """The heads of one stride, by role, and the grid of their cells.
+    """Heads of one stride with the grid of their cells.
 
     Attributes:
         stride: input pixels per cell.
-        heads: by role.
+        heads: head tensors by role.
         grid: (cells, 2) float32, column and row of each cell.
     """
 
@@ -63,15 +67,15 @@ class HeadScale:
 def find_scales(
     tensors: Sequence[TensorSpec], outputs: Sequence[OutputSpec], input_size: tuple[int, int]
 ) -> list[HeadScale]:
-    """Group raw outputs by stride, finest first.
+    """Group raw outputs by stride, finest scale first.
 
     Args:
-        tensors: the engine's outputs, (1, channels, h, w) or (1, h, w, channels), all alike.
+        tensors: output tensors of the engine, all (1, channels, h, w) or all (1, h, w, channels).
         outputs: their roles and strides.
         input_size: (width, height) of the input in pixels.
     """
     width, height = input_size
-    first = all(
+    channels_first = all(
         tensor.shape[2:] == (height // item.stride, width // item.stride)
         for tensor, item in zip(tensors, outputs, strict=True)
     )
@@ -79,7 +83,7 @@ def find_scales(
         HeadScale(
             stride,
             {
-                item.role: HeadTensor(position, tensors[position], first)
+                item.role: HeadTensor(position, tensors[position], channels_first)
                 for position, item in enumerate(outputs)
                 if item.stride == stride
             },
@@ -90,19 +94,19 @@ def find_scales(
 
 
 def cell_grid(rows: int, columns: int) -> FloatArray:
-    """Return (rows * columns, 2) float32: column and row of each cell, in row order."""
+    """Return (rows * columns, 2) float32: column and row of each cell, in row-major order."""
     row, column = np.indices((rows, columns), np.float32)
     return np.stack([column.ravel(), row.ravel()], axis=1)
 
 
 def sigmoid(x: FloatArray) -> FloatArray:
-    """Return 1 / (1 + exp(-x)), without overflow."""
+    """Return 1 / (1 + exp(-x)) without overflow, float32."""
     half = np.float32(0.5)
     result: FloatArray = half * np.tanh(half * x) + half
     return result
 
 
 def logit(probability: float) -> float:
-    """Return the number whose sigmoid is ``probability``; infinite at 0 and 1."""
+    """Return the inverse of the sigmoid; infinite at 0 and 1."""
     with np.errstate(divide="ignore"):
         return float(np.log(probability) - np.log1p(-probability))

@@ -1,4 +1,4 @@
-"""Non-maximum suppression, class-aware, by OpenCV."""
+"""Class-aware non-maximum suppression through OpenCV."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ import numpy.typing as npt
 from edgeagent.vision.detections import Detections
 
 MAX_DETECTIONS = 300
+"""Detections kept per frame."""
+
 MAX_CANDIDATES = 10_000
+"""Candidates compared per frame, best scores first."""
 
 
 def suppress(candidates: Detections, iou_threshold: float) -> Detections:
-    """Keep the best of overlapping detections of one class, best first, at most :data:`MAX_DETECTIONS`.
+    """Apply non-maximum suppression per class.
 
-    Of two detections of one class whose intersection over union is above ``iou_threshold``, the one with
-    the lower score goes. Only the :data:`MAX_CANDIDATES` best are looked at.
+    Of two detections of one class whose intersection over union is above ``iou_threshold``, the one with the
+    lower score is removed. Only the :data:`MAX_CANDIDATES` best are compared.
+
+    Returns:
+        At most :data:`MAX_DETECTIONS` detections, highest score first.
     """
     if len(candidates) > MAX_CANDIDATES:
         best = np.argpartition(candidates.scores, -MAX_CANDIDATES)[-MAX_CANDIDATES:]
@@ -25,10 +31,10 @@ def suppress(candidates: Detections, iou_threshold: float) -> Detections:
         return candidates
     boxes = candidates.boxes.astype(np.float64)
     boxes[:, 2:] -= boxes[:, :2]  # OpenCV takes x, y, width, height
-    # it tells classes apart by moving each beyond the others' greatest x and y: right from 0 on only
+    # it separates classes by an offset beyond the greatest x and y, which requires coordinates from 0
     boxes[:, :2] -= boxes[:, :2].min()
     kept = cv2.dnn.NMSBoxesBatched(
-        boxes,  # type: ignore[arg-type]  # arrays are taken as well, and faster
+        boxes,  # type: ignore[arg-type]  # arrays are accepted and faster than lists
         candidates.scores,  # type: ignore[arg-type]
         candidates.classes,  # type: ignore[arg-type]
         0.0,
@@ -40,7 +46,7 @@ def suppress(candidates: Detections, iou_threshold: float) -> Detections:
 def intersection_over_union(
     first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    """Return the intersection over union of boxes (n, 4) and (m, 4), x1 y1 x2 y2, as (n, m) float32."""
+    """Return the intersection over union (n, m) float32 of boxes (n, 4) and (m, 4), x1 y1 x2 y2."""
     corner = np.maximum(first[:, None, :2], second[None, :, :2])
     opposite = np.minimum(first[:, None, 2:], second[None, :, 2:])
     shared = np.clip(opposite - corner, 0, None).prod(axis=2)

@@ -1,7 +1,7 @@
-"""Preprocessing: a picture is fitted into the engine's input buffer, and detections are moved back.
+"""Preprocessing of pictures into the engine's input buffer, and conversion of detections back to the picture.
 
-The scaled picture (bilinear) is written straight into the input buffer; the rest is padding. The arithmetic
-of the fit is :mod:`edgeagent.imaging.letterbox`.
+The scaled picture (bilinear) is written directly into the input buffer; the rest is padding. The letterbox
+arithmetic is in :mod:`edgeagent.imaging.letterbox`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from edgeagent.vision.detections import Detections
 
 
 def fit_picture(source: tuple[int, int], spec: InputSpec) -> Fit:
-    """Return how a picture of (height, width) is fitted into the input that a manifest describes."""
+    """Return the placement of a picture of size (height, width) in the input of a manifest."""
     anchor = None if spec.letterbox is None else spec.letterbox.anchor
     return fit_size(source, (spec.height, spec.width), anchor)
 
 
 def to_picture(detections: Detections, fit: Fit) -> Detections:
-    """Move detections from input pixels to pixels of the picture; those outside it are dropped."""
+    """Convert detections from input pixels to picture pixels; those outside the picture are dropped."""
     if not len(detections):
         return detections
     boxes, inside = fit.to_source(detections.boxes)
@@ -35,14 +35,14 @@ def to_picture(detections: Detections, fit: Fit) -> Detections:
 
 
 class Preprocessor:
-    """Writes pictures into input buffers.
+    """Writer of pictures into input buffers.
 
-    A buffer of uint8 pixels in NHWC order is written in place by one resize. Every other kind goes
-    through one scratch picture and one table look-up or one multiplication.
+    A uint8 NHWC buffer of plain pixels is written in place by one resize. All other buffers need one scratch
+    picture and one table look-up.
 
     Args:
-        spec: the input as the manifest describes it.
-        tensor: the engine's input.
+        spec: input specification of the manifest.
+        tensor: input tensor of the engine.
     """
 
     def __init__(self, spec: InputSpec, tensor: TensorSpec) -> None:
@@ -58,11 +58,14 @@ class Preprocessor:
         self._fits: dict[tuple[int, int], Fit] = {}
 
     def write(self, picture: Image, buffer: Array) -> Fit:
-        """Fit a picture into a buffer and return how it lies there.
+        """Write a picture into a buffer.
 
         Args:
             picture: (h, w, 3) uint8, BGR.
-            buffer: of the tensor's shape and dtype; what it held is overwritten, the padding too.
+            buffer: array of the tensor's shape and dtype; overwritten completely, including the padding.
+
+        Returns:
+            The placement of the picture in the buffer.
         """
         fit = self._fit(picture.shape[0], picture.shape[1])
         canvas: Image = buffer[0] if self._scratch is None else self._scratch
@@ -82,7 +85,7 @@ class Preprocessor:
     def _fit(self, height: int, width: int) -> Fit:
         source = (height, width)
         if source not in self._fits:
-            self._fits.clear()  # sizes change rarely; a hostile stream must not fill the memory
+            self._fits.clear()  # sizes change rarely; bounds the memory for hostile streams
             self._fits[source] = fit_picture(source, self._spec)
         return self._fits[source]
 
@@ -96,10 +99,10 @@ class Preprocessor:
 
 
 def _values(spec: InputSpec, tensor: TensorSpec) -> npt.NDArray[Any]:
-    """Return what each pixel value becomes in each channel, (256, 3) of the tensor's dtype.
+    """Return the look-up table (256, 3) from pixel values to tensor values, in the tensor's dtype.
 
-    Float tensors take (pixel - mean) / std; integer tensors the code of that on their grid. An integer
-    tensor without a grid takes pixels, int8 less 128.
+    Float tensors take (pixel - mean) / std; integer tensors take its code on their quantization grid. An
+    integer tensor without a grid takes the pixel value, minus 128 for int8.
     """
     pixels = np.arange(256, dtype=np.float32)[:, None]
     real = (pixels - np.array(spec.mean, np.float32)) / np.array(spec.std, np.float32)

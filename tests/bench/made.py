@@ -1,4 +1,4 @@
-"""Measurements with known numbers, and a meter that is read from a script."""
+"""Measurements with known numbers, and a meter with scripted readings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgeagent.bench.cold_start import ColdStart
-from edgeagent.bench.load_generator import STAGES, Block
+from edgeagent.bench.load_generator import PICTURE_STAGES, Block
 from edgeagent.bench.measured_candidates import MeasuredCandidate
 from edgeagent.bench.rows import CandidateMeasurements
 from edgeagent.detection.golden_check import GoldenResult
@@ -18,7 +18,7 @@ FACTS = EngineFacts("onnxruntime", "1.2.3", "CPUExecutionProvider", 1, 0.5)
 
 
 class ScriptedMeter:
-    """Gives one reading after the other, then the last one for ever."""
+    """Energy meter that returns the given readings in order and then repeats the last one."""
 
     source = "a bench supply"
     quality: Quality = "whole board"
@@ -27,21 +27,23 @@ class ScriptedMeter:
         self._readings = list(readings)
 
     def read_j(self) -> float | None:
-        """The next reading."""
+        """Return the next reading."""
         return self._readings.pop(0) if len(self._readings) > 1 else self._readings[0]
 
 
 def block(milliseconds: Sequence[float], energy_j: float | None = None) -> Block:
-    """A block of single-stream queries of these latencies; nearly all of each is inference."""
+    """Return a block of single-stream queries with these latencies, 80 % of which is inference."""
     queries = [int(value * MS) for value in milliseconds]
     seconds = sum(milliseconds) / 1000
     parts = (0.1, 0.8, 0.1, 1.0)
-    stages = {name: [int(part * time) for time in queries] for name, part in zip(STAGES, parts, strict=True)}
+    stages = {
+        name: [int(part * time) for time in queries] for name, part in zip(PICTURE_STAGES, parts, strict=True)
+    }
     return Block(queries, stages, len(queries), seconds, energy_j, seconds)
 
 
 def candidate(name: str = "model.onnx", reference: bool = False) -> MeasuredCandidate:
-    """A candidate that is never loaded."""
+    """Return a candidate that is never loaded."""
     grid = "float" if reference else "a"
     return MeasuredCandidate("onnxruntime", "onnxruntime-cpu", Path("bundle"), name, grid, reference)
 
@@ -49,7 +51,7 @@ def candidate(name: str = "model.onnx", reference: bool = False) -> MeasuredCand
 def measured(
     blocks: Sequence[Block], name: str = "model.onnx", *, steps: float = 1.0, reference: bool = False
 ) -> CandidateMeasurements:
-    """A candidate with these blocks."""
+    """Return the measurements of a candidate with these blocks."""
     golden = None if reference else GoldenResult(steps, 2.0, steps / 2)
     cold = ColdStart(100.0, 20.0, 120.0, 50.0)
     return CandidateMeasurements(candidate(name, reference), 1, FACTS, cold, golden, 2, None, list(blocks))

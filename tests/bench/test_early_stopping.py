@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeagent.bench.early_stopping import (
-    LEAST_FOR_MEDIAN,
-    chance_of_at_most,
+    MIN_FOR_MEDIAN,
     estimate,
     highest_to_drop,
     median,
     minimum_count,
+    probability_of_at_most,
 )
 from edgeagent.timing.histogram import MINIMUM_COUNT
 
@@ -28,17 +28,17 @@ def test_minimum_counts_are_those_that_mlperf_publishes(percentile: float, t: in
 
 def test_telemetry_and_bench_need_the_same_counts() -> None:
     assert {
-        "p50": LEAST_FOR_MEDIAN,
+        "p50": MIN_FOR_MEDIAN,
         "p90": minimum_count(1, 0.9),
         "p99": minimum_count(1, 0.99),
     } == MINIMUM_COUNT
 
 
 def test_probabilities_by_hand() -> None:
-    assert chance_of_at_most(0, 2, 0.9) == pytest.approx(0.81)
-    assert chance_of_at_most(1, 2, 0.9) == pytest.approx(0.99)
-    assert chance_of_at_most(2, 2, 0.9) == pytest.approx(1.0)
-    assert chance_of_at_most(0, 100_000, 0.9) == pytest.approx(0.0)
+    assert probability_of_at_most(0, 2, 0.9) == pytest.approx(0.81)
+    assert probability_of_at_most(1, 2, 0.9) == pytest.approx(0.99)
+    assert probability_of_at_most(2, 2, 0.9) == pytest.approx(1.0)
+    assert probability_of_at_most(0, 100_000, 0.9) == pytest.approx(0.0)
 
 
 def test_t_counts_from_one() -> None:

@@ -2,18 +2,18 @@ from __future__ import annotations
 
 import pytest
 
-from edgeagent.bench.interleaving import speed_ratio, turn
+from edgeagent.bench.interleaving import round_order, speed_ratio
 from tests.bench.made import block
 
 
 def test_each_round_begins_with_the_next_one() -> None:
-    assert [turn("abc", number) for number in range(4)] == [
+    assert [round_order("abc", number) for number in range(4)] == [
         ["a", "b", "c"],
         ["b", "c", "a"],
         ["c", "a", "b"],
         ["a", "b", "c"],
     ]
-    assert turn([], 3) == []
+    assert round_order([], 3) == []
 
 
 def test_twice_as_fast_is_two() -> None:
@@ -23,7 +23,7 @@ def test_twice_as_fast_is_two() -> None:
     assert speed_ratio("fast", fast, slow, "single-stream").median == 0.5
 
 
-def test_what_slows_both_in_a_round_does_not_change_the_ratio() -> None:
+def test_a_slowdown_of_both_rows_does_not_change_the_ratio() -> None:
     reference = [block([10.0 * slow] * 5) for slow in (1, 8, 1, 3)]
     other = [block([5.0 * slow] * 5) for slow in (1, 8, 1, 3)]
     found = speed_ratio("reference", reference, other, "single-stream")
@@ -36,7 +36,7 @@ def test_one_slow_query_does_not_change_a_median_but_a_rate() -> None:
     assert speed_ratio("r", reference, other, "offline").median == pytest.approx(0.5)
 
 
-def test_the_spread_is_told() -> None:
+def test_quartiles_and_range_of_a_ratio() -> None:
     reference = [block([10.0] * 5)] * 5
     other = [block([value] * 5) for value in (10.0, 5.0, 4.0, 2.5, 2.0)]
     found = speed_ratio("r", reference, other, "single-stream")

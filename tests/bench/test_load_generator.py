@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.bench.camera_play import play_clip
-from edgeagent.bench.load_generator import STAGES, cycle_pictures, picture_order, run_block
+from edgeagent.bench.camera_scenario import play_clip
+from edgeagent.bench.load_generator import PICTURE_STAGES, cycle_pictures, picture_order, run_block
 from edgeagent.detection.detector import Detector, load_bundle_detector
 from edgeagent.detection.pipeline import STAGES as PIPELINE_STAGES
 from edgeagent.errors import CameraError
@@ -37,7 +37,7 @@ def test_the_least_number_of_queries_is_put(detector: Detector, samples: int, qu
     block = run_block(detector, detector.allocate(), pictures, samples, 0.0, queries)
     assert (len(block.queries_ns), block.samples) == (queries, samples * queries)
     assert {len(times) for times in block.stages_ns.values()} == {samples * queries}
-    assert tuple(block.stages_ns) == STAGES
+    assert tuple(block.stages_ns) == PICTURE_STAGES
     assert sum(block.queries_ns) <= block.seconds * 1e9
     assert block.energy_j is None
 
@@ -50,7 +50,7 @@ def test_the_least_time_is_reached(detector: Detector) -> None:
 
 def test_the_stages_of_a_query_are_within_it(detector: Detector) -> None:
     block = run_block(detector, detector.allocate(), cycle_pictures([picture()], 0), 2, 0.0, 5)
-    parts = zip(*(block.stages_ns[stage] for stage in STAGES), strict=True)
+    parts = zip(*(block.stages_ns[stage] for stage in PICTURE_STAGES), strict=True)
     for preprocess, inference, decode, whole in parts:
         assert preprocess + inference + decode == whole
     for number, query in enumerate(block.queries_ns):

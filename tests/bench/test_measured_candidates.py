@@ -122,13 +122,13 @@ def test_a_process_that_is_too_slow_is_given_up(bundle: Bundle) -> None:
 def test_an_engine_that_takes_its_process_down_is_an_error_here(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The stand-in for the engine's package aborts as libedgetpu does without its device."""
+    """The stand-in for the engine's package aborts like libedgetpu without its device."""
     (tmp_path / "onnxruntime.py").write_text("import os\nos.abort()\n", encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).parents[2]}")
     with pytest.raises(EngineError, match=r"took its process down \(SIGABRT\)"):
         cold_start(choose_candidates(bundle, ["onnxruntime"])[0], 1)
     (tmp_path / "onnxruntime.py").write_text("raise SystemExit(3)\n", encoding="utf-8")
-    with pytest.raises(EngineError, match="ended its process: without a word"):
+    with pytest.raises(EngineError, match="ended its process: no error output"):
         cold_start(choose_candidates(bundle, ["onnxruntime"])[0], 1)
 
 

@@ -18,7 +18,7 @@ from edgeagent.detection.golden_check import GoldenResult
 from tests.bench.made import MS, ScriptedMeter, block, candidate, measured
 
 
-def around(scenario: str = "single-stream", **changes: object) -> RunEnvironment:
+def environment(scenario: str = "single-stream", **changes: object) -> RunEnvironment:
     values = {
         "scenario": scenario,
         "meter": None,
@@ -30,7 +30,7 @@ def around(scenario: str = "single-stream", **changes: object) -> RunEnvironment
 
 
 def row(item: CandidateMeasurements, **changes: object) -> BenchRow:
-    return make_row(item, around(**changes), None, "is the reference")  # type: ignore[arg-type]
+    return make_row(item, environment(**changes), None, "is the reference")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_percentile_without_enough_queries_is_absent_and_says_how_many_it_need
     assert {name for name in names if getattr(found, name) is not None} == known
     for name in names - known:
         least = {"p50_ms": 5, "p90_ms": 64, "p99_ms": 662}[name]
-        assert found.absent[name] == f"fewer than the {least} queries that it needs"
+        assert found.absent[name] == f"requires at least {least} queries"
     assert found.count == count
 
 
@@ -80,7 +80,8 @@ def test_outputs_outside_the_tolerance_are_not_ok_and_keep_their_numbers() -> No
     found = row(measured([block([5.0] * 70)], steps=2.5))
     assert not found.ok
     assert (
-        found.reason == "it does not compute what was trained: 2.50 steps off on average at worst, 2 allowed"
+        found.reason
+        == "its outputs differ from the reference outputs: 2.50 steps off on average at worst, 2 allowed"
     )
     assert found.p90_ms == 5.0
     assert found.golden is not None
@@ -146,7 +147,7 @@ def test_no_duration_gives_no_percentile() -> None:
 
 def test_a_row_must_say_why_something_is_absent() -> None:
     plain = row(measured([block([5.0] * 70)])).model_dump()
-    with pytest.raises(ValidationError, match="absent explains"):
+    with pytest.raises(ValidationError, match="absent names"):
         BenchRow(**{**plain, "absent": {}})
     with pytest.raises(ValidationError, match="has a reason"):
         BenchRow(**{**plain, "ok": False})
@@ -154,6 +155,6 @@ def test_a_row_must_say_why_something_is_absent() -> None:
 
 def test_a_row_with_its_ratio() -> None:
     ratio = speed_ratio("the other", [block([10.0] * 9)], [block([5.0] * 9)], "single-stream")
-    found = make_row(measured([block([5.0] * 9)]), around(), ratio, "")
+    found = make_row(measured([block([5.0] * 9)]), environment(), ratio, "")
     assert found.ratio_to_reference == ratio
     assert "ratio_to_reference" not in found.absent

@@ -1,4 +1,4 @@
-"""Whole runs on a real detector in real engines."""
+"""Complete benchmark runs with a real detector in real engines."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from edgeagent.bench.measured_candidates import (
     load_candidate,
     reference_candidate,
 )
-from edgeagent.bench.results import BenchReport
+from edgeagent.bench.results import BenchReport, schema_text
 from edgeagent.bench.run import ROUNDS, BenchRequest, run_bench
-from edgeagent.bench.schema import schema_text
 from edgeagent.bundle.reading import Bundle
 from edgeagent.cli import main
 from edgeagent.detection.detector import Detector
@@ -57,10 +56,10 @@ def bundle(tmp_path: Path) -> Bundle:
 
 def test_a_detector_that_is_right_beside_its_float_reference(bundle: Bundle, tmp_path: Path) -> None:
     reference = reference_candidate(bundle, cells.write_onnx(tmp_path / "float.onnx", UINT8), None)
-    # raw heads have no roles without a manifest: a reference has one concatenated output
+    # raw heads have no roles without a manifest: a reference needs one concatenated output
     told: list[float] = []
     candidates = [*choose_candidates(bundle, ["onnxruntime"]), reference]
-    report = run_bench(request(bundle, candidates=candidates), lambda text, share: told.append(share))
+    report = run_bench(request(bundle, candidates=candidates), lambda text, fraction: told.append(fraction))
     row, other = report.rows
     assert (row.ok, row.count, row.engine, row.threads) == (True, 100, "onnxruntime", 1)
     assert row.golden is not None
@@ -75,7 +74,7 @@ def test_a_detector_that_is_right_beside_its_float_reference(bundle: Bundle, tmp
     assert BenchReport.model_validate_json(report.model_dump_json()) == report
 
 
-def test_the_seed_and_the_conditions_are_told(bundle: Bundle) -> None:
+def test_seed_and_conditions_are_reported(bundle: Bundle) -> None:
     report = run_bench(request(bundle, seed=5, scenario="multi-stream", min_queries=20))
     conditions = report.conditions
     assert (conditions.seed, conditions.samples_per_query, conditions.rounds) == (5, 8, 20)
@@ -83,7 +82,7 @@ def test_the_seed_and_the_conditions_are_told(bundle: Bundle) -> None:
     (row,) = report.rows
     assert row.count == 20
     assert row.stages["inference"].count == 160
-    assert row.absent["p99_ms"] == "fewer than the 662 queries that it needs"
+    assert row.absent["p99_ms"] == "requires at least 662 queries"
 
 
 @pytest.mark.parametrize("scenario", ["offline", "camera"])
@@ -109,13 +108,13 @@ def test_energy_with_both_parts(bundle: Bundle) -> None:
     assert row.energy is not None
     assert report.idle_w is not None
     assert row.energy.used_j == 60.0
-    # the blocks take milliseconds, and all three are rounded to 4 decimals
+    # blocks take milliseconds, and all three values are rounded to 4 decimals
     rounding = 5e-5 * (report.idle_w + row.energy.seconds + 1)
     assert row.energy.idle_j == pytest.approx(report.idle_w * row.energy.seconds, abs=rounding)
     assert row.energy.per_inference_j == pytest.approx((60.0 - row.energy.idle_j) / 100, abs=1e-5)
 
 
-def test_a_meter_that_gives_nothing_is_an_absence(bundle: Bundle) -> None:
+def test_a_meter_without_a_reading_is_absent(bundle: Bundle) -> None:
     report = run_bench(request(bundle, meter=ScriptedMeter(None)))
     assert report.idle_w is None
     assert report.rows[0].absent["energy"] == "the sensor gave no reading"
@@ -140,8 +139,8 @@ def test_an_artefact_that_is_broken_is_a_row_and_the_others_are_measured(tmp_pat
     assert report.rows[0].count == 100
 
 
-class _Fading(LoadedEngine):
-    """A real engine that fails from a certain call on, as one whose device is pulled out."""
+class _FailingEngine(LoadedEngine):
+    """Real engine that fails after a number of calls, like one whose device is unplugged."""
 
     def __init__(self, engine: Engine, calls: int) -> None:
         self._engine, self._left = engine, calls
@@ -160,7 +159,7 @@ class _Fading(LoadedEngine):
         self._engine.close()
 
 
-def test_an_engine_that_fails_in_the_middle_leaves_the_turns(
+def test_an_engine_that_fails_is_excluded_from_later_rounds(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = choose_candidates(bundle, ["onnxruntime"])[0]
@@ -168,7 +167,7 @@ def test_an_engine_that_fails_in_the_middle_leaves_the_turns(
 
     def load(candidate: MeasuredCandidate, threads: int) -> Detector:
         detector = load_candidate(candidate, threads)
-        return replace(detector, engine=_Fading(detector.engine, 50)) if candidate is bad else detector
+        return replace(detector, engine=_FailingEngine(detector.engine, 50)) if candidate is bad else detector
 
     monkeypatch.setattr("edgeagent.bench.run.load_candidate", load)
     report = run_bench(request(bundle, candidates=[good, bad]))
@@ -195,9 +194,11 @@ def test_the_command_writes_a_report_and_a_page(bundle: Bundle, tmp_path: Path, 
     json_file, page = tmp_path / "r.json", tmp_path / "r.html"
     files = ("--json", json_file, "--html", page, "--val-images", images, "--val-labels", labels)
     output = command(capsys, 0, "--bundle", bundle.directory, "--engine", "onnxruntime", *files)
-    assert output.startswith("tiny 1.2.3, single-stream, 1 golden pictures, seed 0, 20 rounds in turns, on ")
+    assert output.startswith(
+        "tiny 1.2.3, single-stream, 1 golden pictures, seed 0, 20 interleaved rounds, on "
+    )
     assert f"onnxruntime-cpu {ARTEFACT}" in output
-    assert "p99_ms -: fewer than the 662 queries that it needs" in output
+    assert "p99_ms -: requires at least 662 queries" in output
     report = BenchReport.model_validate_json(json_file.read_bytes())
     assert report.rows[0].map50_95 == pytest.approx(1.0)
     assert json.loads(json_file.read_text())["rows"][0]["p99_ms"] is None
@@ -212,7 +213,10 @@ def test_outputs_outside_the_tolerance_fail_the_command(tmp_path: Path, capsys: 
     bundle = cells.build_bundle(tmp_path / "wrong", golden_error=0.3)
     output = command(capsys, 1, "--bundle", bundle.directory, "--engine", "onnxruntime")
     assert "FAILED" in output
-    assert "it does not compute what was trained: 3.00 steps off on average at worst, 2 allowed" in output
+    assert (
+        "its outputs differ from the reference outputs: 3.00 steps off on average at worst, 2 allowed"
+        in output
+    )
 
 
 def test_two_reports_beside_each_other(bundle: Bundle, tmp_path: Path, capsys: Capture) -> None:
@@ -223,7 +227,7 @@ def test_two_reports_beside_each_other(bundle: Bundle, tmp_path: Path, capsys: C
     assert main(["bench", "--compare", *map(str, files[:2])]) == 0
     output = capsys.readouterr().out
     assert "A p50, ms" in output
-    assert "were measured in two runs, not in turns" in output
+    assert "were measured in separate runs, not interleaved" in output
     line = mistake(capsys, 2, "bench", "--compare", files[0], files[2])
     assert "different scenarios, single-stream and offline" in line
 
@@ -241,10 +245,10 @@ def test_two_reports_beside_each_other(bundle: Bundle, tmp_path: Path, capsys: C
         (("--clip", "x"), "--clip goes with --scenario camera"),
         (("--engine", "edgetpu"), "--engine edgetpu: not here"),
         (("--compare", "none.json", "none.json"), "none.json: the report cannot be read"),
-        (("--compare", "README.md", "README.md"), "README.md: is no report"),
+        (("--compare", "README.md", "README.md"), "README.md: not a report"),
     ],
 )
-def test_wrong_use_is_told(
+def test_invalid_arguments_are_reported(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
 ) -> None:
     monkeypatch.chdir(ROOT)
@@ -253,13 +257,13 @@ def test_wrong_use_is_told(
 
 def test_the_schema_in_the_documentation_is_that_of_the_types() -> None:
     file = ROOT / "docs" / "bench.schema.json"
-    assert file.read_text(encoding="utf-8") == schema_text(), "python -m edgeagent.bench.schema > " + str(
+    assert file.read_text(encoding="utf-8") == schema_text(), "python -m edgeagent.bench.results > " + str(
         file
     )
 
 
 def test_it_runs_without_any_extra_package(bundle: Bundle) -> None:
-    """A board with the base packages only: plain tables, one engine."""
+    """Without optional packages: plain tables, one engine."""
     what = ("--bundle", bundle.directory, "--duration", "0.01", "--threads", "1", "--engine", "onnxruntime")
     code, output, errors = edgeagent("bench", *what, without="torch,onnx,rich,pycocotools,jinja2,matplotlib")
     assert (code, errors) == (0, "")

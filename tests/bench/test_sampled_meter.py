@@ -1,4 +1,4 @@
-"""What measures energy on a board, on the trees of boards."""
+"""Energy meters on the trees of boards."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_power_over_time_is_energy(tmp_path: Path) -> None:
     begun = time.monotonic()
     with metering(unpack("jetson-orin-nano", tmp_path)) as meter:
         first, middle = meter.read_j(), time.monotonic()
-        while time.monotonic() < middle + 2 * PERIOD_S:  # the thread reads meanwhile
+        while time.monotonic() < middle + 2 * PERIOD_S:  # the thread samples meanwhile
             pass
         last = meter.read_j()
     assert first is not None
@@ -42,12 +42,14 @@ def test_power_over_time_is_energy(tmp_path: Path) -> None:
     assert (meter.source, meter.quality) == ("INA3221 VDD_IN", "whole board")
 
 
-def test_after_a_gap_nothing_is_known_any_more(tmp_path: Path) -> None:
+def test_after_a_gap_all_readings_are_none(tmp_path: Path) -> None:
     root = unpack("jetson-orin-nano", tmp_path)
     with metering(root) as meter:
         assert meter.read_j() is not None
         text = (root / HWMON / "curr1_input").read_text(encoding="ascii")
-        damage_file(root / HWMON / "curr1_input", "unreadable")  # the other rails take over
+        damage_file(
+            root / HWMON / "curr1_input", "unreadable"
+        )  # the sum of the other rails becomes the source
         assert meter.read_j() is None
         (root / HWMON / "curr1_input").unlink()
         (root / HWMON / "curr1_input").write_text(text, encoding="ascii")
@@ -60,7 +62,7 @@ def test_on_x86_the_counter_itself_is_the_meter(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("board", "why"), [("raspberry-pi-4", "no sensor"), ("x86-rapl", "cannot be read")])
-def test_why_there_is_none(tmp_path: Path, board: str, why: str) -> None:
+def test_the_reason_for_a_missing_meter(tmp_path: Path, board: str, why: str) -> None:
     root = unpack(board, tmp_path)
     if board == "x86-rapl":
         damage_file(root / ENERGY, "unreadable")

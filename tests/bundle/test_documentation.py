@@ -1,4 +1,4 @@
-"""docs/bundle.md describes every field, and its example is a manifest."""
+"""docs/bundle.md describes every field, and its example is a valid manifest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TEXT = (Path(__file__).parents[2] / "docs" / "bundle.md").read_text(encoding="ut
 
 
 def sections(model: Any) -> set[type[BaseModel]]:
-    """Return a section and all sections in it."""
+    """Return a section with all nested sections."""
     if isinstance(model, type) and issubclass(model, BaseModel):
         inner = (sections(field.annotation) for field in model.model_fields.values())
         return {model}.union(*inner)

@@ -9,7 +9,7 @@ import pytest
 from edgeagent.bundle.evidence import (
     BOXES,
     FILES,
-    MOST_RECORDS,
+    MAX_RECORDS,
     PARITY,
     SEEDS,
     SENSITIVITY,
@@ -100,7 +100,7 @@ def test_a_file_that_is_named_but_not_given(tmp_path: Path) -> None:
         (b'[{"step": 1, "loss": NaN}]', "0.loss"),
         (b'[{"step": 1, "loss": 1}, {"step": 1.5, "loss": 1}]', "1.step"),
         (b'[{"step": 1, "loss": 1, "validation": 1.5}]', "0.validation"),
-        (json.dumps([{"step": 1, "loss": 1}] * (MOST_RECORDS + 1)).encode(), ""),
+        (json.dumps([{"step": 1, "loss": 1}] * (MAX_RECORDS + 1)).encode(), ""),
     ],
 )
 def test_evidence_that_is_not_as_described(tmp_path: Path, content: bytes, place: str) -> None:

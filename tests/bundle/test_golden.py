@@ -7,7 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeagent.bundle.golden import Golden, compare, load_golden, save_golden
+from edgeagent.bundle.golden import (
+    ReferenceOutputs,
+    compare_outputs,
+    load_reference_outputs,
+    save_reference_outputs,
+)
 from edgeagent.errors import BundleError
 
 RANDOM = np.random.default_rng(1)
@@ -18,14 +23,14 @@ def tensor(*shape: int) -> Any:
 
 
 @pytest.fixture
-def golden() -> Golden:
+def golden() -> ReferenceOutputs:
     pictures = tuple((tensor(1, 4, 2, 3), tensor(1, 80, 2, 3)) for _ in range(11))
-    return Golden(pictures, (0.25, 0.00390625))
+    return ReferenceOutputs(pictures, (0.25, 0.00390625))
 
 
-def test_round_trip(tmp_path: Path, golden: Golden) -> None:
-    save_golden(tmp_path / "g.npz", golden)
-    again = load_golden(tmp_path / "g.npz")
+def test_round_trip(tmp_path: Path, golden: ReferenceOutputs) -> None:
+    save_reference_outputs(tmp_path / "g.npz", golden)
+    again = load_reference_outputs(tmp_path / "g.npz")
     assert again.steps == golden.steps
     assert len(again.outputs) == 11
     for one, other in zip(again.outputs, golden.outputs, strict=True):
@@ -33,30 +38,30 @@ def test_round_trip(tmp_path: Path, golden: Golden) -> None:
             np.testing.assert_array_equal(a, b)
 
 
-def test_difference_is_counted_in_steps(golden: Golden) -> None:
+def test_difference_is_counted_in_steps(golden: ReferenceOutputs) -> None:
     reference = golden.outputs[0]
     measured = [reference[0] + np.float32(0.5), reference[1].copy()]
-    assert compare(reference, reference, golden.steps) == [0.0, 0.0]
-    assert compare(reference, measured, golden.steps) == [pytest.approx(2.0, rel=1e-5), 0.0]
+    assert compare_outputs(reference, reference, golden.steps) == [0.0, 0.0]
+    assert compare_outputs(reference, measured, golden.steps) == [pytest.approx(2.0, rel=1e-5), 0.0]
     measured[1][0, 0, 0, 0] = np.nan
-    assert compare(reference, measured, golden.steps)[1] == float("inf")
+    assert compare_outputs(reference, measured, golden.steps)[1] == float("inf")
 
 
-def test_channels_may_be_first_or_last(golden: Golden) -> None:
+def test_channels_may_be_first_or_last(golden: ReferenceOutputs) -> None:
     first = golden.outputs[0]
     last = [np.ascontiguousarray(array.transpose(0, 2, 3, 1)) for array in first]
-    assert compare(first, last, golden.steps) == [0.0, 0.0]
-    assert compare(last, first, golden.steps) == [0.0, 0.0]
+    assert compare_outputs(first, last, golden.steps) == [0.0, 0.0]
+    assert compare_outputs(last, first, golden.steps) == [0.0, 0.0]
 
 
-def test_shapes_and_numbers_of_outputs_must_fit(golden: Golden) -> None:
+def test_shapes_and_numbers_of_outputs_must_fit(golden: ReferenceOutputs) -> None:
     first = golden.outputs[0]
-    with pytest.raises(BundleError, match="do not fit the reference outputs"):
-        compare(first, first[:1], golden.steps)
-    with pytest.raises(BundleError, match="do not fit the reference outputs"):
-        compare(first, [first[0], tensor(1, 79, 2, 3)], golden.steps)
-    with pytest.raises(BundleError, match="do not fit the reference outputs"):
-        compare([tensor(1, 40, 7)], [tensor(1, 7, 40)], (1.0,))
+    with pytest.raises(BundleError, match="do not match the reference outputs"):
+        compare_outputs(first, first[:1], golden.steps)
+    with pytest.raises(BundleError, match="do not match the reference outputs"):
+        compare_outputs(first, [first[0], tensor(1, 79, 2, 3)], golden.steps)
+    with pytest.raises(BundleError, match="do not match the reference outputs"):
+        compare_outputs([tensor(1, 40, 7)], [tensor(1, 7, 40)], (1.0,))
 
 
 def test_pickles_are_refused(tmp_path: Path) -> None:
@@ -64,7 +69,7 @@ def test_pickles_are_refused(tmp_path: Path) -> None:
     steps = np.ones(1, np.float32)
     np.savez(path, **{"steps": steps, "0/0": np.array([{"evil": 1}], object)})  # type: ignore[arg-type]
     with pytest.raises(BundleError, match="allow_pickle=False"):
-        load_golden(path)
+        load_reference_outputs(path)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +89,7 @@ def test_pickles_are_refused(tmp_path: Path) -> None:
 def test_wrong_arrays_are_refused(tmp_path: Path, arrays: dict[str, Any]) -> None:
     np.savez(tmp_path / "g.npz", **arrays)
     with pytest.raises(BundleError, match=r"g\.npz"):
-        load_golden(tmp_path / "g.npz")
+        load_reference_outputs(tmp_path / "g.npz")
 
 
 def test_a_zip_bomb_is_refused_unread(tmp_path: Path) -> None:
@@ -94,23 +99,23 @@ def test_a_zip_bomb_is_refused_unread(tmp_path: Path) -> None:
             member.write(bytes(1 << 20))
     assert path.stat().st_size < 1 << 20
     with pytest.raises(BundleError, match="more than the 512 MiB allowed"):
-        load_golden(path)
+        load_reference_outputs(path)
 
 
 def test_damage_anywhere_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "g.npz"
-    save_golden(path, Golden(((tensor(1, 2, 2, 2),),), (1.0,)))
+    save_reference_outputs(path, ReferenceOutputs(((tensor(1, 2, 2, 2),),), (1.0,)))
     whole = path.read_bytes()
     for position in range(0, len(whole), 3):
         damaged = bytearray(whole)
         damaged[position] ^= 0xFF
         path.write_bytes(damaged)
         try:
-            load_golden(path)  # some bytes, such as time stamps, mean nothing
+            load_reference_outputs(path)  # some bytes, such as time stamps, have no effect
         except BundleError:
             continue
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(BundleError, match="cannot be read as reference outputs"):
-        load_golden(path)
+        load_reference_outputs(path)
     with pytest.raises(BundleError, match="cannot be read as reference outputs"):
-        load_golden(tmp_path / "absent.npz")
+        load_reference_outputs(tmp_path / "absent.npz")

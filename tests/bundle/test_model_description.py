@@ -31,7 +31,7 @@ def write(tmp_path: Path, text: str | bytes, name: str = "m.yaml") -> Path:
 
 
 def mistake(tmp_path: Path, text: str | bytes) -> str:
-    """Return what is said of a description, without the name of the file."""
+    """Return the error message about a description, without the file name."""
     path = write(tmp_path, text)
     with pytest.raises(DataError) as caught:
         describe_model(tmp_path / "m.onnx")

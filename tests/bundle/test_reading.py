@@ -23,7 +23,7 @@ def tiny(tmp_path: Path) -> Path:
 
 
 def refusal(directory: Path) -> str:
-    """Return the one sentence with which the bundle is refused."""
+    """Return the one-line message with which the bundle is refused."""
     with pytest.raises(BundleError) as caught:
         open_bundle(directory)
     message = str(caught.value)
@@ -218,8 +218,8 @@ _BILLION_LAUGHS = b"a: &a [ha, ha]\n" + b"".join(
     [
         (_BILLION_LAUGHS, "line 1: anchors (&) and aliases (*) are not allowed"),
         (b"a: *b", "line 1: anchors (&) and aliases (*) are not allowed"),
-        (b"name: tiny\nversion: 1.0.0\nname: other\n", "line 3: the key 'name' stands there twice"),
-        (b"a:\n  b: {c: 1, c: 2}\n", "line 2: the key 'c' stands there twice"),
+        (b"name: tiny\nversion: 1.0.0\nname: other\n", "line 3: duplicate key 'name'"),
+        (b"a:\n  b: {c: 1, c: 2}\n", "line 2: duplicate key 'c'"),
         (b"name: tiny\nattribution: \xff\n", "line 2: not UTF-8 text (byte 0xff)"),
         (b"\xff\xfen\x00", "line 1: not UTF-8 text"),
         (b"name: tiny\n  oops: [", "line 2: mapping values are not allowed here"),

@@ -1,4 +1,4 @@
-"""Part of a bundle: only the artefacts that a board can use, and what belongs to them."""
+"""Partial bundle: the artefacts that a board can run, with their reference outputs and evidence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LITE, B, B_OUTPUTS, CURVE = "engines/tiny.tflite", "engines/b.onnx", "golden/b.n
 
 @pytest.fixture
 def whole(tmp_path: Path) -> Path:
-    """A bundle of two artefacts of grid a and one of grid b, with evidence."""
+    """Return a bundle of two artefacts of grid a and one of grid b, with evidence."""
     first = fields()["artefacts"][0]
     changes = {
         "artefacts": [
@@ -34,7 +34,7 @@ def whole(tmp_path: Path) -> Path:
 
 
 def keep(directory: Path, *names: str) -> tuple[str, ...]:
-    """Remove all other files, and return the names."""
+    """Remove all other files and return the names."""
     for path in list(directory.rglob("*")):
         if path.is_file() and str(path.relative_to(directory)) not in (MANIFEST, *names):
             path.unlink()
@@ -73,7 +73,7 @@ def test_all_files_are_the_whole_bundle(whole: Path) -> None:
 
 
 @pytest.mark.parametrize("damaged", [LITE, PICTURE, OUTPUTS])
-def test_what_is_there_is_verified(whole: Path, damaged: str) -> None:
+def test_files_present_are_verified(whole: Path, damaged: str) -> None:
     part = keep(whole, LITE, PICTURE, OUTPUTS)
     (whole / damaged).write_bytes(b"????")
     with pytest.raises(BundleError, match=re.escape(f"{damaged} has the sha256")):
@@ -90,7 +90,7 @@ def test_one_artefact_at_least(whole: Path) -> None:
         open_bundle(whole, keep(whole, PICTURE, OUTPUTS))
 
 
-def test_the_manifest_is_the_one_that_was_vouched_for(whole: Path) -> None:
+def test_the_hash_of_the_manifest_is_checked(whole: Path) -> None:
     digest = hash_file(whole / MANIFEST)
     assert open_bundle(whole, manifest_sha256=digest).manifest.name == "tiny"
     with (whole / MANIFEST).open("ab") as file:

@@ -1,4 +1,4 @@
-"""Whatever a newer version may put into a manifest survives being read and written by this one."""
+"""Unknown fields of a newer version survive a round trip through this one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=12,
 )
-# a prefix keeps them apart from known fields
+# a prefix distinguishes them from known fields
 EXTRA = st.dictionaries(TEXT.map(lambda key: f"x-{key}"), VALUES, max_size=4)
 
 

@@ -133,11 +133,11 @@ def test_an_interrupted_writer_is_repaired(tmp_path: Path) -> None:
     target, part, old = (tmp_path / name for name in ("tiny", ".tiny.part", ".tiny.old"))
     build(target)
     shutil.copytree(target, part)
-    target.rename(old)  # the power went between the two renames
+    target.rename(old)  # power failure between the two renames
     with pytest.raises(BundleError, match="exists already"):
         write_bundle(target, fields(), files())
     assert open_bundle(target).manifest.version == "1.2.3"
-    shutil.copytree(target, old)  # the power went before the old one was removed
+    shutil.copytree(target, old)  # power failure before the old bundle was removed
     write_bundle(target, fields(version="2.0.0"), files(), replace=True)
     assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
 

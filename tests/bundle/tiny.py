@@ -1,4 +1,4 @@
-"""A tiny bundle of arbitrary bytes, for tests that load no engine."""
+"""Tiny bundle of arbitrary bytes, for tests without an engine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from edgeagent.bundle.golden import Golden, save_golden
+from edgeagent.bundle.golden import ReferenceOutputs, save_reference_outputs
 from edgeagent.bundle.reading import MANIFEST, Bundle
 from edgeagent.bundle.writing import write_bundle
 
@@ -39,7 +39,7 @@ _FIELDS: dict[str, Any] = {
 
 
 def fields(**changes: Any) -> dict[str, Any]:
-    """Return the manifest's fields without hashes, some of them changed."""
+    """Return the manifest's fields without hashes, with changes applied."""
     return {**copy.deepcopy(_FIELDS), **changes}
 
 
@@ -51,7 +51,7 @@ def files() -> dict[str, Path | bytes]:
 def golden_bytes() -> bytes:
     """Return a golden set of one picture and one output."""
     buffer = io.BytesIO()
-    save_golden(buffer, Golden(((np.ones((1, 2, 3, 4), np.float32),),), (0.5,)))
+    save_reference_outputs(buffer, ReferenceOutputs(((np.ones((1, 2, 3, 4), np.float32),),), (0.5,)))
     return buffer.getvalue()
 
 
@@ -61,6 +61,6 @@ def build(directory: Path, **changes: Any) -> Bundle:
 
 
 def edit(directory: Path, **changes: Any) -> None:
-    """Change fields of a written manifest without any check, hashes staying as they are."""
+    """Change fields of a written manifest without validation or new hashes."""
     data = yaml.safe_load((directory / MANIFEST).read_text(encoding="utf-8"))
     (directory / MANIFEST).write_text(yaml.safe_dump({**data, **changes}), encoding="utf-8")

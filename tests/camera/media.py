@@ -1,4 +1,4 @@
-"""Small clips and pictures whose frames tell their own number, made with OpenCV."""
+"""Small clips and pictures whose grey level encodes the frame number, made with OpenCV."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 
 from edgeagent.imaging.frame import Image
 
-STEP = 8  # grey levels between two frames: more than a lossy codec changes
+STEP = 8  # grey levels between two frames, above the error of a lossy codec
 
 
 def grey(number: int, size: tuple[int, int] = (64, 48)) -> Image:
-    """Frame ``number``: (height, width, 3) uint8, all of one grey."""
+    """Return frame ``number``: (height, width, 3) uint8, uniform grey."""
     return np.full((size[1], size[0], 3), number * STEP % 256, np.uint8)
 
 
 def number_of(image: Image) -> int:
-    """The number of a frame made by :func:`grey`."""
+    """Return the number of a frame made by :func:`grey`."""
     return round(float(image.mean()) / STEP)
 
 
@@ -35,7 +35,7 @@ def write_clip(
 
 
 def encode(image: Image, suffix: str = ".png") -> bytes:
-    """The bytes of a picture file."""
+    """Return the bytes of a picture file."""
     ok, data = cv2.imencode(suffix, image)
     assert ok
     return data.tobytes()

@@ -1,4 +1,4 @@
-"""An HTTP camera on the loopback interface (multipart MJPEG), whose connection a test can drop or stall."""
+"""HTTP camera on the loopback interface (multipart MJPEG) whose connection a test can drop or stall."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _INTERVAL = 0.04
 
 
 class MjpegServer:
-    """Serves numbered frames at 25 per second under :attr:`url` until it is closed.
+    """Server of numbered frames at 25 per second under :attr:`url` until it is closed.
 
     Attributes:
-        dropping: when set, running connections are closed and new ones refused with 503.
-        stalling: when set, connections stay open and silent.
+        dropping: when set, open connections are closed and new ones refused with 503.
+        stalling: when set, connections stay open without data.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class MjpegServer:
                         self.wfile.write(head.encode() + data + b"\r\n")
                         number += 1
                 except OSError:
-                    return  # the camera hung up
+                    return  # the client disconnected
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass

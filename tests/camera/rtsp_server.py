@@ -1,7 +1,7 @@
-"""A real RTSP server on the loopback interface, for the tests of a camera that comes and goes.
+"""Real RTSP server on the loopback interface, for tests of camera loss and reconnect.
 
-Runs under the Python of the system (`/usr/bin/python3`), which has the GStreamer bindings. Prints
-``<port> <encoder>`` when it serves, and runs until it is killed.
+Runs under the system's Python (`/usr/bin/python3`), which has the GStreamer bindings. Prints
+``<port> <encoder>`` when it is ready, and runs until it is killed.
 
     /usr/bin/python3 rtsp_server.py [--port N] [--width W] [--height H] [--fps F] [--user U --password P]
 

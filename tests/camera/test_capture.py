@@ -1,4 +1,4 @@
-"""The camera's thread on files: pace, end, loop, sizes, several cameras."""
+"""Camera thread on files: pace, end, loop, sizes, several cameras."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from edgeagent.camera.capture import Camera
 from edgeagent.settings.sections.camera import CameraSettings
-from tests.camera.consumer import PATIENCE, frames_of
+from tests.camera.consumer import WAIT_S, frames_of
 from tests.camera.media import encode, grey, number_of, write_clip, write_pictures
 
 
@@ -29,7 +29,7 @@ def test_unthrottled_gives_every_frame_and_ends(tmp_path: Path) -> None:
     with Camera(settings(clip, pace="unthrottled")) as camera:
         frames = [(frame.sequence, number_of(frame.image)) for frame in frames_of(camera)]
         assert frames == [(number, number) for number in range(30)]
-        assert camera.wait_for("ended", timeout=PATIENCE)
+        assert camera.wait_for("ended", timeout=WAIT_S)
         status = camera.status()
     assert (status.state, status.fps, status.captured, status.dropped) == ("ended", 0.0, 30, 0)
     assert (status.reconnects, status.failures, status.last_error) == (0, 0, None)
@@ -48,7 +48,7 @@ def test_the_clock_paces_a_clip_by_its_own_rate(tmp_path: Path) -> None:
     begun = time.monotonic_ns()
     with Camera(settings(clip)) as camera:
         *_, last = ((frame.sequence, frame.captured_ns) for frame in frames_of(camera))
-    # It is due 11 periods after the first and never earlier; how much later is up to the machine's load.
+    # it is due 11 periods after the first and never earlier; the delay depends on the machine's load
     assert last[0] == 11
     assert (last[1] - begun) / 1e9 >= 11 / 20
 
@@ -56,7 +56,7 @@ def test_the_clock_paces_a_clip_by_its_own_rate(tmp_path: Path) -> None:
 def test_a_slow_consumer_of_a_paced_clip_loses_frames_but_gets_the_newest(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.avi", frames=10, fps=50)
     with Camera(settings(clip)) as camera:
-        assert camera.wait_for("ended", timeout=PATIENCE)
+        assert camera.wait_for("ended", timeout=WAIT_S)
         frames = [number_of(frame.image) for frame in frames_of(camera)]
         status = camera.status()
     assert frames == [9]
@@ -109,8 +109,8 @@ def test_the_size_of_a_looped_file_may_change_in_mid_stream(tmp_path: Path) -> N
 def test_two_frames_may_be_held_at_once(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.avi", frames=30)
     with Camera(settings(clip, pace="unthrottled")) as camera:
-        before = camera.slot.take(PATIENCE)
-        while (frame := camera.slot.take(PATIENCE)) is not None:
+        before = camera.slot.take(WAIT_S)
+        while (frame := camera.slot.take(WAIT_S)) is not None:
             assert before is not None
             assert number_of(before.image) == before.sequence
             camera.slot.release(before)
@@ -152,6 +152,6 @@ def test_one_consumer_waits_for_several_cameras(tmp_path: Path) -> None:
             break
         if taken == 0:
             with arrived:
-                assert arrived.wait_for(lambda: news, PATIENCE)
+                assert arrived.wait_for(lambda: news, WAIT_S)
     assert seen == [list(range(5)), list(range(9)), list(range(14))]
     assert all(camera.stop() for camera in cameras)

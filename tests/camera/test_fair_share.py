@@ -1,4 +1,4 @@
-"""Whose frame is next."""
+"""Scheduling order of cameras."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sources that need hardware or another OpenCV: what they say where it is absent, and stand-ins."""
+"""Sources that need hardware or another OpenCV build: error messages where it is absent, and stand-ins."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def camera(source: str | Path, **changes: Any) -> CameraSettings:
 
 
 def test_a_missing_device_is_named() -> None:
-    with pytest.raises(CameraError, match=r"/dev/video97: there is no such device"):
+    with pytest.raises(CameraError, match=r"/dev/video97: no such device"):
         open_source(camera("97"))
 
 
 def test_a_device_that_is_no_camera() -> None:
-    with pytest.raises(CameraError, match="not a camera"):
+    with pytest.raises(CameraError, match="not a capture device"):
         open_source(camera("/dev/null"))
 
 
@@ -68,7 +68,7 @@ def test_picamera2_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 class StandInPicamera2:
-    """The part of picamera2 that is used, with one frame and then silence."""
+    """Stand-in for the used part of picamera2: one frame, then none."""
 
     made: list[StandInPicamera2] = []  # noqa: RUF012
 

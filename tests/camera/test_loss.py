@@ -1,4 +1,4 @@
-"""The camera's thread when the camera is lost, comes back, or is stopped."""
+"""Camera thread on loss, reconnect and stop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgeagent.camera.capture import Camera
 from edgeagent.camera.source import FrameSource
 from edgeagent.errors import ConfigurationError
 from edgeagent.settings.sections.camera import CameraSettings
-from tests.camera.consumer import PATIENCE, frames_of, wait_for_failures
+from tests.camera.consumer import WAIT_S, frames_of, wait_for_failures
 from tests.camera.media import write_clip, write_pictures
 from tests.camera.mjpeg_server import MjpegServer
 
@@ -39,7 +39,7 @@ def test_a_missing_file_is_lost_until_it_appears(tmp_path: Path, caplog: pytest.
         told.append((state, text))
 
     with Camera(settings(path, pace="unthrottled"), on_change=on_change) as camera:
-        assert camera.wait_for("lost", timeout=PATIENCE)
+        assert camera.wait_for("lost", timeout=WAIT_S)
         status = camera.status()
         assert status.fps == 0.0
         assert "No such file" in (status.last_error or "")
@@ -67,7 +67,7 @@ def test_a_dropped_connection_is_a_loss_and_the_camera_comes_back(
             if camera.status().fps > 0:
                 break
         server.dropping.set()
-        assert camera.wait_for("lost", timeout=PATIENCE)
+        assert camera.wait_for("lost", timeout=WAIT_S)
         status = camera.status()
         assert (status.state, status.fps) == ("lost", 0.0)
         assert (
@@ -77,7 +77,7 @@ def test_a_dropped_connection_is_a_loss_and_the_camera_comes_back(
         wait_for_failures(camera, 4)  # some attempts are refused
         before = camera.status()
         server.dropping.clear()
-        assert camera.wait_for("running", timeout=PATIENCE)
+        assert camera.wait_for("running", timeout=WAIT_S)
         frame_again = next(frames_of(camera))
         after = camera.status()
     assert (before.reconnects, after.reconnects) == (0, 1)
@@ -91,14 +91,14 @@ def test_a_dropped_connection_is_a_loss_and_the_camera_comes_back(
 
 def test_a_stalled_camera_is_lost_after_the_read_timeout() -> None:
     with MjpegServer() as server, Camera(settings(server.url, read_timeout=0.5)) as camera:
-        assert camera.wait_for("running", timeout=PATIENCE)
+        assert camera.wait_for("running", timeout=WAIT_S)
         server.stalling.set()
-        assert camera.wait_for("lost", timeout=PATIENCE)
+        assert camera.wait_for("lost", timeout=WAIT_S)
         status = camera.status()
         assert status.fps == 0.0
         assert "sent nothing for 0.5 s" in (status.last_error or "")
         server.stalling.clear()
-        assert camera.wait_for("running", timeout=PATIENCE)
+        assert camera.wait_for("running", timeout=WAIT_S)
         assert camera.status().reconnects >= 1
 
 
@@ -113,7 +113,7 @@ def test_a_malformed_source_is_refused_at_once() -> None:
 def test_stopping_wakes_the_consumer_and_ends(tmp_path: Path) -> None:
     camera = Camera(settings(write_pictures(tmp_path / "pictures", 2), fps=0.001))
     camera.start()
-    assert camera.wait_for("running", timeout=PATIENCE)
+    assert camera.wait_for("running", timeout=WAIT_S)
     assert camera.stop()
     assert camera.status().state == "ended"
     assert camera.slot.closed
@@ -123,7 +123,7 @@ def test_stopping_wakes_the_consumer_and_ends(tmp_path: Path) -> None:
 def test_stopping_while_lost_does_not_wait_for_the_next_attempt(tmp_path: Path) -> None:
     camera = Camera(settings(tmp_path / "none.avi", retry_first=600.0))
     camera.start()
-    assert camera.wait_for("lost", timeout=PATIENCE)
+    assert camera.wait_for("lost", timeout=WAIT_S)
     assert camera.stop()
     assert camera.state == "ended"
 
@@ -131,7 +131,7 @@ def test_stopping_while_lost_does_not_wait_for_the_next_attempt(tmp_path: Path) 
 def test_stopping_a_producer_that_waits_for_its_consumer(tmp_path: Path) -> None:
     camera = Camera(settings(write_clip(tmp_path / "clip.avi"), pace="unthrottled"))
     camera.start()
-    assert camera.wait_for("running", timeout=PATIENCE)
+    assert camera.wait_for("running", timeout=WAIT_S)
     assert camera.stop()
 
 
@@ -144,13 +144,13 @@ def test_stopping_before_starting(tmp_path: Path) -> None:
 def test_stopping_while_blocked_in_opening_leaves_the_thread_to_its_timeout() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"rtsp://127.0.0.1:{server.getsockname()[1]}/live"
-        camera = Camera(settings(url, open_timeout=PATIENCE))
+        camera = Camera(settings(url, open_timeout=WAIT_S))
         camera.start()
         connection, _ = server.accept()
         assert not camera.stop(timeout=0.1)
         assert camera.state == "ended"
         connection.close()
-        assert camera.stop(timeout=PATIENCE)
+        assert camera.stop(timeout=WAIT_S)
     assert camera.state == "ended"
 
 
@@ -179,7 +179,7 @@ def test_a_fault_in_the_thread_is_loud_and_wakes_the_consumer(
 
     monkeypatch.setattr("edgeagent.camera.capture.open_source", faulty)
     with Camera(settings(tmp_path)) as camera:
-        assert camera.slot.take(PATIENCE) is None
+        assert camera.slot.take(WAIT_S) is None
         assert camera.slot.closed
         assert camera.state == "lost"
         assert "a bug" in (camera.status().last_error or "")

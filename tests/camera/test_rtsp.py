@@ -1,4 +1,4 @@
-"""A real RTSP camera that is killed, stalls, changes its size and comes back on the same port."""
+"""Real RTSP camera that is killed, stalls, changes its size and returns on the same port."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from edgeagent.camera.capture import Camera
 from edgeagent.settings.sections.camera import CameraSettings
-from tests.camera.consumer import PATIENCE, frames_of, wait_for_failures
+from tests.camera.consumer import WAIT_S, frames_of, wait_for_failures
 
 _SYSTEM_PYTHON = "/usr/bin/python3"
 _SERVER = Path(__file__).with_name("rtsp_server.py")
@@ -26,7 +26,7 @@ _PROBE = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.reposit
 
 
 class RtspServer:
-    """The server process; it can be killed and started again on its port."""
+    """Server process that can be killed and restarted on its port."""
 
     def __init__(self, *options: str) -> None:
         self.port = "0"
@@ -96,14 +96,14 @@ def test_a_killed_camera_reads_0_fps_at_once_and_comes_back(
         assert running.fps > 0
 
         server.kill()
-        assert camera.wait_for("lost", timeout=PATIENCE)
+        assert camera.wait_for("lost", timeout=WAIT_S)
         lost = camera.status()
         assert (lost.state, lost.fps, lost.failures >= 1) == ("lost", 0.0, True)
         wait_for_failures(camera, 3)
         assert "Connection refused" in (camera.status().last_error or "")
 
         server.start("--width", "320", "--height", "240")
-        assert camera.wait_for("running", timeout=PATIENCE)
+        assert camera.wait_for("running", timeout=WAIT_S)
         sizes = set()
         for frame in frames_of(camera):
             sizes.add(frame.image.shape)
@@ -124,29 +124,29 @@ def test_a_stalled_camera_is_lost_after_the_read_timeout(server: RtspServer) -> 
     with camera_at(server, read_timeout=1.0, open_timeout=4.0) as camera:
         assert next(frames_of(camera)).image.shape == (128, 160, 3)
         server.send(signal.SIGSTOP)
-        assert camera.wait_for("lost", timeout=PATIENCE)
+        assert camera.wait_for("lost", timeout=WAIT_S)
         assert camera.status().fps == 0.0
         server.send(signal.SIGCONT)
-        assert camera.wait_for("running", timeout=PATIENCE)
+        assert camera.wait_for("running", timeout=WAIT_S)
         assert camera.status().reconnects >= 1
 
 
 def test_stopping_while_blocked_in_a_read_returns(server: RtspServer) -> None:
     camera = camera_at(server, read_timeout=2.0)
     camera.start()
-    assert camera.wait_for("running", timeout=PATIENCE)
+    assert camera.wait_for("running", timeout=WAIT_S)
     server.send(signal.SIGSTOP)
-    while (frame := camera.slot.take(0.3)) is not None:  # until the frames on the way are used up
+    while (frame := camera.slot.take(0.3)) is not None:  # until the buffered frames are consumed
         camera.slot.release(frame)
     camera.stop(timeout=0.05)
     assert camera.state == "ended"
-    assert camera.stop(timeout=PATIENCE)
+    assert camera.stop(timeout=WAIT_S)
 
 
 def test_a_wrong_password_says_what_to_check(server: RtspServer) -> None:
     with camera_at(server, password="hunter3") as camera:
-        assert camera.wait_for("lost", timeout=PATIENCE)
+        assert camera.wait_for("lost", timeout=WAIT_S)
         error = camera.status().last_error or ""
-    assert "the host answers" in error
+    assert "the host responds" in error
     assert "password" in error
     assert "hunter" not in error

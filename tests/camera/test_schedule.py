@@ -1,4 +1,4 @@
-"""Pure arithmetic of time: pace of a file, frame rate, back-off."""
+"""Time arithmetic: pace of a file, frame rate, back-off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The slot of one: newest frame wins, no allocation, nothing held is overwritten."""
+"""Latest-frame slot: the newest frame wins, no allocation, held frames stay intact."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from edgeagent.camera.slot import BUFFERS, MOST_HELD, FrameSlot
 from edgeagent.imaging.frame import Frame, Image
-from tests.camera.consumer import PATIENCE
+from tests.camera.consumer import WAIT_S
 
 SMALL = (4, 6, 3)
 LARGE = (8, 10, 3)
 
 
 def produce(slot: FrameSlot, value: int, shape: tuple[int, ...] = SMALL, *, wait: bool = False) -> Image:
-    """Write and put one frame as a source does."""
+    """Write and put one frame like a source."""
     image = slot.buffer()
     if image is None or image.shape != shape:
         image = np.empty(shape, np.uint8)
@@ -138,10 +138,10 @@ def test_waiting_producer_drops_nothing() -> None:
     thread = threading.Thread(target=run)
     thread.start()
     seen = []
-    while (frame := slot.take(PATIENCE)) is not None:
+    while (frame := slot.take(WAIT_S)) is not None:
         seen.append(int(frame.image[0, 0, 0]))
         slot.release(frame)
-    thread.join(PATIENCE)
+    thread.join(WAIT_S)
     assert seen == list(range(count))
     assert (slot.captured, slot.dropped) == (count, 0)
 
@@ -152,7 +152,7 @@ def test_closing_wakes_a_waiting_consumer() -> None:
     thread = threading.Thread(target=lambda: taken.append(slot.take()))
     thread.start()
     slot.close()
-    thread.join(PATIENCE)
+    thread.join(WAIT_S)
     assert taken == [None]
 
 
@@ -163,7 +163,7 @@ def test_closing_wakes_a_waiting_producer_and_leaves_the_pending_frame() -> None
     thread = threading.Thread(target=lambda: accepted.append(slot.put(np.zeros(SMALL, np.uint8), wait=True)))
     thread.start()
     slot.close()
-    thread.join(PATIENCE)
+    thread.join(WAIT_S)
     assert accepted == [False]
     frame = slot.take(0)
     assert frame is not None and frame.image.max() == 1
@@ -187,7 +187,7 @@ def test_one_buffer_is_too_few() -> None:
 
 
 class SlotMachine(RuleBasedStateMachine):
-    """Any order of producing, taking and releasing keeps held frames intact and the counts true."""
+    """Any order of producing, taking and releasing keeps held frames intact and counts correct."""
 
     BUFFERS = 4
 

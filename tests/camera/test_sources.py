@@ -1,4 +1,4 @@
-"""Every kind of source by itself: what it reads, and what it says when it cannot."""
+"""Frame sources: frames read and error messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgeagent.camera.folder import FolderSource
 from edgeagent.camera.opencv import DeviceSource, GStreamerSource
 from edgeagent.camera.picamera2 import Picamera2Source
 from edgeagent.camera.source import FrameSource
-from edgeagent.camera.sources import choose_source, kind_of, open_source
+from edgeagent.camera.sources import choose_source, open_source, source_kind
 from edgeagent.camera.stream import StreamSource
 from edgeagent.errors import CameraError, ConfigurationError
 from edgeagent.imaging.frame import Image
@@ -30,7 +30,7 @@ def camera(source: str | Path, **changes: Any) -> CameraSettings:
 
 
 def read_all(source: FrameSource) -> list[Image]:
-    """All frames of a file, each read into the buffer of the one before, as the slot does it."""
+    """Return all frames of a file, each read into the buffer of the last one, like the slot."""
     source.open()
     images: list[Image] = []
     into: Image | None = None
@@ -61,7 +61,7 @@ def read_all(source: FrameSource) -> list[Image]:
     ],
 )
 def test_kind_of_source(source: str, kind: str) -> None:
-    assert kind_of(source) == kind
+    assert source_kind(source) == kind
 
 
 @pytest.mark.parametrize("source", ["ftp://u:secret@cam/x", "picamera2:left", "foo+bar://x"])
@@ -132,8 +132,8 @@ def test_a_truncated_clip_is_an_error_or_a_warning(
 ) -> None:
     path = write_clip(tmp_path / name, frames=30, fourcc=fourcc)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    if fourcc == "mp4v":  # its index comes last
-        with pytest.raises(CameraError, match=r"cut\.mp4 cannot be played.*cut off before its index"):
+    if fourcc == "mp4v":  # the index is at the end of the file
+        with pytest.raises(CameraError, match=r"cut\.mp4 cannot be played.*its index is missing"):
             open_source(camera(path))
         return
     source = choose_source(camera(path))

@@ -1,4 +1,4 @@
-"""Running ``edgeagent``: in this process, or in one of its own where that is what is tested."""
+"""Running ``edgeagent`` in this process or in a subprocess."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 _WITHOUT = """
 import sys
 for name in sys.argv.pop(1).split(","):
-    sys.modules[name] = None  # importing it fails then, as for a package that is not there
+    sys.modules[name] = None  # makes its import fail, as for a missing package
 from edgeagent.cli import main
 sys.exit(main())
 """
@@ -24,9 +24,9 @@ def edgeagent(*arguments: object, without: str = "", cwd: Path | None = None) ->
     """Run the program.
 
     Args:
-        arguments: of the command line.
-        without: packages that are not there, with commas between.
-        cwd: where it runs.
+        arguments: command-line arguments.
+        without: packages whose import fails, separated by commas.
+        cwd: working directory.
 
     Returns:
         Its exit code, standard output and standard error.
@@ -43,21 +43,21 @@ def edgeagent(*arguments: object, without: str = "", cwd: Path | None = None) ->
 
 
 def mistake(capsys: pytest.CaptureFixture[str], code: int, *arguments: object) -> str:
-    """Run a command that must fail with this exit code, and return the one line that it prints for it."""
+    """Run a command that must fail with this exit code and return its one-line message."""
     capsys.readouterr()
     assert main([str(argument) for argument in arguments]) == code
     return the_line(capsys.readouterr().err)
 
 
 def the_line(errors: str) -> str:
-    """Return the one line of standard error, without the program's name."""
+    """Return the single line of standard error without the program name."""
     (line,) = errors.splitlines()
     assert line.startswith("edgeagent: ")
     return line.removeprefix("edgeagent: ")
 
 
 def wrong_use(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """Run a command line that the parser refuses, and return its last line."""
+    """Run a command line that the parser refuses and return the last line of its message."""
     with pytest.raises(SystemExit) as caught:
         main([str(argument) for argument in arguments])
     assert caught.value.code == 2

@@ -25,13 +25,13 @@ def test_a_good_bundle(tiny: Path, capsys: Capture) -> None:
     first, artefact, golden, accuracy = capsys.readouterr().out.splitlines()
     assert first == "tiny 1.2.3: detection of 2 classes, Apache-2.0"
     size = (tiny / ARTEFACT).stat().st_size
-    assert artefact == f"  {ARTEFACT}: onnx, grid a, {size} bytes, hash right"
+    assert artefact == f"  {ARTEFACT}: onnx, grid a, {size} bytes, hash verified"
     assert golden.startswith("  onnxruntime ")
-    assert golden.endswith(" computes what was trained: 0.00 steps off on average at worst, 2 allowed")
+    assert golden.endswith(" gives the reference outputs: 0.00 steps off on average at worst, 2 allowed")
     assert accuracy == f"  the bundle claims no accuracy of {ARTEFACT} on golden pictures"
 
 
-def test_what_is_claimed_of_labelled_golden_pictures_is_measured(tmp_path: Path, capsys: Capture) -> None:
+def test_claimed_accuracy_on_golden_pictures_is_measured(tmp_path: Path, capsys: Capture) -> None:
     cells.build_bundle(tmp_path / "tiny", claim=1.0)
     assert main(["bundle", "check", str(tmp_path / "tiny")]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
@@ -39,16 +39,16 @@ def test_what_is_claimed_of_labelled_golden_pictures_is_measured(tmp_path: Path,
     half = cells.label_lines([*cells.CELLS, (0, 0), (4, 1)])
     directory = cells.build_bundle(tmp_path / "half", claim=1.0, truth=half).directory
     line = mistake(capsys, 3, "bundle", "check", directory)
-    assert "finds less than was claimed (mAP50-95 0.505 on the golden pictures" in line
+    assert "is less accurate than claimed (mAP50-95 0.505 on the golden pictures" in line
 
 
-def test_labels_that_cannot_be_evaluated_are_told_as_such(tmp_path: Path, capsys: Capture) -> None:
+def test_labels_without_objects_are_reported(tmp_path: Path, capsys: Capture) -> None:
     cells.build_bundle(tmp_path / "tiny", claim=1.0, truth="")
     assert main(["bundle", "check", str(tmp_path / "tiny")]) == 0
     assert "accuracy is not measured: the labels hold no object at all" in capsys.readouterr().out
 
 
-def test_measurements_are_told_as_claims(tmp_path: Path, capsys: Capture) -> None:
+def test_measurements_are_printed_as_claims(tmp_path: Path, capsys: Capture) -> None:
     claim = {"state": "qat", "method": "500 steps", "engine": "any", "map50_95": 0.25, "map50": 0.5}
     evidence = {"measurements": [{**claim, "images": 64, "data_sha256": "0" * 64}]}
     cells.build_bundle(tmp_path / "tiny", evidence=evidence)
@@ -58,20 +58,20 @@ def test_measurements_are_told_as_claims(tmp_path: Path, capsys: Capture) -> Non
 
 def test_the_default_bundle_passes_on_this_machine(capsys: Capture) -> None:
     assert main(["bundle", "check", str(default_bundle()), "--engine", "onnxruntime"]) == 0
-    assert "computes what was trained" in capsys.readouterr().out
+    assert "gives the reference outputs" in capsys.readouterr().out
 
 
 def test_without_golden_pictures_there_is_nothing_to_compare(tmp_path: Path, capsys: Capture) -> None:
     cells.build_bundle(tmp_path / "tiny", golden=None)
     assert main(["bundle", "check", str(tmp_path / "tiny")]) == 0
-    assert capsys.readouterr().out.endswith(" loads it; no golden pictures to compare with\n")
+    assert capsys.readouterr().out.endswith(" loads it; the bundle has no golden pictures\n")
 
 
-def test_an_engine_that_computes_something_else(tmp_path: Path, capsys: Capture) -> None:
+def test_an_engine_with_other_outputs(tmp_path: Path, capsys: Capture) -> None:
     directory = cells.build_bundle(tmp_path / "tiny", golden_error=0.25).directory
     line = mistake(capsys, 3, "bundle", "check", directory)
-    assert line.startswith(f"{directory}: onnxruntime ")
-    assert "does not compute what was trained (2.50 steps off on average at worst, 2 allowed)" in line
+    assert line.startswith(f"{directory}: the outputs of onnxruntime ")
+    assert "differ from the reference outputs (2.50 steps off on average at worst, 2 allowed)" in line
 
 
 def test_the_tolerance_is_that_of_the_bundle(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_names_that_are_not_utf8(tiny: Path, tmp_path: Path) -> None:
     tiny.rename(odd)
     code, output, errors = edgeagent("bundle", "check", odd)
     assert (code, errors) == (0, "")
-    assert "computes what was trained" in output
+    assert "gives the reference outputs" in output
     (odd / ARTEFACT).unlink()
     code, output, errors = edgeagent("bundle", "check", odd)
     assert code == 3

@@ -26,7 +26,7 @@ PLACES = (((2, 1), (6, 3)), ((0, 0),), (), ((4, 2), (1, 3)))
 
 
 class Data:
-    """A bundle, pictures and labels, all right at first."""
+    """Bundle, pictures and labels, initially valid."""
 
     def __init__(self, folder: Path) -> None:
         self.bundle = cells.build_bundle(folder / "tiny").directory
@@ -87,8 +87,8 @@ def test_a_wrong_choice_of_artefact(data: Data, tmp_path: Path, capsys: Capture)
     assert line == "--artefact goes with --bundle"
 
 
-def test_what_is_not_found_counts(data: Data, tmp_path: Path) -> None:
-    # Half of the people are not where the labels say, and there is a tram nobody finds.
+def test_missed_objects_count(data: Data, tmp_path: Path) -> None:
+    # half of the people are not at the labelled positions, and the tram is not detected
     (data.labels / "0.txt").write_text(cells.label_lines(((2, 1), (0, 3))))
     (data.labels / "3.txt").write_text(cells.label_lines(((4, 2), (7, 0))) + "1 .5 .5 .2 .2\n")
     file = tmp_path / "r.json"
@@ -131,7 +131,7 @@ def test_a_float_model(tmp_path: Path, capsys: Capture, like: bool) -> None:
 
 
 def _concatenated(path: Path) -> Path:
-    """The cell detector as float models come: one output of all cells, objectness and scores 0..1."""
+    """Return the cell detector as a float export: one output of all cells, objectness and scores 0..1."""
     import onnx
     from onnx import helper
 
@@ -169,7 +169,7 @@ def _frames(count: int) -> list[Image]:
 
 
 def test_the_default_bundle_agrees_with_itself(tmp_path: Path) -> None:
-    """Labels are made of what the model finds on frames of the sample clip."""
+    """The labels are the model's own detections on frames of the sample clip."""
     images, labels = tmp_path / "images", tmp_path / "labels"
     images.mkdir()
     labels.mkdir()

@@ -37,9 +37,9 @@ def test_no_pictures_and_no_labels(data: Data, tmp_path: Path, capsys: Capture) 
     empty = tmp_path / "empty"
     empty.mkdir()
     images, data.images = data.images, empty
-    assert refusal(capsys, data, 6) == f"{empty}: no pictures here"
+    assert refusal(capsys, data, 6) == f"{empty}: contains no pictures"
     data.images, data.labels = images, empty
-    assert refusal(capsys, data, 6) == f"{empty}: no label file fits a picture of {images}"
+    assert refusal(capsys, data, 6) == f"{empty}: no label file matches a picture of {images}"
 
 
 def test_labels_without_any_object(data: Data, capsys: Capture) -> None:
@@ -77,8 +77,8 @@ def test_a_picture_that_is_a_directory(data: Data, capsys: Capture) -> None:
         ("2 .5 .5 .1 .1", "class 2 is not one of the 2 labels (0..1)"),
         ("-1 .5 .5 .1 .1", "class -1 is not one of the 2 labels"),
         ("0.5 .5 .5 .1 .1", "class 0.5 is not one of the 2 labels"),
-        ("0 320 240 64 48", "positions and sizes are shares of the picture, 0..1"),
-        ("0 nan .5 .1 .1", "positions and sizes are shares of the picture"),
+        ("0 320 240 64 48", "positions and sizes are fractions of the picture size, 0..1"),
+        ("0 nan .5 .1 .1", "positions and sizes are fractions of the picture size"),
     ],
 )
 def test_a_wrong_label(data: Data, capsys: Capture, line: str, sentence: str) -> None:
@@ -159,7 +159,7 @@ def test_a_result_that_cannot_be_written(data: Data, tmp_path: Path, capsys: Cap
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_an_output_that_cannot_be_written(data: Data, unbuffered: str) -> None:
-    """What is printed to a full disk, or to a reader that has gone away, is an error told once."""
+    """Output to a full disk or a closed pipe is reported once as an error."""
     reading, gone = os.pipe()
     os.close(reading)
     full = os.open("/dev/full", os.O_WRONLY)

@@ -1,4 +1,4 @@
-"""``--help`` of every command works, and teaches."""
+"""``--help`` of every command works and contains its key information."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.cli.command import edgeagent, wrong_use
 
 COMMANDS: dict[tuple[str, ...], str] = {
     (): "first steps:",
-    ("run",): "a mistake is named with its line",
+    ("run",): "reported with their line",
     ("demo",): "writes an annotated clip",
     ("bench",): "examples:",
     ("doctor",): "no camera is opened",
@@ -22,7 +22,7 @@ COMMANDS: dict[tuple[str, ...], str] = {
     ("qat", "train"): "example:",
     ("qat", "report"): "examples:",
     ("bundle",): "verify hashes",
-    ("bundle", "check"): "Exit code 3 means",
+    ("bundle", "check"): "Exit code 3",
     ("publish",): "the whole way:",
     ("publish", "init"): "examples:",
     ("publish", "new-key"): "Passphrases are asked for",
@@ -61,7 +61,9 @@ def test_every_option_says_what_it_does(capsys: pytest.CaptureFixture[str], comm
     options = re.split(r"\n  (?=-)", text)[1:]
     assert options
     if command in (("bundle", "check"), ("eval",)):
-        options = [option for option in options if not option.startswith("--engine")]  # its choices say it
+        options = [
+            option for option in options if not option.startswith("--engine")
+        ]  # its choices are self-explanatory
     for option in options:
         assert len(re.split(r"\s{2,}", option.strip())) >= 2, option
 
@@ -70,14 +72,14 @@ def test_every_option_says_what_it_does(capsys: pytest.CaptureFixture[str], comm
     "command",
     [(), ("run",), ("eval",), ("qat",), ("qat", "train"), ("qat", "report"), ("bundle",), ("publish",)],
 )
-def test_what_is_missing_is_named(capsys: pytest.CaptureFixture[str], command: tuple[str, ...]) -> None:
+def test_missing_arguments_are_named(capsys: pytest.CaptureFixture[str], command: tuple[str, ...]) -> None:
     line = wrong_use(capsys, *command)
     assert line.startswith(f"{' '.join(('edgeagent', *command))}: error: ")
     assert "required" in line
 
 
 def test_examples_of_the_help_are_right(capsys: pytest.CaptureFixture[str]) -> None:
-    """Each command line in a help text gets past the parser."""
+    """The parser accepts each command line in a help text."""
     texts = [help_of(capsys, *command) for command in COMMANDS]
     lines = re.findall(r"^ +edgeagent ((?:.*\\\n)*.*)$", "\n".join(texts), re.MULTILINE)
     examples = [line.replace("\\\n", " ").partition("   ")[0].split() for line in lines]
@@ -111,7 +113,7 @@ def test_it_starts_as_a_module() -> None:
 
 
 def test_help_needs_no_extra_package() -> None:
-    """A board that only detects has none of the extras."""
+    """A board without any of the extras shows all help texts."""
     extras = "torch,onnx,rich,amqtt,pycocotools,ai_edge_litert,tflite_runtime"
     for command in ((), ("demo",), ("bench",), ("eval",), ("qat", "train")):
         code, output, errors = edgeagent(*command, "--help", without=extras)

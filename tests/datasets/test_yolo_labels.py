@@ -1,4 +1,4 @@
-"""Label files, right and wrong, and their pictures."""
+"""Label files, valid and invalid, and their pictures."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_number_that_is_no_share_of_the_picture(tmp_path: Path, number: str, c
     words = RIGHT.split()
     words[column] = number
     message = refusal(write(tmp_path / "a.txt", " ".join(words)))
-    assert message.startswith(":1: positions and sizes are shares of the picture, 0..1; got '3 ")
+    assert message.startswith(":1: positions and sizes are fractions of the picture size, 0..1; got '3 ")
     assert number in message
 
 
@@ -111,7 +111,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
-    """Pictures b.png, a.JPG and c.jpg, labels of a and b, and files that are neither."""
+    """Return folders with pictures b.png, a.JPG and c.jpg, labels of a and b, and unrelated files."""
     images, labels = tmp_path / "images", tmp_path / "labels"
     images.mkdir()
     labels.mkdir()
@@ -144,7 +144,7 @@ def test_two_pictures_of_one_name_have_the_same_labels(
     assert not caplog.records
 
 
-def test_labels_without_a_picture_are_told(
+def test_labels_without_a_picture_are_logged(
     folders: tuple[Path, Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in ("z.txt", "classes.txt"):
@@ -163,9 +163,9 @@ def test_folders_that_do_not_fit(folders: tuple[Path, Path], tmp_path: Path) -> 
     for pair in ((missing, labels), (images, missing)):
         with pytest.raises(DataError, match="missing: no such folder"):
             LabelledPictures.find(*pair)
-    with pytest.raises(DataError, match="empty: no pictures here"):
+    with pytest.raises(DataError, match="empty: contains no pictures"):
         LabelledPictures.find(empty, labels)
-    with pytest.raises(DataError, match=r"empty: no label file fits a picture of .*images"):
+    with pytest.raises(DataError, match=r"empty: no label file matches a picture of .*images"):
         LabelledPictures.find(images, empty)
 
 
@@ -174,7 +174,7 @@ def test_the_hash_is_that_of_names_and_contents(folders: tuple[Path, Path], tmp_
     first = LabelledPictures.find(*folders).data_hash()
     assert len(first) == 64
     assert LabelledPictures.find(*folders).data_hash() == first
-    write(labels / "z.txt", RIGHT)  # of no picture
+    write(labels / "z.txt", RIGHT)  # without a picture
     assert LabelledPictures.find(*folders).data_hash() == first
     moved = images.rename(tmp_path / "elsewhere")
     assert LabelledPictures.find(moved, labels).data_hash() == first

@@ -17,7 +17,7 @@ WAIT_S = 10.0
 
 
 def client(name: str, port: int) -> paho.Client:
-    """Return a client of its own that is connected."""
+    """Return a connected client."""
     connected = threading.Event()
     made = paho.Client(CallbackAPIVersion.VERSION2, name)
     made.on_connect = lambda *_: connected.set()
@@ -33,7 +33,7 @@ def stop(made: paho.Client) -> None:
 
 
 class AwaitedCounter(Counter[str]):
-    """Tells when it has counted so many."""
+    """Counter that sets an event once its total reaches ``awaited``."""
 
     def __init__(self, awaited: int) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ def test_two_brokers_have_ports_of_their_own() -> None:
             stop(client("somebody", broker.port))
 
 
-def test_it_is_gone_at_the_end() -> None:
+def test_the_broker_stops_at_the_end() -> None:
     threads = set(threading.enumerate())
     with EmbeddedBroker() as broker:
         port = broker.port

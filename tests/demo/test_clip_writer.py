@@ -125,7 +125,7 @@ except EdgeagentError as error:
 """
 
 
-def test_a_full_disk_is_told(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path) -> None:
     done = on_small_disk(tmp_path, "128k", [sys.executable, "-c", _FILL, str(tmp_path)])
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()
@@ -133,6 +133,6 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
     assert line.endswith(" of 40 frames were written; is the disk full?")
 
 
-def test_on_a_disk_that_is_large_enough_nothing_is_told(tmp_path: Path) -> None:
+def test_a_large_enough_disk_gives_no_error(tmp_path: Path) -> None:
     done = on_small_disk(tmp_path, "64m", [sys.executable, "-c", _FILL, str(tmp_path)])
     assert (done.returncode, done.stdout) == (0, "")

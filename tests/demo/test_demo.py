@@ -1,4 +1,4 @@
-"""The demo, whole, as people start it."""
+"""The command ``edgeagent demo``, end to end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def frames_in(path: Path) -> int:
 
 
 def demo(tmp_path: Path, *more: object, seconds: float = 0.5) -> dict[str, Any]:
-    """Run a demo that must succeed, and return its summary."""
+    """Run a demo that must succeed and return its summary."""
     out, file = tmp_path / f"out{ODD}", tmp_path / "r.json"
     code, output, errors = edgeagent("demo", "--seconds", seconds, "--out", out, "--json", file, *more)
     assert code == 0, errors
@@ -47,7 +47,7 @@ def demo(tmp_path: Path, *more: object, seconds: float = 0.5) -> dict[str, Any]:
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Path:
-    """A bundle that is fast."""
+    """Return a small, fast bundle."""
     return cells.build_bundle(tmp_path / "tiny").directory
 
 
@@ -94,7 +94,7 @@ def test_a_clip_that_was_cut_off_is_played_to_where_it_goes(tmp_path: Path, tiny
 
 
 def failure(tmp_path: Path, code: int, *more: object) -> str:
-    """Run a demo that must fail before it has seen anything, and return what it says."""
+    """Run a demo that must fail before its first frame and return its message."""
     found, output, errors = edgeagent("demo", "--seconds", 60, "--out", tmp_path / "out", *more)
     assert (found, output) == (code, "")
     assert "Traceback" not in errors
@@ -115,7 +115,7 @@ def test_a_clip_without_an_index(tmp_path: Path, tiny: Path) -> None:
 
 def test_a_camera_that_is_not_there(tmp_path: Path, tiny: Path) -> None:
     line = failure(tmp_path, 5, "--bundle", tiny, "--source", "/dev/video99")
-    assert "there is no such device" in line
+    assert "no such device" in line
 
 
 def test_mistakes_in_the_arguments(tmp_path: Path, capsys: Capture) -> None:
@@ -148,7 +148,7 @@ def test_a_missing_package(tmp_path: Path, package: str) -> None:
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
-    """The clip of a demo does not fit, and it says so instead of leaving half a clip in silence."""
+    """A clip that does not fit on the disk is an error, not a silently truncated file."""
     arguments = ("demo", "--seconds", "1", "--out", str(tmp_path / "out"))
     done = on_small_disk(tmp_path, "64k", [sys.executable, "-m", "edgeagent", *arguments])
     assert (done.returncode, done.stdout) == (1, "")
@@ -163,6 +163,6 @@ def test_a_summary_that_cannot_be_written(tmp_path: Path, tiny: Path, capsys: Ca
     arguments = ["--bundle", str(tiny), "--source", str(clip), "--out", str(tmp_path / "out")]
     assert main(["demo", "--seconds", "0.5", *arguments, "--json", "/dev/full"]) == 1
     printed = capsys.readouterr()
-    assert json.loads(printed.out)["frames"] > 0  # the work is not lost
+    assert json.loads(printed.out)["frames"] > 0  # the clip is kept
     line = the_line(printed.err.splitlines()[-1])
     assert line == "/dev/full: the result cannot be written (No space left on device)"

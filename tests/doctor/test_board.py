@@ -6,7 +6,7 @@ import pytest
 
 from edgeagent.doctor.board import check_jetson, check_model, check_page_size
 from edgeagent.doctor.finding import ExaminedSystem
-from tests.doctor.trees import look, short
+from tests.doctor.trees import findings_of, without_actions
 from tests.sensors.tree import unpack
 
 
@@ -22,28 +22,30 @@ from tests.sensors.tree import unpack
         ),
     ],
 )
-def test_what_it_is(tmp_path: Path, board: str, model: str, system: str) -> None:
-    first, second = look(check_model, board, tmp_path)
+def test_board_and_system(tmp_path: Path, board: str, model: str, system: str) -> None:
+    first, second = findings_of(check_model, board, tmp_path)
     assert (first.verdict, second.verdict) == ("ok", "ok")
     assert first.found.startswith(f"{model}, ")
     assert second.found.startswith(f"{system}, kernel ")
 
 
 def test_the_release_of_a_jetson(tmp_path: Path) -> None:
-    assert short(look(check_jetson, "jetson-orin-nano", tmp_path)) == [("Jetson Linux", "ok", "R36.4.3")]
+    assert without_actions(findings_of(check_jetson, "jetson-orin-nano", tmp_path)) == [
+        ("Jetson Linux", "ok", "R36.4.3")
+    ]
     (tmp_path / "etc/nv_tegra_release").write_text("something else\n", encoding="ascii")
-    (line,) = check_jetson(ExaminedSystem(tmp_path))
-    assert line.verdict == "warning"
-    assert look(check_jetson, "raspberry-pi-5", tmp_path / "other") == []
+    (finding,) = check_jetson(ExaminedSystem(tmp_path))
+    assert finding.verdict == "warning"
+    assert findings_of(check_jetson, "raspberry-pi-5", tmp_path / "other") == []
 
 
-def test_pages(tmp_path: Path) -> None:
+def test_page_size(tmp_path: Path) -> None:
     root = unpack("raspberry-pi-5", tmp_path)
-    assert short(check_page_size(ExaminedSystem(root))) == [("kernel pages", "ok", "16 KiB")]
+    assert without_actions(check_page_size(ExaminedSystem(root))) == [("kernel pages", "ok", "16 KiB")]
     (root / "dev").mkdir()
     (root / "dev/apex_0").touch()
-    (line,) = check_page_size(ExaminedSystem(root))
-    assert (line.verdict, line.action) == (
+    (finding,) = check_page_size(ExaminedSystem(root))
+    assert (finding.verdict, finding.action) == (
         "problem",
         "on a Raspberry Pi 5 set kernel=kernel8.img in config.txt and restart",
     )

@@ -1,4 +1,4 @@
-"""The broker's line, with a real mosquitto and with ports that are none."""
+"""Broker check, with a real mosquitto and with ports without a broker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.broker import ANONYMOUS, Mosquitto, free_port
 from tests.doctor.trees import configured
 
 
-def line(port: int, **mqtt: object) -> Finding:
+def finding(port: int, **mqtt: object) -> Finding:
     settings = configured(mqtt={"host": "127.0.0.1", "port": port, **mqtt})
     (found,) = broker.check_broker(ExaminedSystem(settings=settings))
     return found
@@ -24,7 +24,7 @@ def line(port: int, **mqtt: object) -> Finding:
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_it_accepts_this_device(tmp_path: Path, protocol: str) -> None:
     with Mosquitto(tmp_path, ANONYMOUS) as server:
-        found = line(server.port, protocol=protocol)
+        found = finding(server.port, protocol=protocol)
         log = server.log()
     assert (found.verdict, found.found) == (
         "ok",
@@ -40,7 +40,7 @@ def test_wrong_password(tmp_path: Path) -> None:
     secret.write_text("hunter2\n", encoding="ascii")
     secret.chmod(0o600)
     with Mosquitto(tmp_path, ("allow_anonymous false", f"password_file {passwords}")) as server:
-        found = line(server.port, username="door", password_file=str(secret))
+        found = finding(server.port, username="door", password_file=str(secret))
     assert found.verdict == "problem"
     assert "refuses the connection (Not authorized)" in found.found
     assert "hunter2" not in f"{found}"
@@ -48,7 +48,7 @@ def test_wrong_password(tmp_path: Path) -> None:
 
 def test_nobody_listens() -> None:
     port = free_port()
-    found = line(port)
+    found = finding(port)
     assert found.verdict == "problem"
     assert found.found.startswith(f"127.0.0.1:{port} cannot be reached (")
 
@@ -61,7 +61,7 @@ def test_something_that_never_answers() -> None:
 
 def test_tls_to_a_broker_in_clear_text(tmp_path: Path) -> None:
     with Mosquitto(tmp_path, ANONYMOUS) as server:
-        found = line(server.port, tls={})
+        found = finding(server.port, tls={})
     assert found.verdict == "problem"
     assert "(TLS, without a password)" in found.found
 

@@ -8,7 +8,7 @@ import pytest
 from edgeagent.doctor.cameras import check_cameras
 from edgeagent.doctor.finding import ExaminedSystem, Finding
 from tests.broker import free_port
-from tests.doctor.trees import configured, short
+from tests.doctor.trees import configured, without_actions
 
 
 @pytest.fixture
@@ -21,18 +21,20 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def line(root: Path, source: str) -> Finding:
+def finding(root: Path, source: str) -> Finding:
     settings = configured(cameras=[{"name": "front", "source": source}])
     (found,) = check_cameras(ExaminedSystem(root, settings))
     return found
 
 
-def test_those_of_the_board(tree: Path) -> None:
-    assert short(check_cameras(ExaminedSystem(tree))) == [
+def test_cameras_of_the_board(tree: Path) -> None:
+    assert without_actions(check_cameras(ExaminedSystem(tree))) == [
         ("camera video0", "ok", "/dev/video0 (HD Webcam C270)")
     ]
     (tree / "dev/video0").unlink()
-    assert short(check_cameras(ExaminedSystem(tree))) == [("cameras", "not there", "no /dev/video*")]
+    assert without_actions(check_cameras(ExaminedSystem(tree))) == [
+        ("cameras", "not there", "no /dev/video*")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -48,17 +50,17 @@ def test_those_of_the_board(tree: Path) -> None:
         (__file__, "ok"),
     ],
 )
-def test_those_of_the_configuration(tree: Path, source: str, verdict: str) -> None:
-    assert line(tree, source).verdict == verdict
+def test_configured_cameras(tree: Path, source: str, verdict: str) -> None:
+    assert finding(tree, source).verdict == verdict
 
 
 def test_a_stream_and_its_secret(tree: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        found = line(tree, f"rtsp://user:secret@127.0.0.1:{port}/main")
+        found = finding(tree, f"rtsp://user:secret@127.0.0.1:{port}/main")
     assert found.verdict == "ok"
     assert "secret" not in found.found
-    found = line(tree, f"rtsp://user:secret@127.0.0.1:{free_port()}/main")
+    found = finding(tree, f"rtsp://user:secret@127.0.0.1:{free_port()}/main")
     assert found.verdict == "problem"
     assert "no connection (Connection refused)" in found.found
     assert "secret" not in found.found

@@ -18,7 +18,7 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A board where nothing is wrong."""
+    """Return the tree of a board without problems."""
     root = unpack("coral-pcie", tmp_path / "tree")
     (root / "dev/shm").mkdir()
     return root
@@ -35,8 +35,8 @@ def test_as_json(tree: Path, capsys: Capture) -> None:
     assert main(["doctor", "--json", "--root", str(tree)]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["problems"] == 0
-    line = next(line for line in report["lines"] if line["about"] == "apex_0")
-    assert line == {"about": "apex_0", "verdict": "ok", "found": "ALIVE, 48.3 degrees", "action": ""}
+    finding = next(finding for finding in report["lines"] if finding["about"] == "apex_0")
+    assert finding == {"about": "apex_0", "verdict": "ok", "found": "ALIVE, 48.3 degrees", "action": ""}
 
 
 def test_a_problem_is_exit_code_1(tree: Path, capsys: Capture) -> None:
@@ -49,9 +49,9 @@ def test_a_configuration_with_a_mistake_is_one_of_the_lines(tree: Path, capsys: 
     config = tree / "edgeagent.yaml"
     config.write_text("cameras: []\n", encoding="ascii")
     assert main(["doctor", "--json", "-c", str(config), "--root", str(tree)]) == 1
-    line = json.loads(capsys.readouterr().out)["lines"][0]
-    assert (line["about"], line["verdict"]) == ("configuration", "problem")
-    assert f"{config}:1: cameras: " in line["found"]
+    finding = json.loads(capsys.readouterr().out)["lines"][0]
+    assert (finding["about"], finding["verdict"]) == ("configuration", "problem")
+    assert f"{config}:1: cameras: " in finding["found"]
 
 
 def test_without_the_packages_of_extras(tree: Path) -> None:
@@ -63,13 +63,13 @@ def test_without_the_packages_of_extras(tree: Path) -> None:
 
 
 def test_a_check_that_fails_is_a_line(tmp_path: Path) -> None:
-    def check_left(around: ExaminedSystem) -> list[Finding]:
+    def check_left(system: ExaminedSystem) -> list[Finding]:
         raise ZeroDivisionError("by zero")
 
-    def check_middle(around: ExaminedSystem) -> list[Finding]:
+    def check_middle(system: ExaminedSystem) -> list[Finding]:
         raise ConfigurationError("the password cannot be read")
 
-    def check_right(around: ExaminedSystem) -> list[Finding]:
+    def check_right(system: ExaminedSystem) -> list[Finding]:
         return [Finding("right", "ok", "all is well")]
 
     left, middle, right = examine(ExaminedSystem(tmp_path), (check_left, check_middle, check_right))
@@ -77,20 +77,20 @@ def test_a_check_that_fails_is_a_line(tmp_path: Path) -> None:
         "left",
         "problem",
         "the check failed: ZeroDivisionError: by zero",
-        "report this as a mistake of edgeagent",
+        "report this as a bug in edgeagent",
     )
     assert middle == Finding("middle", "problem", "the password cannot be read")
     assert right.verdict == "ok"
 
 
-def test_what_took_the_machine_down_is_told_and_can_be_forgiven(
+def test_a_trial_that_took_the_machine_down_is_reported_and_can_be_forgiven(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
     Journal(tmp_path / JOURNAL, boot="the boot before").write("start", "tflite-edgetpu m.tflite 0123")
     main(["doctor", "--json"])
-    lines = {line["about"]: line for line in json.loads(capsys.readouterr().out)["lines"]}
-    found = lines["trial tflite-edgetpu m.tflite 0123"]
+    findings = {finding["about"]: finding for finding in json.loads(capsys.readouterr().out)["lines"]}
+    found = findings["trial tflite-edgetpu m.tflite 0123"]
     assert (found["verdict"], found["action"]) == ("problem", "edgeagent doctor --forgive")
     assert main(["doctor", "--forgive"]) == 0
     assert "will be tried again" in capsys.readouterr().out

@@ -5,36 +5,36 @@ from pathlib import Path
 from edgeagent.doctor.delegates import check_choice, check_delegates
 from edgeagent.doctor.finding import ExaminedSystem
 from edgeagent.engines.delegates import CATALOGUE
-from tests.doctor.trees import configured, look
+from tests.doctor.trees import configured, findings_of
 
 
 def test_each_of_the_catalogue_has_its_line(tmp_path: Path) -> None:
-    lines = look(check_delegates, "raspberry-pi-5", tmp_path)
-    assert [line.about for line in lines] == [f"delegate {one.name}" for one in CATALOGUE]
-    there = [line.about for line in lines if line.verdict == "ok"]
+    findings = findings_of(check_delegates, "raspberry-pi-5", tmp_path)
+    assert [finding.about for finding in findings] == [f"delegate {one.name}" for one in CATALOGUE]
+    there = [finding.about for finding in findings if finding.verdict == "ok"]
     assert there == ["delegate tflite-xnnpack", "delegate openvino-cpu", "delegate onnxruntime-cpu"]
-    assert all(line.found for line in lines)
+    assert all(finding.found for finding in findings)
 
 
 def test_a_configured_library(tmp_path: Path) -> None:
     path = tmp_path / "libnpu.so"
     settings = configured(model={"library": {"path": str(path)}})
-    line = check_delegates(ExaminedSystem(tmp_path, settings))[0]
-    assert (line.about, line.verdict) == ("delegate tflite-external", "problem")
-    assert line.found == f"the library {path} is not installed"
+    finding = check_delegates(ExaminedSystem(tmp_path, settings))[0]
+    assert (finding.about, finding.verdict) == ("delegate tflite-external", "problem")
+    assert finding.found == f"the library {path} is not installed"
     path.touch()
     assert check_delegates(ExaminedSystem(tmp_path, settings))[0].verdict == "ok"
 
 
 def test_the_configured_engine(tmp_path: Path) -> None:
-    def about(engine: str) -> list[tuple[str, str]]:
-        around = ExaminedSystem(tmp_path, configured(model={"engine": engine}))
-        return [(line.verdict, line.found) for line in check_choice(around)]
+    def found(engine: str) -> list[tuple[str, str]]:
+        system = ExaminedSystem(tmp_path, configured(model={"engine": engine}))
+        return [(finding.verdict, finding.found) for finding in check_choice(system)]
 
-    assert about("auto") == []
-    assert about("tflite-edgetpu,auto") == []
-    assert about("tflite-edgetpu, tflite-xnnpack") == [
+    assert found("auto") == []
+    assert found("tflite-edgetpu,auto") == []
+    assert found("tflite-edgetpu, tflite-xnnpack") == [
         ("ok", "tflite-xnnpack of tflite-edgetpu, tflite-xnnpack")
     ]
-    assert about("hailo") == [("problem", "hailo: the package hailo_platform is not installed")]
+    assert found("hailo") == [("problem", "hailo: the package hailo_platform is not installed")]
     assert check_choice(ExaminedSystem(tmp_path)) == []

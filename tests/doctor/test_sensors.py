@@ -14,13 +14,13 @@ from edgeagent.doctor.sensors import (
     check_power,
     check_thermal,
 )
-from tests.doctor.trees import configured, look, short
+from tests.doctor.trees import configured, findings_of, without_actions
 from tests.engines.test_hailo_engine import STANDIN
 from tests.sensors.tree import make_unreadable, unpack
 
 
 def test_thermal_zones(tmp_path: Path) -> None:
-    assert short(look(check_thermal, "jetson-orin-nano", tmp_path / "a")) == [
+    assert without_actions(findings_of(check_thermal, "jetson-orin-nano", tmp_path / "a")) == [
         ("thermal zones", "ok", "cpu-thermal, gpu-thermal, tj-thermal of 4 zones give a temperature")
     ]
     root = unpack("raspberry-pi-5", tmp_path / "b")
@@ -30,7 +30,7 @@ def test_thermal_zones(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("board", "lines"),
+    ("board", "findings"),
     [
         ("jetson-orin-nano", [("power", "ok", "9.3 W, INA3221 VDD_IN (whole board)")]),
         (
@@ -58,22 +58,22 @@ def test_thermal_zones(tmp_path: Path) -> None:
         ("x86-rapl", [("RAPL", "ok", "energy of the processor packages (measured rail)")]),
     ],
 )
-def test_power(tmp_path: Path, board: str, lines: list[tuple[str, str, str]]) -> None:
-    assert short(look(check_power, board, tmp_path)) == lines
+def test_power(tmp_path: Path, board: str, findings: list[tuple[str, str, str]]) -> None:
+    assert without_actions(findings_of(check_power, board, tmp_path)) == findings
 
 
 def test_rapl_that_cannot_be_read(tmp_path: Path) -> None:
     make_unreadable(unpack("x86-rapl", tmp_path) / "sys/class/powercap/intel-rapl:0/energy_uj")
-    (line,) = check_power(ExaminedSystem(tmp_path))
-    assert (line.about, line.verdict) == ("RAPL", "warning")
-    assert "energy_uj cannot be read" in line.found
+    (finding,) = check_power(ExaminedSystem(tmp_path))
+    assert (finding.about, finding.verdict) == ("RAPL", "warning")
+    assert "energy_uj cannot be read" in finding.found
 
 
 def test_a_chip_that_gives_nothing_is_named(tmp_path: Path) -> None:
     root = unpack("jetson-nano", tmp_path)
     for channel in range(3):
         make_unreadable(root / f"sys/bus/i2c/devices/6-0040/iio:device0/in_power{channel}_input")
-    assert short(check_power(ExaminedSystem(root))) == [
+    assert without_actions(check_power(ExaminedSystem(root))) == [
         ("INA3221", "warning", "none of its rails can be read")
     ]
 
@@ -82,61 +82,61 @@ def test_a_pi_5_whose_firmware_is_out_of_reach(tmp_path: Path) -> None:
     root = unpack("raspberry-pi-5", tmp_path)
     (root / "usr/bin/vcgencmd").unlink()
     (root / "sys/class/hwmon/hwmon2/in0_lcrit_alarm").unlink()
-    assert short(check_power(ExaminedSystem(root))) == [
-        ("power", "warning", "the firmware does not tell the rails: no watts")
+    assert without_actions(check_power(ExaminedSystem(root))) == [
+        ("power", "warning", "no rail readings from the firmware")
     ]
-    assert short(check_firmware(ExaminedSystem(root))) == [
-        ("supply and clock", "warning", "the firmware tells nothing")
+    assert without_actions(check_firmware(ExaminedSystem(root))) == [
+        ("supply and clock", "warning", "no throttling report from the firmware")
     ]
 
 
 def test_declared_power(tmp_path: Path) -> None:
     settings = configured(power={"idle_w": 3.0, "full_w": 8.0})
-    assert short(look(check_power, "raspberry-pi-4", tmp_path, settings)) == [
+    assert without_actions(findings_of(check_power, "raspberry-pi-4", tmp_path, settings)) == [
         ("power", "ok", "no sensor; estimated from the declared watts")
     ]
 
 
 def test_supply_and_clock_of_a_raspberry_pi(tmp_path: Path) -> None:
-    assert short(look(check_firmware, "raspberry-pi-4", tmp_path / "a")) == [
+    assert without_actions(findings_of(check_firmware, "raspberry-pi-4", tmp_path / "a")) == [
         ("supply and clock", "warning", "now: under voltage, throttled")
     ]
     (tmp_path / "a/sys/devices/platform/soc/soc:firmware/get_throttled").write_text("40000\n")
-    assert short(check_firmware(ExaminedSystem(tmp_path / "a"))) == [
-        ("supply and clock", "ok", "well now; since boot: throttled")
+    assert without_actions(check_firmware(ExaminedSystem(tmp_path / "a"))) == [
+        ("supply and clock", "ok", "no flag set now; since boot: throttled")
     ]
-    assert short(look(check_firmware, "raspberry-pi-5", tmp_path / "b")) == [
-        ("supply and clock", "ok", "well now; since boot: well")
+    assert without_actions(findings_of(check_firmware, "raspberry-pi-5", tmp_path / "b")) == [
+        ("supply and clock", "ok", "no flag set now; since boot: none")
     ]
-    assert look(check_firmware, "jetson-orin-nano", tmp_path / "c") == []
+    assert findings_of(check_firmware, "jetson-orin-nano", tmp_path / "c") == []
 
 
 def test_over_current_events(tmp_path: Path) -> None:
-    assert short(look(check_over_current, "jetson-orin-nano", tmp_path / "a")) == [
+    assert without_actions(findings_of(check_over_current, "jetson-orin-nano", tmp_path / "a")) == [
         (
             "over-current events",
             "ok",
             "since boot: under voltage 1, average over current 0, instantaneous over current 2",
         )
     ]
-    assert look(check_over_current, "raspberry-pi-5", tmp_path / "b") == []
+    assert findings_of(check_over_current, "raspberry-pi-5", tmp_path / "b") == []
 
 
 def test_a_hailo_chip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (line,) = look(check_hailo, "hailo", tmp_path / "a")
-    assert (line.about, line.verdict) == ("Hailo temperature", "warning")
+    (finding,) = findings_of(check_hailo, "hailo", tmp_path / "a")
+    assert (finding.about, finding.verdict) == ("Hailo temperature", "warning")
     monkeypatch.syspath_prepend(STANDIN)
-    (line,) = check_hailo(ExaminedSystem(tmp_path / "a"))
-    assert line.verdict == "ok"
-    assert look(check_hailo, "raspberry-pi-5", tmp_path / "b") == []
+    (finding,) = check_hailo(ExaminedSystem(tmp_path / "a"))
+    assert finding.verdict == "ok"
+    assert findings_of(check_hailo, "raspberry-pi-5", tmp_path / "b") == []
 
 
 def test_hwmon(tmp_path: Path) -> None:
-    assert short(check_hwmon(ExaminedSystem(tmp_path))) == [("hwmon", "not there", "no chip")]
+    assert without_actions(check_hwmon(ExaminedSystem(tmp_path))) == [("hwmon", "not there", "no chip")]
     name = tmp_path / "sys/class/hwmon/hwmon0/name"
     name.parent.mkdir(parents=True)
     name.write_text("rpi_volt\n", encoding="ascii")
-    assert short(check_hwmon(ExaminedSystem(tmp_path))) == [("hwmon", "ok", "rpi_volt")]
+    assert without_actions(check_hwmon(ExaminedSystem(tmp_path))) == [("hwmon", "ok", "rpi_volt")]
 
 
 def test_a_coral_on_pcie(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_coral_on_pcie(tmp_path: Path) -> None:
     chip = root / "sys/class/apex/apex_0"
 
     def found() -> list[tuple[str, str, str]]:
-        return short(check_apex(ExaminedSystem(root)))
+        return without_actions(check_apex(ExaminedSystem(root)))
 
     assert found() == [("apex_0", "ok", "ALIVE, 48.3 degrees")]
     (chip / "temp").write_text("85050\n", encoding="ascii")

@@ -1,4 +1,4 @@
-"""Pairs of versions: dpkg's list in a tree, and packages as pip leaves them on the path of this process."""
+"""Version compatibility: a dpkg status file in a tree, and dist-info folders on the path of this process."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from edgeagent.doctor.versions import (
     check_packages,
     check_tensorrt_pairing,
 )
-from tests.doctor.trees import look
+from tests.doctor.trees import findings_of
 
 DPKG = """\
 Package: libedgetpu1-std
 Status: install ok installed
 Version: 16.0tf2.17.0-1
 Description: Edge TPU runtime
- of several lines
+ of several findings
 
 Package: libnvinfer10
 Status: install ok installed
@@ -54,14 +54,14 @@ def debian(tmp_path: Path) -> ExaminedSystem:
     return ExaminedSystem(tmp_path / "tree")
 
 
-def one(lines: list[Finding]) -> tuple[str, str]:
-    (line,) = lines
-    assert (line.action == "") == (line.verdict == "ok")
-    return line.verdict, line.found
+def one(findings: list[Finding]) -> tuple[str, str]:
+    (finding,) = findings
+    assert (finding.action == "") == (finding.verdict == "ok")
+    return finding.verdict, finding.found
 
 
 def test_packages(tmp_path: Path, site: Path) -> None:
-    about = {line.about: line.verdict for line in check_packages(ExaminedSystem(tmp_path))}
+    about = {finding.about: finding.verdict for finding in check_packages(ExaminedSystem(tmp_path))}
     assert about == {
         "package onnxruntime": "ok",
         "package TFLite": "ok",
@@ -69,8 +69,8 @@ def test_packages(tmp_path: Path, site: Path) -> None:
         "package HailoRT": "not there",
     }
     install(site, "onnxruntime-gpu", "1.23.0")
-    line = check_packages(ExaminedSystem(tmp_path))[-1]
-    assert (line.about, line.verdict) == ("onnxruntime packages", "problem")
+    finding = check_packages(ExaminedSystem(tmp_path))[-1]
+    assert (finding.about, finding.verdict) == ("onnxruntime packages", "problem")
 
 
 def test_nothing_to_pair(tmp_path: Path) -> None:
@@ -101,12 +101,12 @@ def test_tensorrt_of_a_package(tmp_path: Path, site: Path) -> None:
 
 
 def test_hailo(tmp_path: Path, site: Path) -> None:
-    assert one(look(check_hailo_pairing, "hailo", tmp_path / "tree")) == (
+    assert one(findings_of(check_hailo_pairing, "hailo", tmp_path / "tree")) == (
         "warning",
         "driver 4.20.0, package hailort not installed",
     )
     install(site, "hailort", "4.19.0")
-    around = ExaminedSystem(tmp_path / "tree")
-    assert one(check_hailo_pairing(around))[0] == "problem"
+    system = ExaminedSystem(tmp_path / "tree")
+    assert one(check_hailo_pairing(system))[0] == "problem"
     (tmp_path / "tree/sys/module/hailo_pci/version").write_text("4.19.0\n", encoding="ascii")
-    assert one(check_hailo_pairing(around)) == ("ok", "driver 4.19.0, package hailort 4.19.0")
+    assert one(check_hailo_pairing(system)) == ("ok", "driver 4.19.0, package hailort 4.19.0")

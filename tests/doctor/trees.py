@@ -1,4 +1,4 @@
-"""Lines about the tree of a board."""
+"""Findings about the tree of a board."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tests.sensors.tree import unpack
 CAMERA = {"name": "front", "source": "0"}
 
 
-def look(check: Check, board: str, folder: Path, settings: Settings | None = None) -> list[Finding]:
-    """Unpack a board and return what a check says about it."""
+def findings_of(check: Check, board: str, folder: Path, settings: Settings | None = None) -> list[Finding]:
+    """Unpack the tree of a board and return the findings of a check."""
     return check(ExaminedSystem(unpack(board, folder), settings))
 
 
-def short(lines: list[Finding]) -> list[tuple[str, str, str]]:
-    """Return lines without what to do."""
-    return [(line.about, line.verdict, line.found) for line in lines]
+def without_actions(findings: list[Finding]) -> list[tuple[str, str, str]]:
+    """Return findings without their actions."""
+    return [(finding.about, finding.verdict, finding.found) for finding in findings]
 
 
 def configured(**changes: object) -> Settings:

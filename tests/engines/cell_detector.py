@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from edgeagent.bundle.golden import Golden, save_golden
+from edgeagent.bundle.golden import ReferenceOutputs, save_reference_outputs
 from edgeagent.bundle.reading import Bundle
 from edgeagent.bundle.writing import write_bundle
 from edgeagent.engines.onnxruntime_engine import OnnxRuntimeEngine
@@ -114,7 +114,7 @@ def build_bundle(
     directory.parent.mkdir(parents=True, exist_ok=True)
     model, reference = directory.with_suffix(".onnx"), directory.with_suffix(".npz")
     outputs = tuple(array + np.float32(golden_error) for array in run(write_onnx(model), picture()))
-    save_golden(reference, Golden((outputs,), (0.1,) * len(outputs)))
+    save_reference_outputs(reference, ReferenceOutputs((outputs,), (0.1,) * len(outputs)))
     files: dict[str, Path | bytes] = {ARTEFACT: model, PICTURE: png(picture()), OUTPUTS: reference}
     data = fields(**changes)
     if claim is not None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from edgeagent.bundle.golden import compare, load_golden
+from edgeagent.bundle.golden import compare_outputs, load_reference_outputs
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.engines.engine import Engine
 from edgeagent.engines.onnxruntime_engine import MOST_BINDINGS, OnnxRuntimeEngine, saturating_multiply
@@ -204,7 +204,7 @@ def test_the_default_bundle_is_computed_as_exactly_as_by_onnxruntime() -> None:
     bundle = open_bundle(default_bundle())
     outputs = bundle.golden_outputs(bundle.manifest.artefacts[0])
     assert outputs is not None
-    golden = load_golden(outputs)
+    golden = load_reference_outputs(outputs)
     means = {}
     for engine_class in (OnnxRuntimeEngine, OpenvinoEngine):
         engine = engine_class(bundle.directory / "model.onnx", 1)
@@ -213,7 +213,7 @@ def test_the_default_bundle_is_computed_as_exactly_as_by_onnxruntime() -> None:
         for picture, reference in zip(bundle.golden_pictures(), golden.outputs, strict=True):
             Preprocessor(bundle.manifest.input, engine.inputs[0]).write(read_picture(picture), codes)
             engine.infer([codes], taken)
-            differences += compare(reference, taken, golden.steps)
+            differences += compare_outputs(reference, taken, golden.steps)
         means[engine_class] = float(np.mean(differences))
     # both are as far from the trained network as rounding leads; where sums saturate it is twice that
     assert means[OpenvinoEngine] < 1.2 * means[OnnxRuntimeEngine]

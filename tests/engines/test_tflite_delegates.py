@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeagent.bundle.golden import compare, load_golden
+from edgeagent.bundle.golden import compare_outputs, load_reference_outputs
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.detection.detector import load_bundle_detector
 from edgeagent.engines.delegates import external_delegate, find_delegates
@@ -74,7 +74,7 @@ class GoldenSet:
         assert path is not None
         assert bundle.manifest.golden is not None
         self.tolerance = bundle.manifest.golden.tolerance
-        self._golden = load_golden(path)
+        self._golden = load_reference_outputs(path)
         self._pictures = [read_picture(one) for one in bundle.golden_pictures()]
         self._detector = load_bundle_detector(
             bundle, "tflite", threads=1, iou_threshold=0.65, file=artefact.file
@@ -88,7 +88,7 @@ class GoldenSet:
             engine.infer(buffers.inputs, buffers.outputs)
             found = zip(engine.outputs, buffers.outputs, strict=True)
             measured = [spec.dequantize(codes) for spec, codes in found]
-            worst = max(worst, *compare(reference, measured, self._golden.steps))
+            worst = max(worst, *compare_outputs(reference, measured, self._golden.steps))
         return worst
 
 

@@ -1,4 +1,4 @@
-"""Reading picture files, whole and damaged."""
+"""Picture files, intact and damaged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.camera.media import encode
 
 @pytest.fixture
 def scene() -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
-    """(48, 64, 3): red left half, noise on the right, so that a JPEG has some length."""
+    """Return (48, 64, 3): red left half, noise in the right half for a JPEG of some length."""
     image = np.random.default_rng(7).integers(0, 256, (48, 64, 3), np.uint8)
     image[:, :32] = (0, 0, 255)
     return image

@@ -40,5 +40,5 @@ def test_what_cannot_be_read_is_absent_and_the_rest_is_there(tmp_path: Path, dam
     assert chip.throttled is None
 
 
-def test_a_coral_on_usb_tells_nothing(tmp_path: Path) -> None:
+def test_a_coral_on_usb_has_no_readings(tmp_path: Path) -> None:
     assert read_apex(unpack("coral-usb", tmp_path)) == {}

@@ -1,4 +1,4 @@
-"""Power supplies as the kernel shows them."""
+"""Power supplies in /sys/class/power_supply."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_external_power_that_is_online_carries_the_load(
 
 
 def test_a_board_that_is_fed_through_its_pins_is_not_off(tmp_path: Path) -> None:
-    """The USB-C socket of a Jetson says so while the board runs from its barrel jack."""
+    """The USB-C socket of a Jetson reads ``online 0`` while the board runs from its barrel jack."""
     add(tmp_path, "ucsi-source-psy-2-00081", type="USB", scope="System", online="0")
     assert read_supply(tmp_path) == Supply(None, None)
 

@@ -8,7 +8,7 @@ import pytest
 
 from edgeagent.sensors.cpufreq import is_capped, read_frequencies_mhz
 from edgeagent.sensors.devfreq import read_gpu_mhz
-from edgeagent.sensors.gpu import read_percent
+from edgeagent.sensors.gpu import read_gpu_percent
 from tests.sensors.test_power import DAMAGES, damage_file
 from tests.sensors.tree import link_entries, unpack
 
@@ -28,14 +28,14 @@ def test_clocks_and_load_of_a_board(
 ) -> None:
     root = unpack(board, tmp_path)
     assert read_frequencies_mhz(root) == clocks
-    assert (read_percent(root), read_gpu_mhz(root)) == (percent, gpu_mhz)
+    assert (read_gpu_percent(root), read_gpu_mhz(root)) == (percent, gpu_mhz)
 
 
 @pytest.mark.parametrize(("text", "percent"), [("0", 0.0), ("1000", 100.0), ("1001", None), ("-1", None)])
 def test_load_is_in_tenths_of_a_percent(tmp_path: Path, text: str, percent: float | None) -> None:
     root = unpack("jetson-orin-nano", tmp_path)
     (root / "sys/devices/platform/gpu.0/load").write_text(text + "\n", encoding="ascii")
-    assert read_percent(root) == percent
+    assert read_gpu_percent(root) == percent
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -47,7 +47,7 @@ def test_what_cannot_be_read_is_absent(tmp_path: Path, damage: str) -> None:
     damage_file(root / "sys/class/devfreq/17000000.gpu/cur_freq", damage)
     assert read_frequencies_mhz(root) == {"policy4": 729.6}
     assert is_capped(root) is False  # the other group is known
-    assert (read_percent(root), read_gpu_mhz(root)) == (None, None)
+    assert (read_gpu_percent(root), read_gpu_mhz(root)) == (None, None)
 
 
 def test_devices_are_links_in_a_real_tree(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ def state(board: str, folder: Path) -> DeviceState:
     return DeviceSensors(unpack(board, folder)).read()
 
 
-def test_a_board_with_nothing(tmp_path: Path) -> None:
+def test_a_board_without_sensors(tmp_path: Path) -> None:
     found = DeviceSensors(tmp_path).read()
     assert found == DeviceState({}, None, {}, None, None, {}, {})
     assert (found.hottest_c, found.throttled, found.under_voltage) == (None, None, None)
@@ -24,14 +24,14 @@ def test_a_board_with_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("board", "hottest", "throttled", "under_voltage"),
     [
-        ("jetson-nano", 41.5, None, None),  # and not the 100 degrees that PMIC-Die always reads
+        ("jetson-nano", 41.5, None, None),  # not the constant 100 degrees of PMIC-Die
         ("jetson-orin-nano", 63.781, None, None),
         ("raspberry-pi-4", 61.342, True, True),
         ("raspberry-pi-5", 48.9, False, False),
         ("coral-pcie", None, False, None),
     ],
 )
-def test_what_matters_of_a_board(
+def test_hottest_zone_and_throttling_of_a_board(
     tmp_path: Path, board: str, hottest: float | None, throttled: bool | None, under_voltage: bool | None
 ) -> None:
     found = state(board, tmp_path)
@@ -51,7 +51,7 @@ def test_this_machine_can_be_read() -> None:
     assert all(0 < clock < 10_000 for clock in found.clocks_mhz.values())
 
 
-def test_files_that_come_and_go_while_they_are_read(tmp_path: Path) -> None:
+def test_files_that_appear_and_vanish_during_a_read(tmp_path: Path) -> None:
     root = unpack("jetson-orin-nano", tmp_path)
     names = ("sys/class/thermal", "sys/class/hwmon", "sys/bus/i2c/devices/1-0040", "sys/class/devfreq")
     stopping = threading.Event()

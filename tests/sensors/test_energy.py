@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from edgeagent.sensors.energy import (
     LONGEST_GAP_S,
     EnergyMeter,
+    IntegrationStep,
     PowerSample,
-    Stretch,
-    stretch_between,
+    integrate_power,
 )
 from edgeagent.sensors.power import Power, PowerMeter
-from edgeagent.sensors.rapl import RaplMeter, why_no_reading
-from tests.sensors.test_power import DAMAGES, ENERGY, RANGE, SECOND, about, add_zone, damage_file
+from edgeagent.sensors.rapl import RaplMeter, rapl_unavailable_reason
+from tests.sensors.test_power import DAMAGES, ENERGY, RANGE, SECOND, add_zone, approximately, damage_file
 from tests.sensors.tree import unpack
 
 START = 240422366267
@@ -27,7 +27,7 @@ MOST = 262143328850
 
 def test_joules_since_the_start(tmp_path: Path) -> None:
     meter: EnergyMeter = RaplMeter(unpack("x86-rapl", tmp_path))
-    assert meter.read_j() == 0.0  # nothing used: a reading, not an absence
+    assert meter.read_j() == 0.0  # 0 J is a reading, not an absence
     (tmp_path / ENERGY).write_text(f"{START + 15_000_000}\n", encoding="ascii")
     assert [meter.read_j(), meter.read_j()] == [15.0, 15.0]
     assert (meter.source, meter.quality) == ("RAPL packages", "measured rail")
@@ -69,22 +69,22 @@ def test_a_gap_is_absent_and_what_was_used_in_it_counts_afterwards(
 
 def test_why_there_is_no_reading(tmp_path: Path) -> None:
     root = unpack("x86-rapl", tmp_path)
-    assert why_no_reading(root) is None
+    assert rapl_unavailable_reason(root) is None
     damage_file(root / ENERGY, "unreadable")
-    assert "cannot be read" in str(why_no_reading(root))
+    assert "cannot be read" in str(rapl_unavailable_reason(root))
     (root / ENERGY).unlink()
     (root / ENERGY).write_text("n/a\n", encoding="ascii")
-    assert "gives no energy" in str(why_no_reading(root))
-    assert why_no_reading(unpack("raspberry-pi-5", tmp_path / "pi")) == "no sensor"
+    assert "gives no energy" in str(rapl_unavailable_reason(root))
+    assert rapl_unavailable_reason(unpack("raspberry-pi-5", tmp_path / "pi")) == "no sensor"
 
 
 def test_root_alone_may_read_it_and_that_is_an_ordinary_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = unpack("x86-rapl", tmp_path)
-    for reader in ("read_text", "read_bytes"):  # tests may run as root, who may read everything
+    for reader in ("read_text", "read_bytes"):  # tests may run as root, which can read every file
         monkeypatch.setattr(Path, reader, _refusing(getattr(Path, reader)))
-    assert "run as root" in str(why_no_reading(root))
+    assert "run as root" in str(rapl_unavailable_reason(root))
     assert RaplMeter(root).read_j() is None
 
 
@@ -105,42 +105,42 @@ def at(seconds: float, power: Power | None, inferences: int = 0) -> PowerSample:
     return PowerSample(int(seconds * 1e9), power, inferences)
 
 
-def test_power_goes_in_a_straight_line_between_two_readings() -> None:
-    found = stretch_between(at(10, board(4.0), 7), at(12, board(6.0), 12))
-    assert found == Stretch(2.0, 10.0, 5, "INA3221 VDD_IN", "whole board")
+def test_power_is_interpolated_linearly_between_two_readings() -> None:
+    found = integrate_power(at(10, board(4.0), 7), at(12, board(6.0), 12))
+    assert found == IntegrationStep(2.0, 10.0, 5, "INA3221 VDD_IN", "whole board")
 
 
 @given(st.lists(st.tuples(st.floats(0.1, 4.9), st.floats(0, 60)), min_size=2, max_size=30))
-def test_energy_lies_between_least_and_most_power_times_the_time(steps: list[tuple[float, float]]) -> None:
+def test_energy_is_between_minimum_and_maximum_power_times_time(steps: list[tuple[float, float]]) -> None:
     now, samples = 0.0, []
     for seconds, watts in steps:
         now += seconds
         samples.append(at(now, board(watts)))
-    stretches = [stretch_between(*pair) for pair in pairwise(samples)]
-    total, lasted = sum(one.joules or 0.0 for one in stretches), sum(one.seconds for one in stretches)
+    found = [integrate_power(*pair) for pair in pairwise(samples)]
+    total, lasted = sum(one.joules or 0.0 for one in found), sum(one.seconds for one in found)
     powers = [watts for _, watts in steps]
     assert min(powers) * lasted <= total + 1e-6
     assert total <= max(powers) * lasted + 1e-6
 
 
-def test_a_gap_is_not_bridged() -> None:
-    assert stretch_between(at(0, board(4.0)), at(LONGEST_GAP_S, board(4.0))).joules == 20.0
-    later = stretch_between(at(0, board(4.0)), at(LONGEST_GAP_S + 0.1, board(4.0)))
+def test_energy_over_a_gap_is_unknown() -> None:
+    assert integrate_power(at(0, board(4.0)), at(LONGEST_GAP_S, board(4.0))).joules == 20.0
+    later = integrate_power(at(0, board(4.0)), at(LONGEST_GAP_S + 0.1, board(4.0)))
     assert (later.joules, later.source) == (None, None)
 
 
 @pytest.mark.parametrize("first", [None, Power(4.0, "battery", "whole board")])
-def test_the_first_reading_of_a_source_has_nothing_to_begin_from(first: Power | None) -> None:
-    assert stretch_between(at(0, first), at(1, board(4.0))).joules is None
+def test_the_first_reading_of_a_source_gives_no_energy(first: Power | None) -> None:
+    assert integrate_power(at(0, first), at(1, board(4.0))).joules is None
 
 
-def test_a_reading_that_failed_is_not_known_and_nothing_is_invented() -> None:
-    assert stretch_between(at(0, board(4.0)), at(1, None)).joules is None
+def test_a_failed_reading_gives_no_energy() -> None:
+    assert integrate_power(at(0, board(4.0)), at(1, None)).joules is None
 
 
 def test_a_counter_is_exact_over_any_time(tmp_path: Path) -> None:
     meter = PowerMeter(unpack("x86-rapl", tmp_path))
     begin = at(100, meter.read(100 * SECOND))
     (tmp_path / ENERGY).write_text(f"{START + 15_000_000}\n", encoding="ascii")
-    found = stretch_between(begin, at(700, meter.read(700 * SECOND)))
-    assert found == Stretch(600.0, about(15.0), 0, "RAPL packages", "measured rail")
+    found = integrate_power(begin, at(700, meter.read(700 * SECOND)))
+    assert found == IntegrationStep(600.0, approximately(15.0), 0, "RAPL packages", "measured rail")

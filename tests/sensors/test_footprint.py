@@ -1,4 +1,4 @@
-"""What the agent costs its board."""
+"""Processor time and memory of the agent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The thermometer of a Hailo chip, with the stand-in of its package in a process of its own."""
+"""Hailo temperatures, with a stand-in for ``hailo_platform`` in the queried process."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from edgeagent.sensors.hailo import DEADLINE_S, PERIOD_S, HailoThermometer
 from tests.engines.test_hailo_engine import STANDIN
 from tests.sensors.tree import unpack
 
-PATIENCE = 60.0
+WAIT_S = 60.0
 
 
 @pytest.fixture
 def package(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``hailo_platform``, here and in the process that asks."""
+    """Stand-in for ``hailo_platform``, in this process and in the queried one."""
     monkeypatch.syspath_prepend(STANDIN)
     monkeypatch.setenv("PYTHONPATH", str(STANDIN), prepend=":")
 
 
 def wait_for_answer(thermometer: HailoThermometer, now_s: float) -> dict[str, float]:
-    """Ask until the process has ended."""
+    """Read until the query has ended."""
     found = thermometer.read(now_s)
-    until = time.monotonic() + PATIENCE
-    while thermometer.is_asking and time.monotonic() < until:
+    until = time.monotonic() + WAIT_S
+    while thermometer.is_querying and time.monotonic() < until:
         found = thermometer.read(now_s)
     return found
 
@@ -34,12 +34,12 @@ def wait_for_answer(thermometer: HailoThermometer, now_s: float) -> dict[str, fl
 @pytest.mark.usefixtures("package")
 def test_the_hotter_of_two_sensors(tmp_path: Path) -> None:
     thermometer = HailoThermometer(unpack("hailo", tmp_path))
-    assert thermometer.read(0.0) == {}  # nothing is waited for
+    assert thermometer.read(0.0) == {}  # the reader does not wait
     assert wait_for_answer(thermometer, 0.0) == {"hailo_0": 52.13}
     assert thermometer.read(PERIOD_S - 1) == {"hailo_0": 52.13}
-    assert not thermometer.is_asking
+    assert not thermometer.is_querying
     thermometer.read(PERIOD_S)
-    assert thermometer.is_asking
+    assert thermometer.is_querying
     thermometer.close()
 
 
@@ -58,9 +58,9 @@ def test_a_chip_that_hangs_is_left_at_its_deadline(tmp_path: Path, monkeypatch: 
     thermometer = HailoThermometer(unpack("hailo", tmp_path))
     thermometer.read(0.0)
     assert thermometer.read(DEADLINE_S) == {}
-    assert thermometer.is_asking
+    assert thermometer.is_querying
     assert thermometer.read(DEADLINE_S + 1) == {}
-    assert not thermometer.is_asking
+    assert not thermometer.is_querying
 
 
 def test_without_a_chip_or_its_package_nothing_is_asked(
@@ -72,4 +72,4 @@ def test_without_a_chip_or_its_package_nothing_is_asked(
     bare = HailoThermometer(unpack("hailo", tmp_path / "b"))
     for thermometer in (elsewhere, bare):
         assert thermometer.read(0.0) == {}
-        assert not thermometer.is_asking
+        assert not thermometer.is_querying

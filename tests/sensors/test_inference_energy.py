@@ -4,32 +4,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeagent.sensors.energy import Quality, Stretch
+from edgeagent.sensors.energy import IntegrationStep, Quality
 from edgeagent.sensors.inference_energy import EnergyAccount, InferenceEnergy, IntervalEnergy
 
 BOARD = "INA3221 VDD_IN"
 
 
-def stretch(
+def step(
     seconds: float,
     watts: float | None,
     inferences: int = 0,
     source: str = BOARD,
     quality: Quality = "whole board",
-) -> Stretch:
+) -> IntegrationStep:
     if watts is None:
-        return Stretch(seconds, None, inferences, None, None)
-    return Stretch(seconds, watts * seconds, inferences, source, quality)
+        return IntegrationStep(seconds, None, inferences, None, None)
+    return IntegrationStep(seconds, watts * seconds, inferences, source, quality)
 
 
 def test_both_parts_of_the_energy_of_an_inference() -> None:
     account = EnergyAccount()
     for _ in range(5):
-        account.add(stretch(1.0, 3.0))
+        account.add(step(1.0, 3.0))
     quiet = account.take()
     assert quiet == IntervalEnergy(15.0, 5.0, 0.0, BOARD, "whole board", None)
     for _ in range(10):
-        account.add(stretch(1.0, 8.0, inferences=25))
+        account.add(step(1.0, 8.0, inferences=25))
     found = account.take()
     assert found is not None
     assert found.per_inference == InferenceEnergy(0.2, 80.0, 30.0, 250, "measured")
@@ -37,9 +37,9 @@ def test_both_parts_of_the_energy_of_an_inference() -> None:
 
 def test_without_a_quiet_time_there_is_no_baseline() -> None:
     account = EnergyAccount()
-    account.add(stretch(2.0, 3.0))  # the end of what was before
-    account.add(stretch(2.0, 3.0))
-    account.add(stretch(10.0, 8.0, inferences=250))
+    account.add(step(2.0, 3.0))  # contains the end of the last inference
+    account.add(step(2.0, 3.0))
+    account.add(step(10.0, 8.0, inferences=250))
     found = account.take()
     assert found is not None
     assert (found.joules, found.per_inference) == (92.0, None)
@@ -47,10 +47,10 @@ def test_without_a_quiet_time_there_is_no_baseline() -> None:
 
 def test_the_first_quiet_moment_may_hold_the_end_of_an_inference() -> None:
     account = EnergyAccount()
-    account.add(stretch(1.0, 8.0, inferences=1))
-    account.add(stretch(3.0, 7.0))
-    account.add(stretch(3.0, 3.0))
-    account.add(stretch(1.0, 8.0, inferences=10))
+    account.add(step(1.0, 8.0, inferences=1))
+    account.add(step(3.0, 7.0))
+    account.add(step(3.0, 3.0))
+    account.add(step(1.0, 8.0, inferences=10))
     found = account.take()
     assert found is not None
     assert found.per_inference is not None
@@ -60,9 +60,9 @@ def test_the_first_quiet_moment_may_hold_the_end_of_an_inference() -> None:
 def test_the_baseline_follows_the_board() -> None:
     account = EnergyAccount()
     for watts in (2.0,) * 100 + (4.0,) * 600:
-        account.add(stretch(1.0, watts))
+        account.add(step(1.0, watts))
     account.take()
-    account.add(stretch(1.0, 8.0, inferences=10))
+    account.add(step(1.0, 8.0, inferences=10))
     found = account.take()
     assert found is not None
     assert found.per_inference is not None
@@ -71,7 +71,7 @@ def test_the_baseline_follows_the_board() -> None:
 
 def test_a_declared_baseline() -> None:
     account = EnergyAccount(idle_w=2.5)
-    account.add(stretch(4.0, 5.0, inferences=100))
+    account.add(step(4.0, 5.0, inferences=100))
     found = account.take()
     assert found is not None
     assert found.per_inference == InferenceEnergy(0.1, 20.0, 10.0, 100, "declared")
@@ -79,7 +79,7 @@ def test_a_declared_baseline() -> None:
 
 def test_a_declared_baseline_of_the_board_is_not_one_of_a_rail() -> None:
     account = EnergyAccount(idle_w=2.5)
-    account.add(stretch(4.0, 5.0, 100, "RAPL packages", "measured rail"))
+    account.add(step(4.0, 5.0, 100, "RAPL packages", "measured rail"))
     found = account.take()
     assert found is not None
     assert found.per_inference is None
@@ -87,26 +87,26 @@ def test_a_declared_baseline_of_the_board_is_not_one_of_a_rail() -> None:
 
 def test_time_without_a_known_energy_is_reported() -> None:
     account = EnergyAccount()
-    account.add(stretch(2.0, 5.0, inferences=5))
-    account.add(stretch(7.0, None, inferences=5))
+    account.add(step(2.0, 5.0, inferences=5))
+    account.add(step(7.0, None, inferences=5))
     found = account.take()
     assert found == IntervalEnergy(10.0, 2.0, 7.0, BOARD, "whole board", None)
-    account.add(stretch(7.0, None))
+    account.add(step(7.0, None))
     assert account.take() is None
 
 
 def test_energies_of_two_sources_are_not_added() -> None:
     account = EnergyAccount()
-    account.add(stretch(3.0, 5.0, source="battery"))
-    account.add(stretch(2.0, 4.0, source="RAPL packages", quality="measured rail"))
+    account.add(step(3.0, 5.0, source="battery"))
+    account.add(step(2.0, 4.0, source="RAPL packages", quality="measured rail"))
     assert account.take() == IntervalEnergy(8.0, 2.0, 3.0, "RAPL packages", "measured rail", None)
 
 
 def test_each_source_has_its_own_baseline() -> None:
     account = EnergyAccount()
     for _ in range(5):
-        account.add(stretch(1.0, 6.0, source="battery"))
-    account.add(stretch(1.0, 4.0, 10, "RAPL packages", "measured rail"))
+        account.add(step(1.0, 6.0, source="battery"))
+    account.add(step(1.0, 4.0, 10, "RAPL packages", "measured rail"))
     found = account.take()
     assert found is not None
     assert found.per_inference is None
@@ -120,7 +120,7 @@ def test_each_source_has_its_own_baseline() -> None:
 def test_all_time_is_accounted_for_and_the_parts_fit(steps: list[tuple[float, float | None, int]]) -> None:
     account = EnergyAccount(idle_w=1.0)
     for seconds, watts, inferences in steps:
-        account.add(stretch(seconds, watts, inferences))
+        account.add(step(seconds, watts, inferences))
     found = account.take()
     if found is None:
         assert all(watts is None for _, watts, _ in steps)

@@ -26,7 +26,7 @@ from tests.sensors.tree import make_unreadable
         (b"4.5\n", None),
     ],
 )
-def test_a_number_or_nothing(tmp_path: Path, content: bytes, number: int | None) -> None:
+def test_a_leading_number_or_none(tmp_path: Path, content: bytes, number: int | None) -> None:
     path = tmp_path / "in1_input"
     path.write_bytes(content)
     assert read_number(path) == number
@@ -34,7 +34,7 @@ def test_a_number_or_nothing(tmp_path: Path, content: bytes, number: int | None)
 
 @given(content=st.binary(max_size=9000))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_bytes_are_a_number_or_nothing(tmp_path: Path, content: bytes) -> None:
+def test_any_bytes_give_a_number_or_none(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)
     assert read_number(path) is None or isinstance(read_number(path), int)
@@ -50,7 +50,7 @@ def test_text_ends_before_its_nul(tmp_path: Path) -> None:
     assert read_text(tmp_path / "model") == "Raspberry Pi 5 Model B Rev 1.0"
 
 
-def test_what_cannot_be_read_is_nothing(tmp_path: Path) -> None:
+def test_unreadable_files_give_none(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     file = tmp_path / "file"
     file.touch()
@@ -59,7 +59,7 @@ def test_what_cannot_be_read_is_nothing(tmp_path: Path) -> None:
         assert (read_text(path), read_number(path)) == (None, None)
 
 
-def test_paths_are_in_order_and_none_of_nothing(tmp_path: Path) -> None:
+def test_paths_are_sorted_and_empty_for_a_missing_folder(tmp_path: Path) -> None:
     for name in ("hwmon2", "hwmon0"):
         (tmp_path / name).mkdir()
     assert [path.name for path in find_files(tmp_path, "hwmon*")] == ["hwmon0", "hwmon2"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.sensors.over_current import OverCurrent, read_counters
+from edgeagent.sensors.over_current import OverCurrent, read_over_current_counts
 from tests.sensors.test_power import DAMAGES, damage_file
 from tests.sensors.tree import unpack
 
@@ -17,7 +17,7 @@ def count(root: Path, number: int, events: int) -> None:
 
 def test_counters_are_since_boot_and_only_what_is_new_counts(tmp_path: Path) -> None:
     root = unpack("jetson-orin-nano", tmp_path)
-    assert read_counters(root) == {
+    assert read_over_current_counts(root) == {
         "under_voltage": 1,
         "average_over_current": 0,
         "instantaneous_over_current": 2,
@@ -28,7 +28,7 @@ def test_counters_are_since_boot_and_only_what_is_new_counts(tmp_path: Path) -> 
     count(root, 3, 7)
     assert over.read() == {**none, "instantaneous_over_current": 5}
     assert over.read() == none
-    count(root, 3, 1)  # begun again
+    count(root, 3, 1)  # counter reset
     assert over.read() == {**none, "instantaneous_over_current": 1}
 
 

@@ -21,8 +21,8 @@ ENERGY = "sys/class/powercap/intel-rapl:0/energy_uj"
 RANGE = "sys/class/powercap/intel-rapl:0/max_energy_range_uj"
 
 
-def about(number: float) -> Any:
-    """A number but for rounding, in the place of one."""
+def approximately(number: float) -> Any:
+    """Return ``pytest.approx`` as a type that fits in place of a number."""
     return pytest.approx(number)
 
 
@@ -102,7 +102,7 @@ def test_rapl_is_energy_between_two_readings(tmp_path: Path) -> None:
     assert rapl.read_watts(10 * SECOND) is None
     (tmp_path / ENERGY).write_text(f"{240422366267 + 15_000_000}\n", encoding="ascii")
     assert rapl.read_watts(12 * SECOND) == pytest.approx(7.5)
-    assert rapl.read_watts(13 * SECOND) == 0.0  # nothing used: a reading, not an absence
+    assert rapl.read_watts(13 * SECOND) == 0.0  # 0 W is a reading, not an absence
 
 
 def test_the_counter_of_rapl_wraps(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_rapl_that_cannot_be_read_is_absent(tmp_path: Path, file: str, damage: s
 
 
 def add_zone(root: Path, number: int, name: str) -> Path:
-    """Another zone beside the first package; returns its counter."""
+    """Add a zone beside the first package and return its counter file."""
     zone = root / f"sys/class/powercap/intel-rapl:{number}"
     shutil.copytree((root / ENERGY).parent, zone)
     (zone / "name").write_text(f"{name}\n", encoding="ascii")
@@ -184,10 +184,10 @@ def test_rails_that_do_not_add_up_to_the_input_are_measured_rails(tmp_path: Path
         "VIN_SYS_5V0",
     ]
     source = "INA3221 VDDQ_VDD2_1V8AO + VDD_CPU_CV + VDD_GPU_SOC + VIN_SYS_5V0"
-    assert PowerMeter(root).read() == Power(about(everything), source, "measured rail")
+    assert PowerMeter(root).read() == Power(approximately(everything), source, "measured rail")
     make_unreadable(root / "sys/bus/i2c/devices/1-0040/hwmon/hwmon2/in3_input")
     without = Power(
-        about(everything - 4.984 * 0.76),
+        approximately(everything - 4.984 * 0.76),
         "INA3221 VDDQ_VDD2_1V8AO + VDD_CPU_CV + VDD_GPU_SOC",
         "measured rail",
     )
@@ -202,7 +202,7 @@ def test_all_rails_of_jetpack_4(tmp_path: Path) -> None:
 def test_the_supply_line_of_a_thor_is_in_microwatts(tmp_path: Path) -> None:
     root = unpack("jetson-thor", tmp_path)
     assert ina238.read_ina238_watts(root) == pytest.approx(35.4378)
-    assert PowerMeter(root).read() == Power(about(35.4378), "INA238 VIN", "whole board")
+    assert PowerMeter(root).read() == Power(approximately(35.4378), "INA238 VIN", "whole board")
     damage_file(root / "sys/bus/i2c/devices/2-0044/hwmon/hwmon4/power1_input", "unreadable")
     reading = PowerMeter(root).read()
     assert reading is not None
@@ -236,7 +236,7 @@ def test_a_battery_that_feeds_the_board_is_the_whole_board(tmp_path: Path) -> No
 
 
 def add_chip(root: Path, number: int, name: str, **files: int) -> None:
-    """Another chip of hwmon."""
+    """Add an hwmon chip."""
     folder = root / f"sys/class/hwmon/hwmon{number}"
     folder.mkdir(parents=True)
     (folder / "name").write_text(f"{name}\n", encoding="ascii")
@@ -260,7 +260,7 @@ def test_declared_watts_are_the_last_resort_and_an_estimate(tmp_path: Path) -> N
         3.774, "INA3221 POM_5V_IN", "whole board"
     )
     meter = PowerMeter(unpack("raspberry-pi-4", tmp_path / "b"), declared)
-    until = time.process_time() + 0.05  # some ticks of the clock that processor times are counted in
+    until = time.process_time() + 0.05  # several clock ticks, the resolution of processor times
     while time.process_time() < until:
         pass
     reading = meter.read()
@@ -282,5 +282,5 @@ def test_no_damaged_file_stops_the_reading(tmp_path: Path, board: str) -> None:
         damage_file(path, DAMAGES[number % len(DAMAGES)])
         PowerMeter(root).read()
         DeviceSensors(root).read()
-    # /sys is gone; the firmware of a Raspberry Pi may still answer
+    # without /sys the firmware of a Raspberry Pi may still reply
     assert (PowerMeter(root).read() is None) == (board != "raspberry-pi-5")

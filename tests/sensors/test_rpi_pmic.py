@@ -1,4 +1,4 @@
-"""The firmware of a Raspberry Pi, by a program of that name in the tree of the board."""
+"""Rails of a Raspberry Pi 5, with a stand-in ``vcgencmd`` in the tree of the board."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgeagent.sensors.rpi_pmic import estimate_input_w, parse_rails, read_pmic_rails
-from edgeagent.sensors.vcgencmd import PROGRAM, ask_firmware
+from edgeagent.sensors.vcgencmd import PROGRAM, query_firmware
 from tests.sensors.tree import unpack
 
 RAILS = {
@@ -28,7 +28,7 @@ RAILS = {
 
 
 def replace_program(root: Path, text: str) -> None:
-    """Let the firmware answer something else."""
+    """Replace the reply of the firmware."""
     program = root / PROGRAM
     program.parent.mkdir(parents=True, exist_ok=True)
     program.write_text(f"#!/bin/sh\n{text}\n", encoding="ascii")
@@ -72,21 +72,21 @@ def test_rails_are_paired_by_name_and_half_ones_are_left_out(answer: str, rails:
 @pytest.mark.parametrize("text", ["exit 1", "echo 'error=1 error_msg=\"not registered\"'", "kill -9 $$"])
 def test_a_firmware_that_refuses(tmp_path: Path, text: str) -> None:
     replace_program(tmp_path, text)
-    assert ask_firmware("pmic_read_adc", tmp_path) is None
+    assert query_firmware("pmic_read_adc", tmp_path) is None
 
 
 def test_a_firmware_that_hangs_is_left_at_its_deadline(tmp_path: Path) -> None:
     replace_program(tmp_path, "exec sleep 600")
     begun = time.monotonic()
-    assert ask_firmware("pmic_read_adc", tmp_path, deadline_s=0.2) is None
+    assert query_firmware("pmic_read_adc", tmp_path, deadline_s=0.2) is None
     assert time.monotonic() - begun < 60
 
 
 def test_a_program_that_may_not_be_run_or_is_none(tmp_path: Path) -> None:
     replace_program(tmp_path, "")
     (tmp_path / PROGRAM).write_bytes(b"\x00\x01")
-    assert ask_firmware("get_throttled", tmp_path) is None
+    assert query_firmware("get_throttled", tmp_path) is None
     (tmp_path / PROGRAM).chmod(0o600)
-    assert ask_firmware("get_throttled", tmp_path) is None
+    assert query_firmware("get_throttled", tmp_path) is None
     (tmp_path / PROGRAM).unlink()
-    assert ask_firmware("get_throttled", tmp_path) is None
+    assert query_firmware("get_throttled", tmp_path) is None

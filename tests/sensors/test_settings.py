@@ -13,6 +13,6 @@ def test_nothing_is_declared_by_default() -> None:
 @pytest.mark.parametrize(
     "values", [{"full_w": 8.0}, {"idle_w": 8.0, "full_w": 8.0}, {"idle_w": 0.0}, {"budget_w": -1.0}]
 )
-def test_what_cannot_be(values: dict[str, float]) -> None:
+def test_invalid_power_settings(values: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         PowerSettings(**values)

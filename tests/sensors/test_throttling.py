@@ -17,7 +17,7 @@ def test_a_weak_supply(tmp_path: Path) -> None:
     assert read_throttling(unpack("raspberry-pi-4", tmp_path)) == WEAK
 
 
-def test_without_the_file_the_program_tells(tmp_path: Path) -> None:
+def test_without_the_file_vcgencmd_is_used(tmp_path: Path) -> None:
     assert read_throttling(unpack("raspberry-pi-5", tmp_path)) == Throttling((), ())
     replace_program(tmp_path, "echo throttled=0x50005")
     assert read_throttling(tmp_path) == WEAK
@@ -42,7 +42,7 @@ def test_bits_have_names(
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_the_voltage_alarm_is_better_than_nothing(tmp_path: Path, damage: str) -> None:
+def test_the_voltage_alarm_is_the_last_source(tmp_path: Path, damage: str) -> None:
     root = unpack("raspberry-pi-4", tmp_path)
     damage_file(root / FIRMWARE, damage)
     replace_program(root, "echo throttled=garbage")
@@ -51,5 +51,5 @@ def test_the_voltage_alarm_is_better_than_nothing(tmp_path: Path, damage: str) -
     assert read_throttling(root) is None
 
 
-def test_other_boards_do_not_tell(tmp_path: Path) -> None:
+def test_other_boards_report_no_flags(tmp_path: Path) -> None:
     assert read_throttling(unpack("jetson-orin-nano", tmp_path)) is None

@@ -1,7 +1,7 @@
 """Trees of /sys and /proc from text archives, in the format of node_exporter's fixtures.
 
-An archive is a comment, then for each file ``Path: ...``, of a program ``Mode: 755``, ``Lines: n``, and the n
-lines. ``NULBYTE`` is the byte 0.
+An archive is a comment, then for each file ``Path: ...``, ``Mode: 755`` for a program, ``Lines: n`` and the n
+lines. ``NULBYTE`` stands for the byte 0.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ ARCHIVES = Path(__file__).parents[1] / "fixtures" / "sys"
 
 
 def unpack(board: str, root: Path) -> Path:
-    """Lay the tree of a board out below ``root`` and return it."""
+    """Unpack the tree of a board below ``root`` and return ``root``."""
     lines = iter((ARCHIVES / f"{board}.txt").read_text(encoding="utf-8").splitlines())
     for line in lines:
         if line.startswith("#"):
@@ -30,7 +30,7 @@ def unpack(board: str, root: Path) -> Path:
 
 
 def link_entries(root: Path, folder: str) -> None:
-    """Make the entries of a folder links to folders elsewhere, as all of /sys/class and /sys/bus is."""
+    """Replace the entries of a folder by symbolic links, as in /sys/class and /sys/bus."""
     devices = root / "sys/devices/platform"
     devices.mkdir(parents=True, exist_ok=True)
     for entry in sorted((root / folder).iterdir()):
@@ -39,6 +39,6 @@ def link_entries(root: Path, folder: str) -> None:
 
 
 def make_unreadable(path: Path) -> None:
-    """Let reading a file fail with EIO, as a sensor does that is powered down; for root, too."""
+    """Make reads of a file fail with EIO, also for root, like a powered-down sensor."""
     path.unlink()
     path.symlink_to("/proc/self/mem")  # address 0 is not mapped

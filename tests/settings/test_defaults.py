@@ -1,4 +1,4 @@
-"""config/edgeagent.yaml holds every key with its default: it and the settings must say the same."""
+"""config/edgeagent.yaml lists every key with its default, equal to the schema."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ OPTIONAL: dict[str, SettingsSection] = {
 
 @pytest.fixture(scope="module")
 def complete() -> dict[str, Any]:
-    """The file's keys, with those that are commented out."""
+    """Return the keys of the file, including commented ones."""
     data: dict[str, Any] = yaml.safe_load(OPTIONAL_KEY.sub(r"\1\2", FILE.read_text(encoding="utf-8")))
     return data
 
 
 def default_of(section: BaseModel, name: str) -> Any:
-    """Return how the default of a key is written; durations are compared as seconds."""
+    """Return the default of a key as written in the file; durations are compared as seconds."""
     value = getattr(section, name)
     if isinstance(value, tuple):
         return list(value)

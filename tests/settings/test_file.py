@@ -25,7 +25,7 @@ def write(tmp_path: Path, content: str | bytes, name: str = "edgeagent.yaml") ->
 
 
 def mistakes(path: Path) -> list[str]:
-    """Return the lines of the error, without the file name that each begins with."""
+    """Return the lines of the error message without the leading file name."""
     with pytest.raises(ConfigurationError) as caught:
         load_settings(path)
     lines = str(caught.value).splitlines()
@@ -33,12 +33,12 @@ def mistakes(path: Path) -> list[str]:
     return [line.removeprefix(f"{path}:") for line in lines]
 
 
-def test_the_least_file(tmp_path: Path) -> None:
+def test_the_minimal_file(tmp_path: Path) -> None:
     loaded = load_settings(write(tmp_path, CAMERA))
     assert loaded == Settings(cameras=(CameraSettings(name="front", source="0"),))
 
 
-def test_everything_can_be_set(tmp_path: Path) -> None:
+def test_all_keys_can_be_set(tmp_path: Path) -> None:
     text = """\
 device: gate-7
 cameras:
@@ -58,7 +58,7 @@ telemetry: {interval: 1h, detections_rate: 0}
     loaded = load_settings(write(tmp_path, text))
     assert loaded.cameras[0].read_timeout == 0.25
     assert loaded.cameras[1].loop
-    assert loaded.cameras[1].source == "clips/a.mp4"  # a source need not be a file
+    assert loaded.cameras[1].source == "clips/a.mp4"  # a source is not necessarily a file
     assert loaded.model.bundle == tmp_path / "bundles/coco"
     assert loaded.mqtt.password_file == tmp_path / "secret"
     assert loaded.mqtt.tls is not None
@@ -132,7 +132,7 @@ def test_programs_may_name_a_clip_that_is_not_utf8() -> None:
             "power, adaptive, accuracy, home_assistant, prometheus, sparkplug, delivery",
         ),
         ("model: {Engine: auto}", "4: model.Engine: unknown key; did you mean engine?"),
-        ("device: a\ndevice: b", "5: device: this key stands here twice (first in line 4)"),
+        ("device: a\ndevice: b", "5: device: duplicate key (first in line 4)"),
         ("1: a", "4: a key must be text; quote it"),
         ("mqtt: {host: *x}", "4: anchors (&) and aliases (*) are not allowed; quote text with them"),
         ("mqtt: {host: @x}", "4: found character '@' that cannot start any token"),
@@ -176,7 +176,7 @@ def test_all_mistakes_are_listed_by_line(tmp_path: Path) -> None:
     text = "device: a b\ndevice: c\ncameras:\n  - name: a\n    sorce: 0\n    fps: fast\nmqtt:\n  port: 0\n"
     assert mistakes(write(tmp_path, text)) == [
         '1: device: expected 1 to 64 letters, digits, - or _ (got "a b")',
-        "2: device: this key stands here twice (first in line 1)",
+        "2: device: duplicate key (first in line 1)",
         "4: cameras[0].source: required, but missing",
         "5: cameras[0].sorce: unknown key; did you mean source?",
         '6: cameras[0].fps: expected a number (got "fast")',

@@ -1,4 +1,4 @@
-"""Random head outputs in every layout and grid that decoders read."""
+"""Random head outputs in every layout and grid supported by the decoders."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GRIDS = {"box": (0.02, 110), "objectness": (0.07, 150), "classes": (0.06, 135)}
 
 @dataclass(frozen=True)
 class RawHeads:
-    """Outputs with their specifications and roles, and a way to read one number."""
+    """Outputs with specifications and roles, and access to single numbers."""
 
     tensors: list[TensorSpec]
     roles: list[OutputSpec]
@@ -35,13 +35,13 @@ class RawHeads:
 
 
 def random_heads(channels: Mapping[str, int], layout: str, quantized: bool, seed: int) -> RawHeads:
-    """Return heads whose outputs come in a shuffled order, as a converter may leave them.
+    """Return heads whose outputs are in random order, as after a converter.
 
     Args:
-        channels: of each role.
+        channels: number of channels by role.
         layout: ``nchw`` or ``nhwc``.
         quantized: uint8 codes on :data:`GRIDS` instead of float32.
-        seed: of everything random.
+        seed: random seed.
     """
     random = np.random.default_rng(seed)
     heads = RawHeads([], [], [], layout)

@@ -1,4 +1,4 @@
-"""Decoding as the papers write it: plain loops over numbers, to compare the package with."""
+"""Reference decoders as plain loops over numbers, written after the papers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Found(NamedTuple):
 
 
 def iou(a: Box, b: Box) -> float:
-    """Return the intersection over union of two boxes, 0 where nothing is covered."""
+    """Return the intersection over union of two boxes; 0 for boxes without area."""
     width = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
     height = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
     union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - width * height
@@ -33,7 +33,7 @@ def iou(a: Box, b: Box) -> float:
 
 
 def suppress(candidates: Sequence[Found], threshold: float) -> list[Found]:
-    """Go from the best to the worst; keep what overlaps nothing kept of its class. Ties: first come."""
+    """Suppress greedily from the highest score; equal scores keep their order."""
     kept: list[Found] = []
     for one in sorted(candidates, key=lambda found: -found.score):
         if not any(one.label == other.label and iou(one.box, other.box) > threshold for other in kept):
@@ -48,7 +48,7 @@ def sigmoid(x: float) -> float:
 def yolox(
     read: Read, strides: Sequence[int], size: tuple[int, int], classes: int, score: float, activated: bool
 ) -> list[Found]:
-    """Decode raw boxes; ``activated`` says that objectness and classes have had their sigmoid."""
+    """Decode raw boxes; ``activated`` when objectness and classes are scores, not logits."""
     activate = float if activated else sigmoid
     found = []
     for stride in strides:
@@ -69,7 +69,7 @@ def yolox(
 def yolov8(
     read: Read, strides: Sequence[int], size: tuple[int, int], classes: int, score: float, bins: int
 ) -> list[Found]:
-    """Decode distances, each the expectation over ``bins`` bins, or plain for one bin."""
+    """Decode distances: the expectation over ``bins`` bins, or the value itself for one bin."""
     found = []
     for stride in strides:
         for row in range(size[1] // stride):
@@ -93,7 +93,7 @@ def yolov8(
 
 
 def detections(found: Sequence[Found]) -> Detections:
-    """Return the same as arrays."""
+    """Return detections as arrays."""
     return Detections(
         np.array([one.box for one in found], np.float32).reshape(-1, 4),
         np.array([one.score for one in found], np.float32),
@@ -102,7 +102,7 @@ def detections(found: Sequence[Found]) -> Detections:
 
 
 def assert_same(got: Detections, wanted: Sequence[Found], precision: float = 1e-4) -> None:
-    """Compare in order of score: boxes to ``precision`` of their size and place, scores to 1e-5."""
+    """Compare in order of score: boxes relative to ``precision``, scores absolute to 1e-5."""
     assert [str(part.dtype) for part in (got.boxes, got.scores, got.classes)] == [
         "float32",
         "float32",
@@ -116,5 +116,5 @@ def assert_same(got: Detections, wanted: Sequence[Found], precision: float = 1e-
 
 
 def reals(array: Any, scale: float | None, zero_point: int) -> Any:
-    """Return the real numbers (float64) of codes, or of reals themselves."""
+    """Return the real numbers (float64) of an output, dequantized where it holds codes."""
     return array.astype(np.float64) if scale is None else (array.astype(np.float64) - zero_point) * scale

@@ -16,7 +16,7 @@ def types(detections: Detections) -> list[str]:
     return [str(part.dtype) for part in (detections.boxes, detections.scores, detections.classes)]
 
 
-def test_no_detections_have_shapes_and_types_all_the_same() -> None:
+def test_empty_detections_keep_shapes_and_types() -> None:
     for empty in (Detections.empty(), Detections.join([]), Detections.join([Detections.empty()] * 2)):
         assert len(empty) == 0
         assert (empty.boxes.shape, empty.scores.shape, empty.classes.shape) == ((0, 4), (0,), (0,))
@@ -42,7 +42,9 @@ def test_parts_are_joined_in_order() -> None:
     ],
     ids=["positions", "mask", "slice", "none"],
 )
-def test_some_are_taken(index: slice | np.ndarray[tuple[int], np.dtype[np.intp]], wanted: list[int]) -> None:
+def test_take_selects_detections(
+    index: slice | np.ndarray[tuple[int], np.dtype[np.intp]], wanted: list[int]
+) -> None:
     taken = some(4).take(index)
     assert taken.classes.tolist() == wanted
     assert taken.boxes[:, 0].tolist() == wanted

@@ -1,4 +1,4 @@
-"""Boxes between pictures and inputs."""
+"""Conversion of boxes between picture and input pixels."""
 
 from __future__ import annotations
 
@@ -97,10 +97,10 @@ def test_no_detections() -> None:
 
 @pytest.mark.parametrize("letterbox", [Letterbox(), Letterbox(anchor="centre"), None])
 @pytest.mark.parametrize("size", [(480, 640), (640, 480), (77, 301), (1000, 90)], ids=str)
-def test_what_is_seen_in_the_input_is_found_in_the_picture(
+def test_input_positions_map_back_to_picture_positions(
     size: tuple[int, int], letterbox: Letterbox | None
 ) -> None:
-    """A white rectangle, located in the written tensor, lies where it was drawn."""
+    """A white rectangle located in the written tensor maps back to its position in the picture."""
     height, width = size
     drawn = [width // 4, height // 3, width // 4 + width // 2, height // 3 + height // 2]
     picture = np.zeros((height, width, 3), np.uint8)

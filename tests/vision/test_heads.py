@@ -1,4 +1,4 @@
-"""Raw heads as rows of cells, and their codes."""
+"""Raw heads as rows of cells, and their quantized codes."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def test_cells_come_row_by_row_whatever_the_layout(layout: str) -> None:
 
 
 def test_a_layout_is_told_where_one_output_could_be_either() -> None:
-    """A grid of 4 x 4 cells with four channels looks the same in both orders; the others decide."""
+    """A grid of 4 x 4 cells with four channels fits both layouts; the other outputs decide."""
     roles = [OutputSpec(name=r, role=r, stride=8) for r in ("box", "objectness")]
     for last in ((1, 4, 4, 1), (1, 1, 4, 4)):
         tensors = [TensorSpec("t", shape, np.dtype(np.float32)) for shape in ((1, 4, 4, 4), last)]
         (scale,) = find_scales(tensors, roles, (32, 32))
-        assert {head.first for head in scale.heads.values()} == {last == (1, 1, 4, 4)}
+        assert {head.channels_first for head in scale.heads.values()} == {last == (1, 1, 4, 4)}
 
 
 def test_the_grid_counts_columns_then_rows() -> None:
@@ -56,7 +56,7 @@ def test_a_code_is_the_least_that_reaches_a_number(real: float, scale: float, ze
 
 
 @pytest.mark.parametrize("grid", [(0.1, 128), (None, 0)], ids=["codes", "reals"])
-def test_certain_thresholds_let_all_or_nothing_pass(grid: tuple[float | None, int]) -> None:
+def test_thresholds_0_and_1_pass_all_or_none(grid: tuple[float | None, int]) -> None:
     head = HeadTensor(0, TensorSpec("t", (1, 1, 1, 1), np.dtype(np.uint8), *grid), True)
     assert head.code(logit(0.0)) == -math.inf
     assert head.code(logit(1.0)) == math.inf

@@ -1,4 +1,4 @@
-"""Pictures in input tensors, against plain loops."""
+"""Pictures in input tensors, compared with plain loops."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def written(spec: InputSpec, kind: TensorSpec, picture: Image) -> Array:
 
 
 def bilinear(picture: Image, height: int, width: int) -> Any:
-    """(height, width, 3) float64: pixel centres lie at +.5, the edge goes on beyond itself."""
+    """Return (height, width, 3) float64: pixel centres at +.5, edge pixels replicated."""
     rows, columns = picture.shape[:2]
     result = np.zeros((height, width, 3))
     for i in range(height):
@@ -66,7 +66,7 @@ def bilinear(picture: Image, height: int, width: int) -> Any:
 
 
 def plain_picture(spec: InputSpec, picture: Image) -> Any:
-    """(HEIGHT, WIDTH, 3) float64, in the order of colours of the picture."""
+    """Return (HEIGHT, WIDTH, 3) float64, in the channel order of the picture."""
     rows, columns = picture.shape[:2]
     if spec.letterbox is None:
         return bilinear(picture, HEIGHT, WIDTH)
@@ -81,7 +81,7 @@ def plain_picture(spec: InputSpec, picture: Image) -> Any:
 
 
 def plain_value(spec: InputSpec, kind: TensorSpec, pixel: int, channel: int) -> float:
-    """What one pixel becomes in a tensor."""
+    """Return the tensor value of one pixel."""
     if kind.dtype != np.float32 and kind.scale is None:
         return pixel if kind.dtype == np.uint8 else pixel - 128
     real = (pixel - spec.mean[channel]) / spec.std[channel]
@@ -134,7 +134,7 @@ def test_codes_beyond_the_grid_are_clipped() -> None:
 @pytest.mark.parametrize(
     ("kind", "layout"), [("uint8", "nhwc"), ("uint8", "nchw"), ("int8", "nhwc"), ("float", "nchw")]
 )
-def test_nothing_stays_of_an_earlier_frame(spec: InputSpec, kind: str, layout: str) -> None:
+def test_no_pixels_of_an_earlier_frame_remain(spec: InputSpec, kind: str, layout: str) -> None:
     box = tensor(kind, layout)
     preprocessor, buffer, other = Preprocessor(spec, box), box.allocate(), box.allocate()
     for number, size in enumerate([*SIZES, *reversed(SIZES)]):
@@ -145,7 +145,7 @@ def test_nothing_stays_of_an_earlier_frame(spec: InputSpec, kind: str, layout: s
         assert fit == fit_picture(size, spec)
 
 
-def test_the_padding_is_written_whoever_had_the_memory_before() -> None:
+def test_padding_is_written_over_stale_memory() -> None:
     box = tensor()
     preprocessor, buffer, picture = Preprocessor(CENTRE, box), box.allocate(), noise(40, 20)
     preprocessor.write(picture, buffer)
@@ -178,7 +178,7 @@ def test_a_part_of_a_picture_can_be_written() -> None:
     )
 
 
-def test_how_a_picture_lies() -> None:
+def test_placement_of_a_picture() -> None:
     assert fit_picture((48, 32), TOP_LEFT) == Fit((48, 32), (24, 16), (0, 0), (0.5, 0.5))
     assert fit_picture((48, 32), CENTRE) == Fit((48, 32), (24, 16), (0, 8), (0.5, 0.5))
     assert fit_picture((5, 64), CENTRE) == Fit((5, 64), (2, 32), (11, 0), (0.5, 0.5))

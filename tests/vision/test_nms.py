@@ -1,4 +1,4 @@
-"""Suppression and overlap, against plain loops."""
+"""Non-maximum suppression and intersection over union, compared with plain loops."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ FOUND = st.builds(
     PLACE,
     EXTENT,
     EXTENT,
-    st.sampled_from([0.1, 0.25, 0.5, 0.5, 0.75, 0.9375]),  # so that many tie
+    st.sampled_from([0.1, 0.25, 0.5, 0.5, 0.75, 0.9375]),  # many equal scores
     st.integers(0, 3),
 )
 
 
 def row(count: int, step: float, size: float = 10.0) -> Detections:
-    """Boxes side by side, of one class, the last with the highest score."""
+    """Return adjacent boxes of one class; the last has the highest score."""
     x = np.arange(count, dtype=np.float32)[:, None] * np.float32(step)
     boxes = np.concatenate([x, 0 * x, x + size, 0 * x + size], axis=1).astype(np.float32)
     scores = np.linspace(0.1, 0.9, count, dtype=np.float32)
@@ -66,7 +66,7 @@ def test_real_valued_boxes_in_a_crowd() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_nothing_and_one_alone_stay_as_they_are(count: int) -> None:
+def test_none_or_one_candidate_is_unchanged(count: int) -> None:
     candidates = row(count, 20)
     kept = suppress(candidates, 0.5)
     assert len(kept) == count

@@ -1,4 +1,4 @@
-"""Published detectors on photos, from the file to boxes in the picture."""
+"""Published detectors on photos, from the file to boxes in picture pixels."""
 
 from __future__ import annotations
 

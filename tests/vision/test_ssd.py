@@ -1,4 +1,4 @@
-"""SSD outputs as TFLite_Detection_PostProcess gives them."""
+"""SSD decoder on outputs of TFLite_Detection_PostProcess."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONVERTED = (BOXES, KINDS, SCORES, COUNT)
 
 
 def outputs(count: int) -> list[Array]:
-    """Boxes, classes, scores, count; what lies beyond the count is left over from another picture."""
+    """Return boxes, classes, scores and count; entries beyond the count are stale."""
     random = np.random.default_rng(8)
     boxes = random.uniform(0, 1, (1, PLACES, 4)).astype(np.float32)
     kinds = random.integers(0, 90, (1, PLACES)).astype(np.float32)

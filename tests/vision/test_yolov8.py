@@ -1,4 +1,4 @@
-"""YOLOv8 and YOLO11 outputs, against plain loops."""
+"""YOLOv8 and YOLO11 decoders, compared with plain loops."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_every_score_threshold(quantized: bool, score: float) -> None:
 
 
 @GRIDS
-def test_nothing_reaches_certainty(quantized: bool) -> None:
+def test_no_score_reaches_threshold_1(quantized: bool) -> None:
     heads = random(16, "nchw", quantized, 4)
     found = decoder(heads, 16).decode(heads.outputs, 1.0)
     assert (len(found), found.boxes.shape) == (0, (0, 4))
@@ -82,13 +82,13 @@ def test_large_bins_do_not_overflow() -> None:
         if role.stride == 8:
             output[0, :, 2, 3] = 9
         if role.role == "box":
-            output[0, 2::16] = 500  # exp(500) is no float; the distance is the position of this bin
+            output[0, 2::16] = 500  # exp(500) overflows; the distance is the position of this bin
     found = decoder(heads, 16).decode(heads.outputs, 0.5)
     np.testing.assert_allclose(found.boxes, [[12, 4, 44, 36]])  # 2 cells about (3.5, 2.5) * 8
 
 
 def concatenated(heads: RawHeads, bins: int) -> Any:
-    """(cells, 4 + classes) float64: centre and size in pixels, then scores."""
+    """Return (cells, 4 + classes) float64: centre and size in pixels, then scores."""
     cells = slow.yolov8(heads.read, STRIDES, SIZE, CLASSES, 0.0, bins)
     rows = []
     places = [(s, r, c) for s in STRIDES for r in range(SIZE[1] // s) for c in range(SIZE[0] // s)]
@@ -120,7 +120,7 @@ def test_one_concatenated_output(cells_first: bool, seed: int) -> None:
 def test_a_concatenated_output_on_a_grid(cells_first: bool) -> None:
     scale = 1 / 4
     codes = np.random.default_rng(5).integers(0, 256, (CELLS, 4 + CLASSES), np.uint8)
-    codes[:, :2] = codes[:, :2] // 8 + 60  # near one another, so that boxes overlap
+    codes[:, :2] = codes[:, :2] // 8 + 60  # close together, so boxes overlap
     codes[:, 4:] = np.random.default_rng(6).choice([0, 0, 0, 1, 2, 3, 4], (CELLS, CLASSES))
     found = decode_concatenated(codes, cells_first, (scale, 0))
     candidates = []

@@ -1,6 +1,6 @@
-"""A YOLOv8-like graph, made here, through engine, preprocessing and decoder.
+"""YOLOv8-like graph, built here, through engine, preprocessing and decoder.
 
-It finds red or white squares in black pictures: a cell that is all red holds an object of class 1, and
+It detects red or white squares in black pictures: a cell that is completely red is an object of class 1, and
 each scale has its own distances to the four sides, given as distributions over 16 bins.
 """
 
@@ -46,7 +46,7 @@ DESCRIPTION: dict[str, Any] = {
 
 
 def bins(distance: float) -> Any:
-    """Logits whose expectation is ``distance``: all weight on the two bins about it."""
+    """Return logits whose expectation is ``distance``: all weight on the two adjacent bins."""
     weights = np.full(BINS, 1e-12)
     weights[int(distance)] += 1 - distance % 1
     weights[int(distance) + 1] += distance % 1
@@ -54,7 +54,7 @@ def bins(distance: float) -> Any:
 
 
 def heads(constants: dict[str, Any], boxes: bool = True) -> list[onnx.NodeProto]:
-    """Nodes from ``picture`` to ``box_8``, ``classes_8`` and so on."""
+    """Return the nodes from ``picture`` to ``box_8``, ``classes_8`` and so on."""
     nodes = []
     for stride, sides in SIDES.items():
         window: dict[str, Any] = {"kernel_shape": [stride] * 2, "strides": [stride] * 2}
@@ -84,7 +84,7 @@ def raw_model(path: Path) -> tuple[Path, list[OutputSpec]]:
 
 
 def concatenated_model(path: Path, cells_first: bool) -> Path:
-    """The same with decoded boxes in pixels and one output, as Ultralytics exports it."""
+    """Return the model with decoded boxes in pixels and one output, like an Ultralytics export."""
     constants: dict[str, Any] = {"shape": np.array([1, 2, -1])}
     nodes, cells = heads(constants, boxes=False), []
     for stride, (left, top, right, bottom) in SIDES.items():
@@ -119,7 +119,7 @@ def detector(request: pytest.FixtureRequest, tmp_path: Path) -> Detector:
 
 
 def scene() -> Image:
-    """A red square, cell (5, 1) of stride 8; a white one, cell (1, 1) of stride 16; a blue one, no object."""
+    """Return red at cell (5, 1) of stride 8, white at (1, 1) of stride 16, and blue, which is no object."""
     image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     image[8:16, 40:48] = (0, 0, WHITE)
     image[16:32, 16:32] = WHITE

@@ -1,4 +1,4 @@
-"""YOLOX outputs, against plain loops."""
+"""YOLOX decoders, compared with plain loops."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_every_score_threshold(quantized: bool, score: float) -> None:
 
 
 @GRIDS
-def test_nothing_reaches_certainty(quantized: bool) -> None:
+def test_no_score_reaches_threshold_1(quantized: bool) -> None:
     heads = random_heads(CHANNELS, "nchw", quantized, 2)
     found = decoder(heads).decode(heads.outputs, 1.0)
     assert (len(found), found.boxes.shape) == (0, (0, 4))
@@ -91,7 +91,7 @@ def test_one_cell_by_hand() -> None:
 
 
 def concatenated(activated: RawHeads, decoded: bool) -> Any:
-    """(cells, 5 + classes) float64: what an export gives whose graph ends in a concatenation."""
+    """Return (cells, 5 + classes) float64, like an export that ends in a concatenation."""
     rows = []
     for stride in STRIDES:
         for row in range(SIZE[1] // stride):
@@ -129,7 +129,7 @@ def test_one_concatenated_output(cells_first: bool, decoded: bool, seed: int) ->
 
 
 def test_a_concatenated_output_on_a_grid() -> None:
-    """Boxes and scores share one grid here, as a converter that knows no better leaves them."""
+    """Boxes and scores share one grid, as after a converter without separate outputs."""
     scale, zero_point = 1 / 32, 128
     codes = np.random.default_rng(5).integers(64, 192, (CELLS, 5 + CLASSES), np.uint8)
     codes[:, 4:] = np.clip(codes[:, 4:], 128, 160)  # 0..1

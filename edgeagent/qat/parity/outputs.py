@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from edgeagent.bundle.golden import Golden, compare
+from edgeagent.bundle.golden import ReferenceOutputs, compare_outputs
 from edgeagent.bundle.manifest import InputSpec
 from edgeagent.engines.loading import load_engine
 from edgeagent.errors import DataError
@@ -36,22 +36,24 @@ MARGIN = 1.5
 
 
 @torch.no_grad()
-def reference_outputs(network: Network, spec: InputSpec, pictures: Sequence[Path]) -> Golden:
+def reference_outputs(network: Network, spec: InputSpec, pictures: Sequence[Path]) -> ReferenceOutputs:
     """Return what the trained network answers to pictures, with the steps of its output grids."""
     network.set_mode("quantize")
     answers = [network(normalized(fit(read_picture(path), spec), spec)[None]) for path in pictures]
     heads = zip(network.graph.heads, zip(*answers, strict=True), strict=True)
     steps = tuple(_step(network, head, values) for head, values in heads)
-    return Golden(tuple(tuple(head.numpy() for head in heads) for heads in answers), steps)
+    return ReferenceOutputs(tuple(tuple(head.numpy() for head in heads) for heads in answers), steps)
 
 
-def float_outputs(network: Network, spec: InputSpec, pictures: Sequence[Path], steps: Golden) -> Golden:
+def float_outputs(
+    network: Network, spec: InputSpec, pictures: Sequence[Path], steps: ReferenceOutputs
+) -> ReferenceOutputs:
     """Return what the float model that the network started from answers, in the steps of ``steps``."""
     original = Network(network.graph, network.plan)
     original.set_mode("float")
     with torch.no_grad():
         answers = [original(normalized(fit(read_picture(path), spec), spec)[None]) for path in pictures]
-    return Golden(tuple(tuple(head.numpy() for head in heads) for heads in answers), steps.steps)
+    return ReferenceOutputs(tuple(tuple(head.numpy() for head in heads) for heads in answers), steps.steps)
 
 
 def _step(network: Network, head: GraphHead, answers: Sequence[Tensor]) -> float:
@@ -66,7 +68,9 @@ def _step(network: Network, head: GraphHead, answers: Sequence[Tensor]) -> float
     return max(high - low, 1e-6) / HIGHEST
 
 
-def worst_difference(artefact: Exported, spec: InputSpec, pictures: Sequence[Path], golden: Golden) -> float:
+def worst_difference(
+    artefact: Exported, spec: InputSpec, pictures: Sequence[Path], golden: ReferenceOutputs
+) -> float:
     """Return by how many steps the worst output on the worst picture differs on average.
 
     Raises:
@@ -74,7 +78,7 @@ def worst_difference(artefact: Exported, spec: InputSpec, pictures: Sequence[Pat
     """
     worst = 0.0
     for path, reference in zip(pictures, golden.outputs, strict=True):
-        worst = max(worst, *compare(reference, _outputs(artefact, spec, path), golden.steps))
+        worst = max(worst, *compare_outputs(reference, _outputs(artefact, spec, path), golden.steps))
         if worst > LIMIT:
             raise DataError(
                 f"{artefact.path}: on {path} it differs from the trained network by {worst:.1f} steps on "

@@ -25,7 +25,7 @@ from edgeagent.bundle.manifest import Role
 from edgeagent.qat.graph.graph import Graph
 from edgeagent.qat.training.cells import cell_corners, cell_rows, heads_by_size
 from edgeagent.qat.training.overlap import EPSILON, iou
-from edgeagent.vision.decoder_yolox import LARGEST_EXPONENT
+from edgeagent.vision.decoder_yolox import MAX_EXPONENT
 
 HEADS: list[Role] = ["box", "classes", "objectness"]
 BOX_WEIGHT = 5.0
@@ -114,7 +114,7 @@ def decode_yolox_cells(scales: Sequence[YoloxScale], heads: Sequence[Tensor]) ->
     for scale in scales:
         raw, corner = cell_rows(heads[scale.box]), cell_corners(heads[scale.box])
         middle = (raw[..., :2] + corner) * scale.stride
-        half = raw[..., 2:].clamp(max=LARGEST_EXPONENT).exp() * (scale.stride / 2)
+        half = raw[..., 2:].clamp(max=MAX_EXPONENT).exp() * (scale.stride / 2)
         boxes.append(torch.cat([middle - half, middle + half], 2))
         centres.append((corner + 0.5) * scale.stride)
         strides.append(torch.full((len(corner),), float(scale.stride), device=raw.device))

@@ -1,4 +1,4 @@
-"""The ``accuracy`` section of the configuration: what is found out about accuracy while a model serves."""
+"""The ``accuracy`` section of the configuration: accuracy measurements during operation."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from edgeagent.settings.types import Seconds, SettingsSection
 
 
 class AccuracySettings(SettingsSection):
-    """What is found out about accuracy while a model serves.
+    """Accuracy settings.
 
     Attributes:
-        interval: between two ``accuracy`` messages at least, unless drift begins or ends.
-        golden_every: between two runs of the labelled golden pictures, beside those at the start and after
-            every change of what serves; None does none.
-        agreement_every: also run the reference on every k-th frame and compare; 0 does not.
-        agreement_reference: bundle, or float ONNX model of the one that serves; None is the good model
-            before the one that serves.
-        drift: whether frames are compared with those of the first days.
-        drift_days: of the reference.
-        feedback: whether the device takes ``feedback``.
-        feedback_frames: frames whose detections are remembered for it.
+        interval: minimum seconds between two ``accuracy`` messages, except when drift begins or ends.
+        golden_every: seconds between two runs of the labelled golden pictures, in addition to the runs at the
+            start and after every change of the serving model; None disables them.
+        agreement_every: compare every k-th frame with a reference model; 0 disables the comparison.
+        agreement_reference: bundle or float ONNX model to compare with; None uses the previous good model.
+        drift: whether to compare frames with those of the reference days.
+        drift_days: length of the reference in days.
+        feedback: whether the device accepts ``feedback`` messages.
+        feedback_frames: number of frames whose detections are stored for feedback.
     """
 
     interval: Seconds = 600.0

@@ -1,4 +1,4 @@
-"""The ``adaptive`` section of the configuration: when the frame rate falls, and when it may rise again."""
+"""The ``adaptive`` section of the configuration: limits that control the frame rate."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 
 
 class AdaptiveSettings(SettingsSection):
-    """Limits, and how fast the frame rate follows them.
+    """Adaptive frame rate settings.
 
     Attributes:
-        enabled: False never limits the frame rate.
-        hot_c, cool_c: hottest thermal zone above which the rate falls, and below which it may rise.
-        low_percent, enough_percent: charge of the battery, in the same way; a low battery halves the rate.
-        step: factor of one fall.
-        least_fps: the rate falls to this at most, over all cameras.
-        hold_fall: between two falls.
-        hold_rise: between two rises.
-        longest_rise: between two tries of a rate that was too much; begins with hold_rise and doubles.
+        enabled: whether the frame rate is limited at all.
+        hot_c, cool_c: temperature of the hottest thermal zone in degrees Celsius above which the rate is
+            lowered, and below which it may rise.
+        low_percent, enough_percent: battery charge below which the rate is halved, and above which it may
+            rise.
+        step: factor by which the rate is lowered.
+        least_fps: lower limit of the rate, over all cameras.
+        hold_fall: minimum seconds between two decreases.
+        hold_rise: minimum seconds between two increases.
+        longest_rise: maximum seconds between two attempts at a rate that was too high; the delay starts at
+            ``hold_rise`` and doubles.
     """
 
     enabled: bool = True

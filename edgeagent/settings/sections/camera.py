@@ -1,4 +1,4 @@
-"""The ``cameras`` section of the configuration."""
+"""The ``cameras`` section of the configuration: sources and their reconnection."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ from edgeagent.settings.types import Seconds, SettingsSection, TopicLevel, numbe
 
 
 def _file_name(value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-    """Take any file name from a program; pydantic refuses those that are not UTF-8 as text."""
+    """Accept any file name from Python; pydantic refuses text that is not valid UTF-8."""
     if info.mode == "python" and isinstance(value, str) and any("\udc80" <= c <= "\udcff" for c in value):
         return value
     return validate(value)
 
 
 class CameraSettings(SettingsSection):
-    """One camera.
+    """Camera settings.
 
     Attributes:
-        name: topic level of its detections.
-        source: see docs/operations.md: a number or /dev/videoN, rtsp:// or http:// URL, ``gstreamer:``
-            pipeline, ``picamera2:``, a video file, a folder of pictures.
-        width, height, fps: asked of a live camera; the camera may answer with others.
-        weight: share of the frames that are processed when there are more than the engine manages.
-        pace: ``clock`` plays a file at its own frame rate, ``unthrottled`` as fast as it is processed.
-        loop: start a file or folder again at its end.
-        open_timeout, read_timeout: after which a camera counts as lost.
-        retry_first, retry_longest: back-off between attempts to open a lost camera.
+        name: camera name, a level of its MQTT topics.
+        source: number or /dev/videoN, rtsp:// or http:// URL, ``gstreamer:`` pipeline, ``picamera2:``, video
+            file or folder of pictures; see docs/operations.md.
+        width, height, fps: requested format of a live camera; the camera may select another.
+        weight: relative share of processed frames when the engine cannot process all frames.
+        pace: ``clock`` plays a file at its frame rate, ``unthrottled`` as fast as it is processed.
+        loop: whether a file or folder restarts at its end.
+        open_timeout, read_timeout: seconds after which a camera counts as lost.
+        retry_first, retry_longest: first and longest delay between attempts to open a lost camera, in
+            seconds.
     """
 
     name: TopicLevel

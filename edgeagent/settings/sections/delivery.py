@@ -1,4 +1,4 @@
-"""The ``delivery`` section of the configuration: where models come from, and what one must show to serve."""
+"""The ``delivery`` section of the configuration: repository, update checks, gate and probation."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
 
 
 class GateSettings(SettingsSection):
-    """What a model must show on this board before it serves.
+    """Gate settings: requirements that a model must meet on this board before it serves.
 
     Attributes:
-        p90_ms: 90th percentile of one inference at most; None does not ask.
-        temperature_c: hottest thermal zone at most, before and after; None does not ask.
-        memory: resident memory of its worker at most; None does not ask.
-        golden_required: refuse a bundle without golden pictures.
-        accuracy_required: refuse a bundle without labelled golden pictures, or where mAP cannot be measured.
+        p90_ms: maximum 90th percentile of the inference time in milliseconds; None does not check.
+        temperature_c: maximum temperature of the hottest thermal zone before and after, in degrees Celsius;
+            None does not check.
+        memory: maximum resident memory of the worker in bytes; None does not check.
+        golden_required: whether to refuse a bundle without golden pictures.
+        accuracy_required: whether to refuse a bundle without labelled golden pictures or where mAP cannot be
+            measured.
     """
 
     p90_ms: Annotated[float, Field(gt=0)] | None = None
@@ -32,16 +34,16 @@ class GateSettings(SettingsSection):
 
 
 class ProbationSettings(SettingsSection):
-    """How a model that passed the gate is watched while it serves.
+    """Probation settings: supervision of a model that passed the gate while it serves.
 
     Attributes:
-        time, frames: both must have passed before the trial is good.
-        strikes: worker crashes, hangs and starts of the agent that are too many.
-        slower: p90 latency at most this many times the last good model's.
-        rate_change: relative change of detections per frame against the last good model that is too much.
-        score_change: change of the mean score that is too much.
-        shadow_every: also run the last good model on every k-th frame and compare; 0 does not.
-        agreement: share of boxes matched with the shadow at least.
+        time, frames: duration in seconds and number of frames after which the model is good; both must pass.
+        strikes: number of worker crashes, hangs and agent restarts at which the model is rolled back.
+        slower: maximum ratio of the p90 latency to that of the last good model.
+        rate_change: relative change of detections per frame against the last good model that fails.
+        score_change: change of the mean score against the last good model that fails.
+        shadow_every: compare every k-th frame with the last good model; 0 disables the comparison.
+        agreement: minimum fraction of boxes matched with the last good model.
     """
 
     time: Seconds = 600.0
@@ -55,14 +57,14 @@ class ProbationSettings(SettingsSection):
 
 
 class HawkbitSettings(SettingsSection):
-    """An Eclipse hawkBit server that decides when this device looks for which model.
+    """hawkBit settings: an Eclipse hawkBit server that selects the model and the time of updates.
 
     Attributes:
-        url: of the server, https unless it is on this machine.
-        tenant: of the server.
-        controller: name of this device there; None is ``device``.
-        token_file: file whose first line is the target or gateway token; kept out of the configuration.
-        gateway: the token is a gateway token.
+        url: URL of the server; https unless the server is on this machine.
+        tenant: tenant of the server.
+        controller: controller ID of this device; None uses ``device``.
+        token_file: file whose first line is the target or gateway token.
+        gateway: whether the token is a gateway token.
     """
 
     url: str
@@ -88,24 +90,24 @@ class HawkbitSettings(SettingsSection):
 
 
 class DeliverySettings(SettingsSection):
-    """Where models come from.
+    """Delivery settings.
 
     Attributes:
-        repository: URL or folder of the repository that ``edgeagent publish`` makes.
-        root: trusted root metadata of it, shipped with the configuration.
-        channel: of the repository.
-        boards: names that this board answers to, beside those that are detected and ``any``.
-        labels: cohorts that this device belongs to.
-        check_every: between two looks, give or take ``jitter``.
-        jitter: share of ``check_every`` by which a look is earlier or later.
-        bandwidth: bytes per second at most; None does not limit.
-        proxy: URL of an HTTP proxy; None takes that of the environment.
-        ca: file with the certificates to trust; None trusts the system's.
-        deadline: after which an update that is not yet serving is given up.
-        keep: bytes of slots at most, beside the current and the previous good model.
-        keep_time: after which other slots are deleted.
-        gate, probation: what a model must show.
-        hawkbit: server that drives this device; None follows the channel.
+        repository: URL or folder of a repository created by ``edgeagent publish``.
+        root: trusted root metadata of the repository, shipped with the configuration.
+        channel: channel of the repository.
+        boards: board names that apply to this device, in addition to the detected ones and ``any``.
+        labels: rollout cohorts of this device.
+        check_every: mean seconds between two update checks.
+        jitter: random variation of the interval, as a fraction of ``check_every``.
+        bandwidth: maximum download rate in bytes per second; None does not limit.
+        proxy: URL of an HTTP proxy; None uses that of the environment.
+        ca: file of trusted CA certificates; None uses those of the system.
+        deadline: seconds after which an update that does not serve yet is cancelled.
+        keep: maximum total size of slots in bytes, in addition to the current and the previous good model.
+        keep_time: seconds after which other slots are deleted.
+        gate, probation: requirements before and after activation.
+        hawkbit: hawkBit server that controls this device; None follows the channel.
     """
 
     repository: Annotated[str, StringConstraints(min_length=1)]

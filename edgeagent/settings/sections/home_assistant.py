@@ -1,4 +1,4 @@
-"""The ``home_assistant`` section of the configuration."""
+"""The ``home_assistant`` section of the configuration: MQTT discovery."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def _prefix(value: str) -> str:
 
 
 class HomeAssistantSettings(SettingsSection):
-    """Discovery by Home Assistant.
+    """Home Assistant settings.
 
     Attributes:
-        prefix: where Home Assistant looks for discovery messages.
-        pictures_every: between two pictures of a camera with its detections; None sends none.
+        prefix: topic prefix of discovery messages.
+        pictures_every: seconds between two annotated pictures of a camera; None sends none.
     """
 
     prefix: Annotated[str, AfterValidator(_prefix)] = "homeassistant"

@@ -1,4 +1,4 @@
-"""The ``model`` section of the configuration."""
+"""The ``model`` section of the configuration: bundle, engine, worker process, thresholds."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from pydantic import (
 from edgeagent.engines.delegates import CATALOGUE, ENGINES, EXTERNAL
 from edgeagent.settings.types import Fraction, Seconds, SettingsSection
 
-MOST_THREADS = 64
-
+MAX_THREADS = 64
 
 ENGINE_NAMES = ("auto", *ENGINES, *(delegate.name for delegate in CATALOGUE), EXTERNAL)
 
@@ -29,11 +28,11 @@ def _engine_names(value: str) -> str:
 
 
 class LibrarySettings(SettingsSection):
-    """A TFLite delegate that the catalogue does not know.
+    """External TFLite delegate, in addition to the catalogue.
 
     Attributes:
-        path: of its shared library.
-        options: passed to it.
+        path: path of the shared library.
+        options: options passed to the delegate.
     """
 
     path: str
@@ -41,11 +40,11 @@ class LibrarySettings(SettingsSection):
 
 
 class WorkerSettings(SettingsSection):
-    """The process that the engine runs in.
+    """Worker process settings.
 
     Attributes:
-        cpus: processors that it may use; empty for all.
-        nice: added to the agent's niceness; negative needs the permission.
+        cpus: indices of the processors that the worker may use; empty for all.
+        nice: increment of the niceness; a negative value requires the permission.
     """
 
     cpus: tuple[Annotated[int, Field(ge=0)], ...] = ()
@@ -53,24 +52,24 @@ class WorkerSettings(SettingsSection):
 
 
 class ModelSettings(SettingsSection):
-    """Which model serves, and how.
+    """Model settings.
 
     Attributes:
-        bundle: directory of the bundle; None is the bundle that comes with the program.
-        engine: ``auto`` takes the fastest delegate that is right; else names of delegates or engines,
-            separated by commas, the first choice first.
-        library: another TFLite delegate; ``tflite-external`` in ``engine``.
-        threads: intra-operator threads; 0 takes what is faster: all processors, or all but one.
-        check_every: between two checks of the serving delegate by the golden pictures.
-        worker: the process that the engine runs in.
-        score_threshold: detections below it are dropped.
-        iou_threshold: of non-maximum suppression.
+        bundle: directory of the bundle; None uses the bundle included in the package.
+        engine: ``auto`` selects the fastest delegate with correct outputs; otherwise names of delegates or
+            engines, separated by commas, in order of preference.
+        library: external TFLite delegate, called ``tflite-external`` in ``engine``.
+        threads: intra-operator threads; 0 selects the faster of all processors and all but one.
+        check_every: seconds between two golden checks of the serving delegate.
+        worker: process in which the engine runs.
+        score_threshold: minimum score of detections, 0..1.
+        iou_threshold: threshold of non-maximum suppression, 0..1.
     """
 
     bundle: Path | None = None
     engine: Annotated[str, AfterValidator(_engine_names)] = "auto"
     library: LibrarySettings | None = None
-    threads: Annotated[int, Field(ge=0, le=MOST_THREADS)] = 0
+    threads: Annotated[int, Field(ge=0, le=MAX_THREADS)] = 0
     check_every: Seconds = 300.0
     worker: WorkerSettings = WorkerSettings()
     score_threshold: Fraction = 0.3

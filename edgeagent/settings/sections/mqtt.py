@@ -1,4 +1,4 @@
-"""The ``mqtt`` section of the configuration."""
+"""The ``mqtt`` section of the configuration: broker connection and TLS."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from edgeagent.settings.types import Seconds, SettingsSection, number_as_text
 
 
 class TlsSettings(SettingsSection):
-    """TLS towards the broker.
+    """TLS settings of the broker connection.
 
     Attributes:
-        ca: file with the certificates to trust; None trusts the system's.
-        certificate, key: of this device, when the broker asks for them.
+        ca: file of trusted CA certificates; None uses those of the system.
+        certificate, key: client certificate and key files, where the broker requires them.
     """
 
     ca: Path | None = None
@@ -36,19 +36,19 @@ class TlsSettings(SettingsSection):
 
 
 class MqttSettings(SettingsSection):
-    """The broker.
+    """MQTT settings.
 
     Attributes:
-        host: None runs without telemetry over MQTT.
-        port: 8883 is usual with TLS.
-        protocol: MQTT version, for brokers that do not speak 5.
-        username: for password authentication.
-        password_file: file whose first line is the password; kept out of the configuration.
-        tls: None connects in clear text.
-        keepalive: after which a silent device counts as offline is 1.5 times this.
-        retry_first, retry_longest: back-off between attempts to connect.
-        queue: QoS 1 messages kept in memory at most where the spool cannot take them.
-        commands: whether the device obeys ``cmd``; a command can only choose among signed models.
+        host: host name of the broker; None disables telemetry over MQTT.
+        port: TCP port; usually 8883 with TLS.
+        protocol: MQTT version; 3.1.1 for brokers without version 5.
+        username: user name for password authentication.
+        password_file: file whose first line is the password.
+        tls: TLS settings; None connects without encryption.
+        keepalive: keepalive in seconds; the broker marks a silent device offline after 1.5 x keepalive.
+        retry_first, retry_longest: first and longest delay between connection attempts, in seconds.
+        queue: maximum number of QoS 1 messages in memory when the spool cannot store them.
+        commands: whether the device executes ``cmd`` messages, which can only select signed models.
     """
 
     host: str | None = None

@@ -1,4 +1,4 @@
-"""The ``power`` section of the configuration: what the owner knows of the board's power."""
+"""The ``power`` section of the configuration: declared power and power budget of the board."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ Watts = Annotated[float, Field(gt=0)]
 
 
 class PowerSettings(SettingsSection):
-    """Declared power.
+    """Power settings.
 
     Attributes:
-        idle_w: of the whole board without inference: the baseline of the energy of an inference; None
-            measures it.
-        full_w: of the whole board at full processor load; with idle_w an estimate for a board without a
-            sensor.
-        budget_w: above which the frame rate is lowered; None has no limit.
+        idle_w: power of the whole board without inference in watts, the baseline of the energy per
+            inference; None measures it.
+        full_w: power of the whole board at full processor load in watts; with ``idle_w`` it gives an
+            estimate for a board without a sensor.
+        budget_w: power in watts above which the frame rate is lowered; None has no limit.
     """
 
     idle_w: Watts | None = None

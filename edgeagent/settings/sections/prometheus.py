@@ -1,4 +1,4 @@
-"""The ``prometheus`` section of the configuration."""
+"""The ``prometheus`` section of the configuration: address of the metrics endpoint."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ def _address(value: str) -> str:
 
 
 class PrometheusSettings(SettingsSection):
-    """Where ``/metrics`` is served.
+    """Prometheus settings.
 
     Attributes:
-        listen: address and port. There is no password: open it only to a network that may read it.
+        listen: address and port of ``/metrics``. There is no authentication: expose it to trusted networks
+            only.
     """
 
     listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:9477"
 
     @property
     def host(self) -> str:
-        """The address, an IPv6 one without brackets."""
+        """Address, without the brackets of an IPv6 address."""
         return self.listen.rpartition(":")[0].strip("[]")
 
     @property
     def port(self) -> int:
-        """The TCP port."""
+        """TCP port."""
         return int(self.listen.rpartition(":")[2])

@@ -1,4 +1,4 @@
-"""The ``sparkplug`` section of the configuration."""
+"""The ``sparkplug`` section of the configuration: Sparkplug B group and node."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def _element(value: str) -> str:
 
 
 class SparkplugSettings(SettingsSection):
-    """A Sparkplug B edge node beside the own topics, at the same broker.
+    """Sparkplug B settings: an edge node in addition to the native topics, on the same broker.
 
     Attributes:
-        group: group id.
-        node: edge node id; None is ``device``.
+        group: group ID.
+        node: edge node ID; None uses ``device``.
     """
 
     group: Annotated[str, AfterValidator(_element)] = "edgeagent"

@@ -1,4 +1,4 @@
-"""The ``telemetry`` section of the configuration."""
+"""The ``telemetry`` section of the configuration: message rates and the spool."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from edgeagent.settings.types import Bytes, Seconds, SettingsSection
 
 
 class SpoolSettings(SettingsSection):
-    """Where messages wait on the disk while the broker is away.
+    """Spool settings: storage of messages on disk while the broker is unreachable.
 
     Attributes:
-        size: bytes of the file at most; the oldest telemetry makes room first, events last.
-        age: of a message at most, in time for which the agent has run.
-        replay: messages per second afterwards, beside new ones.
+        size: maximum file size in bytes; the oldest telemetry is evicted first, events last.
+        age: maximum age of a message in seconds of agent run time.
+        replay: replayed messages per second after a reconnect, in addition to new ones.
     """
 
     size: Annotated[Bytes, Field(ge=1_000_000)] = 50_000_000
@@ -26,13 +26,13 @@ class SpoolSettings(SettingsSection):
 
 
 class TelemetrySettings(SettingsSection):
-    """What is reported, and how often.
+    """Telemetry settings.
 
     Attributes:
-        interval: between telemetry messages.
-        detections_rate: detection messages per second and camera at most; 0 sends none.
-        detections_empty: also send frames without detections.
-        spool: where messages wait on the disk; None keeps them in memory only.
+        interval: seconds between telemetry messages.
+        detections_rate: maximum detection messages per second and camera; 0 sends none.
+        detections_empty: whether to report frames without detections.
+        spool: storage of unsent messages on disk; None keeps them in memory only.
     """
 
     interval: Seconds = 10.0

@@ -1,4 +1,4 @@
-"""Tables and progress on the terminal: with rich where it is installed, in plain text elsewhere."""
+"""Tables and progress on the terminal, with rich where installed and in plain text otherwise."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def show_tables(tables: Sequence[TextTable], notes: Sequence[str]) -> None:
 
 
 def plain_table(table: TextTable) -> str:
-    """Return a table in columns of text."""
+    """Return a table as aligned plain text."""
     lines = [table.columns, *table.rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(table.columns))]
     text = [
@@ -37,15 +37,15 @@ def plain_table(table: TextTable) -> str:
 
 @contextmanager
 def progress() -> Iterator[Callable[[str, float], None]]:
-    """Show a bar with the time that is left on standard error; nothing when that is no terminal.
+    """Show a progress bar with the remaining time on standard error, when that is a terminal.
 
     Yields:
-        What to call with the text and the share of the work that is done.
+        A function of (description, completed fraction 0..1).
     """
     if not sys.stderr.isatty():
-        yield lambda text, share: None
+        yield lambda text, fraction: None
     elif importlib.util.find_spec("rich") is None:
-        yield _Plain().tell
+        yield _PlainProgress().show
         sys.stderr.write("\n")
     else:
         from rich.console import Console
@@ -54,19 +54,21 @@ def progress() -> Iterator[Callable[[str, float], None]]:
         columns = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
         with Progress(*columns, console=Console(stderr=True)) as bar:
             task = bar.add_task("", total=1.0)
-            yield lambda text, share: bar.update(task, completed=share, description=text.replace("[", r"\["))
+            yield lambda text, fraction: bar.update(
+                task, completed=fraction, description=text.replace("[", r"\[")
+            )
 
 
-class _Plain:
-    """A line that is written anew."""
+class _PlainProgress:
+    """Progress line that is overwritten in place."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
 
-    def tell(self, text: str, share: float) -> None:
-        passed = time.monotonic() - self._started
-        left = f"{passed / share * (1 - share):4.0f} s left" if share > 0 else ""
-        sys.stderr.write(f"\r{share:4.0%} {left:12} {text:60.60}")
+    def show(self, text: str, fraction: float) -> None:
+        elapsed = time.monotonic() - self._started
+        left = f"{elapsed / fraction * (1 - fraction):4.0f} s left" if fraction > 0 else ""
+        sys.stderr.write(f"\r{fraction:4.0%} {left:12} {text:60.60}")
         sys.stderr.flush()
 
 
@@ -75,7 +77,7 @@ def _show_rich(tables: Sequence[TextTable]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    # a table in a file or a pipe is as wide as it needs to be
+    # in a file or a pipe the width is not limited by a terminal
     console = Console() if sys.stdout.isatty() else Console(width=200)
     for table in tables:
         drawn = Table(title=escape(table.title), title_justify="left")

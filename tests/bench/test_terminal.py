@@ -22,9 +22,9 @@ from edgeagent.bench.rows import (
     histogram_edges,
     make_row,
 )
-from edgeagent.bench.show import plain_table
 from edgeagent.bench.svg import plot_latencies, plot_stages
 from edgeagent.bench.table import TextTable, report_notes, report_tables
+from edgeagent.bench.terminal import plain_table
 from edgeagent.errors import ConfigurationError
 from tests.bench.made import block, candidate, measured
 
@@ -37,15 +37,15 @@ def make_report(
     version: str = "1.0.0",
     sha256: str = "0",
 ) -> BenchReport:
-    """A report of these candidates, the first of which is the reference."""
-    around = RunEnvironment(scenario, None, "no sensor", None, histogram_edges(items))
+    """Return a report of these candidates with the first one as reference."""
+    environment = RunEnvironment(scenario, None, "no sensor", None, histogram_edges(items))
     working = [item for item in items if not item.failure]
     rows = []
     for item in items:
         ratio = None
         if item in working[1:]:
             ratio = speed_ratio(working[0].candidate.name, working[0].blocks, item.blocks, scenario)
-        rows.append(make_row(item, around, ratio, "is the reference"))
+        rows.append(make_row(item, environment, ratio, "is the reference"))
     thermal = ThermalState(temperatures_c={"cpu-thermal": 61.5}, throttled=None)
     ratios = {
         item.candidate.name: tuple(
@@ -91,7 +91,7 @@ def cells(table: TextTable, row: int) -> dict[str, str]:
     return dict(zip(table.columns[1:], table.rows[row][1:], strict=True))
 
 
-def test_the_tables_say_what_was_measured_and_dash_what_was_not() -> None:
+def test_tables_show_measured_values_and_dashes() -> None:
     speed, stages, checks = report_tables(make_report(three()))
     assert [row[0] for row in speed.rows] == [
         "onnxruntime-cpu model.onnx",
@@ -110,17 +110,17 @@ def test_the_tables_say_what_was_measured_and_dash_what_was_not() -> None:
     assert cells(checks, 0)["golden, steps"] == "1.00 of 2"
 
 
-def test_the_notes_say_why() -> None:
+def test_notes_give_the_reasons() -> None:
     notes = report_notes(make_report(three()))
     assert notes[0] == "onnxruntime-cpu broken.onnx: it does not load"
     assert set(notes[1:-1]) == {
         "map50_95 -: no labelled pictures: give --val-images and --val-labels",
         "energy -: no sensor",
         "ratio_to_reference -: is the reference (onnxruntime-cpu model.onnx)",
-        "p99_ms -: fewer than the 662 queries that it needs (onnxruntime-cpu model.onnx)",
+        "p99_ms -: requires at least 662 queries (onnxruntime-cpu model.onnx)",
     }
     assert notes[-1] == (
-        "heat: cpu-thermal 61.5 degC, throttling unknown at the start, "
+        "temperature: cpu-thermal 61.5 degC, throttling unknown at the start, "
         "cpu-thermal 61.5 degC, throttled at the end"
     )
 
@@ -160,7 +160,7 @@ def test_the_page_is_well_formed_and_names_cannot_break_it(scenario: Scenario) -
             ElementTree.fromstring(plot)
 
 
-def test_nothing_measured_is_no_plot() -> None:
+def test_without_measurements_there_is_no_plot() -> None:
     report = make_report(three()[2:])
     assert plot_latencies(report.rows) is None
     assert plot_stages(report.rows) is None
@@ -180,7 +180,7 @@ def test_a_comparison_tells_which_is_faster() -> None:
     assert faster.rows[0][1:] == ("100.00", "100.00", "1.00x")
 
 
-def test_what_else_differs_is_noted() -> None:
+def test_other_differences_are_noted() -> None:
     first, second = make_report(three()), make_report(three())
     second = second.model_copy(update={"conditions": second.conditions.model_copy(update={"seed": 3})})
     slower = second.rows[0].model_copy(update={"threads": 4})

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from edgeagent.bench.machine import read_thermal_state
 from edgeagent.bench.results import ThermalState
-from edgeagent.bench.thermal import read_thermal_state
 from tests.sensors.test_throttling import FIRMWARE
 from tests.sensors.tree import make_unreadable, unpack
 
@@ -23,7 +23,7 @@ def clock(root: Path, policy: int, allowed: int, possible: int) -> None:
     write(root, f"{folder}/cpuinfo_max_freq", str(possible))
 
 
-def test_what_a_system_does_not_tell_is_absent(tmp_path: Path) -> None:
+def test_unreported_values_are_absent(tmp_path: Path) -> None:
     found = read_thermal_state(unpack("hailo", tmp_path))
     assert found == ThermalState(temperatures_c={"cpu-thermal": 48.9}, throttled=None)
     assert read_thermal_state(tmp_path / "nothing") == ThermalState(temperatures_c={}, throttled=None)

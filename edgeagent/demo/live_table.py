@@ -1,4 +1,4 @@
-"""The live table of the demo and its summary."""
+"""Live table and summary of the demo."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TOO_FEW = "too few"
 
 
 def live_table(agent: Agent, telemetry: Telemetry, totals: Counter[str], received: int) -> Group:
-    """Return what is shown while the demo runs."""
+    """Return the live table: camera, engine, rates, power, stage times and detections."""
     ((name, camera),) = telemetry.cameras.items()
     facts = agent.models.serving.facts
     head = Table.grid(padding=(0, 3))
@@ -48,7 +48,7 @@ def live_table(agent: Agent, telemetry: Telemetry, totals: Counter[str], receive
 def summary(
     agent: Agent, telemetry: Telemetry, totals: Mapping[str, int], received: Mapping[str, int], seconds: float
 ) -> dict[str, Any]:
-    """Return the summary as plain data; percentiles without enough samples are absent."""
+    """Return the summary as plain data; percentiles with too few samples are absent."""
     ((name, _),) = telemetry.cameras.items()
     facts, manifest = agent.models.serving.facts, agent.models.bundle.manifest
     stages = {stage: stage_report(agent.times[name].total[stage]) for stage in STAGES}
