@@ -226,29 +226,19 @@ def _load_and_check(
 ) -> None:
     candidate, bundle = item.candidate, request.bundle
     detector = load_candidate(candidate, request.threads)
-        progress.check(number, f"{item.candidate.name}: cold start")
-        _run_step(item, partial(_measure_cold_start, item))
-    started: list[_LoadedCandidate] = []
     try:
-        for number, item in enumerate(items, len(items)):
-            progress.check(number, f"{item.candidate.name}: accuracy")
-            if item.failure is None:
-                _run_step(item, partial(_load_and_check, item, request, pictures, started))
-        thermal_start = read_thermal_state(request.root)
-        progress.check(checks, "idle baseline")
-        idle_w = _idle_power(request.meter, request.idle_s)
-        rounds, working = ROUNDS[request.scenario], started
-        for number in range(rounds):
-            for place, one in enumerate(round_order(working, number)):
-                name = one.measured.candidate.name
-                progress.block(number * len(working) + place, rounds * len(working), name)
-                _run_step(one.measured, partial(_measure_block, one, request, rounds))
-            working = [one for one in working if one.measured.failure is None]
-        thermal_end = read_thermal_state(request.root)
-    finally:
-        for one in started:
-            one.detector.engine.close()
-    report_progress("done", 1.0)
+        item.facts = detector.engine.facts
+        if bundle.manifest.golden is not None and not candidate.reference:
+            check = GoldenCheck(bundle, find_artefact(bundle.manifest, candidate.file))
+            item.golden, item.golden_pictures = check.run(detector.engine), len(check)
+        if request.data is not None:
+            item.map50_95 = evaluate(detector, request.data).map50_95
+        detector.warm_up()
+    except BaseException:
+        detector.engine.close()
+        raise
+    order = cycle_pictures(pictures, request.seed)
+    loaded.append(_LoadedCandidate(item, detector, detector.allocate(), order))
 
 
 def _measure_block(loaded: _LoadedCandidate, request: BenchRequest, rounds: int) -> None:
