@@ -24,7 +24,7 @@ from edgeagent.telemetry.mqtt.fault_tolerant_spool import SpoolState
 from edgeagent.timing.histogram import StageTimes
 from edgeagent.version import __version__
 from edgeagent.vision.detections import Detections
-from tests.camera.consumer import PATIENCE, frames_of
+from tests.camera.consumer import WAIT_S, frames_of
 from tests.camera.media import write_pictures
 
 SPOOL = SpoolState(on_disk=True, waiting=2, size=12_288)
@@ -134,7 +134,7 @@ def test_a_camera_that_is_lost_says_why_and_its_frames_are_not_invented(tmp_path
     times = {name: StageTimes(STAGES) for name in ("gate", "yard")}
     reporter = TelemetryReporter([lost, waiting], times, {}, None, watch())
     with lost:
-        assert lost.wait_for("lost", timeout=PATIENCE)
+        assert lost.wait_for("lost", timeout=WAIT_S)
         cameras = json.loads(reporter.build({}, None).payload())["cameras"]
     assert (cameras["gate"]["state"], cameras["gate"]["fps_in"], cameras["gate"]["failures"]) == (
         "lost",

@@ -42,10 +42,14 @@ def test_supervision_gets_the_same_numbers_and_gives_them_back() -> None:
     np.testing.assert_array_equal(given.confidence, two().scores)
     assert given.class_id is not None
     assert given.class_id.tolist() == [2, 0]
-    assert given.data["class_name"].tolist() == ["car", "person"]
+    assert list(given.data["class_name"]) == ["car", "person"]
     back = Detections.from_supervision(given, LABELS)
     assert list(back) == list(two())
-    assert (back.boxes.dtype, back.scores.dtype, back.classes.dtype) == (np.float32, np.float32, np.int32)
+    assert [str(part.dtype) for part in (back.boxes, back.scores, back.classes)] == [
+        "float32",
+        "float32",
+        "int32",
+    ]
 
 
 def test_supervision_annotates_what_was_converted() -> None:
