@@ -92,6 +92,7 @@ def test_wrong_arrays_are_refused(tmp_path: Path, arrays: dict[str, Any]) -> Non
         load_reference_outputs(tmp_path / "g.npz")
 
 
+@pytest.mark.slow
 def test_a_zip_bomb_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "g.npz"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("0/0.npy", "w") as member:

@@ -213,6 +213,7 @@ _BILLION_LAUGHS = b"a: &a [ha, ha]\n" + b"".join(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

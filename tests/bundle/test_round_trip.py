@@ -40,6 +40,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return build(tmp_path_factory.mktemp("round") / "tiny").manifest.model_dump(mode="json")
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(top=EXTRA, section=EXTRA, artefact=EXTRA, recipe=EXTRA, golden=EXTRA)
 def test_unknown_fields_survive(

@@ -191,12 +191,14 @@ def assert_survives_a_full_disk(output: str, directory: Path, reason: str) -> No
     ] + ["['tiny'] ['engines', 'golden', 'manifest.yaml']", "1.2.3"]
 
 
+@pytest.mark.slow
 def test_a_file_size_limit_leaves_the_old_bundle(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _WRITE_TOO_MUCH, str(tmp_path), "limit"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=_ROOT, check=True)
     assert_survives_a_full_disk(done.stdout, tmp_path, "File too large")
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_old_bundle(tmp_path: Path) -> None:
     mount = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-euc"]
     script = 'mount -t tmpfs -o size=256k tmpfs "$0"; exec "$@"'

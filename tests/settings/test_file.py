@@ -214,6 +214,7 @@ def test_a_misspelt_password_is_led_to_its_file(tmp_path: Path) -> None:
     assert mistakes(path) == ["4: mqtt.password: unknown key; did you mean password_file?"]
 
 
+@pytest.mark.slow
 def test_long_values_are_shortened(tmp_path: Path) -> None:
     (line,) = mistakes(write(tmp_path, CAMERA + f"device: {'x' * 5000}"))
     assert line.endswith('xxx...")')
