@@ -114,6 +114,7 @@ def boards() -> Iterator[list[Board]]:
     yield made
     for board in made:
         board.serving.stop()
+        board.serving._thread.join(PATIENCE)  # it may be starting a candidate
     assert not running_workers()
 
 
