@@ -26,8 +26,9 @@ from edgeagent.delivery.repository.download import Download, ignore
 from edgeagent.delivery.repository.fetcher import Fetcher, KnownFetcher
 from edgeagent.delivery.repository.http_pool import without_login
 from edgeagent.delivery.repository.http_transport import HttpTransport
+from edgeagent.delivery.repository.throttled_reader import ThrottledReader
 from edgeagent.delivery.repository.transfer_limits import TransferLimits, never
-from edgeagent.delivery.repository.transport import FolderTransport, ThrottledReader, Transport
+from edgeagent.delivery.repository.transport import FolderTransport, Transport
 from edgeagent.delivery.repository.trust import ExpiredError, Trust, explained
 from edgeagent.errors import BundleError, DeliveryError
 from edgeagent.settings.sections.delivery import DeliverySettings

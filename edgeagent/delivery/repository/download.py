@@ -17,8 +17,9 @@ from pathlib import Path
 from types import TracebackType
 
 from edgeagent.delivery.errors import NoRoomError, RefusedError, UnreachableError
+from edgeagent.delivery.repository.throttled_reader import ThrottledReader
 from edgeagent.delivery.repository.transfer_limits import never, retried
-from edgeagent.delivery.repository.transport import OffsetError, ThrottledReader, Transport
+from edgeagent.delivery.repository.transport import OffsetError, Transport
 from edgeagent.errors import DeliveryError
 from edgeagent.files.atomic import sync
 from edgeagent.files.naming import redact

@@ -9,8 +9,9 @@ from tuf.api.exceptions import DownloadHTTPError
 from tuf.ngclient import FetcherInterface
 
 from edgeagent.delivery.errors import MissingError
+from edgeagent.delivery.repository.throttled_reader import ThrottledReader
 from edgeagent.delivery.repository.transfer_limits import retried
-from edgeagent.delivery.repository.transport import ThrottledReader, Transport
+from edgeagent.delivery.repository.transport import Transport
 from edgeagent.files.naming import redact
 
 

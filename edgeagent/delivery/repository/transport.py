@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from time import monotonic
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
-from edgeagent.delivery.errors import CancelledError, MissingError, TooSlowError, UnreachableError
-from edgeagent.delivery.repository.transfer_limits import TransferLimits, never, wait
-from edgeagent.delivery.repository.transfer_speed import Bucket, Speed
+from edgeagent.delivery.errors import MissingError, UnreachableError
 from edgeagent.errors import DeliveryError
 from edgeagent.files.naming import printable
-
-_PIECE = 1 << 16
 
 
 class OffsetError(DeliveryError):
@@ -110,54 +103,3 @@ class _FileAnswer:
 
     def close(self) -> None:
         self._file.close()
-
-
-class ThrottledReader:
-    """Reads answers piece by piece: not too fast, not too slowly, and until somebody cancels.
-
-    Args:
-        patience: gives the least speed.
-        bandwidth: bytes per second at most, of all answers together; None does not limit.
-
-    Attributes:
-        slowest: bytes per second at least; half of ``bandwidth`` is always enough.
-    """
-
-    def __init__(self, patience: TransferLimits, bandwidth: int | None) -> None:
-        self.patience = patience
-        self._bucket = None if bandwidth is None else Bucket(bandwidth, monotonic())
-        self.slowest = patience.slowest if bandwidth is None else min(patience.slowest, bandwidth / 2)
-        self._piece = _PIECE if bandwidth is None else min(_PIECE, max(1024, bandwidth // 8))
-
-    def pieces(
-        self,
-        answer: TransportResponse,
-        name: str,
-        most: int | None = None,
-        cancelled: Callable[[], bool] = never,
-    ) -> Iterator[bytes]:
-        """Give what the answer holds, ``most`` bytes at most, and close it.
-
-        Raises:
-            UnreachableError: see :meth:`TransportResponse.read`.
-            TooSlowError: slower than patience allows.
-            CancelledError: ``cancelled`` says so.
-        """
-        speed = Speed(self.slowest, self.patience.over_s, monotonic())
-        with closing(answer):
-            while most is None or most > 0:
-                if cancelled():
-                    raise CancelledError(f"{name}: the download was cancelled")
-                piece = answer.read(self._piece if most is None else min(self._piece, most))
-                if not piece:
-                    return
-                if speed.too_slow(len(piece), monotonic()):
-                    raise TooSlowError(
-                        f"{name}: slower than {self.slowest:.0f} bytes/s over {self.patience.over_s:g} s; "
-                        "the download was given up"
-                    )
-                if most is not None:
-                    most -= len(piece)
-                yield piece
-                if self._bucket is not None:
-                    wait(self._bucket.take(len(piece), monotonic()), cancelled)

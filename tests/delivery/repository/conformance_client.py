@@ -20,8 +20,8 @@ from edgeagent.delivery.errors import RefusedError
 from edgeagent.delivery.repository.download import Download
 from edgeagent.delivery.repository.fetcher import Fetcher
 from edgeagent.delivery.repository.http_transport import HttpTransport
+from edgeagent.delivery.repository.throttled_reader import ThrottledReader
 from edgeagent.delivery.repository.transfer_limits import TransferLimits
-from edgeagent.delivery.repository.transport import ThrottledReader
 from edgeagent.delivery.repository.trust import Trust, explained
 from edgeagent.errors import DeliveryError
 

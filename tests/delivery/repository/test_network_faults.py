@@ -19,8 +19,8 @@ from edgeagent.delivery.errors import (
 )
 from edgeagent.delivery.repository.channel import Release
 from edgeagent.delivery.repository.client import Client
+from edgeagent.delivery.repository.throttled_reader import ThrottledReader
 from edgeagent.delivery.repository.transfer_limits import TransferLimits
-from edgeagent.delivery.repository.transport import ThrottledReader
 from tests.delivery.conftest import MODEL, QUICK, NewClient
 from tests.delivery.server import Answer, Handler, Server, dripping_head, silent
 from tests.delivery.signed_repository import Repository
