@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edgeagent.bundle.files import hash_file
 from edgeagent.bundle.reading import MANIFEST
 from edgeagent.delivery.errors import CancelledError, RefusedError
 from edgeagent.delivery.repository.channel import Release, Rollout
+from edgeagent.files.hashing import hash_file
 from tests.engines.cell_detector import build_bundle
 
 PIECE = 4096

@@ -22,9 +22,8 @@ from edgeagent.delivery.repository.transfer_limits import never, retried
 from edgeagent.delivery.repository.transport import OffsetError, Transport
 from edgeagent.errors import DeliveryError
 from edgeagent.files.atomic import sync
+from edgeagent.files.hashing import chunks
 from edgeagent.files.naming import redact
-
-_CHUNK = 1 << 20
 
 
 def ignore(_: int) -> None:
@@ -181,7 +180,7 @@ class _Part:
         self.size = 0
         if os.fstat(self._file.fileno()).st_size > length:
             self.restart()
-        while chunk := self._file.read(_CHUNK):
+        for chunk in chunks(self._file):
             self._count(chunk)
 
     def __enter__(self) -> _Part:

@@ -22,13 +22,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from edgeagent.bundle.files import hash_file
 from edgeagent.bundle.manifest import FileName, Sha256
 from edgeagent.bundle.reading import MANIFEST, Bundle, open_bundle
 from edgeagent.delivery.state.record import Installed, Remembered
 from edgeagent.errors import BundleError
 from edgeagent.files.atomic import sync, write_state
 from edgeagent.files.durable import disk_errors, make_folder, move_folder, remove_folder
+from edgeagent.files.hashing import hash_file
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic
 
-from edgeagent.bundle.files import hash_file
 from edgeagent.bundle.reading import MANIFEST, parse_manifest
 from edgeagent.delivery.errors import RefusedError
 from edgeagent.delivery.repository.channel import Release
@@ -26,6 +25,7 @@ from edgeagent.delivery.state.record import Installed
 from edgeagent.delivery.state.store import Store
 from edgeagent.delivery.update.protocols import ModelRunner, Passed, ReleaseSource
 from edgeagent.errors import BundleError, DeliveryError, EdgeagentError
+from edgeagent.files.hashing import hash_file
 
 logger = logging.getLogger(__name__)
 
