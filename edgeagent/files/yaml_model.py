@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from edgeagent.errors import EdgeagentError
 from edgeagent.files.strict_yaml import YamlMistakeError, parse
+from edgeagent.files.validation import first_mistake
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -42,9 +43,8 @@ def load_model(
     try:
         return model.model_validate_json(json.dumps(document.data), strict=True)
     except ValidationError as mistakes:
-        first = mistakes.errors(include_url=False)[0]
-        place, text = first["loc"], first["msg"].removeprefix("Value error, ")
+        first = first_mistake(mistakes)
+        place = first.place
         known = (place[:n] for n in range(len(place), 0, -1) if place[:n] in document.lines)
         line = next((document.lines[key] for key in known), 1)
-        named = f"{'.'.join(map(str, place))}: " if place else ""
-        raise error(f"{path}: line {line}: {named}{text}") from None
+        raise error(f"{path}: line {line}: {first}") from None

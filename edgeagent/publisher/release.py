@@ -18,6 +18,7 @@ from edgeagent.bundle.reading import Bundle, open_bundle, parse_manifest
 from edgeagent.delivery.repository.channel import INDEX, MANIFEST, Channel, Release, parse_channel
 from edgeagent.errors import BundleError
 from edgeagent.files.hashing import hash_file
+from edgeagent.files.validation import first_mistake
 from edgeagent.publisher.errors import PublishError
 from edgeagent.publisher.places import served_path
 from edgeagent.publisher.repository import Publication
@@ -138,9 +139,8 @@ def validated(channel: str, **fields: Any) -> Release:
     try:
         return Release.model_validate(fields)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(step) for step in first["loc"])
-        raise PublishError(f"{channel}: {place}: {first['msg']} ({first['input']!r})") from None
+        mistake = first_mistake(error)
+        raise PublishError(f"{channel}: {mistake} ({mistake.value!r})") from None
 
 
 def write_index(publication: Publication, index: Channel, placed: Any = ()) -> None:

@@ -28,6 +28,7 @@ from urllib3.exceptions import HTTPError
 
 from edgeagent.errors import ConfigurationError, DeliveryError
 from edgeagent.files.secrets import read_secret
+from edgeagent.files.validation import first_mistake
 from edgeagent.settings.sections.delivery import HawkbitSettings
 from edgeagent.version import __version__
 
@@ -268,9 +269,7 @@ class Ddi:
         try:
             return kind.model_validate_json(content)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(step) for step in first["loc"])
-            raise ServerError(f"{self.address}: {kind.__name__}: {place}: {first['msg']}") from None
+            raise ServerError(f"{self.address}: {kind.__name__}: {first_mistake(error)}") from None
 
 
 def _path(link: Link) -> str:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraint
 
 from edgeagent.bundle.manifest import FileName, Name, Sha256, Version
 from edgeagent.errors import DeliveryError
+from edgeagent.files.validation import first_mistake
 from edgeagent.settings.sections.delivery import Label
 
 INDEX = "channel.json"
@@ -111,6 +112,4 @@ def parse_channel(content: bytes, source: str) -> Channel:
     try:
         return Channel.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(step) for step in first["loc"])
-        raise DeliveryError(f"{source}: {place}: {first['msg']}; it may need a newer edgeagent") from None
+        raise DeliveryError(f"{source}: {first_mistake(error)}; it may need a newer edgeagent") from None

@@ -12,6 +12,7 @@ from edgeagent.delivery.state.known_good_models import KnownGoodModels
 from edgeagent.delivery.state.record import SCHEMA_VERSION, Installed, Record
 from edgeagent.delivery.state.slots import ModelSlots
 from edgeagent.errors import BundleError, DeliveryError
+from edgeagent.files.validation import first_mistake
 
 logger = logging.getLogger(__name__)
 
@@ -55,9 +56,7 @@ def read_record(folder: Path) -> Record | None:
     try:
         return Record.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(step) for step in first["loc"])
-        raise DamagedRecordError(f"{path}: is damaged ({place}: {first['msg']})") from None
+        raise DamagedRecordError(f"{path}: is damaged ({first_mistake(error)})") from None
 
 
 def rebuild_record(slots: ModelSlots, marks: KnownGoodModels) -> Record:

@@ -79,7 +79,7 @@ class Commands:
         try:
             command = _COMMAND.validate_json(payload)
         except ValidationError as error:
-            return _refused(request_id_of(payload), first_mistake(error))
+            return _refused(request_id_of(payload), str(first_mistake(error)))
         with self._lock:
             return self._once(command)
 
