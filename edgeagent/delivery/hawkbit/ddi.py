@@ -15,17 +15,16 @@ from __future__ import annotations
 
 import json
 import re
-import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from urllib3.exceptions import HTTPError
 
+from edgeagent.delivery.http.pool import HttpPools
 from edgeagent.errors import ConfigurationError, DeliveryError
 from edgeagent.files.secrets import read_secret
 from edgeagent.files.validation import first_mistake
@@ -170,11 +169,10 @@ class Ddi:
     Args:
         settings: of the server.
         device: name of the device there, unless the settings give another.
-        proxy: URL of an HTTP proxy; None takes that of the environment.
-        ca: file with the certificates to trust; None trusts the system's.
+        proxy, ca: see :class:`edgeagent.delivery.http.pool.HttpPools`.
 
     Raises:
-        ConfigurationError: the file of certificates or the proxy cannot be used.
+        DeliveryError: the certificate file cannot be used.
     """
 
     def __init__(
@@ -185,7 +183,7 @@ class Ddi:
         self._origin = f"{parts.scheme}://{parts.netloc}"
         name = quote(settings.controller or device, safe="")
         self._root = f"{parts.path.rstrip('/')}/{quote(settings.tenant, safe='')}/controller/v1/{name}"
-        self._http = _pool(parts.scheme, parts.hostname or "", proxy, ca)
+        self._pools = HttpPools(proxy, ca)
 
     @property
     def address(self) -> str:
@@ -223,8 +221,9 @@ class Ddi:
         }
         if body is not None:
             headers["Content-Type"] = "application/json"
+        pool = self._pools.pool(self._origin)
         try:
-            response = self._http.request(
+            response = pool.request(
                 method,
                 self._origin + path,
                 body=None if body is None else json.dumps(body).encode(),
@@ -258,6 +257,7 @@ class Ddi:
             401: f"does not accept the token of {self._settings.token_file}",
             403: f"forbids this to the token of {self._settings.token_file}",
             404: "does not know this device or action",
+            407: "is behind a proxy that refuses its login",
             410: "has closed this action",
             429: "asks for fewer requests",
         }.get(status, "failed" if status >= 500 else "does not do it")
@@ -276,20 +276,6 @@ def _path(link: Link) -> str:
     parts = urlsplit(link.href)
     path = parts.path if parts.path.startswith("/") else f"/{parts.path}"
     return f"{path}?{parts.query}" if parts.query else path
-
-
-def _pool(scheme: str, host: str, proxy: str | None, ca: Path | None) -> urllib3.PoolManager:
-    try:
-        tls = ssl.create_default_context(cafile=ca) if scheme == "https" else None
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(f"{ca}: holds no certificates that can be used ({error})") from None
-    proxy = proxy or getproxies().get(scheme)
-    if proxy is None or proxy_bypass(host):
-        return urllib3.PoolManager(ssl_context=tls)
-    try:
-        return urllib3.ProxyManager(proxy, ssl_context=tls)
-    except HTTPError as error:
-        raise ConfigurationError(f"the HTTP proxy cannot be used ({error})") from None
 
 
 def _reason(error: Exception) -> str:

@@ -20,11 +20,11 @@ from tuf.api.metadata import TOP_LEVEL_ROLE_NAMES, TargetFile
 
 from edgeagent.bundle.files import check_name
 from edgeagent.delivery.errors import RefusedError
+from edgeagent.delivery.http.pool import without_login
 from edgeagent.delivery.repository.channel import INDEX, MANIFEST, Channel, Release, parse_channel
 from edgeagent.delivery.repository.clock import check_against, check_alone, utcnow, verified_at
 from edgeagent.delivery.repository.download import Download, ignore
 from edgeagent.delivery.repository.fetcher import Fetcher, KnownFetcher
-from edgeagent.delivery.repository.http_pool import without_login
 from edgeagent.delivery.repository.http_transport import HttpTransport
 from edgeagent.delivery.repository.throttled_reader import ThrottledReader
 from edgeagent.delivery.repository.transfer_limits import TransferLimits, never

@@ -18,8 +18,8 @@ import urllib3
 from urllib3.exceptions import HTTPError, ProxyError, ReadTimeoutError
 
 from edgeagent.delivery.errors import MissingError, RefusedError, UnreachableError, WrongClockError
+from edgeagent.delivery.http.pool import HttpPools, basic_auth, without_login
 from edgeagent.delivery.repository.clock import shown, utcnow
-from edgeagent.delivery.repository.http_pool import Pools, basic_auth, without_login
 from edgeagent.delivery.repository.transfer_limits import TransferLimits
 from edgeagent.delivery.repository.transport import OffsetError, TransportResponse
 from edgeagent.errors import DeliveryError
@@ -50,7 +50,7 @@ class HttpTransport:
     def __init__(self, repository: str, proxy: str | None, ca: Path | None, patience: TransferLimits) -> None:
         self._origin = _origin(repository)
         self._login = basic_auth(repository, "authorization")
-        self._pools = Pools(proxy, ca)
+        self._pools = HttpPools(proxy, ca)
         self._timeout = urllib3.Timeout(connect=patience.connect_s, read=patience.silence_s)
         self._clock: tuple[datetime, float] | None = None
 

@@ -6,62 +6,25 @@ import logging
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from edgeagent.delivery.hawkbit.conversation import Hawkbit, attributes
+from edgeagent.delivery.hawkbit.conversation import Hawkbit
 from edgeagent.delivery.hawkbit.ddi import Ddi, ServerError
-from edgeagent.errors import ConfigurationError
+from edgeagent.errors import ConfigurationError, DeliveryError
 from edgeagent.settings.sections.delivery import HawkbitSettings
 from edgeagent.telemetry.contract.deployment import State
 from edgeagent.version import __version__
 from tests.broker import PATIENCE, free_port
-from tests.delivery.hawkbit.driven import ReadyRepository, Walker
+from tests.delivery.hawkbit.driven import STABLE, ReadyRepository, Walker, connect
 from tests.delivery.hawkbit.server import CONTROLLER, MOST_STATUS_ENTRIES, TOKEN, Action, HawkbitServer
 from tests.delivery.releases import channel, deployment, device, installed, release, rollout
 from tests.telemetry.certificates import make_certificates
 
 NEW = ("coco-nano", "1.2.0")
-STABLE = channel(release(1), release(2))
-
-
-@pytest.fixture
-def server() -> Iterator[HawkbitServer]:
-    with HawkbitServer() as server:
-        yield server
-
-
-@pytest.fixture
-def walker() -> Walker:
-    return Walker(ReadyRepository(STABLE))
-
-
-@pytest.fixture
-def token(tmp_path: Path) -> Path:
-    path = tmp_path / "token"
-    path.write_text(f"{TOKEN}\n", encoding="ascii")
-    path.chmod(0o600)
-    return path
-
-
-@pytest.fixture
-def hawkbit(server: HawkbitServer, walker: Walker, token: Path) -> Hawkbit:
-    return connect(server.url, walker, token)
-
-
-def connect(url: str, walker: Walker, token: Path, ca: Path | None = None, **more: Any) -> Hawkbit:
-    settings = HawkbitSettings(url=url, token_file=token, **more)
-    return Hawkbit(
-        Ddi(settings, CONTROLLER, ca=ca),
-        walker.source,
-        lambda: walker.record,
-        lambda: attributes(walker.here, walker.record, "Raspberry Pi 5 Model B Rev 1.0"),
-        walker,
-    )
 
 
 def entries(action: Action) -> list[str]:
@@ -609,7 +572,7 @@ def test_a_server_is_trusted_by_its_authority(walker: Walker, token: Path, tmp_p
 
 def test_certificates_that_cannot_be_read_are_named(tmp_path: Path, token: Path) -> None:
     settings = HawkbitSettings(url="https://hawkbit.example.org", token_file=token)
-    with pytest.raises(ConfigurationError, match=r"nothing\.pem: holds no certificates"):
+    with pytest.raises(DeliveryError, match=r"nothing\.pem: cannot be read"):
         Ddi(settings, CONTROLLER, ca=tmp_path / "nothing.pem")
 
 
