@@ -14,7 +14,6 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 
 from edgeagent.delivery.errors import NoRoomError, RefusedError, UnreachableError
 from edgeagent.delivery.repository.throttled_reader import ThrottledReader
@@ -186,9 +185,7 @@ class _Part:
     def __enter__(self) -> _Part:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def write(self, piece: bytes) -> None:
