@@ -7,7 +7,7 @@ import time
 from edgeagent.delivery.repository.channel import Channel, Release
 from edgeagent.delivery.state.record import ENDS, Deployment, Installed, Record
 from edgeagent.delivery.update.policy import find_offered
-from edgeagent.files.shortening import shortened
+from edgeagent.files.naming import shortened
 from edgeagent.telemetry.contract.deployment import (
     BadReport,
     DeploymentMessage,

@@ -1,4 +1,4 @@
-"""A YAML file as a pydantic model, each mistake with its line."""
+"""Loading of a YAML file into a pydantic model, with the line of a mistake."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _Model = TypeVar("_Model", bound=BaseModel)
 def load_model(
     path: Path, model: type[_Model], what: str, error: type[EdgeagentError], advice: str
 ) -> _Model:
-    """Read a file.
+    """Read and validate a file.
 
     Args:
         path: of the file.
-        model: what it holds.
-        what: the file's part in a sentence, such as ``the description``.
-        error: to raise.
-        advice: what to say when there is no such file.
+        model: type of its content.
+        what: name of the content in messages, such as ``the description``.
+        error: type to raise.
+        advice: text of the error for a missing file.
 
     Raises:
-        EdgeagentError: of the given type: the file is missing, unreadable, or not such a model.
+        EdgeagentError: of the given type: the file is missing, unreadable, or does not fit the model.
     """
     try:
         document = parse(path.read_bytes())

@@ -11,7 +11,7 @@ from edgeagent.daemon.alarms import Alarms
 from edgeagent.delivery.deployment_report import build_deployment, build_update, problem
 from edgeagent.delivery.state.record import ENDS, Record
 from edgeagent.detection.serving import Change
-from edgeagent.files.shortening import shortened
+from edgeagent.files.naming import shortened
 from edgeagent.telemetry.contract.deployment import GateSummary, State, UpdateMessage
 from tests.delivery.releases import NOON_TEXT, bad, channel, deployment, installed, record, release
 
