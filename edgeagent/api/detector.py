@@ -32,7 +32,7 @@ from edgeagent.engines.engine import Buffers, Call, EngineFacts
 from edgeagent.engines.loading import CHOICES
 from edgeagent.errors import ConfigurationError, DataError, EngineError
 from edgeagent.files.resources import default_bundle
-from edgeagent.files.state_folder import default_state
+from edgeagent.settings.state import default_state
 from edgeagent.imaging.frame import Image
 from edgeagent.imaging.letterbox import Fit
 from edgeagent.vision.detections import Detections

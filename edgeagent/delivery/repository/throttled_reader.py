@@ -1,4 +1,4 @@
-"""Reading of transfers at a limited speed, with a minimum speed and cancellation."""
+"""Reading of responses with a maximum and a minimum speed, and cancellation."""
 
 from __future__ import annotations
 
@@ -16,47 +16,54 @@ _PIECE = 1 << 16
 
 
 class ThrottledReader:
-    """Reads answers piece by piece: not too fast, not too slowly, and until somebody cancels.
+    """Reader of responses, piece by piece.
 
     Args:
-        patience: gives the least speed.
-        bandwidth: bytes per second at most, of all answers together; None does not limit.
+        limits: minimum speed.
+        bandwidth: maximum speed of all responses together, bytes per second; None does not limit.
 
     Attributes:
-        slowest: bytes per second at least; half of ``bandwidth`` is always enough.
+        limits: as given.
+        slowest: minimum speed, bytes per second; at most half of ``bandwidth``.
     """
 
-    def __init__(self, patience: TransferLimits, bandwidth: int | None) -> None:
-        self.patience = patience
+    def __init__(self, limits: TransferLimits, bandwidth: int | None) -> None:
+        self.limits = limits
         self._rate = None if bandwidth is None else RateLimit(bandwidth, bandwidth * BURST_S)
-        self.slowest = patience.slowest if bandwidth is None else min(patience.slowest, bandwidth / 2)
+        self.slowest = limits.slowest if bandwidth is None else min(limits.slowest, bandwidth / 2)
         self._piece = _PIECE if bandwidth is None else min(_PIECE, max(1024, bandwidth // 8))
 
     def pieces(
         self,
-        answer: TransportResponse,
+        response: TransportResponse,
         name: str,
         most: int | None = None,
         cancelled: Callable[[], bool] = never,
     ) -> Iterator[bytes]:
-        """Give what the answer holds, ``most`` bytes at most, and close it.
+        """Yield the content of a response, ``most`` bytes at most, and close it.
+
+        Args:
+            response: to read.
+            name: of the file, for messages.
+            most: bytes; None reads to the end.
+            cancelled: asked before every piece, and while waiting.
 
         Raises:
             UnreachableError: see :meth:`TransportResponse.read`.
-            TooSlowError: slower than patience allows.
-            CancelledError: ``cancelled`` says so.
+            TooSlowError: below the minimum speed.
+            CancelledError: ``cancelled`` returned True.
         """
-        speed = Speed(self.slowest, self.patience.over_s, monotonic())
-        with closing(answer):
+        speed = MinimumSpeed(self.slowest, self.limits.over_s, monotonic())
+        with closing(response):
             while most is None or most > 0:
                 if cancelled():
                     raise CancelledError(f"{name}: the download was cancelled")
-                piece = answer.read(self._piece if most is None else min(self._piece, most))
+                piece = response.read(self._piece if most is None else min(self._piece, most))
                 if not piece:
                     return
                 if speed.too_slow(len(piece), monotonic()):
                     raise TooSlowError(
-                        f"{name}: slower than {self.slowest:.0f} bytes/s over {self.patience.over_s:g} s; "
+                        f"{name}: slower than {self.slowest:.0f} bytes/s over {self.limits.over_s:g} s; "
                         "the download was given up"
                     )
                 if most is not None:
@@ -66,13 +73,13 @@ class ThrottledReader:
                     wait(self._rate.delay_s(len(piece), monotonic_ns()), cancelled)
 
 
-class Speed:
-    """Speed of a download in windows of ``over_s`` seconds, one after the other.
+class MinimumSpeed:
+    """Check of a download's speed in successive windows of ``over_s`` seconds.
 
     Args:
-        slowest: bytes per second that are just fast enough.
-        over_s: length of a window.
-        now: seconds.
+        slowest: minimum speed, bytes per second.
+        over_s: seconds of a window.
+        now: monotonic seconds.
     """
 
     def __init__(self, slowest: float, over_s: float, now: float) -> None:
@@ -82,11 +89,11 @@ class Speed:
         self._bytes = 0
 
     def too_slow(self, size: int, now: float) -> bool:
-        """Count ``size`` bytes; true where a window has ended with too few of them."""
+        """Count ``size`` bytes; return whether a window has ended with too few bytes."""
         self._bytes += size
-        lasted = now - self._begin
-        if lasted < self._over_s:
+        duration = now - self._begin
+        if duration < self._over_s:
             return False
-        slow = self._bytes < self._slowest * lasted
+        slow = self._bytes < self._slowest * duration
         self._begin, self._bytes = now, 0
         return slow
