@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from edgeagent.delivery.repository.channel import Channel, Release
-from edgeagent.delivery.state.record import ENDS, Deployment, Installed, Record
+from edgeagent.delivery.state.record import FINAL_STATES, Deployment, Installed, Record
 from edgeagent.delivery.update.policy import find_offered
 from edgeagent.files.naming import shortened
 from edgeagent.telemetry.contract.deployment import (
@@ -113,7 +113,7 @@ def problem(record: Record) -> tuple[ProblemCode, str, str] | None:
 
 def _under_way(record: Record) -> Deployment | None:
     deployment = record.deployment
-    return None if deployment is None or deployment.state in ENDS else deployment
+    return None if deployment is None or deployment.state in FINAL_STATES else deployment
 
 
 def _failure(record: Record) -> str | None:

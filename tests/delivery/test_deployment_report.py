@@ -9,7 +9,7 @@ import pytest
 
 from edgeagent.daemon.alarms import Alarms
 from edgeagent.delivery.deployment_report import build_deployment, build_update, problem
-from edgeagent.delivery.state.record import ENDS, Record
+from edgeagent.delivery.state.record import FINAL_STATES, Record
 from edgeagent.detection.serving import Change
 from edgeagent.files.naming import shortened
 from edgeagent.telemetry.contract.deployment import GateSummary, State, UpdateMessage
@@ -104,7 +104,7 @@ def test_without_news_the_installed_version_is_the_latest() -> None:
 @pytest.mark.parametrize("state", get_args(State))
 def test_a_model_on_its_way_is_the_latest_until_it_ends(state: State) -> None:
     message = update(coming(state), CONFIGURED, progress=0.5)
-    on_its_way = state not in ENDS
+    on_its_way = state not in FINAL_STATES
     assert message["in_progress"] is on_its_way
     assert message["latest_version"] == ("1.3.0" if on_its_way else "1.2.0")
     assert message["update_percentage"] == (50.0 if on_its_way else None)

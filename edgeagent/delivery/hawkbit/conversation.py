@@ -27,7 +27,7 @@ from edgeagent.delivery.hawkbit.ddi import (
     ServerError,
 )
 from edgeagent.delivery.hawkbit.source import HawkbitSource, Offer
-from edgeagent.delivery.state.record import ENDS, Record
+from edgeagent.delivery.state.record import FINAL_STATES, Record
 from edgeagent.delivery.update.policy import Device
 from edgeagent.errors import DeliveryError, EdgeagentError
 from edgeagent.timing.backoff import Backoff
@@ -204,7 +204,7 @@ class Hawkbit:
         action, refusal = cancel.cancel_action.stop_id, None
         deployment = self._record().deployment
         if deployment is not None and deployment.action == action:
-            if deployment.state not in ENDS:
+            if deployment.state not in FINAL_STATES:
                 refusal = self._give_up("cancelled by hawkBit")
             elif deployment.state == "good":
                 refusal = "it is good and serves"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from edgeagent.delivery.hawkbit.ddi import ActionFeedback
-from edgeagent.delivery.state.record import ENDS, Deployment, Record
+from edgeagent.delivery.state.record import FINAL_STATES, Deployment, Record
 from edgeagent.telemetry.contract.deployment import State
 
 STEPS: tuple[State, ...] = ("fetching", "verifying", "staged", "gating", "trial")
@@ -38,7 +38,7 @@ def deployment_of(action: str, models: Collection[str], record: Record) -> Deplo
     if deployment is None or deployment.action == action:
         return deployment
     same_model = f"{deployment.model.name} {deployment.model.version}" in models
-    return deployment if same_model and deployment.state not in ENDS else None
+    return deployment if same_model and deployment.state not in FINAL_STATES else None
 
 
 def feedback_on(deployment: Deployment, progress: float | None, waiting: str | None) -> ActionFeedback:
@@ -53,7 +53,7 @@ def feedback_on(deployment: Deployment, progress: float | None, waiting: str | N
     state = deployment.state
     if state == "good":
         return ActionFeedback(execution="closed", finished="success", detail=f"{model} is good here")
-    if state in ENDS:
+    if state in FINAL_STATES:
         done = "was rolled back" if state == "rolled_back" else "was rejected"
         reason = deployment.reason or "no reason was given"
         return ActionFeedback(execution="closed", finished="failure", detail=f"{model} {done}: {reason}")

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from edgeagent.delivery.state.record import Remembered
+from edgeagent.delivery.state.record import StateDocument
 from edgeagent.errors import EdgeagentError
 from edgeagent.files.atomic import write_state
 
@@ -21,7 +21,7 @@ PROBATION_REPORT = "probation.json"
 Outcome = Literal["passed", "failed", "absent"]
 
 
-class GateFinding(Remembered):
+class GateFinding(StateDocument):
     """One check.
 
     Attributes:
@@ -39,7 +39,7 @@ class GateFinding(Remembered):
     limit: float | None = None
 
 
-class GateReport(Remembered):
+class GateReport(StateDocument):
     """All checks of one model, in their order; after one that failed there are no more.
 
     Attributes:

@@ -116,7 +116,7 @@ class DeploymentDecisions(Generic[Passed]):
         strikes = deployment.strikes + 1
         if strikes + deployment.starts >= self._settings.probation.strikes:
             return self.end_trial(reason)
-        self._store.note(strikes=strikes)
+        self._store.update_deployment(strikes=strikes)
         return f"strike {strikes}: {reason}"
 
     def pin(self, name: str, version: str) -> str:
@@ -162,7 +162,7 @@ class DeploymentDecisions(Generic[Passed]):
         """Give up the deployment before its trial; the model is not tried again here until it is pinned."""
         deployment = self._store.pending()
         if deployment is None:
-            raise DeliveryError("no model is on its way")
+            raise DeliveryError("no deployment is in progress")
         if deployment.state == "trial":
             model = deployment.model
             raise DeliveryError(f"{model.name} {model.version} is in trial; roll it back instead")

@@ -126,7 +126,7 @@ class DeploymentSteps(Generic[Passed]):
         self._all = self._here + sum(release.files[file] for file in files)
         deployment = self._store.pending()
         if deployment is not None and deployment.bytes != self._all:
-            self._store.note(bytes=self._all)
+            self._store.update_deployment(bytes=self._all)
         return files
 
     def _counted(self, size: int) -> None:
@@ -156,7 +156,7 @@ class DeploymentSteps(Generic[Passed]):
                 slots.seal(model, self._usable(slots.partial(model)))
         except BundleError as error:
             if slots.has(model):
-                slots.put_aside(model)
+                slots.quarantine(model)
             slots.discard(model)
             self._refusals += 1
             if self._refusals >= REFUSALS:
@@ -181,7 +181,7 @@ class DeploymentSteps(Generic[Passed]):
         try:
             bundle = self._store.slots.open(model)
         except BundleError as error:
-            self._store.slots.put_aside(model)
+            self._store.slots.quarantine(model)
             self._store.move("rejected", str(error))
             return
         try:

@@ -19,13 +19,13 @@ from datetime import datetime, timezone
 from typing import Literal
 
 from edgeagent.delivery.repository.channel import Channel, Release, Rollout, Window
-from edgeagent.delivery.state.record import Bad, Installed, Record
+from edgeagent.delivery.state.record import BadModel, Installed, Record
 
 ANY = "any"
 FIRST_YEAR = 2024  # a clock before it was never set; no release is older
 MOST_REASONS = 3
 
-WishSource = Literal["channel", "command", "hawkbit"]
+DeploymentSource = Literal["channel", "command", "hawkbit"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class PolicyTarget:
     """
 
     release: Release
-    source: WishSource
+    source: DeploymentSource
     action: str | None = None
 
 
@@ -131,7 +131,7 @@ def unusable(release: Release, record: Record) -> str | None:
     return f"bad on this device: {bad.reason}" if bad is not None else None
 
 
-def bad_here(release: Release, record: Record) -> Bad | None:
+def bad_here(release: Release, record: Record) -> BadModel | None:
     """Return what is remembered against a release on this device, the newest; None if nothing."""
     return next((bad for bad in reversed(record.bad) if bad.slot == release.slot), None)
 

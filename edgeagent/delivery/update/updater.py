@@ -248,13 +248,13 @@ class Updater(Generic[Passed]):
         self._stopping = True
         deployment = self._store.pending()
         if deployment is not None and deployment.state != "trial":
-            self._store.note(spent_s=self._stopwatch.spent_s())
+            self._store.update_deployment(spent_s=self._stopwatch.spent_s())
         return "stopped"
 
     def _save_spent(self) -> None:
         spent_s = self._stopwatch.to_save()
         if spent_s is not None:
-            self._store.note(spent_s=spent_s)
+            self._store.update_deployment(spent_s=spent_s)
 
     def _note_progress(self, share: float) -> None:
         last = self._status.progress

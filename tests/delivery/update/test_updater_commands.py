@@ -44,7 +44,7 @@ def test_cancel_while_the_gate_runs(device: Device) -> None:
 def test_cancel_needs_something_to_cancel(device: Device) -> None:
     device.source.offered.clear()
     device.start()
-    with pytest.raises(DeliveryError, match="no model is on its way"):
+    with pytest.raises(DeliveryError, match="no deployment is in progress"):
         device.updater.cancel()
 
 
