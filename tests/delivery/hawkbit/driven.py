@@ -66,7 +66,7 @@ class Walker:
 
     def check_now(self) -> str:
         self.looks += 1
-        wish = self.source.wish()
+        wish = self.source.target()
         if wish is not None and self._is_news(wish.action):
             self.remember(
                 deployment=Deployment(
@@ -81,7 +81,7 @@ class Walker:
 
     def cancel(self, reason: str) -> str:
         if self.deployment.state == "trial":
-            raise DeliveryError("it is in trial; roll it back instead")
+            raise DeliveryError("it is on trial; roll it back instead")
         self.move("rejected", reason)
         return "cancelled"
 

@@ -13,8 +13,8 @@ from edgeagent.delivery.state.slots import SEAL, ModelSlots
 from edgeagent.delivery.update.deployment_steps import installed
 from edgeagent.errors import BundleError, DeliveryError
 from tests.bundle.tiny import ARTEFACT, OUTPUTS, PICTURE
-from tests.delivery.boards import run_once
 from tests.delivery.folder_source import Published, publish
+from tests.delivery.runners import run_once
 
 FILES = (MANIFEST, ARTEFACT, PICTURE, OUTPUTS)
 
