@@ -89,7 +89,7 @@ class Device:
             if reached():
                 return
             self.updater.check_now()
-            pause.wait(0.002)  # a command interrupts a fetch; a flood of them would starve it
+            pause.wait(0.01)  # a command interrupts a fetch; a flood of them would starve it
         raise AssertionError("it does not come to that")
 
     def until_waits(self) -> None:
