@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LEAST_NS = 10_000
-MOST_NS = 60_000_000_000
+MIN_NS = 10_000
+MAX_NS = 60_000_000_000
 SCALE = 6
 PER_DOUBLING: int = 2**SCALE
 MINIMUM_COUNT = {"p50": 5, "p90": 64, "p99": 662}
@@ -33,7 +33,7 @@ def middle_of(index: int) -> float:
     return float(2 ** ((index + 0.5) / PER_DOUBLING))
 
 
-FIRST, LAST = bucket_of(LEAST_NS / 1e6), bucket_of(MOST_NS / 1e6)
+FIRST, LAST = bucket_of(MIN_NS / 1e6), bucket_of(MAX_NS / 1e6)
 """Outermost buckets; shorter and longer durations count in them."""
 
 
@@ -73,7 +73,7 @@ class Histogram:
 
     def record(self, duration_ns: int) -> None:
         """Add a duration in nanoseconds; one out of range counts in an outermost bucket."""
-        limited = min(max(duration_ns, LEAST_NS), MOST_NS)
+        limited = min(max(duration_ns, MIN_NS), MAX_NS)
         self._counts[bucket_of(limited / 1e6) - FIRST] += 1
         self.count += 1
 

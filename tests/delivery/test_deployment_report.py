@@ -114,7 +114,7 @@ def test_what_waits_is_offered_and_not_in_progress() -> None:
     message = update(coming("staged"), CONFIGURED, waiting="serves from 01:00 to 05:00; here it is 12:00")
     assert (message["latest_version"], message["in_progress"]) == ("1.3.0", False)
     assert message["release_summary"] == "serves from 01:00 to 05:00; here it is 12:00"
-    assert update(record(release(2)), CONFIGURED, wished=release(3))["latest_version"] == "1.3.0"
+    assert update(record(release(2)), CONFIGURED, target=release(3))["latest_version"] == "1.3.0"
 
 
 def test_a_failure_is_said_before_what_is_waited_for() -> None:
@@ -125,7 +125,7 @@ def test_a_failure_is_said_before_what_is_waited_for() -> None:
 
 
 def test_other_names_stand_beside_the_versions() -> None:
-    message = update(record(release(2)), CONFIGURED, wished=release(3, name="coco-small"))
+    message = update(record(release(2)), CONFIGURED, target=release(3, name="coco-small"))
     assert (message["installed_version"], message["latest_version"], message["title"]) == (
         "coco-nano 1.2.0",
         "coco-small 1.3.0",

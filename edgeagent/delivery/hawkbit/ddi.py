@@ -32,7 +32,7 @@ from edgeagent.settings.sections.delivery import HawkbitSettings
 from edgeagent.version import __version__
 
 TIMEOUT = urllib3.Timeout(connect=10.0, read=30.0)
-MOST_BYTES = 1_000_000  # of a response
+MAX_BYTES = 1_000_000  # of a response
 GONE = (404, 410)
 
 Handling = Literal["skip", "attempt", "forced"]
@@ -234,16 +234,16 @@ class Ddi:
                 redirect=False,
                 preload_content=False,
             )
-            content = response.read(MOST_BYTES + 1)
-            if len(content) > MOST_BYTES:
+            content = response.read(MAX_BYTES + 1)
+            if len(content) > MAX_BYTES:
                 response.close()
             response.release_conn()
         except (HTTPError, OSError) as error:
             raise ServerError(f"{self.address} cannot be reached ({_reason(error)})") from error
         if not 200 <= response.status < 300:
             raise self._refusal(response.status, response.headers)
-        if len(content) > MOST_BYTES:
-            raise ServerError(f"{self.address} sends more than {MOST_BYTES} bytes")
+        if len(content) > MAX_BYTES:
+            raise ServerError(f"{self.address} sends more than {MAX_BYTES} bytes")
         return content
 
     def _authorization(self) -> str:

@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 
 FOLDER = "delivery"
 """Name of the delivery folder in the agent's state folder."""
-MOST_BAD = 100
+MAX_BAD = 100
 
 
 class Store:
@@ -244,7 +244,7 @@ class Store:
         record = self.record
         others = [bad for bad in record.bad if bad.slot != model.slot]
         bad = BadModel(slot=model.slot, reason=reason, since=since)
-        fields: dict[str, Any] = {"bad": (*others, bad)[-MOST_BAD:]}
+        fields: dict[str, Any] = {"bad": (*others, bad)[-MAX_BAD:]}
         if record.previous is not None and record.previous.slot == model.slot:
             fields["previous"] = None
         if record.pinned == f"{model.name} {model.version}":

@@ -22,7 +22,7 @@ from edgeagent.delivery.state.record import BadModel, Installed, Record
 
 ANY = "any"
 FIRST_YEAR = 2024  # an earlier clock was never set; no release is older
-MOST_REASONS = 3
+MAX_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def choose_release(channel: Channel, device: Device, record: Record) -> tuple[Re
             notes.append(f"{release_name(release)}: {hindrance}")
     if not notes:
         notes.append(f"{release_name(record.current or fitting[0])} is the newest for this device")
-    return None, "; ".join(notes[:MOST_REASONS])
+    return None, "; ".join(notes[:MAX_REASONS])
 
 
 def find_offered(channel: Channel, model: Installed) -> Release | None:

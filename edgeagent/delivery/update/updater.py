@@ -39,7 +39,7 @@ RETRY_FIRST_S, RETRY_LONGEST_S = 5.0, 600.0
 ASK_AGAIN_S = 30.0  # whether a staged model may serve
 STOP_S = 10.0
 ANSWER_S = 30.0
-LEAST_PROGRESS = 0.01
+MIN_PROGRESS = 0.01
 
 
 class Updater(Generic[Passed]):
@@ -254,7 +254,7 @@ class Updater(Generic[Passed]):
 
     def _note_progress(self, share: float) -> None:
         last = self._status.progress
-        if last is None or abs(share - last) >= LEAST_PROGRESS or share == 1.0:
+        if last is None or abs(share - last) >= MIN_PROGRESS or share == 1.0:
             self._save_spent()
             self._set(record=self._store.record, progress=share, step_error=None)
             self._on_change(self._store.record, share)

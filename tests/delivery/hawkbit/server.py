@@ -23,7 +23,7 @@ EXECUTIONS = (
 FINISHED = ("success", "failure", "none")
 TOKEN = "4ea79e2a"
 CONTROLLER = "gate-pi"
-MOST_STATUS_ENTRIES = 1000
+MAX_STATUS_ENTRIES = 1000
 
 Kind = Literal["forced", "soft", "downloadonly"]
 
@@ -55,7 +55,7 @@ class Action:
     def enter(self, status: str, messages: list[str]) -> None:
         """Take an entry into the history."""
         self.history.append((status, messages))
-        assert len(self.history) <= MOST_STATUS_ENTRIES
+        assert len(self.history) <= MAX_STATUS_ENTRIES
 
     @property
     def etag(self) -> int:

@@ -20,7 +20,7 @@ from edgeagent.telemetry.contract.deployment import State
 from edgeagent.version import __version__
 from tests.broker import PATIENCE, free_port
 from tests.delivery.hawkbit.driven import STABLE, ReadyRepository, Walker, connect
-from tests.delivery.hawkbit.server import CONTROLLER, MOST_STATUS_ENTRIES, TOKEN, Action, HawkbitServer
+from tests.delivery.hawkbit.server import CONTROLLER, MAX_STATUS_ENTRIES, TOKEN, Action, HawkbitServer
 from tests.delivery.releases import channel, deployment, device, installed, release, rollout
 from tests.telemetry.certificates import make_certificates
 
@@ -612,7 +612,7 @@ def test_in_its_thread_an_action_is_told_to_its_end(
         wait_for(server, lambda: not action.active)
     finally:
         hawkbit.stop()
-    assert len(action.history) < MOST_STATUS_ENTRIES
+    assert len(action.history) < MAX_STATUS_ENTRIES
 
 
 def wait_for(server: HawkbitServer, reached: Any) -> bool:
