@@ -9,7 +9,7 @@ SECONDS ?= 20
 help:
 	@echo "make demo     detect on the sample clip for $(SECONDS) s (installs a small virtual environment first)"
 	@echo "make check    the inner loop: ruff, import layers, mypy and the fast tests, under a minute on two cores"
-	@echo "make test     install everything the tests need and run them, ruff and mypy"
+	@echo "make test     install everything the tests need and run them, ruff, lint-imports, vulture, mypy"
 	@echo "make docs     build the documentation site in build/site; a broken link fails"
 	@echo "make bench    frames/s of the whole agent over runs/s of the bare engine"
 	@echo "make crash-test  kill the updater at every durable step and at random moments (some minutes)"
@@ -27,6 +27,8 @@ test: $(VENV)/.test
 	    gstreamer1.0-plugins-bad
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/vulture
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --ignore tests/qat --ignore tests/engines --ignore tests/worker --ignore tests/detection
 	$(BIN)/python -m pytest tests/qat

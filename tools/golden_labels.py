@@ -14,7 +14,6 @@ from typing import Literal
 
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD
 from edgeagent.accuracy.golden_claims import accuracy_entry, claims, label_file_name, labels_by
-from edgeagent.bundle.files import hash_file
 from edgeagent.bundle.manifest_text import manifest_data
 from edgeagent.bundle.model_description import describe_model
 from edgeagent.bundle.reading import open_bundle
@@ -22,6 +21,7 @@ from edgeagent.bundle.writing import update_manifest
 from edgeagent.datasets.yolo_labels import LabelledPictures, read_labels
 from edgeagent.detection.detector import load_detector
 from edgeagent.errors import DataError
+from edgeagent.files.hashing import hash_file
 
 
 def main() -> None:

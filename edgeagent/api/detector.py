@@ -18,7 +18,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
@@ -32,9 +31,9 @@ from edgeagent.engines.engine import Buffers, Call, EngineFacts
 from edgeagent.engines.loading import CHOICES
 from edgeagent.errors import ConfigurationError, DataError, EngineError
 from edgeagent.files.resources import default_bundle
-from edgeagent.files.state_folder import default_state
 from edgeagent.imaging.frame import Image
 from edgeagent.imaging.letterbox import Fit
+from edgeagent.settings.state import default_state
 from edgeagent.vision.detections import Detections
 from edgeagent.vision.preprocessor import to_picture
 
@@ -190,9 +189,7 @@ class DetectorSession:
     def __enter__(self) -> DetectorSession:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _threshold(self, given: float | None) -> float:

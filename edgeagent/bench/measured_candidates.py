@@ -18,7 +18,7 @@ from edgeagent.engines.availability import availability
 from edgeagent.engines.delegates import find_delegates
 from edgeagent.engines.loading import default_threads, find_artefact, load_on
 from edgeagent.errors import ConfigurationError, EngineError
-from edgeagent.files.state_folder import default_state
+from edgeagent.settings.state import default_state
 from edgeagent.worker.protocol import LoadRequest
 
 REFERENCE_ENGINE = "onnxruntime"

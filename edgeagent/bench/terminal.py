@@ -10,8 +10,6 @@ from contextlib import contextmanager
 
 from edgeagent.bench.table import TextTable
 
-NARROW = 80
-
 
 def show_tables(tables: Sequence[TextTable], notes: Sequence[str]) -> None:
     """Print tables and notes to standard output."""

@@ -16,6 +16,7 @@ from edgeagent.bundle.files import MAX_EVIDENCE, locate
 from edgeagent.bundle.manifest import FileName, FiniteFloat, Fraction, ManifestSection
 from edgeagent.bundle.reading import Bundle
 from edgeagent.errors import BundleError
+from edgeagent.files.validation import first_mistake
 
 MAX_RECORDS = 100_000
 """Records in one file."""
@@ -176,9 +177,7 @@ class EvidenceFile(Generic[Record]):
         try:
             records = self._list().validate_json(path.read_bytes(), strict=True)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(step) for step in first["loc"])
-            raise BundleError(f"{path}: {place}: {first['msg']}; docs/bundle.md describes it") from None
+            raise BundleError(f"{path}: {first_mistake(error)}; docs/bundle.md describes it") from None
         return tuple(records)
 
     def schema(self) -> dict[str, Any]:

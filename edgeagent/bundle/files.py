@@ -6,16 +6,15 @@ any directory on its path may be a symbolic link; the size is checked before any
 
 from __future__ import annotations
 
-import hashlib
 import stat
 from pathlib import Path, PurePosixPath
 
 from edgeagent.errors import BundleError
+from edgeagent.files.hashing import hash_file
 
 MAX_ARTEFACT = 512 << 20
 MAX_GOLDEN = 64 << 20
 MAX_EVIDENCE = 16 << 20
-_CHUNK = 1 << 20
 
 
 def check_name(directory: Path, name: str) -> None:
@@ -99,12 +98,3 @@ def verify_file(directory: Path, name: str, sha256: str, limit: int, size: int |
             f"{directory}: {name} has the sha256 {digest[:12]}..., the manifest says {sha256[:12]}...; "
             "copy the bundle again"
         )
-
-
-def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal, read in chunks."""
-    digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -22,6 +22,7 @@ from edgeagent.bundle.files import MAX_ARTEFACT, MAX_EVIDENCE, MAX_GOLDEN, locat
 from edgeagent.bundle.manifest import SCHEMA_VERSION, Artefact, GoldenSet, Manifest
 from edgeagent.errors import BundleError
 from edgeagent.files.strict_yaml import MAX_BYTES, YamlMistakeError, parse
+from edgeagent.files.validation import first_mistake
 from edgeagent.version import __version__
 
 MANIFEST = "manifest.yaml"
@@ -177,7 +178,9 @@ def validate_manifest(data: dict[str, Any], source: str) -> Manifest:
     try:
         return Manifest.model_validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
-        raise BundleError(f"{source}: {_first_mistake(error)}") from None
+        others = error.error_count() - 1
+        more = f" (and {others} more)" if others else ""
+        raise BundleError(f"{source}: {first_mistake(error)}{more}") from None
 
 
 def verify_files(directory: Path, manifest: Manifest) -> None:
@@ -200,11 +203,3 @@ def _release(version: str) -> tuple[int, ...]:
     """Return (major, minor, patch) without a suffix; empty for an invalid version."""
     match = re.match(r"([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})", version)
     return tuple(int(number) for number in match.groups()) if match else ()
-
-
-def _first_mistake(error: ValidationError) -> str:
-    first, *others = error.errors(include_url=False)
-    place = ".".join(str(step) for step in first["loc"])
-    text = first["msg"].removeprefix("Value error, ")
-    more = f" (and {len(others)} more)" if others else ""
-    return f"{place}: {text}{more}" if place else f"{text}{more}"

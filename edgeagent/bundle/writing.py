@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import errno
 import fcntl
-import hashlib
 import io
 import os
 import shutil
@@ -32,8 +31,9 @@ from edgeagent.bundle.reading import (
     verify_files,
 )
 from edgeagent.errors import BundleError
+from edgeagent.files.atomic import replace_file, sync
+from edgeagent.files.hashing import copy_hashed
 
-_CHUNK = 1 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -84,18 +84,11 @@ def update_manifest(directory: Path, changes: Mapping[str, Any]) -> Bundle:
         BundleError: the bundle is damaged, the new manifest is invalid or does not match the files, or it
             cannot be written. The old manifest then stays in place.
     """
-    part = directory / f".{MANIFEST}.part"
     with _system_errors(directory), _locked(directory.resolve().parent):
         data = {**manifest_data(open_bundle(directory).manifest), **to_jsonable_python(dict(changes))}
         manifest = validate_manifest(data, str(directory / MANIFEST))
         verify_files(directory, manifest)
-        try:
-            part.unlink(missing_ok=True)
-            _write_file(manifest_text(manifest).encode(), part)
-            part.replace(directory / MANIFEST)
-            _sync_directory(directory)
-        finally:
-            part.unlink(missing_ok=True)
+        replace_file(directory / MANIFEST, manifest_text(manifest).encode())
         return open_bundle(directory)
 
 
@@ -113,22 +106,10 @@ def _system_errors(directory: Path) -> Iterator[None]:
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
     """Hold an exclusive lock on a directory."""
-    with _opened(directory) as descriptor:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-
-
-def _sync_directory(directory: Path) -> None:
-    """Flush the entries of a directory to the disk."""
-    with _opened(directory) as descriptor:
-        os.fsync(descriptor)
-
-
-@contextmanager
-def _opened(directory: Path) -> Iterator[int]:
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        yield descriptor
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(descriptor)
 
@@ -169,7 +150,7 @@ def _write_content(
     complete = validate_manifest(data, str(target / MANIFEST))
     _write_file(manifest_text(complete).encode(), part / MANIFEST)
     for folder, _, _ in os.walk(part):
-        _sync_directory(Path(folder))
+        sync(Path(folder))
 
 
 def _complete_manifest(target: Path, data: dict[str, Any], facts: Mapping[str, tuple[str, int]]) -> None:
@@ -194,14 +175,8 @@ def _complete_manifest(target: Path, data: dict[str, Any], facts: Mapping[str, t
 def _write_file(content: Path | bytes, target: Path) -> tuple[str, int]:
     """Write a new file, flush it to the disk and return (SHA-256 in hexadecimal, size in bytes)."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    digest, size = hashlib.sha256(), 0
-    with _source(content) as source, target.open("xb") as file:
-        while chunk := source.read(_CHUNK):
-            digest.update(chunk)
-            size += file.write(chunk)
-        file.flush()
-        os.fsync(file.fileno())
-    return digest.hexdigest(), size
+    with _source(content) as source:
+        return copy_hashed(source, target)
 
 
 def _source(content: Path | bytes) -> BinaryIO:
@@ -216,7 +191,7 @@ def _source(content: Path | bytes) -> BinaryIO:
 def _move_into_place(part: Path, directory: Path, old: Path) -> None:
     if not directory.exists():
         part.rename(directory)
-        _sync_directory(directory.parent)
+        sync(directory.parent)
         return
     directory.rename(old)
     try:
@@ -224,5 +199,5 @@ def _move_into_place(part: Path, directory: Path, old: Path) -> None:
     except OSError:
         old.rename(directory)
         raise
-    _sync_directory(directory.parent)
+    sync(directory.parent)
     shutil.rmtree(old, ignore_errors=True)

@@ -23,6 +23,7 @@ from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.errors import ConfigurationError
 from edgeagent.files.resources import default_bundle, sample_clip
 from edgeagent.files.result import write_result
+from edgeagent.files.validation import first_mistake
 from edgeagent.settings.sections.model import MAX_THREADS
 
 DESCRIPTION = """\
@@ -187,9 +188,7 @@ def _read_report(path: Path) -> BenchReport:
     except OSError as error:
         raise ConfigurationError(f"{path}: the report cannot be read ({error.strerror})") from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(step) for step in first["loc"])
         raise ConfigurationError(
-            f"{path}: not a report of this version of edgeagent bench ({place or 'file'}: {first['msg']}); "
+            f"{path}: not a report of this version of edgeagent bench ({first_mistake(error)}); "
             "write it with --json"
         ) from error

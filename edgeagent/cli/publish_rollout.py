@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from edgeagent.cli.publish_options import AFTER, Actions, add_signing, publish, secrets_of
 from edgeagent.delivery.repository.clock import utcnow
 from edgeagent.errors import ConfigurationError
+from edgeagent.files.validation import first_mistake
 from edgeagent.publisher.condition import parse_condition
 from edgeagent.publisher.opening import check_folder, opened
 from edgeagent.publisher.rollout_steps import Plan, Steps, read_steps, set_policy, write_steps
@@ -209,8 +210,8 @@ def _plan(arguments: argparse.Namespace) -> Plan:
             least_devices=arguments.least_devices,
         )
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise ConfigurationError(f"rollout: {first['loc'][0]}: {first['msg']} ({first['input']!r})") from None
+        mistake = first_mistake(error)
+        raise ConfigurationError(f"rollout: {mistake.place[0]}: {mistake.text} ({mistake.value!r})") from None
 
 
 def _steps_text(plan: Plan) -> str:
@@ -260,4 +261,4 @@ def _broker(arguments: argparse.Namespace) -> MqttSettings:
             tls=TlsSettings(ca=arguments.ca) if arguments.tls else None,
         )
     except ValidationError as error:
-        raise ConfigurationError(f"--broker: {error.errors(include_url=False)[0]['msg']}") from None
+        raise ConfigurationError(f"--broker: {first_mistake(error).text}") from None

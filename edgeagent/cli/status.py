@@ -12,8 +12,8 @@ from edgeagent.delivery.state.device_status import DeviceStatus, read_device_sta
 from edgeagent.delivery.state.record import Deployment, Installed
 from edgeagent.delivery.state.store import FOLDER
 from edgeagent.errors import DeliveryError
-from edgeagent.files.state_folder import default_state
 from edgeagent.settings.file import load_settings
+from edgeagent.settings.state import default_state
 
 DESCRIPTION = """\
 Show which models this device has: the good one that serves and the one before it, the one that is on its way,

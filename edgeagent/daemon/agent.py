@@ -45,7 +45,7 @@ from edgeagent.telemetry.mqtt.publisher import REPLAY_RATE, MqttPublisher
 from edgeagent.telemetry.mqtt.spool import SPOOL, Spool
 from edgeagent.telemetry.run_number import next_run
 from edgeagent.timing.histogram import StageTimes
-from edgeagent.timing.rate_limit import Allowance, RateLimit
+from edgeagent.timing.rate_limit import RateLimit
 
 logger = logging.getLogger(__name__)
 
@@ -216,7 +216,7 @@ class Agent:
     def _make_commands(self) -> CommandTopic | None:
         if self.publisher is None or self.delivery is None or not self._settings.mqtt.commands:
             return None
-        allowance = Allowance(BURST, PER_SECOND)
+        allowance = RateLimit(PER_SECOND, BURST)
         return CommandTopic(self.publisher, Commands(self.delivery.updater), allowance=allowance)
 
     def _make_feedback(self, run: int | None) -> tuple[FeedbackHandler | None, CommandTopic | None]:

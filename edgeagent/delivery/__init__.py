@@ -7,5 +7,6 @@
 Start with ``service``, which connects the parts. ``repository`` is the TUF client with its transport,
 ``state`` the slots and the deployment record on disk, ``trial`` the gate and probation on the board,
 ``update`` the thread that decides and executes deployments, ``hawkbit`` the control by an Eclipse hawkBit
-server. ``deployment_report`` builds the messages, ``errors`` defines the errors by their handling.
+server, ``http`` the connection pools of both. ``deployment_report`` builds the messages, ``errors`` defines
+the errors by their handling.
 """

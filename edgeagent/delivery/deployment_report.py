@@ -1,13 +1,13 @@
-"""The messages ``deployment`` and ``update``, built from the deployment record."""
+"""MQTT messages ``deployment`` and ``update``, built from the deployment record."""
 
 from __future__ import annotations
 
 import time
 
 from edgeagent.delivery.repository.channel import Channel, Release
-from edgeagent.delivery.state.record import ENDS, Deployment, Installed, Record
+from edgeagent.delivery.state.record import FINAL_STATES, Deployment, Installed, Record
 from edgeagent.delivery.update.policy import find_offered
-from edgeagent.files.shortening import shortened
+from edgeagent.files.naming import shortened
 from edgeagent.telemetry.contract.deployment import (
     BadReport,
     DeploymentMessage,
@@ -18,7 +18,7 @@ from edgeagent.telemetry.contract.deployment import (
 from edgeagent.telemetry.contract.messages import ProblemCode
 from edgeagent.timing.utc import utc_time
 
-MOST_SUMMARY = 255  # characters that Home Assistant takes
+MAX_SUMMARY = 255  # characters that Home Assistant accepts
 
 
 def build_deployment(
@@ -30,15 +30,15 @@ def build_deployment(
     waiting: str | None = None,
     gate: GateSummary | None = None,
 ) -> DeploymentMessage:
-    """Return the message.
+    """Return the message ``deployment``.
 
     Args:
-        record: what is remembered.
-        channel: as last verified; tells the rollout.
+        record: deployment record.
+        channel: last verified index, with the rollout; None where it is not known.
         boot_id: of the kernel.
-        progress: share of the bytes that have been fetched, 0..1; None when nothing is fetched.
-        waiting: why nothing is done now.
-        gate: of the model of the deployment.
+        progress: fetched share of the bytes, 0..1; None when nothing is fetched.
+        waiting: why the deployment waits; None if it does not.
+        gate: results for the model of the deployment.
     """
     deployment = record.deployment
     release = (
@@ -69,22 +69,22 @@ def build_update(
     record: Record,
     configured: tuple[str, str],
     *,
-    wished: Release | None = None,
+    target: Release | None = None,
     progress: float | None = None,
     waiting: str | None = None,
 ) -> UpdateMessage:
-    """Return the message.
+    """Return the message ``update``.
 
     Args:
-        record: what is remembered.
-        configured: name and version of the bundle of the configuration, which serves as long as none is good.
-        wished: the release that the device is to move to.
-        progress: share of the bytes that have been fetched, 0..1; None when nothing is fetched.
-        waiting: why nothing is done now.
+        record: deployment record.
+        configured: name and version of the configured bundle, which serves until a model is good.
+        target: release that the device is to move to.
+        progress: fetched share of the bytes, 0..1; None when nothing is fetched.
+        waiting: why the deployment waits; None if it does not.
     """
     installed = configured if record.current is None else (record.current.name, record.current.version)
-    coming = _under_way(record)
-    latest = installed if wished is None else (wished.name, wished.version)
+    coming = _in_progress(record)
+    latest = installed if target is None else (target.name, target.version)
     latest = latest if coming is None else (coming.model.name, coming.model.version)
     same_model = installed[0] == latest[0]
     in_progress = coming is not None and not (coming.state == "staged" and waiting is not None)
@@ -93,16 +93,16 @@ def build_update(
         installed_version=installed[1] if same_model else " ".join(installed),
         latest_version=latest[1] if same_model else " ".join(latest),
         title=latest[0],
-        release_summary=None if summary is None else shortened(summary, MOST_SUMMARY),
+        release_summary=None if summary is None else shortened(summary, MAX_SUMMARY),
         in_progress=in_progress,
         update_percentage=_percent(progress) if in_progress else None,
     )
 
 
 def problem(record: Record) -> tuple[ProblemCode, str, str] | None:
-    """Return code, text and beginning of what is wrong with the last deployment; None if nothing is.
+    """Return code, text and time of the last deployment's failure; None if it did not fail.
 
-    It is over with the next deployment.
+    The next deployment clears it.
     """
     deployment, text = record.deployment, _failure(record)
     if deployment is None or text is None:
@@ -111,9 +111,9 @@ def problem(record: Record) -> tuple[ProblemCode, str, str] | None:
     return code, text, deployment.since
 
 
-def _under_way(record: Record) -> Deployment | None:
+def _in_progress(record: Record) -> Deployment | None:
     deployment = record.deployment
-    return None if deployment is None or deployment.state in ENDS else deployment
+    return None if deployment is None or deployment.state in FINAL_STATES else deployment
 
 
 def _failure(record: Record) -> str | None:

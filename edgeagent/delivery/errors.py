@@ -1,21 +1,26 @@
-"""What can go wrong between a repository and a device, by what the device does about it."""
+"""Errors of delivery, by what the device does about them."""
 
 from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from edgeagent.errors import DeliveryError
 
 
 class WrongClockError(DeliveryError):
-    """The clock of this device is wrong, so that nothing can be said about the age of metadata."""
+    """The clock of this device is wrong, so that the age of metadata cannot be judged."""
 
 
 class UnreachableError(DeliveryError):
-    """The repository does not answer, or not as it should; a later attempt may work.
+    """The repository does not answer, or answers with an error; a later attempt may work.
 
     Args:
-        message: for people.
+        message: text of the error.
         again: whether another attempt within this fetch makes sense.
-        after_s: seconds that the server asks to wait.
+        after_s: seconds that the server asks to wait (``Retry-After``); None when it does not.
     """
 
     def __init__(self, message: str, *, again: bool = True, after_s: float | None = None) -> None:
@@ -25,15 +30,15 @@ class UnreachableError(DeliveryError):
 
 
 class TooSlowError(UnreachableError):
-    """Bytes come so slowly that somebody may be holding the download back."""
+    """The transfer is below the minimum speed (a slow retrieval attack, or a bad link)."""
 
 
 class MissingError(UnreachableError):
-    """The repository has no such file, or does not give it out.
+    """The repository has no such file, or denies it.
 
     Args:
-        message: for people.
-        status: of HTTP; 404 for a folder.
+        message: text of the error.
+        status: HTTP status; 404 for a folder.
     """
 
     def __init__(self, message: str, status: int = 404) -> None:
@@ -42,12 +47,33 @@ class MissingError(UnreachableError):
 
 
 class RefusedError(DeliveryError):
-    """What came does not verify: an attack, or a damaged repository."""
+    """Metadata or a file does not verify: an attack, or a damaged repository."""
 
 
 class NoRoomError(DeliveryError):
-    """The disk has no room for the file."""
+    """The disk is too full for the file."""
 
 
 class CancelledError(DeliveryError):
-    """Somebody called the download off; what has come so far stays for the next one."""
+    """The download was cancelled; the bytes so far stay for the next attempt."""
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError of a write into a NoRoomError, or another DeliveryError.
+
+    Args:
+        path: of the file or folder that is written.
+
+    Raises:
+        NoRoomError: the disk or the quota is full.
+        DeliveryError: any other OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NoRoomError(
+                f"{path}: the disk is full; make room, or set a smaller delivery.keep"
+            ) from error
+        raise DeliveryError(f"{path}: cannot be written ({error.strerror})") from error

@@ -30,7 +30,8 @@ from edgeagent.delivery.trial.model_runner import DeviceModelRunner, configured_
 from edgeagent.delivery.update.channel_source import ChannelSource
 from edgeagent.delivery.update.device import read_device
 from edgeagent.delivery.update.policy import Device
-from edgeagent.delivery.update.schedule import next_look_s
+from edgeagent.delivery.update.protocols import DeploymentContext
+from edgeagent.delivery.update.schedule import CheckSchedule, next_check_s
 from edgeagent.delivery.update.updater import Updater
 from edgeagent.detection.exchange import ModelExchange
 from edgeagent.detection.journal import Journal
@@ -45,7 +46,7 @@ from edgeagent.telemetry.contract.deployment import GateSummary
 
 logger = logging.getLogger(__name__)
 
-FIRST_LOOK_S = 60.0  # at most: after a power cut all devices start at one moment
+FIRST_CHECK_S = 60.0  # at most: after a power cut all devices start at one moment
 UPDATER_STOP_S = 1.0  # a gate or a request that takes longer ends with this process
 
 
@@ -164,16 +165,16 @@ class Delivery:
         def changed(record: Record, progress: float | None) -> None:
             self._progress = progress
             if self._parts.hawkbit is not None:
-                self._parts.hawkbit.note(progress)
+                self._parts.hawkbit.notify(progress)
             on_change()
 
         updater: Updater[Passed] = Updater(
-            self._store,
-            source,
-            board,
+            DeploymentContext(self._store, source, board),
             delivery,
-            lambda: next_look_s(delivery.check_every, delivery.jitter, settings.device, chance),
-            chance.uniform(0, min(FIRST_LOOK_S, delivery.check_every)),
+            CheckSchedule(
+                lambda: next_check_s(delivery.check_every, delivery.jitter, settings.device, chance),
+                chance.uniform(0, min(FIRST_CHECK_S, delivery.check_every)),
+            ),
             changed,
         )
         board.judge = updater
@@ -206,7 +207,7 @@ class Delivery:
     def retained(self) -> Mapping[str, bytes]:
         """Return what a broker keeps of delivery: the messages ``deployment`` and ``update``."""
         record, status, source = self._store.record, self._parts.updater.state(), self._parts.source
-        waiting = status.waits or status.trouble or status.blind or source.waiting
+        waiting = status.waiting or status.step_error or status.check_error or source.waiting
         channel = self._known_channel(record)
         deployment = build_deployment(
             record,

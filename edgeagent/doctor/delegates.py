@@ -10,8 +10,8 @@ from edgeagent.detection.records import VERDICTS, load_verdicts
 from edgeagent.doctor.finding import ExaminedSystem, Finding
 from edgeagent.engines.availability import Availability, availability
 from edgeagent.engines.delegates import CATALOGUE, Delegate, external_delegate, find_delegates
-from edgeagent.files.state_folder import default_state
 from edgeagent.settings.schema import Settings
+from edgeagent.settings.state import default_state
 
 
 def check_delegates(system: ExaminedSystem) -> list[Finding]:

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from edgeagent.doctor.finding import ExaminedSystem, Finding, read_file
-from edgeagent.files.state_folder import default_state
+from edgeagent.settings.state import default_state
 from edgeagent.telemetry.mqtt.spool import SPOOL, damaged_name
 
 MIB = 1024 * 1024

@@ -1,4 +1,4 @@
-"""What this thread has written to the disk."""
+"""Disk writes of the calling thread, from the kernel's account."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from pathlib import Path
 
 
 def bytes_written(root: Path = Path("/")) -> int | None:
-    """Return the bytes that this thread has caused to be written, from proc(5): io, ``write_bytes``.
+    """Return the bytes that this thread has written to disks; None where the kernel does not count them.
 
-    It counts pages that became dirty: what the kernel gives the disk, beside the notes of the file system.
-    None where the kernel keeps no account.
+    It is ``write_bytes`` of ``/proc/thread-self/io`` (proc(5)): pages that became dirty, without the file
+    system's own metadata.
+
+    Args:
+        root: of the tree that ``/proc`` is in.
     """
     try:
         text = (root / "proc/thread-self/io").read_text(encoding="ascii")

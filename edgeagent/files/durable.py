@@ -1,8 +1,8 @@
-"""Changes of folders that survive a power cut, in the order in which they were made.
+"""Folder operations that survive a power cut, in the order in which they were made.
 
 A file is on the disk after fsync of the file *and* of its folder; a folder that was made, renamed or removed
-is so after fsync of the one above. Everything here returns when that is done.
-:func:`edgeagent.files.atomic.write_state` does the same for a file.
+is so after fsync of the one above. Each function returns when that is done.
+:func:`edgeagent.files.atomic.write_state` does the same for the content of a file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from edgeagent.files.atomic import sync
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn errors of the system into ones that say what to do; ``path`` is named where the system names none.
+    """Turn an OSError into a DeliveryError that names the file and what to do.
+
+    Args:
+        path: to name where the OSError names none.
 
     Raises:
         DeliveryError: instead of an OSError.
@@ -33,7 +36,7 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those above it that are missing.
+    """Make a folder and its missing parents.
 
     Raises:
         OSError: it cannot be made.
@@ -45,7 +48,7 @@ def make_folder(path: Path) -> None:
 
 
 def move_folder(source: Path, target: Path) -> None:
-    """Rename a folder; what is in it must be on the disk already.
+    """Rename a folder, whose content must be on the disk already.
 
     Raises:
         OSError: the target exists, or the disk fails.
@@ -57,7 +60,7 @@ def move_folder(source: Path, target: Path) -> None:
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file; it may be missing.
+    """Remove a file, if it is there.
 
     Raises:
         OSError: it cannot be removed.
@@ -68,7 +71,7 @@ def remove_file(path: Path) -> None:
 
 
 def remove_folder(path: Path) -> None:
-    """Remove a folder and what is in it.
+    """Remove a folder and its content.
 
     Raises:
         OSError: it cannot be removed; part of its content may be gone.

@@ -1,4 +1,4 @@
-"""One agent a state folder: a lock that ends with its process, however that ends."""
+"""Lock of a state folder, so that one agent uses it; the kernel releases it when the process ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ class LockedError(DeliveryError):
 
 
 class FolderLock:
-    """Holds the advisory lock (flock) of a folder; nothing is written, so it works on a read-only disk.
+    """Advisory lock (flock(2)) of a folder, held from construction on; works on a read-only disk.
+
+    Args:
+        folder: to lock.
 
     Raises:
         LockedError: another process holds it.
@@ -39,12 +42,16 @@ class FolderLock:
             ) from error
 
     def release(self) -> None:
-        """Let others have it."""
+        """Release the lock."""
         os.close(self._descriptor)
 
 
 def holder_of(inode: int, locks: Path = LOCKS) -> int | None:
-    """Return the process that holds the flock of a file; None where the kernel does not say.
+    """Return the pid that holds the flock of a file; None where the kernel does not tell.
+
+    Args:
+        inode: of the file.
+        locks: the kernel's list of locks.
 
     A line of /proc/locks (proc(5)): ``1: FLOCK  ADVISORY  WRITE 1234 08:01:56789 0 EOF``.
     """

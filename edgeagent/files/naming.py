@@ -1,4 +1,4 @@
-"""How sources and files are named in logs, errors and state.
+"""Text for logs, errors and messages: file names, sources without credentials, text of limited length.
 
 Two things must never get out: a credential, and bytes that a log or an MQTT message cannot encode
 (a file name on Linux is any bytes; Python carries those that are not UTF-8 as lone surrogates).
@@ -19,7 +19,7 @@ _SECRET_OPTION = re.compile(
 
 
 def printable(path: str | os.PathLike[str]) -> str:
-    """The name of a file for people: bytes that are not UTF-8 are written as ``\\xNN``."""
+    """Return a file name that can be printed: bytes that are not UTF-8 become ``\\xNN``."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
@@ -27,6 +27,11 @@ def redact(source: str) -> str:
     """Return ``source`` without credentials, safe to print.
 
     User information of a URL and the values of options that usually carry a secret (``password=``,
-    ``token=``, GStreamer's ``user-pw=``) become ``***``. It rather hides too much than too little.
+    ``token=``, GStreamer's ``user-pw=``) become ``***``. When in doubt, it hides too much.
     """
     return _SECRET_OPTION.sub(r"\1***", _USERINFO.sub("***@", printable(source)))
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most ``most`` characters; a longer one is cut and ends with ``...``."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."

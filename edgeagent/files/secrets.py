@@ -1,4 +1,4 @@
-"""Passwords and tokens: the first line of a file of their own, kept out of the configuration and of logs."""
+"""Passwords and tokens, each the first line of its own file; never in the configuration or in logs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ logger = logging.getLogger(__name__)
 
 
 def read_secret(path: Path, name: str) -> str:
-    """Return the first line of a file; a warning is logged where everybody may read it.
+    """Return the first line of a file; log a warning when everybody may read it.
 
     Args:
         path: of the file.
-        name: what it holds, for people, such as "the broker's password".
+        name: content of the file in words, such as "the broker's password".
 
     Raises:
         ConfigurationError: it cannot be read, or its first line is empty.

@@ -1,8 +1,8 @@
-"""YAML for files that people or strangers write: a small subset, read strictly and with line numbers.
+"""Strict reader of a YAML subset, with line numbers, for configuration and untrusted files.
 
 The subset is what JSON can hold: mappings with text keys, lists, text, numbers, booleans and null. Anchors,
-aliases and tags are refused, so that a small file cannot unfold into a large one and nothing but plain
-data can come out; dates stay text. Duplicate keys are reported, as YAML 1.2 forbids them (section 3.2.1.1).
+aliases and tags are refused, so that a small file cannot expand into a large one and only plain
+data results; dates stay text. Duplicate keys are reported, as YAML 1.2 forbids them (section 3.2.1.1).
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _TYPES = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int
 _TEXT = "tag:yaml.org,2002:str"
 
 Place = tuple[str | int, ...]
-"""Keys and list positions that lead from the root of a document to a value."""
+"""Keys and list positions from the root of a document to a value."""
 
 
 class YamlMistakeError(ValueError):
-    """A document that cannot be read at all.
+    """The document is not in the subset, so that nothing of it can be used.
 
     Attributes:
-        line: where, from 1.
+        line: of the mistake, from 1.
     """
 
     def __init__(self, line: int, problem: str) -> None:
@@ -37,7 +37,7 @@ class YamlMistakeError(ValueError):
 
 @dataclass(frozen=True)
 class Document:
-    """What a file holds.
+    """Parsed content of a file.
 
     Attributes:
         data: dicts, lists, text, numbers, booleans and None; of duplicate keys the first counts.
@@ -77,7 +77,7 @@ def parse(content: bytes) -> Document:
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes nodes of the subset."""
+    """Composer of YAML nodes that refuses what is not in the subset."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012  (a class variable of PyYAML)
         first: [(tag, pattern) for tag, pattern in resolvers if tag in _TYPES]

@@ -1,4 +1,4 @@
-"""A YAML file as a pydantic model, each mistake with its line."""
+"""Loading of a YAML file into a pydantic model, with the line of a mistake."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from edgeagent.errors import EdgeagentError
 from edgeagent.files.strict_yaml import YamlMistakeError, parse
+from edgeagent.files.validation import first_mistake
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -17,17 +18,17 @@ _Model = TypeVar("_Model", bound=BaseModel)
 def load_model(
     path: Path, model: type[_Model], what: str, error: type[EdgeagentError], advice: str
 ) -> _Model:
-    """Read a file.
+    """Read and validate a file.
 
     Args:
         path: of the file.
-        model: what it holds.
-        what: the file's part in a sentence, such as ``the description``.
-        error: to raise.
-        advice: what to say when there is no such file.
+        model: type of its content.
+        what: name of the content in messages, such as ``the description``.
+        error: type to raise.
+        advice: text of the error for a missing file.
 
     Raises:
-        EdgeagentError: of the given type: the file is missing, unreadable, or not such a model.
+        EdgeagentError: of the given type: the file is missing, unreadable, or does not fit the model.
     """
     try:
         document = parse(path.read_bytes())
@@ -42,9 +43,8 @@ def load_model(
     try:
         return model.model_validate_json(json.dumps(document.data), strict=True)
     except ValidationError as mistakes:
-        first = mistakes.errors(include_url=False)[0]
-        place, text = first["loc"], first["msg"].removeprefix("Value error, ")
+        first = first_mistake(mistakes)
+        place = first.place
         known = (place[:n] for n in range(len(place), 0, -1) if place[:n] in document.lines)
         line = next((document.lines[key] for key in known), 1)
-        named = f"{'.'.join(map(str, place))}: " if place else ""
-        raise error(f"{path}: line {line}: {named}{text}") from None
+        raise error(f"{path}: line {line}: {first}") from None

@@ -8,7 +8,6 @@ packages are installed.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -36,6 +35,7 @@ from securesystemslib.signer import (
     VaultSigner,
 )
 
+from edgeagent.files.atomic import create_file
 from edgeagent.publisher.errors import SigningKeyError
 from edgeagent.publisher.pkcs8 import encrypted_pem
 
@@ -80,8 +80,8 @@ def new_key(path: Path, passphrase: str) -> tuple[str, Key]:
     public = signer.public_key
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write_new(path, content, 0o600)
-        _write_new(public_path(path), public_pem(public), 0o644)
+        create_file(path, content, 0o600)
+        create_file(public_path(path), public_pem(public))
     except FileExistsError as error:
         raise SigningKeyError(
             f"{error.filename}: is there already and is not replaced; choose another folder"
@@ -200,11 +200,3 @@ def _load(path: Path, secrets: SecretsHandler | None) -> PrivateKeyTypes:
         raise SigningKeyError(
             f"{path}: does not open with this passphrase, or is no private key in PEM"
         ) from None
-
-
-def _write_new(path: Path, content: bytes, mode: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import getpass
-import logging
 import os
 import sys
 from pathlib import Path
 
+from edgeagent.errors import ConfigurationError
+from edgeagent.files.secrets import read_secret
 from edgeagent.publisher.errors import SigningKeyError
-
-logger = logging.getLogger(__name__)
 
 PASSPHRASE_FILE = "EDGEAGENT_PASSPHRASE_FILE"  # noqa: S105  (the name of a variable)
 PIN_FILE = "EDGEAGENT_PIN_FILE"
@@ -77,13 +76,6 @@ def _named(variable: str) -> Path | None:
 
 def _first_line(path: Path) -> str:
     try:
-        if path.stat().st_mode & 0o004:
-            logger.warning("%s: everybody can read this passphrase; chmod o-r", path)
-        lines, reason = path.read_text(encoding="utf-8").splitlines(), "its first line is empty"
-    except UnicodeDecodeError:
-        lines, reason = [], "not UTF-8"
-    except OSError as error:
-        lines, reason = [], error.strerror or str(error)
-    if not lines or not lines[0]:
-        raise SigningKeyError(f"{path}: the passphrase cannot be read ({reason})")
-    return lines[0]
+        return read_secret(path, "the passphrase")
+    except ConfigurationError as error:
+        raise SigningKeyError(str(error)) from None

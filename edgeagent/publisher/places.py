@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -13,6 +12,8 @@ from typing import BinaryIO
 
 from tuf.api.metadata import TargetFile
 
+from edgeagent.files.atomic import sync
+from edgeagent.files.hashing import copy_hashed
 from edgeagent.publisher.errors import PublishError
 
 REPOSITORY = "repository"
@@ -23,7 +24,6 @@ LOCK = "lock"
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _LONGEST = 180  # of one name; the hash before it makes 245 of the 255 that file systems take
 _DEEPEST = 6  # levels of a target path, as the delegation of a channel allows
-_CHUNK = 1 << 20
 
 
 def metadata_folder(folder: Path) -> Path:
@@ -105,15 +105,16 @@ def place_target(folder: Path, path: str, source: BinaryIO) -> tuple[TargetFile,
     part = directory / f".{name}.part"
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)  # of an interrupted publisher
         try:
-            digest, size = _copy(source, part)
+            digest, size = copy_hashed(source, part)
             final = directory / f"{digest}.{name}"
             new = None if final.exists() else final
             part.replace(final)
         finally:
             part.unlink(missing_ok=True)
         for level in (directory, *directory.parents):
-            _sync(level)
+            sync(level)
             if level == folder:
                 break
     except OSError as error:
@@ -121,22 +122,3 @@ def place_target(folder: Path, path: str, source: BinaryIO) -> tuple[TargetFile,
             f"{directory / name}: cannot be written ({error.strerror}); nothing was published"
         ) from error
     return TargetFile(size, {"sha256": digest}, path), new
-
-
-def _copy(source: BinaryIO, part: Path) -> tuple[str, int]:
-    digest, size = hashlib.sha256(), 0
-    with part.open("wb") as file:
-        while chunk := source.read(_CHUNK):
-            digest.update(chunk)
-            size += file.write(chunk)
-        file.flush()
-        os.fsync(file.fileno())
-    return digest.hexdigest(), size
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

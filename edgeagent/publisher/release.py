@@ -6,7 +6,6 @@ release are targets of the channel's role.
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,8 @@ from tuf.api.metadata import TargetFile
 from edgeagent.bundle.reading import Bundle, open_bundle, parse_manifest
 from edgeagent.delivery.repository.channel import INDEX, MANIFEST, Channel, Release, parse_channel
 from edgeagent.errors import BundleError
+from edgeagent.files.hashing import hash_file
+from edgeagent.files.validation import first_mistake
 from edgeagent.publisher.errors import PublishError
 from edgeagent.publisher.places import served_path
 from edgeagent.publisher.repository import Publication
@@ -67,7 +68,7 @@ def add_bundle(
     index = read_index(publication, channel)
     for release in index.releases:
         if (release.name, release.version) == (manifest.name, manifest.version):
-            same = release.manifest_sha256 == _hash_of_manifest(directory)
+            same = release.manifest_sha256 == hash_file(directory / MANIFEST)
             raise PublishError(
                 f"{channel}: has {release.name} {release.version} already"
                 + ("" if same else ", with other content; give the new bundle a new version")
@@ -138,9 +139,8 @@ def validated(channel: str, **fields: Any) -> Release:
     try:
         return Release.model_validate(fields)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(step) for step in first["loc"])
-        raise PublishError(f"{channel}: {place}: {first['msg']} ({first['input']!r})") from None
+        mistake = first_mistake(error)
+        raise PublishError(f"{channel}: {mistake} ({mistake.value!r})") from None
 
 
 def write_index(publication: Publication, index: Channel, placed: Any = ()) -> None:
@@ -181,7 +181,3 @@ def _place(
             f"{bundle.directory}: {name} was changed while it was copied; nothing was published"
         )
     return target
-
-
-def _hash_of_manifest(directory: Path) -> str:
-    return hashlib.sha256((directory / MANIFEST).read_bytes()).hexdigest()

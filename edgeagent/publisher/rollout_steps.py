@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from edgeagent.bundle.manifest import Name, Version
 from edgeagent.delivery.repository.channel import Release
 from edgeagent.files.atomic import write_state
+from edgeagent.files.validation import first_mistake
 from edgeagent.publisher.condition import Condition, parse_condition
 from edgeagent.publisher.errors import PublishError
 from edgeagent.publisher.places import STEPS
@@ -107,11 +108,7 @@ def read_steps(folder: Path) -> Steps:
     except OSError as error:
         raise PublishError(f"{path}: cannot be read ({error.strerror})") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(step) for step in first["loc"])
-        raise PublishError(
-            f"{path}: {place or 'file'}: {first['msg']}; remove it and say `rollout` again"
-        ) from None
+        raise PublishError(f"{path}: {first_mistake(error)}; remove it and say `rollout` again") from None
 
 
 def write_steps(folder: Path, steps: Steps) -> None:

@@ -12,6 +12,7 @@ from securesystemslib.signer import Key, SecretsHandler, Signer
 
 from edgeagent.errors import EdgeagentError
 from edgeagent.files.atomic import write_state
+from edgeagent.files.validation import first_mistake
 from edgeagent.publisher.errors import PublishError, SigningKeyError
 from edgeagent.publisher.keys import import_key
 
@@ -60,9 +61,7 @@ def read_config(folder: Path) -> PublisherConfig:
     except OSError as error:
         raise PublishError(f"{path}: cannot be read ({error.strerror})") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(step) for step in first["loc"])
-        raise PublishError(f"{path}: {place or 'file'}: {first['msg']}") from None
+        raise PublishError(f"{path}: {first_mistake(error)}") from None
 
 
 def write_config(folder: Path, config: PublisherConfig) -> None:

@@ -13,8 +13,9 @@ from tuf.ngclient import Updater, UpdaterConfig
 
 from edgeagent.delivery.repository.channel import INDEX, Channel, parse_channel
 from edgeagent.delivery.repository.fetcher import Fetcher
+from edgeagent.delivery.repository.throttled_reader import ThrottledReader
 from edgeagent.delivery.repository.transfer_limits import TransferLimits
-from edgeagent.delivery.repository.transport import FolderTransport, ThrottledReader
+from edgeagent.delivery.repository.transport import FolderTransport
 from edgeagent.publisher.errors import PublishError
 from edgeagent.publisher.places import metadata_folder, served_path
 

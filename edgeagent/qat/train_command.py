@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from edgeagent.bundle.model_description import describe_model
 from edgeagent.datasets.yolo_labels import LabelledPictures, Labels
 from edgeagent.errors import ConfigurationError
+from edgeagent.files.validation import first_mistake
 from edgeagent.qat.bundling import write_product
 from edgeagent.qat.export.exports import FORMATS
 from edgeagent.qat.factory import Factory
@@ -96,9 +97,9 @@ def read_recipe(arguments: argparse.Namespace) -> BundleRecipe:
     try:
         return BundleRecipe.model_validate({**recipe.model_dump(), **chosen, "training": training})
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        option = OPTION_NAMES.get(str(first["loc"][-1]), str(first["loc"][-1]))
-        raise ConfigurationError(f"--{option}: {first['msg']}, got {first['input']!r}") from None
+        mistake = first_mistake(error)
+        option = OPTION_NAMES.get(str(mistake.place[-1]), str(mistake.place[-1]))
+        raise ConfigurationError(f"--{option}: {mistake.text}, got {mistake.value!r}") from None
 
 
 def _budget(arguments: argparse.Namespace, budget: Budget | None) -> dict[str, float] | None:

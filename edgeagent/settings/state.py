@@ -1,13 +1,25 @@
-"""The state folder that the settings name."""
+"""State folder of the agent: the configured one, or the default of the system."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from edgeagent.files.state_folder import default_state
 from edgeagent.settings.schema import Settings
 
 
 def state_folder(settings: Settings) -> Path:
-    """Return where the agent keeps its state."""
+    """Return the folder in which an agent with these settings keeps its state."""
     return settings.state or default_state()
+
+
+def default_state() -> Path:
+    """Return systemd's ``StateDirectory``; without one ``edgeagent`` in the user's own state folder.
+
+    See systemd.exec(5), ``STATE_DIRECTORY``, and the XDG base directory specification.
+    """
+    given = os.environ.get("STATE_DIRECTORY")
+    if given:
+        return Path(given.split(":")[0])
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "edgeagent"

@@ -1,4 +1,4 @@
-"""Exponential back-off with jitter between attempts to open a lost camera."""
+"""Exponential back-off between the attempts of something that fails."""
 
 from __future__ import annotations
 
@@ -8,23 +8,28 @@ import random
 class Backoff:
     """Delays that double from ``first`` to ``longest`` seconds.
 
-    Each is drawn from the upper half of its range, so that cameras lost together (a switch that
-    restarts) do not all come back at one moment.
+    With jitter, clients that failed together (a switch that restarts) do not all come back at one moment.
+
+    Args:
+        first: seconds of the first delay.
+        longest: seconds of the longest delay; at least ``first`` is taken.
+        jitter: share of a delay that is random, 0..1; 0 makes delays exact.
     """
 
-    def __init__(self, first: float, longest: float) -> None:
+    def __init__(self, first: float, longest: float, jitter: float = 0.5) -> None:
         self._first = first
         self._longest = max(first, longest)
+        self._jitter = jitter
         self._current = first
 
     @property
     def current(self) -> float:
-        """Seconds the next delay lasts at most."""
+        """Seconds that the next delay lasts at most."""
         return self._current
 
     def next(self) -> float:
-        """Seconds to wait before the next attempt."""
-        delay = self._current * random.uniform(0.5, 1.0)
+        """Return the seconds to wait before the next attempt, and double the one after it."""
+        delay = self._current * random.uniform(1.0 - self._jitter, 1.0)
         self._current = min(self._longest, self._current * 2)
         return delay
 

@@ -1,11 +1,10 @@
-"""Times of the stages as histograms: fixed memory, mergeable over devices, percentiles that can be trusted.
+"""Latency histograms: fixed memory, mergeable over devices, percentiles with a minimum sample count.
 
 The buckets are those of OpenTelemetry's exponential histogram at scale 6 (data model, "Exponential
 Buckets"), in milliseconds: bucket ``i`` holds durations in (2^(i/64), 2^((i+1)/64)] ms, so each is 1.09 %
-wider than the one before, and a percentile is off by at most .6 % however many histograms were added up.
-The percentile p of n samples is sorted[floor(n * p)], as MLPerf's LoadGen takes it, and it is given only
-from the sample count on at which MLPerf's early-stopping rule lets one claim it: 64 for p90, 662 for p99
-(inference_rules.adoc; confidence .99).
+wider than the one before, and the error of a percentile is at most 0.6 %, however many histograms are merged.
+The percentile p of n samples is sorted[floor(n * p)], as in MLPerf's LoadGen. It is None below the sample
+count of MLPerf's early-stopping rule: 64 for p90, 662 for p99 (inference_rules.adoc; confidence .99).
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LEAST_NS = 10_000
-MOST_NS = 60_000_000_000
+MIN_NS = 10_000
+MAX_NS = 60_000_000_000
 SCALE = 6
 PER_DOUBLING: int = 2**SCALE
 MINIMUM_COUNT = {"p50": 5, "p90": 64, "p99": 662}
@@ -25,7 +24,7 @@ QUANTILES = {"p50": 0.50, "p90": 0.90, "p99": 0.99}
 
 
 def bucket_of(duration_ms: float) -> int:
-    """Return the index of the bucket that a duration in milliseconds, above 0, belongs to."""
+    """Return the index of the bucket of a duration in milliseconds, above 0."""
     return math.ceil(math.log2(duration_ms) * PER_DOUBLING) - 1
 
 
@@ -34,13 +33,13 @@ def middle_of(index: int) -> float:
     return float(2 ** ((index + 0.5) / PER_DOUBLING))
 
 
-FIRST, LAST = bucket_of(LEAST_NS / 1e6), bucket_of(MOST_NS / 1e6)
-"""The outermost buckets; a shorter or longer duration counts in them."""
+FIRST, LAST = bucket_of(MIN_NS / 1e6), bucket_of(MAX_NS / 1e6)
+"""Outermost buckets; shorter and longer durations count in them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Percentiles in milliseconds; None where there were too few samples to claim one."""
+    """Percentiles in milliseconds; None below :data:`MINIMUM_COUNT` samples."""
 
     count: int
     p50: float | None
@@ -49,7 +48,7 @@ class Percentiles:
 
 
 class Histogram:
-    """Counts of durations by bucket. One thread records; reading takes what is there."""
+    """Counts of durations by bucket. One thread records; others may read at any time."""
 
     __slots__ = ("_counts", "count")
 
@@ -59,10 +58,10 @@ class Histogram:
 
     @classmethod
     def of(cls, buckets: Mapping[int, int]) -> Histogram:
-        """Return the histogram of published buckets.
+        """Return a histogram with these buckets, index to count, as they are published.
 
         Raises:
-            ValueError: an index is not of this range, or a count is negative.
+            ValueError: an index is out of range, or a count is negative.
         """
         histogram = cls()
         for index, count in buckets.items():
@@ -73,8 +72,8 @@ class Histogram:
         return histogram
 
     def record(self, duration_ns: int) -> None:
-        """Add a duration in nanoseconds; those out of range count in the outermost buckets."""
-        limited = min(max(duration_ns, LEAST_NS), MOST_NS)
+        """Add a duration in nanoseconds; one out of range counts in an outermost bucket."""
+        limited = min(max(duration_ns, MIN_NS), MAX_NS)
         self._counts[bucket_of(limited / 1e6) - FIRST] += 1
         self.count += 1
 
@@ -84,12 +83,12 @@ class Histogram:
         self.count += other.count
 
     def buckets(self) -> dict[int, int]:
-        """Return the buckets that are not empty: index to count, as they are published."""
+        """Return the buckets that are not empty, index to count, as they are published."""
         filled = np.flatnonzero(self._counts)
         return {FIRST + int(place): int(self._counts[place]) for place in filled}
 
     def percentiles(self) -> Percentiles:
-        """Return the percentiles that the number of samples allows."""
+        """Return the percentiles; None for those with too few samples."""
         counts = self._counts.copy()
         total = int(counts.sum())
         below = np.cumsum(counts)
@@ -108,7 +107,13 @@ class Histogram:
 class StageTimes:
     """Histograms of one camera's stages, for the current interval and for the whole run.
 
-    Each stage is recorded by one thread. :meth:`interval` is called by one other.
+    One thread records each stage; one other calls :meth:`interval`.
+
+    Args:
+        stages: their names.
+
+    Attributes:
+        total: histogram of the whole run by stage.
     """
 
     def __init__(self, stages: tuple[str, ...]) -> None:
@@ -122,7 +127,7 @@ class StageTimes:
         self.total[stage].record(duration_ns)
 
     def interval(self) -> dict[str, Histogram]:
-        """Return the histograms since the last call, and begin a new interval."""
+        """Return the histograms since the last call, by stage, and begin a new interval."""
         ended = self._current
         self._current = {stage: Histogram() for stage in self._stages}
         return ended

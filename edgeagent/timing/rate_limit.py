@@ -1,38 +1,38 @@
-"""Limiting messages to a rate."""
+"""Rate limits: evenly spaced events, bursts, or bytes of a transfer."""
 
 from __future__ import annotations
 
 
 class RateLimit:
-    """Lets at most ``per_second`` events through, evenly; 0 lets none through."""
+    """A limit of ``burst`` events at once and ``per_second`` in the long run.
 
-    def __init__(self, per_second: float) -> None:
-        self._interval_ns = int(1e9 / per_second) if per_second else None
+    The generic cell rate algorithm (ITU-T I.371, virtual scheduling); with a burst of 1 events pass evenly.
+    The slot of an event that comes a little late is not moved, so that the rate is kept; after a pause the
+    slots start anew. Times are nanoseconds of a monotonic clock.
+
+    Args:
+        per_second: events per second; 0 lets none through.
+        burst: events that pass at once after a pause.
+    """
+
+    def __init__(self, per_second: float, burst: float = 1.0) -> None:
+        self._per_second = per_second
+        self._slot_ns = int(1e9 / per_second) if per_second else 0
+        self._tolerance_ns = int((burst - 1) * 1e9 / per_second) if per_second else 0
         self._next_ns = 0
 
     def allows(self, now_ns: int) -> bool:
-        """Return whether an event at this monotonic time (ns) may pass, and count it if so."""
-        if self._interval_ns is None or now_ns < self._next_ns:
+        """Return whether an event may pass now, and count it if so."""
+        if not self._per_second or now_ns < self._next_ns - self._tolerance_ns:
             return False
-        # The next slot of the row, so that the rate is kept when events come a little late; after a pause
-        # a new row begins, else a second event would follow at once.
-        following = self._next_ns + self._interval_ns
-        self._next_ns = following if following > now_ns else now_ns + self._interval_ns
+        self._count(1.0, now_ns)
         return True
 
+    def delay_s(self, amount: float, now_ns: int) -> float:
+        """Count ``amount`` events that have passed, and return the seconds until more may pass."""
+        self._count(amount, now_ns)
+        return max(0.0, (self._next_ns - self._slot_ns - self._tolerance_ns - now_ns) / 1e9)
 
-class Allowance:
-    """Lets ``burst`` events through at once, and ``per_second`` in the long run (a token bucket)."""
-
-    def __init__(self, burst: int, per_second: float) -> None:
-        self._burst, self._per_second = burst, per_second
-        self._left, self._then = float(burst), 0.0
-
-    def allows(self, now: float) -> bool:
-        """Return whether an event at this time (monotonic seconds) may pass, and count it if so."""
-        self._left = min(self._burst, self._left + (now - self._then) * self._per_second)
-        self._then = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
+    def _count(self, amount: float, now_ns: int) -> None:
+        paused = now_ns >= self._next_ns + self._slot_ns
+        self._next_ns = (now_ns if paused else self._next_ns) + int(amount * 1e9 / self._per_second)

@@ -1,4 +1,4 @@
-"""How long a deployment takes, over restarts of the agent, by a clock that nobody sets."""
+"""Running time of a deployment over restarts of the agent, by a monotonic clock."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ SAVE_EVERY_S = 60.0
 
 
 def boot_seconds() -> float:
-    """Return seconds since the boot, those asleep included."""
+    """Return the seconds since the boot, suspended time included (CLOCK_BOOTTIME)."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Stopwatch:
-    """Counts the seconds of one deployment while the agent runs.
+    """Counter of seconds, which can pause and be saved.
 
     Args:
-        clock: seconds that only go forward.
+        clock: returns monotonic seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = boot_seconds) -> None:
@@ -26,16 +26,16 @@ class Stopwatch:
         self._since: float | None = None
 
     def start(self, spent_s: float = 0.0) -> None:
-        """Count from ``spent_s`` seconds that earlier runs of the agent took."""
+        """Start at ``spent_s``, the seconds of earlier runs of the agent."""
         self._counted = self._saved = spent_s
         self._since = self._clock()
 
     def pause(self) -> None:
-        """Count no further until :meth:`resume`."""
+        """Stop counting until :meth:`resume`."""
         self._counted, self._since = self.spent_s(), None
 
     def resume(self) -> None:
-        """Count again."""
+        """Go on counting."""
         if self._since is None:
             self._since = self._clock()
 
@@ -44,7 +44,7 @@ class Stopwatch:
         return self._counted + (0.0 if self._since is None else self._clock() - self._since)
 
     def to_save(self) -> float | None:
-        """Return the seconds where they have not been saved for long; None where that is not needed."""
+        """Return the seconds when :data:`SAVE_EVERY_S` have passed since they were saved; None before."""
         spent = self.spent_s()
         if spent - self._saved < SAVE_EVERY_S:
             return None

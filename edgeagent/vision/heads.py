@@ -12,7 +12,6 @@ from edgeagent.bundle.manifest import OutputSpec
 from edgeagent.engines.engine import Array, TensorSpec
 
 FloatArray = npt.NDArray[np.float32]
-Cells = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)

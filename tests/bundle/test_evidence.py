@@ -92,22 +92,22 @@ def test_a_file_that_is_named_but_not_given(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "place"),
+    ("content", "mistake"),
     [
-        (b"no json", ""),
-        (b"{}", ""),
-        (b'[{"step": -1, "loss": 1}]', "0.step"),
-        (b'[{"step": 1, "loss": NaN}]', "0.loss"),
-        (b'[{"step": 1, "loss": 1}, {"step": 1.5, "loss": 1}]', "1.step"),
-        (b'[{"step": 1, "loss": 1, "validation": 1.5}]', "0.validation"),
-        (json.dumps([{"step": 1, "loss": 1}] * (MAX_RECORDS + 1)).encode(), ""),
+        (b"no json", "Invalid JSON"),
+        (b"{}", "Input should be a valid array"),
+        (b'[{"step": -1, "loss": 1}]', "0.step: "),
+        (b'[{"step": 1, "loss": NaN}]', "0.loss: "),
+        (b'[{"step": 1, "loss": 1}, {"step": 1.5, "loss": 1}]', "1.step: "),
+        (b'[{"step": 1, "loss": 1, "validation": 1.5}]', "0.validation: "),
+        (json.dumps([{"step": 1, "loss": 1}] * (MAX_RECORDS + 1)).encode(), "List should have at most"),
     ],
 )
-def test_evidence_that_is_not_as_described(tmp_path: Path, content: bytes, place: str) -> None:
+def test_evidence_that_is_not_as_described(tmp_path: Path, content: bytes, mistake: str) -> None:
     bundle = bundle_with(tmp_path / "b", TRAINING.name, content)
     with pytest.raises(BundleError) as caught:
         TRAINING.read(bundle)
-    assert str(caught.value).startswith(f"{bundle.directory / TRAINING.name}: {place}: ")
+    assert str(caught.value).startswith(f"{bundle.directory / TRAINING.name}: {mistake}")
     assert str(caught.value).endswith("; docs/bundle.md describes it")
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.bundle.files import hash_file
 from edgeagent.bundle.reading import MANIFEST, open_bundle
 from edgeagent.bundle.writing import write_bundle
 from edgeagent.errors import BundleError
+from edgeagent.files.hashing import hash_file
 from tests.bundle.tiny import ARTEFACT, OUTPUTS, PICTURE, fields, files, golden_bytes
 
 LITE, B, B_OUTPUTS, CURVE = "engines/tiny.tflite", "engines/b.onnx", "golden/b.npz", "evidence/training.json"

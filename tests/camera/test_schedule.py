@@ -1,4 +1,4 @@
-"""Time arithmetic: pace of a file, frame rate, back-off."""
+"""Time arithmetic: pace of a file and frame rate."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import pytest
 
 from edgeagent.camera.pace import Pacer
 from edgeagent.camera.rate import FrameRate
-from edgeagent.timing.backoff import Backoff
 
 SECOND = 1_000_000_000
 
@@ -81,17 +80,3 @@ def test_frames_at_one_instant_do_not_divide_by_zero() -> None:
     rate.add(5)
     rate.add(5)
     assert rate.per_second(5) == 0.0
-
-
-def test_delays_double_up_to_the_longest_with_jitter() -> None:
-    backoff = Backoff(first=1.0, longest=10.0)
-    for limit in (1.0, 2.0, 4.0, 8.0, 10.0, 10.0):
-        assert backoff.current == limit
-        assert limit / 2 <= backoff.next() <= limit
-    backoff.reset()
-    assert backoff.next() <= 1.0
-
-
-def test_a_longest_delay_below_the_first_is_raised_to_it() -> None:
-    backoff = Backoff(first=5.0, longest=1.0)
-    assert [backoff.next() >= 2.5 for _ in range(3)] == [True, True, True]

@@ -40,7 +40,7 @@ def status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., 
 
 def fetching(store: Store) -> None:
     store.begin(NEW, "channel")
-    store.note(bytes=2_000_000)
+    store.update_deployment(bytes=2_000_000)
     (store.slots.partial(NEW) / "model.onnx.part").write_bytes(bytes(500_000))
 
 

@@ -46,10 +46,10 @@ def server(repository: Repository) -> Iterator[Server]:
 def new_client(repository: Repository, server: Server, tmp_path: Path) -> NewClient:
     """Make the client of the one device, as after a start of its agent."""
 
-    def make(patience: TransferLimits = QUICK, **settings: object) -> Client:
+    def make(limits: TransferLimits = QUICK, **settings: object) -> Client:
         values = {"repository": server.url, "root": repository.trusted, **settings}
         return Client(
-            DeliverySettings.model_validate(values), tmp_path / "device" / "metadata", patience=patience
+            DeliverySettings.model_validate(values), tmp_path / "device" / "metadata", limits=limits
         )
 
     return make

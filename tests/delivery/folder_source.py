@@ -8,22 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edgeagent.bundle.files import hash_file
 from edgeagent.bundle.reading import MANIFEST
 from edgeagent.delivery.errors import CancelledError, RefusedError
 from edgeagent.delivery.repository.channel import Release, Rollout
+from edgeagent.delivery.update.protocols import TargetRelease
+from edgeagent.files.hashing import hash_file
 from tests.engines.cell_detector import build_bundle
 
 PIECE = 4096
-
-
-@dataclass(frozen=True)
-class Wished:
-    """What a source wishes."""
-
-    release: Release
-    source: Literal["channel", "command", "hawkbit"] = "channel"
-    action: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,41 +54,41 @@ class FolderSource:
         offered: the newest last; it is what the device is to have.
 
     Attributes:
-        look_trouble, fetch_trouble: raised by every look, and every fetch, as long as they are set.
+        check_error, fetch_error: raised by every check, and every fetch, as long as they are set.
         waits: why nothing may serve yet.
         fetched, copied: files that were asked for, in order, and the bytes that were copied.
-        wishes_nothing: whatever is offered.
+        offers_nothing: whether there is no target, whatever is offered.
         on_piece: called after every piece of a file.
-        action: given with every wish.
+        action: of every target.
     """
 
     def __init__(self, *offered: Published) -> None:
         self.offered = list(offered)
-        self.look_trouble: Exception | None = None
-        self.fetch_trouble: Exception | None = None
+        self.check_error: Exception | None = None
+        self.fetch_error: Exception | None = None
         self.waits: str | None = None
         self.fetched: list[str] = []
         self.copied = 0
         self.on_piece: Callable[[], None] = lambda: None
-        self.wishes_nothing = False
+        self.offers_nothing = False
         self.action: str | None = None
 
-    def wish(self) -> Wished | None:
-        """Wish for the newest."""
-        if self.look_trouble is not None:
-            raise self.look_trouble
-        if self.wishes_nothing:
+    def target(self) -> TargetRelease | None:
+        """Return the newest release."""
+        if self.check_error is not None:
+            raise self.check_error
+        if self.offers_nothing:
             return None
         release = next((one.release for one in reversed(self.offered)), None)
         source: Literal["channel", "hawkbit"] = "hawkbit" if self.action else "channel"
-        return Wished(release, source, self.action) if release else None
+        return TargetRelease(release, source, self.action) if release else None
 
     def find(self, name: str, version: str) -> Release | None:
         """Return a release that is offered."""
         named = (one.release for one in self.offered)
         return next((one for one in named if (one.name, one.version) == (name, version)), None)
 
-    def may_serve(self, release: Release) -> str | None:
+    def serve_hindrance(self, release: Release) -> str | None:
         """Return why not, as it was set."""
         return self.waits
 
@@ -110,8 +102,8 @@ class FolderSource:
     ) -> None:
         """Copy a file in pieces, going on where the last attempt ended."""
         self.fetched.append(file)
-        if self.fetch_trouble is not None:
-            raise self.fetch_trouble
+        if self.fetch_error is not None:
+            raise self.fetch_error
         published = next(one for one in self.offered if one.release.slot == release.slot)
         if destination.is_file() and hash_file(destination) == published.hashes[file]:
             return

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from edgeagent.delivery.repository.channel import Channel, Release, Rollout
-from edgeagent.delivery.state.record import Bad, Deployment, Installed, Record
+from edgeagent.delivery.state.record import BadModel, Deployment, Installed, Record
 from edgeagent.delivery.update.policy import Device
 from edgeagent.telemetry.contract.deployment import State
 
@@ -56,9 +56,9 @@ def installed(of: Release) -> Installed:
     return Installed(slot=of.slot, name=of.name, version=of.version, sequence=of.sequence)
 
 
-def bad(of: Release, reason: str = "mAP 0.21 is below 0.30") -> Bad:
+def bad(of: Release, reason: str = "mAP 0.21 is below 0.30") -> BadModel:
     """A release that failed here."""
-    return Bad(slot=of.slot, reason=reason, since=NOON_TEXT)
+    return BadModel(slot=of.slot, reason=reason, since=NOON_TEXT)
 
 
 def deployment(of: Release, state: State, **changes: Any) -> Deployment:

@@ -187,6 +187,7 @@ class _ProxyHandler(BaseHTTPRequestHandler):
     server: Proxy
 
     def do_GET(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if not self._admitted():
             return
         target = urlsplit(self.path)
@@ -197,10 +198,18 @@ class _ProxyHandler(BaseHTTPRequestHandler):
                 for name, value in self.headers.items()
                 if not name.lower().startswith("proxy-") and name.lower() != "connection"
             )
-            origin.sendall(f"GET {path} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n".encode())
+            origin.sendall(
+                f"{self.command} {path} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n".encode() + body
+            )
+            status = b""
+            while not status.endswith(b"\r\n") and (byte := origin.recv(1)):
+                status += byte
+            self.wfile.write(status + b"Connection: close\r\n")
             while data := origin.recv(65536):
                 self.wfile.write(data)
         self.close_connection = True
+
+    do_POST = do_PUT = do_GET  # noqa: N815
 
     def do_CONNECT(self) -> None:
         if not self._admitted():

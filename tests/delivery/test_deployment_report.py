@@ -9,9 +9,9 @@ import pytest
 
 from edgeagent.daemon.alarms import Alarms
 from edgeagent.delivery.deployment_report import build_deployment, build_update, problem
-from edgeagent.delivery.state.record import ENDS, Record
+from edgeagent.delivery.state.record import FINAL_STATES, Record
 from edgeagent.detection.serving import Change
-from edgeagent.files.shortening import shortened
+from edgeagent.files.naming import shortened
 from edgeagent.telemetry.contract.deployment import GateSummary, State, UpdateMessage
 from tests.delivery.releases import NOON_TEXT, bad, channel, deployment, installed, record, release
 
@@ -104,7 +104,7 @@ def test_without_news_the_installed_version_is_the_latest() -> None:
 @pytest.mark.parametrize("state", get_args(State))
 def test_a_model_on_its_way_is_the_latest_until_it_ends(state: State) -> None:
     message = update(coming(state), CONFIGURED, progress=0.5)
-    on_its_way = state not in ENDS
+    on_its_way = state not in FINAL_STATES
     assert message["in_progress"] is on_its_way
     assert message["latest_version"] == ("1.3.0" if on_its_way else "1.2.0")
     assert message["update_percentage"] == (50.0 if on_its_way else None)
@@ -114,7 +114,7 @@ def test_what_waits_is_offered_and_not_in_progress() -> None:
     message = update(coming("staged"), CONFIGURED, waiting="serves from 01:00 to 05:00; here it is 12:00")
     assert (message["latest_version"], message["in_progress"]) == ("1.3.0", False)
     assert message["release_summary"] == "serves from 01:00 to 05:00; here it is 12:00"
-    assert update(record(release(2)), CONFIGURED, wished=release(3))["latest_version"] == "1.3.0"
+    assert update(record(release(2)), CONFIGURED, target=release(3))["latest_version"] == "1.3.0"
 
 
 def test_a_failure_is_said_before_what_is_waited_for() -> None:
@@ -125,7 +125,7 @@ def test_a_failure_is_said_before_what_is_waited_for() -> None:
 
 
 def test_other_names_stand_beside_the_versions() -> None:
-    message = update(record(release(2)), CONFIGURED, wished=release(3, name="coco-small"))
+    message = update(record(release(2)), CONFIGURED, target=release(3, name="coco-small"))
     assert (message["installed_version"], message["latest_version"], message["title"]) == (
         "coco-nano 1.2.0",
         "coco-small 1.3.0",

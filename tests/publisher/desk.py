@@ -17,8 +17,9 @@ from tuf.ngclient import Updater
 from edgeagent.delivery.repository.channel import Channel, parse_channel
 from edgeagent.delivery.repository.clock import utcnow
 from edgeagent.delivery.repository.fetcher import Fetcher
+from edgeagent.delivery.repository.throttled_reader import ThrottledReader
 from edgeagent.delivery.repository.transfer_limits import TransferLimits
-from edgeagent.delivery.repository.transport import FolderTransport, ThrottledReader
+from edgeagent.delivery.repository.transport import FolderTransport
 from edgeagent.publisher.keys import public_pem
 from edgeagent.publisher.opening import opened
 from edgeagent.publisher.passphrase import Secrets

@@ -145,7 +145,7 @@ def test_passphrases_that_cannot_be_had_are_explained(
     open_to_all = passphrase_file(tmp_path / "open")
     open_to_all.chmod(0o644)
     assert Secrets(open_to_all).choose() == PASSPHRASE
-    assert "everybody can read this passphrase" in caplog.text
+    assert "everybody can read the passphrase" in caplog.text
 
 
 def test_without_a_terminal_nobody_is_asked(tmp_path: Path) -> None:

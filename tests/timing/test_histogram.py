@@ -8,8 +8,8 @@ import pytest
 from edgeagent.timing.histogram import (
     FIRST,
     LAST,
-    LEAST_NS,
-    MOST_NS,
+    MAX_NS,
+    MIN_NS,
     Histogram,
     StageTimes,
     bucket_of,
@@ -27,7 +27,7 @@ def filled(durations_ns: np.ndarray) -> Histogram:
 @pytest.mark.parametrize("middle_ns", [2e4, 3e5, 12e6, 5e9])
 def test_percentiles_are_within_one_percent(middle_ns: float, seed: int) -> None:
     random = np.random.default_rng(seed)
-    durations = np.exp(random.normal(math.log(middle_ns), 1.0, 2000)).clip(LEAST_NS, MOST_NS).astype(np.int64)
+    durations = np.exp(random.normal(math.log(middle_ns), 1.0, 2000)).clip(MIN_NS, MAX_NS).astype(np.int64)
     found = filled(durations).percentiles()
     ordered = np.sort(durations) / 1e6
     assert found.count == 2000
@@ -37,7 +37,7 @@ def test_percentiles_are_within_one_percent(middle_ns: float, seed: int) -> None
 
 
 def test_the_shortest_durations_are_within_one_percent_too() -> None:
-    for duration in range(LEAST_NS, 20 * LEAST_NS, 97):
+    for duration in range(MIN_NS, 20 * MIN_NS, 97):
         found = filled(np.full(5, duration)).percentiles()
         assert found.p50 == pytest.approx(duration / 1e6, rel=0.01)
 
@@ -70,7 +70,7 @@ def test_the_buckets_are_those_of_the_document() -> None:
 def test_published_buckets_of_a_fleet_give_its_percentiles_not_a_mean_of_theirs() -> None:
     """A thousand fast frames and a few slow boards: the p99 is the slow boards'."""
     random = np.random.default_rng(5)
-    boards = [random.normal(middle, middle / 20, 700).clip(LEAST_NS) for middle in (20e6, 21e6, 19e6, 300e6)]
+    boards = [random.normal(middle, middle / 20, 700).clip(MIN_NS) for middle in (20e6, 21e6, 19e6, 300e6)]
     fleet = Histogram()
     for board in boards:
         fleet.add(Histogram.of(filled(board).buckets()))
@@ -100,9 +100,9 @@ def test_histograms_add_up() -> None:
 
 
 def test_durations_out_of_range_count_in_the_outermost_bins() -> None:
-    low, high = filled(np.full(5, 0)), filled(np.full(5, 10 * MOST_NS))
-    assert low.percentiles().p50 == pytest.approx(LEAST_NS / 1e6, rel=0.01)
-    assert high.percentiles().p50 == pytest.approx(MOST_NS / 1e6, rel=0.02)
+    low, high = filled(np.full(5, 0)), filled(np.full(5, 10 * MAX_NS))
+    assert low.percentiles().p50 == pytest.approx(MIN_NS / 1e6, rel=0.01)
+    assert high.percentiles().p50 == pytest.approx(MAX_NS / 1e6, rel=0.02)
 
 
 def test_intervals_begin_anew_and_the_total_goes_on() -> None:

@@ -44,3 +44,25 @@ def test_after_a_pause_no_burst_is_let_through() -> None:
 def test_a_rate_of_nothing_lets_nothing_through() -> None:
     limit = RateLimit(0.0)
     assert not any(limit.allows(n * SECOND) for n in range(100))
+
+
+def test_a_burst_passes_at_once_and_the_rate_afterwards() -> None:
+    limit = RateLimit(2.0, 32)
+    assert [limit.allows(SECOND) for _ in range(40)] == 32 * [True] + 8 * [False]
+    assert not limit.allows(SECOND + SECOND // 2 - 1)
+    assert limit.allows(SECOND + SECOND // 2)
+    assert sum(limit.allows(100 * SECOND) for _ in range(40)) == 32
+
+
+def test_a_transfer_keeps_the_rate_after_its_first_burst() -> None:
+    limit = RateLimit(1000.0, 250)
+    now = 0
+    for _ in range(100):
+        now += round(limit.delay_s(100, now) * SECOND)
+    assert now / SECOND == pytest.approx(9.75)
+
+
+def test_a_transfer_has_its_burst_again_after_a_pause() -> None:
+    limit = RateLimit(1000.0, 250)
+    assert limit.delay_s(250, 3600 * SECOND) == 0.0
+    assert limit.delay_s(100, 3600 * SECOND) == pytest.approx(0.1)

@@ -68,7 +68,7 @@ class FeedbackHandler:
         try:
             text = self._take(Feedback.model_validate_json(payload))
         except ValidationError as error:
-            return self._refuse(request_id, first_mistake(error))
+            return self._refuse(request_id, str(first_mistake(error)))
         except FeedbackError as error:
             return self._refuse(request_id, str(error))
         return None if request_id is None else CommandReply(request_id, True, text)

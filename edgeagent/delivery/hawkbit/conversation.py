@@ -1,12 +1,12 @@
-"""The conversation with an Eclipse hawkBit server that drives this device.
+"""Conversation with an Eclipse hawkBit server that drives this device.
 
 ::
 
-    poll -> action -> the updater looks -> ... -> feedback at each state
+    poll -> action -> update check -> ... -> feedback at each state
          -> cancel -> given up, or ``rejected`` when it already serves
 
-Feedback follows the record of the device: what the server has not been told, because it was away or the agent
-was killed, it is told at the next poll.
+Feedback follows the deployment record: feedback that was not sent, because the server was down or the agent
+was killed, is sent at the next poll.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from edgeagent.delivery.hawkbit.ddi import (
     ServerError,
 )
 from edgeagent.delivery.hawkbit.source import HawkbitSource, Offer
-from edgeagent.delivery.state.record import ENDS, Record
+from edgeagent.delivery.state.record import FINAL_STATES, Record
 from edgeagent.delivery.update.policy import Device
 from edgeagent.errors import DeliveryError, EdgeagentError
 from edgeagent.timing.backoff import Backoff
@@ -35,37 +35,37 @@ from edgeagent.version import __version__
 
 logger = logging.getLogger(__name__)
 
-USUAL_SLEEP_S = 300.0  # where the server says nothing sensible
+USUAL_SLEEP_S = 300.0  # when the server gives no valid interval
 SLEEP_S = (1.0, 86400.0)
 RETRY_FIRST_S, RETRY_LONGEST_S = 5.0, 600.0
 STOP_TIMEOUT_S = 1.0
 
 
-class Driven(Protocol):
-    """What hawkBit drives: the updater. Each may raise DeliveryError with the reason why not."""
+class DrivenUpdater(Protocol):
+    """Methods of the updater that hawkBit drives; each may raise DeliveryError with the reason why not."""
 
     def check_now(self) -> str:
-        """Look what the source wishes."""
+        """Check for a target release."""
 
     def cancel(self, reason: str) -> str:
         """Give up the deployment before its trial."""
 
     def forgive(self, name: str, version: str) -> str:
-        """Take a model from those that are bad here."""
+        """Remove a model from the bad models of this device."""
 
 
 class Hawkbit:
-    """Polls the server, gives its actions to the source, and tells it what becomes of them.
+    """Polls the server, passes its actions to the source, and sends feedback.
 
     Args:
-        ddi: connection to the server.
-        source: that the updater asks.
-        record: gives what the device remembers now.
-        attributes: gives what the server is told of this device.
-        driven: the updater.
+        ddi: client of the server.
+        source: of the updater.
+        record: returns the deployment record now.
+        attributes: returns the attributes of this device.
+        updater: that the server drives.
 
     Attributes:
-        trouble: what is wrong with the server, for people; None while all is well.
+        problem: error of the last request; None while requests succeed.
     """
 
     def __init__(
@@ -74,104 +74,105 @@ class Hawkbit:
         source: HawkbitSource,
         record: Callable[[], Record],
         attributes: Callable[[], Mapping[str, str]],
-        driven: Driven,
+        updater: DrivenUpdater,
     ) -> None:
-        self._ddi, self._source, self._record, self._driven = ddi, source, record, driven
+        self._ddi, self._source, self._record, self._updater = ddi, source, record, updater
         self._attributes = attributes
-        self.trouble: str | None = None
-        self._link: Link | None = None  # that the offer came from
+        self.problem: str | None = None
+        self._link: Link | None = None  # of the offer
         self._progress: float | None = None
-        self._told: tuple[str, ActionFeedback] | None = None
-        self._told_attributes: Mapping[str, str] | None = None
-        self._news, self._stopping = threading.Event(), False
+        self._sent: tuple[str, ActionFeedback] | None = None
+        self._sent_attributes: Mapping[str, str] | None = None
+        self._wake, self._stopping = threading.Event(), False
         self._thread = threading.Thread(target=self._run, name="hawkbit", daemon=True)
-        source.on_news = self._news.set
+        source.on_change = self._wake.set
 
     def start(self) -> None:
-        """Begin to poll."""
+        """Start polling."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End; a request that hangs is left to its time-out."""
+        """Stop; a request that hangs ends with its time-out."""
         self._stopping = True
-        self._news.set()
+        self._wake.set()
         self._thread.join(STOP_TIMEOUT_S)
 
-    def note(self, progress: float | None) -> None:
-        """Learn that the record has changed, or which share has been fetched, 0..1; never waits."""
+    def notify(self, progress: float | None) -> None:
+        """Report a change of the record or of the fetched share, 0..1; never blocks."""
         self._progress = progress
-        self._news.set()
+        self._wake.set()
 
     def poll(self) -> float:
-        """Ask the server once and do what it says; return seconds until it is to be asked again.
+        """Poll the server once and follow it; return the seconds to the next poll.
 
         Raises:
-            ServerError: it cannot be asked, or does not do what it is asked.
+            ServerError: the server cannot be reached, or refuses a request.
             ConfigurationError: the token cannot be read.
+            DeliveryError: the proxy cannot be used.
         """
         root = self._ddi.poll()
-        self._describe("configData" in root.links)
+        self._send_attributes("configData" in root.links)
         if "cancelAction" in root.links:
-            self._cancel(self._ddi.cancelation(root.links["cancelAction"]))
+            self._cancel(self._ddi.cancellation(root.links["cancelAction"]))
         else:
             self._take(root)
-        self.tell()
+        self.send_feedback()
         sleep_s = root.sleep_s
         return USUAL_SLEEP_S if sleep_s is None else min(max(sleep_s, SLEEP_S[0]), SLEEP_S[1])
 
-    def tell(self) -> None:
-        """Send what the server has not been told of the open action.
+    def send_feedback(self) -> None:
+        """Send the feedback on the open action that has not been sent yet.
 
         Raises:
-            ServerError, ConfigurationError: see :meth:`poll`; it is told the next time.
+            ServerError, ConfigurationError, DeliveryError: see :meth:`poll`; it is sent the next time.
         """
         offer = self._source.offer
         feedback = self._source.feedback(offer, self._progress) if offer is not None else None
-        if offer is None or feedback is None or self._told == (offer.action, feedback):
+        if offer is None or feedback is None or self._sent == (offer.action, feedback):
             return
         try:
-            self._ddi.tell(offer.action, feedback)
+            self._ddi.send_feedback(offer.action, feedback)
         except ServerError as error:
             if error.status not in GONE:
                 raise
             logger.info("action %s is not open any more: %s", offer.action, error)
-        self._told = (offer.action, feedback)
+        self._sent = (offer.action, feedback)
 
     def _run(self) -> None:
         backoff, due = Backoff(RETRY_FIRST_S, RETRY_LONGEST_S), 0.0
         while not self._stopping:
-            self._news.clear()
+            self._wake.clear()
             try:
                 if time.monotonic() >= due:
                     due = time.monotonic() + self.poll()
                     backoff.reset()
-                    self._note_trouble(None)
-                elif self.trouble is None:
-                    self.tell()
+                    self._log_problem(None)
+                elif self.problem is None:
+                    self.send_feedback()
             except EdgeagentError as error:
                 asked = error.after_s if isinstance(error, ServerError) else None
                 due = time.monotonic() + max(backoff.next(), min(asked or 0.0, SLEEP_S[1]))
-                self._note_trouble(str(error))
-            self._news.wait(max(0.0, due - time.monotonic()))
+                self._log_problem(str(error))
+            self._wake.wait(max(0.0, due - time.monotonic()))
 
-    def _note_trouble(self, trouble: str | None) -> None:
-        """Log a change, not every attempt."""
-        if trouble == self.trouble:
+    def _log_problem(self, problem: str | None) -> None:
+        """Log a change of the problem, not every attempt."""
+        if problem == self.problem:
             return
-        self.trouble = trouble
-        if trouble is None:
+        self.problem = problem
+        if problem is None:
             logger.info("%s answers again", self._ddi.address)
         else:
-            logger.warning("%s; trying again", trouble)
+            logger.warning("%s; trying again", problem)
 
-    def _describe(self, asked: bool) -> None:
+    def _send_attributes(self, asked: bool) -> None:
         attributes = self._attributes()
-        if asked or attributes != self._told_attributes:
-            self._ddi.describe(attributes)
-            self._told_attributes = attributes
+        if asked or attributes != self._sent_attributes:
+            self._ddi.send_attributes(attributes)
+            self._sent_attributes = attributes
 
     def _take(self, root: Controller) -> None:
-        """Learn which action is open, if any."""
+        """Take over the open action, if there is one."""
         link = root.links.get("deploymentBase")
         if link is None:
             self._forget()
@@ -189,10 +190,10 @@ class Hawkbit:
             return
         logger.info("hawkBit's action %s: %s", offer.action, ", ".join(offer.models))
         self._source.offer, self._link = offer, link
-        self._ask(self._driven.check_now)
+        self._ask(self._updater.check_now)
 
     def _forget(self) -> None:
-        """No action is open: what is fetched or tried on its behalf is given up; what is complete stays."""
+        """Give up what is fetched or gated for an action that was taken back; a complete model stays."""
         self._source.offer = self._link = self._source.waiting = None
         deployment = self._record().deployment
         if deployment is None or deployment.source != "hawkbit":
@@ -204,7 +205,7 @@ class Hawkbit:
         action, refusal = cancel.cancel_action.stop_id, None
         deployment = self._record().deployment
         if deployment is not None and deployment.action == action:
-            if deployment.state not in ENDS:
+            if deployment.state not in FINAL_STATES:
                 refusal = self._give_up("cancelled by hawkBit")
             elif deployment.state == "good":
                 refusal = "it is good and serves"
@@ -214,17 +215,17 @@ class Hawkbit:
         else:
             answer = ActionFeedback(execution="rejected", detail=f"too late: {refusal}")
         logger.info("hawkBit cancels action %s: %s", action, answer.detail)
-        self._ddi.tell(cancel.id, answer, of_cancelation=True)
+        self._ddi.send_feedback(cancel.id, answer, of_cancellation=True)
 
     def _give_up(self, reason: str) -> str | None:
-        """Give up what is on its way, without holding it against the model; return why not."""
+        """Give up the deployment without recording the model as bad; return why not, or None."""
         deployment = self._record().deployment
         try:
-            self._driven.cancel(reason)
+            self._updater.cancel(reason)
         except DeliveryError as error:
             return str(error)
         if deployment is not None:
-            self._ask(lambda: self._driven.forgive(deployment.model.name, deployment.model.version))
+            self._ask(lambda: self._updater.forgive(deployment.model.name, deployment.model.version))
         return None
 
     def _ask(self, command: Callable[[], str]) -> None:
@@ -235,12 +236,12 @@ class Hawkbit:
 
 
 def attributes(device: Device, record: Record, board: str | None) -> dict[str, str]:
-    """Return what hawkBit is told of a device; target filters of its rollouts can use it.
+    """Return the attributes of a device, for hawkBit's target filters.
 
     Args:
         device: with its boards and labels.
         record: with the good model.
-        board: model of the board, as the firmware calls it.
+        board: model of the board, as the firmware names it; None where it is not known.
     """
     found = {
         "edgeagent": __version__,

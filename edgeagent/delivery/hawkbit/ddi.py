@@ -1,13 +1,13 @@
-"""The Direct Device Integration API of Eclipse hawkBit, version 1, as a device uses it.
+"""Client of the Direct Device Integration (DDI) API, version 1, of Eclipse hawkBit.
 
 Resources below ``/<tenant>/controller/v1/<controller>`` (https://eclipse.dev/hawkbit/rest-api/ddi/)::
 
-    GET  .                              polling interval, links to what is to be done
-    GET  deploymentBase/<action>        which software, how urgent           POST .../feedback
-    GET  cancelAction/<action>          which action to stop                 POST .../feedback
+    GET  .                              polling interval, links to the open actions
+    GET  deploymentBase/<action>        software to install, and its urgency  POST .../feedback
+    GET  cancelAction/<action>          action to cancel                      POST .../feedback
     PUT  configData                     attributes of this device
 
-Only the path of a link is followed, on the configured server: its token goes nowhere else, and a server
+Of a link only the path is used, on the configured server, so that the token goes nowhere else; a server
 behind a proxy may know itself by another name. Redirects are not followed.
 """
 
@@ -15,35 +15,36 @@ from __future__ import annotations
 
 import json
 import re
-import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from urllib3.exceptions import HTTPError
 
+from edgeagent.delivery.http.pool import HttpPools
 from edgeagent.errors import ConfigurationError, DeliveryError
 from edgeagent.files.secrets import read_secret
+from edgeagent.files.validation import first_mistake
 from edgeagent.settings.sections.delivery import HawkbitSettings
 from edgeagent.version import __version__
 
 TIMEOUT = urllib3.Timeout(connect=10.0, read=30.0)
-MOST_BYTES = 1_000_000  # of an answer
+MAX_BYTES = 1_000_000  # of a response
 GONE = (404, 410)
 
 Handling = Literal["skip", "attempt", "forced"]
 
 
 class ServerError(DeliveryError):
-    """hawkBit cannot be reached, or does not do what it is asked.
+    """hawkBit cannot be reached, or refuses a request.
 
-    Attributes:
-        status: of HTTP; None where there was no answer that can be read.
-        after_s: seconds after which to ask again, when the server says so.
+    Args:
+        message: text of the error.
+        status: HTTP status; None without a valid response.
+        after_s: seconds that the server asks to wait (``Retry-After``); None when it does not.
     """
 
     def __init__(self, message: str, status: int | None = None, after_s: float | None = None) -> None:
@@ -52,38 +53,38 @@ class ServerError(DeliveryError):
 
 
 class Resource(BaseModel):
-    """Base of what the server sends: what is not known is ignored."""
+    """Base of the server's resources; unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class Link(Resource):
-    """A link to another resource."""
+    """Link to another resource."""
 
     href: str
 
 
 class Polling(Resource):
-    """How often to poll: ``HH:MM:SS``."""
+    """Polling interval, ``HH:MM:SS``."""
 
     sleep: str | None = None
 
 
 class Config(Resource):
-    """What the server asks of its pollers."""
+    """Configuration of the polling."""
 
     polling: Polling = Polling()
 
 
 class Controller(Resource):
-    """The root resource of a device."""
+    """Root resource of a device."""
 
     config: Config = Config()
     links: dict[str, Link] = Field(default_factory=dict, alias="_links")
 
     @property
     def sleep_s(self) -> float | None:
-        """Seconds to the next poll; None where the server does not say, or not in this format."""
+        """Seconds to the next poll; None where the server gives none in this format."""
         match = re.fullmatch(r"(\d{1,4}):([0-5]\d):([0-5]\d)", self.config.polling.sleep or "")
         if match is None:
             return None
@@ -92,14 +93,14 @@ class Controller(Resource):
 
 
 class Chunk(Resource):
-    """A software module."""
+    """Software module."""
 
     name: str
     version: str
 
 
 class DeploymentAssignment(Resource):
-    """What is to be installed, and how urgently."""
+    """Software modules to install, and their urgency."""
 
     download: Handling = "attempt"
     update: Handling = "attempt"
@@ -108,20 +109,20 @@ class DeploymentAssignment(Resource):
 
 
 class DeploymentBase(Resource):
-    """An action that is to be done."""
+    """Open action."""
 
     id: str
     deployment: DeploymentAssignment
 
 
 class ActionToStop(Resource):
-    """The action that a cancelation is about."""
+    """Action that is to be cancelled."""
 
     stop_id: str = Field(alias="stopId")
 
 
 class CancelAction(Resource):
-    """An action that is not to be done any more."""
+    """Cancellation of an action."""
 
     id: str
     cancel_action: ActionToStop = Field(alias="cancelAction")
@@ -132,13 +133,13 @@ Finished = Literal["none", "success", "failure"]
 
 
 class ActionFeedback(BaseModel):
-    """What is told of an action.
+    """Feedback on an action.
 
     Attributes:
-        execution: how far it is.
-        finished: whether it is at its end, and how that was.
-        step, steps: progress; 0 of 0 says nothing.
-        detail: for people.
+        execution: state of the action.
+        finished: its result, once it has ended.
+        step, steps: progress; 0 of 0 is none.
+        detail: text.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -150,7 +151,7 @@ class ActionFeedback(BaseModel):
     detail: str
 
     def body(self, action: str) -> dict[str, Any]:
-        """Return the JSON object to send; ``id`` is for servers before 0.3."""
+        """Return the JSON object to send; ``id`` is for hawkBit before 0.3."""
         result: dict[str, Any] = {"finished": self.finished}
         if self.steps:
             result["progress"] = {"cnt": self.step, "of": self.steps}
@@ -160,20 +161,19 @@ class ActionFeedback(BaseModel):
         }
 
 
-Found = TypeVar("Found", bound=Resource)
+AnyResource = TypeVar("AnyResource", bound=Resource)
 
 
 class Ddi:
-    """Talks to the server for one device; used by one thread.
+    """Client of the server for one device; one thread uses it.
 
     Args:
         settings: of the server.
-        device: name of the device there, unless the settings give another.
-        proxy: URL of an HTTP proxy; None takes that of the environment.
-        ca: file with the certificates to trust; None trusts the system's.
+        device: name of the device on the server, unless the settings give another.
+        proxy, ca: see :class:`edgeagent.delivery.http.pool.HttpPools`.
 
     Raises:
-        ConfigurationError: the file of certificates or the proxy cannot be used.
+        DeliveryError: the certificate file cannot be used.
     """
 
     def __init__(
@@ -184,11 +184,11 @@ class Ddi:
         self._origin = f"{parts.scheme}://{parts.netloc}"
         name = quote(settings.controller or device, safe="")
         self._root = f"{parts.path.rstrip('/')}/{quote(settings.tenant, safe='')}/controller/v1/{name}"
-        self._http = _pool(parts.scheme, parts.hostname or "", proxy, ca)
+        self._pools = HttpPools(proxy, ca)
 
     @property
     def address(self) -> str:
-        """The server, for people."""
+        """Name and address of the server, for messages."""
         return f"hawkBit at {self._origin}"
 
     def poll(self) -> Controller:
@@ -196,20 +196,20 @@ class Ddi:
         return self._parse(Controller, self._request("GET", self._root))
 
     def deployment(self, link: Link) -> DeploymentBase:
-        """Return the action that a link of the root resource leads to."""
+        """Return the action of a link in the root resource."""
         return self._parse(DeploymentBase, self._request("GET", _path(link)))
 
-    def cancelation(self, link: Link) -> CancelAction:
-        """Return the cancelation that a link of the root resource leads to."""
+    def cancellation(self, link: Link) -> CancelAction:
+        """Return the cancellation of a link in the root resource."""
         return self._parse(CancelAction, self._request("GET", _path(link)))
 
-    def tell(self, action: str, feedback: ActionFeedback, *, of_cancelation: bool = False) -> None:
-        """Send feedback of an action, or of its cancelation."""
-        kind = "cancelAction" if of_cancelation else "deploymentBase"
+    def send_feedback(self, action: str, feedback: ActionFeedback, *, of_cancellation: bool = False) -> None:
+        """Send feedback on an action, or on its cancellation."""
+        kind = "cancelAction" if of_cancellation else "deploymentBase"
         path = f"{self._root}/{kind}/{quote(action, safe='')}/feedback"
         self._request("POST", path, feedback.body(action))
 
-    def describe(self, attributes: Mapping[str, str]) -> None:
+    def send_attributes(self, attributes: Mapping[str, str]) -> None:
         """Send the attributes of this device, at most 128 characters each."""
         data = {name: value[:128] for name, value in attributes.items()}
         self._request("PUT", f"{self._root}/configData", {"mode": "merge", "data": data})
@@ -222,8 +222,9 @@ class Ddi:
         }
         if body is not None:
             headers["Content-Type"] = "application/json"
+        pool = self._pools.pool(self._origin)
         try:
-            response = self._http.request(
+            response = pool.request(
                 method,
                 self._origin + path,
                 body=None if body is None else json.dumps(body).encode(),
@@ -233,22 +234,22 @@ class Ddi:
                 redirect=False,
                 preload_content=False,
             )
-            content = response.read(MOST_BYTES + 1)
-            if len(content) > MOST_BYTES:
+            content = response.read(MAX_BYTES + 1)
+            if len(content) > MAX_BYTES:
                 response.close()
             response.release_conn()
         except (HTTPError, OSError) as error:
             raise ServerError(f"{self.address} cannot be reached ({_reason(error)})") from error
         if not 200 <= response.status < 300:
             raise self._refusal(response.status, response.headers)
-        if len(content) > MOST_BYTES:
-            raise ServerError(f"{self.address} answers with more than {MOST_BYTES} bytes")
+        if len(content) > MAX_BYTES:
+            raise ServerError(f"{self.address} sends more than {MAX_BYTES} bytes")
         return content
 
     def _authorization(self) -> str:
-        """Return the header; read anew every time, so that a token can be replaced."""
+        """Return the header; the token is read every time, so that it can be replaced."""
         token = read_secret(self._settings.token_file, "hawkBit's token")
-        if not re.fullmatch(r"[!-~]+", token):  # else the error of the HTTP library would quote it
+        if not re.fullmatch(r"[!-~]+", token):  # else the HTTP library's error would quote it
             raise ConfigurationError(f"{self._settings.token_file}: hawkBit's token has strange characters")
         return f"{'GatewayToken' if self._settings.gateway else 'TargetToken'} {token}"
 
@@ -257,6 +258,7 @@ class Ddi:
             401: f"does not accept the token of {self._settings.token_file}",
             403: f"forbids this to the token of {self._settings.token_file}",
             404: "does not know this device or action",
+            407: "is behind a proxy that refuses its login",
             410: "has closed this action",
             429: "asks for fewer requests",
         }.get(status, "failed" if status >= 500 else "does not do it")
@@ -264,33 +266,17 @@ class Ddi:
         after_s = float(after) if after.isascii() and after.isdigit() else None
         return ServerError(f"{self.address} {meaning} (status {status})", status, after_s)
 
-    def _parse(self, kind: type[Found], content: bytes) -> Found:
+    def _parse(self, kind: type[AnyResource], content: bytes) -> AnyResource:
         try:
             return kind.model_validate_json(content)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(step) for step in first["loc"])
-            raise ServerError(f"{self.address}: {kind.__name__}: {place}: {first['msg']}") from None
+            raise ServerError(f"{self.address}: {kind.__name__}: {first_mistake(error)}") from None
 
 
 def _path(link: Link) -> str:
     parts = urlsplit(link.href)
     path = parts.path if parts.path.startswith("/") else f"/{parts.path}"
     return f"{path}?{parts.query}" if parts.query else path
-
-
-def _pool(scheme: str, host: str, proxy: str | None, ca: Path | None) -> urllib3.PoolManager:
-    try:
-        tls = ssl.create_default_context(cafile=ca) if scheme == "https" else None
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(f"{ca}: holds no certificates that can be used ({error})") from None
-    proxy = proxy or getproxies().get(scheme)
-    if proxy is None or proxy_bypass(host):
-        return urllib3.PoolManager(ssl_context=tls)
-    try:
-        return urllib3.ProxyManager(proxy, ssl_context=tls)
-    except HTTPError as error:
-        raise ConfigurationError(f"the HTTP proxy cannot be used ({error})") from None
 
 
 def _reason(error: Exception) -> str:

@@ -1,9 +1,9 @@
-"""Which release a device moves to when hawkBit drives it, and when.
+"""Source of a device that hawkBit drives.
 
-hawkBit decides when and which; what is installed is a release that the channel has signed, fetched from the
-repository and not from hawkBit. Of the signed policy the power supply always counts, and the window unless
-hawkBit forces the update; cohorts, percent, start and pause do not: hawkBit has rollouts of its own. What is
-withdrawn, for other boards, or bad here is never taken.
+hawkBit decides which release to deploy, and when; the release is one that the channel has signed, fetched
+from the repository and not from hawkBit. Of the signed policy the power supply always counts, and the window
+unless hawkBit forces the update; cohorts, percent, start and pause do not, as hawkBit has its own rollouts. A
+release that is withdrawn, for other boards, or bad here is never taken.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from edgeagent.delivery.state.record import Record
 from edgeagent.delivery.update.channel_source import ChannelSource, Repository
 from edgeagent.delivery.update.policy import (
     Device,
-    PolicyTarget,
     fits,
     named,
-    outside,
     power_hindrance,
     release_name,
     unusable,
+    window_hindrance,
 )
+from edgeagent.delivery.update.protocols import TargetRelease
 
 
 @dataclass(frozen=True)
 class Offer:
-    """An open action of hawkBit.
+    """Open action of hawkBit.
 
     Attributes:
         action: its id.
         models: name and version of each of its software modules; one of them is a release of the channel.
-        base: all of it.
+        base: resource that it was read from.
     """
 
     action: str
@@ -45,25 +45,25 @@ class Offer:
 
     @staticmethod
     def of(base: DeploymentBase) -> Offer:
-        """Read an action."""
+        """Return the action of a resource."""
         models = tuple(f"{chunk.name} {chunk.version}" for chunk in base.deployment.chunks)
         return Offer(base.id, models, base)
 
 
 class HawkbitSource:
-    """Where the models of a device come from that hawkBit drives.
+    """Source of a device that hawkBit drives.
 
-    The updater asks it in its thread, the conversation with the server gives it offers in another.
+    The updater's thread asks for targets; the thread of the conversation with hawkBit sets the offer.
 
     Args:
         repository: of the channel that releases are chosen from.
-        device: gives what this device is now.
-        record: gives what it remembers now.
+        device: returns the properties of this device now.
+        record: returns the deployment record now.
 
     Attributes:
-        offer: the open action; None without one.
-        waiting: why nothing is wished or goes on, for people; None where nothing is to be said.
-        on_news: called when there may be something to tell hawkBit.
+        offer: open action; None without one.
+        waiting: why there is no target, or why the deployment waits; None without a reason.
+        on_change: called when there may be feedback to send.
     """
 
     def __init__(
@@ -76,33 +76,33 @@ class HawkbitSource:
         )
         self.offer: Offer | None = None
         self.waiting: str | None = None
-        self.on_news: Callable[[], None] = lambda: None
+        self.on_change: Callable[[], None] = lambda: None
 
-    def wish(self) -> PolicyTarget | None:
-        """Look what the device is to move to; None leaves it where it is. A pin goes before hawkBit.
+    def target(self) -> TargetRelease | None:
+        """Check which release the device is to move to; None leaves it as it is. A pin overrides hawkBit.
 
         Raises:
             DeliveryError: the channel cannot be read.
         """
         offer, record = self.offer, self._record()
         if record.pinned is not None:
-            wished = self._channel.wish()
+            target = self._channel.target()
             self._wait(f"pinned to {record.pinned} by a command" if offer is not None else None)
-            return wished
+            return target
         if offer is None or self._verdict_on(offer) is not None:
             return None
         release = self._chosen(self._repository.refresh(), offer)
-        return self._wish_for(release, offer) if release is not None else None
+        return self._target_for(release, offer) if release is not None else None
 
     def find(self, name: str, version: str) -> Release | None:
-        """Return a release of the verified index that is at hand, without the network; None without one."""
+        """Return a release of the last verified index, without the network; None without one."""
         return self._channel.find(name, version)
 
-    def may_serve(self, release: Release) -> str | None:
-        """Return why a release that has been fetched does not begin to serve yet; None if it may."""
+    def serve_hindrance(self, release: Release) -> str | None:
+        """Return why a fetched release may not serve yet; None if it may."""
         if self._record().pinned == release_name(release):
-            return self._channel.may_serve(release)
-        self._wait(self._why_not_serve(release))
+            return self._channel.serve_hindrance(release)
+        self._wait(self._serve_hindrance(release))
         return self.waiting
 
     def fetch(
@@ -113,11 +113,16 @@ class HawkbitSource:
         progress: Callable[[int], None] = lambda size: None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Fetch a file from the repository, verify it and put it on the disk."""
+        """Fetch a file from the repository, verify it and bring it to the disk."""
         self._repository.fetch(release, file, destination, progress, cancelled)
 
     def feedback(self, offer: Offer, progress: float | None) -> ActionFeedback | None:
-        """Return what hawkBit is to know of an action now; None while there is nothing to say."""
+        """Return the present feedback on an action; None while there is none.
+
+        Args:
+            offer: the action.
+            progress: fetched share of the bytes, 0..1; None when nothing is fetched.
+        """
         verdict = self._verdict_on(offer)
         if verdict is not None:
             return verdict
@@ -129,7 +134,7 @@ class HawkbitSource:
         return None
 
     def _chosen(self, channel: Channel, offer: Offer) -> Release | None:
-        """Find the release among the software modules of an action."""
+        """Return the release among the software modules of an action; None closes the action."""
         found = [release for model in offer.models if (release := named(channel, model)) is not None]
         if len(found) == 1:
             return found[0]
@@ -138,7 +143,7 @@ class HawkbitSource:
         self._close(offer, "failure", f"of {modules} channel {channel.channel} offers {what}")
         return None
 
-    def _wish_for(self, release: Release, offer: Offer) -> PolicyTarget | None:
+    def _target_for(self, release: Release, offer: Offer) -> TargetRelease | None:
         record, device = self._record(), self._device()
         if record.current is not None and record.current.slot == release.slot:
             self._close(offer, "success", f"{release_name(release)} serves already")
@@ -154,9 +159,9 @@ class HawkbitSource:
             self._wait(f"{release_name(release)}: hawkBit asks not to fetch it yet")
         else:
             self._wait(power_hindrance(release.rollout, device))
-        return PolicyTarget(release, "hawkbit", offer.action) if self.waiting is None else None
+        return TargetRelease(release, "hawkbit", offer.action) if self.waiting is None else None
 
-    def _why_not_serve(self, release: Release) -> str | None:
+    def _serve_hindrance(self, release: Release) -> str | None:
         offer, device = self.offer, self._device()
         if offer is None or release_name(release) not in offer.models:
             return "hawkBit does not ask for it any more"
@@ -166,7 +171,7 @@ class HawkbitSource:
             return "hawkBit's maintenance window is closed" if closed else "hawkBit asks only to fetch it"
         hindrance = unusable(release, self._record()) or power_hindrance(release.rollout, device)
         if hindrance is None and asked.update == "attempt":
-            hindrance = outside(release.rollout.window, device)
+            hindrance = window_hindrance(release.rollout.window, device)
         return hindrance
 
     def _verdict_on(self, offer: Offer) -> ActionFeedback | None:
@@ -174,9 +179,9 @@ class HawkbitSource:
 
     def _wait(self, reason: str | None) -> None:
         self.waiting = reason
-        self.on_news()
+        self.on_change()
 
     def _close(self, offer: Offer, finished: Finished, detail: str) -> None:
-        """Decide that nothing is to be done for an action."""
+        """Close an action without a deployment."""
         self._verdict = (offer.action, ActionFeedback(execution="closed", finished=finished, detail=detail))
         self._wait(None if finished == "success" else detail)

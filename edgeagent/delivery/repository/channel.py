@@ -1,7 +1,7 @@
-"""The index of a channel: which models it offers, to which boards, and by which rollout.
+"""Index of a channel: the models it offers, their boards, and their rollouts.
 
-It is the target ``<channel>/channel.json`` of the repository, so its length and hash are in signed targets
-metadata like those of every file; a device reads it with ``Client.refresh``.
+The index is the target ``<channel>/channel.json`` of the repository, so that signed targets metadata
+hold its length and hash; a device reads it with ``Client.refresh``.
 The files of a release are the targets ``<channel>/<name>/<version>/<file>``.
 """
 
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraint
 
 from edgeagent.bundle.manifest import FileName, Name, Sha256, Version
 from edgeagent.errors import DeliveryError
+from edgeagent.files.validation import first_mistake
 from edgeagent.settings.sections.delivery import Label
 
 INDEX = "channel.json"
@@ -22,13 +23,13 @@ TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5]
 
 
 class Signed(BaseModel):
-    """Base of what stands in the index: fields of newer versions are ignored."""
+    """Base of the parts of the index; unknown fields, of newer versions, are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
 class Window(Signed):
-    """Part of every day in which an update may begin to serve, in the device's local time.
+    """Time of day in which an update may begin to serve, in the device's local time.
 
     Attributes:
         begin, end: ``HH:MM``; an end before the beginning is on the next day.
@@ -39,17 +40,17 @@ class Window(Signed):
 
 
 class Rollout(Signed):
-    """Which devices take a release, and when.
+    """Rollout policy of a release: which devices take it, and when.
 
     Attributes:
-        id: of this rollout; with the device's id it decides who is among the first ``percent``.
+        id: of this rollout; hashed with the device's id, it decides which devices are the first ``percent``.
         percent: share of the devices, 0..100.
-        start: not before this time; None at once.
-        cohorts: labels of which a device must have one; empty for all.
-        window: part of the day in which it may begin to serve.
-        least_battery_percent: charge that a device on battery needs; None does not ask.
-        mains_only: only on external power.
-        paused: nobody begins; who has begun goes on.
+        start: earliest time; None is at once.
+        cohorts: labels of which a device must have one; empty for all devices.
+        window: time of day in which it may begin to serve; None is any.
+        least_battery_percent: charge that a device on battery needs; None needs none.
+        mains_only: whether the device must be on external power.
+        paused: whether no device may begin; a deployment that has begun goes on.
     """
 
     id: Label
@@ -67,12 +68,12 @@ class Release(Signed):
 
     Attributes:
         name, version: of its bundle.
-        sequence: position in the channel; a device never goes to a lower one unless it is told to.
-        boards: names of which a board must answer to one; ``any`` is all.
-        manifest_sha256: of its manifest; together with name and version its identity.
-        files: bytes of each file, by name in the bundle, the manifest among them.
-        rollout: who takes it, and when.
-        withdrawn: why nobody should run it any more; None while it stands.
+        sequence: position in the channel; a device moves to a lower one only when it is told to.
+        boards: names of which the board must have one; ``any`` is every board.
+        manifest_sha256: hash of its manifest; with name and version its identity.
+        files: size in bytes of each file, by name in the bundle, manifest included.
+        rollout: its policy.
+        withdrawn: reason why no device should run it any more; None while it is valid.
     """
 
     name: Name
@@ -86,16 +87,16 @@ class Release(Signed):
 
     @property
     def slot(self) -> str:
-        """Name of the slot that holds it: another content never has the same."""
+        """Name of its slot on a device; different content has a different name."""
         return f"{self.name}-{self.version}-{self.manifest_sha256[:12]}"
 
     def target(self, channel: str, file: str) -> str:
-        """Return the target path of one of its files."""
+        """Return the target path of one of its files in the repository."""
         return f"{channel}/{self.name}/{self.version}/{file}"
 
 
 class Channel(Signed):
-    """All releases of a channel, in the order of their sequence."""
+    """Index of a channel: all releases, by ascending sequence."""
 
     schema_version: Literal[1] = 1
     channel: Label
@@ -103,7 +104,11 @@ class Channel(Signed):
 
 
 def parse_channel(content: bytes, source: str) -> Channel:
-    """Return the index that a verified file holds.
+    """Parse the index of a channel.
+
+    Args:
+        content: of a verified file, JSON.
+        source: name of the file, for messages.
 
     Raises:
         DeliveryError: it does not fit the schema, most likely because it was made for a newer edgeagent.
@@ -111,6 +116,4 @@ def parse_channel(content: bytes, source: str) -> Channel:
     try:
         return Channel.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(step) for step in first["loc"])
-        raise DeliveryError(f"{source}: {place}: {first['msg']}; it may need a newer edgeagent") from None
+        raise DeliveryError(f"{source}: {first_mistake(error)}; it may need a newer edgeagent") from None

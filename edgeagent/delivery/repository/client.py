@@ -1,10 +1,10 @@
-"""The device's side of a repository of models: what a channel offers, and the files of a release.
+"""TUF client of a device: the index of a channel, and the files of a release.
 
 ::
 
     trusted root -> root, timestamp, snapshot, targets, <channel> (TUF) -> <channel>/channel.json -> files
 
-Nothing here decides which release is wanted, and nothing that does not verify gets a name that others read.
+The client does not choose a release. A file gets its final name only after it has verified.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from tuf.api.metadata import TOP_LEVEL_ROLE_NAMES, TargetFile
 
 from edgeagent.bundle.files import check_name
 from edgeagent.delivery.errors import RefusedError
+from edgeagent.delivery.http.pool import without_login
 from edgeagent.delivery.repository.channel import INDEX, MANIFEST, Channel, Release, parse_channel
-from edgeagent.delivery.repository.clock import check_against, check_alone, utcnow, verified_at
+from edgeagent.delivery.repository.clock import check_offline, check_with_server, utcnow, verified_at
 from edgeagent.delivery.repository.download import Download, ignore
 from edgeagent.delivery.repository.fetcher import Fetcher, KnownFetcher
-from edgeagent.delivery.repository.http_pool import without_login
 from edgeagent.delivery.repository.http_transport import HttpTransport
+from edgeagent.delivery.repository.throttled_reader import ThrottledReader
 from edgeagent.delivery.repository.transfer_limits import TransferLimits, never
-from edgeagent.delivery.repository.transport import FolderTransport, ThrottledReader, Transport
-from edgeagent.delivery.repository.trust import ExpiredError, Trust, explained
+from edgeagent.delivery.repository.transport import FolderTransport, Transport
+from edgeagent.delivery.repository.trust import ExpiredError, Trust, tuf_errors
 from edgeagent.errors import BundleError, DeliveryError
 from edgeagent.settings.sections.delivery import DeliverySettings
 
@@ -37,16 +38,16 @@ _LOG = logging.getLogger(__name__)
 
 
 class Client:
-    """One channel of one repository. One thread uses it, in one process at a time.
+    """Client of one channel of one repository. One thread of one process uses it.
 
     Args:
-        settings: where the repository is, and how it is reached.
-        folder: for metadata that were verified, ``<state>/delivery/metadata``.
+        settings: address of the repository, and how it is reached.
+        folder: for verified metadata, ``<state>/delivery/metadata``.
         now: clock of this device, UTC.
-        patience: time limits and attempts of one fetch.
+        limits: time limits and attempts of one fetch.
 
     Raises:
-        DeliveryError: the certificates or the name of the channel cannot be used.
+        DeliveryError: the certificate file or the name of the channel cannot be used.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Client:
         settings: DeliverySettings,
         folder: Path,
         now: Callable[[], datetime] = utcnow,
-        patience: TransferLimits | None = None,
+        limits: TransferLimits | None = None,
     ) -> None:
         if settings.channel in TOP_LEVEL_ROLE_NAMES:
             raise DeliveryError(
@@ -63,20 +64,20 @@ class Client:
         self._settings = settings
         self._folder = folder
         self._now = now
-        patience = patience or TransferLimits()
-        self._transport = _transport(settings, _base_url(settings.repository), patience)
+        limits = limits or TransferLimits()
+        self._transport = _transport(settings, _base_url(settings.repository), limits)
         self._base = without_login(_base_url(settings.repository))  # tuf logs URLs
-        self._line = ThrottledReader(patience, settings.bandwidth)
-        self._fetcher = Fetcher(self._transport, self._line)
+        self._reader = ThrottledReader(limits, settings.bandwidth)
+        self._fetcher = Fetcher(self._transport, self._reader)
         self._trust: Trust | None = None
 
     def refresh(self) -> Channel:
-        """Bring the metadata up to date, and return the index of the channel.
+        """Update the metadata, and return the index of the channel.
 
         Raises:
             WrongClockError: the clock of this device is wrong.
-            UnreachableError: the repository cannot be reached; a later look may work.
-            RefusedError: something does not verify; what was known before stays.
+            UnreachableError: the repository cannot be reached; a later check may work.
+            RefusedError: something does not verify; the last verified state stays.
             NoRoomError: the disk is full.
             DeliveryError: trusted root, folder or index cannot be used.
         """
@@ -97,10 +98,10 @@ class Client:
         return self._parsed(self._index_file.read_bytes())
 
     def known(self) -> Channel | None:
-        """Return the index that was verified last, without the network.
+        """Return the index that was verified last, verified again, without the network.
 
-        It is verified again. None where there is none, or what is there has expired or was interrupted by a
-        newer one: nobody may decide by it then.
+        None where there is none, it has expired, or a newer one was fetched in part: no decision may rest on
+        it then.
 
         Raises:
             DeliveryError: trusted root, folder or index cannot be used.
@@ -116,7 +117,7 @@ class Client:
                 return None
             target.verify_length_and_hashes(content)
         except (exceptions.RepositoryError, exceptions.DownloadError) as error:
-            _LOG.info("what is known of channel %s is of no use now: %s", self._settings.channel, error)
+            _LOG.info("the stored index of channel %s cannot be used: %s", self._settings.channel, error)
             return None
         return self._parsed(content)
 
@@ -128,19 +129,19 @@ class Client:
         progress: Callable[[int], None] = ignore,
         cancelled: Callable[[], bool] = never,
     ) -> None:
-        """Fetch a file of a release, or the rest of it; one that is there and right is left as it is.
+        """Fetch a file of a release, or the rest of it; one that is complete and verifies is left as it is.
 
         Args:
             release: of the index.
             file: its name in the bundle.
-            destination: its name on this device; beside it lies ``<name>.part`` until it is whole.
-            progress: told how many bytes of the file are here.
-            cancelled: asked before every piece, some times a second while bytes come.
+            destination: path on this device; ``NAME.part`` beside it holds the bytes until they verify.
+            progress: called with the number of bytes of the file that are on the device.
+            cancelled: asked before every piece, several times a second during a transfer.
 
         Raises:
-            CancelledError: ``cancelled`` said so; what came stays.
+            CancelledError: ``cancelled`` returned True; the bytes so far stay.
             WrongClockError, UnreachableError, RefusedError, NoRoomError, DeliveryError: see :meth:`refresh`;
-                what came stays after :class:`UnreachableError`.
+                the bytes so far stay after an :class:`UnreachableError`.
         """
         _check_file(release, file)
         path = release.target(self._settings.channel, file)
@@ -170,10 +171,10 @@ class Client:
         )
 
     def _refreshed(self) -> Trust:
-        check_alone(self._now(), verified_at(self._folder))
+        check_offline(self._now(), verified_at(self._folder))
         trust = self._new_trust(self._fetcher)
         try:
-            with explained(self._fetcher):
+            with tuf_errors(self._fetcher):
                 trust.refresh()
         except ExpiredError:
             self._check_clock()
@@ -182,10 +183,10 @@ class Client:
         return trust
 
     def _check_clock(self) -> None:
-        check_against(self._now(), self._transport.time(), urlsplit(self._base).hostname or "")
+        check_with_server(self._now(), self._transport.time(), urlsplit(self._base).hostname or "")
 
     def _target(self, trust: Trust, path: str) -> TargetFile | None:
-        with explained(self._fetcher):
+        with tuf_errors(self._fetcher):
             return trust.target(path)
 
     def _download(
@@ -197,7 +198,7 @@ class Client:
         cancelled: Callable[[], bool] = never,
     ) -> None:
         download = Download(trust.url(target), target.length, target.hashes, destination)
-        download.run(self._transport, self._line, progress, cancelled)
+        download.run(self._transport, self._reader, progress, cancelled)
 
     def _parsed(self, content: bytes) -> Channel:
         path = f"{self._settings.channel}/{INDEX}"
@@ -211,7 +212,7 @@ class Client:
 
 
 def _check_file(release: Release, file: str) -> None:
-    """Refuse a name that leads out of the folder of the bundle."""
+    """Refuse a name that leads out of the bundle's folder."""
     try:
         check_name(Path(release.slot), file)
     except BundleError as error:
@@ -219,12 +220,12 @@ def _check_file(release: Release, file: str) -> None:
 
 
 def _base_url(repository: str) -> str:
-    """Return the URL of the repository with a slash at its end."""
+    """Return the URL of the repository, with a slash at the end."""
     url = repository if "://" in repository else Path(repository).resolve().as_uri()
     return url if url.endswith("/") else f"{url}/"
 
 
-def _transport(settings: DeliverySettings, base: str, patience: TransferLimits) -> Transport:
+def _transport(settings: DeliverySettings, base: str, limits: TransferLimits) -> Transport:
     if urlsplit(base).scheme == "file":
         return FolderTransport()
-    return HttpTransport(base, settings.proxy, settings.ca, patience)
+    return HttpTransport(base, settings.proxy, settings.ca, limits)

@@ -1,8 +1,8 @@
-"""Whether the clock of this device can be right.
+"""Plausibility checks of the device's clock.
 
-A clock that is behind makes old metadata look fresh, one that is ahead makes all metadata look expired. Both
-are told apart from an attack by what is known without the clock: when this program was released, when
-metadata were verified here before, and what the server says the time is.
+A clock that is behind makes old metadata look fresh, one that is ahead makes all metadata look expired. What
+is known without the clock tells both from an attack: the release date of this program, the time at which
+metadata were last verified here, and the time of the server.
 """
 
 from __future__ import annotations
@@ -16,26 +16,25 @@ from tuf.api.serialization import DeserializationError
 from edgeagent.delivery.errors import WrongClockError
 
 RELEASED = datetime(2026, 11, 1, tzinfo=timezone.utc)
-"""No clock is right that shows an earlier time; moved on with every release."""
+"""A clock that shows an earlier time is wrong; raised with every release."""
 TOLERANCE = timedelta(days=1)
 _ACTION = "set it (timedatectl set-time), and start a time service"
 
 
 def utcnow() -> datetime:
-    """Return the time of this device, UTC."""
+    """Return the time of this device's clock, UTC."""
     return datetime.now(timezone.utc)
 
 
 def shown(time: datetime) -> str:
-    """Return a time as people read it."""
+    """Return a time as text, to the minute, UTC."""
     return f"{time:%Y-%m-%d %H:%M} UTC"
 
 
 def verified_at(folder: Path) -> datetime | None:
-    """Return when the newest timestamp in the folder of the metadata was verified; None without one.
+    """Return when the newest timestamp metadata in a folder was verified; None without one.
 
-    It is the time of the file, but not later than the metadata expire: they were not expired then,
-    whatever became of the file since.
+    It is the time stamp of the file, at most the expiry of the metadata, as they had not expired then.
     """
     path = folder / "timestamp.json"
     try:
@@ -46,15 +45,15 @@ def verified_at(folder: Path) -> datetime | None:
     return min(written, expires)
 
 
-def check_alone(now: datetime, verified: datetime | None) -> None:
-    """Compare the clock with what is known without the network.
+def check_offline(now: datetime, verified: datetime | None) -> None:
+    """Check the clock without the network.
 
     Args:
-        now: what the clock shows.
+        now: time of this device's clock.
         verified: see :func:`verified_at`.
 
     Raises:
-        WrongClockError: it cannot be that early.
+        WrongClockError: the clock is behind.
     """
     if now < RELEASED:
         raise WrongClockError(
@@ -68,16 +67,16 @@ def check_alone(now: datetime, verified: datetime | None) -> None:
         )
 
 
-def check_against(now: datetime, server: datetime | None, name: str) -> None:
-    """Compare the clock with that of a server.
+def check_with_server(now: datetime, server: datetime | None, name: str) -> None:
+    """Check the clock against that of a server.
 
     Args:
-        now: what the clock shows.
-        server: what the server's shows; None where there is none.
-        name: of the server.
+        now: time of this device's clock.
+        server: time of the server; None where it is not known.
+        name: of the server, for messages.
 
     Raises:
-        WrongClockError: they are more than a day apart.
+        WrongClockError: they differ by more than a day.
     """
     if server is not None and abs(now - server) > TOLERANCE:
         raise WrongClockError(

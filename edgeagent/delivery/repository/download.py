@@ -1,43 +1,39 @@
-"""Fetches one file of which length and hashes are known, and goes on where the last attempt ended.
+"""Resumable download of one file with known length and hashes.
 
-What has come lies in ``NAME.part``. It is hashed again at the start and further while bytes come in;
-the file gets its name when length and hashes are right and it is on the disk, so a file without ``.part``
-is whole.
+Bytes go into ``NAME.part``. A download that resumes hashes them again first, and then every piece as it
+arrives. The file gets its name when length and hashes are right and it is on the disk, so that a file without
+``.part`` is complete.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 
-from edgeagent.delivery.errors import NoRoomError, RefusedError, UnreachableError
+from edgeagent.delivery.errors import NoRoomError, RefusedError, UnreachableError, storage_errors
+from edgeagent.delivery.repository.throttled_reader import ThrottledReader
 from edgeagent.delivery.repository.transfer_limits import never, retried
-from edgeagent.delivery.repository.transport import OffsetError, ThrottledReader, Transport
-from edgeagent.errors import DeliveryError
+from edgeagent.delivery.repository.transport import OffsetError, Transport
 from edgeagent.files.atomic import sync
+from edgeagent.files.hashing import chunks
 from edgeagent.files.naming import redact
-
-_CHUNK = 1 << 20
 
 
 def ignore(_: int) -> None:
-    """Take the progress of a download, and do nothing with it."""
+    """Ignore the progress of a download."""
 
 
 class Download:
-    """One file on its way.
+    """Download of one file.
 
     Args:
         url: of the file.
-        length: bytes that it must have.
-        hashes: hexadecimal digest that it must have, by name of the algorithm.
-        destination: its name on this device; its folder is made.
+        length: expected size in bytes.
+        hashes: expected digests in hexadecimal, by name of the algorithm.
+        destination: path on this device; its folder is made.
     """
 
     def __init__(self, url: str, length: int, hashes: Mapping[str, str], destination: Path) -> None:
@@ -51,26 +47,26 @@ class Download:
     def run(
         self,
         transport: Transport,
-        line: ThrottledReader,
+        reader: ThrottledReader,
         progress: Callable[[int], None] = ignore,
         cancelled: Callable[[], bool] = never,
     ) -> None:
-        """Fetch it; a file that is there and right is left as it is.
+        """Fetch the file; one that is complete and verifies is left as it is.
 
         Args:
             transport: opens the URL.
-            line: gives speed and patience.
-            progress: told how many bytes of the file are here; it falls where a download starts again.
+            reader: reads the responses at a limited speed.
+            progress: called with the number of bytes on the device; it falls when a download restarts.
             cancelled: asked before every piece.
 
         Raises:
-            UnreachableError: the server does not give it, even after some attempts; what came stays.
-            RefusedError: it has another length or other hashes; what came is deleted.
-            NoRoomError: the disk is too small; nothing was asked of the server.
-            CancelledError: ``cancelled`` said so; what came stays.
+            UnreachableError: all attempts failed; the bytes so far stay.
+            RefusedError: length or hashes are wrong; the bytes so far are deleted.
+            NoRoomError: the disk is too full; the server was not asked.
+            CancelledError: ``cancelled`` returned True; the bytes so far stay.
             DeliveryError: it cannot be written.
         """
-        with _writing(self._part):
+        with storage_errors(self._part):
             if self._is_there():
                 progress(self._length)
                 return
@@ -81,12 +77,12 @@ class Download:
                 progress(part.size)
 
                 def attempt() -> None:
-                    self._attempt(part, transport, line, progress, cancelled)
+                    self._attempt(part, transport, reader, progress, cancelled)
 
-                retried(attempt, line.patience, cancelled, lambda: part.size)
-                if resumed and part.wrong():  # the old bytes may be to blame: once more, all of it
+                retried(attempt, reader.limits, cancelled, lambda: part.size)
+                if resumed and part.wrong():  # the old bytes may be the wrong ones: fetch all of it
                     part.restart()
-                    retried(attempt, line.patience, cancelled, lambda: part.size)
+                    retried(attempt, reader.limits, cancelled, lambda: part.size)
                 self._check(part)
                 part.sync()
             self._part.replace(self._destination)
@@ -110,33 +106,33 @@ class Download:
         self,
         part: _Part,
         transport: Transport,
-        line: ThrottledReader,
+        reader: ThrottledReader,
         progress: Callable[[int], None],
         cancelled: Callable[[], bool],
     ) -> None:
-        """Ask once for what is missing."""
+        """Request the missing bytes once."""
         if part.size == self._length:
             return
         try:
-            answer = transport.open(self._url, part.size)
+            response = transport.open(self._url, part.size)
         except OffsetError as error:
             if error.length is not None:
                 self._check_announced(error.length)
             part.restart()
             raise UnreachableError(str(error)) from error
-        if answer.length is not None and answer.length != self._length:
-            answer.close()
-            self._check_announced(answer.length)
-        if answer.start != part.size:
+        if response.length is not None and response.length != self._length:
+            response.close()
+            self._check_announced(response.length)
+        if response.start != part.size:
             part.restart()
-            if answer.start:
-                answer.close()
+            if response.start:
+                response.close()
                 raise UnreachableError(
-                    f"{self._name}: the server begins at byte {answer.start}, which was not asked"
+                    f"{self._name}: the server begins at byte {response.start}, which was not requested"
                 )
-        # One byte more than there should be shows a file that does not end.
-        most = self._length - part.size + (answer.length is None)
-        for piece in line.pieces(answer, self._name, most, cancelled):
+        # One byte more than expected shows a file that does not end.
+        most = self._length - part.size + (response.length is None)
+        for piece in reader.pieces(response, self._name, most, cancelled):
             if part.size + len(piece) > self._length:
                 part.delete()
                 raise RefusedError(
@@ -164,10 +160,10 @@ class Download:
 
 
 class _Part:
-    """Bytes on the disk, hashed from the first to the last.
+    """File of a download, with the running hashes of its bytes.
 
     Attributes:
-        size: bytes that are there.
+        size: bytes in the file.
     """
 
     def __init__(self, path: Path, length: int, hashes: Mapping[str, str]) -> None:
@@ -180,15 +176,13 @@ class _Part:
         self.size = 0
         if os.fstat(self._file.fileno()).st_size > length:
             self.restart()
-        while chunk := self._file.read(_CHUNK):
+        for chunk in chunks(self._file):
             self._count(chunk)
 
     def __enter__(self) -> _Part:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def write(self, piece: bytes) -> None:
@@ -199,40 +193,27 @@ class _Part:
         self._count(piece)
 
     def restart(self) -> None:
-        """Forget all bytes."""
+        """Delete all bytes."""
         self._file.seek(0)
         self._file.truncate()
         self._digests = {name: hashlib.new(name) for name in self._hashes}
         self.size = 0
 
     def wrong(self) -> str | None:
-        """Return the name of a hash that is not the expected one; None where all are right."""
+        """Return the name of a hash that differs from the expected one; None if all are right."""
         return next(
             (name for name, digest in self._digests.items() if digest.hexdigest() != self._hashes[name]), None
         )
 
     def sync(self) -> None:
-        """Bring it to the disk."""
+        """Bring the content to the disk."""
         os.fsync(self._file.fileno())
 
     def delete(self) -> None:
-        """Remove the file, which does not verify."""
+        """Remove the file."""
         self._path.unlink()
 
     def _count(self, piece: bytes) -> None:
         for digest in self._digests.values():
             digest.update(piece)
         self.size += len(piece)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Tell a full disk from other errors of the disk."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise NoRoomError(
-                f"{path}: the disk is full; make room, or set a smaller delivery.keep"
-            ) from error
-        raise DeliveryError(f"{path}: cannot be written ({error.strerror})") from error

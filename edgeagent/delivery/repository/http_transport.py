@@ -1,6 +1,6 @@
-"""Files from a web server, over urllib3: ranges, proxies, TLS, redirects.
+"""HTTP transport over urllib3: ranges, proxies, TLS, redirects.
 
-Semantics of ranges and of ``Retry-After``: RFC 9110, sections 14 and 10.2.3; ``Age``: RFC 9111, section 5.1.
+Ranges and ``Retry-After``: RFC 9110, sections 14 and 10.2.3; ``Age``: RFC 9111, section 5.1.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import urllib3
 from urllib3.exceptions import HTTPError, ProxyError, ReadTimeoutError
 
 from edgeagent.delivery.errors import MissingError, RefusedError, UnreachableError, WrongClockError
+from edgeagent.delivery.http.pool import HttpPools, basic_auth, without_login
 from edgeagent.delivery.repository.clock import shown, utcnow
-from edgeagent.delivery.repository.http_pool import Pools, basic_auth, without_login
 from edgeagent.delivery.repository.transfer_limits import TransferLimits
 from edgeagent.delivery.repository.transport import OffsetError, TransportResponse
 from edgeagent.errors import DeliveryError
@@ -28,37 +28,37 @@ from edgeagent.version import __version__
 
 _REDIRECTS = 5
 _MISSING = (403, 404, 410)
-"""An object store that may not be listed answers 403 for what is not there."""
-_OFTEN_PASSING = (408, 425, 429, 500, 502, 503, 504)
+"""Statuses of a missing file; an object store that cannot be listed answers 403."""
+_TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
 _NOT_YET_VALID = 9  # X509_V_ERR_CERT_NOT_YET_VALID, openssl/x509_vfy.h
 _EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
 
 
 class HttpTransport:
-    """Files from a web server.
+    """Transport from a web server; see :class:`edgeagent.delivery.repository.transport.Transport`.
 
     Args:
-        repository: URL of the repository; user name and password in it are sent to that server only.
-        proxy: URL of an HTTP proxy; None takes that of the environment. ``no_proxy`` holds for both.
-        ca: file with the certificates to trust; None trusts the system's.
-        patience: gives the time limits.
+        repository: URL of the repository; its user name and password are sent to that server only.
+        proxy, ca: see :class:`edgeagent.delivery.http.pool.HttpPools`.
+        limits: time limits.
 
     Raises:
-        DeliveryError: the file of certificates cannot be used.
+        DeliveryError: the certificate file cannot be used.
     """
 
-    def __init__(self, repository: str, proxy: str | None, ca: Path | None, patience: TransferLimits) -> None:
+    def __init__(self, repository: str, proxy: str | None, ca: Path | None, limits: TransferLimits) -> None:
         self._origin = _origin(repository)
         self._login = basic_auth(repository, "authorization")
-        self._pools = Pools(proxy, ca)
-        self._timeout = urllib3.Timeout(connect=patience.connect_s, read=patience.silence_s)
+        self._pools = HttpPools(proxy, ca)
+        self._timeout = urllib3.Timeout(connect=limits.connect_s, read=limits.silence_s)
         self._clock: tuple[datetime, float] | None = None
 
     def open(self, url: str, offset: int = 0) -> TransportResponse:
+        """Open a file; see :meth:`edgeagent.delivery.repository.transport.Transport.open`."""
         for _ in range(_REDIRECTS):
             response = self._request(url, offset)
             if response.status not in (301, 302, 303, 307, 308):
-                return _answer(response, redact(url), offset)
+                return _opened(response, redact(url), offset)
             response.close()
             url = _redirected(url, response.headers.get("Location"))
         raise RefusedError(
@@ -66,10 +66,11 @@ class HttpTransport:
         )
 
     def time(self) -> datetime | None:
+        """Return the time of the server; None before its first response."""
         if self._clock is None:
             return None
-        told, at = self._clock
-        return told + timedelta(seconds=monotonic() - at)
+        server_time, at = self._clock
+        return server_time + timedelta(seconds=monotonic() - at)
 
     def _request(self, url: str, offset: int) -> urllib3.BaseHTTPResponse:
         headers = {"User-Agent": f"edgeagent/{__version__}", "Accept-Encoding": "identity"}
@@ -88,12 +89,12 @@ class HttpTransport:
                 preload_content=False,
             )
         except (HTTPError, OSError) as error:
-            raise _no_answer(redact(url), error) from error
+            raise _request_error(redact(url), error) from error
         self._clock = _server_clock(response.headers) or self._clock
         return response
 
 
-class _HttpAnswer:
+class _HttpResponse:
     def __init__(self, response: urllib3.BaseHTTPResponse, name: str, start: int, length: int | None) -> None:
         self._response = response
         self._name = name
@@ -105,31 +106,31 @@ class _HttpAnswer:
         try:
             piece = self._response.read1(most, decode_content=False)
         except (HTTPError, OSError) as error:
-            raise _no_answer(self._name, error, self._come()) from error
+            raise _request_error(self._name, error, self._received()) from error
         self._at += len(piece)
         if not piece and self.length is not None and self._at < self.length:
-            raise UnreachableError(f"{self._name}: the connection was cut after {self._come()}")
+            raise UnreachableError(f"{self._name}: the connection was cut after {self._received()}")
         return piece
 
     def close(self) -> None:
         self._response.close()
 
-    def _come(self) -> str:
+    def _received(self) -> str:
         return f"{self._at} bytes" if self.length is None else f"{self._at} of {self.length} bytes"
 
 
-def _answer(response: urllib3.BaseHTTPResponse, name: str, offset: int) -> TransportResponse:
-    """Read status and length of an answer that is not a redirect."""
+def _opened(response: urllib3.BaseHTTPResponse, name: str, offset: int) -> TransportResponse:
+    """Check status and length of a response that is not a redirect."""
     status = response.status
     length = response.headers.get("Content-Length", "")
     if status == 200:
-        return _HttpAnswer(response, name, 0, int(length) if length.isdecimal() else None)
+        return _HttpResponse(response, name, 0, int(length) if length.isdecimal() else None)
     found = re.fullmatch(
         r"bytes (?:(\d+)-\d+|\*)/(?:(\d+)|\*)", response.headers.get("Content-Range", "").strip()
     )
     total = int(found[2]) if found and found[2] else None
     if status == 206 and found and found[1]:
-        return _HttpAnswer(response, name, int(found[1]), total)
+        return _HttpResponse(response, name, int(found[1]), total)
     response.close()
     if status in (206, 416) and offset:
         raise OffsetError(f"{name}: cannot be had from byte {offset} on", total)
@@ -137,22 +138,28 @@ def _answer(response: urllib3.BaseHTTPResponse, name: str, offset: int) -> Trans
         raise MissingError(f"{name}: the server does not have it (status {status})", status)
     raise UnreachableError(
         f"{name}: the server answers with status {status}",
-        again=status in _OFTEN_PASSING,
+        again=status in _TEMPORARY,
         after_s=_retry_after(response.headers),
     )
 
 
-def _no_answer(name: str, error: Exception, come: str | None = None) -> DeliveryError:
-    """Return what an error of the connection means."""
+def _request_error(name: str, error: Exception, received: str | None = None) -> DeliveryError:
+    """Return the typed error for a failed request or read.
+
+    Args:
+        name: of the file, for messages.
+        error: of urllib3 or the socket.
+        received: how much of the file has arrived; None before the head of the response.
+    """
     reasons = list(_causes(error))
     for reason in reasons:
         if isinstance(reason, ssl.SSLCertVerificationError):
             return _untrusted(name, reason)
     if any(isinstance(reason, (TimeoutError, ReadTimeoutError)) for reason in reasons):
-        why = "does not answer in time" if come is None else f"has been silent for too long after {come}"
+        why = "does not answer in time" if received is None else f"timed out after {received}"
         return UnreachableError(f"{name}: {why}")
-    if come is not None:
-        return UnreachableError(f"{name}: the connection was cut after {come}")
+    if received is not None:
+        return UnreachableError(f"{name}: the connection was cut after {received}")
     text = next(
         (reason.strerror for reason in reasons if isinstance(reason, OSError) and reason.strerror), None
     )
@@ -161,7 +168,7 @@ def _no_answer(name: str, error: Exception, come: str | None = None) -> Delivery
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:
-    """Return an error and those it was made from, urllib3's ways of keeping them included."""
+    """Return an error and its causes, those in urllib3's arguments included."""
     found: list[BaseException] = []
     while error is not None and error not in found:
         found.append(error)
@@ -195,25 +202,25 @@ def _redirected(url: str, location: str | None) -> str:
 
 
 def _server_clock(headers: Mapping[str, str]) -> tuple[datetime, float] | None:
-    """Return the time that an answer carries, and the monotonic second at which it came."""
+    """Return the time in a response's headers, and the monotonic seconds at which it arrived."""
     try:
-        told = parsedate_to_datetime(headers.get("Date", ""))
+        date = parsedate_to_datetime(headers.get("Date", ""))
     except ValueError:
         return None
-    if told.tzinfo is None:
-        told = told.replace(tzinfo=timezone.utc)
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=timezone.utc)
     age = headers.get("Age", "")
-    return told + timedelta(seconds=int(age) if age.isdecimal() and len(age) < 10 else 0), monotonic()
+    return date + timedelta(seconds=int(age) if age.isdecimal() and len(age) < 10 else 0), monotonic()
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of ``Retry-After``; a date counts from the server's own."""
+    """Return the seconds of ``Retry-After``; a date is relative to the server's ``Date``."""
     value = headers.get("Retry-After", "").strip()
     if value.isdecimal():
         return float(value)
     try:
-        wanted, told = parsedate_to_datetime(value), parsedate_to_datetime(headers.get("Date", ""))
-        return max(0.0, (wanted - told).total_seconds())
+        wanted, date = parsedate_to_datetime(value), parsedate_to_datetime(headers.get("Date", ""))
+        return max(0.0, (wanted - date).total_seconds())
     except (ValueError, TypeError):
         return None
 

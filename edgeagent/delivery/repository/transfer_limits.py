@@ -1,4 +1,4 @@
-"""How long a device tries: time limits, speed, and attempts with back-off inside one fetch."""
+"""Limits of a transfer: time-outs, minimum speed, and attempts with back-off inside one fetch."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class TransferLimits:
     """Limits of a fetch; the defaults suit a slow cellular link.
 
     Attributes:
-        connect_s: until a connection stands.
-        silence_s: between two pieces; also until the head of an answer is complete.
-        slowest: bytes per second at least,
-        over_s: over this many seconds.
-        attempts: in a row that bring next to nothing.
-        first_s, longest_s: back-off between attempts.
-        asked_s: that a server may ask to wait (``Retry-After``); when it asks for more, the fetch ends.
+        connect_s: seconds until a connection is established.
+        silence_s: seconds between two pieces, and until the head of a response is complete.
+        slowest: minimum speed in bytes per second, averaged over ``over_s`` seconds.
+        over_s: seconds of the average.
+        attempts: failed attempts in a row, without progress, that end the fetch.
+        first_s, longest_s: seconds of the back-off between attempts.
+        asked_s: longest ``Retry-After`` that is waited for, seconds; a longer one ends the fetch.
     """
 
     connect_s: float = 20.0
@@ -39,15 +39,15 @@ class TransferLimits:
 
 
 def never() -> bool:
-    """Return false: nobody cancels."""
+    """Return False: the default for ``cancelled``."""
     return False
 
 
 def wait(seconds: float, cancelled: Callable[[], bool]) -> None:
-    """Let ``seconds`` pass.
+    """Wait, and ask several times a second whether to cancel.
 
     Raises:
-        CancelledError: at once when ``cancelled`` says so.
+        CancelledError: ``cancelled`` returned True.
     """
     end = time.monotonic() + seconds
     while not cancelled():
@@ -60,34 +60,34 @@ def wait(seconds: float, cancelled: Callable[[], bool]) -> None:
 
 def retried(
     attempt: Callable[[], T],
-    patience: TransferLimits,
+    limits: TransferLimits,
     cancelled: Callable[[], bool] = never,
-    come: Callable[[], int] = lambda: 0,
+    received: Callable[[], int] = lambda: 0,
 ) -> T:
-    """Return what ``attempt`` returns, the first time that it does.
+    """Return the result of the first attempt that succeeds.
 
     Args:
-        attempt: tried again after an :class:`UnreachableError` where that makes sense.
-        patience: how often, and how long in between.
+        attempt: tried again after an :class:`UnreachableError` that allows it.
+        limits: number of attempts and back-off.
         cancelled: asked while waiting.
-        come: bytes that are there; an attempt that brought some is not counted.
+        received: returns the bytes so far; an attempt with progress resets the count of attempts.
 
     Raises:
-        UnreachableError: the last one.
-        CancelledError: while waiting.
+        UnreachableError: of the last attempt.
+        CancelledError: cancelled while waiting.
     """
-    backoff = Backoff(patience.first_s, patience.longest_s)
-    left = patience.attempts
+    backoff = Backoff(limits.first_s, limits.longest_s)
+    left = limits.attempts
     while True:
-        before = come()
+        before = received()
         try:
             return attempt()
         except UnreachableError as error:
-            if come() - before >= patience.slowest * patience.over_s:
-                left = patience.attempts
+            if received() - before >= limits.slowest * limits.over_s:
+                left = limits.attempts
                 backoff.reset()
             left -= 1
             asked = error.after_s or 0.0
-            if not error.again or left <= 0 or asked > patience.asked_s:
+            if not error.again or left <= 0 or asked > limits.asked_s:
                 raise
             wait(max(backoff.next(), asked), cancelled)

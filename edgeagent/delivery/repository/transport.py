@@ -1,30 +1,27 @@
-"""Where files come from: a web server (:mod:`edgeagent.delivery.repository.http_transport`) or a folder."""
+"""Transport of the repository's files: the protocol, and the one for a folder.
+
+The one for a web server is in :mod:`edgeagent.delivery.repository.http_transport`.
+"""
 
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from time import monotonic
 from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
-from edgeagent.delivery.errors import CancelledError, MissingError, TooSlowError, UnreachableError
-from edgeagent.delivery.repository.transfer_limits import TransferLimits, never, wait
-from edgeagent.delivery.repository.transfer_speed import Bucket, Speed
+from edgeagent.delivery.errors import MissingError, UnreachableError
 from edgeagent.errors import DeliveryError
 from edgeagent.files.naming import printable
 
-_PIECE = 1 << 16
-
 
 class OffsetError(DeliveryError):
-    """The file does not go on at that offset.
+    """The file cannot be read from the requested offset on.
 
     Args:
-        length: of the file, bytes; None where the server does not tell.
+        message: text of the error.
+        length: of the file in bytes; None where the server does not tell.
     """
 
     def __init__(self, message: str, length: int | None) -> None:
@@ -33,48 +30,53 @@ class OffsetError(DeliveryError):
 
 
 class TransportResponse(Protocol):
-    """A file that is being read.
+    """An open file of the repository.
 
     Attributes:
-        start: offset in the file of the first byte; 0 where the server gives the whole file all the same.
-        length: bytes of the whole file; None where the server does not tell.
+        start: offset of the first byte; 0 where the server sends the whole file in spite of an offset.
+        length: size of the whole file in bytes; None where the server does not tell.
     """
 
     start: int
     length: int | None
 
     def read(self, most: int) -> bytes:
-        """Return what is there, 1 to ``most`` bytes; none at the end.
+        """Return the next bytes, 1 to ``most``; none at the end.
 
         Raises:
-            UnreachableError: the connection was cut, or is silent for too long.
+            UnreachableError: the connection was cut, or timed out.
         """
 
     def close(self) -> None:
-        """Give up what is left."""
+        """Close the file."""
 
 
 class Transport(Protocol):
-    """Opens the files of a repository."""
+    """Access to the files of a repository."""
 
     def open(self, url: str, offset: int = 0) -> TransportResponse:
         """Open a file at an offset.
 
+        Args:
+            url: of the file.
+            offset: bytes.
+
         Raises:
             MissingError: there is no such file.
             OffsetError: the file ends before the offset.
-            UnreachableError: it cannot be had now.
-            RefusedError, WrongClockError: TLS refuses the server, or a redirect leads astray.
+            UnreachableError: it cannot be read now.
+            RefusedError, WrongClockError: TLS refuses the server, or a redirect is not allowed.
         """
 
     def time(self) -> datetime | None:
-        """Return what time it is by the clock of the server; None where it has not said."""
+        """Return the time of the server's clock; None where it is not known."""
 
 
 class FolderTransport:
-    """Files in a folder, such as a mounted stick, by ``file://`` URL."""
+    """Transport from a folder, such as a mounted USB stick, by ``file://`` URL."""
 
     def open(self, url: str, offset: int = 0) -> TransportResponse:
+        """Open a file; see :meth:`Transport.open`."""
         path = Path(unquote(urlsplit(url).path))
         try:
             if not stat.S_ISREG(path.stat().st_mode):  # a pipe would block
@@ -84,13 +86,14 @@ class FolderTransport:
             raise MissingError(f"{printable(path)}: is missing from the repository") from None
         except OSError as error:
             raise UnreachableError(f"{printable(path)}: cannot be read ({error.strerror})") from error
-        return _FileAnswer(file, path, offset)
+        return _FileResponse(file, path, offset)
 
     def time(self) -> datetime | None:
+        """Return None: a folder has no clock."""
         return None
 
 
-class _FileAnswer:
+class _FileResponse:
     def __init__(self, file: BinaryIO, path: Path, offset: int) -> None:
         self._file = file
         self._path = path
@@ -110,54 +113,3 @@ class _FileAnswer:
 
     def close(self) -> None:
         self._file.close()
-
-
-class ThrottledReader:
-    """Reads answers piece by piece: not too fast, not too slowly, and until somebody cancels.
-
-    Args:
-        patience: gives the least speed.
-        bandwidth: bytes per second at most, of all answers together; None does not limit.
-
-    Attributes:
-        slowest: bytes per second at least; half of ``bandwidth`` is always enough.
-    """
-
-    def __init__(self, patience: TransferLimits, bandwidth: int | None) -> None:
-        self.patience = patience
-        self._bucket = None if bandwidth is None else Bucket(bandwidth, monotonic())
-        self.slowest = patience.slowest if bandwidth is None else min(patience.slowest, bandwidth / 2)
-        self._piece = _PIECE if bandwidth is None else min(_PIECE, max(1024, bandwidth // 8))
-
-    def pieces(
-        self,
-        answer: TransportResponse,
-        name: str,
-        most: int | None = None,
-        cancelled: Callable[[], bool] = never,
-    ) -> Iterator[bytes]:
-        """Give what the answer holds, ``most`` bytes at most, and close it.
-
-        Raises:
-            UnreachableError: see :meth:`TransportResponse.read`.
-            TooSlowError: slower than patience allows.
-            CancelledError: ``cancelled`` says so.
-        """
-        speed = Speed(self.slowest, self.patience.over_s, monotonic())
-        with closing(answer):
-            while most is None or most > 0:
-                if cancelled():
-                    raise CancelledError(f"{name}: the download was cancelled")
-                piece = answer.read(self._piece if most is None else min(self._piece, most))
-                if not piece:
-                    return
-                if speed.too_slow(len(piece), monotonic()):
-                    raise TooSlowError(
-                        f"{name}: slower than {self.slowest:.0f} bytes/s over {self.patience.over_s:g} s; "
-                        "the download was given up"
-                    )
-                if most is not None:
-                    most -= len(piece)
-                yield piece
-                if self._bucket is not None:
-                    wait(self._bucket.take(len(piece), monotonic()), cancelled)

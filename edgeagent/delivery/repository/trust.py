@@ -1,4 +1,4 @@
-"""Verified metadata of a repository: tuf's client, with errors that say what was refused and why.
+"""Verified metadata of a repository: tuf's client, with typed errors.
 
 The workflow is that of the TUF specification, section 5 (https://theupdateframework.github.io/specification);
 ``tuf.ngclient`` implements it.
@@ -6,7 +6,6 @@ The workflow is that of the TUF specification, section 5 (https://theupdateframe
 
 from __future__ import annotations
 
-import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,31 +17,31 @@ from tuf.api.metadata import Metadata, Root, TargetFile
 from tuf.api.serialization import DeserializationError
 from tuf.ngclient import FetcherInterface, Updater
 
-from edgeagent.delivery.errors import MissingError, NoRoomError, RefusedError
+from edgeagent.delivery.errors import MissingError, RefusedError, storage_errors
 from edgeagent.delivery.repository.clock import shown, utcnow
 from edgeagent.delivery.repository.fetcher import Fetcher
 from edgeagent.errors import DeliveryError
 from edgeagent.files.atomic import sync
 
 _HASHES = {"sha256": 64, "sha512": 128}
-"""Digits of the digests that are accepted."""
+"""Accepted hash algorithms, with the number of hexadecimal digits of a digest."""
 
 
 class ExpiredError(RefusedError):
-    """Metadata have expired: the repository is not kept up, or somebody holds newer ones back."""
+    """Metadata have expired: nobody refreshes the repository, or newer ones are held back (freeze attack)."""
 
 
 class Trust:
-    """What a repository says, as far as it is signed.
+    """Verified metadata of a repository.
 
     Args:
         root: file with the trusted root metadata.
-        folder: metadata that were verified stay here, and protect from older ones.
-        metadata, targets: URLs of the two parts of the repository, each with a slash at its end.
-        fetcher: gets the metadata.
+        folder: for verified metadata, which protect from older ones (rollback attack).
+        metadata, targets: URLs of the two parts of the repository, each with a slash at the end.
+        fetcher: fetches the metadata.
 
     Raises:
-        DeliveryError: the root cannot be read or is none, or the folder cannot be written.
+        DeliveryError: the root cannot be read or is not root metadata, or the folder cannot be written.
     """
 
     def __init__(
@@ -58,9 +57,9 @@ class Trust:
                 f"{root}: the trusted root cannot be read ({error.strerror}); copy 1.root.json of the "
                 "repository there"
             ) from None
-        with _writing(folder):
+        with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            for left in folder.glob("tmp*"):  # of a write that was interrupted
+            for left in folder.glob("tmp*"):  # of an interrupted write
                 left.unlink()
             try:
                 self._updater = Updater(str(folder), metadata, fetcher=fetcher, bootstrap=trusted)
@@ -71,23 +70,26 @@ class Trust:
                 ) from None
 
     def refresh(self) -> None:
-        """Bring the metadata up to date, as far as every target needs them.
+        """Update the top-level metadata.
 
         Raises:
-            exceptions.RepositoryError, exceptions.DownloadError: see :func:`explained`.
+            exceptions.RepositoryError, exceptions.DownloadError: see :func:`tuf_errors`.
         """
-        with _writing(self._folder):
+        with storage_errors(self._folder):
             self._updater.refresh()
             self._settle()
 
     def target(self, path: str) -> TargetFile | None:
-        """Return what is signed about a file; None where no role that may sign it does.
+        """Return the signed length and hashes of a file; None where no role that may sign it has.
+
+        Args:
+            path: target path of the file.
 
         Raises:
-            RefusedError: none of its hashes is of use.
-            exceptions.RepositoryError, exceptions.DownloadError: see :func:`explained`.
+            RefusedError: a hash is not of an accepted algorithm.
+            exceptions.RepositoryError, exceptions.DownloadError: see :func:`tuf_errors`.
         """
-        with _writing(self._folder):
+        with storage_errors(self._folder):
             target = self._updater.get_targetinfo(path)
             self._settle()
         for name, digest in target.hashes.items() if target else ():
@@ -96,13 +98,13 @@ class Trust:
         return target
 
     def url(self, target: TargetFile) -> str:
-        """Return where the file is; with consistent snapshots its name begins with a hash."""
+        """Return the URL of a file; with consistent snapshots its name begins with its hash."""
         root = Metadata[Root].from_file(str(self._folder / "root.json")).signed
         path = target.get_prefixed_paths()[0] if root.consistent_snapshot else target.path
         return self._targets + quote(path)
 
     def _settle(self) -> None:
-        """Bring metadata that are new to the disk: a power cut must not make older ones acceptable again."""
+        """Bring new metadata to the disk: a power cut must not make older ones acceptable again."""
         written = {path: path.stat().st_mtime_ns for path in self._folder.rglob("*.json")}
         new = [path for path, time in written.items() if self._settled.get(path) != time]
         for path in new:
@@ -113,12 +115,12 @@ class Trust:
 
 
 @contextmanager
-def explained(fetcher: Fetcher) -> Iterator[None]:
-    """Turn errors of tuf into ours, which name the file that was refused.
+def tuf_errors(fetcher: Fetcher) -> Iterator[None]:
+    """Turn tuf's errors into those of delivery, which name the refused file.
 
     Raises:
-        ExpiredError: metadata are too old.
-        RefusedError: they do not verify.
+        ExpiredError: metadata have expired.
+        RefusedError: metadata do not verify.
         MissingError: the repository does not have them.
     """
     try:
@@ -154,13 +156,3 @@ def explained(fetcher: Fetcher) -> Iterator[None]:
         raise MissingError(
             f"{error}; the repository is not complete, or has another address", error.status_code
         ) from error
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise NoRoomError(f"{folder}: the disk is full; make room") from error
-        raise DeliveryError(f"{folder}: metadata cannot be kept there ({error.strerror})") from error

@@ -1,6 +1,6 @@
-"""How a device stands with its models, read from its state folder while the agent runs or does not.
+"""Status of a device's models, read from its state folder, whether the agent runs or not.
 
-Nothing is locked, and nothing is changed.
+Nothing is locked or changed.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeagent.delivery.state.record import ENDS, Deployment, Record
+from edgeagent.delivery.state.record import FINAL_STATES, Deployment, Record
 from edgeagent.delivery.state.record_file import read_record
 from edgeagent.delivery.state.slots import ModelSlots
 from edgeagent.delivery.trial.gate_report import GATE_REPORT, PROBATION_REPORT, GateReport, load_report
@@ -18,12 +18,12 @@ from edgeagent.files.folder_lock import holder_of
 
 @dataclass(frozen=True)
 class SlotUse:
-    """A slot on the disk.
+    """Slot on the disk.
 
     Attributes:
         slot: its name.
-        bytes: that it takes.
-        use: ``current``, ``previous``, ``deployment``, ``bad``; None for one that may be pruned.
+        bytes: its size.
+        use: ``current``, ``previous``, ``deployment`` or ``bad``; None for one that may be pruned.
     """
 
     slot: str
@@ -33,15 +33,15 @@ class SlotUse:
 
 @dataclass(frozen=True)
 class DeviceStatus:
-    """What is known of the models of a device.
+    """Status of a device's models.
 
     Attributes:
-        agent: process that uses the folder; None without one.
-        record: what is remembered; None where nothing is, or where it cannot be read.
-        problem: why it cannot be read.
-        fetched: bytes that are here of a model that is being fetched; None where none is.
-        slots: all that are on the disk.
-        gate, probation: what was found of the deployment's model; None where that is not known.
+        agent: pid of the agent that uses the folder; None without one.
+        record: deployment record; None where there is none, or it cannot be read.
+        problem: why it cannot be read; None otherwise.
+        fetched: bytes on the device of a model that is being fetched; None where none is.
+        slots: on the disk.
+        gate, probation: reports on the deployment's model; None without one.
     """
 
     agent: int | None
@@ -54,7 +54,7 @@ class DeviceStatus:
 
     @property
     def progress(self) -> float | None:
-        """Share of the bytes of the model that is being fetched, 0..1; None where it is not known."""
+        """Fetched share of the model that is being fetched, 0..1; None where it is not known."""
         deployment = self.record.deployment if self.record else None
         if self.fetched is None or deployment is None or deployment.bytes is None:
             return None
@@ -62,13 +62,13 @@ class DeviceStatus:
 
     @property
     def failed(self) -> bool:
-        """Whether the last deployment did not end well."""
+        """Whether the last deployment was rejected or rolled back."""
         deployment = self.record.deployment if self.record else None
         return deployment is not None and deployment.state in ("rejected", "rolled_back")
 
 
 def read_device_status(folder: Path) -> DeviceStatus:
-    """Return how a device stands.
+    """Return the status of a device's models.
 
     Args:
         folder: of delivery.
@@ -92,7 +92,7 @@ def read_device_status(folder: Path) -> DeviceStatus:
 
 
 def _report(folder: Path, file: str, deployment: Deployment | None) -> GateReport | None:
-    """Return a report, if it is about the model of the deployment."""
+    """Return a report if it is on the model of the deployment."""
     report = load_report(folder, file) if deployment is not None else None
     if report is None or deployment is None:
         return None
@@ -115,4 +115,4 @@ def _use(slot: str, record: Record | None) -> str | None:
 
 
 def _is_open(record: Record) -> bool:
-    return record.deployment is not None and record.deployment.state not in ENDS
+    return record.deployment is not None and record.deployment.state not in FINAL_STATES

@@ -1,4 +1,4 @@
-"""What a device remembers of its models: which is good, which one is on its way, and which are bad here.
+"""Deployment record of a device: its good models, the deployment in progress, and the models bad here.
 
 ::
 
@@ -7,8 +7,8 @@
                   +----------+----------+---------+        +-> rolled back (reason)
                              rejected (reason)
 
-The record is written durably before the effect of every transition. ``good``, ``rolled back`` and
-``rejected`` are ends; the next wish begins a new deployment.
+Each transition is written durably before it takes effect. ``good``, ``rolled back`` and ``rejected`` are
+final; the next target release begins a new deployment.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from edgeagent.telemetry.contract.deployment import State
 SCHEMA_VERSION: Literal[1] = 1
 
 Slot = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,200}$")]
-ENDS: tuple[State, ...] = ("good", "rolled_back", "rejected")
-FOLLOWS: dict[State, tuple[State, ...]] = {
+FINAL_STATES: tuple[State, ...] = ("good", "rolled_back", "rejected")
+TRANSITIONS: dict[State, tuple[State, ...]] = {
     "fetching": ("verifying", "rejected"),
     "verifying": ("staged", "fetching", "rejected"),
     "staged": ("gating", "rejected"),
@@ -34,23 +34,25 @@ FOLLOWS: dict[State, tuple[State, ...]] = {
     "rolled_back": (),
     "rejected": (),
 }
-"""From each state those that may come next; ``verifying`` goes back for a damaged file, ``gating`` after a
-restart of the agent."""
+"""Allowed transitions by state; ``verifying`` goes back for a damaged file, ``gating`` after a restart of the
+agent."""
+DeploymentSource = Literal["channel", "command", "hawkbit"]
+"""Origin of a deployment."""
 
 
-class Remembered(BaseModel):
-    """Base of what is kept in the record."""
+class StateDocument(BaseModel):
+    """Base of the JSON documents in the state folder; unknown fields, of newer versions, are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
-class Installed(Remembered):
-    """A model in a slot.
+class Installed(StateDocument):
+    """Model in a slot.
 
     Attributes:
-        slot: name of its folder.
+        slot: name of the slot.
         name, version: of its bundle.
-        sequence: in its channel.
+        sequence: position in its channel.
     """
 
     slot: Slot
@@ -59,20 +61,20 @@ class Installed(Remembered):
     sequence: NonNegativeInt
 
 
-class Deployment(Remembered):
-    """A model on its way.
+class Deployment(StateDocument):
+    """Deployment of a model.
 
     Attributes:
-        model: which.
-        state: how far it is.
+        model: that is deployed.
+        state: of the deployment.
         reason: why it was rejected or rolled back.
-        since: UTC of the last transition, ISO 8601; for people, a clock may be wrong.
+        since: UTC of the last transition, ISO 8601; for display only, as the clock may be wrong.
         spent_s: seconds that earlier runs of the agent spent on it, for the deadline.
-        starts: runs of the agent that began with this model in its gate or trial and have not ended cleanly.
+        starts: starts of the agent with this model in gate or trial that have not ended cleanly.
         strikes: crashes and hangs during the trial.
-        bytes: of the files that this board needs of it; None before its manifest is here.
-        source: what asked for it: ``channel``, ``command`` or ``hawkbit``.
-        action: id of hawkBit's action.
+        bytes: size of the files that this board needs; None before the manifest is fetched.
+        source: its origin.
+        action: id of hawkBit's action; None without one.
     """
 
     model: Installed
@@ -83,12 +85,18 @@ class Deployment(Remembered):
     starts: NonNegativeInt = 0
     strikes: NonNegativeInt = 0
     bytes: PositiveInt | None = None
-    source: Literal["channel", "command", "hawkbit"] = "channel"
+    source: DeploymentSource = "channel"
     action: str | None = None
 
 
-class Bad(Remembered):
-    """A model that was rejected or rolled back here; it is not tried again unless somebody says so."""
+class BadModel(StateDocument):
+    """Model that was rejected or rolled back here; it is tried again only after a command.
+
+    Attributes:
+        slot: name of its slot.
+        reason: why.
+        since: UTC, ISO 8601.
+    """
 
     slot: Slot
     reason: str
@@ -96,24 +104,24 @@ class Bad(Remembered):
 
     @property
     def model(self) -> str:
-        """Its name and version, written as in a pin."""
+        """Name and version, as in a pin."""
         return " ".join(self.slot.rsplit("-", 2)[:2])
 
 
-class Record(Remembered):
-    """Everything that is remembered.
+class Record(StateDocument):
+    """Deployment record, the content of ``record.json``.
 
     Attributes:
-        current: the good model that serves, beside a trial; None is the bundle of the configuration.
-        previous: the good model before it.
-        deployment: the last one, on its way or ended.
-        bad: slots that are not tried again, the newest last.
-        pinned: ``name version`` that an operator chose; newer releases are left alone.
+        current: good model, which serves unless another is on trial; None is the configured bundle.
+        previous: good model before it.
+        deployment: last deployment, in progress or final.
+        bad: models that are not tried again, newest last.
+        pinned: ``name version`` that an operator chose; other releases are ignored.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     current: Installed | None = None
     previous: Installed | None = None
     deployment: Deployment | None = None
-    bad: tuple[Bad, ...] = ()
+    bad: tuple[BadModel, ...] = ()
     pinned: str | None = None

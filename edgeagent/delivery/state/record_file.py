@@ -1,4 +1,4 @@
-"""The record on the disk: reading it, and making it again from the slots when it is lost."""
+"""Deployment record on the disk: reading it, and rebuilding a lost one from the slots."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from edgeagent.delivery.state.known_good_models import KnownGoodModels
 from edgeagent.delivery.state.record import SCHEMA_VERSION, Installed, Record
 from edgeagent.delivery.state.slots import ModelSlots
 from edgeagent.errors import BundleError, DeliveryError
+from edgeagent.files.validation import first_mistake
 
 logger = logging.getLogger(__name__)
 
 RECORD = "record.json"
-"""Its name in the folder of delivery."""
+"""Name of its file in the delivery folder."""
 
 
 class DamagedRecordError(DeliveryError):
-    """The record is there and cannot be understood."""
+    """The record file is not a valid record."""
 
 
 class NewerRecordError(DeliveryError):
@@ -28,11 +29,14 @@ class NewerRecordError(DeliveryError):
 
 
 def read_record(folder: Path) -> Record | None:
-    """Return what a device remembers; None where nothing is written. No lock is needed.
+    """Return the record of a device; None where there is none. No lock is needed.
+
+    Args:
+        folder: of delivery.
 
     Raises:
-        NewerRecordError: it is of a newer edgeagent.
-        DamagedRecordError: it is no record.
+        NewerRecordError: it was written by a newer edgeagent.
+        DamagedRecordError: it is not a valid record.
         DeliveryError: it cannot be read.
     """
     path = folder / RECORD
@@ -55,18 +59,16 @@ def read_record(folder: Path) -> Record | None:
     try:
         return Record.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(step) for step in first["loc"])
-        raise DamagedRecordError(f"{path}: is damaged ({place}: {first['msg']})") from None
+        raise DamagedRecordError(f"{path}: is damaged ({first_mistake(error)})") from None
 
 
-def rebuild_record(slots: ModelSlots, marks: KnownGoodModels) -> Record:
-    """Return a record made from slots that verify and that have been good here, the newest first.
+def rebuild_record(slots: ModelSlots, known_good: KnownGoodModels) -> Record:
+    """Return a record made from the known good models whose slots verify.
 
-    A model that was on its way, what was bad and what was pinned are forgotten.
+    A deployment in progress, bad models and the pin are lost.
     """
     good: list[Installed] = []
-    for model in marks.models():
+    for model in known_good.models():
         try:
             slots.open(model)
         except BundleError as error:

@@ -1,13 +1,13 @@
-"""Where models lie: each in a slot of its own that never changes.
+"""Model slots: a folder for each model, which never changes once it is sealed.
 
 ::
 
     partial/<slot>/...   being fetched
-    slots/<slot>/...     sealed: whole, verified, on the disk, read-only
-    damaged/<slot>/...   was sealed once, and does not verify any more
+    slots/<slot>/...     sealed: complete, verified, on the disk, read-only
+    damaged/<slot>/...   was sealed, and does not verify any more
 
-A slot is made by one rename of a folder whose content is on the disk. Its seal tells which files of the
-bundle are there, and the hash of the manifest, which has theirs.
+A slot is made by one rename of a folder whose content is on the disk. Its seal lists the files of the bundle
+in it, and holds the hash of the manifest, which in turn holds theirs.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from edgeagent.bundle.files import hash_file
 from edgeagent.bundle.manifest import FileName, Sha256
 from edgeagent.bundle.reading import MANIFEST, Bundle, open_bundle
-from edgeagent.delivery.state.record import Installed, Remembered
+from edgeagent.delivery.state.record import Installed, StateDocument
 from edgeagent.errors import BundleError
 from edgeagent.files.atomic import sync, write_state
 from edgeagent.files.durable import disk_errors, make_folder, move_folder, remove_folder
+from edgeagent.files.hashing import hash_file
 
 logger = logging.getLogger(__name__)
 
@@ -36,13 +36,13 @@ SEAL = "seal.json"
 READ_ONLY = 0o444
 
 
-class Seal(Remembered):
-    """What a slot holds.
+class Seal(StateDocument):
+    """Seal of a slot, the content of ``seal.json``.
 
     Attributes:
-        model: which.
-        manifest_sha256: of its manifest.
-        files: names of the files of the bundle that are there, without the manifest.
+        model: in the slot.
+        manifest_sha256: hash of its manifest.
+        files: names of the bundle's files in the slot, without the manifest.
     """
 
     model: Installed
@@ -51,8 +51,8 @@ class Seal(Remembered):
 
 
 @dataclass(frozen=True)
-class _Heap:
-    """A folder that may be deleted."""
+class _Deletable:
+    """Folder that may be deleted; size in bytes."""
 
     path: Path
     size: int
@@ -60,17 +60,17 @@ class _Heap:
 
 
 class ModelSlots:
-    """The slots of a board.
+    """Slots of a board.
 
     Args:
-        folder: of delivery; nothing is made before it is needed.
+        folder: of delivery; subfolders are made when they are needed.
     """
 
     def __init__(self, folder: Path) -> None:
         self._slots, self._partial, self._damaged = (folder / n for n in ("slots", "partial", "damaged"))
 
     def partial(self, model: Installed) -> Path:
-        """Return the folder that the files of a model are fetched into.
+        """Return the folder into which the files of a model are fetched; make it if needed.
 
         Raises:
             DeliveryError: it cannot be made.
@@ -81,7 +81,7 @@ class ModelSlots:
         return folder
 
     def discard(self, model: Installed) -> None:
-        """Remove what was fetched of a model.
+        """Remove the fetched files of a model that has no slot yet.
 
         Raises:
             DeliveryError: it cannot be removed.
@@ -92,11 +92,11 @@ class ModelSlots:
                 remove_folder(folder)
 
     def seal(self, model: Installed, files: Collection[str]) -> Bundle:
-        """Verify what was fetched, put it on the disk, and make it a slot.
+        """Verify the fetched files of a model, bring them to the disk, and make them a slot.
 
         Args:
-            model: which.
-            files: names of its files that make the slot; others are removed.
+            model: that was fetched.
+            files: names of the files of the slot; others are removed.
 
         Raises:
             BundleError: the files are not those of the manifest, or the manifest is not the model's.
@@ -111,7 +111,7 @@ class ModelSlots:
         return dataclasses.replace(bundle, directory=target)
 
     def has(self, model: Installed) -> bool:
-        """Return whether a model has a slot; it need not verify."""
+        """Return whether a model has a slot, verified or not."""
         return (self._slots / model.slot).is_dir()
 
     def open(self, model: Installed) -> Bundle:
@@ -124,8 +124,8 @@ class ModelSlots:
         seal = _read_seal(folder)
         return _open(folder, model, seal.files, seal.manifest_sha256)
 
-    def put_aside(self, model: Installed) -> None:
-        """Move a slot that does not verify out of the way; it may be missing.
+    def quarantine(self, model: Installed) -> None:
+        """Move a slot that does not verify to ``damaged``, if it is there.
 
         Raises:
             DeliveryError: it cannot be moved.
@@ -138,7 +138,7 @@ class ModelSlots:
                 move_folder(source, target)
 
     def installed(self) -> list[Installed]:
-        """Return the models that have a slot, without verifying them; in the order of their names."""
+        """Return the models that have a slot, not verified, in the order of their names."""
         found = []
         for folder in _folders(self._slots):
             try:
@@ -151,41 +151,41 @@ class ModelSlots:
         return found
 
     def sizes(self) -> dict[str, int]:
-        """Return the bytes of each slot, by its name."""
+        """Return the size of each slot in bytes, by name."""
         return {folder.name: _size(folder) for folder in _folders(self._slots)}
 
     def fetched(self, model: Installed) -> int:
-        """Return the bytes that were fetched of a model so far."""
+        """Return the bytes of a model that are fetched so far."""
         return _size(self._partial / model.slot)
 
     def prune(self, keep: Collection[str], most_bytes: int, most_s: float) -> list[str]:
-        """Delete what is not needed, and return the names of the slots that are gone.
+        """Delete slots and partial downloads, oldest first, and return the names of the deleted slots.
 
         Args:
-            keep: slots that stay whatever they weigh, also while they are fetched.
-            most_bytes: that all others may have; the oldest go first.
-            most_s: after which one goes anyhow. It is told by the clock of the system: after a step of that
-                the others may go early or late, never those of ``keep``.
+            keep: slots that stay, whatever their size, also while they are fetched.
+            most_bytes: size of all others together.
+            most_s: age in seconds after which one is deleted anyhow, by the system's clock: a step of the
+                clock may delete others early or late, but never those of ``keep``.
 
         Raises:
             DeliveryError: something cannot be deleted.
         """
-        heaps = [self._heap(f) for f in _folders(self._slots) + _folders(self._damaged)]
-        heaps = [heap for heap in heaps if heap.path.parent != self._slots or heap.path.name not in keep]
-        heaps.sort(key=lambda heap: heap.age_s)
+        others = [self._deletable(f) for f in _folders(self._slots) + _folders(self._damaged)]
+        others = [one for one in others if one.path.parent != self._slots or one.path.name not in keep]
+        others.sort(key=lambda one: one.age_s)
         gone, total = [], 0
-        for heap in heaps:
-            total += heap.size
-            if total > most_bytes or heap.age_s > most_s:
-                self._delete(heap.path)
-                gone += [heap.path.name] if heap.path.parent == self._slots else []
+        for one in others:
+            total += one.size
+            if total > most_bytes or one.age_s > most_s:
+                self._delete(one.path)
+                gone += [one.path.name] if one.path.parent == self._slots else []
         for folder in _folders(self._partial):
             if folder.name not in keep:
                 self._delete(folder)
         return gone
 
     def _delete(self, folder: Path) -> None:
-        """Delete a folder; a slot goes through ``damaged``, so that half of one is never taken for whole."""
+        """Delete a folder; a slot is moved to ``damaged`` first, so that no partial slot remains."""
         with disk_errors(folder):
             if folder.parent == self._slots:
                 aside = self._damaged / folder.name
@@ -195,9 +195,9 @@ class ModelSlots:
                 folder = aside
             remove_folder(folder)
 
-    def _heap(self, folder: Path) -> _Heap:
-        mark = folder / SEAL if (folder / SEAL).exists() else folder
-        return _Heap(folder, _size(folder), time.time() - mark.stat().st_mtime)
+    def _deletable(self, folder: Path) -> _Deletable:
+        dated = folder / SEAL if (folder / SEAL).exists() else folder
+        return _Deletable(folder, _size(folder), time.time() - dated.stat().st_mtime)
 
     def _put_on_disk(self, folder: Path, seal: Seal) -> None:
         names = {MANIFEST, *seal.files}

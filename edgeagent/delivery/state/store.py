@@ -1,14 +1,14 @@
-"""What a device remembers, kept so that a power cut at any moment leaves it right.
+"""State of delivery on the disk, consistent after a power cut at any moment.
 
-Whoever holds the store is the only one who writes: the folder is locked. Every change is on the disk before
-the method returns, and before anything is done because of it. What cannot be written did not happen:
-:attr:`Store.record` is then as it was.
+The store locks its folder, so that there is one writer. Every change is on the disk before the method
+returns, and before it takes effect. A change that cannot be written does not happen: :attr:`Store.record`
+stays as it was.
 
-Which model serves after a start::
+The model that serves after a start::
 
-    trial, counted durably as begun  ->  its slot
-    begun too often without a clean end, damaged, or not to be counted  ->  current good model
-    that is damaged  ->  previous good model  ->  bundle of the configuration
+    trial, its start counted durably                                ->  its slot
+    too many starts without a clean end, damaged, or not countable  ->  current good model
+    that one damaged  ->  previous good model                       ->  configured bundle
 """
 
 from __future__ import annotations
@@ -19,11 +19,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from edgeagent.bundle.reading import Bundle
 from edgeagent.delivery.state.known_good_models import KnownGoodModels
-from edgeagent.delivery.state.record import ENDS, FOLLOWS, Bad, Deployment, Installed, Record
+from edgeagent.delivery.state.record import (
+    FINAL_STATES,
+    TRANSITIONS,
+    BadModel,
+    Deployment,
+    DeploymentSource,
+    Installed,
+    Record,
+)
 from edgeagent.delivery.state.record_file import RECORD, DamagedRecordError, read_record, rebuild_record
 from edgeagent.delivery.state.slots import ModelSlots
 from edgeagent.errors import BundleError, DeliveryError, EdgeagentError
@@ -36,34 +44,33 @@ from edgeagent.timing.utc import utc_time
 logger = logging.getLogger(__name__)
 
 FOLDER = "delivery"
-"""Its name in the agent's state folder."""
-MOST_BAD = 100
-WishSource = Literal["channel", "command", "hawkbit"]
+"""Name of the delivery folder in the agent's state folder."""
+MAX_BAD = 100
 
 
 class Store:
-    """The record, the slots and the marks of good models of one board.
+    """Record, slots and known good models of one board.
 
     Args:
-        folder: of delivery; it is made when missing.
+        folder: of delivery; made when missing.
 
     Attributes:
         folder: as given.
         slots: of this board.
-        record: what is remembered; replaced whole with every change, so that any thread may read it.
-        rebuilt: why the record had to be made again from the slots; None where it was read.
-        trial_serves: whether the model in trial, if there is one, is the one that :meth:`to_serve` gave.
+        record: deployment record; replaced whole by every change, so that any thread may read it.
+        rebuilt: why the record was rebuilt from the slots; None where it was read.
+        trial_serves: whether a model on trial is the one that :meth:`to_serve` returned.
 
     Raises:
         LockedError: another agent uses the folder.
-        NewerRecordError: the record is of a newer edgeagent; it is left as it is.
+        NewerRecordError: the record was written by a newer edgeagent; it is left as it is.
         DeliveryError: the folder cannot be made or read.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.slots = ModelSlots(folder)
-        self._marks = KnownGoodModels(folder)
+        self._known_good = KnownGoodModels(folder)
         self._changing = threading.RLock()
         self._counted: Installed | None = None
         self.rebuilt: str | None = None
@@ -78,15 +85,20 @@ class Store:
             raise
 
     def pending(self) -> Deployment | None:
-        """Return the deployment that has not ended; None without one."""
+        """Return the deployment in progress; None without one."""
         deployment = self.record.deployment
-        return None if deployment is None or deployment.state in ENDS else deployment
+        return None if deployment is None or deployment.state in FINAL_STATES else deployment
 
-    def begin(self, model: Installed, source: WishSource, action: str | None = None) -> None:
-        """Begin to move to a model.
+    def begin(self, model: Installed, source: DeploymentSource, action: str | None = None) -> None:
+        """Begin a deployment.
+
+        Args:
+            model: to deploy.
+            source: its origin.
+            action: id of hawkBit's action.
 
         Raises:
-            DeliveryError: another deployment has not ended, or the model serves already.
+            DeliveryError: another deployment is in progress, or the model is current already.
             EdgeagentError: it cannot be written.
         """
         pending = self.pending()
@@ -99,19 +111,19 @@ class Store:
         self.change(deployment=deployment)
 
     def move(self, state: State, reason: str | None = None, *, bad: bool = False) -> None:
-        """Take the deployment to its next state.
+        """Move the deployment to its next state.
 
         Args:
-            state: one of those that may follow.
-            reason: of an end that is not good.
-            bad: the model is not tried again here.
+            state: to move to; see :data:`edgeagent.delivery.state.record.TRANSITIONS`.
+            reason: of ``rejected`` or ``rolled_back``.
+            bad: whether to record the model as bad here.
 
         Raises:
-            DeliveryError: the state may not follow, or nothing is on its way.
+            DeliveryError: the transition is not allowed, or no deployment is in progress.
             EdgeagentError: it cannot be written.
         """
-        deployment, record = self._on_its_way(), self.record
-        if state not in FOLLOWS[deployment.state]:
+        deployment, record = self._in_progress(), self.record
+        if state not in TRANSITIONS[deployment.state]:
             raise DeliveryError(f"{deployment.model.slot} cannot go from {deployment.state} to {state}")
         model, since = deployment.model, utc_time(time.time())
         changes: dict[str, Any] = {"state": state, "reason": reason, "since": since}
@@ -121,25 +133,28 @@ class Store:
         fields: dict[str, Any] = {"deployment": deployment.model_copy(update=changes)}
         if state == "good":
             with disk_errors(self.folder):
-                self._marks.add(model)
+                self._known_good.add(model)
             fields |= {"current": model, "previous": record.current}
         if bad:
-            fields |= self._condemn(model, reason or state, since)
+            fields |= self._mark_bad(model, reason or state, since)
         self.change(**fields)
 
     def go_back(self, reason: str) -> None:
-        """Let the previous good model, or else the bundle of the configuration, be current again.
+        """Make the previous good model, or else the configured bundle, current again.
 
-        The model that was current is bad here from now on.
+        The current model is recorded as bad.
+
+        Args:
+            reason: for the record.
 
         Raises:
-            DeliveryError: a deployment has not ended, or no delivered model serves.
+            DeliveryError: a deployment is in progress, or no delivered model serves.
             BundleError: the previous model is damaged.
             EdgeagentError: it cannot be written.
         """
         model, previous = self.record.current, self.record.previous
         if self.pending() is not None:
-            raise DeliveryError("a deployment is on its way; cancel it, or roll it back, first")
+            raise DeliveryError("a deployment is in progress; cancel it, or roll it back, first")
         if model is None:
             raise DeliveryError("the bundle of the configuration serves; there is nothing to go back to")
         if previous is not None:
@@ -147,16 +162,16 @@ class Store:
         since = utc_time(time.time())
         ended = Deployment(model=model, state="rolled_back", reason=reason, since=since, source="command")
         fields = {"current": previous, "previous": None, "deployment": ended}
-        self.change(**{**self._condemn(model, reason, since), **fields})
+        self.change(**{**self._mark_bad(model, reason, since), **fields})
 
-    def note(self, **fields: Any) -> None:
+    def update_deployment(self, **fields: Any) -> None:
         """Change fields of the deployment other than its state.
 
         Raises:
-            DeliveryError: nothing is on its way.
+            DeliveryError: no deployment is in progress.
             EdgeagentError: it cannot be written.
         """
-        self.change(deployment=self._on_its_way().model_copy(update=fields))
+        self.change(deployment=self._in_progress().model_copy(update=fields))
 
     def change(self, **fields: Any) -> None:
         """Change fields of the record.
@@ -170,12 +185,12 @@ class Store:
             self.record = record
 
     def to_serve(self, strikes: int) -> Bundle | None:
-        """Return the bundle to start with, verified; None is that of the configuration.
+        """Return the bundle to start with, verified; None is the configured one.
 
-        Call it once a start. A model in trial or in its gate is counted as begun until :meth:`close`.
+        Called once at every start. It counts the start of a model in gate or trial until :meth:`close`.
 
         Args:
-            strikes: starts without a clean end, and failures, that are too many.
+            strikes: number of starts without a clean end, and of failures, that ends the deployment.
         """
         self._count_start(strikes)
         deployment = self.pending()
@@ -186,50 +201,50 @@ class Store:
                 return self.slots.open(deployment.model)
             except BundleError as error:
                 self.trial_serves = False
-                self._lose(deployment.model, error)
+                self._drop_damaged(deployment.model, error)
         return self.good()
 
     def good(self) -> Bundle | None:
-        """Return the current good model, verified; None is the bundle of the configuration.
+        """Return the current good model, verified; None is the configured bundle.
 
-        One that does not verify is put aside, and the one before it is current again.
+        A model that does not verify is quarantined, and the previous one becomes current.
         """
         while (model := self.record.current) is not None:
             try:
                 return self.slots.open(model)
             except BundleError as error:
-                self._lose(model, error)
+                self._drop_damaged(model, error)
         return None
 
     def keep(self) -> set[str]:
-        """Return the slots that must not be deleted."""
+        """Return the names of the slots that must not be deleted."""
         record = self.record
         deployment = record.deployment.model if record.deployment else None
         return {model.slot for model in (record.current, record.previous, deployment) if model}
 
     def close(self) -> None:
-        """End cleanly: the start is not held against the model in trial. Others may use the folder then."""
+        """Take back the count of this start, and release the folder."""
         with self._changing:
             deployment = self.pending()
             if deployment is not None and deployment.model == self._counted and deployment.starts:
-                with _tried("the clean end of a trial"):
-                    self.note(starts=deployment.starts - 1)
+                with _logged("the clean end of a trial"):
+                    self.update_deployment(starts=deployment.starts - 1)
             self._lock.release()
 
-    def _on_its_way(self) -> Deployment:
+    def _in_progress(self) -> Deployment:
         deployment = self.pending()
         if deployment is None:
-            raise DeliveryError("no model is on its way")
+            raise DeliveryError("no deployment is in progress")
         return deployment
 
-    def _condemn(self, model: Installed, reason: str, since: str) -> dict[str, Any]:
-        """Remove the mark of a model, and return the fields that remember it as bad."""
+    def _mark_bad(self, model: Installed, reason: str, since: str) -> dict[str, Any]:
+        """Remove a model from the known good ones, and return the fields that record it as bad."""
         with disk_errors(self.folder):
-            self._marks.remove(model.slot)
+            self._known_good.remove(model.slot)
         record = self.record
         others = [bad for bad in record.bad if bad.slot != model.slot]
-        bad = Bad(slot=model.slot, reason=reason, since=since)
-        fields: dict[str, Any] = {"bad": (*others, bad)[-MOST_BAD:]}
+        bad = BadModel(slot=model.slot, reason=reason, since=since)
+        fields: dict[str, Any] = {"bad": (*others, bad)[-MAX_BAD:]}
         if record.previous is not None and record.previous.slot == model.slot:
             fields["previous"] = None
         if record.pinned == f"{model.name} {model.version}":
@@ -243,7 +258,7 @@ class Store:
         starts, trial = deployment.starts + 1, deployment.state == "trial"
         try:
             if starts + deployment.strikes < strikes:
-                self.note(starts=starts)
+                self.update_deployment(starts=starts)
                 self._counted = deployment.model
                 return
             ended = f"{starts} runs of the agent ended badly during its {'trial' if trial else 'gate'}"
@@ -253,12 +268,12 @@ class Store:
             self.trial_serves = False
             logger.error("%s; the last good model serves, as no trial can be counted", error)
 
-    def _lose(self, model: Installed, error: BundleError) -> None:
-        """Put a damaged slot aside, and remember what is good without it, if only until this run ends."""
-        logger.error("%s; it is put aside, and the good model before it serves", error)
-        with _tried("the loss of a slot"), disk_errors(self.folder):
-            self.slots.put_aside(model)
-            self._marks.remove(model.slot)
+    def _drop_damaged(self, model: Installed, error: BundleError) -> None:
+        """Quarantine a damaged slot, and change the record accordingly, at least until this run ends."""
+        logger.error("%s; it is quarantined, and the good model before it serves", error)
+        with _logged("the loss of a slot"), disk_errors(self.folder):
+            self.slots.quarantine(model)
+            self._known_good.remove(model.slot)
         record, fields = self.record, dict[str, Any]()
         if record.current == model:
             fields |= {"current": record.previous, "previous": None}
@@ -273,11 +288,11 @@ class Store:
                 "since": utc_time(time.time()),
             }
             fields |= {"deployment": deployment.model_copy(update=changes)}
-        self._remember(fields)
+        self._change_or_keep(fields)
 
-    def _remember(self, fields: dict[str, Any]) -> None:
-        """Change the record; where that cannot be written, at least until the end of this run."""
-        with _tried("a change of the record"):
+    def _change_or_keep(self, fields: dict[str, Any]) -> None:
+        """Change the record; where it cannot be written, until the end of this run."""
+        with _logged("a change of the record"):
             self.change(**fields)
             return
         self.record = self.record.model_copy(update=fields)
@@ -294,16 +309,16 @@ class Store:
                 return Record()
             self.rebuilt = f"{self.folder / RECORD}: is missing, though there are models"
         self.record = Record()
-        record = rebuild_record(self.slots, self._marks)
+        record = rebuild_record(self.slots, self._known_good)
         current = f"{record.current.name} {record.current.version}" if record.current else "none"
-        logger.error("%s; made again from the slots, good model: %s", self.rebuilt, current)
-        self._remember(dict(record))
+        logger.error("%s; rebuilt from the slots, good model: %s", self.rebuilt, current)
+        self._change_or_keep(dict(record))
         return self.record
 
 
 @contextmanager
-def _tried(what: str) -> Iterator[None]:
-    """Let detection go on where something cannot be written, and say so."""
+def _logged(what: str) -> Iterator[None]:
+    """Log an error of a write, so that detection goes on."""
     try:
         yield
     except EdgeagentError as error:

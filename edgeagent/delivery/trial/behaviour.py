@@ -1,4 +1,4 @@
-"""What a model does in service, as running statistics: how much it finds, how surely, and how fast."""
+"""Running statistics of a serving model: detections per frame, scores and latency."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from dataclasses import dataclass
 
 from edgeagent.timing.histogram import MINIMUM_COUNT, Histogram
 
-LEAST_FRAMES = MINIMUM_COUNT["p90"]
-"""Fewer frames say nothing about a model."""
+MIN_FRAMES = MINIMUM_COUNT["p90"]
+"""Minimum number of frames of a statistic."""
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """Statistics over some frames.
+    """Statistics of a model over a number of frames.
 
     Attributes:
-        frames: how many.
+        frames: their number.
         rate: detections per frame.
-        score: mean score of the detections, 0..1; None without one.
-        p90_ms: 90th percentile of the inference.
+        score: mean score of the detections, 0..1; None without a detection.
+        p90_ms: 90th percentile of the inference in milliseconds.
     """
 
     frames: int
@@ -28,20 +28,20 @@ class Behaviour:
 
 
 class Traffic:
-    """Statistics of the last frames: of the block that fills, and of the full one before it.
+    """Collector of the statistics of the last frames: the block that is being filled, and the one before it.
 
-    One thread records; nothing is allocated for a frame.
+    One thread records; nothing is allocated per frame.
 
     Args:
         block: frames of a block.
     """
 
     def __init__(self, block: int) -> None:
-        self._length = max(block, LEAST_FRAMES)
+        self._length = max(block, MIN_FRAMES)
         self._block, self._before = _Block(), _Block()
 
     def record(self, detections: int, score_sum: float, inference_ns: int) -> None:
-        """Add a frame."""
+        """Add a frame: number of detections, sum of their scores, nanoseconds of the inference."""
         block = self._block
         if block.times.count >= self._length:
             self._before, self._block = block, _Block()
@@ -51,7 +51,7 @@ class Traffic:
         block.times.record(inference_ns)
 
     def behaviour(self) -> Behaviour | None:
-        """Return the statistics; None where there were fewer than :data:`LEAST_FRAMES` frames."""
+        """Return the statistics; None below :data:`MIN_FRAMES` frames."""
         blocks = (self._before, self._block)
         times = Histogram()
         for block in blocks:
@@ -65,7 +65,7 @@ class Traffic:
 
 
 class _Block:
-    """Sums over some frames."""
+    """Sums over the frames of a block."""
 
     __slots__ = ("detections", "score_sum", "times")
 

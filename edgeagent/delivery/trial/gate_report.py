@@ -1,4 +1,4 @@
-"""What the gate found of a model on this board, kept for people and telemetry."""
+"""Reports of gate and probation, stored for telemetry and the status command."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from edgeagent.delivery.state.record import Remembered
+from edgeagent.delivery.state.record import StateDocument
 from edgeagent.errors import EdgeagentError
 from edgeagent.files.atomic import write_state
 
@@ -16,20 +16,20 @@ logger = logging.getLogger(__name__)
 
 GATE_REPORT = "gate.json"
 PROBATION_REPORT = "probation.json"
-"""Names of the last reports in the folder ``delivery`` of the agent's state."""
+"""File names of the last reports in the delivery folder."""
 
 Outcome = Literal["passed", "failed", "absent"]
 
 
-class GateFinding(Remembered):
-    """One check.
+class GateFinding(StateDocument):
+    """Result of a check.
 
     Attributes:
         check: its name.
-        outcome: ``absent`` where it could not be done; the sentence says why.
-        sentence: what was found, for people.
-        measured: the value, in the unit that the sentence has.
-        limit: that it was compared with; None where no limit is asked for.
+        outcome: ``absent`` where it could not be run; the sentence says why.
+        sentence: result in words.
+        measured: value, in the unit of the sentence; None where nothing was measured.
+        limit: that it was compared with; None without one.
     """
 
     check: str
@@ -39,8 +39,8 @@ class GateFinding(Remembered):
     limit: float | None = None
 
 
-class GateReport(Remembered):
-    """All checks of one model, in their order; after one that failed there are no more.
+class GateReport(StateDocument):
+    """Results of the checks of one model, in order; the gate ends with the first failed one.
 
     Attributes:
         name, version: of the bundle.
@@ -55,12 +55,18 @@ class GateReport(Remembered):
 
     @property
     def failure(self) -> GateFinding | None:
-        """The check that failed, if one did."""
+        """First failed check; None without one."""
         return next((finding for finding in self.findings if finding.outcome == "failed"), None)
 
 
 def keep_report(folder: Path, report: GateReport, file: str = GATE_REPORT) -> None:
-    """Write a report, durably; where that fails, the log has it."""
+    """Write a report durably; an error is logged.
+
+    Args:
+        folder: of delivery.
+        report: to write.
+        file: name of the file.
+    """
     try:
         write_state(folder / file, report.model_dump_json(indent=1).encode())
     except EdgeagentError as error:
@@ -68,7 +74,12 @@ def keep_report(folder: Path, report: GateReport, file: str = GATE_REPORT) -> No
 
 
 def load_report(folder: Path, file: str = GATE_REPORT) -> GateReport | None:
-    """Return the last report; None where there is none that can be read."""
+    """Return the last report; None where there is none, or it cannot be read.
+
+    Args:
+        folder: of delivery.
+        file: name of the file.
+    """
     try:
         return GateReport.model_validate_json((folder / file).read_bytes())
     except FileNotFoundError:

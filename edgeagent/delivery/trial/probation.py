@@ -1,11 +1,11 @@
-"""How a model that passed the gate is watched while it serves, beside what the last good one did.
+"""Probation of a serving model: it is compared with the last good one, and its failures are counted.
 
 ::
 
     frames, crashes and hangs, shadow runs -> on trial ... -> good | bad (reason)
 
-It is good when time and frames have passed and nothing speaks against it. Too many crashes and hangs, or no
-delegate left, end it at once. A comparison that cannot be made is absent, and said to be so in the report.
+It is good when time and frames have passed and no comparison has failed. Too many crashes and hangs, or no
+delegate left, end the probation at once. A comparison that cannot be made is ``absent`` in the report.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edgeagent.accuracy.agreement import Agreement
-from edgeagent.delivery.trial.behaviour import LEAST_FRAMES, Behaviour, Traffic
+from edgeagent.delivery.trial.behaviour import MIN_FRAMES, Behaviour, Traffic
 from edgeagent.delivery.trial.gate_report import GateFinding
 from edgeagent.settings.sections.delivery import ProbationSettings
 
@@ -23,33 +23,33 @@ Verdict = Literal["on_trial", "good", "bad"]
 
 @dataclass(frozen=True)
 class ProbationBaseline:
-    """What the last good model did, to compare with.
+    """Baseline of a probation: statistics of the last good model.
 
     Attributes:
-        behaviour: None where there is none.
-        absent: why there is none.
+        behaviour: its statistics; None without any.
+        absent: why there are none.
         labels: of that model.
     """
 
     behaviour: Behaviour | None
-    absent: str = f"the last good model had fewer than {LEAST_FRAMES} frames"
+    absent: str = f"the last good model had fewer than {MIN_FRAMES} frames"
     labels: tuple[str, ...] = ()
 
 
 class Probation:
-    """One trial. Frames come from one thread, everything else from any.
+    """Probation of one model. One thread adds frames, any thread calls the rest.
 
     Args:
-        settings: how it is watched.
-        baseline: what the last good model did.
+        settings: of probation.
+        baseline: to compare with.
         labels: of the model on trial.
         now: monotonic seconds.
         strikes: of earlier runs of the agent.
 
     Attributes:
-        strikes: so far.
-        frames: so far.
-        traffic: statistics of the model, which are those of a good one when the trial ends well.
+        strikes: number of failures so far.
+        frames: number of frames so far.
+        traffic: statistics of the model, the next baseline when the trial ends well.
     """
 
     def __init__(
@@ -69,30 +69,30 @@ class Probation:
         self._end: str | None = None
 
     def frame(self, detections: int, score_sum: float, inference_ns: int) -> None:
-        """Learn what the model did with a frame."""
+        """Add a frame: number of detections, sum of their scores, nanoseconds of the inference."""
         self.frames += 1
         self.traffic.record(detections, score_sum, inference_ns)
 
     def strike(self, reason: str) -> None:
-        """Learn that the model's engine crashed, hung or was given up."""
+        """Count a failure: the model's engine crashed, hung or was given up."""
         self.strikes += 1
         if self.strikes >= self._settings.strikes:
             self._end = self._end or f"{_times(self.strikes)} its engine failed, the last time: {reason}"
 
     def gone(self, reason: str) -> None:
-        """Learn that no delegate serves the model any more."""
+        """End the probation: no delegate serves the model any more."""
         self._end = self._end or f"nothing serves it any more: {reason}"
 
     def shadowed(self, agreed: Agreement) -> None:
-        """Learn how far the last good model agreed on some pictures."""
+        """Add the agreement with the last good model on further pictures."""
         self._agreed += agreed
 
     def shadow_ended(self, reason: str) -> None:
-        """Learn that there is no shadow run, or no more."""
+        """Record why there is no shadow run, or none any more."""
         self._no_shadow = reason
 
     def verdict(self, now: float) -> tuple[Verdict, str]:
-        """Return how it stands and why, at a monotonic time."""
+        """Return the verdict and its reason at a monotonic time, seconds."""
         if self._end is not None:
             return "bad", self._end
         left_s = self._began + self._settings.time - now
@@ -107,7 +107,7 @@ class Probation:
         return "good", f"nothing speaks against it after {self.frames} frames"
 
     def findings(self) -> tuple[GateFinding, ...]:
-        """Return all comparisons as they stand."""
+        """Return the present results of all comparisons."""
         strikes, most = self.strikes, self._settings.strikes
         engine = GateFinding(
             check="strikes",
@@ -127,7 +127,7 @@ class Probation:
 
 
 def compare_speed(trial: Behaviour | None, baseline: ProbationBaseline, slower: float) -> GateFinding:
-    """Whether the 90th percentile of an inference is at most so many times that of the last good model."""
+    """Compare the 90th percentile of an inference; at most ``slower`` times the baseline's passes."""
     good = baseline.behaviour
     if trial is None or good is None:
         return _absent("speed", baseline)
@@ -139,7 +139,7 @@ def compare_speed(trial: Behaviour | None, baseline: ProbationBaseline, slower: 
 def compare_rate(
     trial: Behaviour | None, baseline: ProbationBaseline, labels: tuple[str, ...], most: float
 ) -> GateFinding:
-    """Whether the detections per frame changed by at most this share of those of the last good model."""
+    """Compare the detections per frame; a change of at most the share ``most`` passes."""
     good = baseline.behaviour
     if trial is None or good is None:
         return _absent("rate", baseline)
@@ -157,7 +157,7 @@ def compare_rate(
 def compare_score(
     trial: Behaviour | None, baseline: ProbationBaseline, labels: tuple[str, ...], most: float
 ) -> GateFinding:
-    """Whether the mean score of the detections changed by at most so much."""
+    """Compare the mean score of the detections; a change of at most ``most`` passes."""
     good = baseline.behaviour
     if trial is None or good is None:
         return _absent("score", baseline)
@@ -172,7 +172,13 @@ def compare_score(
 
 
 def compare_shadow(agreed: Agreement, absent: str, least: float) -> GateFinding:
-    """Whether it agrees with the last good model on the same frames; ``absent`` says why there are none."""
+    """Check the agreement with the last good model on the same frames; at least the share ``least`` passes.
+
+    Args:
+        agreed: boxes of both models.
+        absent: why no frame was compared.
+        least: share of boxes, 0..1.
+    """
     if not agreed.pictures:
         return GateFinding(check="shadow", outcome="absent", sentence=f"no shadow run: {absent}")
     share = agreed.share
@@ -194,7 +200,7 @@ def _judged(check: str, sentence: str, measured: float, limit: float, right: boo
 
 
 def _absent(check: str, baseline: ProbationBaseline) -> GateFinding:
-    reason = baseline.absent if baseline.behaviour is None else f"it had fewer than {LEAST_FRAMES} frames"
+    reason = baseline.absent if baseline.behaviour is None else f"it had fewer than {MIN_FRAMES} frames"
     return GateFinding(check=check, outcome="absent", sentence=f"not compared: {reason}")
 
 

@@ -1,4 +1,4 @@
-"""Follows a channel: what it offers and its signed policy decide."""
+"""Source of a device that follows a channel: its releases and their signed policy decide."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from edgeagent.delivery.repository.channel import Channel, Release
 from edgeagent.delivery.state.record import Record
 from edgeagent.delivery.update.policy import (
     Device,
-    PolicyTarget,
     choose_release,
-    may_serve,
     named,
     power_hindrance,
     release_name,
+    serve_hindrance,
 )
+from edgeagent.delivery.update.protocols import TargetRelease
 
 
 class Repository(Protocol):
-    """What a source needs of the repository's client, whose errors pass through."""
+    """Interface of the repository's client, whose errors pass through."""
 
     def refresh(self) -> Channel:
         """Fetch and verify the index of the channel."""
@@ -36,19 +36,19 @@ class Repository(Protocol):
         progress: Callable[[int], None] = ...,
         cancelled: Callable[[], bool] = ...,
     ) -> None:
-        """Fetch a file, verify it and put it on the disk."""
+        """Fetch a file, verify it and bring it to the disk."""
 
 
 class ChannelSource:
-    """Where the models of a device come from that follows a channel.
+    """Source of a device that follows a channel.
 
     Args:
-        repository: to read.
-        device: gives what this device is now.
-        record: gives what it remembers now.
+        repository: of the channel.
+        device: returns the properties of this device now.
+        record: returns the deployment record now.
 
     Attributes:
-        waiting: why the last look wished nothing, for people; None where it wished something.
+        waiting: why the last check found no target; None where it found one.
     """
 
     def __init__(
@@ -57,8 +57,8 @@ class ChannelSource:
         self._repository, self._device, self._record = repository, device, record
         self.waiting: str | None = None
 
-    def wish(self) -> PolicyTarget | None:
-        """Look what the device is to move to; None leaves it where it is.
+    def target(self) -> TargetRelease | None:
+        """Check which release the device is to move to; None leaves it as it is.
 
         Raises:
             DeliveryError: the channel cannot be read.
@@ -68,18 +68,18 @@ class ChannelSource:
         self.waiting = reason if release is None else None
         if release is None:
             return None
-        return PolicyTarget(release, "command" if record.pinned == release_name(release) else "channel")
+        return TargetRelease(release, "command" if record.pinned == release_name(release) else "channel")
 
     def find(self, name: str, version: str) -> Release | None:
-        """Return a release of the verified index that is at hand, without the network; None without one."""
+        """Return a release of the last verified index, without the network; None without one."""
         channel = self._repository.known()
         return named(channel, f"{name} {version}") if channel is not None else None
 
-    def may_serve(self, release: Release) -> str | None:
-        """Return why a release that has been fetched does not begin to serve yet; None if it may."""
+    def serve_hindrance(self, release: Release) -> str | None:
+        """Return why a fetched release may not serve yet; None if it may."""
         if self._record().pinned == release_name(release):
             return power_hindrance(release.rollout, self._device())
-        return may_serve(release, self._device())
+        return serve_hindrance(release, self._device())
 
     def fetch(
         self,
@@ -89,5 +89,5 @@ class ChannelSource:
         progress: Callable[[int], None] = lambda size: None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Fetch a file, verify it and put it on the disk."""
+        """Fetch a file, verify it and bring it to the disk."""
         self._repository.fetch(release, file, destination, progress, cancelled)

@@ -1,4 +1,4 @@
-"""What other threads ask of one thread, and its answers."""
+"""Queue of commands from other threads to one thread, with their answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgeagent.errors import EdgeagentError
 logger = logging.getLogger(__name__)
 
 Command = Callable[[], str]
-"""Runs in the thread that obeys; returns an answer for people."""
+"""Called in the thread of the queue; returns an answer in words."""
 
 
 class CommandQueue:
@@ -21,8 +21,8 @@ class CommandQueue:
     def __init__(self) -> None:
         self._waiting: SimpleQueue[tuple[Future[str], Command]] = SimpleQueue()
 
-    def ask(self, command: Command) -> Future[str]:
-        """Hand a command over, from any thread; the answer, or what the command raised, comes later."""
+    def submit(self, command: Command) -> Future[str]:
+        """Add a command, from any thread; the future gets its answer, or the exception it raised."""
         answer: Future[str] = Future()
         self._waiting.put((answer, command))
         return answer
@@ -31,10 +31,14 @@ class CommandQueue:
         """Return whether a command waits."""
         return not self._waiting.empty()
 
-    def obey(self, wait_s: float, after: Callable[[], None]) -> None:
-        """Run what waits now, or what comes first within ``wait_s`` seconds; ``after`` is called after each.
+    def run(self, wait_s: float, after: Callable[[], None]) -> None:
+        """Run the commands that wait now, or the first that comes within ``wait_s`` seconds.
 
-        What comes meanwhile is left for the next time, so that nobody can keep the thread from its work.
+        Commands that come meanwhile are left for the next call, so that a flood cannot block the thread.
+
+        Args:
+            wait_s: seconds to wait when no command waits.
+            after: called after each command.
         """
         for number in range(max(1, self._waiting.qsize())):
             try:

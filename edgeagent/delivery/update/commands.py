@@ -1,7 +1,7 @@
-"""Commands from afar: what they may say, and that each is done once.
+"""Remote commands to the updater: parsing, and execution exactly once.
 
-A command can only choose among releases that the channel has signed, or stop one. Its answer is remembered by
-the id of the request, so that a message that comes twice is answered twice and done once.
+A command can only choose among releases that the channel has signed, or stop one. Its reply is kept by the id
+of the request, so that a message that arrives twice is answered twice and executed once.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ logger = logging.getLogger(__name__)
 REMEMBERED = 100
 
 
-class Commandable(Protocol):
-    """What obeys. Each returns a short text for people, or raises DeliveryError with the reason why not."""
+class CommandTarget(Protocol):
+    """Target of commands; each method returns a short text, or raises DeliveryError with the reason."""
 
     def check_now(self) -> str:
-        """Look for a newer model at once."""
+        """Check for a newer model at once."""
 
     def pin(self, name: str, version: str) -> str:
-        """Move to this release and leave newer ones alone."""
+        """Move to this release and ignore newer ones."""
 
     def unpin(self) -> str:
         """Follow the channel again."""
@@ -46,29 +46,33 @@ class Commandable(Protocol):
         """Go back to the previous good model."""
 
     def cancel(self) -> str:
-        """Give up the model that is on its way."""
+        """Give up the deployment in progress."""
 
     def status(self) -> str:
-        """Say in a sentence how things are."""
+        """Return the status as a sentence."""
 
     def forgive(self, name: str, version: str) -> str:
-        """Take a model from the list of those that are bad here."""
+        """Remove a model from the bad models of this device."""
 
 
 class Commands:
-    """Obeys one command at a time; may be used from several threads."""
+    """Executor of commands, one at a time; may be used from several threads.
 
-    def __init__(self, target: Commandable) -> None:
+    Args:
+        target: of the commands.
+    """
+
+    def __init__(self, target: CommandTarget) -> None:
         self._target = target
-        self._answers: OrderedDict[str, tuple[Command, CommandReply]] = OrderedDict()
+        self._replies: OrderedDict[str, tuple[Command, CommandReply]] = OrderedDict()
         self._lock = threading.Lock()
 
     def answer(self, payload: bytes, retained: bool = False) -> CommandReply:
-        """Do what a message says and return what to answer; it may take as long as the command.
+        """Execute the command of a message and return the reply; takes as long as the command.
 
         Args:
             payload: JSON.
-            retained: the broker kept it, so that nobody knows how old it is; it is not obeyed.
+            retained: whether the broker retained it; its age is not known then, and it is refused.
         """
         if len(payload) > MOST_BYTES:
             return _refused(None, f"{len(payload)} bytes are no command; {MOST_BYTES} are the most")
@@ -79,30 +83,30 @@ class Commands:
         try:
             command = _COMMAND.validate_json(payload)
         except ValidationError as error:
-            return _refused(request_id_of(payload), first_mistake(error))
+            return _refused(request_id_of(payload), str(first_mistake(error)))
         with self._lock:
             return self._once(command)
 
     def _once(self, command: Command) -> CommandReply:
-        known = self._answers.get(command.request_id)
+        known = self._replies.get(command.request_id)
         if known is not None:
-            before, answer = known
+            before, reply = known
             if before == command:
-                return answer
+                return reply
             text = f"the request_id was used for {before.command} before; give each request its own"
             return _refused(command.request_id, text)
         logger.info("command %s, request %s", command.command, command.request_id)
         try:
-            answer = CommandReply(command.request_id, True, _obey(self._target, command))
+            reply = CommandReply(command.request_id, True, _execute(self._target, command))
         except EdgeagentError as error:
-            answer = _refused(command.request_id, str(error))
-        self._answers[command.request_id] = (command, answer)
-        if len(self._answers) > REMEMBERED:
-            self._answers.popitem(last=False)
-        return answer
+            reply = _refused(command.request_id, str(error))
+        self._replies[command.request_id] = (command, reply)
+        if len(self._replies) > REMEMBERED:
+            self._replies.popitem(last=False)
+        return reply
 
 
-def _obey(target: Commandable, command: Command) -> str:
+def _execute(target: CommandTarget, command: Command) -> str:
     if isinstance(command, Pin):
         return target.pin(command.name, command.version)
     if isinstance(command, Forgive):

@@ -1,7 +1,7 @@
-"""What becomes of the deployment when a wish, a command, or a verdict of probation comes.
+"""Decisions on deployments: on a target release, on a command, on a verdict of probation.
 
-Everything here is one decision, written durably before it has its effect; when it is made is up to
-:mod:`edgeagent.delivery.update.updater`.
+Each decision is written durably before it takes effect; :mod:`edgeagent.delivery.update.updater` decides when
+it is made.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from typing import Generic
 
 from edgeagent.delivery.repository.channel import Release
 from edgeagent.delivery.state.record import Deployment, Installed
-from edgeagent.delivery.state.store import Store
 from edgeagent.delivery.update.deployment_steps import installed
-from edgeagent.delivery.update.protocols import ModelRunner, Passed, ReleaseSource, TargetRelease
+from edgeagent.delivery.update.protocols import DeploymentContext, Passed, TargetRelease
 from edgeagent.errors import DeliveryError, EdgeagentError
 from edgeagent.settings.sections.delivery import DeliverySettings
 
@@ -24,25 +23,22 @@ class DeploymentDecisions(Generic[Passed]):
     """Begins and ends deployments.
 
     Args:
-        store: of this device.
-        source: where models come from.
-        board: what runs them.
-        settings: strikes, and what is kept.
+        context: store, source and runner.
+        settings: strikes, and the limits of pruning.
 
     Attributes:
-        release: that is on its way, as the channel has it now; None where nothing is, or it is not known.
-        unwritten: verdict on the trial that could not be written; None without one.
+        release: of the deployment, as the channel has it now; None without one, or where it is not known.
+        unwritten: model and verdict of a trial that could not be written; None without one.
     """
 
-    def __init__(
-        self, store: Store, source: ReleaseSource, board: ModelRunner[Passed], settings: DeliverySettings
-    ) -> None:
-        self._store, self._source, self._board, self._settings = store, source, board, settings
+    def __init__(self, context: DeploymentContext[Passed], settings: DeliverySettings) -> None:
+        self._store, self._source, self._runner = context.store, context.source, context.runner
+        self._settings = settings
         self.release: Release | None = None
         self.unwritten: tuple[Installed, str | None] | None = None
 
     def find_release(self) -> None:
-        """Find what is on its way in the index that is at hand."""
+        """Find the release of the deployment in the last verified index."""
         deployment = self._store.pending()
         self.release = None
         if deployment is not None:
@@ -50,17 +46,17 @@ class DeploymentDecisions(Generic[Passed]):
             if release is not None and release.slot == deployment.model.slot:
                 self.release = release
 
-    def follow(self, wish: TargetRelease | None) -> bool:
-        """Move to what is wished; return whether a deployment has begun.
+    def follow(self, target: TargetRelease | None) -> bool:
+        """Begin a deployment of the target release, if it needs one; return whether one has begun.
 
-        Nothing wished leaves what is on its way alone, unless it is gone from the channel.
+        Without a target the deployment in progress goes on, unless the channel has dropped its release.
         """
         pending = self._store.pending()
-        if wish is not None and self._is_news(wish):
-            if pending is None or pending.model.slot != wish.release.slot:
-                self._begin(wish)
+        if target is not None and self._is_new(target):
+            if pending is None or pending.model.slot != target.release.slot:
+                self._begin(target)
                 return True
-            self.release = wish.release
+            self.release = target.release
         elif pending is not None:
             self.find_release()
             if self.release is None:
@@ -70,57 +66,65 @@ class DeploymentDecisions(Generic[Passed]):
         return False
 
     def drop(self, reason: str, *, bad: bool = False) -> None:
-        """End what is on its way, if anything is."""
+        """End the deployment in progress, if there is one.
+
+        Args:
+            reason: for the record.
+            bad: whether to record the model as bad here.
+        """
         deployment = self._store.pending()
         if deployment is None:
             return
         logger.info("%s: %s", deployment.model.slot, reason)
         if deployment.state == "trial":
             self._store.move("rolled_back", reason, bad=bad)
-            self._board.serve(None)
+            self._runner.serve(None)
         else:
             self._store.move("rejected", reason, bad=bad)
 
     def end_trial(self, reason: str | None) -> str:
-        """Write the verdict of probation, None is good; and go back where it is not.
+        """Write the verdict of probation, and go back to the good model if it is bad.
 
-        Where it cannot be written the good model serves nevertheless, and :attr:`unwritten` is kept.
+        If a bad verdict cannot be written the good model serves nevertheless, and :attr:`unwritten` is set.
+
+        Args:
+            reason: why the model is bad; None for a good one.
         """
         model = self._in_trial().model
         try:
             self._write_verdict(model, reason)
         except EdgeagentError as error:
-            logger.error("%s; it is tried again", error)
+            logger.error("%s; it is written later", error)
             self.unwritten = (model, reason)
         if reason is None:
             logger.info("%s is good", model.slot)
             self.prune()
             return "good"
         logger.error("%s: %s; the last good model serves again", model.slot, reason)
-        self._board.serve(None)
+        self._runner.serve(None)
         return "rolled back"
 
     def write_verdict_again(self) -> None:
-        """Write what could not be written.
+        """Write a verdict that could not be written before.
 
         Raises:
-            EdgeagentError: it still cannot be.
+            EdgeagentError: it still cannot be written.
         """
         if self.unwritten is not None:
             self._write_verdict(*self.unwritten)
             self.unwritten = None
 
     def strike(self, reason: str) -> str:
-        """Count a failure of the model in trial; too many end it."""
+        """Count a failure of the model on trial; too many end the trial."""
         deployment = self._in_trial()
         strikes = deployment.strikes + 1
         if strikes + deployment.starts >= self._settings.probation.strikes:
             return self.end_trial(reason)
-        self._store.note(strikes=strikes)
+        self._store.update_deployment(strikes=strikes)
         return f"strike {strikes}: {reason}"
 
     def pin(self, name: str, version: str) -> str:
-        """Stay on, or move to, one of the signed releases; what is bad here is forgiven."""
+        """Pin a signed release, and remove it from the bad models."""
         release, wanted = self._source.find(name, version), f"{name} {version}"
         if release is None:
             raise DeliveryError(f"the channel offers no {wanted}; check now if it is new")
@@ -134,12 +138,12 @@ class DeploymentDecisions(Generic[Passed]):
         return f"pinned to {wanted}"
 
     def unpin(self) -> str:
-        """Follow the source again."""
+        """Remove the pin."""
         self._store.change(pinned=None)
         return "following the channel"
 
     def forgive(self, name: str, version: str) -> str:
-        """Take a model from those that are bad here."""
+        """Remove a model from the bad models of this device."""
         record = self._store.record
         kept = tuple(bad for bad in record.bad if bad.model != f"{name} {version}")
         if kept == record.bad:
@@ -148,29 +152,33 @@ class DeploymentDecisions(Generic[Passed]):
         return f"{name} {version} may be tried again"
 
     def rollback(self) -> str:
-        """End the trial, or go back to the previous good model; the one that is left is bad here."""
+        """End the trial, or go back to the previous good model; record the model that served as bad."""
         deployment, reason = self._store.pending(), "rolled back by a command"
         if deployment is not None and deployment.state == "trial":
             self.drop(reason, bad=True)
         else:
             self._store.go_back(reason)
-            self._board.serve(None)
+            self._runner.serve(None)
         current = self._store.record.current
         return f"back to {current.name} {current.version}" if current else "back to the configured bundle"
 
     def cancel(self, reason: str) -> str:
-        """Give up the deployment before its trial; the model is not tried again here until it is pinned."""
+        """Give up the deployment before its trial, and record the model as bad until it is pinned."""
         deployment = self._store.pending()
         if deployment is None:
-            raise DeliveryError("no model is on its way")
+            raise DeliveryError("no deployment is in progress")
         if deployment.state == "trial":
             model = deployment.model
-            raise DeliveryError(f"{model.name} {model.version} is in trial; roll it back instead")
+            raise DeliveryError(f"{model.name} {model.version} is on trial; roll it back instead")
         self.drop(reason, bad=True)
         return "cancelled"
 
     def prune(self, most_bytes: int | None = None) -> None:
-        """Delete slots that are not needed, by default as the settings say."""
+        """Delete slots that are not needed.
+
+        Args:
+            most_bytes: size of the slots that are kept beyond the needed ones; None is ``delivery.keep``.
+        """
         most = self._settings.keep if most_bytes is None else most_bytes
         try:
             gone = self._store.slots.prune(self._store.keep(), most, self._settings.keep_time)
@@ -180,12 +188,12 @@ class DeploymentDecisions(Generic[Passed]):
         if gone:
             logger.info("deleted the slots %s", ", ".join(gone))
 
-    def _begin(self, wish: TargetRelease) -> None:
-        release, record = wish.release, self._store.record
+    def _begin(self, target: TargetRelease) -> None:
+        release, record = target.release, self._store.record
         name = f"{release.name} {release.version}"
         self.drop(f"gave way to {name}")
-        source = "command" if record.pinned == name else wish.source
-        self._store.begin(installed(release), source, wish.action)
+        source = "command" if record.pinned == name else target.source
+        self._store.begin(installed(release), source, target.action)
         self.release = release
         logger.info("moving to %s", name)
         bad = next((bad for bad in record.bad if bad.slot == release.slot), None)
@@ -193,18 +201,18 @@ class DeploymentDecisions(Generic[Passed]):
             self._store.move("rejected", f"bad on this device: {bad.reason}")
         self.prune()
 
-    def _is_news(self, wish: TargetRelease) -> bool:
-        """Return whether a wish asks for something that has not been done; hawkBit may ask twice."""
+    def _is_new(self, target: TargetRelease) -> bool:
+        """Return whether a target has not been deployed yet; hawkBit may ask twice."""
         record = self._store.record
-        if record.current is not None and record.current.slot == wish.release.slot:
+        if record.current is not None and record.current.slot == target.release.slot:
             return False
         last, pending = record.deployment, self._store.pending()
-        return pending is not None or last is None or last.action is None or last.action != wish.action
+        return pending is not None or last is None or last.action is None or last.action != target.action
 
     def _in_trial(self) -> Deployment:
         deployment = self._store.pending()
         if deployment is None or deployment.state != "trial" or self.unwritten is not None:
-            raise DeliveryError("no model is in trial")
+            raise DeliveryError("no model is on trial")
         return deployment
 
     def _write_verdict(self, model: Installed, reason: str | None) -> None:

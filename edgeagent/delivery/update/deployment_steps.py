@@ -1,14 +1,14 @@
-"""One model on its way from the channel to its trial, a step at a time.
+"""Steps of a deployment, from the channel to the trial.
 
 ::
 
     fetching    manifest first, then the files that this board can use
-    verifying   hashes of all of them, then sealed into a slot
+    verifying   hashes of all of them; then they are sealed into a slot
     staged      waits until it may serve
-    gating      tried on this board, while the old model detects
+    gating      tried on this board, while the current model serves
     trial       serves
 
-Each step may be repeated: after a restart the journey goes on in the state that the record gives.
+Each step may be repeated: after a restart the deployment goes on in the state of the record.
 """
 
 from __future__ import annotations
@@ -18,67 +18,62 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic
 
-from edgeagent.bundle.files import hash_file
 from edgeagent.bundle.reading import MANIFEST, parse_manifest
 from edgeagent.delivery.errors import RefusedError
 from edgeagent.delivery.repository.channel import Release
 from edgeagent.delivery.state.record import Installed
-from edgeagent.delivery.state.store import Store
-from edgeagent.delivery.update.protocols import ModelRunner, Passed, ReleaseSource
+from edgeagent.delivery.update.protocols import DeploymentContext, Passed
 from edgeagent.errors import BundleError, DeliveryError, EdgeagentError
+from edgeagent.files.hashing import hash_file
 
 logger = logging.getLogger(__name__)
 
 REFUSALS = 3
-"""Files in a row that do not verify, after which the release is bad here."""
+"""Number of verification failures in a row after which the release is bad here."""
 
 
 def installed(release: Release) -> Installed:
-    """Return what a device remembers of a release."""
+    """Return the model of a release, as the record keeps it."""
     return Installed(slot=release.slot, name=release.name, version=release.version, sequence=release.sequence)
 
 
 class DeploymentSteps(Generic[Passed]):
-    """Takes the deployment of a store from state to state.
+    """Moves the deployment of a store from state to state.
 
     Args:
-        store: whose deployment is on its way.
-        source: to fetch from.
-        board: to try it on.
-        interrupted: asked while fetching: whether something else is to be done first.
-        progress: told which share of the bytes is here, 0..1.
+        context: store, source and runner.
+        interrupted: asked while fetching: whether to interrupt it for something else.
+        progress: called with the fetched share of the bytes, 0..1.
     """
 
     def __init__(
         self,
-        store: Store,
-        source: ReleaseSource,
-        board: ModelRunner[Passed],
+        context: DeploymentContext[Passed],
         interrupted: Callable[[], bool],
         progress: Callable[[float], None],
     ) -> None:
-        self._store, self._source, self._board = store, source, board
+        self._store, self._source, self._runner = context.store, context.source, context.runner
         self._interrupted, self._progress = interrupted, progress
         self._passed: Passed | None = None
         self._refusals = 0
-        self._here, self._all = 0, 1  # bytes of files that are whole, and of all that are needed
+        self._fetched, self._all = 0, 1  # bytes of complete files, and of all needed files
 
     def start_over(self) -> None:
-        """Forget what is known of the last deployment; another one has begun."""
+        """Reset for a new deployment."""
         self._passed, self._refusals = None, 0
 
     def advance(self, release: Release | None) -> str | None:
-        """Do what the present state asks for, and go to the next.
+        """Do the work of the present state, and move to the next.
 
         Args:
-            release: that is on its way, as the channel has it now; None where that is not known.
+            release: of the deployment, as the channel has it now; None where that is not known.
 
         Returns:
-            Why it waits; None when it went on.
+            Why the deployment waits; None when it advanced.
 
         Raises:
             CancelledError: fetching was interrupted.
-            DeliveryError: not now; a later attempt may work.
+            DeliveryError: the step failed; a later attempt may work.
             EdgeagentError: the record cannot be written.
         """
         deployment = self._store.pending()
@@ -102,7 +97,7 @@ class DeploymentSteps(Generic[Passed]):
             try:
                 for file in self._needed(release, folder):
                     self._source.fetch(release, file, folder / file, self._counted, self._interrupted)
-                    self._here += release.files[file]
+                    self._fetched += release.files[file]
             except BundleError as error:
                 self._store.move("rejected", str(error), bad=True)
                 return
@@ -113,7 +108,7 @@ class DeploymentSteps(Generic[Passed]):
 
     def _needed(self, release: Release, folder: Path) -> list[str]:
         """Fetch the manifest, and return the names of the files that are missing."""
-        self._here, self._all = 0, sum(release.files.values())
+        self._fetched, self._all = 0, sum(release.files.values())
         manifest = folder / MANIFEST
         self._source.fetch(release, MANIFEST, manifest, self._counted, self._interrupted)
         if hash_file(manifest) != release.manifest_sha256:
@@ -122,18 +117,18 @@ class DeploymentSteps(Generic[Passed]):
         absent = [file for file in files if file not in release.files]
         if absent:
             raise BundleError(f"the channel does not offer {', '.join(absent)} of {release.slot}")
-        self._here = release.files[MANIFEST]
-        self._all = self._here + sum(release.files[file] for file in files)
+        self._fetched = release.files[MANIFEST]
+        self._all = self._fetched + sum(release.files[file] for file in files)
         deployment = self._store.pending()
         if deployment is not None and deployment.bytes != self._all:
-            self._store.note(bytes=self._all)
+            self._store.update_deployment(bytes=self._all)
         return files
 
     def _counted(self, size: int) -> None:
-        self._progress(min(1.0, (self._here + size) / self._all))
+        self._progress(min(1.0, (self._fetched + size) / self._all))
 
     def _refused(self, error: RefusedError) -> None:
-        """Give a repository that is being mended some more chances; then the release is bad here."""
+        """Raise the error, or reject the release after :data:`REFUSALS` of them."""
         self._refusals += 1
         if self._refusals < REFUSALS:
             raise error
@@ -145,7 +140,7 @@ class DeploymentSteps(Generic[Passed]):
             content = path.read_bytes()
         except OSError as error:
             raise BundleError(f"{path}: cannot be read ({error.strerror})") from None
-        return {MANIFEST, *self._board.usable_files(parse_manifest(content, str(path)))}
+        return {MANIFEST, *self._runner.usable_files(parse_manifest(content, str(path)))}
 
     def _verify(self, model: Installed) -> None:
         slots = self._store.slots
@@ -156,36 +151,36 @@ class DeploymentSteps(Generic[Passed]):
                 slots.seal(model, self._usable(slots.partial(model)))
         except BundleError as error:
             if slots.has(model):
-                slots.put_aside(model)
+                slots.quarantine(model)
             slots.discard(model)
             self._refusals += 1
             if self._refusals >= REFUSALS:
                 self._store.move("rejected", str(error), bad=True)
                 return
-            logger.error("%s; it is fetched again", error)
+            logger.error("%s; fetching it again", error)
             self._store.move("fetching")
             return
         self._store.move("staged")
 
     def _stage(self, release: Release) -> str | None:
-        why_not = self._source.may_serve(release)
-        if why_not is None:
+        hindrance = self._source.serve_hindrance(release)
+        if hindrance is None:
             self._store.move("gating")
-        return why_not
+        return hindrance
 
     def _gate(self, model: Installed) -> None:
-        """Run the gate; the trial begins at the next step, so that a cancel during the gate counts."""
+        """Run the gate; the trial begins with the next step, so that a cancel during the gate counts."""
         if self._passed is not None:
             self._begin_trial(self._passed)
             return
         try:
             bundle = self._store.slots.open(model)
         except BundleError as error:
-            self._store.slots.put_aside(model)
+            self._store.slots.quarantine(model)
             self._store.move("rejected", str(error))
             return
         try:
-            self._passed = self._board.gate(bundle)
+            self._passed = self._runner.gate(bundle)
         except DeliveryError as error:
             self._store.move("rejected", str(error), bad=True)
 
@@ -193,6 +188,6 @@ class DeploymentSteps(Generic[Passed]):
         self._store.move("trial")
         self._passed = None
         try:
-            self._board.serve(passed)
+            self._runner.serve(passed)
         except EdgeagentError as error:
             self._store.move("rolled_back", str(error), bad=True)

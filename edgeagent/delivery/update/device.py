@@ -1,4 +1,4 @@
-"""What rollouts ask of this device: its board, labels, clock and power supply."""
+"""Properties of this device for rollout policies: board, labels, clock and power supply."""
 
 from __future__ import annotations
 
@@ -28,20 +28,22 @@ BOARDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"Raspberry Pi (4|400|Compute Module 4S?)\b", ("rpi4",)),
     (r"Raspberry Pi (3|Compute Module 3)\b", ("rpi3",)),
 )
-"""Names by what the device tree calls the board, a regular expression that is searched for; the most special
-name first. "Jetson Orin Nano" is not a "Jetson Nano"."""
+"""Board names by a regular expression, which is searched for in the model of the device tree.
+
+The most specific name is the first. "Jetson Orin Nano" is not a "Jetson Nano".
+"""
 
 
 def read_device(
     name: str, settings: DeliverySettings, now: datetime | None = None, root: Path = Path("/")
 ) -> Device:
-    """Return what this device is now.
+    """Return the properties of this device now.
 
     Args:
         name: of the device.
-        settings: with the boards and labels that an operator gave it.
-        now: with a time zone; None is the clock of this machine.
-        root: of the trees of /proc and /sys.
+        settings: with the configured boards and labels.
+        now: time with a time zone; None is the clock of this machine.
+        root: of the trees that ``/proc`` and ``/sys`` are in.
     """
     supply = read_supply(root)
     return Device(
@@ -55,7 +57,11 @@ def read_device(
 
 
 def detect_boards(root: Path = Path("/")) -> tuple[str, ...]:
-    """Return the names that this board answers to, the most special one first, without ``any``."""
+    """Return the names of this board, most specific first, without ``any``.
+
+    Args:
+        root: of the trees that ``/proc`` and ``/sys`` are in.
+    """
     model = read_board(root).model or ""
     found = [name for pattern, names in BOARDS if re.search(pattern, model) for name in names]
     if is_attached(find_delegates(EDGE_TPU)[0].needs, root):

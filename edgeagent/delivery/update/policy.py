@@ -1,13 +1,13 @@
-"""Which release a device takes, and when: the signed rollout policy, as the device obeys it.
+"""Rollout policy on the device: which release it takes, and when.
 
-All here is arithmetic on what is given: no file, no clock, no network. Two questions are asked apart, as
-files may be fetched long before they serve:
+Pure functions: no file, no clock, no network. Each returns why not, or None. Fetching and serving are decided
+apart, as files may be fetched long before they serve:
 
-    may_fetch   cohorts, percent, start, pause, battery and mains
-    may_serve   the same again, and the window of the day
+    fetch_hindrance   cohorts, percent, start, pause, battery and mains
+    serve_hindrance   the same again, and the window of the day
 
-A release that only waits for its window is fetched meanwhile; one that was paused or withdrawn meanwhile
-does not begin to serve.
+A release that only waits for its window is fetched; one that is paused or withdrawn meanwhile does not begin
+to serve.
 """
 
 from __future__ import annotations
@@ -16,29 +16,26 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Literal
 
 from edgeagent.delivery.repository.channel import Channel, Release, Rollout, Window
-from edgeagent.delivery.state.record import Bad, Installed, Record
+from edgeagent.delivery.state.record import BadModel, Installed, Record
 
 ANY = "any"
-FIRST_YEAR = 2024  # a clock before it was never set; no release is older
-MOST_REASONS = 3
-
-WishSource = Literal["channel", "command", "hawkbit"]
+FIRST_YEAR = 2024  # an earlier clock was never set; no release is older
+MAX_REASONS = 3
 
 
 @dataclass(frozen=True)
 class Device:
-    """What a rollout asks of a device.
+    """Properties of a device that rollout policies test.
 
     Attributes:
         id: name of the device.
-        boards: names that its board answers to, ``any`` among them.
-        labels: cohorts that it belongs to.
-        local_time: its clock, with the time zone that windows are meant in.
+        boards: names of its board, ``any`` included.
+        labels: its cohorts.
+        local_time: time of its clock, with the time zone of windows.
         battery_percent: charge of its battery, 0..100; None without a reading.
-        on_mains: whether external power carries the load; None where nobody knows.
+        on_mains: whether it is on external power; None where that is not known.
     """
 
     id: str
@@ -49,23 +46,8 @@ class Device:
     on_mains: bool | None = None
 
 
-@dataclass(frozen=True)
-class PolicyTarget:
-    """A release that the device is to move to.
-
-    Attributes:
-        release: which.
-        source: what asked for it.
-        action: id of hawkBit's action.
-    """
-
-    release: Release
-    source: WishSource
-    action: str | None = None
-
-
 def bucket(device: str, rollout: str) -> float:
-    """Return where a device stands in the queue of a rollout, 0 <= bucket < 100.
+    """Return the place of a device in the order of a rollout, 0 <= bucket < 100.
 
     The first 8 hexadecimal digits of the SHA-256 of ``<rollout>/<device>`` in UTF-8, over 2**32, times 100.
     A device is among the first ``percent`` when its bucket is less than ``percent``.
@@ -75,12 +57,12 @@ def bucket(device: str, rollout: str) -> float:
 
 
 def choose_release(channel: Channel, device: Device, record: Record) -> tuple[Release | None, str]:
-    """Return the release to move to now, or None; and why, in words for people.
+    """Return the release to move to now, or None; and the reason in words.
 
-    That is the newest release that fits the board, is not withdrawn, not bad here, and whose rollout lets
-    this device in; or the next older one, as long as it is newer than the current one. A pin leaves all
-    others alone, until the release that it names is withdrawn. When the current release is withdrawn older
-    ones will do as well, the previous good one even if its rollout is over.
+    It is the newest release that fits the board, is not withdrawn, not bad here, and whose rollout includes
+    this device, as long as it is newer than the current one. A pin excludes all others, until the pinned
+    release is withdrawn. When the current release is withdrawn, older ones qualify too, and the previous good
+    one whatever its rollout says.
     """
     pin = named(channel, record.pinned) if record.pinned is not None else None
     if record.pinned is not None and pin is None:
@@ -97,23 +79,23 @@ def choose_release(channel: Channel, device: Device, record: Record) -> tuple[Re
         if withdrawn is None and not _is_newer(release, record.current):
             continue
         known_good = withdrawn is not None and _is(release, record.previous)
-        hindrance = unusable(release, record) or (None if known_good else may_fetch(release, device))
+        hindrance = unusable(release, record) or (None if known_good else fetch_hindrance(release, device))
         if hindrance is None:
             return release, "; ".join([*notes, f"{release_name(release)} is the newest for this device"])
         if not _is(release, record.current):
             notes.append(f"{release_name(release)}: {hindrance}")
     if not notes:
         notes.append(f"{release_name(record.current or fitting[0])} is the newest for this device")
-    return None, "; ".join(notes[:MOST_REASONS])
+    return None, "; ".join(notes[:MAX_REASONS])
 
 
 def find_offered(channel: Channel, model: Installed) -> Release | None:
-    """Return the release that a model in a slot came from; None if the channel has it no more."""
+    """Return the release of a model in a slot; None if the channel does not offer it any more."""
     return next((release for release in channel.releases if _is(release, model)), None)
 
 
 def named(channel: Channel, model: str) -> Release | None:
-    """Return the release of a name and version, written as in a pin; the newest, if there were two."""
+    """Return the release with a name and version, written as in a pin; the newest of several."""
     found = [release for release in channel.releases if release_name(release) == model]
     return max(found, key=lambda release: release.sequence, default=None)
 
@@ -124,20 +106,20 @@ def fits(release: Release, device: Device) -> bool:
 
 
 def unusable(release: Release, record: Record) -> str | None:
-    """Return why nobody, or not this device, may run a release, whatever asks for it; None if it may."""
+    """Return why this device may not run a release at all: withdrawn or bad here; None if it may."""
     if release.withdrawn is not None:
         return f"withdrawn: {release.withdrawn}"
     bad = bad_here(release, record)
     return f"bad on this device: {bad.reason}" if bad is not None else None
 
 
-def bad_here(release: Release, record: Record) -> Bad | None:
-    """Return what is remembered against a release on this device, the newest; None if nothing."""
+def bad_here(release: Release, record: Record) -> BadModel | None:
+    """Return the newest entry of a release among the bad models of this device; None without one."""
     return next((bad for bad in reversed(record.bad) if bad.slot == release.slot), None)
 
 
-def may_fetch(release: Release, device: Device) -> str | None:
-    """Return why a device does not begin with a release yet, or None if its rollout lets it in."""
+def fetch_hindrance(release: Release, device: Device) -> str | None:
+    """Return why a device may not fetch a release yet; None if it may."""
     checks = (
         _withdrawal(release),
         *_rollout(release.rollout, device),
@@ -146,16 +128,16 @@ def may_fetch(release: Release, device: Device) -> str | None:
     return next((reason for reason in checks if reason is not None), None)
 
 
-def may_serve(release: Release, device: Device) -> str | None:
-    """Return why a release that has been fetched does not begin to serve yet, or None if it may."""
-    return may_fetch(release, device) or outside(release.rollout.window, device)
+def serve_hindrance(release: Release, device: Device) -> str | None:
+    """Return why a fetched release may not serve yet; None if it may."""
+    return fetch_hindrance(release, device) or window_hindrance(release.rollout.window, device)
 
 
 def power_hindrance(rollout: Rollout, device: Device) -> str | None:
-    """Return why the power supply of a device does not do, or None if it does.
+    """Return why the power supply of a device is not sufficient; None if it is.
 
-    A device without any reading is one without a battery, so it is on the mains. One on external power is
-    not asked for its charge.
+    A device without any reading has no battery, so it is on the mains. On external power the charge does not
+    matter.
     """
     if device.on_mains or (device.on_mains is None and device.battery_percent is None):
         return None
@@ -171,10 +153,10 @@ def power_hindrance(rollout: Rollout, device: Device) -> str | None:
     return None
 
 
-def outside(window: Window | None, device: Device) -> str | None:
-    """Return why this is no time to begin to serve, or None if it is.
+def window_hindrance(window: Window | None, device: Device) -> str | None:
+    """Return why the local time is outside a window; None if it is inside.
 
-    The beginning is inside, the end is not; a window that ends when it begins is the whole day.
+    The beginning is inside, the end is not; a window whose ends are equal is the whole day.
     """
     if window is None:
         return None
@@ -197,7 +179,7 @@ def _is_newer(release: Release, model: Installed | None) -> bool:
 
 
 def release_name(release: Release | Installed) -> str:
-    """Return name and version, as people write them."""
+    """Return name and version, as in a pin."""
     return f"{release.name} {release.version}"
 
 
@@ -234,7 +216,7 @@ def _withdrawal(release: Release) -> str | None:
 
 
 def _withdrawn(channel: Channel, current: Installed | None) -> str | None:
-    """Return why the current model has to be left, or None if it stands."""
+    """Return why the current model must be replaced; None if it need not."""
     if current is None:
         return None
     release = find_offered(channel, current)
@@ -244,7 +226,7 @@ def _withdrawn(channel: Channel, current: Installed | None) -> str | None:
 
 
 def _choose_pinned(pin: Release, device: Device, record: Record) -> tuple[Release | None, str]:
-    """An operator chose: neither rollout nor window is asked, board, power and what is bad here are."""
+    """Decide on a pinned release: board, power and bad models count, rollout and window do not."""
     if _is(pin, record.current):
         return None, f"pinned to {release_name(pin)}, which serves"
     if not fits(pin, device):

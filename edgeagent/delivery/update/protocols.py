@@ -1,51 +1,53 @@
-"""What an updater needs from the two sides: where models come from, and what runs them."""
+"""Interfaces of an updater: the source of its models, and what runs them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from edgeagent.bundle.manifest import Manifest
 from edgeagent.bundle.reading import Bundle
 from edgeagent.delivery.repository.channel import Release
+from edgeagent.delivery.state.record import DeploymentSource
+from edgeagent.delivery.state.store import Store
 
 Passed = TypeVar("Passed")
-"""What a gate gives for a model that passed it: all that is needed to let it serve."""
+"""Result of a gate for a model that passed it: all that is needed to let the model serve."""
 
 
-class TargetRelease(Protocol):
-    """A release that the device is to move to; ``action`` is hawkBit's id."""
+@dataclass(frozen=True)
+class TargetRelease:
+    """Release that the device is to move to.
 
-    @property
-    def release(self) -> Release:
-        """Which."""
+    Attributes:
+        release: to deploy.
+        source: origin of the deployment.
+        action: id of hawkBit's action; None without one.
+    """
 
-    @property
-    def source(self) -> Literal["channel", "command", "hawkbit"]:
-        """What asked for it."""
-
-    @property
-    def action(self) -> str | None:
-        """Id of hawkBit's action."""
+    release: Release
+    source: DeploymentSource = "channel"
+    action: str | None = None
 
 
 class ReleaseSource(Protocol):
-    """Where models come from: a channel, or a hawkBit server that chooses from one."""
+    """Source of models: a channel, or a hawkBit server that chooses from one."""
 
-    def wish(self) -> TargetRelease | None:
-        """Look what the device is to move to; None leaves it where it is.
+    def target(self) -> TargetRelease | None:
+        """Check which release the device is to move to; None leaves it as it is.
 
         Raises:
             UnreachableError, WrongClockError: try again later.
-            RefusedError: what came does not verify.
+            RefusedError: the index does not verify.
         """
 
     def find(self, name: str, version: str) -> Release | None:
-        """Return a release of the verified index that is at hand, without the network; None without one."""
+        """Return a release of the last verified index, without the network; None without one."""
 
-    def may_serve(self, release: Release) -> str | None:
-        """Return why a release that has been fetched does not begin to serve yet; None if it may."""
+    def serve_hindrance(self, release: Release) -> str | None:
+        """Return why a fetched release may not serve yet; None if it may."""
 
     def fetch(
         self,
@@ -55,41 +57,56 @@ class ReleaseSource(Protocol):
         progress: Callable[[int], None] = ...,
         cancelled: Callable[[], bool] = ...,
     ) -> None:
-        """Fetch a file, verify it and put it on the disk; one that is there already is left as it is.
+        """Fetch a file, verify it and bring it to the disk; one that is complete is left as it is.
 
         Args:
             release: that the file belongs to.
             file: name in the bundle.
-            destination: its name here.
-            progress: told how many bytes of the file are here.
-            cancelled: asked now and then.
+            destination: path on this device.
+            progress: called with the number of bytes of the file that are on the device.
+            cancelled: asked several times a second.
 
         Raises:
             UnreachableError, WrongClockError, NoRoomError: try again later.
-            RefusedError: it is not the file that was signed.
-            CancelledError: as ``cancelled`` said.
+            RefusedError: it does not verify.
+            CancelledError: ``cancelled`` returned True.
         """
 
 
 class ModelRunner(Protocol[Passed]):
-    """What runs models. All of it is called from the updater's thread."""
+    """Runs the models of this device. All methods are called in the updater's thread."""
 
     def usable_files(self, manifest: Manifest) -> Collection[str]:
-        """Return the files of a bundle that this board needs: artefacts that it can use, their golden set."""
+        """Return the files of a bundle that this board needs: usable artefacts and their golden set."""
 
     def gate(self, bundle: Bundle) -> Passed:
-        """Try a model while the old one goes on.
+        """Try a model while the current one goes on serving.
 
         Raises:
             DeliveryError: it may not serve here; the message says why.
-            EdgeagentError: it could not be found out; it is tried again.
+            EdgeagentError: the gate could not be run; try again later.
         """
 
     def serve(self, passed: Passed | None) -> None:
-        """Let a model serve instead of the present one; None is what :meth:`Store.good` gives.
+        """Let another model serve; None is the one that :meth:`Store.good` returns.
 
-        With a model the trial begins: it is watched, and ``Updater.trial_ended`` is called in the end.
+        With a model the trial begins: it is watched, and ``Updater.trial_ended`` is called at its end.
 
         Raises:
-            EdgeagentError: it cannot be started; the old one goes on.
+            EdgeagentError: it cannot be started; the current model goes on serving.
         """
+
+
+@dataclass(frozen=True)
+class DeploymentContext(Generic[Passed]):
+    """Parts that a deployment works with.
+
+    Attributes:
+        store: state of this device.
+        source: of its models.
+        runner: that runs them.
+    """
+
+    store: Store
+    source: ReleaseSource
+    runner: ModelRunner[Passed]

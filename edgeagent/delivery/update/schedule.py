@@ -1,22 +1,37 @@
-"""When a device looks for a newer model."""
+"""Schedule of update checks, spread over the devices of a fleet."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 
 
-def next_look_s(check_every: float, jitter: float, device_id: str, random: Random) -> float:
-    """Return the seconds until the next look, evenly spread over ``check_every * (1 -+ jitter)``.
+@dataclass(frozen=True)
+class CheckSchedule:
+    """Times of the update checks of a device.
+
+    Attributes:
+        next_s: returns the seconds to the next check.
+        first_s: seconds to the first check.
+    """
+
+    next_s: Callable[[], float]
+    first_s: float = 0.0
+
+
+def next_check_s(check_every: float, jitter: float, device_id: str, random: Random) -> float:
+    """Return the seconds to the next check, uniform over ``check_every * (1 -+ jitter)``.
 
     Devices without a battery may all start with one state of the random generator, after a power cut at
     one moment; the id of the device keeps them apart then.
 
     Args:
-        check_every: seconds between two looks on average.
+        check_every: mean seconds between two checks.
         jitter: share of it, 0..1.
         device_id: of this device.
-        random: source of chance.
+        random: generator.
     """
     own = int.from_bytes(hashlib.sha256(device_id.encode()).digest()[:4], "big") / 2**32
     return check_every * (1 + jitter * (2 * ((own + random.random()) % 1.0) - 1))

@@ -28,7 +28,6 @@ from edgeagent.qat.export.tflite_input import export_tflite_uint8
 from edgeagent.qat.graph.graph import Graph
 from edgeagent.qat.graph.heads import role, stride
 from edgeagent.qat.graph.node import Node
-from edgeagent.qat.grid.affine import Preset
 from edgeagent.qat.network.network import Network
 
 
@@ -72,8 +71,6 @@ FORMATS: dict[str, Format] = {
         "float16.tflite", "tflite", "float", export_tflite_float16, _count_tflite, check_converter
     ),
 }
-DEFAULTS: dict[Preset, tuple[str, ...]] = {"a": ("onnx", "tflite"), "b": ("onnx-b",)}
-"""Formats that are exported when none is asked for; the first also carries the calibrated candidates."""
 
 
 @dataclass(frozen=True)

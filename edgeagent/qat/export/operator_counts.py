@@ -30,8 +30,6 @@ MOVES = frozenset(
 )
 """Operators that run on the type of their input."""
 
-BORDERS = frozenset({"QuantizeLinear", "DequantizeLinear"})
-
 
 def count_operators(artefact: Path) -> OperatorCounts:
     """Optimise an ONNX artefact with ONNX Runtime's default settings and count its operators.

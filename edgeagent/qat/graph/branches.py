@@ -8,7 +8,7 @@ the kernels, each padded to the largest. On a grid the branches would each be ro
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,14 +16,6 @@ from edgeagent.qat.graph.affine import depthwise
 from edgeagent.qat.graph.draft import Draft
 from edgeagent.qat.graph.node import Constant, Node
 from edgeagent.qat.graph.normal_form.arithmetic import AFFINE
-
-
-@dataclass(frozen=True)
-class _Branch:
-    """A convolution of ``x``; a node that is None is the identity."""
-
-    x: str
-    node: Node | None
 
 
 def join_branches(draft: Draft, kept: Collection[str]) -> bool:

@@ -31,7 +31,6 @@ from edgeagent.qat.lint.finding import LintFinding
 ON_CHIP = 8 * 2**20
 EXECUTABLE = 2 * 2**20  # a detector's; the compiler's log tells the true number
 LARGE_ACTIVATION = 960 * 2**10
-COMPILER = "16.0.384591198"
 RUNTIME = 14
 
 

@@ -14,7 +14,7 @@ from typing import Protocol
 from edgeagent.telemetry.contract.commands import CommandReply
 from edgeagent.telemetry.contract.messages import Reply
 from edgeagent.telemetry.mqtt.publisher import Arrival, MqttPublisher
-from edgeagent.timing.rate_limit import Allowance
+from edgeagent.timing.rate_limit import RateLimit
 from edgeagent.timing.utc import utc_time
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class CommandTopic:
         topic: str = COMMAND,
         most_waiting: int = MOST_WAITING,
         rest_s: float = 0.0,
-        allowance: Allowance | None = None,
+        allowance: RateLimit | None = None,
     ) -> None:
         self._publisher, self._commands = publisher, commands
         self._waiting: SimpleQueue[Arrival | None] = SimpleQueue()
@@ -79,7 +79,7 @@ class CommandTopic:
 
     def _receive(self, arrival: Arrival) -> None:
         """Take a message, unless too many come: commands are told so once, until one is taken again."""
-        rare = self._allowance is None or self._allowance.allows(time.monotonic())
+        rare = self._allowance is None or self._allowance.allows(time.monotonic_ns())
         if not rare or self._waiting.qsize() >= self._most_waiting:
             self.ignored += 1
             if self.ignored.bit_count() == 1:  # 1, 2, 4, 8 ...: a flood must not fill the log

@@ -32,7 +32,7 @@ from edgeagent.telemetry.contract.messages import Alarm, Telemetry
 from edgeagent.telemetry.mqtt.publisher import HEADER, STOP_TIMEOUT_S, plain_client
 from edgeagent.telemetry.sparkplug import readings
 from edgeagent.telemetry.sparkplug.payload import DataType, Metric, decode_commands, encode_payload
-from edgeagent.timing.rate_limit import Allowance
+from edgeagent.timing.rate_limit import RateLimit
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class SparkplugNode:
         self._aliases: dict[str, int] = {}
         self._alias(REBIRTH)
         self._waiting: deque[tuple[int, readings.Readings]] = deque(maxlen=MOST_WAITING)
-        self._allowance = Allowance(REBIRTHS, REBIRTHS_PER_SECOND)
+        self._allowance = RateLimit(REBIRTHS_PER_SECOND, REBIRTHS)
         self._connected = self._begun = False
         self._largest: int | None = None
         self._seq = 0
@@ -200,7 +200,7 @@ class SparkplugNode:
         rebirth = self._aliases[REBIRTH]
         if not any(order.boolean and (order.name == REBIRTH or order.alias == rebirth) for order in orders):
             logger.warning("sparkplug: a command without %s is ignored", REBIRTH)
-        elif not self._allowance.allows(time.monotonic()):
+        elif not self._allowance.allows(time.monotonic_ns()):
             logger.warning("sparkplug: too many rebirths are asked for; one is left out")
         else:
             with self._lock:

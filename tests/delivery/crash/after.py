@@ -11,8 +11,8 @@ from edgeagent.delivery.repository.channel import Release
 from edgeagent.delivery.state.record import Record
 from edgeagent.delivery.state.record_file import RECORD
 from edgeagent.delivery.state.store import FOLDER, Store
-from tests.delivery.boards import run_once
 from tests.delivery.crash.device import STRIKES, Site
+from tests.delivery.runners import run_once
 
 
 class WrongStateError(Exception):

@@ -1,6 +1,6 @@
 """A device in a process of its own: it starts, serves, updates, and may be killed at any moment.
 
-It is the store, the updater and the client of an agent, on a signed repository in a folder; the board loads
+It is the store, the updater and the client of an agent, on a signed repository in a folder; the runner loads
 the model and runs it. What it does is written down in a file outside of its state, the witness; a check after
 the crash compares the two.
 """
@@ -19,11 +19,13 @@ from edgeagent.delivery.state.record import Record
 from edgeagent.delivery.state.store import FOLDER, Store
 from edgeagent.delivery.update.channel_source import ChannelSource
 from edgeagent.delivery.update.policy import Device
+from edgeagent.delivery.update.protocols import DeploymentContext
+from edgeagent.delivery.update.schedule import CheckSchedule
 from edgeagent.delivery.update.updater import Updater
 from edgeagent.settings.sections.delivery import DeliverySettings
-from tests.delivery.boards import OneEngineBoard, run_once
 from tests.delivery.crash.faults import FaultyDisk, Plan
 from tests.delivery.crash.offers import CONFIGURED
+from tests.delivery.runners import OneEngineRunner, run_once
 
 STRIKES = 3
 UPDATE_S = 60.0
@@ -82,14 +84,14 @@ def update(site: Site, repository: str, version: str, plan: Plan | None) -> None
         if record.current is not None and record.current.version == version:
             done.set()
 
-    board = OneEngineBoard()
-    board.in_gate = lambda: site.write(f"gated {version}")
-    board.on_serve = lambda serving: site.write(f"serving {serving}")
+    runner = OneEngineRunner()
+    runner.in_gate = lambda: site.write(f"gated {version}")
+    runner.on_serve = lambda serving: site.write(f"serving {serving}")
     settings = site.settings(repository)
     client = Client(settings, store.folder / "metadata")
     device = Device("gate-pi", ("any",), (), datetime.now(timezone.utc))
     source = ChannelSource(client, lambda: device, lambda: store.record)
-    updater = Updater(store, source, board, settings, lambda: 3600.0, on_change=told)
+    updater = Updater(DeploymentContext(store, source, runner), settings, CheckSchedule(lambda: 3600.0), told)
     told(store.record, None)
     updater.start()
     finished = done.wait(UPDATE_S)

@@ -71,10 +71,10 @@ def marked_before_probation() -> None:
 
 
 def served_before_written() -> None:
-    """A model serves before the record says that it is in trial."""
+    """A model serves before the record says that it is on trial."""
 
     def begin_trial(self: DeploymentSteps[Any], passed: Any) -> None:
-        self._board.serve(passed)
+        self._runner.serve(passed)
         self._store.move("trial")
 
     DeploymentSteps._begin_trial = begin_trial  # type: ignore[method-assign]

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from edgeagent.delivery.hawkbit.conversation import Hawkbit, attributes
+from edgeagent.delivery.hawkbit.ddi import Ddi
 from edgeagent.delivery.hawkbit.source import HawkbitSource
 from edgeagent.delivery.repository.channel import Channel, Release
 from edgeagent.delivery.state.record import Deployment, Record
 from edgeagent.delivery.update.channel_source import Repository
 from edgeagent.delivery.update.policy import Device
 from edgeagent.errors import DeliveryError
+from edgeagent.settings.sections.delivery import HawkbitSettings
 from edgeagent.telemetry.contract.deployment import State
-from tests.delivery.releases import NOON_TEXT, bad, device, installed
+from tests.delivery.hawkbit.server import CONTROLLER
+from tests.delivery.releases import NOON_TEXT, bad, channel, device, installed, release
+
+STABLE = channel(release(1), release(2))
 
 
 class ReadyRepository:
@@ -59,7 +66,7 @@ class Walker:
 
     def check_now(self) -> str:
         self.looks += 1
-        wish = self.source.wish()
+        wish = self.source.target()
         if wish is not None and self._is_news(wish.action):
             self.remember(
                 deployment=Deployment(
@@ -74,7 +81,7 @@ class Walker:
 
     def cancel(self, reason: str) -> str:
         if self.deployment.state == "trial":
-            raise DeliveryError("it is in trial; roll it back instead")
+            raise DeliveryError("it is on trial; roll it back instead")
         self.move("rejected", reason)
         return "cancelled"
 
@@ -104,3 +111,17 @@ class Walker:
     def _is_news(self, action: str | None) -> bool:
         last = self.record.deployment
         return last is None or last.action != action
+
+
+def connect(
+    url: str, walker: Walker, token: Path, ca: Path | None = None, proxy: str | None = None, **more: Any
+) -> Hawkbit:
+    """A device that is connected to a server."""
+    settings = HawkbitSettings(url=url, token_file=token, **more)
+    return Hawkbit(
+        Ddi(settings, CONTROLLER, proxy, ca),
+        walker.source,
+        lambda: walker.record,
+        lambda: attributes(walker.here, walker.record, "Raspberry Pi 5 Model B Rev 1.0"),
+        walker,
+    )

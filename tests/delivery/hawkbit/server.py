@@ -23,7 +23,7 @@ EXECUTIONS = (
 FINISHED = ("success", "failure", "none")
 TOKEN = "4ea79e2a"
 CONTROLLER = "gate-pi"
-MOST_STATUS_ENTRIES = 1000
+MAX_STATUS_ENTRIES = 1000
 
 Kind = Literal["forced", "soft", "downloadonly"]
 
@@ -55,7 +55,7 @@ class Action:
     def enter(self, status: str, messages: list[str]) -> None:
         """Take an entry into the history."""
         self.history.append((status, messages))
-        assert len(self.history) <= MOST_STATUS_ENTRIES
+        assert len(self.history) <= MAX_STATUS_ENTRIES
 
     @property
     def etag(self) -> int:
@@ -233,14 +233,14 @@ class HawkbitServer:
         self.wants_attributes = False
         return 200, None
 
-    def _feedback(self, action: Action, body: bytes, of_cancelation: bool) -> tuple[int, Any]:
+    def _feedback(self, action: Action, body: bytes, of_cancellation: bool) -> tuple[int, Any]:
         status = json.loads(body)["status"]
         execution, finished = status["execution"], status["result"]["finished"]
         progress = status["result"].get("progress", {"cnt": 0, "of": 0})
         if execution not in EXECUTIONS or finished not in FINISHED or set(progress) != {"cnt", "of"}:
             return 400, None
-        if of_cancelation:
-            self._take_cancelation(action, execution, finished, status["details"])
+        if of_cancellation:
+            self._take_cancellation(action, execution, finished, status["details"])
             return 200, None
         if not action.active:
             return 410, None
@@ -258,7 +258,7 @@ class HawkbitServer:
             action.status, action.active = "DOWNLOADED", False
         action.enter(execution, details)
 
-    def _take_cancelation(self, action: Action, execution: str, finished: str, details: list[str]) -> None:
+    def _take_cancellation(self, action: Action, execution: str, finished: str, details: list[str]) -> None:
         if execution == "rejected":
             action.status = "RUNNING"
         elif execution == "closed":

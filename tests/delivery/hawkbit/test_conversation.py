@@ -6,62 +6,25 @@ import logging
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from edgeagent.delivery.hawkbit.conversation import Hawkbit, attributes
+from edgeagent.delivery.hawkbit.conversation import Hawkbit
 from edgeagent.delivery.hawkbit.ddi import Ddi, ServerError
-from edgeagent.errors import ConfigurationError
+from edgeagent.errors import ConfigurationError, DeliveryError
 from edgeagent.settings.sections.delivery import HawkbitSettings
 from edgeagent.telemetry.contract.deployment import State
 from edgeagent.version import __version__
 from tests.broker import PATIENCE, free_port
-from tests.delivery.hawkbit.driven import ReadyRepository, Walker
-from tests.delivery.hawkbit.server import CONTROLLER, MOST_STATUS_ENTRIES, TOKEN, Action, HawkbitServer
+from tests.delivery.hawkbit.driven import STABLE, ReadyRepository, Walker, connect
+from tests.delivery.hawkbit.server import CONTROLLER, MAX_STATUS_ENTRIES, TOKEN, Action, HawkbitServer
 from tests.delivery.releases import channel, deployment, device, installed, release, rollout
 from tests.telemetry.certificates import make_certificates
 
 NEW = ("coco-nano", "1.2.0")
-STABLE = channel(release(1), release(2))
-
-
-@pytest.fixture
-def server() -> Iterator[HawkbitServer]:
-    with HawkbitServer() as server:
-        yield server
-
-
-@pytest.fixture
-def walker() -> Walker:
-    return Walker(ReadyRepository(STABLE))
-
-
-@pytest.fixture
-def token(tmp_path: Path) -> Path:
-    path = tmp_path / "token"
-    path.write_text(f"{TOKEN}\n", encoding="ascii")
-    path.chmod(0o600)
-    return path
-
-
-@pytest.fixture
-def hawkbit(server: HawkbitServer, walker: Walker, token: Path) -> Hawkbit:
-    return connect(server.url, walker, token)
-
-
-def connect(url: str, walker: Walker, token: Path, ca: Path | None = None, **more: Any) -> Hawkbit:
-    settings = HawkbitSettings(url=url, token_file=token, **more)
-    return Hawkbit(
-        Ddi(settings, CONTROLLER, ca=ca),
-        walker.source,
-        lambda: walker.record,
-        lambda: attributes(walker.here, walker.record, "Raspberry Pi 5 Model B Rev 1.0"),
-        walker,
-    )
 
 
 def entries(action: Action) -> list[str]:
@@ -78,7 +41,7 @@ def last(action: Action) -> tuple[str, str]:
 def test_without_an_action_nothing_is_wished(hawkbit: Hawkbit, walker: Walker) -> None:
     assert hawkbit.poll() == 12 * 3600
     assert walker.looks == 0
-    assert walker.source.wish() is None
+    assert walker.source.target() is None
 
 
 def test_an_action_is_done_and_told_state_by_state(
@@ -86,26 +49,26 @@ def test_an_action_is_done_and_told_state_by_state(
 ) -> None:
     action = server.assign(NEW)
     hawkbit.poll()
-    wish = walker.source.wish()
+    wish = walker.source.target()
     assert wish is not None
     assert (wish.release, wish.source, wish.action) == (release(2), "hawkbit", action.id)
     assert last(action) == ("proceeding", "coco-nano 1.2.0 is fetched")
-    hawkbit.note(0.55)
-    hawkbit.tell()
+    hawkbit.notify(0.55)
+    hawkbit.send_feedback()
     assert last(action) == ("proceeding", "coco-nano 1.2.0 is fetched, 50%")
     states: tuple[State, ...] = ("verifying", "staged", "gating", "trial")
     for state in states:
         walker.move(state)
-        hawkbit.tell()
-    assert walker.source.may_serve(release(2)) is None
+        hawkbit.send_feedback()
+    assert walker.source.serve_hindrance(release(2)) is None
     walker.move("good")
-    hawkbit.tell()
+    hawkbit.send_feedback()
     told = ["proceeding", "proceeding", "proceeding", "downloaded", "proceeding", "proceeding", "closed"]
     assert entries(action) == told
     assert last(action) == ("closed", "coco-nano 1.2.0 is good here")
     assert (action.status, action.active) == ("FINISHED", False)
     hawkbit.poll()
-    assert walker.source.wish() is None
+    assert walker.source.target() is None
     assert entries(action) == told
 
 
@@ -123,8 +86,8 @@ def test_the_same_is_told_once_and_progress_in_tenths(server: HawkbitServer, haw
     action = server.assign(NEW)
     hawkbit.poll()
     for thousandth in range(1001):
-        hawkbit.note(thousandth / 1000)
-        hawkbit.tell()
+        hawkbit.notify(thousandth / 1000)
+        hawkbit.send_feedback()
     hawkbit.poll()
     assert len(entries(action)) == 12
     assert last(action)[1].endswith("100%")
@@ -139,7 +102,7 @@ def test_a_failure_closes_the_action_with_its_reason(
     action = server.assign(NEW)
     hawkbit.poll()
     walker.move(state, "p90 of 48 ms is over the limit of 40 ms")
-    hawkbit.tell()
+    hawkbit.send_feedback()
     assert last(action) == ("closed", f"coco-nano 1.2.0 {done}: p90 of 48 ms is over the limit of 40 ms")
     assert (action.status, action.active) == ("ERROR", False)
 
@@ -150,7 +113,7 @@ def test_a_long_reason_is_cut_to_what_hawkbit_keeps(
     action = server.assign(NEW)
     hawkbit.poll()
     walker.move("rejected", "x" * 2000)
-    hawkbit.tell()
+    hawkbit.send_feedback()
     assert len(last(action)[1]) == 512
 
 
@@ -216,7 +179,7 @@ def test_hawkbit_may_go_back_and_past_the_rollout(server: HawkbitServer, token: 
     server.assign(("coco-nano", "1.1.0"))
     connect(server.url, walker, token).poll()
     assert walker.deployment.model == installed(release(1))
-    assert walker.source.may_serve(release(1, closed)) is None
+    assert walker.source.serve_hindrance(release(1, closed)) is None
 
 
 def test_without_power_an_action_waits_and_says_so(server: HawkbitServer, token: Path) -> None:
@@ -229,7 +192,7 @@ def test_without_power_an_action_waits_and_says_so(server: HawkbitServer, token:
     assert last(action) == ("scheduled", "only on external power")
     walker.here = device(on_mains=True)
     walker.check_now()
-    hawkbit.tell()
+    hawkbit.send_feedback()
     assert last(action) == ("proceeding", "coco-nano 1.2.0 is fetched")
 
 
@@ -242,13 +205,13 @@ def test_an_attempt_keeps_to_the_window_and_a_forced_update_does_not(
     action = server.assign(NEW, kind="soft")
     hawkbit.poll()
     walker.move("staged")
-    assert walker.source.may_serve(night) == "serves from 01:00 to 05:00; here it is 12:00"
-    hawkbit.tell()
+    assert walker.source.serve_hindrance(night) == "serves from 01:00 to 05:00; here it is 12:00"
+    hawkbit.send_feedback()
     waiting = "coco-nano 1.2.0 is complete and verified: serves from 01:00 to 05:00; here it is 12:00"
     assert last(action) == ("downloaded", waiting)
     action.kind = "forced"
     hawkbit.poll()
-    assert walker.source.may_serve(night) is None
+    assert walker.source.serve_hindrance(night) is None
 
 
 def test_a_closed_maintenance_window_fetches_and_waits(
@@ -257,10 +220,10 @@ def test_a_closed_maintenance_window_fetches_and_waits(
     action = server.assign(NEW, window="unavailable")
     hawkbit.poll()
     walker.move("staged")
-    assert walker.source.may_serve(release(2)) == "hawkBit's maintenance window is closed"
+    assert walker.source.serve_hindrance(release(2)) == "hawkBit's maintenance window is closed"
     action.window = "available"
     hawkbit.poll()
-    assert walker.source.may_serve(release(2)) is None
+    assert walker.source.serve_hindrance(release(2)) is None
 
 
 def test_download_only_ends_with_the_download_and_a_later_update_goes_on_from_there(
@@ -269,17 +232,17 @@ def test_download_only_ends_with_the_download_and_a_later_update_goes_on_from_th
     only = server.assign(NEW, kind="downloadonly")
     hawkbit.poll()
     walker.move("staged")
-    assert walker.source.may_serve(release(2)) == "hawkBit asks only to fetch it"
-    hawkbit.tell()
+    assert walker.source.serve_hindrance(release(2)) == "hawkBit asks only to fetch it"
+    hawkbit.send_feedback()
     assert (only.status, only.active) == ("DOWNLOADED", False)
     hawkbit.poll()
     assert walker.deployment.state == "staged"
-    assert walker.source.may_serve(release(2)) == "hawkBit does not ask for it any more"
+    assert walker.source.serve_hindrance(release(2)) == "hawkBit does not ask for it any more"
     update = server.assign(NEW)
     hawkbit.poll()
-    assert walker.source.may_serve(release(2)) is None
+    assert walker.source.serve_hindrance(release(2)) is None
     walker.move("trial")
-    hawkbit.tell()
+    hawkbit.send_feedback()
     assert last(update)[0] == "proceeding"
 
 
@@ -293,7 +256,7 @@ def test_an_action_that_skips_the_download_is_scheduled(
 
 
 @pytest.mark.parametrize("state", ["fetching", "verifying", "staged", "gating"])
-def test_a_cancelation_gives_up_what_does_not_serve(
+def test_a_cancellation_gives_up_what_does_not_serve(
     server: HawkbitServer, hawkbit: Hawkbit, walker: Walker, state: Any
 ) -> None:
     action = server.assign(NEW)
@@ -305,10 +268,10 @@ def test_a_cancelation_gives_up_what_does_not_serve(
     assert (action.status, action.active) == ("CANCELED", False)
     assert (walker.deployment.state, walker.deployment.reason) == ("rejected", "cancelled by hawkBit")
     assert walker.forgiven == ["coco-nano 1.2.0"]
-    assert walker.source.wish() is None
+    assert walker.source.target() is None
 
 
-def test_a_cancelation_before_anything_was_done(server: HawkbitServer, hawkbit: Hawkbit) -> None:
+def test_a_cancellation_before_anything_was_done(server: HawkbitServer, hawkbit: Hawkbit) -> None:
     action = server.assign(NEW)
     server.cancel(action)
     hawkbit.poll()
@@ -318,11 +281,11 @@ def test_a_cancelation_before_anything_was_done(server: HawkbitServer, hawkbit: 
 @pytest.mark.parametrize(
     ("state", "reason", "end"),
     [
-        ("trial", "too late: it is in trial; roll it back instead", "proceeding"),
+        ("trial", "too late: it is on trial; roll it back instead", "proceeding"),
         ("good", "too late: it is good and serves", "closed"),
     ],
 )
-def test_a_cancelation_that_is_too_late_is_rejected_and_the_action_goes_on(
+def test_a_cancellation_that_is_too_late_is_rejected_and_the_action_goes_on(
     server: HawkbitServer, hawkbit: Hawkbit, walker: Walker, state: Any, reason: str, end: str
 ) -> None:
     action = server.assign(NEW)
@@ -336,7 +299,7 @@ def test_a_cancelation_that_is_too_late_is_rejected_and_the_action_goes_on(
     assert walker.deployment.state == state
 
 
-def test_a_cancelation_of_what_has_failed_is_accepted(
+def test_a_cancellation_of_what_has_failed_is_accepted(
     server: HawkbitServer, hawkbit: Hawkbit, walker: Walker
 ) -> None:
     action = server.assign(NEW)
@@ -383,7 +346,7 @@ def test_a_pin_goes_before_hawkbit(server: HawkbitServer, hawkbit: Hawkbit, walk
     assert walker.deployment.model == installed(release(1))
     assert walker.deployment.source == "command"
     assert last(action) == ("scheduled", "pinned to coco-nano 1.1.0 by a command")
-    assert walker.source.may_serve(release(1)) is None
+    assert walker.source.serve_hindrance(release(1)) is None
 
 
 def test_a_confirmation_is_waited_for(server: HawkbitServer, hawkbit: Hawkbit, walker: Walker) -> None:
@@ -404,7 +367,7 @@ def test_what_hawkbit_missed_is_told_after_a_restart(
     walker.move("good")
     server.failures.extend([500, 500])
     with pytest.raises(ServerError):
-        hawkbit.tell()
+        hawkbit.send_feedback()
     with pytest.raises(ServerError):
         hawkbit.poll()
     assert action.active
@@ -419,9 +382,9 @@ def test_an_action_that_was_closed_elsewhere_is_not_told_again(
     hawkbit.poll()
     server.force_quit(action)
     walker.move("trial")
-    hawkbit.tell()
+    hawkbit.send_feedback()
     told = len(server.requests)
-    hawkbit.tell()
+    hawkbit.send_feedback()
     assert len(server.requests) == told
 
 
@@ -576,7 +539,7 @@ def test_the_token_is_in_no_log(
             hawkbit.poll()
         assert TOKEN not in f"{caught.value!r} {caught.value.__cause__!r}"
     walker.move("good")
-    hawkbit.tell()
+    hawkbit.send_feedback()
     assert not action.active
     assert caplog.records
     assert TOKEN not in caplog.text
@@ -609,7 +572,7 @@ def test_a_server_is_trusted_by_its_authority(walker: Walker, token: Path, tmp_p
 
 def test_certificates_that_cannot_be_read_are_named(tmp_path: Path, token: Path) -> None:
     settings = HawkbitSettings(url="https://hawkbit.example.org", token_file=token)
-    with pytest.raises(ConfigurationError, match=r"nothing\.pem: holds no certificates"):
+    with pytest.raises(DeliveryError, match=r"nothing\.pem: cannot be read"):
         Ddi(settings, CONTROLLER, ca=tmp_path / "nothing.pem")
 
 
@@ -623,11 +586,11 @@ def test_in_its_thread_it_survives_failures_and_keeps_to_the_interval(
     try:
         wait_for(server, lambda: entries(action) == ["proceeding"])
         walker.move("trial")
-        hawkbit.note(None)
+        hawkbit.notify(None)
         wait_for(server, lambda: len(entries(action)) == 2)
     finally:
         hawkbit.stop()
-    assert hawkbit.trouble is None
+    assert hawkbit.problem is None
     polls = sum(path.endswith(CONTROLLER) for _, path in server.requests)
     assert polls == 4  # three failures and one; the next is twelve hours away
 
@@ -642,14 +605,14 @@ def test_in_its_thread_an_action_is_told_to_its_end(
         wait_for(server, lambda: "proceeding" in entries(action))
         server.sleep = "12:00:00"
         walker.move("trial")
-        hawkbit.note(None)
+        hawkbit.notify(None)
         wait_for(server, lambda: last(action)[1].endswith("serves on probation"))
         walker.move("good")
-        hawkbit.note(None)
+        hawkbit.notify(None)
         wait_for(server, lambda: not action.active)
     finally:
         hawkbit.stop()
-    assert len(action.history) < MOST_STATUS_ENTRIES
+    assert len(action.history) < MAX_STATUS_ENTRIES
 
 
 def wait_for(server: HawkbitServer, reached: Any) -> bool:

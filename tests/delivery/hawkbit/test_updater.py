@@ -16,13 +16,15 @@ from edgeagent.delivery.hawkbit.source import HawkbitSource
 from edgeagent.delivery.repository.channel import Channel
 from edgeagent.delivery.state.store import Store
 from edgeagent.delivery.update.commands import Commands
+from edgeagent.delivery.update.protocols import DeploymentContext
+from edgeagent.delivery.update.schedule import CheckSchedule
 from edgeagent.delivery.update.updater import Updater
 from edgeagent.settings.sections.delivery import DeliverySettings, HawkbitSettings
 from tests.broker import PATIENCE
-from tests.delivery.boards import OneEngineBoard
 from tests.delivery.folder_source import FolderSource, publish
 from tests.delivery.hawkbit.server import CONTROLLER, TOKEN, Action, HawkbitServer
 from tests.delivery.releases import device
+from tests.delivery.runners import OneEngineRunner
 
 
 class FolderRepository(FolderSource):
@@ -37,11 +39,11 @@ class FolderRepository(FolderSource):
 
 @dataclass(frozen=True)
 class Fleet:
-    """A device, its board, and the server that drives it."""
+    """A device, its runner, and the server that drives it."""
 
     server: HawkbitServer
     updater: Updater[str]
-    board: OneEngineBoard
+    runner: OneEngineRunner
     store: Store
     repository: FolderRepository
 
@@ -60,19 +62,17 @@ def driven(tmp_path: Path) -> Iterator[Fleet]:
     )
     token = tmp_path / "token"
     token.write_text(TOKEN, encoding="ascii")
-    store, board = Store(tmp_path / "state"), OneEngineBoard()
+    store, runner = Store(tmp_path / "state"), OneEngineRunner()
     source = HawkbitSource(repository, device, lambda: store.record)
     settings = DeliverySettings(repository="/", root=tmp_path)
     with HawkbitServer() as server:
         server.sleep = "00:00:01"
         ddi = Ddi(HawkbitSettings(url=server.url, token_file=token), CONTROLLER)
         updater = Updater(
-            store,
-            source,
-            board,
+            DeploymentContext(store, source, runner),
             settings,
-            lambda: 3600.0,
-            on_change=lambda record, progress: hawkbit.note(progress),
+            CheckSchedule(lambda: 3600.0),
+            lambda record, progress: hawkbit.notify(progress),
         )
         hawkbit = Hawkbit(
             ddi, source, lambda: store.record, lambda: attributes(device(), store.record, None), updater
@@ -80,7 +80,7 @@ def driven(tmp_path: Path) -> Iterator[Fleet]:
         updater.start()
         hawkbit.start()
         try:
-            yield Fleet(server, updater, board, store, repository)
+            yield Fleet(server, updater, runner, store, repository)
         finally:
             hawkbit.stop()
             assert updater.stop()
@@ -99,7 +99,7 @@ def test_a_model_goes_all_the_way(tmp_path: Path) -> None:
         fleet.wait_for(lambda: not action.active)
         assert action.status == "FINISHED"
         assert fleet.store.record.current is not None
-        assert fleet.board.serving == ["1.0.0"]
+        assert fleet.runner.serving == ["1.0.0"]
         fleet.wait_for(lambda: fleet.server.attributes.get("model") == "tiny 1.0.0")
 
 
@@ -122,7 +122,7 @@ def test_a_model_that_fails_closes_the_action_and_is_refused_next_time(tmp_path:
         fleet.wait_for(lambda: "tiny 1.0.0 serves on probation" in said(once_more))
 
 
-def test_a_cancelation_in_the_middle_of_fetching_and_a_new_assignment(tmp_path: Path) -> None:
+def test_a_cancellation_in_the_middle_of_fetching_and_a_new_assignment(tmp_path: Path) -> None:
     with driven(tmp_path) as fleet:
         go_on, begun = threading.Event(), threading.Event()
 

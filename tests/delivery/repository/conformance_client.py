@@ -20,12 +20,12 @@ from edgeagent.delivery.errors import RefusedError
 from edgeagent.delivery.repository.download import Download
 from edgeagent.delivery.repository.fetcher import Fetcher
 from edgeagent.delivery.repository.http_transport import HttpTransport
+from edgeagent.delivery.repository.throttled_reader import ThrottledReader
 from edgeagent.delivery.repository.transfer_limits import TransferLimits
-from edgeagent.delivery.repository.transport import ThrottledReader
-from edgeagent.delivery.repository.trust import Trust, explained
+from edgeagent.delivery.repository.trust import Trust, tuf_errors
 from edgeagent.errors import DeliveryError
 
-PATIENCE = TransferLimits(connect_s=20, silence_s=20, attempts=1)
+LIMITS = TransferLimits(connect_s=20, silence_s=20, attempts=1)
 
 
 def main() -> int:
@@ -49,14 +49,14 @@ def _init(folder: Path, root: Path) -> None:
 
 
 def _update(given: argparse.Namespace) -> None:
-    transport = HttpTransport(given.metadata_url, None, None, PATIENCE)
-    line = ThrottledReader(PATIENCE, None)
+    transport = HttpTransport(given.metadata_url, None, None, LIMITS)
+    line = ThrottledReader(LIMITS, None)
     fetcher = Fetcher(transport, line)
     targets = (given.target_base_url or "").rstrip("/") + "/"
     trust = Trust(
         given.metadata_dir / "initial_root", given.metadata_dir, given.metadata_url, targets, fetcher
     )
-    with explained(fetcher):
+    with tuf_errors(fetcher):
         trust.refresh()
         if given.command == "refresh":
             return

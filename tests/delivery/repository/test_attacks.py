@@ -242,12 +242,12 @@ def test_slow_retrieval(
     good_again: Callable[[], None],
 ) -> None:
     repository.add({"model.onnx": NEW}, version="2.0.0")
-    patience = replace(QUICK, slowest=1000.0, over_s=0.3, attempts=2)
+    limits = replace(QUICK, slowest=1000.0, over_s=0.3, attempts=2)
     server.answer_always("model.onnx", dripping)
-    device.refuses("slower than 1000 bytes/s over 0.3 s", TooSlowError, new_client(patience))
+    device.refuses("slower than 1000 bytes/s over 0.3 s", TooSlowError, new_client(limits))
     server.answer_always("model.onnx", None)
     server.answer_always("timestamp.json", dripping)
-    device.refuses(r"timestamp\.json: slower than 1000 bytes/s", TooSlowError, new_client(patience))
+    device.refuses(r"timestamp\.json: slower than 1000 bytes/s", TooSlowError, new_client(limits))
     server.answer_always("timestamp.json", None)
     good_again()
 

@@ -260,13 +260,13 @@ def test_a_disk_without_room(repository: Repository, tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_cannot_be_written(repository: Repository, tmp_path: Path) -> None:
     (tmp_path / "metadata").mkdir(mode=0o500)
-    with pytest.raises(DeliveryError, match="metadata cannot be kept there"):
+    with pytest.raises(DeliveryError, match="metadata: cannot be written"):
         device(repository, tmp_path).refresh()
 
 
 def test_a_file_in_the_place_of_a_folder(repository: Repository, tmp_path: Path) -> None:
     (tmp_path / "metadata").write_bytes(b"")
-    with pytest.raises(DeliveryError, match="metadata cannot be kept there"):
+    with pytest.raises(DeliveryError, match="metadata: cannot be written"):
         device(repository, tmp_path).refresh()
     (tmp_path / "metadata").unlink()
     client = device(repository, tmp_path)

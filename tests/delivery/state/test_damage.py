@@ -18,7 +18,7 @@ def test_a_damaged_slot_is_put_aside_and_the_one_before_serves(
     first, second = device.bring(three[0]), device.bring(three[1])
     device.damage(second)
     assert version(device.restart().to_serve(STRIKES)) == "1.0.0"
-    assert "it is put aside" in caplog.text
+    assert "it is quarantined" in caplog.text
     assert (device.folder / "damaged" / second.slot).is_dir()
     assert (device.store.record.current, device.store.record.previous) == (first, None)
     device.damage(first)
@@ -49,7 +49,7 @@ def test_a_lost_record_is_made_again_from_what_was_good(
         (device.folder / RECORD).write_bytes(content)
     store = device.restart()
     assert store.rebuilt is not None
-    assert "made again from the slots, good model: tiny 2.0.0" in caplog.text
+    assert "rebuilt from the slots, good model: tiny 2.0.0" in caplog.text
     assert (store.record.current, store.record.previous) == (second, first)
     assert store.record.deployment is None
     assert version(store.to_serve(STRIKES)) == "2.0.0"
@@ -74,7 +74,7 @@ def test_what_was_rolled_back_is_not_chosen_for_a_lost_record(device: Device, th
     assert device.restart().record.current == first
 
 
-def test_a_mark_that_cannot_be_read_is_left_out(device: Device, three: list[Published]) -> None:
+def test_an_entry_that_cannot_be_read_is_ignored(device: Device, three: list[Published]) -> None:
     first, second = device.bring(three[0]), device.bring(three[1])
     (device.folder / "good" / f"{second.slot}.json").write_bytes(b"{")
     (device.folder / RECORD).unlink()

@@ -13,8 +13,8 @@ from edgeagent.delivery.state.slots import SEAL, ModelSlots
 from edgeagent.delivery.update.deployment_steps import installed
 from edgeagent.errors import BundleError, DeliveryError
 from tests.bundle.tiny import ARTEFACT, OUTPUTS, PICTURE
-from tests.delivery.boards import run_once
 from tests.delivery.folder_source import Published, publish
+from tests.delivery.runners import run_once
 
 FILES = (MANIFEST, ARTEFACT, PICTURE, OUTPUTS)
 
@@ -124,7 +124,7 @@ def test_a_damaged_seal_is_no_slot(slots: ModelSlots, one: Published) -> None:
 def test_a_slot_that_is_put_aside_makes_room_for_a_new_one(slots: ModelSlots, one: Published) -> None:
     model = filled(slots, one)
     for _ in range(2):
-        slots.put_aside(model)
+        slots.quarantine(model)
         with pytest.raises(BundleError, match="no sealed model"):
             slots.open(model)
         filled(slots, one)
@@ -150,7 +150,7 @@ def test_what_was_fetched_for_nothing_goes_too(slots: ModelSlots, one: Published
     wanted = fetch(slots, one)
     other = fetch(slots, publish(tmp_path / "two", "2.0.0", 2))
     damaged = filled(slots, publish(tmp_path / "three", "3.0.0", 3))
-    slots.put_aside(damaged)
+    slots.quarantine(damaged)
     assert slots.prune({wanted.slot}, 0, 1e9) == []
     assert slots.fetched(wanted) > 0
     assert slots.fetched(other) == 0

@@ -51,7 +51,9 @@ def test_every_change_is_on_the_disk(device: Device, three: list[Published]) -> 
 def test_states_are_not_skipped(device: Device, three: list[Published], until: State, state: State) -> None:
     device.bring(three[0], until)
     before = device.store.record
-    with pytest.raises(DeliveryError, match=f"cannot go from {until} to {state}|no model is on its way"):
+    with pytest.raises(
+        DeliveryError, match=f"cannot go from {until} to {state}|no deployment is in progress"
+    ):
         device.store.move(state)
     assert device.store.record == before
 
@@ -96,7 +98,7 @@ def test_clean_ends_of_a_trial_are_not_held_against_it(device: Device, three: li
 
 def test_failures_of_the_trial_count_with_its_starts(device: Device, three: list[Published]) -> None:
     device.bring(three[0], "trial")
-    device.store.note(strikes=STRIKES - 1)
+    device.store.update_deployment(strikes=STRIKES - 1)
     assert device.crash().to_serve(STRIKES) is None
     assert device.store.record.current is None
 

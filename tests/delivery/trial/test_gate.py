@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from edgeagent.bundle.files import hash_file
 from edgeagent.bundle.reading import MANIFEST, open_bundle
 from edgeagent.delivery.trial.gate import Gate, GateError, usable_files
 from edgeagent.delivery.trial.gate_report import GateFinding, load_report
 from edgeagent.detection.journal import Journal
 from edgeagent.detection.records import VERDICTS
 from edgeagent.errors import BundleError
+from edgeagent.files.hashing import hash_file
 from edgeagent.files.resources import default_bundle
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import CameraSettings

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from edgeagent.accuracy.agreement import Agreement
-from edgeagent.delivery.trial.behaviour import LEAST_FRAMES, Behaviour, Traffic
+from edgeagent.delivery.trial.behaviour import MIN_FRAMES, Behaviour, Traffic
 from edgeagent.delivery.trial.gate_report import GateFinding
 from edgeagent.delivery.trial.probation import Probation, ProbationBaseline
 from edgeagent.settings.sections.delivery import ProbationSettings
@@ -106,7 +106,7 @@ def test_without_a_baseline_comparisons_are_absent_and_say_so() -> None:
 def test_too_few_frames_are_not_compared() -> None:
     probation = frames(trial(frames=10), 10, ms=500)
     assert probation.verdict(1100.0)[0] == "good"
-    assert finding(probation, "speed").sentence == f"not compared: it had fewer than {LEAST_FRAMES} frames"
+    assert finding(probation, "speed").sentence == f"not compared: it had fewer than {MIN_FRAMES} frames"
 
 
 def test_other_labels_cannot_be_compared_but_times_can() -> None:
@@ -155,7 +155,7 @@ def test_traffic_forgets_all_but_the_last_two_blocks() -> None:
 
 def test_traffic_without_detections_has_no_score() -> None:
     traffic = Traffic(1)
-    for _ in range(LEAST_FRAMES):
+    for _ in range(MIN_FRAMES):
         traffic.record(0, 0.0, MS)
     behaviour = traffic.behaviour()
     assert behaviour is not None

@@ -19,7 +19,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> list[Published]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AGAIN_FIRST_S", "AGAIN_LONGEST_S", "ASK_AGAIN_S"):
+    for name in ("RETRY_FIRST_S", "RETRY_LONGEST_S", "ASK_AGAIN_S"):
         monkeypatch.setattr(updater_module, name, 0.01)
 
 

@@ -9,10 +9,12 @@ from typing import Any
 
 from edgeagent.delivery.state.record import Record
 from edgeagent.delivery.state.store import Store
+from edgeagent.delivery.update.protocols import DeploymentContext
+from edgeagent.delivery.update.schedule import CheckSchedule
 from edgeagent.delivery.update.updater import Updater
 from edgeagent.settings.sections.delivery import DeliverySettings, ProbationSettings
-from tests.delivery.boards import OneEngineBoard
 from tests.delivery.folder_source import FolderSource, Published
+from tests.delivery.runners import OneEngineRunner
 
 LONG_S = 3600.0
 
@@ -24,7 +26,7 @@ class Device:
     """A device whose agents end and start; waits for what its updater says."""
 
     def __init__(self, folder: Path, source: FolderSource) -> None:
-        self.folder, self.source, self.board = folder, source, OneEngineBoard()
+        self.folder, self.source, self.runner = folder, source, OneEngineRunner()
         self.settings = DeliverySettings(
             repository="/nowhere", root=Path("/nowhere"), probation=ProbationSettings(strikes=3)
         )
@@ -37,16 +39,14 @@ class Device:
 
     def _make(self) -> Updater[str]:
         return Updater(
-            self.store,
-            self.source,
-            self.board,
+            DeploymentContext(self.store, self.source, self.runner),
             self.settings,
-            between_looks=lambda: LONG_S,
-            on_change=self._tell,
+            CheckSchedule(lambda: LONG_S),
+            self._notify,
             clock=lambda: self.now,
         )
 
-    def _tell(self, record: Record, progress: float | None) -> None:
+    def _notify(self, record: Record, progress: float | None) -> None:
         with self._changed:
             self.told.append((record, progress))
             self._changed.notify_all()
@@ -84,10 +84,12 @@ class Device:
 
     def until_true(self, reached: Callable[[], bool]) -> None:
         """Wait until something is so; the updater answers commands meanwhile."""
+        pause = threading.Event()
         for _ in range(10_000):
             if reached():
                 return
             self.updater.check_now()
+            pause.wait(0.01)  # a command interrupts a fetch; a flood of them would starve it
         raise AssertionError("it does not come to that")
 
     def until_waits(self) -> None:

@@ -17,9 +17,9 @@ def test_answers_and_refusals_come_back(caplog: pytest.LogCaptureFixture) -> Non
     def stumble() -> str:
         raise KeyError("oops")
 
-    answers = [queue.ask(command) for command in (lambda: "done", refuse, stumble)]
+    answers = [queue.submit(command) for command in (lambda: "done", refuse, stumble)]
     assert queue.waits()
-    queue.obey(0.0, lambda: done.append(1))
+    queue.run(0.0, lambda: done.append(1))
     assert answers[0].result() == "done"
     with pytest.raises(DeliveryError, match="no such release"):
         answers[1].result()
@@ -32,9 +32,9 @@ def test_answers_and_refusals_come_back(caplog: pytest.LogCaptureFixture) -> Non
 
 def test_it_waits_for_one_that_comes() -> None:
     queue = CommandQueue()
-    thread = threading.Thread(target=queue.obey, args=(60.0, lambda: None))
+    thread = threading.Thread(target=queue.run, args=(60.0, lambda: None))
     thread.start()
-    assert queue.ask(lambda: "done").result(30.0) == "done"
+    assert queue.submit(lambda: "done").result(30.0) == "done"
     thread.join(30.0)
     assert not thread.is_alive()
 
@@ -43,11 +43,11 @@ def test_a_flood_of_commands_does_not_hold_the_thread() -> None:
     queue, asked = CommandQueue(), []
 
     def ask_again() -> str:
-        asked.append(queue.ask(ask_again))
+        asked.append(queue.submit(ask_again))
         return "again"
 
     ask_again()
-    queue.obey(0.0, lambda: None)
+    queue.run(0.0, lambda: None)
     assert len(asked) == 2
 
 
@@ -59,6 +59,6 @@ def test_a_command_that_nobody_waits_for_any_more_is_not_run() -> None:
         run.append("run")
         return "done"
 
-    assert queue.ask(note).cancel()
-    queue.obey(0.0, lambda: None)
+    assert queue.submit(note).cancel()
+    queue.run(0.0, lambda: None)
     assert run == []

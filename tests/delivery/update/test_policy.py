@@ -14,10 +14,10 @@ from edgeagent.delivery.update.policy import (
     Device,
     bucket,
     choose_release,
+    fetch_hindrance,
     find_offered,
-    may_fetch,
-    may_serve,
-    outside,
+    serve_hindrance,
+    window_hindrance,
 )
 from tests.delivery.releases import NOON, bad, channel, device, installed, record, release, rollout
 
@@ -25,7 +25,7 @@ PLACE = 53.0  # of gate-pi in rollout r1, rounded down
 
 
 def reason_of(policy: Rollout, **changes: object) -> str | None:
-    return may_fetch(release(2, policy), device(**changes))
+    return fetch_hindrance(release(2, policy), device(**changes))
 
 
 def test_the_newest_release_is_taken() -> None:
@@ -194,8 +194,11 @@ def test_a_clock_that_was_never_set_is_named() -> None:
     start = rollout(start="2026-01-31T12:00:00Z")
     assert reason_of(start, local_time=epoch) == f"begins at 2026-01-31 12:00 UTC, {doubt}"
     window = rollout(window={"begin": "00:00", "end": "06:00"})
-    assert may_serve(release(1, window), device(local_time=epoch)) == f"serves from 00:00 to 06:00, {doubt}"
-    assert may_serve(release(1), device(local_time=epoch)) is None
+    assert (
+        serve_hindrance(release(1, window), device(local_time=epoch))
+        == f"serves from 00:00 to 06:00, {doubt}"
+    )
+    assert serve_hindrance(release(1), device(local_time=epoch)) is None
 
 
 @pytest.mark.parametrize(
@@ -237,13 +240,13 @@ def test_mains_only_is_external_power_whatever_the_charge(
 def test_before_the_window_a_release_is_fetched_but_does_not_serve() -> None:
     night = release(2, rollout(window={"begin": "01:00", "end": "05:00"}))
     assert choose_release(channel(night), device(), record(release(1)))[0] == night
-    assert may_serve(night, device()) == "serves from 01:00 to 05:00; here it is 12:00"
-    assert may_serve(night, device(local_time=NOON.replace(hour=1))) is None
+    assert serve_hindrance(night, device()) == "serves from 01:00 to 05:00; here it is 12:00"
+    assert serve_hindrance(night, device(local_time=NOON.replace(hour=1))) is None
 
 
 def test_what_was_paused_or_withdrawn_after_it_was_fetched_does_not_begin_to_serve() -> None:
-    assert may_serve(release(2, rollout(paused=True)), device()) == "rollout r1 is paused"
-    assert may_serve(release(2, withdrawn="misses trams"), device()) == "withdrawn: misses trams"
+    assert serve_hindrance(release(2, rollout(paused=True)), device()) == "rollout r1 is paused"
+    assert serve_hindrance(release(2, withdrawn="misses trams"), device()) == "withdrawn: misses trams"
 
 
 @pytest.mark.parametrize(
@@ -258,7 +261,9 @@ def test_what_was_paused_or_withdrawn_after_it_was_fetched_does_not_begin_to_ser
 def test_a_window_is_in_local_time_and_may_pass_midnight(begin: str, end: str, inside: set[int]) -> None:
     window = Window(begin=begin, end=end)
     zone = timezone(timedelta(hours=9))
-    hours = {h for h in range(24) if outside(window, at(datetime(2026, 1, 31, h, tzinfo=zone))) is None}
+    hours = {
+        h for h in range(24) if window_hindrance(window, at(datetime(2026, 1, 31, h, tzinfo=zone))) is None
+    }
     assert hours == inside
 
 
@@ -275,8 +280,8 @@ def test_a_window_and_the_one_of_the_other_hours_share_no_minute(
 ) -> None:
     first, last = (f"{hour:02}:{minute:02}" for hour, minute in (begin, end))
     here = at(NOON.replace(hour=now[0], minute=now[1]))
-    inside = outside(Window(begin=first, end=last), here) is None
-    beside = outside(Window(begin=last, end=first), here) is None
+    inside = window_hindrance(Window(begin=first, end=last), here) is None
+    beside = window_hindrance(Window(begin=last, end=first), here) is None
     assert inside != beside or begin == end
 
 
@@ -288,10 +293,10 @@ PERCENTS = st.floats(0, 100)
 @given(NAMES, LABELS, PERCENTS, PERCENTS)
 def test_who_is_in_stays_in_when_the_share_grows(name: str, id_: str, one: float, other: float) -> None:
     few, many = sorted((one, other))
-    if may_fetch(release(1, rollout(id=id_, percent=few)), device(id=name)) is None:
-        assert may_fetch(release(1, rollout(id=id_, percent=many)), device(id=name)) is None
-    assert may_fetch(release(1, rollout(id=id_, percent=100)), device(id=name)) is None
-    assert may_fetch(release(1, rollout(id=id_, percent=0)), device(id=name)) is not None
+    if fetch_hindrance(release(1, rollout(id=id_, percent=few)), device(id=name)) is None:
+        assert fetch_hindrance(release(1, rollout(id=id_, percent=many)), device(id=name)) is None
+    assert fetch_hindrance(release(1, rollout(id=id_, percent=100)), device(id=name)) is None
+    assert fetch_hindrance(release(1, rollout(id=id_, percent=0)), device(id=name)) is not None
 
 
 @given(LABELS, st.floats(1, 99))

@@ -17,7 +17,7 @@ def test_from_the_wish_to_good(device: Device, three: list[Published]) -> None:
     shares = [share for _, share in device.told if share is not None]
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
-    assert device.board.serving == ["1.0.0"]
+    assert device.runner.serving == ["1.0.0"]
     record = device.store.record
     assert record.current == installed(three[0].release)
     assert record.deployment is not None
@@ -25,7 +25,7 @@ def test_from_the_wish_to_good(device: Device, three: list[Published]) -> None:
 
 
 def test_only_what_the_board_needs_is_fetched(device: Device, three: list[Published]) -> None:
-    device.board.wanted = [ARTEFACT, PICTURE]  # not the reference outputs
+    device.runner.wanted = [ARTEFACT, PICTURE]  # not the reference outputs
     device.start().until("rejected")
     assert "outputs.npz is missing" in (device.reason or "")
     assert set(device.source.fetched) == {"manifest.yaml", ARTEFACT, PICTURE}
@@ -33,11 +33,11 @@ def test_only_what_the_board_needs_is_fetched(device: Device, three: list[Publis
 
 
 def test_a_bundle_without_anything_for_this_board_is_refused(device: Device) -> None:
-    device.board.wanted = ["engines/other.hef"]
+    device.runner.wanted = ["engines/other.hef"]
     device.start().until("rejected")
     assert "does not offer engines/other.hef" in (device.reason or "")
     assert len(device.bad) == 1
-    assert device.board.gated == []
+    assert device.runner.gated == []
 
 
 def test_a_failed_gate_is_remembered_and_the_old_model_goes_on(
@@ -48,11 +48,11 @@ def test_a_failed_gate_is_remembered_and_the_old_model_goes_on(
     def refuse() -> None:
         raise DeliveryError("too slow here")
 
-    device.board.in_gate = refuse
+    device.runner.in_gate = refuse
     offer(device, three[1])
     device.until("rejected", "2.0.0")
     assert (device.reason, device.bad) == ("too slow here", [three[1].release.slot])
-    assert device.board.serving == ["1.0.0"]
+    assert device.runner.serving == ["1.0.0"]
     assert device.store.record.current == installed(three[0].release)
 
 
@@ -63,13 +63,13 @@ def test_a_gate_that_could_not_tell_is_run_again(device: Device) -> None:
         if trouble:
             raise trouble.pop()
 
-    device.board.in_gate = hinder
+    device.runner.in_gate = hinder
     device.start().until("gating")
     device.until_true(lambda: not trouble)
     device.now += 1
     device.updater.check_now()
     device.good("1.0.0")
-    assert device.board.gated == ["1.0.0", "1.0.0"]
+    assert device.runner.gated == ["1.0.0", "1.0.0"]
 
 
 def test_a_model_that_cannot_be_started_is_rolled_back(device: Device, three: list[Published]) -> None:
@@ -77,7 +77,7 @@ def test_a_model_that_cannot_be_started_is_rolled_back(device: Device, three: li
         if version is not None:
             raise EngineError("no delegate serves")
 
-    device.board.on_serve = refuse
+    device.runner.on_serve = refuse
     device.start().until("rolled_back")
     assert device.reason == "no delegate serves"
     assert device.bad == [three[0].release.slot]
@@ -85,7 +85,7 @@ def test_a_model_that_cannot_be_started_is_rolled_back(device: Device, three: li
 
 def test_trial_is_written_before_it_serves(device: Device) -> None:
     states = []
-    device.board.on_serve = lambda version: states.append(
+    device.runner.on_serve = lambda version: states.append(
         device.store.record.deployment and device.store.record.deployment.state
     )
     device.start().until("trial")
@@ -98,9 +98,9 @@ def test_a_bad_verdict_goes_back(device: Device, three: list[Published]) -> None
     offer(device, three[1])
     device.until("trial", "2.0.0")
     assert device.updater.trial_ended("finds nothing").result(PATIENCE_S) == "rolled back"
-    assert device.board.serving == ["1.0.0", "2.0.0", None]
+    assert device.runner.serving == ["1.0.0", "2.0.0", None]
     assert device.bad == [three[1].release.slot]
-    with pytest.raises(DeliveryError, match="no model is in trial"):
+    with pytest.raises(DeliveryError, match="no model is on trial"):
         device.updater.trial_ended(None).result(PATIENCE_S)
 
 
@@ -122,7 +122,7 @@ def test_a_newer_wish_wins_over_a_fetch(device: Device, three: list[Published]) 
     device.start().good("2.0.0")
     ended = [r.deployment for r, _ in device.told if r.deployment and r.deployment.state == "rejected"]
     assert {one.reason for one in ended} <= {"gave way to tiny 2.0.0"}
-    assert device.board.gated == ["2.0.0"]
+    assert device.runner.gated == ["2.0.0"]
     assert device.bad == []
 
 
@@ -130,7 +130,7 @@ def test_a_newer_wish_wins_over_a_trial(device: Device, three: list[Published]) 
     device.start().until("trial", "1.0.0")
     offer(device, three[1])
     device.good("2.0.0")
-    assert device.board.serving == ["1.0.0", None, "2.0.0"]
+    assert device.runner.serving == ["1.0.0", None, "2.0.0"]
     assert device.bad == []
 
 
@@ -140,7 +140,7 @@ def test_a_withdrawn_release_does_not_go_on(device: Device, three: list[Publishe
     device.start().until(state)
     withdrawn = three[0].release.model_copy(update={"withdrawn": "finds cats in dogs"})
     device.source.offered[:] = [Published(withdrawn, three[0].folder, three[0].hashes)]
-    device.source.wishes_nothing = True
+    device.source.offers_nothing = True
     device.updater.check_now()
     device.until("rejected" if state == "staged" else "rolled_back")
     assert device.reason == "withdrawn: finds cats in dogs"
@@ -159,9 +159,9 @@ def test_a_release_that_is_gone_does_not_go_on(device: Device) -> None:
 def test_nothing_wished_lets_what_has_begun_go_on(device: Device) -> None:
     device.source.waits = "outside its window"
     device.start().until("staged")
-    device.source.wishes_nothing = True
+    device.source.offers_nothing = True
     device.updater.check_now()
-    device.until_true(lambda: device.updater.state().waits == "outside its window")
+    device.until_true(lambda: device.updater.state().waiting == "outside its window")
     device.source.waits = None
     device.now += 1
     device.updater.check_now()
@@ -171,7 +171,7 @@ def test_nothing_wished_lets_what_has_begun_go_on(device: Device) -> None:
 def test_waiting_for_the_window_is_not_held_against_it(device: Device) -> None:
     device.source.waits = "outside its window"
     device.start().until("staged")
-    device.until_true(lambda: device.updater.state().waits is not None)
+    device.until_true(lambda: device.updater.state().waiting is not None)
     device.now += 10 * device.settings.deadline
     device.source.waits = None
     device.updater.check_now()

@@ -12,28 +12,28 @@ from tests.delivery.update.device import PATIENCE_S, Device, offer
 
 
 def test_trouble_of_the_network_is_tried_again_until_the_deadline(device: Device) -> None:
-    device.source.fetch_trouble = UnreachableError("the server does not answer")
+    device.source.fetch_error = UnreachableError("the server does not answer")
     device.start().until("fetching")
-    device.until_true(lambda: device.updater.state().trouble is not None)
+    device.until_true(lambda: device.updater.state().step_error is not None)
     device.now += device.settings.deadline + 1
     device.updater.check_now()
     device.until("rejected")
     assert "does not serve after" in (device.reason or "")
     assert "the server does not answer" in (device.reason or "")
     assert device.bad == []
-    device.source.fetch_trouble = None
+    device.source.fetch_error = None
     device.updater.check_now()
     device.good("1.0.0")
 
 
 def test_the_deadline_counts_over_restarts_and_not_while_the_device_is_off(device: Device) -> None:
-    device.source.fetch_trouble = UnreachableError("the server does not answer")
+    device.source.fetch_error = UnreachableError("the server does not answer")
     device.start().until("fetching")
     device.now += 0.6 * device.settings.deadline
     device.stop()
     device.now += 10 * device.settings.deadline
     device.again()
-    device.until_true(lambda: device.updater.state().trouble is not None)
+    device.until_true(lambda: device.updater.state().step_error is not None)
     deployment = device.store.record.deployment
     assert deployment is not None
     assert deployment.state == "fetching"
@@ -46,7 +46,7 @@ def test_the_deadline_counts_over_restarts_and_not_while_the_device_is_off(devic
 def test_a_look_that_fails_leaves_what_has_begun_alone(device: Device) -> None:
     device.source.waits = "outside its window"
     device.start().until("staged")
-    device.source.look_trouble = RefusedError("snapshot.json has been rolled back")
+    device.source.check_error = RefusedError("snapshot.json has been rolled back")
     device.updater.check_now()
     device.until_true(lambda: "rolled back" in device.updater.status())
     device.source.waits = None
@@ -57,7 +57,7 @@ def test_a_look_that_fails_leaves_what_has_begun_alone(device: Device) -> None:
 def test_a_file_that_does_not_verify_is_bad_after_some_attempts(
     device: Device, three: list[Published]
 ) -> None:
-    device.source.fetch_trouble = RefusedError("its sha256 is another")
+    device.source.fetch_error = RefusedError("its sha256 is another")
     device.start()
     device.until_true(lambda: device.store.record.deployment is not None and device.store.pending() is None)
     assert device.reason == "its sha256 is another"
@@ -79,12 +79,12 @@ def test_a_full_disk_is_pruned_and_tried_again(device: Device, three: list[Publi
         device.good(f"{number + 1}.0.0")
     oldest = installed(three[0].release)
     assert device.store.slots.has(oldest)
-    device.source.fetch_trouble = NoRoomError("the disk has no room")
+    device.source.fetch_error = NoRoomError("the disk has no room")
     offer(device, publish(device.folder.parent / "four", "4.0.0", 4))
     device.until("fetching", "4.0.0")
     device.until_true(lambda: not device.store.slots.has(oldest))
     assert device.store.slots.has(installed(three[1].release))
-    device.source.fetch_trouble = None
+    device.source.fetch_error = None
     device.updater.check_now()
     device.good("4.0.0")
 
@@ -92,14 +92,14 @@ def test_a_full_disk_is_pruned_and_tried_again(device: Device, three: list[Publi
 def test_a_fetch_goes_on_after_a_restart_where_it_was(device: Device, three: list[Published]) -> None:
     def pull_the_plug() -> None:
         device.source.on_piece = lambda: None
-        device.source.fetch_trouble = UnreachableError("the cable is out")
+        device.source.fetch_error = UnreachableError("the cable is out")
         raise UnreachableError("the cable is out")
 
     device.source.on_piece = pull_the_plug
     device.start()
-    device.until_true(lambda: device.updater.state().trouble is not None)
+    device.until_true(lambda: device.updater.state().step_error is not None)
     device.stop()
-    device.source.fetch_trouble = None
+    device.source.fetch_error = None
     device.again().good("1.0.0")
     assert device.source.copied == sum(three[0].release.files.values())
 
@@ -111,7 +111,7 @@ def test_damage_of_what_was_fetched_is_fetched_again(device: Device, three: list
         path = device.store.slots.partial(model) / ARTEFACT
         if record.deployment and record.deployment.state == "verifying" and path.is_file() and not done:
             done.append(path.write_bytes(b"?" * path.stat().st_size))
-        device._tell(record, share)
+        device._notify(record, share)
 
     done: list[int] = []
     device.updater._on_change = damage
@@ -129,7 +129,7 @@ def test_a_gate_is_run_again_after_a_restart(device: Device) -> None:
     store.move("gating")  # and there the power went
     store.close()
     device.again()
-    device.until_true(lambda: device.updater.state().waits == "outside its window")
+    device.until_true(lambda: device.updater.state().waiting == "outside its window")
     device.source.waits = None
     device.updater.check_now()
     device.good("1.0.0")
@@ -140,7 +140,7 @@ def test_a_staged_model_goes_on_without_the_network(device: Device) -> None:
     device.start().until("staged")
     device.stop()
     device.source.waits = None
-    device.source.look_trouble = device.source.fetch_trouble = UnreachableError("no network")
+    device.source.check_error = device.source.fetch_error = UnreachableError("no network")
     device.again().good("1.0.0")
 
 
@@ -184,7 +184,7 @@ def test_a_verdict_that_cannot_be_written_has_its_effect_and_is_written_later(
     blocked = device.folder / "record.json.new"
     blocked.mkdir()
     device.updater.trial_ended(verdict).result(PATIENCE_S)
-    assert device.board.serving == (["1.0.0"] if verdict is None else ["1.0.0", None])
+    assert device.runner.serving == (["1.0.0"] if verdict is None else ["1.0.0", None])
     assert device.store.pending() is not None
     blocked.rmdir()
     device.updater.check_now()
@@ -195,11 +195,11 @@ def test_a_mistake_in_the_program_does_not_end_the_thread(
     device: Device, caplog: pytest.LogCaptureFixture
 ) -> None:
     def stumble() -> None:
-        device.board.in_gate = lambda: None
+        device.runner.in_gate = lambda: None
         raise ZeroDivisionError("oops")
 
-    device.board.in_gate = stumble
+    device.runner.in_gate = stumble
     device.start()
-    device.until_true(lambda: device.store.record.deployment is not None and bool(device.board.gated[1:]))
+    device.until_true(lambda: device.store.record.deployment is not None and bool(device.runner.gated[1:]))
     device.good("1.0.0")
     assert "ZeroDivisionError" in caplog.text

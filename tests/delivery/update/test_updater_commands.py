@@ -32,19 +32,19 @@ def test_cancel_while_the_gate_runs(device: Device) -> None:
     answers: list[str] = []
 
     def cancel() -> None:
-        device.board.in_gate = lambda: None
+        device.runner.in_gate = lambda: None
         threading.Thread(target=lambda: answers.append(device.updater.cancel())).start()
         device.until_waits()
 
-    device.board.in_gate = cancel
+    device.runner.in_gate = cancel
     device.start().until("rejected")
-    assert device.board.serving == []
+    assert device.runner.serving == []
 
 
 def test_cancel_needs_something_to_cancel(device: Device) -> None:
     device.source.offered.clear()
     device.start()
-    with pytest.raises(DeliveryError, match="no model is on its way"):
+    with pytest.raises(DeliveryError, match="no deployment is in progress"):
         device.updater.cancel()
 
 
@@ -52,10 +52,10 @@ def test_a_trial_is_rolled_back_instead(device: Device, three: list[Published]) 
     device.start().good("1.0.0")
     offer(device, three[1])
     device.until("trial", "2.0.0")
-    with pytest.raises(DeliveryError, match="is in trial; roll it back"):
+    with pytest.raises(DeliveryError, match="is on trial; roll it back"):
         device.updater.cancel()
     assert device.updater.rollback() == "back to tiny 1.0.0"
-    assert device.board.serving == ["1.0.0", "2.0.0", None]
+    assert device.runner.serving == ["1.0.0", "2.0.0", None]
     assert device.bad == [three[1].release.slot]
     device.updater.check_now()
     assert device.store.pending() is None
@@ -69,7 +69,7 @@ def test_a_good_model_is_rolled_back(device: Device, three: list[Published]) -> 
     assert device.updater.rollback() == "back to the configured bundle"
     with pytest.raises(DeliveryError, match="nothing to go back to"):
         device.updater.rollback()
-    assert device.board.serving == ["1.0.0", "2.0.0", None, None]
+    assert device.runner.serving == ["1.0.0", "2.0.0", None, None]
 
 
 def test_pin_chooses_among_what_is_offered(device: Device, three: list[Published]) -> None:
@@ -94,7 +94,7 @@ def test_pin_takes_the_place_of_what_is_on_its_way(device: Device, three: list[P
     device.source.waits = "outside its window"
     offer(device, three[1])
     device.until("staged", "2.0.0")
-    device.source.wishes_nothing = True
+    device.source.offers_nothing = True
     device.updater.pin("tiny", "1.0.0")
     device.until("rejected", "2.0.0")
     assert device.reason == "gave way to tiny 1.0.0, which was pinned"
@@ -103,7 +103,7 @@ def test_pin_takes_the_place_of_what_is_on_its_way(device: Device, three: list[P
 def test_pin_refuses_what_is_withdrawn(device: Device, three: list[Published]) -> None:
     withdrawn = three[0].release.model_copy(update={"withdrawn": "wrong"})
     device.source.offered[:] = [Published(withdrawn, three[0].folder, three[0].hashes)]
-    device.source.wishes_nothing = True
+    device.source.offers_nothing = True
     device.start()
     with pytest.raises(DeliveryError, match=r"tiny 1\.0\.0 is withdrawn: wrong"):
         device.updater.pin("tiny", "1.0.0")
@@ -111,14 +111,14 @@ def test_pin_refuses_what_is_withdrawn(device: Device, three: list[Published]) -
 
 def test_an_action_of_hawkbit_is_done_once(device: Device, three: list[Published]) -> None:
     device.source.action = "4711"
-    device.board.in_gate = lambda: (_ for _ in ()).throw(DeliveryError("too slow here"))
+    device.runner.in_gate = lambda: (_ for _ in ()).throw(DeliveryError("too slow here"))
     device.start().until("rejected")
     assert device.store.record.deployment is not None
     assert device.store.record.deployment.action == "4711"
     device.updater.check_now()
     device.updater.check_now()
-    assert device.board.gated == ["1.0.0"]
+    assert device.runner.gated == ["1.0.0"]
     device.source.action = "4712"
     device.updater.check_now()
     device.until_true(lambda: (device.reason or "").startswith("bad on this device"))
-    assert device.board.gated == ["1.0.0"]
+    assert device.runner.gated == ["1.0.0"]

@@ -21,7 +21,7 @@ from edgeagent.accuracy.live.reports import LEAST_OF_LABEL
 from edgeagent.accuracy.proportion import wilson_interval
 from edgeagent.accuracy.scene import QUANTITIES
 from edgeagent.daemon.rate_controller import Reason
-from edgeagent.delivery.deployment_report import MOST_SUMMARY
+from edgeagent.delivery.deployment_report import MAX_SUMMARY
 from edgeagent.delivery.update.commands import REMEMBERED, Commands
 from edgeagent.detection.pipeline import STAGES
 from edgeagent.sensors.over_current import NAMES
@@ -191,7 +191,7 @@ def test_the_limits_of_commands_are_those_of_the_program() -> None:
     assert f"more than {MOST_BYTES} bytes" in TEXT
     assert f"the last {REMEMBERED} since" in TEXT
     assert f"Up to {MOST_WAITING} wait" in TEXT
-    assert f"{MOST_SUMMARY} characters at most" in TEXT
+    assert f"{MAX_SUMMARY} characters at most" in TEXT
 
 
 def test_feedback_of_the_document_is_valid() -> None:

@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from edgeagent.delivery.update.commands import Commands
 from edgeagent.telemetry.mqtt.command_topic import BURST, FLOOD, MOST_WAITING, PER_SECOND, CommandTopic
 from edgeagent.telemetry.mqtt.publisher import MqttPublisher
-from edgeagent.timing.rate_limit import Allowance
+from edgeagent.timing.rate_limit import RateLimit
 from tests.broker import PATIENCE, Mosquitto
 from tests.delivery.obedient import Obedient
 from tests.telemetry.publishing import INFO, PROTOCOLS, Protocol, settings
@@ -52,7 +52,7 @@ def obeying(
 ) -> Iterator[tuple[MqttPublisher, CommandTopic]]:
     """A device that obeys, from its start to its clean stop."""
     publisher = MqttPublisher(settings(port, protocol=protocol), "board", {"info": INFO})
-    topic = CommandTopic(publisher, Commands(target), allowance=Allowance(BURST, PER_SECOND))
+    topic = CommandTopic(publisher, Commands(target), allowance=RateLimit(PER_SECOND, BURST))
     topic.start()
     publisher.start()
     try:

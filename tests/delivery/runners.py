@@ -1,4 +1,4 @@
-"""A board that really loads a model, and remembers what it was told."""
+"""A model runner that really loads a model, and remembers what it was told."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def run_once(bundle: Bundle) -> None:
         raise DeliveryError(f"the golden check failed: {result.describe()}")
 
 
-class OneEngineBoard:
+class OneEngineRunner:
     """Tries a model with ONNX Runtime.
 
     Attributes:

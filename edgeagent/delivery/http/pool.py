@@ -1,4 +1,4 @@
-"""Connections over HTTP: through which proxy, whom TLS trusts, how long the head of an answer may take."""
+"""HTTP connection pools of delivery: proxies and their credentials, TLS trust, time limit of the head."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from edgeagent.errors import DeliveryError
 from edgeagent.files.naming import redact
 
 
-class Pools:
-    """Pools of connections, one for each scheme and proxy.
+class HttpPools:
+    """Connection pools, one for each scheme and proxy; the repository and hawkBit use them.
 
-    The certificates of the system are read only when they are needed; that takes some time on a board.
+    The system's certificates are read when they are first needed, as that takes some time on a board.
 
     Args:
-        proxy: URL of an HTTP proxy; None takes that of the environment. ``no_proxy`` holds for both.
+        proxy: URL of an HTTP proxy, with or without user name and password; None takes ``http_proxy``,
+            ``https_proxy`` or ``all_proxy`` of the environment. ``no_proxy`` holds for both.
         ca: file with the certificates to trust; None trusts the system's.
 
     Raises:
-        DeliveryError: the file of certificates cannot be used.
+        DeliveryError: the certificate file cannot be used.
     """
 
     def __init__(self, proxy: str | None, ca: Path | None) -> None:
@@ -38,7 +39,7 @@ class Pools:
         """Return the pool for a URL.
 
         Raises:
-            DeliveryError: the proxy is none, or the certificates of the system cannot be read.
+            DeliveryError: the proxy is no HTTP proxy, or the system's certificates cannot be read.
         """
         parts = urlsplit(url)
         environment = getproxies()
@@ -74,7 +75,10 @@ class Pools:
 
 
 class _TimedHead:
-    """Hangs up when status and headers, however many, are not complete within the time limit of a read."""
+    """Closes the connection when status and headers are not complete within the read time-out.
+
+    A socket time-out holds for one packet only, so that a head that drips in would never end.
+    """
 
     def __init__(self, connection: HTTPConnection) -> None:
         self._connection = connection

@@ -1,0 +1,1 @@
+"""HTTP of delivery: ``pool`` gives the repository and hawkBit connections through proxies, with TLS trust."""
