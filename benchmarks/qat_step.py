@@ -20,7 +20,7 @@ from edgeagent.qat.graph.graph import read_graph
 from edgeagent.qat.grid.affine import PIXELS, plan_affine_grids
 from edgeagent.qat.network.network import Mode, Network
 from edgeagent.qat.ptq.calibration import observe, set_ranges
-from edgeagent.qat.training.distillation import distillation_loss
+from edgeagent.qat.distillation.loss import distillation_loss
 
 WARM_UP = 2
 
