@@ -64,7 +64,7 @@ class Trainer:
 
     Args:
         network: calibrated student, on its device.
-        objective: what it is trained towards.
+        objective: teacher, mode and supervised loss.
         pictures: samples to train on, and held-out pictures.
         recipe: settings.
         execution: checkpoint file and processes; its folder exists.

@@ -37,7 +37,7 @@ def _resize(node: Node, constants: Mapping[str, Constant]) -> Function:
 
 
 def _target(x: Tensor, size: tuple[int, int] | None, factor: Factor | None) -> tuple[tuple[int, int], Factor]:
-    """Return size and factors of a resize; the node gives one of them."""
+    """Return size and factors of a resize; the node has one of them."""
     height, width = x.shape[2:]
     if size is not None:
         return size, (size[0] / height, size[1] / width)
