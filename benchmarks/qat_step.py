@@ -1,7 +1,7 @@
-"""Seconds of a QAT step over seconds of a float step: the same graph, batch and loss, A B A B.
+"""Cost of a QAT step relative to a float step, for the same graph, batch and loss, interleaved A B A B.
 
-A step is forward, distillation loss, backward, clipping and AdamW. The teacher's answers are computed before,
-for both, as a float training would have its labels.
+A step is forward, distillation loss, backward, clipping and AdamW. The teacher's outputs are computed before
+both, like the labels of a float training.
 
     python benchmarks/qat_step.py --model yolox_nano.onnx --batch 16 --rounds 9
 """
@@ -16,11 +16,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from edgeagent.qat.distillation.loss import distillation_loss
 from edgeagent.qat.graph.graph import read_graph
 from edgeagent.qat.grid.affine import PIXELS, plan_affine_grids
 from edgeagent.qat.network.network import Mode, Network
 from edgeagent.qat.ptq.calibration import observe, set_ranges
-from edgeagent.qat.training.distillation import distillation_loss
 
 WARM_UP = 2
 

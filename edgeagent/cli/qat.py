@@ -1,4 +1,4 @@
-"""``edgeagent qat``: INT8 bundles by quantization-aware training, and what tells about them."""
+"""``edgeagent qat``: INT8 bundles by quantization-aware training, and tools to inspect them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``edgeagent qat lint``: what TensorRT or the Edge TPU compiler would make of a file."""
+"""``edgeagent qat lint``: artefacts against the rules of TensorRT and the Edge TPU compiler."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from edgeagent.qat.lint.finding import LintFinding
 
 DESCRIPTION = """\
-Check an artefact against the rules of a target that is not here: an ONNX file against TensorRT's explicit
-quantization, a TFLite file against the Edge TPU compiler. Both answers are predictions from the published
-rules. The exit code is 1 when a file has errors."""
+Check artefacts against the published rules of a target: ONNX files against TensorRT's explicit quantization,
+TFLite files against the Edge TPU compiler. The results are predictions; neither target has to be installed.
+The exit code is 1 when a file has errors."""
 
 
 def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -1,4 +1,4 @@
-"""``edgeagent qat report``: one page that shows what a bundle was made of and what it can do."""
+"""``edgeagent qat report``: one HTML page about a bundle, with its accuracy and evidence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgeagent.settings.sections.model import MAX_THREADS
 DESCRIPTION = """\
 Write one self-contained HTML page about a bundle: accuracy of the float model, of calibration alone and of
 every artefact in every engine, loss curve, sensitivity and parity of the layers, example pictures, recipe
-and hashes. It shows what the bundle carries; what it does not carry is said to be absent."""
+and hashes. Evidence that the bundle does not have is reported as absent."""
 
 EPILOG = """\
 examples:
@@ -22,7 +22,7 @@ examples:
   edgeagent qat report models/coco-nano --images val/images --labels val/labels \\
       --float-model yolox_nano.onnx --latency --json report.json
 
-With pictures and labels, every artefact is measured anew in every installed engine that reads it."""
+With pictures and labels, every artefact is measured again in every installed engine that reads it."""
 
 
 def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -47,10 +47,12 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser.add_argument("--labels", type=Path, metavar="DIR", help="their YOLO labels")
     parser.add_argument("--float-model", type=Path, metavar="ONNX", help="the float reference, for its boxes")
     parser.add_argument(
-        "--latency", action="store_true", help="measure every artefact in turns with the float reference"
+        "--latency",
+        action="store_true",
+        help="measure the latency of every artefact, interleaved with the float reference",
     )
     parser.add_argument(
-        "--threads", type=int, default=0, help="of the engines (default: all processors but one)"
+        "--threads", type=int, default=0, help="threads of the engines (default: all processors but one)"
     )
     parser.set_defaults(run=run)
 

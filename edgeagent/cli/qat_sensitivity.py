@@ -1,4 +1,4 @@
-"""``edgeagent qat sensitivity``: which layers of a detector lose how much when they are quantized."""
+"""``edgeagent qat sensitivity``: sensitivity of the layers of a detector to quantization."""
 
 from __future__ import annotations
 
@@ -8,60 +8,67 @@ from pathlib import Path
 from edgeagent.errors import ConfigurationError
 
 DESCRIPTION = """\
-Quantizes the model without training, then leaves one layer after the other in float and tells what each saves
-of the error. With --integer-share it goes on to choose the layers to leave in float for good."""
+Quantize the model without training, then compute one layer after the other in float and measure the error
+that each saves. With --integer-share, also select the layers that stay float."""
 
 EPILOG = """\
 example:
   edgeagent qat sensitivity --model yolox_nano.onnx --describe yolox-nano.yaml --images photos/ \\
       --integer-share 0.9 --json sensitivity.json
 
-The error is that of the heads against the float model; with --val-images it is lost mAP50-95, which takes a
-measurement for every layer."""
+The error is the loss of the heads against the float model; with --val-images it is the lost mAP50-95, which
+takes one measurement per layer."""
 
 
 def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``sensitivity`` to the actions of ``qat``."""
     parser = actions.add_parser(
         "sensitivity",
-        help="tell which layers lose most by quantization",
+        help="measure which layers lose most by quantization",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--model", type=Path, required=True, help="float ONNX detector, static input shape")
     described = parser.add_mutually_exclusive_group()
-    described.add_argument("--describe", type=Path, help="its labels, input and decoder")
-    described.add_argument("--like", type=Path, metavar="BUNDLE", help="take these from an existing bundle")
+    described.add_argument("--describe", type=Path, help="file with its labels, input and decoder")
+    described.add_argument(
+        "--like", type=Path, metavar="BUNDLE", help="take the description from an existing bundle"
+    )
     parser.add_argument(
         "--images", type=Path, required=True, action="append", metavar="DIR", help="pictures to calibrate on"
     )
     parser.add_argument("--val-images", type=Path, metavar="DIR", help="pictures to measure mAP on")
     parser.add_argument("--val-labels", type=Path, metavar="DIR", help="their YOLO labels")
     parser.add_argument(
-        "--pictures", type=int, default=8, help="pictures to judge a layer by (default %(default)s)"
+        "--pictures",
+        type=int,
+        default=8,
+        help="number of pictures to measure a layer on (default %(default)s)",
     )
     parser.add_argument(
         "--layers",
         type=int,
         default=0,
         metavar="N",
-        help="judge only the N layers that are predicted to lose most (default: all)",
+        help="measure only the N layers of highest predicted error (default: all)",
     )
     parser.add_argument(
-        "--group", type=int, default=1, metavar="N", help="take N consecutive layers as one (default 1)"
+        "--group", type=int, default=1, metavar="N", help="measure N consecutive layers as one (default 1)"
     )
     parser.add_argument(
-        "--alone", action="store_true", help="also judge each layer alone quantized, all else in float"
+        "--alone",
+        action="store_true",
+        help="measure also with only each layer quantized, all others in float",
     )
     parser.add_argument(
         "--integer-share",
         type=float,
         metavar="SHARE",
-        help="choose layers to leave in float, so that at least this share of the multiplications (0..1) "
-        "stays on integers",
+        help="select layers that stay float; at least this share of the multiplications (0..1) stays on "
+        "integers",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result here, too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result to this file")
     parser.set_defaults(run=run_sensitivity)
 
 
@@ -72,7 +79,7 @@ def run_sensitivity(arguments: argparse.Namespace) -> int:
     if arguments.integer_share is not None and not 0 <= arguments.integer_share <= 1:
         raise ConfigurationError(f"--integer-share: expected 0 to 1, got {arguments.integer_share:g}")
     try:
-        from edgeagent.qat.sensitivity_command import sensitivity
+        from edgeagent.cli.qat_sensitivity_command import sensitivity
     except ImportError as error:
         raise ConfigurationError(
             f"this needs more packages ({error}); pip install 'edgeagent[qat]'"

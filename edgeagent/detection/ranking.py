@@ -153,7 +153,7 @@ def rank_delegates(
     try:
         model = ModelSettings(engine=engine, threads=threads, iou_threshold=iou_threshold, library=library)
     except ValidationError as error:
-        raise ConfigurationError(first_mistake(error)) from error
+        raise ConfigurationError(str(first_mistake(error))) from error
     workers = worker_options(model, None if state is None else state / ENGINE_CACHE)
     return _rank(bundle, model, workers, open_records(state))
 

@@ -1,1 +1,1 @@
-"""From a trained network to artefacts: each format, and what its engine makes of it."""
+"""Export of a trained network to artefacts of each format, and the operators that engines run for them."""

@@ -1,8 +1,8 @@
-"""The trained network as converters understand it: real quantize and dequantize operators.
+"""Deployed form of a trained network, for converters: real quantize and dequantize operators.
 
 Fake-quantization is replaced by pairs of ``quantized_decomposed`` operators with the trained grids, int8 as
-TFLite has it (codes less 128), and weights and biases are rounded to what an artefact stores. The numbers
-that come out are those of the fake-quantized network.
+in TFLite (codes minus 128), and weights and biases are rounded as they are stored in an artefact. The outputs
+equal those of the fake-quantized network.
 """
 
 from __future__ import annotations
@@ -12,19 +12,13 @@ import torch
 import torch.ao.quantization.fx._decomposed  # registers the operators
 from torch import Tensor, fx, nn
 
-from edgeagent.qat.graph.clamps import is_needless
+from edgeagent.qat.core.codes import LEVELS, WEIGHT_HIGHEST
+from edgeagent.qat.graph.clamps import is_redundant_clamp
 from edgeagent.qat.graph.node import Node
-from edgeagent.qat.network.fake_quantize import (
-    WEIGHT_HIGHEST,
-    ActivationGrid,
-    Convolution,
-    convolve,
-    weight_scale,
-)
-from edgeagent.qat.network.kernels import LEVELS
+from edgeagent.qat.network.fake_quantize import ActivationGrid, Convolution, convolve, weight_scale
 from edgeagent.qat.network.network import Builder, Network
 
-LOWEST, HIGHEST = -128, 127
+INT8_LOWEST, INT8_HIGHEST = -128, 127
 _OPERATORS = torch.ops.quantized_decomposed
 
 
@@ -52,7 +46,7 @@ class _Deployed(Builder):
         if index is None or node.inputs[0] in self._network.plan.of:
             return False
         scale, zero_point = self.grid(index).quantization()
-        return is_needless(node, self._network.graph.constants, float(scale), zero_point)
+        return is_redundant_clamp(node, self._network.graph.constants, float(scale), zero_point)
 
     def convolution(self, node: Node) -> nn.Module:
         if node.name in self._network.plan.float_nodes:
@@ -80,11 +74,11 @@ class _Constant(nn.Module):
 
 
 class _Quantizer(nn.Module):
-    """Puts a tensor on a grid; ``zero_point`` counts codes from 0."""
+    """Quantize and dequantize operators of a grid; ``zero_point`` counts codes from 0."""
 
     def __init__(self, scale: np.float32, zero_point: int) -> None:
         super().__init__()
-        self._grid = (float(scale), zero_point + LOWEST, LOWEST, HIGHEST, torch.int8)
+        self._grid = (float(scale), zero_point + INT8_LOWEST, INT8_LOWEST, INT8_HIGHEST, torch.int8)
 
     def forward(self, x: Tensor) -> Tensor:
         codes = _OPERATORS.quantize_per_tensor(x, *self._grid)
@@ -93,7 +87,7 @@ class _Quantizer(nn.Module):
 
 
 class _Requantizer(nn.Module):
-    """Carries codes to another grid by a product with 1: of two quantizers in a row a converter drops one."""
+    """Change of grid by a product with 1, since a converter drops one of two consecutive quantizers."""
 
     one: Tensor
 
@@ -143,7 +137,7 @@ class _IntegerConvolution(nn.Module):
 
     def __init__(self, trained: Convolution, input_scale: np.float32) -> None:
         super().__init__()
-        # trained channels last; litert-torch reads the memory of a weight as if it were contiguous
+        # weights are trained channels last; litert-torch reads their memory as contiguous
         weight, bias = trained.weight().detach().contiguous(), trained.bias()
         self.register_buffer("weight", weight)
         self.register_buffer("scale", weight_scale(weight))
@@ -159,6 +153,6 @@ class _IntegerConvolution(nn.Module):
 
 
 def _rounded(bias: Tensor, weight_scale: Tensor, input_scale: np.float32) -> Tensor:
-    """Return the bias as int32 codes of input scale times weight scale give it back."""
+    """Return the bias rounded to int32 codes of input scale times weight scale."""
     step = weight_scale.double() * float(input_scale)
     return (torch.round(bias.detach().double() / step) * step).float()

@@ -1,6 +1,6 @@
-"""The artefacts of one trained grid: one entry for each format, and what each must satisfy.
+"""Formats of artefacts, and the export of a network to one of them.
 
-The formats of grid ``float`` are references: the model as it was before training, in the same cut.
+The formats of grid ``float`` are references: the float model before training, cut at the same heads.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from typing import Literal
 from edgeagent.bundle.manifest import GridName, OperatorCounts, OutputSpec
 from edgeagent.engines.loading import load_engine
 from edgeagent.errors import DataError
-from edgeagent.qat.export.float_export import export_float
+from edgeagent.qat.core.codes import STORED_NAMES, ArtefactGrid
 from edgeagent.qat.export.litert_process import check_converter
 from edgeagent.qat.export.onnx_export import export_onnx
 from edgeagent.qat.export.operator_counts import count_operators
 from edgeagent.qat.export.reference_export import (
+    export_float,
     export_onnx_float16,
     export_tflite_float16,
     export_tflite_float32,
 )
-from edgeagent.qat.export.tensorrt_export import count_operators_b, export_onnx_b
+from edgeagent.qat.export.tensorrt_export import count_tensorrt_operators, export_tensorrt
 from edgeagent.qat.export.tflite_export import count_tflite_operators, export_tflite
 from edgeagent.qat.export.tflite_input import export_tflite_uint8
 from edgeagent.qat.graph.graph import Graph
@@ -33,20 +34,20 @@ from edgeagent.qat.network.network import Network
 
 @dataclass(frozen=True)
 class Format:
-    """How a network becomes a file of one format.
+    """Format of an artefact.
 
     Attributes:
         file: name of the artefact in a bundle.
-        engine: format as a manifest tells it to engines.
-        grid: preset that the network must have been planned for; ``float`` for any.
-        export: writes the network to a path.
-        count: operators of the file, as its engine runs them.
-        check: raises when what the export needs is not installed.
+        engine: format in the manifest.
+        kind: kind of grid that the network must have; ``float`` for a float reference of any network.
+        export: function that writes a network to a path.
+        count: function that counts the operators of a file, as its engine runs them.
+        check: function that raises ConfigurationError when a package for the export is missing.
     """
 
     file: str
     engine: Literal["onnx", "tflite"]
-    grid: GridName
+    kind: ArtefactGrid
     export: Callable[[Network, Path], None]
     count: Callable[[Path], OperatorCounts]
     check: Callable[[], None] = lambda: None
@@ -57,12 +58,12 @@ def _count_tflite(path: Path) -> OperatorCounts:
 
 
 FORMATS: dict[str, Format] = {
-    "onnx": Format("model.onnx", "onnx", "a", export_onnx, count_operators),
-    "tflite": Format("model.tflite", "tflite", "a", export_tflite, _count_tflite, check_converter),
+    "onnx": Format("model.onnx", "onnx", "affine", export_onnx, count_operators),
+    "tflite": Format("model.tflite", "tflite", "affine", export_tflite, _count_tflite, check_converter),
     "tflite-uint8": Format(
-        "model.uint8.tflite", "tflite", "a", export_tflite_uint8, _count_tflite, check_converter
+        "model.uint8.tflite", "tflite", "affine", export_tflite_uint8, _count_tflite, check_converter
     ),
-    "onnx-b": Format("model.tensorrt.onnx", "onnx", "b", export_onnx_b, count_operators_b),
+    "onnx-b": Format("model.tensorrt.onnx", "onnx", "symmetric", export_tensorrt, count_tensorrt_operators),
     "onnx-fp16": Format("float16.onnx", "onnx", "float", export_onnx_float16, count_operators),
     "tflite-fp32": Format(
         "float32.tflite", "tflite", "float", export_tflite_float32, _count_tflite, check_converter
@@ -75,21 +76,26 @@ FORMATS: dict[str, Format] = {
 
 @dataclass(frozen=True)
 class Exported:
-    """A file that was exported.
+    """Exported file.
 
     Attributes:
-        path: in the work folder.
-        format: as the manifest has it.
-        grid: as the manifest has it.
-        outputs: roles of its outputs, in its order.
-        operators: what its engine runs.
+        path: file in the work folder.
+        format: format in the manifest.
+        kind: kind of grid.
+        outputs: roles of its outputs, in order.
+        operators: operators that its engine runs.
     """
 
     path: Path
     format: str
-    grid: GridName
+    kind: ArtefactGrid
     outputs: tuple[OutputSpec, ...]
     operators: OperatorCounts
+
+    @property
+    def grid(self) -> GridName:
+        """Name of the grid in the manifest."""
+        return STORED_NAMES[self.kind]
 
     def entry(self) -> dict[str, object]:
         """Return the entry for the manifest, see :class:`edgeagent.bundle.manifest.Artefact`."""
@@ -103,19 +109,24 @@ class Exported:
 
 
 def export(network: Network, folder: Path, name: str) -> Exported:
-    """Export a network to ``folder`` in one format.
+    """Export a network in one format.
+
+    Args:
+        network: trained or calibrated network.
+        folder: folder of the file.
+        name: name of the format, a key of :data:`FORMATS`.
 
     Raises:
-        DataError: the network was planned for another preset, a convolution would compute on floats, or the
-            graph cannot be converted.
-        ConfigurationError: what the format needs is not installed.
+        DataError: the network has another kind of grid, a convolution would compute on floats, or the graph
+            cannot be converted.
+        ConfigurationError: a package for the export is not installed.
         EdgeagentError: the file cannot be written.
     """
     chosen = FORMATS[name]
-    if chosen.grid not in (network.plan.preset, "float"):
+    if chosen.kind not in (network.plan.kind, "float"):
         raise DataError(
-            f"format {name} needs a network trained under preset {chosen.grid}, this one has preset "
-            f"{network.plan.preset}; train with --preset {chosen.grid}"
+            f"format {name} needs a network trained on {chosen.kind} grids, this one has {network.plan.kind} "
+            f"grids; plan and train it on {chosen.kind} grids"
         )
     path = folder / chosen.file
     network.set_mode("quantize")
@@ -123,13 +134,13 @@ def export(network: Network, folder: Path, name: str) -> Exported:
     operators = chosen.count(path)
     floating = {name: count for name, count in operators.float.items() if "CONV" in name.upper()}
     chosen_float = sum(node.name in network.plan.float_nodes for node in _convolutions(network.graph))
-    if sum(floating.values()) > chosen_float and chosen.grid != "float":
+    if sum(floating.values()) > chosen_float and chosen.kind != "float":
         raise DataError(
-            f"{path}: its engine leaves {floating} in float, where {chosen_float} were to be; the graph "
-            "cannot be fused"
+            f"{path}: its engine computes {floating} in float, expected {chosen_float}; the graph cannot be "
+            "fused"
         )
     outputs = _outputs(path, chosen.engine, network.graph)
-    return Exported(path, chosen.engine, chosen.grid, outputs, operators)
+    return Exported(path, chosen.engine, chosen.kind, outputs, operators)
 
 
 def _convolutions(graph: Graph) -> list[Node]:
@@ -137,14 +148,18 @@ def _convolutions(graph: Graph) -> list[Node]:
 
 
 def export_reference(graph: Graph, folder: Path) -> Exported:
-    """Export the float graph to ``folder``, see :func:`edgeagent.qat.export.float_export.export_float`."""
+    """Export the float graph as ``float.onnx`` in a folder.
+
+    Raises:
+        EdgeagentError: the file cannot be written.
+    """
     path = folder / "float.onnx"
     export_float(graph, path)
     return Exported(path, "onnx", "float", _outputs(path, "onnx", graph), count_operators(path))
 
 
 def _outputs(path: Path, name: str, graph: Graph) -> tuple[OutputSpec, ...]:
-    """Return the roles of a file's outputs, which are the heads in their order under names of its own."""
+    """Return the roles of a file's outputs: the heads in order, under the file's own names."""
     engine = load_engine(path, name, threads=1)
     names = [tensor.name for tensor in engine.outputs]
     engine.close()
@@ -152,7 +167,7 @@ def _outputs(path: Path, name: str, graph: Graph) -> tuple[OutputSpec, ...]:
 
 
 def roles(graph: Graph, names: Sequence[str]) -> tuple[OutputSpec, ...]:
-    """Return the roles of the heads of a graph, under other names in their order."""
+    """Return the roles of the heads of a graph in order, under the given names."""
     return tuple(
         OutputSpec(name=name, role=role(head, graph), stride=stride(head, graph))
         for name, head in zip(names, graph.heads, strict=True)

@@ -1,4 +1,4 @@
-"""Running litert-torch in a process of its own: it is talkative, may abort, and leaves threads behind."""
+"""litert-torch in its own process: it writes to the terminal, may abort, and leaves threads running."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,10 +16,10 @@ from edgeagent.qat.network.network import Network
 
 
 def check_converter() -> None:
-    """Make sure that litert-torch is there.
+    """Check that litert-torch is installed.
 
     Raises:
-        ConfigurationError: it is not.
+        ConfigurationError: litert-torch is not installed.
     """
     if importlib.util.find_spec("litert_torch") is None:
         raise ConfigurationError(
@@ -31,13 +32,14 @@ def convert(module: str, network: Network, path: Path, *arguments: str) -> bytes
     """Run a converter module on a network and return the flatbuffer that it wrote.
 
     Args:
-        module: run with ``python -m``; it gets a file for :func:`load_given`, the file to write, and
-            ``arguments``.
-        network: what is converted.
-        path: that the result is meant for, to be named in messages.
+        module: module run with ``python -m``; its arguments are a file for :func:`load_given`, the file to
+            write, and ``arguments``.
+        network: network to convert.
+        path: final path of the result, for error messages.
+        arguments: further arguments of the module.
 
     Raises:
-        ConfigurationError: litert-torch is missing.
+        ConfigurationError: litert-torch is not installed.
         DataError: the converter failed.
     """
     check_converter()
@@ -57,7 +59,28 @@ def convert(module: str, network: Network, path: Path, *arguments: str) -> bytes
 
 def load_given(given: Path) -> Network:
     """Return the network that :func:`convert` passed to this process."""
-    graph, plan, state = torch.load(given, weights_only=False)  # written a moment ago
+    graph, plan, state = torch.load(given, weights_only=False)  # written by convert
     network = Network(graph, plan)
     network.load_state_dict(state)
     return network
+
+
+def keep_shapes() -> None:
+    """Patch a defect of litert-torch 0.10.0 in this process: its layout pass loses the shapes of tensors.
+
+    The pass replaces all metadata of a dequantized tensor, its shape included, when one reader needs it
+    channels last. A second such reader then fails with "Attempting to convert non-NHWC compatible node".
+    This happens where channels-first operators (attention) meet several convolutions or concatenations.
+    """
+    from litert_torch._convert.fx_passes.optimize_layout_transposes_pass import pass_body
+
+    layout = pass_body.OptimizeLayoutTransposesPass
+    insert = layout.insert_t_q_dq
+
+    def insert_and_keep(self: Any, graph: Any, input_dq: Any, *rest: Any) -> Any:
+        known = dict(input_dq.meta)
+        nodes = insert(self, graph, input_dq, *rest)
+        input_dq.meta = {**known, **input_dq.meta}
+        return nodes
+
+    layout.insert_t_q_dq = insert_and_keep

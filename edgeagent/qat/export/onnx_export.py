@@ -1,15 +1,15 @@
-"""Writing the trained grid back into the graph: the QDQ ONNX artefact of preset ``a``.
+"""Export to QDQ ONNX on affine grids: the trained grids are written into the source graph.
 
-The source graph's nodes stay; around them come
+The source graph's nodes are kept. Added are
 
-- uint8 activations: QuantizeLinear behind every operator that computes, one DequantizeLinear for each
-  reader (shared ones keep ONNX Runtime from fusing);
-- int8 weights as initializers with a per-channel DequantizeLinear only, so that nothing float is stored;
-- int32 biases at input scale times weight scale, also with DequantizeLinear only.
+- for uint8 activations, a QuantizeLinear after every computing operator and one DequantizeLinear per reader
+  (shared ones prevent fusion in ONNX Runtime);
+- for int8 weights, initializers with only a per-channel DequantizeLinear, so that no float weight is stored;
+- for int32 biases, initializers at input scale times weight scale with only a DequantizeLinear.
 
-The artefact takes the picture as uint8 (1, height, width, 3) and gives float head tensors. Codes of the
-input are pixels when the network takes 0..255 as it is; otherwise the metadata entry
-``edgeagent.input`` holds ``{"scale": s, "zero_point": z}`` of the normalized picture.
+The artefact takes the picture as uint8 (1, height, width, 3) and returns float head tensors. Codes of the
+input are pixels when the network takes 0..255 unchanged; otherwise the metadata entry ``edgeagent.input`` has
+``{"scale": s, "zero_point": z}`` of the normalized picture.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from edgeagent.qat.graph.clamps import is_needless
+from edgeagent.qat.core.codes import LEVELS
+from edgeagent.qat.core.operator_kinds import CLAMPS
+from edgeagent.qat.core.work_file import write_work_file
+from edgeagent.qat.graph.clamps import is_redundant_clamp
 from edgeagent.qat.graph.node import Node
-from edgeagent.qat.grid.affine import CLAMPS
+from edgeagent.qat.graph.onnx_model import IR_VERSION
 from edgeagent.qat.network.fake_quantize import ActivationGrid, weight_scale
-from edgeagent.qat.network.kernels import LEVELS
 from edgeagent.qat.network.network import Network
-from edgeagent.qat.training.work_file import write_whole
 from edgeagent.version import __version__
 
-IR_VERSION = 8  # of ONNX 1.12: old enough for the ONNX Runtime of a JetPack 5 board
 PICTURE = "picture"
 KEPT_APART = frozenset({"Conv", "Relu", "Clip"})
 
@@ -42,11 +42,11 @@ def export_onnx(network: Network, path: Path) -> None:
     """Write the network's weights and grids as a QDQ ONNX file.
 
     Raises:
-        EdgeagentError: it cannot be written.
+        EdgeagentError: the file cannot be written.
     """
     model = _Writer(network).model()
     onnx.checker.check_model(model, full_check=True)
-    write_whole(path, model.SerializeToString())
+    write_work_file(path, model.SerializeToString())
 
 
 class _Writer:
@@ -99,20 +99,21 @@ class _Writer:
                 self._quantize(self._kept_apart(real) if kept_float else real, name, self._codes(name))
 
     def _is_joined_clamp(self, node: Node) -> bool:
-        """Return whether a node clamps what the node before it computes, before that is quantized."""
+        """Return whether a node is a clamp fused with the node before it."""
         plan = self._network.plan
         joined = node.outputs[0] in plan.of and node.inputs[0] not in plan.of
         return joined and node.operator in CLAMPS and node.name not in plan.float_nodes
 
     def _clamp(self, node: Node) -> str:
-        """Write a clamp and return its real output, which is its input where the grid clamps as much.
+        """Write a fused clamp and return its real output, which is its input for a redundant clamp.
 
-        Otherwise ONNX Runtime would compute the operator before it on floats: so its output is quantized
-        first, on the same grid. A Relu of codes is a LeakyRelu without slope, which is there on integers.
+        The input of any other clamp is quantized first, on the same grid, since ONNX Runtime would compute
+        the operator before it on floats otherwise. A Relu of codes is written as a LeakyRelu with slope 0,
+        which ONNX Runtime has on integers.
         """
         (output, x), attributes = (node.outputs[0], node.inputs[0]), node.attributes
         scale, zero_point = self._grid(output).quantization()
-        if is_needless(node, self._graph.constants, float(scale), zero_point):
+        if is_redundant_clamp(node, self._graph.constants, float(scale), zero_point):
             return x
         codes, real = f"{x}_u8", f"{x}_dq"
         self._quantize(x, output, codes)
@@ -131,9 +132,9 @@ class _Writer:
         self._nodes.append(helper.make_node("QuantizeLinear", arguments, [codes], f"{codes}_q"))
 
     def _kept_apart(self, tensor: str) -> str:
-        """Put an operator that changes nothing behind a tensor.
+        """Write an identity (Max with the lowest float) after a tensor and return its output.
 
-        ONNX Runtime quantizes the float weights of a convolution by itself where it lies between codes.
+        Without it, ONNX Runtime would quantize the float weights of a convolution between codes.
         """
         lowest = self._constant("lowest", np.float32(np.finfo(np.float32).min))
         self._nodes.append(helper.make_node("Max", [tensor, lowest], [f"{tensor}_kept"]))
@@ -151,7 +152,7 @@ class _Writer:
             if name not in self._network.plan.of:
                 return self._constant(name, self._graph.constants[name])
             self._constant(self._codes(name), self._quantized(name))
-        elif name not in self._network.plan.of:  # left out, float, or a convolution whose clamp this node is
+        elif name not in self._network.plan.of:  # omitted input, float tensor, or input of a fused clamp
             return name
         self._readers += 1
         real = f"{name}_dq{self._readers}"
@@ -166,7 +167,7 @@ class _Writer:
         return f"{tensor}_u8"
 
     def _parameters(self, tensor: str) -> list[str]:
-        """Names of the scale and zero point initializers of a tensor's grid."""
+        """Return the names of the scale and zero point initializers of a tensor's grid."""
         index = self._network.plan.of[tensor]
         scale, zero_point = self._grid(tensor).quantization()
         return [
@@ -175,7 +176,7 @@ class _Writer:
         ]
 
     def _quantized(self, name: str) -> npt.NDArray[np.uint8]:
-        """Codes of a constant operand."""
+        """Return the codes of a constant operand."""
         scale, zero_point = self._grid(name).quantization()
         codes = np.round(self._graph.constants[name] / scale) + zero_point
         return np.clip(codes, 0, LEVELS - 1).astype(np.uint8)

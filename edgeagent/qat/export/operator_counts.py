@@ -1,4 +1,4 @@
-"""Which operators of an artefact run on integers, in the graph as ONNX Runtime optimises it."""
+"""Operator counts of an ONNX artefact, on integers and on floats, as ONNX Runtime optimises it."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ MOVES = frozenset(
 
 
 def count_operators(artefact: Path) -> OperatorCounts:
-    """Optimise an ONNX artefact with ONNX Runtime's default settings and count its operators.
+    """Return the operators of an ONNX artefact after optimisation with ONNX Runtime's default settings.
 
-    QuantizeLinear and DequantizeLinear, the borders between both worlds, count as float.
+    QuantizeLinear and DequantizeLinear count as float.
     """
     with tempfile.TemporaryDirectory() as folder:
         optimized = Path(folder) / "optimized.onnx"

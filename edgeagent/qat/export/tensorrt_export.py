@@ -1,16 +1,16 @@
-"""Writing the trained grid as QDQ ONNX for TensorRT: the artefact of preset ``b``.
+"""Export to QDQ ONNX on symmetric grids, for TensorRT.
 
-The source graph's nodes stay; around them come
+The source graph's nodes are kept. Added are
 
-- int8 activations without zero point: QuantizeLinear and DequantizeLinear behind each tensor that the plan
-  quantizes, and again in front of a weighted operator that reads moved values (a concat, say), which
-  changes nothing but tells TensorRT that the move can run on codes;
-- int8 weights as initializers with a per-channel DequantizeLinear only;
+- for int8 activations without zero point, QuantizeLinear and DequantizeLinear after each tensor that the plan
+  quantizes, and again in front of a weighted operator that reads moved values (a concat, for example): this
+  changes no value but tells TensorRT that the move can run on codes;
+- for int8 weights, initializers with only a per-channel DequantizeLinear;
 - float biases.
 
-The artefact takes the picture as uint8 (1, height, width, 3) and gives float head tensors. TensorRT has
-taken uint8 network inputs since 8.5, if the first thing that happens to them is a cast to float; so the
-graph starts with Cast, then Transpose, then mean and std where the model has them.
+The artefact takes the picture as uint8 (1, height, width, 3) and returns float head tensors. TensorRT accepts
+uint8 network inputs since 8.5 if their first operator is a cast to float; the graph therefore starts with
+Cast, then Transpose, then mean and std where the model has them.
 """
 
 from __future__ import annotations
@@ -27,42 +27,46 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgeagent.bundle.manifest import OperatorCounts
 from edgeagent.errors import DataError
-from edgeagent.qat.export.onnx_export import IR_VERSION, PICTURE
-from edgeagent.qat.export.qdq_model import QdqModel, is_dq, is_q, moves
+from edgeagent.qat.core.codes import SYMMETRIC_ZERO
+from edgeagent.qat.core.operator_kinds import WEIGHTED
+from edgeagent.qat.core.work_file import write_work_file
+from edgeagent.qat.export.onnx_export import PICTURE
 from edgeagent.qat.graph.node import Node
-from edgeagent.qat.grid.affine import keeps_codes
-from edgeagent.qat.grid.symmetric import WEIGHTED
+from edgeagent.qat.graph.onnx_model import IR_VERSION
+from edgeagent.qat.grid.plan import keeps_codes
 from edgeagent.qat.lint.finding import errors
+from edgeagent.qat.lint.qdq_model import QdqModel, is_dq, is_q, moves
 from edgeagent.qat.lint.tensorrt_lint import lint_tensorrt
-from edgeagent.qat.network.fake_quantize import SYMMETRIC_ZERO, ActivationGrid, weight_scale
+from edgeagent.qat.network.fake_quantize import ActivationGrid, weight_scale
 from edgeagent.qat.network.network import Network
-from edgeagent.qat.training.work_file import write_whole
 from edgeagent.version import __version__
 
 
-def export_onnx_b(network: Network, path: Path) -> None:
+def export_tensorrt(network: Network, path: Path) -> None:
     """Write the network's weights and grids as a QDQ ONNX file for TensorRT.
 
     Raises:
-        DataError: the network was not planned for preset ``b``, or the file breaks a rule of TensorRT.
-        EdgeagentError: it cannot be written.
+        DataError: the network is not on symmetric grids, or the file breaks a rule of TensorRT.
+        EdgeagentError: the file cannot be written.
     """
-    if network.plan.preset != "b":
-        raise DataError(f"{path}: TensorRT needs a network trained under preset b; train with --preset b")
+    if network.plan.kind != "symmetric":
+        raise DataError(
+            f"{path}: TensorRT needs a network trained on symmetric grids; plan and train it on these"
+        )
     model = _Writer(network).model()
     onnx.checker.check_model(model, full_check=True)
     broken = errors(lint_tensorrt(model))
     if broken:
         first = broken[0]
         raise DataError(
-            f"{path}: TensorRT would not run it as it was trained ({len(broken)} findings; first "
+            f"{path}: TensorRT would not run it as trained ({len(broken)} findings; first "
             f"{first.rule} at {first.node}: {first.message})"
         )
-    write_whole(path, model.SerializeToString())
+    write_work_file(path, model.SerializeToString())
 
 
-def count_operators_b(path: Path) -> OperatorCounts:
-    """Return which operators of an artefact TensorRT is predicted to run in integers, by name."""
+def count_tensorrt_operators(path: Path) -> OperatorCounts:
+    """Return the operators of an artefact that TensorRT is predicted to run on integers and on floats."""
     model = QdqModel(onnx.load(str(path)))
     integer, real = Counter[str](), Counter[str]()
     for node in model.nodes:
@@ -105,7 +109,7 @@ class _Writer:
         return model
 
     def _write_picture(self) -> None:
-        """From uint8 pixels, channels last, to the real picture that the source graph takes."""
+        """Write the operators from uint8 pixels, channels last, to the real picture of the source graph."""
         mean, std = np.array(self._plan.mean, np.float32), np.array(self._plan.std, np.float32)
         steps: list[tuple[str, list[str], dict[str, Any]]] = [
             ("Cast", [], {"to": TensorProto.FLOAT}),
@@ -148,7 +152,7 @@ class _Writer:
         return f"{name}_dq" if name in self._quantized else name
 
     def _quantize(self, tensor: str) -> None:
-        """Put QuantizeLinear and DequantizeLinear behind a tensor, once."""
+        """Write QuantizeLinear and DequantizeLinear after a tensor, once."""
         if tensor in self._quantized:
             return
         self._quantized.add(tensor)

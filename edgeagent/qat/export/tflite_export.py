@@ -1,12 +1,12 @@
-"""Writing the trained grid as a full-integer TFLite artefact, through litert-torch.
+"""Export to full-integer TFLite, with litert-torch.
 
 ::
 
     network -> deployed form (real quantize operators) -> channels last -> litert-torch -> flatbuffer
-        -> refused if any operator computes on floats
+        -> rejected if an operator computes on floats, unless nodes stay float
 
-The artefact takes the picture as int8 (1, height, width, 3), pixels less 128 when the network takes 0..255
-as it is, and gives int8 head tensors (1, h, w, channels), each on its own grid.
+The artefact takes the picture as int8 (1, height, width, 3), pixels minus 128 when the network takes 0..255
+unchanged, and returns int8 head tensors (1, h, w, channels), each on its own grid.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ import torch
 
 from edgeagent.bundle.manifest import OperatorCounts
 from edgeagent.errors import DataError
+from edgeagent.qat.core.work_file import write_work_file
 from edgeagent.qat.export.deployed import build_deployed
-from edgeagent.qat.export.litert_layout import keep_shapes
-from edgeagent.qat.export.litert_process import convert, load_given
+from edgeagent.qat.export.litert_process import convert, keep_shapes, load_given
 from edgeagent.qat.network.network import Network
-from edgeagent.qat.training.work_file import write_whole
 
 
 def export_tflite(network: Network, path: Path) -> None:
-    """Write the network's weights and grids as a TFLite file; about a minute for a hundred convolutions.
+    """Write the network's weights and grids as a TFLite file; takes about a minute per hundred convolutions.
 
     Raises:
         ConfigurationError: litert-torch is missing.
@@ -38,7 +37,7 @@ def export_tflite(network: Network, path: Path) -> None:
     floating = count_tflite_operators(content).float
     if floating and not network.plan.float_nodes:
         raise DataError(f"{path}: these operators would compute on floats: {floating}")
-    write_whole(path, content)
+    write_work_file(path, content)
 
 
 def _convert(given: Path, path: Path) -> None:
@@ -52,14 +51,14 @@ def _convert(given: Path, path: Path) -> None:
     pictures = torch.zeros(1, height, width, channels)
     heads = list(range(len(network.graph.heads)))
     module = litert_torch.to_channel_last_io(build_deployed(network), args=[0], outputs=heads)
-    # no calibration happens: the quantizer only tells the converter that the operators are to be kept
+    # there is no calibration: the quantizer only makes the converter keep the quantize operators
     scheme = get_symmetric_quantization_config(is_per_channel=True, is_qat=True)
     config = QuantConfig(pt2e_quantizer=PT2EQuantizer().set_global(scheme))
     litert_torch.convert(module.eval(), (pictures,), quant_config=config).export(str(path))
 
 
 def count_tflite_operators(content: bytes) -> OperatorCounts:
-    """Return the operators of a TFLite file by name; those that touch a float tensor count as float."""
+    """Return the operators of a TFLite file by name; an operator with a float tensor counts as float."""
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(content, 0)

@@ -1,7 +1,7 @@
-"""A TFLite artefact that takes the picture as uint8.
+"""TFLite artefacts with a uint8 input, which takes the pixels of a camera unchanged.
 
-The graph stays as it is; one QUANTIZE operator in front of it turns pixels into int8 codes on the same grid,
-which flips the highest bit of each. A camera's picture then goes in without being touched.
+One QUANTIZE operator in front of the unchanged graph turns pixels into int8 codes on the same grid, which
+flips the highest bit of each.
 """
 
 from __future__ import annotations
@@ -10,28 +10,28 @@ import copy
 from pathlib import Path
 
 from edgeagent.errors import DataError
+from edgeagent.qat.core.work_file import write_work_file
 from edgeagent.qat.export.tflite_export import export_tflite
 from edgeagent.qat.network.network import Network
-from edgeagent.qat.training.work_file import write_whole
 
-OFFSET = 128  # from int8 to uint8 codes
+OFFSET = 128  # uint8 code minus int8 code
 
 
 def export_tflite_uint8(network: Network, path: Path) -> None:
-    """Write the network as :func:`~edgeagent.qat.export.tflite_export.export_tflite`, with a uint8 input.
+    """Write the network with a uint8 input, see :func:`~edgeagent.qat.export.tflite_export.export_tflite`.
 
     Raises:
-        ConfigurationError, DataError, EdgeagentError: see there.
+        ConfigurationError, DataError, EdgeagentError: see ``export_tflite``.
     """
     export_tflite(network, path)
-    write_whole(path, with_uint8_input(path.read_bytes()))
+    write_work_file(path, with_uint8_input(path.read_bytes()))
 
 
 def with_uint8_input(content: bytes) -> bytes:
-    """Return a TFLite model whose int8 input has become uint8.
+    """Return a TFLite model with its int8 input changed to uint8.
 
     Raises:
-        DataError: its input is not one int8 tensor with a grid.
+        DataError: the input is not a single int8 tensor with a grid.
     """
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema

@@ -1,1 +1,1 @@
-"""The float ONNX graph: read, brought to one normal form, cut at its heads."""
+"""Float ONNX graph: reading, normal form, folding, and the cut at its heads."""

@@ -1,7 +1,7 @@
-"""Another activation function in place of SiLU, for engines on which SiLU is slow.
+"""Replacement of SiLU by another activation function, for engines on which SiLU is slow.
 
-SiLU is three 8-bit operators; ReLU and ReLU6 are none, as they are fused into the convolution before them.
-The function is exchanged in the graph; the weights then have to find back to their teacher in float, before
+SiLU is three 8-bit operators; ReLU and ReLU6 are fused into the convolution before them and cost none. The
+function is replaced in the graph; training in float must first recover the teacher's outputs, before
 anything is quantized.
 """
 
@@ -15,20 +15,19 @@ import numpy as np
 from edgeagent.errors import DataError
 from edgeagent.qat.graph.graph import Graph
 from edgeagent.qat.graph.node import Constant, Node
-from edgeagent.qat.grid.affine import PIXELS, plan_affine_grids
+from edgeagent.qat.graph.silu import find_silu
 
 Activation = Literal["relu", "relu6", "hardswish"]
-ACTIVATIONS: tuple[Activation, ...] = ("relu", "relu6", "hardswish")
 LOW, HIGH = "activation.low", "activation.high"
 
 
 def swap_activations(graph: Graph, activation: Activation) -> Graph:
-    """Return the graph with ``activation`` in place of every SiLU.
+    """Return the graph with every SiLU replaced by ``activation``.
 
     Raises:
         DataError: the graph has no SiLU.
     """
-    products = plan_affine_grids(graph, PIXELS).silu
+    products = find_silu(graph)
     if not products:
         raise DataError(
             f"activation {activation}: the model has no SiLU, x * sigmoid(x), to exchange; train it as it is"
@@ -53,5 +52,5 @@ def _activation(product: Node, x: str, activation: Activation) -> Node:
 
 
 def _opset(graph: Graph, activation: Activation) -> int:
-    """HardSwish has been an operator since opset 14; nothing else changes between 13 and 14 here."""
+    """Return the opset: HardSwish exists since opset 14, which changes no other operator used here."""
     return max(graph.opset, 14) if activation == "hardswish" else graph.opset

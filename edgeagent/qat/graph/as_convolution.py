@@ -1,13 +1,12 @@
-"""Every weighted operator as a convolution, so that training and engines see one kind.
+"""Lowering of weighted operators to convolutions, the only weighted operator that is trained and exported.
 
 - Gemm is a 1 x 1 convolution of a picture of one pixel;
 - a product with a constant matrix is a 1 x 1 convolution over the rows of the other operand;
-- a transposed convolution with stride s computes s * s pictures of convolutions, interleaved: a
-  convolution with s * s times the channels, and DepthToSpace. For the usual upsampling (2 x 2, stride 2)
-  the number of multiplications is the same.
+- a transposed convolution with stride s is a convolution with s * s times the channels, followed by
+  DepthToSpace. For the usual upsampling (2 x 2, stride 2) the number of multiplications is the same.
 
-All are exact. ONNX Runtime computes no transposed convolution on integers; Gemm and MatMul are too rare in
-detectors to be kinds of their own.
+All are exact. ONNX Runtime computes no transposed convolution on integers; Gemm and MatMul are rare in
+detectors.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ POINT = {"kernel_shape": [1, 1], "strides": [1, 1], "dilations": [1, 1], "pads":
 
 
 def lower_weighted(draft: Draft) -> None:
-    """Replace the weighted operators of a draft that are no convolutions."""
+    """Replace the weighted operators of a draft that are not plain convolutions."""
     nodes: list[Node] = []
     for node in draft.nodes:
         constant = [name in draft.constants for name in node.inputs]
@@ -47,7 +46,7 @@ def lower_weighted(draft: Draft) -> None:
 
 
 class _Steps:
-    """Nodes in the place of one, each reading the one before."""
+    """Chain of nodes that replaces one node; each reads the output of the one before."""
 
     def __init__(self, node: Node, draft: Draft) -> None:
         self._node, self._draft, self._tensor = node, draft, ""
@@ -71,7 +70,7 @@ class _Steps:
         )
 
     def done(self) -> list[Node]:
-        """Return the nodes, of which the last writes what the replaced one wrote."""
+        """Return the nodes; the last writes the outputs of the replaced node."""
         last = self.nodes.pop()
         return [*self.nodes, Node(last.name, last.operator, last.inputs, self._node.outputs, last.attributes)]
 
@@ -123,7 +122,10 @@ def _matrix_times_columns(node: Node, draft: Draft) -> list[Node]:
 
 
 def _transposed(node: Node, draft: Draft) -> list[Node]:
-    """Outputs s * q + r of an axis, pads not yet cut off, sum inputs q - m times kernel places r + s * m."""
+    """Return the nodes of a transposed convolution.
+
+    Output s * q + r along an axis, before pads are cut, is the sum of input q - m times weight r + s * m.
+    """
     options, stride = node.attributes, node.attributes["strides"][0]
     if options["strides"] != [stride, stride] or options["dilations"] != [1, 1]:
         raise unsupported(node, "a dilation, or strides that differ,")
@@ -156,7 +158,7 @@ def _transposed(node: Node, draft: Draft) -> list[Node]:
 
 
 def _phases(weight: Constant, stride: int) -> tuple[Constant, list[int]]:
-    """Return kernels for all outputs and phases, (outputs * s * s, inputs, rows, columns), and their size."""
+    """Return kernels (outputs * s * s, inputs, rows, columns) of all outputs and phases, and their size."""
     outputs, inputs, *kernel = weight.shape
     reach = [-(-size // stride) for size in kernel]
     whole = np.zeros((outputs, inputs, reach[0] * stride, reach[1] * stride), np.float32)
@@ -167,7 +169,7 @@ def _phases(weight: Constant, stride: int) -> tuple[Constant, list[int]]:
 
 @dataclass(frozen=True)
 class _Axis:
-    """One axis of a transposed convolution: pads and steps of the convolution, first output that is kept."""
+    """One axis of a transposed convolution: pads and steps of the convolution, first output kept."""
 
     before: int
     after: int
@@ -183,7 +185,7 @@ class _Axis:
 
 
 def _outputs_first(weight: Constant, groups: int) -> Constant:
-    """Return a weight (inputs, outputs / groups, ...) as (outputs, inputs / groups, ...)."""
+    """Return a weight (inputs, outputs / groups, ...) rearranged to (outputs, inputs / groups, ...)."""
     inputs, part, *kernel = weight.shape
     grouped = weight.reshape(groups, inputs // groups, part, *kernel).swapaxes(1, 2)
     result: Constant = grouped.reshape(groups * part, inputs // groups, *kernel)

@@ -1,8 +1,9 @@
-"""Parallel linear branches of one tensor, joined into one convolution.
+"""Re-parameterization: parallel linear branches of one tensor, joined into one convolution.
 
-RepVGG, QARepVGG and their like train a 3 x 3 convolution, a 1 x 1 convolution and the identity side by
-side and add them up. A sum of convolutions of one tensor is one convolution, whose kernel is the sum of
-the kernels, each padded to the largest. On a grid the branches would each be rounded, and the sum again.
+RepVGG, QARepVGG and similar networks train a 3 x 3 convolution, a 1 x 1 convolution and the identity in
+parallel and add their outputs. A sum of convolutions of one tensor is one convolution, whose kernel is the
+sum of the kernels, each padded to the largest. Quantized separately, each branch and the sum would be
+rounded.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeagent.qat.graph.affine import depthwise
+from edgeagent.qat.graph.batch_norm_folding import depthwise
 from edgeagent.qat.graph.draft import Draft
 from edgeagent.qat.graph.node import Constant, Node
 from edgeagent.qat.graph.normal_form.arithmetic import AFFINE
@@ -23,7 +24,7 @@ def join_branches(draft: Draft, kept: Collection[str]) -> bool:
 
     Args:
         draft: changed in place.
-        kept: tensors that may not go away.
+        kept: tensors that must remain.
     """
     readers = draft.readers()
     writers = {node.outputs[0]: node for node in draft.nodes}
@@ -52,11 +53,11 @@ def join_branches(draft: Draft, kept: Collection[str]) -> bool:
 
 
 def _joined(node: Node, linear: list[Node], draft: Draft) -> Node | None:
-    """Return the convolution that a sum of branches is, None when they cannot be joined exactly."""
+    """Return the convolution equal to a sum of branches; None when they cannot be joined exactly."""
     if not any(branch.operator == "Conv" for branch in linear):
         return None
     sources = {branch.inputs[0] for branch in linear}
-    if len(linear) == 1:  # the other operand must be what this branch starts from
+    if len(linear) == 1:  # the other operand must be the input of this branch
         sources |= set(node.inputs) - {linear[0].outputs[0]}
     if len(sources) != 1:
         return None
@@ -75,7 +76,7 @@ def _identity(x: str, node: Node, draft: Draft) -> Node:
 
 
 def _sum(large: Node, small: Node, node: Node, draft: Draft) -> Node | None:
-    """Add the smaller kernel to the larger one, when both see the same pixels at every step."""
+    """Add the smaller kernel to the larger one if both read the same pixels at every step."""
     wide, narrow = (draft.constants[c.inputs[1]].astype(np.float64) for c in (large, small))
     groups = large.attributes["group"]
     offset = [a - b for a, b in zip(large.attributes["pads"], small.attributes["pads"], strict=True)]
@@ -101,7 +102,7 @@ def _sum(large: Node, small: Node, node: Node, draft: Draft) -> Node | None:
 
 
 def _in_groups(weight: Constant, given: int, wanted: int) -> Constant:
-    """Write a weight of many groups as one of fewer, with zeros between the groups."""
+    """Return a weight of many groups as one of fewer groups, with zeros between the groups."""
     outputs, inputs = weight.shape[:2]
     together = given // wanted
     wide = np.zeros((outputs, inputs * together, *weight.shape[2:]))

@@ -1,8 +1,8 @@
-"""What becomes of a head's channels behind the cut, followed through operators that only move values.
+"""Data flow of a head's channels after the cut, through operators that only move values.
 
 A tensor of raw predictions is reshaped, transposed and concatenated with others before its scores pass a
-sigmoid and its boxes are decoded. The channels that reach a Sigmoid are logits; where only some of them
-do, the head predicts boxes and scores together.
+sigmoid and its boxes are decoded. The channels that reach a Sigmoid are logits; where only some of them do,
+the head predicts boxes and scores together.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from edgeagent.qat.graph.node import Node, Shape
 
 @dataclass(frozen=True)
 class ChannelUse:
-    """An operator that reads some of a head's channels.
+    """Operator that computes with some of a head's channels.
 
     Attributes:
-        first: channel of the head.
-        last: the one after the last channel.
-        operator: that computes with them.
+        first: first channel of the head.
+        last: end of the range, exclusive.
+        operator: ONNX operator.
     """
 
     first: int
@@ -32,7 +32,7 @@ class ChannelUse:
 
 @dataclass(frozen=True)
 class _Place:
-    """Channels ``first`` to ``last`` of the head, in a tensor from index ``start`` of an axis on."""
+    """Position of channels ``first`` to ``last`` of the head: from index ``start`` of an axis of a tensor."""
 
     tensor: str
     axis: int
@@ -42,14 +42,14 @@ class _Place:
 
 
 class ChannelFlow:
-    """Follows channels through a draft."""
+    """Data flow of channels through a draft."""
 
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
         self._readers = draft.readers()
 
     def uses(self, tensor: str) -> list[ChannelUse]:
-        """Return what computes with the channels of a tensor (1, channels, h, w), in their order."""
+        """Return the operators that read the channels of a tensor (1, channels, h, w), in channel order."""
         channels = self._draft.shape(tensor)[1]
         found: list[ChannelUse] = []
         places = [_Place(tensor, 1, 0, 0, channels)]
@@ -63,7 +63,7 @@ class ChannelFlow:
         return sorted(set(found), key=lambda use: (use.first, use.last, use.operator))
 
     def logits(self, tensor: str) -> list[bool]:
-        """Return for each channel of a tensor whether it passes a sigmoid next."""
+        """Return for each channel of a tensor whether it passes a sigmoid next (a logit)."""
         result = [False] * self._draft.shape(tensor)[1]
         for use in self.uses(tensor):
             if use.operator == "Sigmoid":
@@ -71,7 +71,7 @@ class ChannelFlow:
         return result
 
     def _drops(self, node: Node) -> bool:
-        """Return whether a node that gives none of some channels merely leaves them out."""
+        """Return whether a node that passes on none of some channels only discards them."""
         return node.operator in ("Split", "Slice") and node.name not in self._draft.problems
 
     def _moved(self, node: Node, place: _Place) -> Iterator[_Place]:
@@ -118,7 +118,7 @@ class ChannelFlow:
 
 
 def _part(place: _Place, output: str, start: int, end: int, cuts: bool) -> Iterator[_Place]:
-    """What indices ``start`` to ``end`` of the axis hold of a place, as a place of the output."""
+    """Yield the part of a position that lies in indices ``start`` to ``end`` of the axis, in the output."""
     if not cuts:
         yield _Place(output, place.axis, place.start, place.first, place.last)
         return
@@ -130,7 +130,7 @@ def _part(place: _Place, output: str, start: int, end: int, cuts: bool) -> Itera
 
 
 def _same_axis(shape: Shape, axis: int, out: Shape) -> int | None:
-    """Return the axis of a reshaped tensor that is this axis of it, None when it was cut up or merged."""
+    """Return where an axis is after a reshape; None when it was split or merged."""
     before = math.prod(shape[:axis])
     for position, size in enumerate(out):
         if size == shape[axis] and math.prod(out[:position]) == before:

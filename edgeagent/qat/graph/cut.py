@@ -1,8 +1,8 @@
-"""Where the integer graph ends: at the raw predictions.
+"""Cut of the graph at its raw predictions, where the integer part ends.
 
-Without names from the user these are the *terminal convolutions*, those from which no other convolution
-is reachable. A convolution that only computes the expectation of a distribution (its weights are 0, 1, 2,
-...: the decoding of distribution focal loss) is decoding, and does not count.
+Unless the user names the heads, they are the *terminal convolutions*: those from which no other convolution
+is reachable. A convolution that only computes the expectation of a distribution (weights 0, 1, 2, ...: the
+decoding of distribution focal loss) belongs to decoding and does not count.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeagent.errors import DataError
+from edgeagent.qat.core.operator_kinds import CONVOLUTIONS
 from edgeagent.qat.graph.channel_flow import ChannelFlow
 from edgeagent.qat.graph.draft import Draft
 from edgeagent.qat.graph.node import Constant, Node
 from edgeagent.qat.graph.split_heads import split_head
 
-CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
 CLOSE_MATCHES = 5
 
 
 @dataclass(frozen=True)
 class End:
-    """A tensor at which the integer graph ends, and whether a sigmoid comes next."""
+    """Tensor at which the integer graph ends, and whether a sigmoid follows it."""
 
     tensor: str
     logits: bool
@@ -49,7 +49,7 @@ def named_ends(draft: Draft, names: Sequence[str]) -> list[str]:
     """Return the tensors that the user named, directly or by the node that writes them.
 
     Raises:
-        DataError: a name is unknown, or its tensor cannot be an end.
+        DataError: a name is unknown, or its tensor cannot be a head.
     """
     writers = {name: node for node in draft.nodes for name in node.outputs}
     nodes = {node.name: node for node in draft.nodes}
@@ -77,10 +77,10 @@ def named_ends(draft: Draft, names: Sequence[str]) -> list[str]:
 
 
 def separate_ends(draft: Draft, tensors: Sequence[str]) -> list[End]:
-    """Return the ends, with heads that predict boxes and scores together split in the draft.
+    """Return the ends; heads that predict boxes and scores together are split in the draft.
 
     Raises:
-        DataError: a head predicts boxes and scores together, and is no convolution that can be split.
+        DataError: a head predicts boxes and scores together and is not a convolution that can be split.
     """
     ends = []
     for tensor in tensors:
@@ -117,7 +117,7 @@ def _before(draft: Draft, tensor: str) -> list[str]:
 
 
 def _decodes(node: Node, draft: Draft) -> bool:
-    """Return whether a convolution is the expectation over evenly spaced bins."""
+    """Return whether a convolution computes the expectation over evenly spaced bins."""
     weight: Constant | None = draft.constants.get(node.inputs[1])
     if weight is None or weight.ndim != 4 or len(weight) != 1 or weight[0, 0].size != 1 or weight.size < 4:
         return False

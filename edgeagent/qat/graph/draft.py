@@ -1,4 +1,4 @@
-"""A graph on its way from a file to its normal form."""
+"""Draft: the mutable graph while it is read and brought to normal form."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from edgeagent.qat.graph.node import Constant, Node, Shape
 
 @dataclass
 class Draft:
-    """Nodes with what is known about their tensors.
+    """Nodes, and the known facts about their tensors.
 
     Attributes:
         nodes: in topological order.
         constants: arrays by tensor name.
-        shapes: of computed tensors, by name, where they are known.
-        problems: why a node cannot be used, by its name; they matter only if it is needed.
-        aliases: tensors that went away, and the one each is now.
+        shapes: shapes of computed tensors by name, where they are known.
+        problems: reason why a node cannot be used, by its name; an error only if the node is needed.
+        aliases: removed tensors, and the name of the tensor that replaces each.
     """
 
     nodes: list[Node] = field(default_factory=list)
@@ -30,11 +30,11 @@ class Draft:
     aliases: dict[str, str] = field(default_factory=dict)
 
     def shape(self, tensor: str) -> Shape:
-        """Return the shape of a constant or computed tensor, () when it is not known."""
+        """Return the shape of a constant or computed tensor; () when it is unknown."""
         return self.constants[tensor].shape if tensor in self.constants else self.shapes.get(tensor, ())
 
     def constant(self, name: str, value: object, dtype: type = np.float32) -> str:
-        """Add a constant and return its name, which is ``name`` or like it."""
+        """Add a constant and return its name: ``name``, with a number appended if that is taken."""
         name = unused(name, self.constants)
         self.constants[name] = np.asarray(value, dtype)
         return name
@@ -44,7 +44,7 @@ class Draft:
         return readers(self.nodes)
 
     def resolve(self, tensor: str) -> str:
-        """Return the name that a tensor has now."""
+        """Return the present name of a tensor."""
         while tensor in self.aliases:
             tensor = self.aliases[tensor]
         return tensor
@@ -60,7 +60,7 @@ def readers(nodes: Iterable[Node]) -> dict[str, list[Node]]:
 
 
 def unused(name: str, taken: Collection[str], key: Callable[[str], str] = str) -> str:
-    """Return ``name``, with a number behind it when its key is taken."""
+    """Return ``name``, with a number appended if its key is taken."""
     candidate, number = name, 1
     while key(candidate) in taken:
         number += 1

@@ -1,10 +1,10 @@
-"""The focus layer of YOLOX and YOLOv5, folded into the convolution behind it.
+"""Folding of the focus layer of YOLOX and YOLOv5 into the convolution after it.
 
-A focus layer cuts the picture into four, each with every second row and column, stacks these along the
-channels and convolves the stack. That is one convolution of the picture with twice the kernel, stride and
+A focus layer splits the picture into four, each with every second row and column, stacks them along the
+channels and convolves the stack. This equals one convolution of the picture with twice the kernel, stride and
 padding, whose weights are the same numbers in another order: exact, also at the border, and with the same
-codes on an 8-bit grid. It spares four strided slices and a concat; an Edge TPU cannot run these slices, and
-as they come first, the whole network would be left to the CPU.
+codes on an 8-bit grid. Four strided slices and a concat are saved. An Edge TPU cannot run these slices, and
+as they come first, it would leave the whole network to the CPU.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Offset = tuple[int, int]
 
 
 def fold_focus(graph: Graph) -> Graph:
-    """Return the graph with its focus layer folded; the graph itself where it has none."""
+    """Return the graph with its focus layer folded; unchanged if it has none."""
     readers = graph.consumers()
     for stack in graph.nodes:
         after = readers[stack.outputs[0]]
@@ -46,7 +46,7 @@ def fold_focus(graph: Graph) -> Graph:
 
 
 def _offsets(graph: Graph, stack: Node) -> list[Offset] | None:
-    """Return (row, column) of the first pixel of each part of a focus layer's stack, else None."""
+    """Return (row, column) of the first pixel of each part of a focus layer; None for another node."""
     if stack.operator != "Concat" or stack.attributes["axis"] != 1 or len(stack.inputs) != 4:
         return None
     producers = {output: node for node in graph.nodes for output in node.outputs}

@@ -1,13 +1,12 @@
-"""The float ONNX graph that is trained: read, made uniform, and cut at its heads.
+"""Float ONNX graph that is trained: reading, normalization and the cut at its heads.
 
 ::
 
-    file -> constants folded, each operator in its normal form -> linear neighbours folded into convolutions
-        -> cut at the heads -> every weighted operator a convolution -> checked
+    file -> constant folding, normal form of each operator -> linear operators folded into convolutions
+        -> cut at the heads -> weighted operators lowered to convolutions -> checks
 
-The graph is the model (docs/adr/0002): nodes keep their names from the source file to the artefact. What
-is folded on the way is exact (docs/adr/0008). What follows the heads (decoding, sigmoid of scores) stays
-outside.
+The graph is the model (docs/adr/0002): nodes keep their names from the source file to the artefact. All
+folding is exact (docs/adr/0008). Operators after the heads (decoding, sigmoid of scores) are left out.
 """
 
 from __future__ import annotations
@@ -20,9 +19,10 @@ import numpy as np
 import onnx
 
 from edgeagent.errors import DataError
-from edgeagent.qat.graph.affine import fold_affine, lower_affine
 from edgeagent.qat.graph.as_convolution import lower_weighted
+from edgeagent.qat.graph.batch_norm_folding import fold_affine, lower_affine
 from edgeagent.qat.graph.branches import join_branches
+from edgeagent.qat.graph.constant_folding import fold
 from edgeagent.qat.graph.cut import (
     End,
     named_ends,
@@ -31,20 +31,19 @@ from edgeagent.qat.graph.cut import (
     terminal_convolutions,
 )
 from edgeagent.qat.graph.draft import Draft, readers
-from edgeagent.qat.graph.folding import fold
 from edgeagent.qat.graph.node import Constant, Node, Shape
 from edgeagent.qat.graph.operators import find_problems, operands
 from edgeagent.qat.graph.reading import picture_of, read_model
 
-LOWEST_OPSET = 13  # DequantizeLinear has had an axis since opset 13; normal forms need no more
+LOWEST_OPSET = 13  # first with an axis of DequantizeLinear; normal forms need no later one
 
 
 @dataclass(frozen=True)
 class GraphHead:
-    """One output of the integer part.
+    """Output of the integer part.
 
     Attributes:
-        tensor: name of the tensor, as a rule the output of a convolution.
+        tensor: name of the tensor, usually the output of a convolution.
         shape: (1, channels, height, width).
         logits: whether the source graph applies a sigmoid to it.
     """
@@ -56,17 +55,17 @@ class GraphHead:
 
 @dataclass(frozen=True)
 class Graph:
-    """The part of the source graph that is trained and deployed.
+    """Part of the source graph that is trained and deployed.
 
     Attributes:
-        nodes: in topological order, from the input to the heads, in their normal forms.
+        nodes: nodes in normal form, in topological order from the input to the heads.
         constants: arrays by tensor name.
         input: name of the picture tensor.
         input_shape: (1, 3, height, width).
-        heads: in the order of the source graph.
-        opset: of the default operator domain.
-        shapes: of all computed tensors and the picture, with a batch of 1.
-        after: operators of the source behind the heads, in order.
+        heads: outputs, in the order of the source graph.
+        opset: version of the default operator domain.
+        shapes: shapes of all computed tensors and the picture, for a batch of 1.
+        after: operators of the source graph after the heads, in order.
     """
 
     nodes: tuple[Node, ...]
@@ -88,11 +87,12 @@ def read_graph(path: Path, heads: Sequence[str] = ()) -> Graph:
 
     Args:
         path: ONNX file.
-        heads: tensors or nodes at which the integer part ends; without them, the terminal convolutions.
+        heads: names of tensors or nodes at which the integer part ends; default: the terminal
+            convolutions.
 
     Raises:
-        DataError: the file cannot be read, its picture's shape is dynamic, it has no convolution, a named
-        head cannot be one, a weight is not a number, or operators are not supported.
+        DataError: the file cannot be read, the picture's shape is dynamic, there is no convolution, a named
+            head cannot be one, a weight is not finite, or operators are not supported.
     """
     model = read_model(path)
     try:
@@ -134,7 +134,7 @@ def _cut(model: onnx.ModelProto, heads: Sequence[str]) -> Graph:
 
 
 def _fold_linear(draft: Draft, named: frozenset[str]) -> None:
-    """Fold what is linear into convolutions until nothing changes; raw predictions stay what they are."""
+    """Fold linear operators into convolutions until nothing changes; raw predictions keep their values."""
     while True:
         kept = named | set(terminal_convolutions(draft))
         changed = fold_affine(draft, kept)
@@ -144,20 +144,20 @@ def _fold_linear(draft: Draft, named: frozenset[str]) -> None:
 
 
 def _part_weights(draft: Draft) -> None:
-    """Give each convolution weights of its own: heads that share them are trained each for itself."""
+    """Copy shared weights, so that heads that share them are trained separately."""
     taken: set[str] = set()
     for position, node in enumerate(draft.nodes):
         if node.operator != "Conv" or not taken.intersection(node.inputs[1:]):
             taken.update(node.inputs)
             continue
         if any(name not in draft.constants for name in node.inputs[1:]):
-            continue  # refused by the check
+            continue  # reported by _check
         own = (draft.constant(f"{node.name}.{name}", draft.constants[name]) for name in node.inputs[1:])
         draft.nodes[position] = replace(node, inputs=(node.inputs[0], *own))
 
 
 def _write_out_ranks(draft: Draft) -> None:
-    """Give constant operands as many dimensions as the operator's output: converters permute them alike."""
+    """Extend constant operands to the rank of the operator's output, as converters permute both alike."""
     for position, node in enumerate(draft.nodes):
         rank = len(draft.shape(node.outputs[0]))
         inputs = list(node.inputs)
@@ -169,10 +169,10 @@ def _write_out_ranks(draft: Draft) -> None:
 
 
 def _check(draft: Draft) -> None:
-    """Refuse what cannot be trained, naming all of it.
+    """Reject a graph that cannot be trained; the message lists all problems.
 
     Raises:
-        DataError: of the nodes, some are not supported, or weights are not numbers.
+        DataError: a node is not supported, or a weight is not finite.
     """
     problems = [draft.problems[node.name] for node in draft.nodes if node.name in draft.problems]
     fine = [node for node in draft.nodes if node.name not in draft.problems]

@@ -1,4 +1,4 @@
-"""What the heads of a graph predict, told to the user and checked against the model's description."""
+"""Roles of the heads of a graph, and the check against the model's description."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def stride(head: GraphHead, graph: Graph) -> int:
 
 
 def role(head: GraphHead, graph: Graph) -> Role:
-    """Return what a head predicts.
+    """Return the role of a head.
 
-    What passes no sigmoid is a box. Of two heads of one stride that do, the one of a single channel is
-    objectness.
+    A head without a sigmoid predicts boxes. Of two heads of one stride with a sigmoid, the one of a single
+    channel is objectness.
     """
     if not head.logits:
         return "box"
@@ -29,7 +29,7 @@ def role(head: GraphHead, graph: Graph) -> Role:
 
 
 def describe_cut(graph: Graph) -> list[str]:
-    """Return one line for each head, and one for what stays float behind them."""
+    """Return one line per head, and one for the float operators after them."""
     lines = []
     for head in graph.heads:
         _, channels, height, width = head.shape
@@ -37,15 +37,15 @@ def describe_cut(graph: Graph) -> list[str]:
         lines.append(f"{head.tensor}: {role(head, graph)}, {shape}")
     counts = Counter(graph.after)
     behind = ", ".join(f"{number} {name}" for name, number in sorted(counts.items())) or "nothing"
-    lines.append(f"behind them, in float and not part of the artefacts: {behind}")
+    lines.append(f"after the heads, in float and not part of the artefacts: {behind}")
     return lines
 
 
 def check_heads(graph: Graph, description: ModelDescription) -> None:
-    """Make sure that the heads are those that the description's decoder reads.
+    """Check the heads against the decoder of a description.
 
     Raises:
-        DataError: they are not; says which head, and what was expected.
+        DataError: a head is missing or has another shape; the message names it and what was expected.
     """
     decoder = description.decoder
     if decoder.family == "ssd":

@@ -1,4 +1,4 @@
-"""One operator of a graph."""
+"""Node of a graph."""
 
 from __future__ import annotations
 
@@ -15,7 +15,15 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Node:
-    """One operator with its attributes as Python values."""
+    """One operator.
+
+    Attributes:
+        name: name of the node, unique in the graph.
+        operator: ONNX operator.
+        inputs: names of tensors and constants; empty for an input left out.
+        outputs: names of tensors.
+        attributes: ONNX attributes as Python values.
+    """
 
     name: str
     operator: str
@@ -25,10 +33,10 @@ class Node:
 
 
 def module_name(name: str) -> str:
-    """Return the name of a node's module in the network: that of the node, without dots."""
+    """Return the name of a node's module in the network: the node's name without dots."""
     return name.replace(".", "_")
 
 
 def unsupported(node: Node, what: str) -> DataError:
-    """Return the error that says which use of an operator is not supported."""
+    """Return the error for an unsupported use of an operator."""
     return DataError(f"{what} of node {node.name} ({node.operator}) is not supported by qat")

@@ -1,4 +1,4 @@
-"""Reading a float ONNX file: whole, with its weights, and with one static picture as its input."""
+"""Reading of a float ONNX file with its weights and one static picture as input."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from onnx.external_data_helper import load_external_data_for_model
 from edgeagent.errors import DataError
 
 OPSETS = range(7, 22)
-"""Opsets that are read; before 7, elementwise operators broadcast by other rules."""
+"""Supported opsets; before 7, elementwise operators broadcast by other rules."""
 
 CHANNELS = 3
 FLOATS = frozenset({TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.FLOAT, TensorProto.DOUBLE})
-"""Element types that are all read as float32."""
+"""Element types that are read as float32."""
 
 
 def read_model(path: Path) -> onnx.ModelProto:
-    """Read a model and make its batch size 1 where it is free.
+    """Read a model and set a dynamic batch size to 1.
 
     Raises:
-        DataError: not a whole ONNX file, weights missing, an opset that is not supported, several inputs,
-        or a picture of dynamic or unexpected shape.
+        DataError: the file is damaged, weights are missing, the opset is not supported, there are several
+            inputs, or the picture's shape is dynamic or unexpected.
     """
     model = _load(path)
     opset = opset_of(model)
@@ -37,12 +37,12 @@ def read_model(path: Path) -> onnx.ModelProto:
 
 
 def opset_of(model: onnx.ModelProto) -> int:
-    """Return the opset of the default operator domain, 0 without one."""
+    """Return the opset of the default operator domain; 0 without one."""
     return next((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), 0)
 
 
 def picture_of(model: onnx.ModelProto) -> onnx.ValueInfoProto:
-    """Return the input of a model that :func:`read_model` has read."""
+    """Return the picture input of a model from :func:`read_model`."""
     weights = {item.name for item in model.graph.initializer}
     picture: onnx.ValueInfoProto = next(item for item in model.graph.input if item.name not in weights)
     return picture

@@ -1,8 +1,8 @@
-"""Head convolutions that predict boxes and scores together, taken apart.
+"""Splitting of head convolutions that predict boxes and scores together.
 
-Some detectors (NanoDet) end in one convolution of whose channels some become scores and the others
-distances. On one 8-bit grid the wider of the two would cost the other its resolution, so the convolution
-becomes one for each part. That is exact: every output channel has weights of its own.
+Some detectors (NanoDet) end in one convolution; some of its channels become scores, the others distances. On
+a shared 8-bit grid the values of wider range would leave the others without resolution, so the convolution is
+split into one per part. The split is exact: every output channel has its own weights.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from edgeagent.qat.graph.node import Node
 
 
 def split_head(draft: Draft, head: str, logits: list[bool]) -> list[str] | None:
-    """Replace a head convolution by one for each run of channels of the same kind.
+    """Replace a head convolution by one convolution per run of channels of the same kind.
 
     Args:
-        draft: changed in place; what reads the head reads the parts, concatenated.
+        draft: changed in place; readers of the head read the concatenated parts.
         head: output of the convolution.
-        logits: for each channel, whether it passes a sigmoid.
+        logits: whether each channel passes a sigmoid.
 
     Returns:
-        The tensors of the parts in their order, or None when the head is no plain convolution.
+        Names of the parts' tensors in order; None when the head is not a plain convolution.
     """
     position = next((i for i, node in enumerate(draft.nodes) if head in node.outputs), None)
     if position is None or draft.nodes[position].operator != "Conv":

@@ -1,1 +1,1 @@
-"""Which tensors have a quantization grid, and which share one, under each preset."""
+"""Grid plans: which tensors are quantized, and which share a grid, for each kind of grid."""

@@ -1,44 +1,40 @@
-"""Which tensors are quantized for TensorRT, and which share a scale: preset ``b``.
+"""Symmetric grids: the plan for TensorRT.
 
-TensorRT's explicit quantization fuses around QuantizeLinear/DequantizeLinear pairs, so it matters where they
-stand (NVIDIA, TensorRT developer guide, "Explicit Quantization"; ModelOpt; NVIDIA's yolo_deepstream):
+TensorRT's explicit quantization fuses operators between QuantizeLinear/DequantizeLinear pairs, so that the
+position of the pairs decides what is fused (NVIDIA, TensorRT developer guide, "Explicit Quantization";
+ModelOpt; NVIDIA's yolo_deepstream):
 
-- int8, symmetric: real 0 is code 0 (here 128 of 0..255), one scale per tensor; a picture has one known range;
-- in front of every input of an operator with weights, nowhere else; between DequantizeLinear and the
-  next QuantizeLinear all is float, so that bias, activation and sum are fused into the convolution;
-- an Add of a convolution and a residual: only the residual is quantized;
-- operators that move values (concat, max-pool, nearest resize, slice, ...) run on the codes when their result
-  is quantized: their inputs then share its scale;
-- head convolutions give float.
+- codes are int8 and symmetric: real 0 is code 0 (128 of 0..255), one scale per tensor; the range of the
+  picture is known;
+- pairs stand in front of every input of an operator with weights and nowhere else; everything between a
+  DequantizeLinear and the next QuantizeLinear is float, so that bias, activation and sum are fused into the
+  convolution;
+- of an Add of a convolution and a residual, only the residual is quantized;
+- operators that move values (concat, max-pool, nearest resize, slice, ...) run on codes when their result is
+  quantized; their inputs then share its scale;
+- head convolutions return float.
 
-Codes of the plan are 0..255 as in preset ``a``; int8 codes are these less 128.
+Codes of the plan are counted 0..255 as for affine grids; int8 codes are 128 less.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edgeagent.qat.core.codes import SYMMETRIC_ZERO, WEIGHT_HIGHEST
+from edgeagent.qat.core.operator_kinds import ACTIVATIONS, WEIGHTED
 from edgeagent.qat.graph.graph import Graph
 from edgeagent.qat.graph.node import Node
-from edgeagent.qat.grid.affine import Channels, Grid, GridPlan, keeps_codes
-
-WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
-ACTIVATIONS = frozenset(
-    {"Relu", "Clip", "LeakyRelu", "PRelu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Mul"}
-)
-"""Operators that are fused into the convolution before them; Mul is the product of a SiLU."""
-
-ZERO = 128
-HIGHEST = 127
+from edgeagent.qat.grid.plan import Channels, Grid, GridPlan, keeps_codes
 
 
 def plan_symmetric_grids(graph: Graph, mean: Channels = (0, 0, 0), std: Channels = (1, 1, 1)) -> GridPlan:
-    """Assign a symmetric grid to every tensor that TensorRT is to hold in int8.
+    """Return the plan with a symmetric grid for every tensor that TensorRT holds in int8.
 
     Args:
-        graph: the graph, cut at its heads.
-        mean: subtracted from each channel of the 0..255 picture, by the artefact itself.
-        std: divides each channel after that.
+        graph: graph, cut at its heads.
+        mean: per channel, subtracted from the 0..255 picture by the artefact itself.
+        std: per channel, divisor after the mean.
     """
     wanted = {name for node in graph.nodes if node.operator in WEIGHTED for name in _read(graph, node)}
     _spread(graph, wanted)
@@ -53,13 +49,13 @@ def plan_symmetric_grids(graph: Graph, mean: Channels = (0, 0, 0), std: Channels
         reads_float.update(_fused(graph, node, producers))
     _spread(graph, wanted)
     grids = _grids(graph, wanted)
-    picture = max(max(abs(m), abs(255 - m)) / s for m, s in zip(mean, std, strict=True)) / HIGHEST
+    picture = max(max(abs(m), abs(255 - m)) / s for m, s in zip(mean, std, strict=True)) / WEIGHT_HIGHEST
     for grid in grids:
         if graph.input in grid.tensors:
-            grid.fixed = (picture, ZERO)
+            grid.fixed = (picture, SYMMETRIC_ZERO)
     of = {tensor: index for index, grid in enumerate(grids) for tensor in grid.tensors}
     kept = frozenset((reader, tensor) for reader, tensor in reads_float if tensor in of)
-    return GridPlan(tuple(grids), of, {}, "b", kept, mean, std)
+    return GridPlan(tuple(grids), of, {}, "symmetric", kept, mean, std)
 
 
 def _read(graph: Graph, node: Node) -> list[str]:
@@ -68,14 +64,14 @@ def _read(graph: Graph, node: Node) -> list[str]:
 
 
 def _moves(graph: Graph, wanted: set[str]) -> Iterator[list[str]]:
-    """Tensors of each operator that moves codes, last operator first."""
+    """Yield the tensors of each operator that moves codes, last operator first."""
     for node in reversed(graph.nodes):
         if keeps_codes(node) and wanted.intersection(node.outputs):
             yield [*_read(graph, node), *node.outputs]
 
 
 def _spread(graph: Graph, wanted: set[str]) -> None:
-    """Add the inputs of operators that move codes whose results are wanted."""
+    """Add the inputs of code-moving operators whose results are wanted."""
     for tensors in _moves(graph, wanted):
         wanted.update(tensors)
 
@@ -83,7 +79,7 @@ def _spread(graph: Graph, wanted: set[str]) -> None:
 def _branches(
     graph: Graph, node: Node, producers: dict[str, Node], wanted: set[str]
 ) -> tuple[str | None, str | None]:
-    """Return the branch of a sum that is fused with its convolution, and the other, which is quantized."""
+    """Return the branch of a sum that is fused with its convolution, and the branch that is quantized."""
     tensors = _read(graph, node)
     if node.operator != "Add" or len(set(tensors)) != 2:
         return None, None
@@ -97,7 +93,7 @@ def _branches(
 
 
 def _from_weights(tensor: str, producers: dict[str, Node]) -> bool:
-    """Return whether a tensor is a weighted operator's output, or an activation of one."""
+    """Return whether a tensor is the output of a weighted operator, or an activation of one."""
     node = producers.get(tensor)
     if node is None:
         return False
@@ -107,7 +103,7 @@ def _from_weights(tensor: str, producers: dict[str, Node]) -> bool:
 
 
 def _fused(graph: Graph, node: Node, producers: dict[str, Node]) -> Iterator[tuple[str, str]]:
-    """Readings of a weighted operator's output by an operator that is fused with it."""
+    """Yield (first output, tensor) where a node reads a weighted operator that it is fused with."""
     for tensor in _read(graph, node):
         producer = producers.get(tensor)
         if node.operator in ACTIVATIONS and producer is not None and producer.operator in WEIGHTED:
@@ -115,7 +111,7 @@ def _fused(graph: Graph, node: Node, producers: dict[str, Node]) -> Iterator[tup
 
 
 def _grids(graph: Graph, wanted: set[str]) -> list[Grid]:
-    """One grid for each group of tensors that share a scale."""
+    """Return one grid per group of tensors that share a scale."""
     parent = {tensor: tensor for tensor in wanted}
 
     def find(tensor: str) -> str:

@@ -1,1 +1,1 @@
-"""What toolchains that do not run here would make of an artefact, by their published rules."""
+"""Linters: artefacts against the published rules of toolchains that do not run here."""

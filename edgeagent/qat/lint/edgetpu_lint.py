@@ -1,16 +1,17 @@
-"""What the Edge TPU compiler would make of a TFLite file: a prediction, as the compiler runs elsewhere.
+"""Edge TPU linter: prediction of the result of the Edge TPU compiler for a TFLite file.
 
-The rules of single operators are in :mod:`edgeagent.qat.lint.edgetpu_rules`. What holds for the whole
-file, from the same documentation and from Coral, "Edge TPU Compiler" (coral.ai/docs/edgetpu/compiler):
+The rules of single operators are in :mod:`edgeagent.qat.lint.edgetpu_rules`. The rules for the whole file are
+from the same documentation and from Coral, "Edge TPU Compiler" (coral.ai/docs/edgetpu/compiler):
 
 - tensors are int8 or uint8 (biases int32), of static shape, and only their three innermost dimensions may be
   larger than 1;
-- one part of the graph is mapped: the first operator that cannot be, in the order of execution, sends all
-  that follow it to the CPU;
-- parameters stay on the chip as far as its memory of about 8 MB holds them, after the executable; the rest
-  is streamed from the host at every inference;
-- large activations make the compilation fail. The documentation gives no limit. The compiler refused YOLOv5s
-  at 352 x 352, whose largest tensor is 968 KiB, and took it at 320 x 320 (google-coral/edgetpu issue 512).
+- one partition of the graph is mapped: from the first operator that cannot be mapped, in the order of
+  execution, all operators run on the CPU;
+- parameters that do not fit into the chip's memory of about 8 MB, minus the executable, are streamed from the
+  host at every inference;
+- large activations make the compilation fail. The documentation gives no limit. The compiler rejected YOLOv5s
+  at 352 x 352, whose largest tensor is 968 KiB, and accepted it at 320 x 320 (google-coral/edgetpu issue
+  512).
 """
 
 from __future__ import annotations
@@ -29,20 +30,20 @@ from edgeagent.qat.lint.edgetpu_rules import Numbers, OperatorUse, limitation, s
 from edgeagent.qat.lint.finding import LintFinding
 
 ON_CHIP = 8 * 2**20
-EXECUTABLE = 2 * 2**20  # a detector's; the compiler's log tells the true number
+EXECUTABLE = 2 * 2**20  # typical of a detector; the compiler's log has the true number
 LARGE_ACTIVATION = 960 * 2**10
 RUNTIME = 14
 
 
 @dataclass(frozen=True)
-class Operator:
-    """One operator in the order of execution.
+class OperatorPlacement:
+    """Predicted placement of an operator.
 
     Attributes:
-        index: from 0.
-        name: of its kind.
-        obstacle: why it cannot be mapped itself; empty when it can.
-        mapped: predicted to run on the Edge TPU: it can, and so can all before it.
+        index: position in the order of execution, from 0.
+        name: name of the TFLite operator.
+        obstacle: reason why it cannot be mapped; empty if it can.
+        mapped: whether it is predicted to run on the Edge TPU, together with all operators before it.
     """
 
     index: int
@@ -53,17 +54,17 @@ class Operator:
 
 @dataclass(frozen=True)
 class EdgeTpuReport:
-    """What is predicted for a file.
+    """Prediction for a file.
 
     Attributes:
-        operators: in the order of execution.
-        parameter_bytes: constants of the mapped operators.
+        operators: operators in the order of execution.
+        parameter_bytes: size of the constants of the mapped operators.
         largest_activation: bytes of the largest tensor that is not constant.
-        findings: what keeps operators from the Edge TPU, or may.
-        command: that compiles the file.
+        findings: broken rules.
+        command: command line that compiles the file.
     """
 
-    operators: tuple[Operator, ...]
+    operators: tuple[OperatorPlacement, ...]
     parameter_bytes: int
     largest_activation: int
     findings: tuple[LintFinding, ...]
@@ -76,16 +77,16 @@ class EdgeTpuReport:
 
 
 def lint_edgetpu(path: Path) -> EdgeTpuReport:
-    """Predict what the Edge TPU compiler makes of a TFLite file.
+    """Return the predicted result of the Edge TPU compiler for a TFLite file.
 
     Raises:
-        DataError: it cannot be read, or is no TFLite file.
+        DataError: the file cannot be read, or is not a TFLite file.
     """
     uses = _uses(path)
     obstacles = [_obstacle(use) for use in uses]
     first = next((index for index, obstacle in enumerate(obstacles) if obstacle), len(uses))
     operators = tuple(
-        Operator(index, use.name, obstacle, index < first)
+        OperatorPlacement(index, use.name, obstacle, index < first)
         for index, (use, obstacle) in enumerate(zip(uses, obstacles, strict=True))
     )
     parameters = _parameter_bytes(uses[:first])
@@ -95,7 +96,11 @@ def lint_edgetpu(path: Path) -> EdgeTpuReport:
 
 
 def _findings(
-    uses: list[OperatorUse], operators: tuple[Operator, ...], first: int, parameters: int, largest: int
+    uses: list[OperatorUse],
+    operators: tuple[OperatorPlacement, ...],
+    first: int,
+    parameters: int,
+    largest: int,
 ) -> Iterator[LintFinding]:
     for operator in operators:
         if operator.obstacle:
@@ -119,15 +124,15 @@ def _findings(
             "warning",
             "",
             f"{_mebibytes(parameters)} of parameters; about {_mebibytes(ON_CHIP - EXECUTABLE)} stay on the "
-            "chip, the rest is streamed at every inference: take a smaller model or two Edge TPUs (-n 2)",
+            "chip, the rest is streamed at every inference: use a smaller model or two Edge TPUs (-n 2)",
         )
     if largest > LARGE_ACTIVATION:
         yield LintFinding(
             "activations",
             "warning",
             "",
-            f"the largest activation has {_mebibytes(largest)}; the compiler has refused models with less. "
-            "If it does, take a smaller input size; -d compiles the part that fits",
+            f"the largest activation has {_mebibytes(largest)}; the compiler has rejected models with less. "
+            "If it does, use a smaller input size; -d compiles the part that fits",
         )
 
 
@@ -136,7 +141,7 @@ def _obstacle(use: OperatorUse) -> str:
 
 
 def _tensors(use: OperatorUse) -> str | None:
-    """What is wrong with the tensors of an operator."""
+    """Return what is wrong with the tensors of an operator; None for nothing."""
     from ai_edge_litert.schema_py_generated import TensorType
 
     codes, names = {TensorType.INT8, TensorType.UINT8}, {v: k for k, v in vars(TensorType).items()}
@@ -207,8 +212,8 @@ def _mebibytes(size: int) -> str:
     return f"{size / 2**20:.2f} MiB"
 
 
-def _command(path: Path, operators: tuple[Operator, ...], largest: int) -> str:
-    """The compiler's command line: -d and -a ask for what still can be mapped."""
+def _command(path: Path, operators: tuple[OperatorPlacement, ...], largest: int) -> str:
+    """Return the compiler's command line: -d and -a map as much as possible."""
     options = ["-s", "-m", str(RUNTIME)]
     if largest > LARGE_ACTIVATION:
         options.append("-d")

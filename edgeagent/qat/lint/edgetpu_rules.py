@@ -1,4 +1,4 @@
-"""Which TFLite operators the Edge TPU compiler maps, and under which conditions.
+"""Edge TPU rules of single operators: which TFLite operators are mapped, and under which conditions.
 
 Source: Coral, "TensorFlow models on the Edge TPU", model requirements and table of supported operations
 (coral.ai/docs/edgetpu/models-intro), for compiler 16.0 and runtime 14. Operators that the table does not list
@@ -20,14 +20,14 @@ SOFTMAX_ELEMENTS = 16_000
 
 @dataclass(frozen=True)
 class OperatorUse:
-    """One operator of a file.
+    """Operator of a file.
 
     Attributes:
-        name: of its kind, as the TFLite schema has it.
-        options: its options from the schema's object API; None when it has none.
-        inputs: tensors that it reads, from the schema's object API.
+        name: name of the operator in the TFLite schema.
+        options: options of the schema's object API; None without options.
+        inputs: tensors that it reads, of the schema's object API.
         outputs: tensors that it writes.
-        constants: the value of each input that is stored in the file, else None.
+        constants: value of each input that is stored in the file; None for a computed one.
     """
 
     name: str
@@ -41,14 +41,14 @@ Rule = Callable[[OperatorUse], "str | None"]
 
 
 def limitation(use: OperatorUse) -> str | None:
-    """Return why an operator would not be mapped, as far as its kind is concerned; None when it would."""
+    """Return why an operator is not mapped, by its kind and options; None if it is."""
     if use.name not in _RULES:
         return f"{use.name} is not among the operators that the Edge TPU supports"
     return next((reason for rule in _RULES[use.name] if (reason := rule(use))), None)
 
 
 def size_risk(use: OperatorUse) -> str | None:
-    """Return why an operator might not be mapped because of its size; the documentation gives no number."""
+    """Return why an operator may not be mapped because of its size, for which no limit is documented."""
     if use.name in ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"):
         return "is left to the CPU at some sizes, to avoid a loss of precision"
     if use.name == "RESHAPE":

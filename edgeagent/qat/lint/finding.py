@@ -1,4 +1,4 @@
-"""What a linter of artefacts finds."""
+"""Findings of a linter."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True)
 class LintFinding:
-    """One rule that a file breaks.
+    """Rule that a file breaks.
 
     Attributes:
         rule: short name of the rule.
-        severity: ``error`` keeps the target from running it right or in integers; ``warning`` costs speed,
+        severity: ``error``: the target cannot run it correctly in integers; ``warning``: it loses speed,
             size or accuracy.
-        node: where, as the file names it; empty for the whole file.
-        message: what is wrong and what to do.
+        node: name of the node in the file; empty for the whole file.
+        message: cause and remedy.
     """
 
     rule: str

@@ -1,9 +1,8 @@
-"""Whether TensorRT would run a QDQ ONNX file in integers, and as it was trained.
+"""TensorRT linter: prediction whether TensorRT runs a QDQ ONNX file in integers, as it was trained.
 
 The rules are those of TensorRT's explicit quantization (NVIDIA, TensorRT developer guide, "Explicit
 Quantization", and the operator pages of QuantizeLinear and DequantizeLinear; NVIDIA/TensorRT issues 2774 and
-4698 on zero points; NVIDIA's yolo_deepstream on residuals and concats). TensorRT itself is not needed, so
-what is said here is a prediction.
+4698 on zero points; NVIDIA's yolo_deepstream on residuals and concats). TensorRT itself is not needed.
 """
 
 from __future__ import annotations
@@ -16,25 +15,25 @@ import onnx
 from onnx import TensorProto
 
 from edgeagent.errors import DataError
-from edgeagent.qat.export.qdq_model import QdqModel, is_dq, is_q
-from edgeagent.qat.grid.symmetric import ACTIVATIONS, WEIGHTED
+from edgeagent.qat.core.operator_kinds import ACTIVATIONS, WEIGHTED
 from edgeagent.qat.lint.finding import LintFinding, Severity
+from edgeagent.qat.lint.qdq_model import QdqModel, is_dq, is_q
 
 MINIMUM_OPSET = 13
 SCORES = frozenset({"Sigmoid", "Softmax"})
 
 
 def lint_tensorrt(model: onnx.ModelProto) -> list[LintFinding]:
-    """Return what TensorRT would refuse, or not run in integers."""
+    """Return what TensorRT would reject, or not run in integers."""
     view = QdqModel(model)
     return [finding for rule in _RULES for finding in rule(view)]
 
 
 def lint_tensorrt_file(path: Path) -> list[LintFinding]:
-    """Return :func:`lint_tensorrt` of an ONNX file.
+    """Return the findings of :func:`lint_tensorrt` for an ONNX file.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: the file cannot be read.
     """
     try:
         model = onnx.load(str(path))
@@ -62,7 +61,7 @@ def _opset(model: QdqModel) -> Iterator[LintFinding]:
 
 
 def _parameters(model: QdqModel) -> Iterator[LintFinding]:
-    """Scales and zero points of every QuantizeLinear and DequantizeLinear."""
+    """Check scales and zero points of every QuantizeLinear and DequantizeLinear."""
     for node in model.pairs:
         scale = model.constant(node.input[1])
         if scale is None:
@@ -76,19 +75,23 @@ def _parameters(model: QdqModel) -> Iterator[LintFinding]:
             )
         kind = model.code_type(node)
         if kind == TensorProto.UINT8:
-            yield _finding("int8", node, "its codes are uint8; TensorRT takes int8 (train with --preset b)")
+            yield _finding(
+                "int8", node, "its codes are uint8; TensorRT takes int8 (export with --format onnx-b)"
+            )
         elif kind != TensorProto.INT8:
             name = TensorProto.DataType.Name(kind)
             yield _finding("int8", node, f"its codes are {name}; TensorRT takes int8, and biases as floats")
         zero = model.constant(node.input[2]) if len(node.input) > 2 and node.input[2] else np.zeros(1)
         if zero is None or np.any(zero != 0):
             yield _finding(
-                "zero-point", node, "its zero point is not 0; quantize symmetrically (train with --preset b)"
+                "zero-point",
+                node,
+                "its zero point is not 0; use symmetric grids (export with --format onnx-b)",
             )
 
 
 def _weighted(model: QdqModel) -> Iterator[LintFinding]:
-    """Both inputs of an operator with weights, or neither."""
+    """Check that both inputs of an operator with weights are quantized, or neither."""
     for node in model.nodes:
         if node.op_type not in WEIGHTED:
             continue
@@ -143,7 +146,7 @@ def _output_axis(node: onnx.NodeProto, rank: int) -> int:
 
 
 def _residual(model: QdqModel) -> Iterator[LintFinding]:
-    """One branch of a sum is quantized: the one that is not fused with a convolution."""
+    """Check that only the branch of a sum that is not fused with a convolution is quantized."""
     for node in model.nodes:
         if node.op_type != "Add" or any(model.constant(name) is not None for name in node.input):
             continue
@@ -164,7 +167,7 @@ def _residual(model: QdqModel) -> Iterator[LintFinding]:
 
 
 def _concat(model: QdqModel) -> Iterator[LintFinding]:
-    """All producers of a concat share one scale, and boxes never share one with scores."""
+    """Check that all inputs of a concat share one scale, and that boxes and scores do not."""
     for node in model.nodes:
         if node.op_type != "Concat":
             continue
@@ -187,7 +190,7 @@ def _concat(model: QdqModel) -> Iterator[LintFinding]:
 
 
 def _between(model: QdqModel) -> Iterator[LintFinding]:
-    """No Q/DQ between an operator with weights and its activation."""
+    """Check that no Q/DQ stands between an operator with weights and its activation."""
     for node in model.pairs:
         producer = model.producer(node.input[0])
         if not is_q(node) or producer is None or producer.op_type not in WEIGHTED:

@@ -1,1 +1,1 @@
-"""Networks with some layers in float: which layers cost most, and which to leave out."""
+"""Mixed precision: sensitivity of layers to quantization, and the choice of layers that stay float."""

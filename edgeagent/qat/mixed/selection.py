@@ -1,14 +1,15 @@
-"""Selective quantization: which nodes to leave in float, under a budget of multiplications.
+"""Selection of the units that stay float, under a budget of multiply-accumulates.
 
 ::
 
     sensitivity of all units
-        -> again and again: leave the unit in float that saves the most error for its MACs
-        -> until the share of integer MACs would fall below the budget, or nothing is worth it any more
+        -> repeatedly: select the unit that saves the most error for its MACs
+        -> until the share of integer MACs would fall below the budget, or no unit saves enough error
 
-What a unit saves changes with what is in float already, so the front runner is judged again before it is
-taken, and the neighbours of a unit that was taken are judged anew. A unit next to a float region is
-preferred: it moves the region's border instead of adding two, each of which is a quantization at run time.
+The error that a unit saves depends on the units already in float. The unit of highest priority is therefore
+measured again before it is selected, and the neighbours of a selected unit are measured again after it. A
+unit adjacent to a float region has a higher priority: it moves the region's border instead of adding two
+borders, each of which is a quantization at run time.
 """
 
 from __future__ import annotations
@@ -18,19 +19,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edgeagent.qat.graph.macs import count_macs, integer_share
-from edgeagent.qat.mixed.mixed import Unit, with_float_nodes
-from edgeagent.qat.mixed.sensitivity import Judge, Sensitivity
+from edgeagent.qat.mixed.float_units import Unit, with_float_nodes
+from edgeagent.qat.mixed.sensitivity import ErrorMeasure, Sensitivity
 from edgeagent.qat.network.network import Network
 
 NEIGHBOUR_BONUS = 1.5
-WORTH = 0.003  # of the whole error: what a unit must save to be left in float
-STILL_FIRST = 0.9  # of the runner-up's promise: enough to be taken without looking at the others again
-MAC_FLOOR = 1e-3  # of all MACs: a unit is not counted as cheaper than this
+LEAST_SAVING = 0.003  # share of the whole error that a unit must save
+STILL_FIRST = 0.9  # share of the second priority that the first unit must keep when measured again
+MAC_FLOOR = 1e-3  # least share of all MACs that a unit is counted with
 
 
 @dataclass(frozen=True)
-class Step:
-    """One unit taken: its name, its nodes, and where the network stands with it in float."""
+class SelectionStep:
+    """Selection of one unit.
+
+    Attributes:
+        unit: name of the unit.
+        nodes: names of its nodes.
+        integer_share: share of the MACs on integers with this and all earlier units in float.
+        error: error of the network with these units in float.
+    """
 
     unit: str
     nodes: frozenset[str]
@@ -40,18 +48,18 @@ class Step:
 
 @dataclass(frozen=True)
 class FloatSelection:
-    """Units left in float, in the order in which they were taken.
+    """Units that stay float, in the order of their selection.
 
     Attributes:
-        error: with everything quantized.
-        steps: see :class:`Step`.
+        error: error with all units quantized.
+        steps: selected units.
     """
 
     error: float
-    steps: tuple[Step, ...]
+    steps: tuple[SelectionStep, ...]
 
     def float_nodes(self, steps: int | None = None) -> frozenset[str]:
-        """Return the nodes that the first steps (default: all) leave in float."""
+        """Return the float nodes of the first ``steps`` steps (default: all)."""
         return frozenset[str]().union(*(step.nodes for step in self.steps[:steps]))
 
 
@@ -59,22 +67,22 @@ def select(
     network: Network,
     units: Sequence[Unit],
     sensitivity: Sensitivity,
-    judge: Judge,
+    measure_error: ErrorMeasure,
     least_integer_share: float,
-    report: Callable[[Step], None] = lambda step: None,
+    report: Callable[[SelectionStep], None] = lambda step: None,
 ) -> FloatSelection:
-    """Choose units to leave in float.
+    """Select units that stay float.
 
     Args:
-        network: calibrated or trained, wholly quantized.
-        units: that may be taken: all of :func:`edgeagent.qat.mixed.mixed.find_units`, or the first of
+        network: calibrated or trained network, quantized throughout.
+        units: candidates: all of :func:`edgeagent.qat.mixed.float_units.find_units`, or the first of
             :func:`edgeagent.qat.mixed.sensitivity.by_predicted_error`.
-        sensitivity: of these units.
-        judge: error of a network.
-        least_integer_share: of the MACs, 0..1.
-        report: told every step.
+        sensitivity: sensitivity of these units.
+        measure_error: error of a network.
+        least_integer_share: least share of the MACs on integers, 0..1.
+        report: called after every step.
     """
-    search = _Search(network, units, sensitivity, judge, least_integer_share)
+    search = _Search(network, units, sensitivity, measure_error, least_integer_share)
     steps = []
     while (step := search.step()) is not None:
         steps.append(step)
@@ -83,11 +91,11 @@ def select(
 
 
 def fewest_steps(selection: FloatSelection, good: Callable[[frozenset[str]], bool]) -> int | None:
-    """Return how many of the steps are needed; None where not even all of them do.
+    """Return the least number of steps that is enough; None if all of them are not.
 
     Args:
-        selection: its steps are taken in order.
-        good: whether a network with these float nodes loses no more than it may; asked a few times.
+        selection: selection whose steps are applied in order.
+        good: whether a network with these float nodes is accurate enough; called a few times.
     """
     if good(frozenset()):
         return 0
@@ -103,28 +111,28 @@ class _Search:
         network: Network,
         units: Sequence[Unit],
         sensitivity: Sensitivity,
-        judge: Judge,
+        measure_error: ErrorMeasure,
         least_integer_share: float,
     ) -> None:
-        self._network, self._judge = network, judge
+        self._network, self._measure_error = network, measure_error
         self._total = sum(count_macs(network.graph).values())
         self._budget = (1 - least_integer_share) * self._total
-        self._least = WORTH * sensitivity.error
+        self._least = LEAST_SAVING * sensitivity.error
         self._saved = {layer.node: layer.saved for layer in sensitivity.layers}
         self._left = {unit.name: unit for unit in units}
         self._taken: list[Unit] = []
         self._error = sensitivity.error
 
-    def step(self) -> Step | None:
-        """Take the best unit that the budget allows; None when none is worth it."""
-        looked_at: set[str] = set()
-        while ranked := sorted(self._affordable(), key=self._promise, reverse=True):
+    def step(self) -> SelectionStep | None:
+        """Select the unit of highest priority within the budget; None when no unit saves enough error."""
+        measured: set[str] = set()
+        while ranked := sorted(self._affordable(), key=self._priority, reverse=True):
             best, others = ranked[0], ranked[1:]
-            if best.name not in looked_at:
-                looked_at.add(best.name)
-                self._look(best)
-            runner_up = self._promise(others[0]) if others else 0.0
-            still_first = self._promise(best) >= STILL_FIRST * runner_up
+            if best.name not in measured:
+                measured.add(best.name)
+                self._measure(best)
+            second = self._priority(others[0]) if others else 0.0
+            still_first = self._priority(best) >= STILL_FIRST * second
             if still_first and self._saved[best.name] > self._least:
                 return self._take(best)
         return None
@@ -136,26 +144,26 @@ class _Search:
             if unit.macs <= self._budget and self._saved[unit.name] > self._least
         ]
 
-    def _promise(self, unit: Unit) -> float:
-        """Error saved for each share of the MACs, more for a neighbour of what is in float."""
-        bonus = NEIGHBOUR_BONUS if unit.touches(self._taken) else 1.0
+    def _priority(self, unit: Unit) -> float:
+        """Return the error saved relative to the MACs, raised for a unit adjacent to a float region."""
+        bonus = NEIGHBOUR_BONUS if unit.is_adjacent_to(self._taken) else 1.0
         return bonus * self._saved[unit.name] / (unit.macs / self._total + MAC_FLOOR)
 
-    def _look(self, unit: Unit) -> None:
-        self._saved[unit.name] = self._error - self._judge(
+    def _measure(self, unit: Unit) -> None:
+        self._saved[unit.name] = self._error - self._measure_error(
             with_float_nodes(self._network, self._nodes() | unit.nodes)
         )
 
-    def _take(self, unit: Unit) -> Step:
+    def _take(self, unit: Unit) -> SelectionStep:
         self._taken.append(unit)
         del self._left[unit.name]
         self._budget -= unit.macs
         self._error -= self._saved[unit.name]
         for other in self._left.values():
-            if other.touches([unit]) and other.macs <= self._budget:
-                self._look(other)
+            if other.is_adjacent_to([unit]) and other.macs <= self._budget:
+                self._measure(other)
         share = integer_share(self._network.graph, self._nodes())
-        return Step(unit.name, unit.nodes, share, self._error)
+        return SelectionStep(unit.name, unit.nodes, share, self._error)
 
     def _nodes(self) -> frozenset[str]:
         return frozenset[str]().union(*(unit.nodes for unit in self._taken))

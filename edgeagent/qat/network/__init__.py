@@ -1,1 +1,1 @@
-"""The graph as a torch module with fake-quantization on its tensors."""
+"""The graph as a torch module, with fake-quantization on its tensors."""

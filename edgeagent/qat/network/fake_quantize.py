@@ -1,7 +1,7 @@
-"""Fake-quantization as modules: rounding in the forward pass, float gradients in the backward pass.
+"""Modules of fake-quantization: rounding in the forward pass, float gradients in the backward pass.
 
-The arithmetic is in :mod:`edgeagent.qat.network.kernels`; here are the grids that are learned, the
-modules that put activations on them, and the convolution whose weight has a grid of its own.
+The arithmetic is in :mod:`edgeagent.qat.network.kernels`. This module has the learned grids, the modules that
+quantize activations and constants, and the convolution with a quantized weight.
 """
 
 from __future__ import annotations
@@ -14,17 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgeagent.qat.network.kernels import HIGHEST, LEVELS, Kernels
-
-WEIGHT_HIGHEST = 127
-SYMMETRIC_ZERO = LEVELS // 2
+from edgeagent.qat.core.codes import HIGHEST, SYMMETRIC_ZERO, WEIGHT_HIGHEST
+from edgeagent.qat.network.kernels import Kernels
 
 
 def fake_quantize_weight(weight: Tensor) -> Tensor:
-    """Put a convolution's weight (out, in, kh, kw) on its per-channel symmetric grid.
+    """Return a weight (out, in, kh, kw) rounded to its per-channel symmetric grid; differentiable.
 
-    The scale is absmax/127 of each output channel, derived anew at every step, so that an exporter
-    which sees only the weights finds the same grid.
+    The scale is absmax/127 of each output channel, computed from the weight at every step, so that an
+    exporter derives the same grid from the weight alone.
     """
     scale = weight_scale(weight)
     zero = torch.zeros(len(weight), dtype=torch.int32, device=weight.device)
@@ -40,10 +38,15 @@ def weight_scale(weight: Tensor) -> Tensor:
 class ActivationGrid(nn.Module):
     """Learned scale and zero point of one grid.
 
+    Args:
+        fixed: (scale, zero point 0..255) of a grid that is not learned; None for a learned one.
+        symmetric: whether the zero point is always 128.
+
     Attributes:
         log_scale: natural logarithm of the scale, a scalar parameter.
-        zero_point: code of real 0 as a float scalar parameter, rounded where it is used.
-        symmetric: whether code 128 always means real 0 (int8 without a zero point).
+        zero_point: code of real 0, a float scalar parameter, rounded in use.
+        fixed: whether the grid is not learned.
+        symmetric: whether code 128 is always real 0 (int8 without a zero point).
     """
 
     def __init__(self, fixed: tuple[float, int] | None, symmetric: bool = False) -> None:
@@ -57,9 +60,9 @@ class ActivationGrid(nn.Module):
         )
 
     def set_range(self, low: float, high: float) -> None:
-        """Choose the grid that covers [low, high] and 0.
+        """Set the grid to cover [low, high] and 0.
 
-        A non-negative range gets zero point 0, unless the grid is symmetric.
+        The zero point of a non-negative range is 0, unless the grid is symmetric.
         """
         if self.symmetric:
             scale = max(-low, high, 1e-6) / WEIGHT_HIGHEST
@@ -74,31 +77,70 @@ class ActivationGrid(nn.Module):
         self.zero_point.requires_grad_(bool(low < 0))
 
     def quantization(self) -> tuple[np.float32, int]:
-        """Return (scale float32, zero point 0..255) as the artefact will carry them."""
+        """Return (scale float32, zero point 0..255) as exported."""
         return np.float32(self.log_scale.exp().item()), int(self.zero_point.clamp(0, HIGHEST).round().item())
 
 
-class _Switchable(nn.Module):
-    """Base of the modules that the network switches between its modes."""
+class SwitchableModule(nn.Module):
+    """Base of the modules with the modes ``float`` and ``quantize``.
+
+    Attributes:
+        mode: present mode.
+        stays_float: whether the module ignores ``quantize``.
+        observe: called with (position of the grid, tensor before quantization); None for no observer.
+    """
 
     mode = "float"
     stays_float = False
     observe: Callable[[int, Tensor], Any] | None = None
 
     def switch(self, mode: str) -> None:
-        """Compute in a mode, ``float`` or ``quantize``, unless the module is to stay float."""
+        """Set the mode, ``float`` or ``quantize``; a module that stays float ignores it."""
         self.mode = "float" if self.stays_float else mode
 
 
-class FakeQuantize(_Switchable):
-    """Fake-quantizes one tensor."""
+class ConstantOperand(SwitchableModule):
+    """Constant operand of a sum or product: unchanged in float, on its grid when quantizing.
+
+    Args:
+        value: float32 of any shape.
+        grid: (scale, zero point 0..255); None if the constant stays float.
+    """
+
+    real: Tensor
+    quantized: Tensor
+
+    def __init__(self, value: Tensor, grid: tuple[float, int] | None) -> None:
+        super().__init__()
+        self.register_buffer("real", value, persistent=False)
+        self.register_buffer("quantized", value if grid is None else rounded(value, *grid), persistent=False)
+
+    def forward(self) -> Tensor:
+        """Return the constant, in the module's mode."""
+        return self.real if self.mode == "float" else self.quantized
+
+
+def rounded(value: Tensor, scale: float, zero_point: int) -> Tensor:
+    """Return a tensor rounded to a grid with codes 0..255."""
+    codes = torch.round(value / scale + zero_point).clamp(0, HIGHEST)
+    return (codes - zero_point) * scale
+
+
+class FakeQuantize(SwitchableModule):
+    """Fake-quantization of one tensor.
+
+    Args:
+        index: position of the grid in the plan.
+        grid: grid of the tensor.
+        kernels: arithmetic.
+    """
 
     def __init__(self, index: int, grid: ActivationGrid, kernels: Kernels) -> None:
         super().__init__()
         self.index, self.grid, self._kernels = index, grid, kernels
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return ``x`` unchanged (float), reported (observe) or on its grid (quantize)."""
+        """Return ``x`` unchanged (float) or on its grid (quantize), after reporting it to the observer."""
         if self.observe is not None:
             self.observe(self.index, x)
         if self.mode == "float":
@@ -106,8 +148,16 @@ class FakeQuantize(_Switchable):
         return self._kernels.fake_quantize(x, self.grid.log_scale, self.grid.zero_point)
 
 
-class FakeQuantizeSilu(_Switchable):
-    """SiLU whose input, gate and output are fake-quantized in one pass."""
+class FakeQuantizeSilu(SwitchableModule):
+    """SiLU with fake-quantized input, gate and output, in one pass.
+
+    Args:
+        x_index: position of the input's grid in the plan.
+        x_grid: grid of the input.
+        y_index: position of the output's grid in the plan.
+        y_grid: grid of the output.
+        kernels: arithmetic.
+    """
 
     def __init__(
         self, x_index: int, x_grid: ActivationGrid, y_index: int, y_grid: ActivationGrid, kernels: Kernels
@@ -117,7 +167,7 @@ class FakeQuantizeSilu(_Switchable):
         self._kernels = kernels
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return SiLU of ``x``, in the network's mode."""
+        """Return SiLU of ``x``, in the module's mode."""
         if self.mode == "float":
             y = nn.functional.silu(x)
         else:
@@ -131,16 +181,22 @@ class FakeQuantizeSilu(_Switchable):
         return y
 
 
-class Convolution(_Switchable):
-    """A convolution of the graph with its weight fake-quantized per output channel.
+class Convolution(SwitchableModule):
+    """Convolution of the graph, with its weight fake-quantized per output channel.
 
-    Folded batch normalization leaves channels whose weights differ in size by five orders of magnitude,
-    and Adam moves every parameter by about its rate. So the parameters are the weights as shares of their
-    channel's first absmax, and the biases as shares of the layer's first absmax: one rate, counted in
-    codes of the grid, then suits all.
+    Folded batch normalization leaves channels whose weights differ by five orders of magnitude, and Adam
+    moves every parameter by about its rate. The parameters are therefore the weights divided by their
+    channel's initial absmax, and the biases divided by the layer's initial absmax: one learning rate, in
+    codes of the grid, suits all.
 
-    Artefacts hold biases as int32 codes of input scale times weight scale. Where a weight is large and its
-    output's grid fine, that rounding is felt, so a convolution that knows its input's grid rounds its bias.
+    Artefacts store biases as int32 codes of input scale times weight scale. That rounding matters where a
+    weight is large and the grid of the output fine, so a convolution with a known input grid rounds its
+    bias.
+
+    Args:
+        weight: initial weight (out, in, kh, kw) float32.
+        bias: initial bias (out,) float32, or None.
+        options: stride, dilation, groups and pads (top, left, bottom, right).
     """
 
     weight_gain: Tensor
@@ -158,10 +214,12 @@ class Convolution(_Switchable):
             self.bias_share = nn.Parameter(bias / self.bias_gain)
         self.pads = options.pop("pads")
         self.options = options
-        self._input_grid: tuple[ActivationGrid, ...] = ()  # in a tuple: it is no part of this module
+        self._input_grid: tuple[
+            ActivationGrid, ...
+        ] = ()  # a tuple, so that torch does not register it as a submodule
 
     def read_from(self, grid: ActivationGrid) -> None:
-        """Round the bias for an input on this grid."""
+        """Set the grid of the input, for the rounding of the bias."""
         self._input_grid = (grid,)
 
     def weight(self) -> Tensor:
@@ -173,7 +231,7 @@ class Convolution(_Switchable):
         return None if self.bias_share is None else self.bias_share * self.bias_gain
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve (batch, in, h, w)."""
+        """Return the convolution of (batch, in, h, w), in the module's mode."""
         if self.mode == "float":
             return convolve(x, self.weight(), self.bias(), self.pads, self.options)
         weight = self.weight()
@@ -191,7 +249,7 @@ class Convolution(_Switchable):
 def convolve(
     x: Tensor, weight: Tensor, bias: Tensor | None, pads: tuple[int, int, int, int], options: dict[str, Any]
 ) -> Tensor:
-    """Convolve (batch, in, h, w) with pads (top, left, bottom, right), as ONNX counts them."""
+    """Return the convolution of (batch, in, h, w), with pads (top, left, bottom, right) as in ONNX."""
     top, left, bottom, right = pads
     if (top, left) == (bottom, right):
         return nn.functional.conv2d(x, weight, bias, padding=(top, left), **options)

@@ -1,4 +1,4 @@
-"""The element-wise arithmetic of fake-quantization, forward and backward, in one pass over memory each.
+"""Element-wise arithmetic of fake-quantization, forward and backward, in one pass over memory each.
 
 Rounding uses the straight-through estimator; scales and zero points are learned with the gradient of LSQ+
 (Bhalgat et al. 2020, arXiv:2004.09576). For ``y = s * (clamp(round(x / s) + z, 0, 255) - z)`` and ``inside``
@@ -7,11 +7,11 @@ where nothing is clamped::
     dy/dx = inside        dy/dlog s = y - inside * x        dy/dz = -s * (1 - inside)
 
 An 8-bit activation function is a function of 256 codes. SiLU between two grids (three integer operators: x,
-sigmoid and product) is therefore computed once for every code, and looked up for every element: its value in
-the forward pass, its derivatives in the backward pass. That costs a third of evaluating it.
+sigmoid and product) is therefore computed once per code and looked up for every element: its value in the
+forward pass, its derivatives in the backward pass. This costs a third of evaluating it.
 
-On a CPU these chains are bound by memory traffic: ``torch.compile`` fuses each into one loop over the memory
-of the tensor, whatever its layout. Without a C++ compiler they run unfused.
+On a CPU these chains are limited by memory bandwidth: ``torch.compile`` fuses each into one loop over the
+memory of the tensor, whatever its layout. Without a C++ compiler they run unfused.
 """
 
 from __future__ import annotations
@@ -23,12 +23,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-LEVELS = 256
-HIGHEST = LEVELS - 1
+from edgeagent.qat.core.codes import HIGHEST, LEVELS
 
 
 def quantize(x: Tensor, inverse: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
-    """Put ``x`` (n,) float32 on the affine grid of 256 codes; ``inverse`` is 1 / ``scale``."""
+    """Return ``x`` (n,) float32 rounded to a grid of 256 codes; ``inverse`` is 1 / ``scale``."""
     return (_codes(x, inverse, zero).clamp(0, HIGHEST) - zero) * scale
 
 
@@ -44,7 +43,7 @@ def quantize_backward(
 
 
 def quantize_backward_frozen(x: Tensor, gradient: Tensor, inverse: Tensor, zero: Tensor) -> Tensor:
-    """Return the gradient of x (n,) where the grid is not learned."""
+    """Return the gradient of x (n,) for a grid that is not learned."""
     codes = _codes(x, inverse, zero)
     return torch.where(codes == codes.clamp(0, HIGHEST), gradient, torch.zeros_like(gradient))
 
@@ -52,9 +51,9 @@ def quantize_backward_frozen(x: Tensor, gradient: Tensor, inverse: Tensor, zero:
 def silu_tables(
     x_scale: Tensor, x_zero: Tensor, y_scale: Tensor, y_zero: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return SiLU for each code of x, each (256,): value, and its derivatives by x, log s_y and z_y.
+    """Return tables (256,) over the codes of x: value of SiLU, and its derivatives by x, log s_y and z_y.
 
-    Between them lies the gate, the sigmoid of x on its fixed grid: scale 1/256, codes 0..255.
+    The gate, the sigmoid of x, is rounded to its fixed grid: scale 1/256, codes 0..255.
     """
     x = (torch.arange(LEVELS, dtype=torch.float32, device=x_scale.device) - x_zero) * x_scale
     sigmoid = torch.sigmoid(x)
@@ -69,7 +68,7 @@ def silu_tables(
 
 
 def look_up(x: Tensor, table: Tensor, inverse: Tensor, zero: Tensor) -> Tensor:
-    """Return the entry (n,) of a table (256,) for the code of each x (n,)."""
+    """Return the entries (n,) of a table (256,) at the codes of x (n,)."""
     return table[_index(_codes(x, inverse, zero))]
 
 
@@ -83,7 +82,7 @@ def look_up_backward(
     scale: Tensor,
     zero: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Return the gradients of x (n,), of log scale and zero point of x, and of those of y."""
+    """Return the gradients of x (n,), and of log scale and zero point of x and of y."""
     codes = _codes(x, inverse, zero)
     clamped = codes.clamp(0, HIGHEST)
     index = _index(clamped)
@@ -103,19 +102,19 @@ def look_up_backward(
 def look_up_backward_frozen(
     x: Tensor, gradient: Tensor, by_x: Tensor, inverse: Tensor, zero: Tensor
 ) -> Tensor:
-    """Return the gradient of x (n,) where the grids are not learned."""
+    """Return the gradient of x (n,) for grids that are not learned."""
     codes = _codes(x, inverse, zero)
     passed = gradient * by_x[_index(codes)]
     return torch.where(codes == codes.clamp(0, HIGHEST), passed, torch.zeros_like(passed))
 
 
 def _codes(x: Tensor, inverse: Tensor, zero: Tensor) -> Tensor:
-    """Codes before clamping; rounded half to even before the zero point is added, as ONNX does."""
+    """Return codes before clamping, rounded half to even before the zero point is added, as in ONNX."""
     return torch.round(x * inverse) + zero
 
 
 def _index(codes: Tensor) -> Tensor:
-    """Return codes as positions in a table; what is not a number is looked up as 0."""
+    """Return codes as positions in a table; NaN is position 0."""
     return torch.where(codes > 0, codes, torch.zeros_like(codes)).clamp(max=HIGHEST).int()
 
 
@@ -131,10 +130,13 @@ FUNCTIONS: tuple[Callable[..., Any], ...] = (
 
 
 class Kernels:
-    """The functions of this module, each compiled when that is asked for and possible.
+    """Functions of this module, compiled on request where a C++ compiler is installed.
+
+    Args:
+        compiled: whether to compile.
 
     Attributes:
-        compiled: whether they are.
+        compiled: whether the functions are compiled.
     """
 
     def __init__(self, compiled: bool) -> None:
@@ -149,7 +151,7 @@ class Kernels:
         return self._functions[function](*arguments)
 
     def fake_quantize(self, x: Tensor, log_scale: Tensor, zero_point: Tensor) -> Tensor:
-        """Put ``x`` (any shape) on its grid, in float32; differentiable by all arguments."""
+        """Return ``x`` (any shape) rounded to its grid, in float32; differentiable by all arguments."""
         quantized: Tensor = _FakeQuantize.apply(self, x.float(), log_scale, zero_point)  # type: ignore[no-untyped-call]
         return quantized
 
@@ -217,7 +219,7 @@ def _memory_format(x: Tensor) -> torch.memory_format:
 
 
 def _flat(x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """Return the elements of ``x`` in the order of memory, and what gives them its shape again."""
+    """Return the elements of ``x`` in memory order, and the function that restores its shape."""
     if _memory_format(x) is torch.channels_last:
         batch, channels, height, width = x.shape
         turned = x.permute(0, 2, 3, 1)

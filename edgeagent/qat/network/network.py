@@ -1,14 +1,15 @@
-"""The ONNX graph as a torch module.
+"""Network: the ONNX graph as a torch module.
 
-:func:`build_network` turns the nodes into a :class:`torch.fx.GraphModule`, one call after another and
-without an interpreter, with a fake-quantizer behind every operator that computes. The same module
-runs in float (the teacher, the reference), observes (calibration) or fake-quantizes (training).
+A :class:`Builder` turns the nodes into a :class:`torch.fx.GraphModule`, one call per node, with a
+fake-quantizer after every computing operator. The same module runs in float (teacher, reference), observed
+(calibration) or fake-quantized (training).
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from operator import getitem
 from typing import Any, Literal, cast
 
@@ -18,14 +19,14 @@ from torch import Tensor, fx, nn
 from edgeagent.qat.graph.graph import Graph
 from edgeagent.qat.graph.node import Node, module_name
 from edgeagent.qat.graph.operators import build_function, convolution_options, operands
-from edgeagent.qat.grid.affine import GridPlan, keeps_codes
-from edgeagent.qat.network.constant_operand import ConstantOperand
+from edgeagent.qat.grid.plan import GridPlan, keeps_codes
 from edgeagent.qat.network.fake_quantize import (
     ActivationGrid,
+    ConstantOperand,
     Convolution,
     FakeQuantize,
     FakeQuantizeSilu,
-    _Switchable,
+    SwitchableModule,
 )
 from edgeagent.qat.network.kernels import Kernels
 
@@ -34,15 +35,21 @@ JOINTS = frozenset({"Add", "Concat"})
 
 
 class Network(nn.Module):
-    """The trainable graph.
+    """Trainable graph.
+
+    Args:
+        graph: source of operators and weights.
+        plan: grids of its tensors.
+        compiled: whether to compile the fake-quantizers, where a C++ compiler is installed.
 
     Attributes:
-        graph: what it was built from.
+        graph: source graph.
         plan: its grids.
-        grids: learned scale and zero point of each grid of the plan.
-        convolutions: by node name.
-        features: tensors where branches of the graph meet, which a student can be held to.
-        body: the traced graph, from (batch, 3, h, w) float32 to the head tensors and the features.
+        compiled: whether the fake-quantizers are compiled.
+        grids: :class:`ActivationGrid` of each grid of the plan, in order.
+        convolutions: :class:`Convolution` by module name of the node.
+        features: names of the tensors where branches of the graph join, for the feature loss.
+        body: traced graph, from (batch, 3, h, w) float32 to the head tensors and the features.
     """
 
     def __init__(self, graph: Graph, plan: GridPlan, compiled: bool = False) -> None:
@@ -61,7 +68,7 @@ class Network(nn.Module):
         return cast("tuple[Tensor, ...]", heads)
 
     def heads_and_features(self, pictures: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Return the head tensors, and :attr:`features` in their order, each (batch, channels, h, w)."""
+        """Return the head tensors and the tensors of :attr:`features`, each (batch, channels, h, w)."""
         return cast("tuple[tuple[Tensor, ...], tuple[Tensor, ...]]", self.body(pictures))
 
     def convolution(self, node: Node) -> Convolution:
@@ -69,25 +76,52 @@ class Network(nn.Module):
         return cast(Convolution, self.convolutions[module_name(node.name)])
 
     def set_mode(self, mode: Mode) -> None:
-        """Run in float, or with weights and activations fake-quantized."""
+        """Set the mode: ``float``, or ``quantize`` for fake-quantized weights and activations."""
         for module in self._switchable():
             module.switch(mode)
 
     def set_observer(self, observe: Callable[[int, Tensor], None] | None) -> None:
-        """Report every quantized tensor, before its quantization, as (position of its grid, tensor)."""
+        """Set the observer of tensors before quantization, called with (position of the grid, tensor)."""
         for module in self._switchable():
             module.observe = observe
 
-    def _switchable(self) -> list[_Switchable]:
-        return [module for module in self.body.modules() if isinstance(module, _Switchable)]
+    @torch.no_grad()
+    def copy_from(self, other: Network) -> None:
+        """Copy the weights of a network of the same graph, and its grids of the tensors in both plans."""
+        self.convolutions.load_state_dict(other.convolutions.state_dict())
+        for tensor, index in self.plan.of.items():
+            if tensor in other.plan.of:
+                grid = cast(ActivationGrid, other.grids[other.plan.of[tensor]])
+                copied = cast(ActivationGrid, self.grids[index])
+                copied.load_state_dict(grid.state_dict())
+                copied.zero_point.requires_grad_(grid.zero_point.requires_grad)
+
+    def trained_graph(self) -> Graph:
+        """Return the graph with the network's present weights and biases, not quantized."""
+        constants = dict(self.graph.constants)
+        for node in self.graph.nodes:
+            if node.operator != "Conv":
+                continue
+            module = self.convolution(node)
+            constants[node.inputs[1]] = module.weight().detach().contiguous().numpy()
+            bias = module.bias()
+            if bias is not None:
+                constants[node.inputs[2]] = bias.detach().numpy()
+        return replace(self.graph, constants=constants)
+
+    def _switchable(self) -> list[SwitchableModule]:
+        return [module for module in self.body.modules() if isinstance(module, SwitchableModule)]
 
 
 class Builder(ABC):
-    """Emits one fx call per node of a network's graph; which modules compute is the choice of a subclass.
+    """Construction of an fx graph with one call per node; subclasses choose the modules.
+
+    Args:
+        network: network whose graph, plan and weights are used.
 
     Attributes:
-        quantizes_moves: whether a tensor whose values were only moved passes a quantizer again, which
-            changes nothing but tells a converter its grid.
+        quantizes_moves: whether moved values pass a quantizer again, which changes no value but tells a
+            converter the grid.
     """
 
     quantizes_moves = False
@@ -97,7 +131,7 @@ class Builder(ABC):
         self._calls = fx.Graph()
         self._modules = nn.ModuleDict()
         self._values: dict[str, fx.Node] = {}
-        self._reals: dict[str, fx.Node] = {}  # values before their quantization
+        self._reals: dict[str, fx.Node] = {}  # before quantization
 
     def build(self) -> fx.GraphModule:
         """Return the module, from (batch, 3, h, w) float32 to the head tensors."""
@@ -107,7 +141,7 @@ class Builder(ABC):
         silu_gates = {name for node in plan.silu.values() for name in node.inputs} - set(plan.silu)
         for node in graph.nodes:
             if node.outputs[0] in silu_products or node.outputs[0] in silu_gates:
-                continue  # computed where x is
+                continue  # computed with x
             self._emit(node)
         self._calls.output(self.outputs(tuple(self._values[head.tensor] for head in graph.heads)))
         return fx.GraphModule(self._modules, self._calls)
@@ -139,11 +173,11 @@ class Builder(ABC):
         return self._calls.call_function(build_function(node, self._network.graph.constants), tuple(values))
 
     def leaves_out(self, node: Node) -> bool:
-        """Return whether a node changes nothing that is not done by the grid of its output."""
+        """Return whether a node is omitted because the grid of its output has the same effect."""
         return False
 
     def _operand(self, node: Node, name: str) -> fx.Node:
-        """Return the value of a computed tensor or constant, as the node reads it."""
+        """Return the fx value of a tensor or constant, as the node reads it."""
         if (node.outputs[0], name) in self._network.plan.reads_float:
             return self._reals[name]
         if name not in self._values:
@@ -152,7 +186,7 @@ class Builder(ABC):
         return self._values[name]
 
     def _joining(self, node: Node, name: str, value: fx.Node) -> fx.Node:
-        """Return an operand of a concatenation, on the grid of its output."""
+        """Return the operand of a concatenation, requantized to the grid of the output."""
         plan = self._network.plan
         wanted = plan.of.get(node.outputs[0])
         if wanted is None or plan.of.get(name) == wanted:
@@ -160,12 +194,12 @@ class Builder(ABC):
         return self._call_module(self.requantizer(wanted), value)
 
     def _moved(self, node: Node, tensor: str, value: fx.Node) -> fx.Node:
-        anew = self.quantizes_moves or node.name in self._network.plan.float_nodes
-        return self._quantized(tensor, value) if anew else value
+        again = self.quantizes_moves or node.name in self._network.plan.float_nodes
+        return self._quantized(tensor, value) if again else value
 
     def _quantized(self, tensor: str, value: fx.Node) -> fx.Node:
         index = self._network.plan.of.get(tensor)
-        if index is None:  # a convolution whose clamp comes next, or a tensor that stays float
+        if index is None:  # the tensor before a fused clamp, or a float tensor
             return value
         self._reals[tensor] = value
         return self._call_module(self.quantizer(index), value)
@@ -180,20 +214,20 @@ class Builder(ABC):
         return self._calls.call_module(name, values)
 
     def outputs(self, heads: tuple[fx.Node, ...]) -> Any:
-        """Return what the module is to give."""
+        """Return the output of the module, from the values of the heads."""
         return heads
 
     @abstractmethod
     def quantizer(self, index: int) -> nn.Module:
-        """Return the module that puts a tensor on a grid of the plan."""
+        """Return the module that quantizes a tensor to a grid of the plan."""
 
     def requantizer(self, index: int) -> nn.Module:
-        """Return the module that puts a tensor of another grid on one of the plan."""
+        """Return the module that requantizes a tensor from another grid."""
         return self.quantizer(index)
 
     @abstractmethod
     def silu(self, x: int, y: int) -> nn.Module:
-        """Return the module that computes SiLU between two grids of the plan."""
+        """Return the module for SiLU between two grids of the plan."""
 
     @abstractmethod
     def convolution(self, node: Node) -> nn.Module:
@@ -201,11 +235,11 @@ class Builder(ABC):
 
     @abstractmethod
     def constant(self, value: Tensor, index: int | None) -> nn.Module:
-        """Return the module that gives a constant operand, on a grid of the plan or real."""
+        """Return the module of a constant operand, on a grid of the plan or, for None, in float."""
 
 
 class _Training(Builder):
-    """The modules that are trained."""
+    """Builder of the trained modules."""
 
     def __init__(self, network: Network, kernels: Kernels) -> None:
         super().__init__(network)
@@ -227,7 +261,7 @@ class _Training(Builder):
         module = Convolution(weight, bias, convolution_options(node))
         plan, read = self._network.plan, node.inputs[0]
         module.stays_float = node.name in plan.float_nodes
-        if plan.preset == "a" and read in plan.of:
+        if plan.kind == "affine" and read in plan.of:
             module.read_from(self.grid(plan.of[read]))
         self._network.convolutions[module_name(node.name)] = module
         return module

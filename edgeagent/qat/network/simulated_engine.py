@@ -1,7 +1,7 @@
-"""The network itself behind the engine protocol, so that what is trained is measured as what serves is.
+"""Simulated engine: the network behind the engine protocol, measured by the same code as real engines.
 
-Its numbers are *simulated*: real arithmetic on rounded values. An artefact in its engine may round here and
-there in another way, and that difference is worth knowing.
+Its results are *simulated*: float arithmetic on rounded values. An artefact in a real engine may round some
+values differently.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ from edgeagent.qat.network.network import Network
 
 
 class SimulatedEngine(LoadedEngine):
-    """A network in its present modes, from (1, 3, h, w) float32, normalized, to float32 heads."""
+    """Engine that runs a network in its present mode: (1, 3, h, w) float32, normalized, to float32 heads.
+
+    Args:
+        network: network to run, on its device.
+    """
 
     def __init__(self, network: Network) -> None:
         started = time.monotonic()

@@ -1,1 +1,1 @@
-"""Whether an artefact computes, in its engine, what was trained."""
+"""Parity: comparison of artefacts in their engines with the trained network."""

@@ -1,13 +1,13 @@
-"""Probes: copies of an artefact that show what happens inside it, for its real engine to run.
+"""Instrumented models: copies of an artefact whose inner tensors are outputs, run by the real engine.
 
-Two of each artefact:
+There are two kinds:
 
-- *tapped*: every quantized tensor is an output as well, so that one run tells how rounding differences grow
-  from layer to layer;
-- *cut*: every quantized tensor is an output, and its readers take it from an input instead. Fed with the
-  codes of the trained network, each layer shows alone whether it computes what was trained.
+- *tapped*: every quantized tensor is an additional output, so that one run shows how rounding differences
+  grow from layer to layer;
+- *cut*: every quantized tensor is an output, and its readers read it from an input instead. With the codes of
+  the trained network as inputs, each layer is compared alone.
 
-The operators between two quantized tensors stay together, so an engine fuses them as in the artefact.
+The operators between two quantized tensors stay together, so that an engine fuses them as in the artefact.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ Kind = Literal["tapped", "cut"]
 
 
 @dataclass(frozen=True)
-class Quantized:
-    """A quantized tensor of the trained graph.
+class QuantizedTensor:
+    """Quantized tensor of the trained graph.
 
     Attributes:
-        name: of the tensor.
-        shape: channels first.
-        scale: of its grid.
-        zero_point: of its grid, 0..255.
+        name: name of the tensor.
+        shape: shape, channels first.
+        scale: scale of its grid.
+        zero_point: zero point of its grid, 0..255.
     """
 
     name: str
@@ -38,13 +38,13 @@ class Quantized:
 
 @dataclass(frozen=True)
 class Port:
-    """One quantized tensor of a probe.
+    """Input or output of an instrumented model for a quantized tensor.
 
     Attributes:
-        tensor: its name in the trained graph.
-        name: of the input or output of the probe.
-        channels_last: its order of dimensions is that of TFLite.
-        offset: to be added to its codes to make them 0..255.
+        tensor: name of the tensor in the trained graph.
+        name: name of the input or output.
+        channels_last: whether its dimensions are in the order of TFLite.
+        offset: difference between codes 0..255 and its codes.
     """
 
     tensor: str
@@ -55,13 +55,13 @@ class Port:
 
 @dataclass(frozen=True)
 class InstrumentedModel:
-    """A file to run.
+    """Instrumented copy of an artefact.
 
     Attributes:
-        path: of the file.
+        path: file.
         format: ``onnx`` or ``tflite``.
-        inputs: besides the picture.
-        outputs: the tensors that it shows.
+        inputs: inputs besides the picture.
+        outputs: outputs.
     """
 
     path: Path

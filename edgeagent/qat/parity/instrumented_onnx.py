@@ -1,4 +1,4 @@
-"""Probes of a QDQ ONNX artefact, see :mod:`edgeagent.qat.parity.instrumented_model`."""
+"""Instrumented models of a QDQ ONNX artefact, see :mod:`edgeagent.qat.parity.instrumented_model`."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto, helper
 
-from edgeagent.qat.parity.instrumented_model import InstrumentedModel, Kind, Port, Quantized
+from edgeagent.qat.parity.instrumented_model import InstrumentedModel, Kind, Port, QuantizedTensor
 
 SUFFIXES = ("_u8", "_q")
-"""What exporters append to a tensor's name for its codes."""
+"""Suffixes that exporters append to a tensor's name for its codes."""
 
 _OFFSETS: dict[int, int] = {TensorProto.UINT8: 0, TensorProto.INT8: 128}
 _FED = ".fed"
 
 
 def instrument_onnx(
-    artefact: Path, target: Path, kind: Kind, tensors: Mapping[str, Quantized]
+    artefact: Path, target: Path, kind: Kind, tensors: Mapping[str, QuantizedTensor]
 ) -> InstrumentedModel:
-    """Write a probe of an artefact.
+    """Write an instrumented copy of an artefact.
 
     Args:
         artefact: QDQ ONNX file.
         target: file to write.
-        kind: of the probe.
-        tensors: the quantized tensors of the trained graph, by name.
+        kind: kind of instrumented model.
+        tensors: quantized tensors of the trained graph, by name.
     """
     model = onnx.load(str(artefact))
     graph = model.graph
@@ -53,7 +53,7 @@ def instrument_onnx(
 
 
 def _codes(graph: onnx.GraphProto, tensors: Collection[str]) -> dict[str, tuple[str, int]]:
-    """Return (tensor, type of its codes) for each tensor of codes that is a tensor of the trained graph."""
+    """Return (tensor of the trained graph, type of its codes) by the name of the codes in the file."""
     types = {item.name: item.data_type for item in graph.initializer}
     found = {}
     for node in graph.node:
@@ -67,7 +67,7 @@ def _codes(graph: onnx.GraphProto, tensors: Collection[str]) -> dict[str, tuple[
 
 
 def _cut(graph: onnx.GraphProto, codes: Collection[str]) -> list[str]:
-    """Let readers take codes from inputs, leave out what nobody needs then, and return what is fed."""
+    """Connect readers of codes to inputs, remove unused nodes, and return the names of the fed codes."""
     fed = []
     for node in graph.node:
         for position, name in enumerate(node.input):
@@ -84,6 +84,6 @@ def _cut(graph: onnx.GraphProto, codes: Collection[str]) -> list[str]:
     return list(dict.fromkeys(name for name in fed if f"{name}{_FED}" in needed))
 
 
-def _value(name: str, code: tuple[str, int], tensors: Mapping[str, Quantized]) -> onnx.ValueInfoProto:
+def _value(name: str, code: tuple[str, int], tensors: Mapping[str, QuantizedTensor]) -> onnx.ValueInfoProto:
     tensor, kind = code
     return helper.make_tensor_value_info(name, kind, tensors[tensor].shape)

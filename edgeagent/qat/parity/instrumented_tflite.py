@@ -1,4 +1,4 @@
-"""Probes of a TFLite artefact, see :mod:`edgeagent.qat.parity.instrumented_model`."""
+"""Instrumented models of a TFLite artefact, see :mod:`edgeagent.qat.parity.instrumented_model`."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from edgeagent.qat.network.network import Network
-from edgeagent.qat.parity.instrumented_model import InstrumentedModel, Kind, Port, Quantized
+from edgeagent.qat.parity.instrumented_model import InstrumentedModel, Kind, Port, QuantizedTensor
 from edgeagent.qat.parity.match_tflite import TfliteMatch
 
 
 def instrument_tflite(
-    artefact: Path, target: Path, kind: Kind, network: Network, tensors: Mapping[str, Quantized]
+    artefact: Path, target: Path, kind: Kind, network: Network, tensors: Mapping[str, QuantizedTensor]
 ) -> InstrumentedModel:
-    """Write a probe of an artefact.
+    """Write an instrumented copy of an artefact.
 
     Args:
         artefact: full-integer TFLite file.
         target: file to write.
-        kind: of the probe.
-        network: that was trained.
+        kind: kind of instrumented model.
+        network: trained network.
         tensors: its quantized tensors, from the input to the heads.
     """
     import flatbuffers  # comes with ai-edge-litert
@@ -29,7 +29,7 @@ def instrument_tflite(
 
     model = schema.ModelT.InitFromPackedBuf(artefact.read_bytes(), 0)
     (body,) = model.subgraphs
-    model.signatureDefs = None  # it names the outputs of the artefact
+    model.signatureDefs = None  # the signature has the outputs of the artefact
     names = {value: name for name, value in vars(schema.BuiltinOperator).items()}
     types = {schema.TensorType.INT8: 128, schema.TensorType.UINT8: 0}
     found = TfliteMatch(model, names, types, network, tensors).run()
@@ -41,7 +41,7 @@ def instrument_tflite(
         fed = _cut(body, found)
         body.inputs = [*body.inputs, *fed.values()]
     for index in (*shown, *fed.values(), *given):
-        body.tensors[index].name = f"probe{index}".encode()
+        body.tensors[index].name = f"tensor{index}".encode()
     body.outputs = shown
     builder = flatbuffers.Builder()
     builder.Finish(model.Pack(builder), b"TFL3")
@@ -49,7 +49,7 @@ def instrument_tflite(
 
     def port(index: int, at: int) -> Port:
         tensor = found[index]
-        return Port(tensor, f"probe{at}", len(tensors[tensor].shape) == 4, types[body.tensors[index].type])
+        return Port(tensor, f"tensor{at}", len(tensors[tensor].shape) == 4, types[body.tensors[index].type])
 
     return InstrumentedModel(
         target,
@@ -60,7 +60,7 @@ def instrument_tflite(
 
 
 def _cut(body: Any, found: Mapping[int, str]) -> dict[int, int]:
-    """Let operators read copies of the tensors that were found, and return the copy of each."""
+    """Connect operators to copies of the matched tensors, and return the copy of each."""
     copies: dict[int, int] = {}
     for operator in body.operators:
         read = [int(index) for index in operator.inputs]

@@ -1,15 +1,15 @@
-"""Layer by layer: whether an artefact computes, in its engine, what was trained.
+"""Parity layer by layer: comparison of an artefact in its engine with the trained network.
 
 ::
 
-    codes of every quantized tensor in the trained network  (layer_reference)
-        -> a probe that feeds each layer with them           (alone: rounding of this layer only)
-        -> a probe that runs from the picture                (accumulated: rounding of all layers before)
-        -> share of codes that differ, mean and largest difference, for each layer and engine
+    codes of every quantized tensor in the trained network       (layer_reference)
+        -> instrumented model with these codes as inputs          (alone: rounding of this layer only)
+        -> instrumented model with the picture as input           (accumulated: rounding of all layers before)
+        -> share of different codes, mean and largest difference, for each layer and engine
 
-Alone, a layer may round a tie to the other side and nothing else, so the bound is tight everywhere. Flips
-grow through a hundred layers, so the accumulated bound is tight for the first layers only, up to the first
-whose rounding is the engine's own; at the end it is one on the mean.
+Alone, a layer may only round ties differently, so the bound is tight for all layers. Different codes multiply
+through a hundred layers, so the accumulated bound is tight only for the first layers, up to the first one
+with an engine-specific rounding; at the heads the mean is bounded.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from edgeagent.errors import DataError
 from edgeagent.imaging.picture import read_picture
 from edgeagent.qat.export.exports import Exported
 from edgeagent.qat.network.network import Network
-from edgeagent.qat.parity.instrumented_model import InstrumentedModel, Kind, Port, Quantized
+from edgeagent.qat.parity.instrumented_model import InstrumentedModel, Kind, Port, QuantizedTensor
 from edgeagent.qat.parity.instrumented_onnx import instrument_onnx
 from edgeagent.qat.parity.instrumented_tflite import instrument_tflite
-from edgeagent.qat.parity.layer_reference import Codes, Reference
-from edgeagent.qat.training.pictures import fit, normalized
+from edgeagent.qat.parity.layer_reference import Codes, LayerReference
+from edgeagent.qat.pictures.fitted import fit, normalized
 from edgeagent.vision.preprocessor import Preprocessor
 
 ALONE_LARGEST = 1
@@ -47,9 +47,9 @@ ALONE_SHARES = {
     "ReduceMean": 0.25,
     "Resize": 0.25,
 }
-"""Where engines round in their own ways: of a mean of four codes every fourth lies between two, of a linear
-resize by two up to 31 %; XNNPACK multiplies each side of a leaky relu by a factor of 8 bits, which is up to
-half a step off at the ends."""
+"""Bounds for operators with engine-specific rounding: every fourth mean of four codes is a tie, up to 31 % of
+a linear resize by two; XNNPACK multiplies each side of a leaky relu by an 8-bit factor, with errors of up to
+half a step at the ends."""
 FIRST = 8
 FIRST_SHARE = 0.02
 HEAD_MEAN = 6.0
@@ -57,7 +57,7 @@ HEAD_MEAN = 6.0
 
 @dataclass(frozen=True)
 class _Case:
-    """A picture and the trained network's codes for it."""
+    """Picture, and the codes of the trained network for it."""
 
     picture: Path
     codes: Mapping[str, Codes]
@@ -68,11 +68,18 @@ def compare_layers(
 ) -> list[ArtefactParity]:
     """Compare artefacts with the trained network, each in every installed engine that reads it.
 
+    Args:
+        network: trained network.
+        spec: input of the model.
+        pictures: files.
+        artefacts: exported artefacts of the network.
+
     Raises:
-        DataError: in the engine that serves an artefact, the first of its readers, a layer is outside the
-            bounds; the first such layer is named. What another engine does is only recorded, in ``broken``.
+        DataError: a layer is outside the bounds in the engine that serves an artefact, the first of its
+            readers; the message names the first such layer. For other engines it is only recorded in
+            ``broken``.
     """
-    reference = Reference(network)
+    reference = LayerReference(network)
     cases = [
         _Case(path, reference.codes(normalized(fit(read_picture(path), spec), spec)[None]))
         for path in pictures
@@ -84,17 +91,18 @@ def compare_layers(
             parity = _Comparison(artefact, engine, network, reference, spec).run(cases)
             if parity.broken and engine == engines[0]:
                 raise DataError(
-                    f"{artefact.path}: in {parity.engine}, {parity.broken}; it is not what was trained"
+                    f"{artefact.path}: in {parity.engine}, {parity.broken}; it does not compute what was "
+                    "trained"
                 )
             found.append(parity)
     return found
 
 
 def first_broken(layers: Sequence[LayerParity], heads: Sequence[str]) -> str | None:
-    """Return what is wrong with the first layer outside the bounds, None where all are within.
+    """Return a description of the first layer outside the bounds; None if all layers are within.
 
     Args:
-        layers: from the input to the heads.
+        layers: layers from the input to the heads.
         heads: names of the head tensors.
     """
     exact = True
@@ -122,10 +130,10 @@ def first_broken(layers: Sequence[LayerParity], heads: Sequence[str]) -> str | N
 
 
 class _Comparison:
-    """An artefact in one engine."""
+    """Comparison of an artefact in one engine."""
 
     def __init__(
-        self, artefact: Exported, engine: str, network: Network, reference: Reference, spec: InputSpec
+        self, artefact: Exported, engine: str, network: Network, reference: LayerReference, spec: InputSpec
     ) -> None:
         self._artefact, self._engine, self._network = artefact, engine, network
         self._reference, self._spec = reference, spec
@@ -134,8 +142,8 @@ class _Comparison:
     def run(self, cases: Sequence[_Case]) -> ArtefactParity:
         tensors = self._reference.quantized(cases[0].codes)
         with tempfile.TemporaryDirectory() as folder:
-            alone = self._differences(self._probe(Path(folder), "cut", tensors), cases)
-            accumulated = self._differences(self._probe(Path(folder), "tapped", tensors), cases)
+            alone = self._differences(self._instrumented(Path(folder), "cut", tensors), cases)
+            accumulated = self._differences(self._instrumented(Path(folder), "tapped", tensors), cases)
         layers = tuple(
             LayerParity(
                 tensor=name,
@@ -157,20 +165,22 @@ class _Comparison:
             broken=first_broken(layers, heads),
         )
 
-    def _probe(self, folder: Path, kind: Kind, tensors: Mapping[str, Quantized]) -> InstrumentedModel:
+    def _instrumented(
+        self, folder: Path, kind: Kind, tensors: Mapping[str, QuantizedTensor]
+    ) -> InstrumentedModel:
         target = folder / f"{kind}-{self._artefact.path.name}"
         if self._artefact.format == "onnx":
             return instrument_onnx(self._artefact.path, target, kind, tensors)
         return instrument_tflite(self._artefact.path, target, kind, self._network, tensors)
 
-    def _differences(self, probe: InstrumentedModel, cases: Sequence[_Case]) -> dict[str, Differences]:
-        """Run a probe on every picture; return the differences of each tensor that it shows."""
-        engine = load_engine(probe.path, probe.format, 1, self._engine)
+    def _differences(self, model: InstrumentedModel, cases: Sequence[_Case]) -> dict[str, Differences]:
+        """Return the differences of each output of an instrumented model, over all pictures."""
+        engine = load_engine(model.path, model.format, 1, self._engine)
         self._facts = f"{engine.facts.engine} {engine.facts.version} {engine.facts.delegate}"
-        fed = {port.name: port for port in probe.inputs}
-        shown = {port.name: port for port in probe.outputs}
+        fed = {port.name: port for port in model.inputs}
+        shown = {port.name: port for port in model.outputs}
         outputs = [tensor.allocate() for tensor in engine.outputs]
-        sums = {port.tensor: _Sum() for port in probe.outputs}
+        sums = {port.tensor: _Sum() for port in model.outputs}
         for case in cases:
             inputs = [self._input(tensor, fed.get(tensor.name), case) for tensor in engine.inputs]
             engine.infer(inputs, outputs)
@@ -190,7 +200,7 @@ class _Comparison:
 
 
 class _Sum:
-    """Differences of one tensor over several pictures."""
+    """Sum of the differences of one tensor over several pictures."""
 
     def __init__(self) -> None:
         self._codes, self._differing, self._total, self._largest = 0, 0, 0, 0
@@ -208,13 +218,13 @@ class _Sum:
 
 
 def _from_engine(codes: npt.NDArray[Any], port: Port) -> npt.NDArray[np.int16]:
-    """Return codes 0..255, channels first."""
+    """Return the codes of an engine as 0..255, channels first."""
     counted: npt.NDArray[np.int16] = codes.astype(np.int16) + np.int16(port.offset)
     return counted.transpose(0, 3, 1, 2) if port.channels_last else counted
 
 
 def _for_engine(codes: Codes, port: Port, tensor: TensorSpec) -> npt.NDArray[Any]:
-    """Return codes 0..255, channels first, as an input takes them."""
+    """Return codes 0..255, channels first, in the form of an input."""
     counted = (codes.astype(np.int16) - port.offset).astype(tensor.dtype)
     turned = counted.transpose(0, 2, 3, 1) if port.channels_last else counted
     return np.ascontiguousarray(turned)

@@ -1,4 +1,4 @@
-"""The trained network's own answer at every quantized tensor, in codes."""
+"""Layer reference: the codes of the trained network at every quantized tensor."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, fx, nn
 
+from edgeagent.qat.core.codes import HIGHEST
 from edgeagent.qat.graph.node import Node
-from edgeagent.qat.network.constant_operand import ConstantOperand
-from edgeagent.qat.network.fake_quantize import ActivationGrid, FakeQuantize
-from edgeagent.qat.network.kernels import HIGHEST, Kernels
+from edgeagent.qat.network.fake_quantize import ActivationGrid, ConstantOperand, FakeQuantize
+from edgeagent.qat.network.kernels import Kernels
 from edgeagent.qat.network.network import Builder, Network
-from edgeagent.qat.parity.instrumented_model import Quantized
+from edgeagent.qat.parity.instrumented_model import QuantizedTensor
 
 Codes = npt.NDArray[np.uint8]
 
 
-class Reference:
-    """Runs a network with every operator by itself and keeps the codes of all quantized tensors.
+class LayerReference:
+    """Trained network with every operator separate, for the codes of all quantized tensors.
 
-    A network that trains computes ``x * sigmoid(x)`` in one pass; here the three tensors of it are apart,
-    as in an artefact. The numbers are the same.
+    The trained network computes ``x * sigmoid(x)`` in one pass; here its three tensors are separate, as in an
+    artefact, with the same values.
+
+    Args:
+        network: trained network.
     """
 
     def __init__(self, network: Network) -> None:
@@ -37,12 +40,12 @@ class Reference:
         self._network, self._calls = plain, recorder.build()
         self._names = {value.name: tensor for tensor, value in recorder.values().items()}
 
-    def quantized(self, codes: Mapping[str, Codes]) -> dict[str, Quantized]:
-        """Return what is known of each tensor that :meth:`codes` gave, in the same order."""
-        return {name: Quantized(name, array.shape, *self.grid(name)) for name, array in codes.items()}
+    def quantized(self, codes: Mapping[str, Codes]) -> dict[str, QuantizedTensor]:
+        """Return the shape and grid of each tensor from :meth:`codes`, in the same order."""
+        return {name: QuantizedTensor(name, array.shape, *self.grid(name)) for name, array in codes.items()}
 
     def operator(self, tensor: str) -> str:
-        """Return the operator that computes a tensor, with what it is clamped by; empty for the input."""
+        """Return the operator that computes a tensor, with its fused clamp; empty for the input."""
         nodes = {name: node for node in self._network.graph.nodes for name in node.outputs}
         node = nodes.get(tensor)
         if node is None:
@@ -61,7 +64,7 @@ class Reference:
         """Return the codes 0..255 of all quantized tensors, from the input to the heads.
 
         Args:
-            picture: (1, 3, h, w) float32, as the network takes it.
+            picture: (1, 3, h, w) float32, normalized for the network.
         """
         watched = _Watch(self._calls)
         watched.run(picture)
@@ -77,7 +80,7 @@ class Reference:
 
 class _Recorder(Builder):
     def values(self) -> dict[str, fx.Node]:
-        """Return the call that gives each tensor."""
+        """Return the call that computes each tensor."""
         return self._values
 
     def quantizer(self, index: int) -> nn.Module:
@@ -86,7 +89,7 @@ class _Recorder(Builder):
         return module
 
     def silu(self, x: int, y: int) -> nn.Module:
-        raise NotImplementedError("the plan of a recorder has no SiLU")
+        raise NotImplementedError("the plan of the recorder has no SiLU")
 
     def convolution(self, node: Node) -> nn.Module:
         return self._network.convolution(node)
@@ -98,7 +101,7 @@ class _Recorder(Builder):
 
 
 class _Watch(fx.Interpreter):
-    """Keeps the tensors that calls return."""
+    """Interpreter that records the tensors returned by calls."""
 
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module)

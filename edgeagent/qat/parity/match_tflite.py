@@ -1,14 +1,14 @@
-"""Which tensor of a TFLite file is which of the trained graph: names do not survive the conversion.
+"""Matching of the tensors of a TFLite file to those of the trained graph, as conversion changes their names.
 
 ::
 
-    the picture -> operator after operator, in the order of the file:
-        a convolution by its weight codes, anything else by what it reads
-        -> where exactly one tensor of the trained graph fits (shape, grid, and these), it is that one
+    picture -> each operator, in the order of the file:
+        convolutions are matched by their weight codes, other operators by the tensors that they read
+        -> a tensor is matched if exactly one tensor of the trained graph fits, by shape and grid too
 
-What an operator reads are the nearest tensors before it that compute. Moves of codes (slice, split, reshape,
-transpose), which converters write in their own ways, are looked through, and not looked for: what is wrong
-with them shows behind them. A tensor that fits several, or none, is left out rather than guessed.
+The tensors that an operator reads are the nearest computed ones before it. Moves of codes (slice, split,
+reshape, transpose), which converters write in different ways, are skipped and not matched: an error in them
+shows in the tensors after them. A tensor that fits several or none is left out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import torch
 from edgeagent.qat.graph.node import Node
 from edgeagent.qat.network.fake_quantize import weight_scale
 from edgeagent.qat.network.network import Network
-from edgeagent.qat.parity.instrumented_model import Quantized
+from edgeagent.qat.parity.instrumented_model import QuantizedTensor
 
 _OPERATORS = {
     "Add": "ADD",
@@ -34,27 +34,27 @@ _OPERATORS = {
     "Sigmoid": "LOGISTIC",
     "Sub": "SUB",
 }
-"""TFLite's names of operators that are written as they are."""
+"""TFLite names of operators that are converted one to one."""
 
 _MOVES = frozenset({"Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"})
 _TFLITE_MOVES = frozenset(
     {"EXPAND_DIMS", "GATHER", "RESHAPE", "SLICE", "SPLIT", "SPLIT_V", "SQUEEZE", "STRIDED_SLICE", "TRANSPOSE"}
 )
 _WEIGHTED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
-_PRECISION = 1e-6  # of scales, which the converter carries as float32
+_PRECISION = 1e-6  # relative, of scales that the converter stores as float32
 
 Weights = bytes
-"""How often each code occurs in a weight, which no order of its dimensions changes."""
+"""Histogram of the codes of a weight, which does not depend on the order of its dimensions."""
 
 
 class TfliteMatch:
-    """Finds the tensors of a file in a trained graph.
+    """Matching of a file to a trained graph.
 
     Args:
         model: ``ModelT`` of the file.
-        names: of TFLite's operators, by their code.
-        types: what is to be added to codes of a tensor type to make them 0..255.
-        network: that was trained.
+        names: names of TFLite operators by code.
+        types: offset between codes 0..255 and the codes of each tensor type.
+        network: trained network.
         tensors: its quantized tensors.
     """
 
@@ -64,7 +64,7 @@ class TfliteMatch:
         names: Mapping[int, str],
         types: Mapping[int, int],
         network: Network,
-        tensors: Mapping[str, Quantized],
+        tensors: Mapping[str, QuantizedTensor],
     ) -> None:
         self._model, self._names, self._types = model, names, types
         (self._body,) = model.subgraphs
@@ -73,7 +73,7 @@ class TfliteMatch:
         self._found: dict[int, str] = {}
 
     def run(self) -> dict[int, str]:
-        """Return the name of the trained tensor for each position in the file's list of tensors."""
+        """Return the name of the matched tensor by position in the file's list of tensors."""
         (picture,) = (int(index) for index in self._body.inputs)
         self._take(picture, [self._trained.picture])
         for operator in self._body.operators:
@@ -105,7 +105,7 @@ class TfliteMatch:
         return fitting
 
     def _sources(self, inputs: Iterable[int]) -> set[str]:
-        """Return the nearest tensors that were found."""
+        """Return the nearest matched tensors before an operator."""
         found: set[str] = set()
         for index in map(int, inputs):
             if index in self._found:
@@ -118,7 +118,7 @@ class TfliteMatch:
         buffer = self._model.buffers[self._body.tensors[int(operator.inputs[1])].buffer].data
         return None if buffer is None else _counted(np.asarray(buffer, np.uint8).view(np.int8))
 
-    def _fits(self, index: int, tensor: Quantized) -> bool:
+    def _fits(self, index: int, tensor: QuantizedTensor) -> bool:
         found = self._body.tensors[index]
         grid = found.quantization
         if found.type not in self._types or grid is None or grid.scale is None or len(grid.scale) != 1:
@@ -134,16 +134,16 @@ class TfliteMatch:
 
 
 class _Trained:
-    """The trained graph as it is looked at here.
+    """Trained graph, for matching.
 
     Attributes:
         picture: name of the picture tensor.
         tensors: all quantized tensors.
-        free: those that compute and were not found yet, in order.
-        weights: of the tensors that convolutions give, clamped or not.
+        free: computed tensors that are not matched yet, in order.
+        weights: weights of the tensors that convolutions compute, clamped or not.
     """
 
-    def __init__(self, network: Network, tensors: Mapping[str, Quantized]) -> None:
+    def __init__(self, network: Network, tensors: Mapping[str, QuantizedTensor]) -> None:
         self.picture, self.tensors = network.graph.input, tensors
         self._producers = {name: node for node in network.graph.nodes for name in node.outputs}
         self.free = [name for name in tensors if self.operator(name) not in _MOVES]
@@ -153,11 +153,11 @@ class _Trained:
         }
 
     def operator(self, name: str) -> str:
-        """Return the operator that gives a tensor; empty for the picture."""
+        """Return the operator that computes a tensor; empty for the picture."""
         return self._producers[name].operator if name in self._producers else ""
 
     def sources(self, name: str) -> set[str]:
-        """Return the nearest quantized tensors before one that compute, or the picture."""
+        """Return the nearest computed quantized tensors before a tensor, or the picture."""
         found: set[str] = set()
         for read in self._producers[name].inputs if name in self._producers else ():
             computes = read in self.tensors and self.operator(read) not in _MOVES
@@ -165,7 +165,7 @@ class _Trained:
         return found
 
     def _convolution(self, name: str) -> Node | None:
-        """Return the convolution that gives a tensor, looking through its clamp."""
+        """Return the convolution that computes a tensor, before its clamp; None for another operator."""
         node = self._producers.get(name)
         while node is not None and node.operator != "Conv" and node.inputs[0] not in self.tensors:
             node = self._producers.get(node.inputs[0])

@@ -1,8 +1,8 @@
-"""Whether an artefact computes, in its engine, what was trained.
+"""Parity of outputs: comparison of an artefact's outputs in its engine with those of the trained network.
 
-Rounding ties flip differently in every engine, and the flips grow through a hundred layers: YOLOX-nano's
-heads are 2 to 4 steps off on average between two exact engines, 9 where 8-bit sums saturate. So outputs are
-compared by their mean difference, in steps of their grid.
+Engines round ties differently, and the differences multiply through a hundred layers: the heads of YOLOX-nano
+differ by 2 to 4 steps on average between two exact engines, and by 9 where 8-bit sums saturate. Outputs are
+therefore compared by their mean difference, in steps of their grid.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from edgeagent.bundle.manifest import InputSpec
 from edgeagent.engines.loading import load_engine
 from edgeagent.errors import DataError
 from edgeagent.imaging.picture import read_picture
+from edgeagent.qat.core.codes import HIGHEST
 from edgeagent.qat.export.exports import Exported
 from edgeagent.qat.graph.graph import GraphHead
 from edgeagent.qat.network.fake_quantize import ActivationGrid
-from edgeagent.qat.network.kernels import HIGHEST
 from edgeagent.qat.network.network import Network
-from edgeagent.qat.training.pictures import fit, normalized
+from edgeagent.qat.pictures.fitted import fit, normalized
 from edgeagent.vision.preprocessor import Preprocessor
 
 FloatArray = npt.NDArray[np.float32]
 
-LIMIT = 6.0
+LIMIT = 6.0  # steps
 MARGIN = 1.5
 
 
 @torch.no_grad()
 def reference_outputs(network: Network, spec: InputSpec, pictures: Sequence[Path]) -> ReferenceOutputs:
-    """Return what the trained network answers to pictures, with the steps of its output grids."""
+    """Return the outputs of the trained network for pictures, with the steps of its output grids."""
     network.set_mode("quantize")
     answers = [network(normalized(fit(read_picture(path), spec), spec)[None]) for path in pictures]
     heads = zip(network.graph.heads, zip(*answers, strict=True), strict=True)
@@ -48,7 +48,7 @@ def reference_outputs(network: Network, spec: InputSpec, pictures: Sequence[Path
 def float_outputs(
     network: Network, spec: InputSpec, pictures: Sequence[Path], steps: ReferenceOutputs
 ) -> ReferenceOutputs:
-    """Return what the float model that the network started from answers, in the steps of ``steps``."""
+    """Return the outputs of the network's original float model, with the steps of ``steps``."""
     original = Network(network.graph, network.plan)
     original.set_mode("float")
     with torch.no_grad():
@@ -57,7 +57,7 @@ def float_outputs(
 
 
 def _step(network: Network, head: GraphHead, answers: Sequence[Tensor]) -> float:
-    """The step of a head's grid; of a float head, 1/255 of the range of its answers."""
+    """Return the step of a head's grid; for a float head, 1/255 of the range of its values."""
     index = network.plan.of.get(head.tensor)
     if index is not None:
         return float(cast(ActivationGrid, network.grids[index]).quantization()[0])
@@ -71,10 +71,10 @@ def _step(network: Network, head: GraphHead, answers: Sequence[Tensor]) -> float
 def worst_difference(
     artefact: Exported, spec: InputSpec, pictures: Sequence[Path], golden: ReferenceOutputs
 ) -> float:
-    """Return by how many steps the worst output on the worst picture differs on average.
+    """Return the largest mean difference of an output, in steps, over all outputs and pictures.
 
     Raises:
-        DataError: it is more than :data:`LIMIT`: the artefact does not compute what was trained.
+        DataError: the difference is more than :data:`LIMIT`: the artefact does not compute what was trained.
     """
     worst = 0.0
     for path, reference in zip(pictures, golden.outputs, strict=True):
@@ -82,13 +82,13 @@ def worst_difference(
         if worst > LIMIT:
             raise DataError(
                 f"{artefact.path}: on {path} it differs from the trained network by {worst:.1f} steps on "
-                f"average (at most {LIMIT:g} are allowed); it is not what was trained"
+                f"average (at most {LIMIT:g} are allowed); it does not compute what was trained"
             )
     return worst
 
 
 def tolerance(differences: Sequence[float]) -> float:
-    """Return what the engines of a device are allowed: the worst difference here, and half as much again."""
+    """Return the tolerance for engines of devices: 1.5 times the largest difference here, at least 1 step."""
     return round(max(1.0, max(differences) * MARGIN), 1)
 
 

@@ -1,1 +1,1 @@
-"""Quantization without training: calibration, equalization, corrections, and the best of them."""
+"""Post-training quantization: calibration, equalization, bias and weight correction, and their search."""

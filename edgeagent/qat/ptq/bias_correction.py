@@ -1,19 +1,18 @@
-"""Corrections of biases and weights for what quantization does to a layer, without training.
+"""Correction of biases and weights for the quantization error of a layer, without training.
 
-The empirical bias correction of Nagel et al. 2019 (arXiv:1906.04721, section 4.2) moves each channel by the
-mean of its error. Where ranges clip heavy tails that mean is made by values that what follows clips anyway,
-and correcting it then shifts everything else. So here
+The empirical bias correction of Nagel et al. 2019 (arXiv:1906.04721, section 4.2) shifts each channel by the
+mean of its error. Where ranges clip heavy tails, that mean is dominated by values that the next operators
+saturate anyway, and correcting it shifts all other values. Therefore
 
-- errors of a convolution's output are weighted by the square of the slope of what follows up to the next grid
+- errors of a convolution's output are weighted by the squared slope of the operators up to the next grid
   (activation and clipping), so that saturated values do not count;
-- layers are corrected in order, each with the inputs that the corrected layers before it give;
-- a channel takes a correction only if that lowers the squared error of its tensor on the next grid, on
-  pictures that the correction was not made from.
+- layers are corrected in order, each with the inputs from the corrected layers before it;
+- a channel is corrected only if this lowers the squared error of its tensor on the next grid, on held-out
+  pictures.
 
-With ``weights`` a layer's weights may follow as well: the weighted least squares that brings its output
-for rounded inputs next to the float one (:mod:`edgeagent.qat.ptq.least_squares`). That matters for
-channels in which folded batch normalization left large weights behind small inputs: they amplify the
-rounding of their inputs.
+With ``weights`` a layer's weights are corrected too, by weighted least squares between its output for rounded
+inputs and the float output (:mod:`edgeagent.qat.ptq.least_squares`). This matters for channels in which
+folded batch normalization left large weights after small inputs: they amplify the rounding of their inputs.
 """
 
 from __future__ import annotations
@@ -29,18 +28,18 @@ from edgeagent.qat.network.network import Network
 from edgeagent.qat.ptq.layerwise import WalkedLayer, walk
 from edgeagent.qat.ptq.least_squares import fit_weights
 
-HELD_OUT = 1 / 3  # of the pictures
+HELD_OUT = 1 / 3  # share of the pictures
 
 
 @dataclass(frozen=True)
 class Correction:
-    """What was done to one layer.
+    """Correction of one layer.
 
     Attributes:
         node: name of the convolution.
-        channels: how many channels took a correction.
-        error_before: squared error of its tensor on the grid, on the pictures held out, per value.
-        error_after: the same after it.
+        channels: number of corrected channels.
+        error_before: mean squared error of its tensor on the grid, on the held-out pictures.
+        error_after: the same after the correction.
     """
 
     node: str
@@ -53,9 +52,9 @@ def correct(network: Network, pictures: Tensor, weights: bool = False) -> list[C
     """Correct a calibrated network in place, layer after layer.
 
     Args:
-        network: calibrated, with the float model's weights.
-        pictures: (pictures, 3, h, w), three or more; the last third only judges.
-        weights: correct the weights too, not only the biases.
+        network: calibrated network with the float model's weights.
+        pictures: (pictures, 3, h, w) float32, three or more; the last third is held out.
+        weights: whether weights are corrected besides biases.
     """
     held_out = max(1, round(len(pictures) * HELD_OUT))
     done: list[Correction] = []
@@ -90,7 +89,7 @@ def _correct_layer(layer: WalkedLayer, held_out: int, weights: bool) -> Correcti
 def _candidates(
     layer: WalkedLayer, wanted: Tensor, fit: Tensor, weights: bool
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """Parameters to try: the bias moved, then other weights and the bias moved for them."""
+    """Yield parameters to try: a shifted bias, then fitted weights with a bias shifted for them."""
     module, x = layer.module, layer.inputs.rounded[: len(wanted)]
     weight, bias = module.weight().detach().clone(), module.bias()
     bias = None if bias is None else bias.detach().clone()
@@ -103,13 +102,13 @@ def _candidates(
 
 
 def _moved(layer: WalkedLayer, bias: Tensor, x: Tensor, wanted: Tensor, fit: Tensor) -> Tensor:
-    """The bias with which the weighted mean error of each channel is 0, weights rounded."""
+    """Return the bias for which the weighted mean error of each channel is 0, with rounded weights."""
     error = (wanted - layer.convolve(x, "quantize")) * fit
     return bias + error.sum((0, 2, 3)) / fit.sum((0, 2, 3)).clamp(min=1e-12)
 
 
 def _errors(layer: WalkedLayer, x: Tensor, target: Tensor) -> Tensor:
-    """Squared error of each channel of the tensor on the grid, (channels,)."""
+    """Return the squared error of each channel of the tensor on the grid, (channels,)."""
     output = layer.output(layer.convolve(x, "quantize"), "quantize")
     return (output - target).square().sum((0, 2, 3))
 
@@ -124,7 +123,7 @@ def _mixed(
 
 
 def set_parameters(module: Convolution, weight: Tensor, bias: Tensor | None) -> None:
-    """Give a convolution other real weights (out, in, kh, kw) and biases (out,)."""
+    """Set the real weights (out, in, kh, kw) and biases (out,) of a convolution."""
     with torch.no_grad():
         module.weight_share.copy_(weight / module.weight_gain)
         if bias is not None and module.bias_share is not None:

@@ -1,20 +1,20 @@
-"""Calibration: ranges of the activation grids from a few float batches.
+"""Calibration: ranges of the activation grids, from a few float batches.
 
 ::
 
-    observe -> histogram, extremes and average extremes of every grid -> a method -> a range for each grid
+    observe -> histogram, extremes and average extremes of every grid -> method -> range of each grid
 
-Methods, all on the same observation:
+Methods, all from the same observation:
 
-- ``minmax``: the range seen;
-- ``percentile``: the range without the outermost 0.01 % on each side, so that a few outliers do not cost
-  everybody else their resolution;
-- ``mse``: of many ranges between these and narrower ones, the one with the least squared error of rounding
-  and clipping together, over the histogram of all values;
-- ``average``: the moving average of each picture's own extremes.
+- ``minmax``: the observed range;
+- ``percentile``: the range without the outermost 0.01 % on each side, so that outliers do not reduce the
+  resolution of all other values;
+- ``mse``: of the observed and many narrower ranges, the one with the least squared error of rounding and
+  clipping, over the histogram of all values;
+- ``average``: the moving average of the extremes of each picture.
 
-:func:`set_best_ranges` chooses for each grid the method that errs least on pictures held out; errors may be
-weighted by what they cost at the heads (:mod:`edgeagent.qat.ptq.importance`).
+:func:`set_best_ranges` chooses for each grid the method with the least error on held-out pictures; errors may
+be weighted by their effect at the heads (:mod:`edgeagent.qat.ptq.importance`).
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from edgeagent.qat.ptq.range_search import error, least_error
 Method = Literal["minmax", "percentile", "mse", "average"]
 METHODS: tuple[Method, ...] = ("minmax", "percentile", "mse", "average")
 
-OUTSIDE = 1e-4
+OUTSIDE = 1e-4  # share of the values clipped on each side by ``percentile``
 
 
 @torch.no_grad()
 def observe(network: Network, batches: Iterable[Tensor]) -> dict[int, Observed]:
-    """Run float batches (b, 3, h, w) and return what each grid's tensors held, by position of the grid.
+    """Run float batches (b, 3, h, w) and return the observed values by position of the grid.
 
     Raises:
-        DataError: a tensor is not finite; it is named.
+        DataError: a tensor is not finite; the message names it.
     """
     seen: dict[int, Observed] = {}
 
@@ -67,7 +67,7 @@ def observe(network: Network, batches: Iterable[Tensor]) -> dict[int, Observed]:
 
 
 def set_ranges(network: Network, seen: Mapping[int, Observed], method: Method) -> None:
-    """Choose every grid of the network that is not fixed, from what was observed."""
+    """Set every grid of the network that is not fixed, from observed values."""
     for index, grid in _free_grids(network):
         if index in seen:
             grid.set_range(*choose_range(seen[index], method, _symmetric(grid)))
@@ -79,16 +79,16 @@ def set_best_ranges(
     held_out: Mapping[int, Observed],
     weighted: Mapping[int, Observed] | None = None,
 ) -> dict[str, str]:
-    """Choose for every grid that is not fixed the method whose range errs least on pictures held out.
+    """Set every grid that is not fixed by the method with the least error on held-out pictures.
 
     Args:
-        network: its grids are set.
-        seen: what the ranges are made from.
-        held_out: what they are judged by: the same of other pictures, weighted or not.
-        weighted: another source of a range: least error over weighted values.
+        network: network whose grids are set.
+        seen: observed values from which the ranges are made.
+        held_out: values of held-out pictures, weighted or not, by which the ranges are compared.
+        weighted: weighted values for one more candidate, the range of least weighted error.
 
     Returns:
-        The method by the name of each grid's first tensor.
+        The chosen method by the name of each grid's first tensor.
     """
     chosen: dict[str, str] = {}
     for index, grid in _free_grids(network):
@@ -108,7 +108,13 @@ def set_best_ranges(
 
 
 def choose_range(observed: Observed, method: Method, symmetric: bool = False) -> tuple[float, float]:
-    """Return (low, high) of a grid, low <= 0 <= high; ``symmetric`` tells how ``mse`` counts its errors."""
+    """Return (low, high) of a grid, low <= 0 <= high.
+
+    Args:
+        observed: observed values.
+        method: calibration method.
+        symmetric: whether ``mse`` counts errors on a symmetric grid.
+    """
     if method == "minmax":
         return observed.low, observed.high
     if method == "percentile":

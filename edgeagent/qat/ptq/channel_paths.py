@@ -1,9 +1,8 @@
-"""Where each output channel of a convolution is read: which input channels of which later convolutions.
+"""Channel paths: the input channels of later convolutions that read each output channel of a convolution.
 
-A channel may be scaled at its producer and scaled back at its readers when everything between them is
-positively homogeneous and keeps channels apart: f(s x) = s f(x) for s > 0. Operators that only move values
-(concat, split, channel shuffles made of reshape and transpose) are followed by moving the channels' numbers
-through them.
+A channel may be scaled at its producer and scaled back at its readers when all operators between them are
+positively homogeneous and keep channels separate: f(s x) = s f(x) for s > 0. Operators that only move values
+(concat, split, channel shuffles by reshape and transpose) are traced by moving channel numbers through them.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ import numpy.typing as npt
 import onnx
 from onnx.reference import ReferenceEvaluator
 
-from edgeagent.qat.export.float_export import float_model
 from edgeagent.qat.graph.graph import Graph
 from edgeagent.qat.graph.node import Node
+from edgeagent.qat.graph.onnx_model import float_model
 
 Numbers = npt.NDArray[np.int32]
 
@@ -27,16 +26,16 @@ HOMOGENEOUS = frozenset(
     {"Relu", "LeakyRelu", "PRelu", "Identity", "MaxPool", "AveragePool", "GlobalAveragePool", "Resize"}
 )
 MOVES = frozenset({"Concat", "Split", "Slice", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Gather"})
-NOBODY = -1
+NO_CHANNEL = -1
 
 
 @dataclass(frozen=True)
-class Reader:
-    """A convolution that reads channels of another.
+class ChannelReader:
+    """Convolution that reads channels of another convolution.
 
     Attributes:
-        node: the reader.
-        channels: for each of its input channels the producer's channel, or :data:`NOBODY`.
+        node: reading node.
+        channels: (inputs,) the producer's channel read by each input channel, or :data:`NO_CHANNEL`.
     """
 
     node: Node
@@ -52,8 +51,8 @@ def tensor_shapes(graph: Graph) -> dict[str, tuple[int, ...]]:
 
 def find_readers(
     graph: Graph, producer: Node, shapes: Mapping[str, tuple[int, ...]]
-) -> tuple[Reader, ...] | None:
-    """Return all readers of a convolution's channels; None when a way to them is not homogeneous."""
+) -> tuple[ChannelReader, ...] | None:
+    """Return all readers of a convolution's channels; None if a path to them is not homogeneous."""
     output = producer.outputs[0]
     if len(shapes.get(output, ())) != 4:
         return None
@@ -69,7 +68,7 @@ def find_readers(
             read = numbers[node.inputs[0]]
             if (read != read[:, :, :1, :1]).any():
                 return None
-            found.append(Reader(node, read[0, :, 0, 0]))
+            found.append(ChannelReader(node, read[0, :, 0, 0]))
         elif node.operator in HOMOGENEOUS and touched == [node.inputs[0]]:
             _pass(node, numbers, shapes)
         elif node.operator in MOVES:
@@ -84,7 +83,7 @@ def find_readers(
 
 
 def _pass(node: Node, numbers: dict[str, Numbers], shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Through an operator that works on each channel: its place in the picture does not matter."""
+    """Pass channel numbers through an operator that works on each channel separately."""
     given, wanted = numbers[node.inputs[0]], shapes.get(node.outputs[0], ())
     if given.ndim == len(wanted) == 4 and (given == given[:, :, :1, :1]).all():
         numbers[node.outputs[0]] = np.broadcast_to(given[:, :, :1, :1], wanted).copy()
@@ -98,7 +97,7 @@ def _move(
         if name in graph.constants:
             feeds[name] = graph.constants[name]
         elif name in numbers or name in shapes:
-            feeds[name] = numbers.get(name, np.full(shapes.get(name, ()), NOBODY, np.int32))
+            feeds[name] = numbers.get(name, np.full(shapes.get(name, ()), NO_CHANNEL, np.int32))
         else:
             return
     proto = onnx.helper.make_node(node.operator, node.inputs, node.outputs, **node.attributes)

@@ -1,17 +1,17 @@
-"""Cross-layer equalization: channels of very different size are made alike, in the float graph.
+"""Cross-layer equalization: channels of different ranges are scaled to similar ranges, in the float graph.
 
-Nagel et al. 2019 (arXiv:1906.04721): where nothing but positively homogeneous operators lies between a
-convolution and its readers, dividing one of its output channels by s > 0 and multiplying the readers' weights
-of that channel by s changes no output. Weights have a scale for each output channel here, so the producer's
-weights need no help; what gains is the tensor in between, which has one grid for all channels, and what may
-lose are the readers' weights. So the factor of a channel is
+Nagel et al. 2019 (arXiv:1906.04721): if only positively homogeneous operators lie between a convolution and
+its readers, dividing one of its output channels by s > 0 and multiplying the readers' weights of that channel
+by s changes no output. Weights have a scale per output channel here, so the producer's weights do not change
+their resolution; the tensor between them, which has one grid for all channels, gains, and the readers'
+weights may lose. The factor of a channel is therefore
 
-- its range, where all readers are depthwise (their weights have a scale for each channel): every channel then
+- its range, where all readers are depthwise (their weights have a scale per channel): every channel then
   fills the grid;
-- the root of its range over the root of its share in the readers' weights otherwise.
+- otherwise the root of its range over the root of its share in the readers' weights.
 
-It is not exact for SiLU, HardSwish, sigmoid and other functions that are not homogeneous, nor through Clip
-with an upper bound; such pairs are left alone. YOLOX-nano, which is all SiLU, has none.
+Equalization is not exact for SiLU, HardSwish, sigmoid and other functions that are not homogeneous, nor
+through Clip with an upper bound; such pairs are not scaled. YOLOX-nano, which has only SiLU, has none.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from torch import Tensor
 
 from edgeagent.qat.graph.graph import Graph
 from edgeagent.qat.graph.node import Constant, Node
+from edgeagent.qat.graph.onnx_model import tensor_shapes
 from edgeagent.qat.network.network import Network
-from edgeagent.qat.ptq.channel_paths import NOBODY, Reader, find_readers, tensor_shapes
+from edgeagent.qat.ptq.channel_paths import NO_CHANNEL, ChannelReader, find_readers
 from edgeagent.qat.ptq.histogram import Observed
 from edgeagent.qat.ptq.layerwise import WalkedLayer, walk
 
@@ -38,11 +39,11 @@ LARGEST_FACTOR = 1e3
 
 @dataclass(frozen=True)
 class Equalized:
-    """A graph that computes what it did before, with channels of like size.
+    """Equalized graph.
 
     Attributes:
-        graph: with new weights.
-        pairs: names of each convolution that was scaled, and of its readers.
+        graph: graph with the same outputs and new weights.
+        pairs: name of each scaled convolution, and names of its readers.
     """
 
     graph: Graph
@@ -53,13 +54,13 @@ def equalize(graph: Graph, ranges: Mapping[str, Reals] | None = None) -> Equaliz
     """Equalize every convolution whose channels are read through homogeneous operators only.
 
     Args:
-        graph: float.
-        ranges: of each convolution's channels behind its activation, from :func:`channel_ranges`; without
-            them the largest weight of a channel stands for its range, as in the paper.
+        graph: float graph.
+        ranges: ranges of each convolution's channels after its activation, from :func:`channel_ranges`;
+            default: the largest weight of each channel, as in the paper.
     """
     shapes = tensor_shapes(graph)
     users = graph.consumers()
-    found: list[tuple[Node, tuple[Reader, ...]]] = []
+    found: list[tuple[Node, tuple[ChannelReader, ...]]] = []
     for node in graph.nodes:
         readers = find_readers(graph, node, shapes) if node.operator == "Conv" else None
         if readers and all(
@@ -82,11 +83,11 @@ def equalize(graph: Graph, ranges: Mapping[str, Reals] | None = None) -> Equaliz
 
 
 def channel_ranges(network: Network, pictures: Tensor) -> dict[str, Reals]:
-    """Return the largest absolute value of each convolution's channels behind its activation, by its name.
+    """Return the largest absolute value (channels,) after each convolution's activation, by its name.
 
     Args:
-        network: of the graph; only its float side counts.
-        pictures: (pictures, 3, h, w).
+        network: network of the graph; only its float outputs are used.
+        pictures: (pictures, 3, h, w) float32.
     """
     found: dict[str, Reals] = {}
 
@@ -99,9 +100,9 @@ def channel_ranges(network: Network, pictures: Tensor) -> dict[str, Reals]:
 
 
 def clips_to_relus(network: Network, seen: Mapping[int, Observed]) -> Graph:
-    """Return the graph with Relu for every Clip from 0 whose upper bound calibration did not reach.
+    """Return the graph with Relu in place of every Clip from 0 whose upper bound calibration did not reach.
 
-    It then computes the same on pictures like those of the calibration, and can be equalized.
+    The outputs are the same on pictures like those of the calibration, and the graph can be equalized.
     """
     graph = network.graph
     nodes = []
@@ -124,15 +125,15 @@ def _bounds(graph: Graph, node: Node) -> tuple[float, float] | None:
     return low, high
 
 
-def _factors(size: Reals, readers: Sequence[Reader], constants: Mapping[str, Constant]) -> Reals:
-    """What each channel is divided by; the widest channel of the tensor stays as wide as it is."""
+def _factors(size: Reals, readers: Sequence[ChannelReader], constants: Mapping[str, Constant]) -> Reals:
+    """Return the divisor of each channel; the widest channel of the tensor keeps its range."""
     alive = size > 1e-9 * size.max()
     if not alive.any():
         return np.ones_like(size)
     share = np.zeros_like(size)
     for reader in readers:
         if not _is_depthwise(reader):
-            read = reader.channels != NOBODY
+            read = reader.channels != NO_CHANNEL
             np.maximum.at(share, reader.channels[read], _shares(reader, constants)[read])
     balanced = np.sqrt(size / np.maximum(share, 1e-12))
     factors = np.where(share > 0, balanced, size)
@@ -142,12 +143,12 @@ def _factors(size: Reals, readers: Sequence[Reader], constants: Mapping[str, Con
     return limited
 
 
-def _is_depthwise(reader: Reader) -> bool:
+def _is_depthwise(reader: ChannelReader) -> bool:
     return bool(reader.node.attributes.get("group", 1) == len(reader.channels))
 
 
-def _shares(reader: Reader, constants: Mapping[str, Constant]) -> Reals:
-    """For each input channel its largest weight, as a share of the largest of that output channel."""
+def _shares(reader: ChannelReader, constants: Mapping[str, Constant]) -> Reals:
+    """Return the largest weight of each input channel, relative to the largest of the output channel."""
     weight = np.abs(np.asarray(constants[reader.node.inputs[1]], np.float64)).max((2, 3))
     weight = weight / np.maximum(weight.max(1, keepdims=True), 1e-30)
     groups = reader.node.attributes.get("group", 1)
@@ -155,14 +156,16 @@ def _shares(reader: Reader, constants: Mapping[str, Constant]) -> Reals:
     return shares
 
 
-def _scale(node: Node, readers: Sequence[Reader], factors: Reals, constants: dict[str, Constant]) -> None:
+def _scale(
+    node: Node, readers: Sequence[ChannelReader], factors: Reals, constants: dict[str, Constant]
+) -> None:
     for name in filter(None, node.inputs[1:]):
         value = constants[name]
         down = factors.reshape(-1, *[1] * (value.ndim - 1))
         constants[name] = (value / down).astype(value.dtype)
     for reader in readers:
         weight = constants[reader.node.inputs[1]]
-        up = np.where(reader.channels == NOBODY, 1.0, factors[reader.channels])
+        up = np.where(reader.channels == NO_CHANNEL, 1.0, factors[reader.channels])
         groups = reader.node.attributes.get("group", 1)
         grouped = weight.reshape(groups, -1, *weight.shape[1:]) * up.reshape(groups, 1, -1, 1, 1)
         constants[reader.node.inputs[1]] = grouped.reshape(weight.shape).astype(weight.dtype)

@@ -1,9 +1,9 @@
-"""What a grid's tensors held: a histogram of all values in bounded memory, and extremes.
+"""Observed values of a grid's tensors: a histogram of constant size, and extremes.
 
 The histogram is anchored at 0 and widens by doubling the width of its bins, so that pairs of bins merge
-exactly and nothing seen before is lost, however large a later value is. Half of the bins lie on each side
-of 0; at least a quarter of them cover the range seen. They are many times finer than the 256 codes of any
-grid that is worth trying.
+exactly and no earlier value is lost, however large a later one is. Half of the bins lie on each side of 0; at
+least a quarter of them cover the observed range. They are many times finer than the 256 codes of any useful
+grid.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ Reals = npt.NDArray[np.float64]
 
 BINS = 16384
 HALF = BINS // 2
-MOMENTUM = 0.98  # of the average extremes, by picture
+MOMENTUM = 0.98  # of the average extremes, per picture
 
 
 class Observed:
-    """Values of one grid.
+    """Observed values of one grid.
 
     Attributes:
-        low, high: the extremes, 0 included.
-        average_low, average_high: moving averages of each picture's extremes, 0 included.
+        low, high: extremes, with 0 included.
+        average_low, average_high: moving averages of the extremes of each picture, with 0 included.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Observed:
         self._highs: Reals | None = None
 
     def add(self, tensor: Tensor, weight: Tensor | None = None) -> None:
-        """Take note of a finite tensor (pictures, ...), each value counted once or by its weight."""
+        """Add a finite tensor (pictures, ...); each value counts once, or by its weight."""
         tensor = tensor.detach().float()
         pictures = tensor.flatten(1) if tensor.ndim > 1 else tensor[None]
         lows, highs = (limit.double().cpu().numpy() for limit in torch.aminmax(pictures, dim=1))
@@ -49,13 +49,13 @@ class Observed:
         self.low, self.high = min(self.low, float(lows.min())), max(self.high, float(highs.max()))
         self._widen(max(-self.low, self.high))
         if not self._width:
-            return  # nothing but zeros so far
+            return  # only zeros so far
         bins = (pictures / self._width).floor_().long().add_(HALF).clamp_(0, BINS - 1).flatten()
         counted = torch.bincount(bins, None if weight is None else weight.detach().flatten(), BINS)
         self._counts += counted.double().cpu().numpy()
 
     def close_batch(self) -> None:
-        """Let the extremes of the pictures since the last call count in the average."""
+        """Add the extremes of the pictures since the last call to the average."""
         if self._lows is None or self._highs is None:
             return
         for low, high in zip(self._lows, self._highs, strict=True):
@@ -66,13 +66,13 @@ class Observed:
         self._lows = self._highs = None
 
     def histogram(self) -> tuple[Reals, Reals]:
-        """Return the centres of the bins that are not empty, and how much lies in each."""
+        """Return (centres, counts) of the bins that are not empty, each (bins,) float64."""
         (full,) = self._counts.nonzero()
         centres = (full.astype(np.float64) - HALF + 0.5) * self._width
         return centres, self._counts[full]
 
     def quantile(self, share: float) -> float:
-        """Return the value that ``share`` of all values lie below, within the extremes seen."""
+        """Return the quantile: the value below which ``share`` of all values lie, within the extremes."""
         total = np.cumsum(self._counts)
         if not total[-1]:
             return 0.0

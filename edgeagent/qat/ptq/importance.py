@@ -1,13 +1,12 @@
-"""What an error in a tensor costs at the heads: the diagonal of the Gauss-Newton matrix.
+"""Importance: the effect of an error in a tensor on the loss at the heads (diagonal Gauss-Newton matrix).
 
 A small error e of one value changes the distillation loss by about e^2 * (J' H J) / 2, where J is the
 derivative of the heads by that value and H the second derivative of the loss by the heads, which is diagonal
 (the loss is a sum over cells). With random signs s, the squared gradient of sum(s * sqrt(H) * heads) is that
-product on average (Hutchinson's estimator), so one backward pass a batch gives a weight for every value of
-every tensor.
+product on average (Hutchinson's estimator), so that one backward pass per batch gives a weight for every
+value of every tensor.
 
-A rounding step that costs little where a value is saturated by what follows then weighs little, and an
-outlier on which an object depends weighs much.
+Values that later operators saturate get a small weight, outliers on which an object depends a large one.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from edgeagent.qat.distillation.loss import distillation_loss
 from edgeagent.qat.graph.graph import GraphHead
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.ptq.histogram import Observed
-from edgeagent.qat.training.distillation import distillation_loss
 
 
 def observe_weighted(network: Network, batches: Iterable[Tensor], seed: int = 0) -> dict[int, Observed]:
-    """Run float batches (b, 3, h, w) there and back; return weighted histograms by position of the grid."""
+    """Run float batches (b, 3, h, w) forward and backward; return weighted histograms by grid position."""
     seen: dict[int, Observed] = {}
     signs = torch.Generator().manual_seed(seed)
 
@@ -40,7 +39,7 @@ def observe_weighted(network: Network, batches: Iterable[Tensor], seed: int = 0)
     try:
         for batch in batches:
             pictures = batch.clone().requires_grad_(True)
-            torch.autograd.grad(_probe(network.graph.heads, network(pictures), signs), pictures)
+            torch.autograd.grad(_signed_sum(network.graph.heads, network(pictures), signs), pictures)
             for observed in seen.values():
                 observed.close_batch()
     finally:
@@ -49,7 +48,7 @@ def observe_weighted(network: Network, batches: Iterable[Tensor], seed: int = 0)
 
 
 def curvature(heads: Sequence[GraphHead], values: Sequence[Tensor]) -> list[Tensor]:
-    """Return the second derivative of the distillation loss by each head value, at no error yet."""
+    """Return the second derivative of the distillation loss by each head value, for equal outputs."""
     teacher = [value.detach() for value in values]
     student = [value.clone().requires_grad_(True) for value in teacher]
     loss = distillation_loss(heads, student, teacher)
@@ -58,7 +57,8 @@ def curvature(heads: Sequence[GraphHead], values: Sequence[Tensor]) -> list[Tens
     return [second.clamp(min=0) for second in torch.autograd.grad(total, student)]
 
 
-def _probe(heads: Sequence[GraphHead], values: Sequence[Tensor], signs: torch.Generator) -> Tensor:
+def _signed_sum(heads: Sequence[GraphHead], values: Sequence[Tensor], signs: torch.Generator) -> Tensor:
+    """Return sum(s * sqrt(H) * heads) for random signs s."""
     total = values[0].new_zeros(())
     for value, second in zip(values, curvature(heads, values), strict=True):
         sign = torch.randint(0, 2, value.shape, generator=signs).to(value) * 2 - 1

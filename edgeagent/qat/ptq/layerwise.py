@@ -1,8 +1,8 @@
-"""A walk through the network, layer after layer, in float and quantized side by side.
+"""Layer-wise execution of a network, in float and quantized side by side.
 
-Every tensor is computed twice: from what the float network gives, and from what the quantized one gives up to
-there. A visitor sees each convolution with both inputs before its quantized output is computed, so that what
-the visitor changes in the layer is already in what the next layers get. One walk costs two runs.
+Every tensor is computed twice, from the float and from the quantized inputs. A visitor sees each convolution
+with both inputs before its quantized output is computed, so that changes by the visitor are part of the
+inputs of the next layers. One walk costs two runs.
 """
 
 from __future__ import annotations
@@ -15,13 +15,18 @@ import torch
 from torch import Tensor, fx, nn
 
 from edgeagent.qat.graph.node import Node
-from edgeagent.qat.network.fake_quantize import Convolution, _Switchable
+from edgeagent.qat.network.fake_quantize import Convolution, SwitchableModule
 from edgeagent.qat.network.network import Mode, Network
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A tensor, or several, of the float and of the quantized network."""
+class TensorPair:
+    """Tensor, or tuple of tensors, of the float and of the quantized network.
+
+    Attributes:
+        real: value in float.
+        rounded: quantized value.
+    """
 
     real: Any
     rounded: Any
@@ -29,23 +34,23 @@ class Pair:
 
 @dataclass(frozen=True)
 class WalkedLayer:
-    """A convolution and what lies between it and the next tensor on a grid.
+    """Convolution with the operators up to the next tensor on a grid.
 
     Attributes:
-        node: of the graph.
-        module: of the network.
-        inputs: (pictures, channels, h, w) each.
-        output: from the convolution's output to the tensor on the grid, in a mode.
+        node: node of the graph.
+        module: module of the network.
+        inputs: inputs, (pictures, channels, h, w) each.
+        output: function from the convolution's output to the tensor on the grid, in a mode.
     """
 
     node: Node
     module: Convolution
-    inputs: Pair
+    inputs: TensorPair
     output: Callable[[Tensor, Mode], Tensor]
 
     @torch.no_grad()
     def convolve(self, x: Tensor, mode: Mode) -> Tensor:
-        """Return the convolution's own output in a mode."""
+        """Return the output of the convolution alone, in a mode."""
         self.module.switch(mode)
         value: Tensor = self.module(x)
         return value
@@ -53,7 +58,7 @@ class WalkedLayer:
     def slope(self, value: Tensor) -> Tensor:
         """Return the derivative of the quantized :attr:`output` by each value of the convolution's output.
 
-        It is 0 where what follows is saturated: there an error of the convolution changes nothing.
+        The slope is 0 where later operators saturate: an error of the convolution has no effect there.
         """
         with torch.enable_grad():
             free = value.detach().requires_grad_(True)
@@ -61,21 +66,21 @@ class WalkedLayer:
 
 
 @torch.no_grad()
-def walk(network: Network, pictures: Tensor, visit: Callable[[WalkedLayer], None]) -> Pair:
+def walk(network: Network, pictures: Tensor, visit: Callable[[WalkedLayer], None]) -> TensorPair:
     """Visit every convolution in order; return the heads of both networks (tuples of tensors).
 
     Args:
-        network: calibrated; it is left quantized.
-        pictures: (pictures, 3, h, w).
-        visit: may change the weights of the layer that it is given.
+        network: calibrated network; its mode is ``quantize`` afterwards.
+        pictures: (pictures, 3, h, w) float32.
+        visit: called with each convolution; may change its weights.
     """
-    heads: Pair = _Walk(network, visit).run(pictures)
+    heads: TensorPair = _Walk(network, visit).run(pictures)
     network.set_mode("quantize")
     return heads
 
 
 def stage_nodes(call: fx.Node) -> list[fx.Node]:
-    """Return the calls between a weighted operator and the tensor on the grid, its quantizer last."""
+    """Return the calls between a weighted operator and the tensor on the grid; the quantizer is last."""
     found: list[fx.Node] = []
     while len(call.users) == 1:
         (call,) = call.users
@@ -83,7 +88,7 @@ def stage_nodes(call: fx.Node) -> list[fx.Node]:
             break
         found.append(call)
         module = _module(call)
-        if isinstance(module, _Switchable):
+        if isinstance(module, SwitchableModule):
             return found if not isinstance(module, Convolution) else []
     return []
 
@@ -100,15 +105,15 @@ class _Walk(fx.Interpreter):
         arguments, _ = self.fetch_args_kwargs_from_env(n)
         if n.op == "placeholder":
             pictures = super().run_node(n)
-            return Pair(pictures, pictures)
+            return TensorPair(pictures, pictures)
         if n.op == "output":
             heads, _ = arguments[0]
-            return Pair(*zip(*((head.real, head.rounded) for head in heads), strict=True))
+            return TensorPair(*zip(*((head.real, head.rounded) for head in heads), strict=True))
         function = _function(n)
         real = _run(function, [_part(value, "real") for value in arguments], "float")
         if isinstance(function, Convolution):
             self._visit(WalkedLayer(self._nodes[id(function)], function, arguments[0], _stage(n)))
-        return Pair(real, _run(function, [_part(value, "rounded") for value in arguments], "quantize"))
+        return TensorPair(real, _run(function, [_part(value, "rounded") for value in arguments], "quantize"))
 
 
 def _stage(call: fx.Node) -> Callable[[Tensor, Mode], Tensor]:
@@ -123,13 +128,13 @@ def _stage(call: fx.Node) -> Callable[[Tensor, Mode], Tensor]:
 
 
 def _run(function: Callable[..., Any], arguments: list[Any], mode: Mode) -> Any:
-    if isinstance(function, _Switchable):
+    if isinstance(function, SwitchableModule):
         function.switch(mode)
     return function(*arguments)
 
 
 def _part(value: Any, name: str) -> Any:
-    return getattr(value, name) if isinstance(value, Pair) else value
+    return getattr(value, name) if isinstance(value, TensorPair) else value
 
 
 def _module(call: fx.Node) -> nn.Module | None:

@@ -1,9 +1,9 @@
-"""Weights of one layer that bring its output for rounded inputs next to the float one.
+"""Weighted least squares: weights of a layer whose output for rounded inputs is closest to the float output.
 
-For each output channel: minimise sum(f * (wanted - patch . w - b)^2) + ridge, where the patches are of
-rounded inputs and f weighs each value. The ridge pulls towards the weights given, in units of how much each
-weight contributes. Solved for all channels at once by conjugate gradients with a diagonal preconditioner,
-on a sample of positions.
+For each output channel, minimise sum(f * (wanted - patch . w - b)^2) + ridge, where the patches are of
+rounded inputs and f is the weight of each value. The ridge term pulls towards the given weights, scaled by
+the contribution of each weight. All channels are solved at once by conjugate gradients with a diagonal
+preconditioner, on a sample of positions.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from edgeagent.qat.network.fake_quantize import Convolution
 
-POSITIONS = 8192  # in all pictures together
+POSITIONS = 8192  # sampled, in all pictures together
 RIDGE = 1e-3
 STEPS = 24
 
@@ -25,12 +25,12 @@ def fit_weights(
     """Return weights (out, in, kh, kw) and biases (out,).
 
     Args:
-        module: whose geometry counts.
-        weight: to start from, and to be pulled towards.
-        bias: the same; None where the layer has none.
+        module: convolution, for its geometry.
+        weight: initial weight (out, in, kh, kw), target of the ridge.
+        bias: initial bias (out,); None for a layer without one.
         x: rounded inputs (pictures, in, h, w).
         wanted: float outputs (pictures, out, h', w').
-        fit: how much each of them counts.
+        fit: weight of each output value, same shape.
     """
     groups, outputs = module.options["groups"], len(weight)
     patches, chosen = _patches(module, weight, x, max(1, POSITIONS // len(x)))
@@ -50,7 +50,7 @@ def fit_weights(
 
 
 def _solve(rows: Tensor, residual: Tensor, counts: Tensor) -> Tensor:
-    """Conjugate gradients for the change of the parameters, (groups, inputs, outputs)."""
+    """Return the change of the parameters (groups, inputs, outputs), by conjugate gradients."""
     diagonal = rows.square().transpose(1, 2) @ counts
     unit = diagonal.clamp(min=1e-30).rsqrt() * (diagonal > 1e-20)
     change = torch.zeros_like(unit)
@@ -68,7 +68,7 @@ def _solve(rows: Tensor, residual: Tensor, counts: Tensor) -> Tensor:
 
 
 def _patches(module: Convolution, weight: Tensor, x: Tensor, positions: int) -> tuple[Tensor, Tensor]:
-    """Patches (rows, in * kh * kw) at random positions, and the positions (pictures, rows of a picture)."""
+    """Return patches (rows, in * kh * kw) at random positions, and the positions (pictures, rows)."""
     top, left, bottom, right = module.pads
     stride, dilation = module.options["stride"], module.options["dilation"]
     random = torch.Generator().manual_seed(0)
@@ -83,6 +83,6 @@ def _patches(module: Convolution, weight: Tensor, x: Tensor, positions: int) -> 
 
 
 def _at(value: Tensor, chosen: Tensor, groups: int) -> Tensor:
-    """Values of (pictures, out, h, w) at the chosen positions: (groups, rows, outputs of the group)."""
+    """Return values (pictures, out, h, w) at positions as (groups, rows, outputs of the group)."""
     flat = value.flatten(2).gather(2, chosen[:, None].expand(-1, value.shape[1], -1))
     return flat.permute(1, 0, 2).reshape(groups, value.shape[1] // groups, -1).transpose(1, 2)

@@ -1,29 +1,29 @@
-"""The range with the least squared error of rounding and clipping, over a histogram."""
+"""Range search: the range with the least squared error of rounding and clipping, over a histogram."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from edgeagent.qat.network.kernels import LEVELS
+from edgeagent.qat.core.codes import LEVELS
 from edgeagent.qat.ptq.histogram import Reals
 
-SHARES = np.geomspace(0.03, 1.0, 48)  # of the range seen, tried on each side
+SHARES = np.geomspace(0.03, 1.0, 48)  # of the observed range, tried on each side
 ROUNDS = 2
 
 
 def least_error(
     values: Reals, counts: Reals, low: float, high: float, symmetric: bool = False
 ) -> tuple[float, float]:
-    """Return the best (low, high) within the range seen, low <= 0 <= high.
+    """Return the best (low, high) within the observed range, low <= 0 <= high.
 
-    The wider side is shrunk first, then the other, and both once more.
+    The wider side is narrowed first, then the other; both are repeated once.
 
     Args:
         values: centres of bins.
-        counts: what lies in each, or how much its errors weigh.
-        low: least value seen, or 0.
-        high: greatest value seen, or 0.
-        symmetric: the grid has as many codes below 0 as above.
+        counts: number of values, or sum of weights, in each bin.
+        low: least observed value, or 0.
+        high: greatest observed value, or 0.
+        symmetric: whether the grid has as many codes below 0 as above.
     """
     seen = {"low": low, "high": high}
     best = dict(seen)
@@ -35,7 +35,7 @@ def least_error(
 
 
 def error(values: Reals, counts: Reals, low: float, high: float, symmetric: bool = False) -> float:
-    """Return the sum of squared errors of values on the grid of a range; arguments as above."""
+    """Return the sum of squared errors of values on the grid of a range; see :func:`least_error`."""
     if symmetric:
         scale = max(-low, high, 1e-6) / (LEVELS // 2 - 1)
         lowest, highest, zero = 1 - LEVELS // 2, LEVELS // 2 - 1, 0

@@ -1,15 +1,15 @@
-"""Post-training quantization as a baseline: a small search for the best, and the naive one beside it.
+"""Search over post-training quantizations: the candidates for a baseline.
 
 ::
 
     ranges of each method, and the best method for each grid     -> candidates, ranked by output error
-    the best ranges again on the equalized graph, where it differs
+    the same on the equalized graph, where it differs
     the best so far, and the best of least squared error: biases corrected; weights and biases corrected
 
-The output error is the distillation loss between a candidate and the float model on pictures that no range
-and no correction was made from. A caller with labels measures the candidates in their engine and ranks them
-by that. Any candidate can be trained further; its teacher is the float graph, not the candidate itself, whose
-weights may have been corrected.
+The output error is the distillation loss between a candidate and the float model on pictures that were used
+for no range and no correction. A caller with labels measures the candidates in their engine and ranks them by
+accuracy. Any candidate can be trained further; its teacher is the float graph, not the candidate itself,
+whose weights may have been corrected.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from edgeagent.errors import DataError
+from edgeagent.qat.distillation.held_out import HeldOut
 from edgeagent.qat.graph.graph import Graph
 from edgeagent.qat.grid.affine import plan_affine_grids
 from edgeagent.qat.network.network import Network
@@ -32,11 +33,9 @@ from edgeagent.qat.ptq.calibration import METHODS, Method, observe, set_best_ran
 from edgeagent.qat.ptq.equalization import channel_ranges, clips_to_relus, equalize
 from edgeagent.qat.ptq.histogram import Observed
 from edgeagent.qat.ptq.importance import observe_weighted
-from edgeagent.qat.training.held_out import HeldOut
 
-NAIVE = "minmax"
 BATCH = 8
-HELD_OUT = 1 / 4  # of the pictures
+HELD_OUT = 1 / 4  # share of the pictures
 WEIGHTED_PICTURES = 32
 CORRECTION_PICTURES = 24
 RANKING_PICTURES = 16
@@ -44,12 +43,12 @@ RANKING_PICTURES = 16
 
 @dataclass(frozen=True)
 class PtqCandidate:
-    """One way to quantize without training.
+    """Network quantized without training.
 
     Attributes:
-        name: how, as in ``mse + equalized + weights``; the plain range methods by their names.
-        network: quantized so; its graph is the equalized one where the name says so.
-        error: distillation loss against the float model on pictures held out.
+        name: method, such as ``mse + equalized + weights``; a range method alone has its own name.
+        network: quantized network; its graph is equalized if the name says so.
+        error: distillation loss against the float model on held-out pictures.
     """
 
     name: str
@@ -60,12 +59,12 @@ class PtqCandidate:
 def candidates(
     graph: Graph, picture: tuple[float, int] | None, pictures: Dataset[Tensor]
 ) -> Iterator[PtqCandidate]:
-    """Yield candidates, the naive one first; each is independent of the others.
+    """Yield candidates, the plain min-max range first; each is independent of the others.
 
     Args:
-        graph: the float graph.
-        picture: grid of the picture where its codes are pixels, see :mod:`edgeagent.qat.grid.input_grid`.
-        pictures: (3, h, w) float32 each, four or more; a quarter is held out.
+        graph: float graph.
+        picture: grid of the picture from :func:`edgeagent.qat.grid.planning.pixel_grid`.
+        pictures: four or more pictures, (3, h, w) float32 each; a quarter is held out.
 
     Raises:
         DataError: there are fewer than four pictures.
@@ -86,7 +85,7 @@ def candidates(
 
 
 def _to_correct(found: Sequence[PtqCandidate]) -> list[PtqCandidate]:
-    """The best, and the best whose ranges have the least squared error, which corrections suit best."""
+    """Return the best candidate and the best ``mse`` candidate, which corrections suit best."""
     best = min(found, key=lambda candidate: candidate.error)
     plain = [candidate for candidate in found if candidate.name.startswith("mse")]
     second = min(plain, key=lambda candidate: candidate.error)
@@ -107,7 +106,7 @@ class _Search:
         self._judge = HeldOut(self.network, list(_batches(_some(self._held_out, RANKING_PICTURES))))
 
     def ranges(self, network: Network, suffix: str) -> Iterator[PtqCandidate]:
-        """Each method, and the best of them for each grid."""
+        """Yield a candidate per method, and one with the best method for each grid."""
         seen = observe(network, _batches(self._fit))
         for method in METHODS:
             yield self._candidate(method + suffix, network, partial(_set, seen, method))
@@ -119,7 +118,7 @@ class _Search:
         )
 
     def equalized(self) -> Network | None:
-        """The equalized graph; None where nothing can be equalized."""
+        """Return the network of the equalized graph; None where nothing can be equalized."""
         some = list(_batches(_some(self._fit, BATCH)))
         seen = observe(self.network, some)
         graph = clips_to_relus(self.network, seen)
@@ -143,7 +142,7 @@ class _Search:
 
 
 def _some(pictures: Dataset[Tensor], count: int) -> Dataset[Tensor]:
-    """At most ``count`` of the pictures, evenly spread."""
+    """Return at most ``count`` of the pictures, at even distances."""
     total = len(pictures)  # type: ignore[arg-type]
     step = max(1, total // count)
     return Subset(pictures, range(0, total, step)[:count])

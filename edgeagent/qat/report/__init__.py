@@ -1,1 +1,1 @@
-"""One page about a bundle, and the same as JSON."""
+"""Report about a bundle, as an HTML page and as JSON."""

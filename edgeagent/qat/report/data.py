@@ -1,7 +1,6 @@
-"""What ``edgeagent qat report`` tells about a bundle, as plain data: the content of its JSON.
+"""Data of a report: the content of the JSON of ``edgeagent qat report``.
 
-Everything comes from the bundle, or was measured by the report itself on pictures that it was given. What is
-not known is None.
+Values come from the bundle, or were measured by the report on given pictures. Unknown values are None.
 """
 
 from __future__ import annotations
@@ -28,18 +27,18 @@ from edgeagent.engines.loading import ENGINES, READERS
 from edgeagent.engines.openvino_engine import FLOAT_DELEGATE
 
 Kind = Literal["float", "ptq", "best ptq", "simulated", "deployed"]
-SIMULATION = "torch"  # first word of the engine of a measurement of the fake-quantized network itself
+SIMULATION = "torch"  # engine name in measurements of the fake-quantized network itself
 
 
 @dataclass(frozen=True)
 class Latency:
-    """How long an inference takes beside the float reference, in turns in one process.
+    """Latency of an artefact relative to the float reference, interleaved in one process.
 
     Attributes:
-        median_ms: milliseconds of one inference.
-        reference_ms: of the float reference in the same turns.
-        ratio: median over the turns of reference over this one; above 1 is faster.
-        turns: how many.
+        median_ms: median latency, milliseconds.
+        reference_ms: median latency of the float reference in the same rounds, milliseconds.
+        ratio: median over the rounds of reference latency over this one; above 1 is faster.
+        turns: number of interleaved rounds.
         reference: file and engine of the float reference.
     """
 
@@ -52,21 +51,21 @@ class Latency:
 
 @dataclass(frozen=True)
 class ReportRow:
-    """One line of the table: a state of the model in one engine.
+    """Row of the table: a state of the model in one engine.
 
     Attributes:
-        kind: of the state; ``simulated`` is the quantized network in torch.
-        method: how the state was reached.
-        engine: what ran it; for what was not measured, the name of the engine alone.
-        file: of the bundle; None for what is not in it.
+        kind: kind of state; ``simulated`` is the quantized network in torch.
+        method: method that led to the state.
+        engine: engine, version and delegate; only the engine's name if nothing was measured.
+        file: file of the bundle; None for a state that is not in it.
         map50_95, map50, images, per_class, data_sha256, seed: see
-            :class:`edgeagent.bundle.manifest.Measurement`; None when it was not measured.
-        size: of the file, bytes.
-        integer_operators: (on integers, all) of the graph that the engine runs; None for an engine in
-            which they were not counted.
+            :class:`edgeagent.bundle.manifest.Measurement`; None if not measured.
+        size: bytes of the file.
+        integer_operators: (on integers, all) of the graph that the engine runs; None if they were not
+            counted for the engine.
         integer_macs: share of the multiply-accumulates on integers, 0..1.
-        latency: when it was measured.
-        here: measured by this report, not claimed by the bundle.
+        latency: latency; None if not measured.
+        here: whether it was measured by this report instead of read from the bundle.
     """
 
     kind: Kind
@@ -88,13 +87,13 @@ class ReportRow:
 
 @dataclass(frozen=True)
 class Spread:
-    """The results of several seeds in one engine.
+    """Spread of the accuracy over several seeds in one engine.
 
     Attributes:
-        engine: that ran them.
-        seeds: of the trainings.
-        mean, least, most: of mAP50-95.
-        mean50: of mAP50.
+        engine: engine, version and delegate.
+        seeds: seeds of the trainings.
+        mean, least, most: mAP50-95 over the seeds.
+        mean50: mean mAP50 over the seeds.
     """
 
     engine: str
@@ -107,7 +106,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class BundleReport:
-    """All that is known; each part of the evidence is None when the bundle does not carry it."""
+    """Content of a report; each part of the evidence is None if the bundle does not have it."""
 
     name: str
     version: str
@@ -124,14 +123,14 @@ class BundleReport:
 
 
 def collect(bundle: Bundle, integer_macs: Mapping[str, float]) -> BundleReport:
-    """Return what a bundle says about itself.
+    """Return the report of a bundle from its manifest and evidence.
 
     Args:
-        bundle: opened.
-        integer_macs: share of the multiply-accumulates on integers, for the artefacts where it is known.
+        bundle: opened bundle.
+        integer_macs: share of the multiply-accumulates on integers, by artefact file.
 
     Raises:
-        BundleError: a file of evidence does not fit its description.
+        BundleError: a file of evidence is invalid.
     """
     manifest = bundle.manifest
     seeds = SEEDS.read(bundle)
@@ -152,7 +151,7 @@ def collect(bundle: Bundle, integer_macs: Mapping[str, float]) -> BundleReport:
 
 
 def spreads(results: Sequence[SeedResult]) -> tuple[Spread, ...]:
-    """Return the spread over the seeds, for each engine in the order given."""
+    """Return the spread over the seeds for each engine, in the given order."""
     found = []
     for engine in dict.fromkeys(item.engine for item in results):
         mine = [item for item in results if item.engine == engine]
@@ -171,7 +170,7 @@ def spreads(results: Sequence[SeedResult]) -> tuple[Spread, ...]:
 
 
 def with_row(rows: Sequence[ReportRow], new: ReportRow) -> tuple[ReportRow, ...]:
-    """Return the rows with one measured here in the place of what was known of the same state."""
+    """Return the rows, with a row measured here in place of the row of the same state."""
     for position, row in enumerate(rows):
         same_engine = row.engine.split()[0] == new.engine.split()[0]
         if row.kind == new.kind and row.file == new.file and (same_engine or new.kind == "float"):
@@ -209,7 +208,7 @@ def _rows(manifest: Manifest, integer_macs: Mapping[str, float]) -> tuple[Report
 def _with_artefact(row: ReportRow, artefact: Artefact, macs: float | None) -> ReportRow:
     row = replace(row, file=artefact.file, size=artefact.size)
     if row.engine.split()[0] != READERS[artefact.format][0]:
-        return replace(row, integer_macs=_float_macs(row.engine))  # counted for the first reader alone
+        return replace(row, integer_macs=_float_macs(row.engine))  # counted for the first reader only
     counts = artefact.operators
     if counts is None:
         return replace(row, integer_macs=macs)
@@ -218,16 +217,16 @@ def _with_artefact(row: ReportRow, artefact: Artefact, macs: float | None) -> Re
 
 
 def _float_macs(engine: str) -> float | None:
-    """Return 0 for a delegate that computes in float32 whatever the artefact holds."""
+    """Return 0 for a delegate that computes in float32 for any artefact; None for others."""
     return 0.0 if FLOAT_DELEGATE in engine.split() else None
 
 
 def _deployed(manifest: Manifest) -> dict[tuple[str, str], Measurement]:
-    """Return the measurement of each artefact in each engine: (file, name of the engine).
+    """Return the measurement of each artefact in each engine, by (file, name of the engine).
 
-    Of several it is that with the seed of the recipe, or the last: candidates are measured before what is
-    made of the best of them. Older bundles do not name the artefact: there it is the only one that the
-    engine reads.
+    Of several measurements, the one with the seed of the recipe or the last one counts, as candidates are
+    measured before the final artefact. Measurements of older bundles without a file belong to the only
+    artefact that the engine reads.
     """
     measurements = manifest.evidence.measurements
     state = "qat" if any(item.state == "qat" for item in measurements) else "ptq"

@@ -1,4 +1,4 @@
-"""Latency of artefacts beside a float reference, in turns: A B A B ..."""
+"""Latency of an artefact relative to a float reference, interleaved: A B A B ..."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from edgeagent.detection.detector import Detector
 from edgeagent.engines.engine import Buffers
 from edgeagent.qat.report.data import Latency
 
-TURNS = 50
-WARM_UP = 5
+ROUNDS = 50
+WARM_UP = 5  # rounds that do not count
 
 
-def measure_latency(reference: Detector, other: Detector, name: str, turns: int = TURNS) -> Latency:
-    """Run two models in turns in this process and compare each turn.
+def measure_latency(reference: Detector, other: Detector, name: str, rounds: int = ROUNDS) -> Latency:
+    """Measure two models in interleaved rounds in this process.
 
     Args:
-        reference: the float model.
-        other: what is measured.
-        name: of the reference.
-        turns: that are counted; a few more come before.
+        reference: float model.
+        other: artefact.
+        name: name of the reference, for the result.
+        rounds: number of counted rounds.
     """
     pair = [(detector, detector.allocate()) for detector in (reference, other)]
-    times = [[_seconds(detector, buffers) for detector, buffers in pair] for _ in range(WARM_UP + turns)]
+    times = [[_seconds(detector, buffers) for detector, buffers in pair] for _ in range(WARM_UP + rounds)]
     return _latency(times[WARM_UP:], name)
 
 

@@ -21,12 +21,12 @@ QUALITY = 80
 
 
 @dataclass(frozen=True)
-class Example:
-    """One picture.
+class ExamplePicture:
+    """Golden picture with boxes.
 
     Attributes:
-        name: of the picture in the bundle.
-        float_picture: JPEG in base64 with the float model's boxes; None when these are not known.
+        name: name of the picture in the bundle.
+        float_picture: JPEG in base64 with the float model's boxes; None if these are not known.
         float_count: number of these boxes.
         picture: JPEG in base64 with the INT8 model's boxes.
         count: number of these boxes.
@@ -44,13 +44,13 @@ def make_examples(
     float_boxes: Sequence[PictureBoxes],
     boxes: Sequence[PictureBoxes],
     labels: Sequence[str],
-) -> list[Example]:
-    """Draw the boxes of both models on the pictures where those of the INT8 model are known.
+) -> list[ExamplePicture]:
+    """Return the pictures with known boxes of the INT8 model, with the boxes of both models drawn.
 
     Args:
-        pictures: name in the bundle, and file.
-        float_boxes: of the float model, for some or none of them.
-        boxes: of the INT8 model.
+        pictures: name in the bundle and file of each picture.
+        float_boxes: boxes of the float model, for some or none of the pictures.
+        boxes: boxes of the INT8 model.
         labels: names of the classes.
     """
     references = {item.picture: item for item in float_boxes}
@@ -61,7 +61,7 @@ def make_examples(
             continue
         picture, reference, found = read_picture(path), references.get(name), known[name]
         examples.append(
-            Example(
+            ExamplePicture(
                 name,
                 None if reference is None else _drawn(picture, reference, labels),
                 0 if reference is None else len(reference.scores),

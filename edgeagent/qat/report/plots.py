@@ -1,4 +1,4 @@
-"""Plots of a report, as SVG text to stand in an HTML page."""
+"""Plots of a report, as SVG elements of an HTML page."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _STYLE: dict[Any, Any] = {
     "grid.color": "#e2e8f0",
     "axes.axisbelow": True,
     "svg.fonttype": "none",
-    "svg.hashsalt": "edgeagent",  # equal data give equal files
+    "svg.hashsalt": "edgeagent",  # reproducible output
 }
 
 
 def plot_training(points: Sequence[TrainingPoint]) -> str:
-    """Return the loss over the steps, on held-out pictures too, and validation mAP on a second axis."""
+    """Return a plot of the losses over the steps, with validation mAP on a second axis."""
     with mpl.rc_context(_STYLE):
         figure = Figure((7.2, 3.2), layout="constrained")
         axes = figure.subplots()
@@ -51,7 +51,7 @@ def plot_training(points: Sequence[TrainingPoint]) -> str:
 
 
 def plot_sensitivity(nodes: Sequence[SensitivityRecord]) -> str:
-    """Return the error that quantizing each node adds, worst first."""
+    """Return a plot of the error that each quantized node adds, highest first."""
     worst = sorted(nodes, key=lambda item: -item.error)[:MOST_BARS]
     with mpl.rc_context(_STYLE):
         figure = Figure((7.2, 0.6 + 0.22 * len(worst)), layout="constrained")
@@ -66,7 +66,7 @@ def plot_sensitivity(nodes: Sequence[SensitivityRecord]) -> str:
 
 
 def plot_parity(artefacts: Sequence[ArtefactParity]) -> str:
-    """Return, over the layers, the share of codes that differ alone, and the accumulated mean difference."""
+    """Return a plot over the layers: share of different codes alone, and accumulated mean difference."""
     with mpl.rc_context(_STYLE):
         figure = Figure((7.2, 5.2), layout="constrained")
         above, below = figure.subplots(2, 1, sharex=True)
@@ -91,7 +91,7 @@ def _columns(points: Sequence[tuple[int, float]]) -> tuple[list[int], list[float
 
 
 def _svg(figure: Any) -> str:
-    """Return a figure as an element that is as wide as its surroundings."""
+    """Return a figure as an SVG element without a fixed size."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()

@@ -1,11 +1,11 @@
-"""``edgeagent qat report``: what a bundle can show for itself, as one HTML page and one JSON file.
+"""Report about a bundle, as one HTML page and as JSON (``edgeagent qat report``).
 
 ::
 
-    bundle -> what it claims (report_data) -> measure again, when pictures are given
-        -> latency, when asked for -> boxes on the golden pictures -> plots -> page
+    bundle -> manifest and evidence (report.data) -> accuracy, measured again if pictures are given
+        -> latency, if requested -> boxes on the golden pictures -> plots -> page
 
-The page needs no other file and no network.
+The page is self-contained: it needs no other file and no network.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from edgeagent.bundle.reading import Bundle
 from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.detection.detector import Detector, load_bundle_detector, load_detector
 from edgeagent.engines.loading import READERS, available_engines
-from edgeagent.qat.golden_boxes import IOU_THRESHOLD, SCORE_THRESHOLD, boxes_of
-from edgeagent.qat.graph.macs import artefact_macs
+from edgeagent.qat.export.artefact_macs import artefact_macs
 from edgeagent.qat.report.data import BundleReport, ReportRow, collect, with_row
+from edgeagent.qat.report.golden_boxes import IOU_THRESHOLD, SCORE_THRESHOLD, boxes_of
 from edgeagent.qat.report.latency import measure_latency
-from edgeagent.qat.report.pictures import Example, make_examples
+from edgeagent.qat.report.pictures import ExamplePicture, make_examples
 from edgeagent.qat.report.plots import plot_parity, plot_sensitivity, plot_training
 from edgeagent.version import __version__
 
@@ -39,14 +39,15 @@ FLOAT_ENGINE = "onnxruntime"
 
 @dataclass(frozen=True)
 class ReportRequest:
-    """What a report is made of.
+    """Request for a report.
 
     Attributes:
-        bundle: opened.
-        data: to measure every artefact on, in every installed engine that reads it; None measures nothing.
+        bundle: opened bundle.
+        data: pictures on which every artefact is measured, in every installed engine that reads it; None for
+            no measurement.
         float_model: ONNX file of the float reference, in the layout that the bundle describes.
-        latency: measure the latency beside the float model.
-        threads: of the engines; 0 leaves one processor free.
+        latency: whether the latency relative to the float model is measured.
+        threads: threads of the engines; 0 leaves one processor free.
     """
 
     bundle: Bundle
@@ -56,11 +57,11 @@ class ReportRequest:
     threads: int = 0
 
 
-def make_report(request: ReportRequest) -> tuple[BundleReport, list[Example]]:
-    """Collect, measure and draw.
+def make_report(request: ReportRequest) -> tuple[BundleReport, list[ExamplePicture]]:
+    """Return the data of a report, and the example pictures.
 
     Raises:
-        BundleError: evidence or an artefact is not as described.
+        BundleError: evidence or an artefact does not match its description.
         EngineError: a model does not load, or fails.
         DataError: a picture or label file cannot be used.
     """
@@ -85,7 +86,7 @@ def make_report(request: ReportRequest) -> tuple[BundleReport, list[Example]]:
 
 
 def report_json(report: BundleReport) -> dict[str, Any]:
-    """Return a report as plain data, without what is not known."""
+    """Return a report as JSON data, without unknown values."""
     data: dict[str, Any] = _known(to_jsonable_python(report))
     return {"edgeagent": __version__, **data}
 
@@ -97,8 +98,8 @@ def _known(value: Any) -> Any:
     return [_known(item) for item in value] if isinstance(value, list) else value
 
 
-def report_html(report: BundleReport, examples: Sequence[Example]) -> str:
-    """Return a report as a page."""
+def report_html(report: BundleReport, examples: Sequence[ExamplePicture]) -> str:
+    """Return a report as an HTML page."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("edgeagent.qat.report"),
         autoescape=True,
@@ -119,7 +120,7 @@ def report_html(report: BundleReport, examples: Sequence[Example]) -> str:
 
 
 def _class_table(report: BundleReport) -> tuple[list[ReportRow], list[tuple[str, list[float | None]]]]:
-    """Return the rows whose classes are known, and for each label their AP in that order."""
+    """Return the rows with AP per class, and the AP of each label in the order of the rows."""
     rows = [row for row in report.rows if row.per_class]
     labels = [label for label in report.labels if any(label in (row.per_class or {}) for row in rows)]
     return rows, [(label, [(row.per_class or {}).get(label) for row in rows]) for label in labels]
@@ -149,8 +150,8 @@ def _engine(detector: Detector) -> str:
     return f"{facts.engine} {facts.version} {facts.delegate}"
 
 
-def _examples(request: ReportRequest) -> list[Example]:
-    """Draw the boxes that the bundle carries; where it carries none, those that are found now."""
+def _examples(request: ReportRequest) -> list[ExamplePicture]:
+    """Return the golden pictures with the boxes of the bundle, or boxes found now if it has none."""
     bundle = request.bundle
     if bundle.manifest.golden is None:
         return []
@@ -175,7 +176,7 @@ def _readable(bundle: Bundle) -> bool:
 
 
 def _integer_macs(bundle: Bundle) -> dict[str, float]:
-    """Return the share of multiply-accumulates on integers of each artefact."""
+    """Return the share of multiply-accumulates on integers by artefact file."""
     found = {}
     for artefact in bundle.manifest.artefacts:
         integer, real = artefact_macs(bundle.artefact_path(artefact))

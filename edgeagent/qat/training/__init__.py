@@ -1,1 +1,1 @@
-"""Training: pictures, losses, the loop, and what a run needs around it."""
+"""Training: augmented pictures, supervised losses, the training loop, checkpoints and processes."""

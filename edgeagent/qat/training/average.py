@@ -1,7 +1,7 @@
-"""An exponential moving average of the weights; grids are taken as they are.
+"""Exponential moving average of the weights; grids are not averaged.
 
-Averaged scales would round the averaged weights on grids that no step was trained on (quantization toolkits
-that average at all copy the grids).
+Averaged scales would put the averaged weights on grids that no step was trained with (quantization toolkits
+with weight averaging copy the grids).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from edgeagent.qat.network.network import Network
 
 
 class WeightAverage:
-    """The average of a network's weights and biases.
+    """Average of a network's weights and biases.
 
     Args:
-        network: whose weights are followed.
-        decay: share of the old average that is kept at each step, 0..1; 0 follows the last step.
+        network: network to average.
+        decay: share of the old average in the new one at each step, 0..1; 0 keeps the last weights.
 
     Attributes:
-        weights: averages by the name of the parameter.
+        weights: averages by parameter name.
     """
 
     def __init__(self, network: Network, decay: float) -> None:
@@ -32,7 +32,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take in the weights of a step; the first steps count more, as there is nothing before them."""
+        """Add the weights of a step; the decay is lower in the first steps."""
         self._steps += 1
         decay = min(self._decay, (1 + self._steps) / (10 + self._steps))
         for name, value in self._parameters():
@@ -40,7 +40,7 @@ class WeightAverage:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Give the network the averaged weights for a while."""
+        """Load the averaged weights into the network, and restore its own on exit."""
         kept = {name: value.detach().clone() for name, value in self._parameters()}
         self.apply(self.weights)
         try:
@@ -50,18 +50,18 @@ class WeightAverage:
 
     @torch.no_grad()
     def apply(self, weights: dict[str, Tensor]) -> None:
-        """Give the network these weights."""
+        """Load weights into the network."""
         for name, value in self._parameters():
             value.copy_(weights[name])
 
     def state_dict(self) -> dict[str, object]:
-        """Return what :meth:`load_state_dict` takes."""
+        """Return the state for :meth:`load_state_dict`."""
         return {"weights": self.weights, "steps": self._steps}
 
     def load_state_dict(self, state: dict[str, object]) -> None:
-        """Continue where another average stood."""
+        """Restore a saved state."""
         weights, steps = state["weights"], state["steps"]
-        assert isinstance(weights, dict) and isinstance(steps, int)  # noqa: S101 - of our own checkpoint
+        assert isinstance(weights, dict) and isinstance(steps, int)  # noqa: S101 - written by state_dict
         for name, value in weights.items():
             self.weights[name].copy_(value)
         self._steps = steps

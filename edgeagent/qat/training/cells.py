@@ -1,4 +1,4 @@
-"""The cells of anchor-free heads, as rows of tensors: what all supervised losses share."""
+"""Cells of anchor-free heads as rows of tensors, for all supervised losses."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from edgeagent.qat.graph.heads import role
 
 @dataclass(frozen=True)
 class HeadsOfSize:
-    """Heads of one number of cells, by position among the heads of a graph.
+    """Heads with the same number of cells.
 
     Attributes:
-        positions: of all of them.
-        roles: what each of them predicts, in the same order.
-        stride: input pixels per cell; None where cells do not fill the input evenly.
-        found: for people.
+        positions: their positions among the heads of the graph.
+        roles: their roles, in the same order.
+        stride: input pixels per cell; None where cells do not divide the input evenly.
+        found: description for error messages.
     """
 
     positions: tuple[int, ...]
@@ -31,16 +31,16 @@ class HeadsOfSize:
     found: str
 
     def of(self, wanted: Role) -> int:
-        """Return the position of the head that predicts this; it must be there."""
+        """Return the position of the head with a role, which must exist."""
         return self.positions[self.roles.index(wanted)]
 
     def refusal(self, wanted: str) -> DataError:
-        """Return the error that these heads are not what a supervised loss reads."""
+        """Return the error for heads that a supervised loss cannot read."""
         return DataError(f"labels: heads of {self.found} are not {wanted}; train without labels")
 
 
 def heads_by_size(graph: Graph) -> list[HeadsOfSize]:
-    """Return the heads of a graph by their number of cells, in the order of the graph."""
+    """Return the heads of a graph grouped by number of cells, in the order of the graph."""
     sizes: dict[tuple[int, int], list[int]] = defaultdict(list)
     for position, head in enumerate(graph.heads):
         sizes[head.shape[2:]].append(position)
@@ -70,5 +70,5 @@ def cell_corners(head: Tensor) -> Tensor:
 
 
 def cell_rows(head: Tensor) -> Tensor:
-    """Return a head (b, channels, h, w) with a row for each cell: (b, h * w, channels) float32."""
+    """Return a head (b, channels, h, w) with one row per cell: (b, h * w, channels) float32."""
     return head.float().flatten(2).transpose(1, 2)

@@ -1,7 +1,7 @@
-"""Labels of training pictures: found, and moved with their picture into the input.
+"""Labels of training pictures: search for label files, and boxes in the coordinates of the input.
 
 Labels are in YOLO format (:mod:`edgeagent.datasets.yolo_labels`). A picture without a label file is
-unlabelled here; one with an empty file is labelled and shows no object.
+unlabelled; a picture with an empty file is labelled and has no object.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class TrainingSample(NamedTuple):
     """One training picture.
 
     Attributes:
-        picture: (3, height, width) float32, normalized as the network takes it.
+        picture: (3, height, width) float32, normalized for the network.
         boxes: (n, 5) float32: class, x1, y1, x2, y2 in input pixels.
-        labelled: whether everything in the picture is labelled; if not, ``boxes`` is empty.
+        labelled: whether all objects of the picture are labelled; otherwise ``boxes`` is empty.
     """
 
     picture: Tensor
@@ -44,8 +44,8 @@ class Batch(NamedTuple):
 
     Attributes:
         pictures: (b, 3, height, width) float32.
-        boxes: of each picture, as in :class:`TrainingSample`.
-        labelled: of each picture.
+        boxes: boxes of each picture, as in :class:`TrainingSample`.
+        labelled: whether each picture is labelled.
     """
 
     pictures: Tensor
@@ -60,16 +60,16 @@ def collate(samples: Sequence[TrainingSample]) -> Batch:
 
 
 def find_labels(pictures: Sequence[Path], folder: Path, classes: int) -> dict[Path, Labels]:
-    """Return the labels of those pictures that have a file below ``folder``.
+    """Return the labels of the pictures that have a label file below ``folder``.
 
     Args:
-        pictures: as :func:`edgeagent.qat.training.pictures.find_pictures` returns them.
-        folder: searched in depth for ``<stem of a picture>.txt``.
+        pictures: pictures from :func:`edgeagent.qat.pictures.finding.find_pictures`.
+        folder: folder searched recursively for ``<stem of a picture>.txt``.
         classes: number of classes of the model.
 
     Raises:
-        DataError: the folder is missing or has no labels of these pictures, a file cannot be read,
-            or it is not clear which picture a file belongs to.
+        DataError: the folder is missing or has no labels of these pictures, a file cannot be read, or two
+            pictures or two files have the same stem.
     """
     if not folder.is_dir():
         raise DataError(f"{printable(folder)}: no such folder of labels")
@@ -95,16 +95,16 @@ def find_labels(pictures: Sequence[Path], folder: Path, classes: int) -> dict[Pa
 
 
 def mirrored(labels: Labels) -> Labels:
-    """Return the labels of the picture flipped left to right."""
+    """Return the labels of the horizontally flipped picture."""
     boxes = labels.boxes.copy()
     boxes[:, 0] = 1 - boxes[:, 0]
     return Labels(labels.classes, boxes)
 
 
 def placed(labels: Labels, fit: Fit) -> FloatArray:
-    """Return where the labelled boxes lie in the input: (n, 5) class, x1, y1, x2, y2 in input pixels.
+    """Return the labelled boxes in the input: (n, 5) float32 class, x1, y1, x2, y2 in input pixels.
 
-    Boxes are cut at the border of the picture; those of which too little is left are dropped.
+    Boxes are clipped to the picture; boxes of which too little remains are dropped.
     """
     centre, half = labels.boxes[:, :2], labels.boxes[:, 2:] / 2
     whole = np.concatenate([centre - half, centre + half], 1)

@@ -1,4 +1,4 @@
-"""How far two boxes agree; boxes are ``x1, y1, x2, y2`` in pixels of the input."""
+"""Overlap of boxes ``x1, y1, x2, y2`` in pixels of the input."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def iou(one: Tensor, other: Tensor) -> Tensor:
 
 
 def complete_iou(one: Tensor, other: Tensor) -> Tensor:
-    """Return the complete IoU of boxes (..., 4): (...), at most 1, and below 0 for boxes far apart.
+    """Return the complete IoU of boxes (..., 4): (...), at most 1, negative for boxes far apart.
 
-    Zheng et al., "Distance-IoU Loss" (arXiv:1911.08287): the IoU, less the distance of the centres against
-    the diagonal of the hull, less a term for different shapes. Unlike the IoU, it pulls boxes that
-    do not meet towards each other.
+    Zheng et al., "Distance-IoU Loss" (arXiv:1911.08287): the IoU, minus the distance of the centres relative
+    to the diagonal of the hull, minus a term for different aspect ratios. Unlike the IoU, it has a gradient
+    for boxes that do not overlap.
     """
     size, other_size = (box[..., 2:] - box[..., :2] for box in (one, other))
     overlap = iou(one, other)

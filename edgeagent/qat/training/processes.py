@@ -1,7 +1,7 @@
-"""The processes of a run: one, or several started by torch's launcher.
+"""Processes of a run: one, or several started by torch's launcher.
 
-``torchrun --nproc-per-node 2 -m edgeagent qat train ...`` starts each with RANK and WORLD_SIZE in its
-environment. All train, on their share of every step's pictures; the first one alone measures and writes.
+``torchrun --nproc-per-node 2 -m edgeagent qat train ...`` starts each process with RANK and WORLD_SIZE in its
+environment. Each trains on its share of every step's pictures; only the first one measures and writes.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
-from torch import Tensor, distributed
+from torch import distributed
 
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those of the run.
+    """Position of this process among the processes of the run.
 
     Attributes:
-        rank: of this process, from 0.
-        size: how many there are.
+        rank: rank of this process, from 0.
+        size: number of processes.
     """
 
     rank: int = 0
@@ -36,28 +36,27 @@ class Processes:
         return self.rank == 0
 
     def same(self, value: Value) -> Value:
-        """Return the first process's value, in all of them."""
+        """Return the value of the first process, in all processes (broadcast)."""
         if self.size == 1:
             return value
         shared = [value]
         distributed.broadcast_object_list(shared, 0)
         return shared[0]
 
-    def sum(self, value: Tensor) -> Tensor:
-        """Return the sum of a tensor over all processes."""
-        if self.size > 1:
-            distributed.all_reduce(value)
-        return value
-
     def wait(self) -> None:
-        """Return when all processes have come here."""
+        """Wait until all processes have called this (barrier)."""
         if self.size > 1:
             distributed.barrier()
 
 
+def is_first_process() -> bool:
+    """Return whether this process is the first one of its run, also before the processes are joined."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 @contextmanager
 def joined_processes() -> Iterator[Processes]:
-    """Join the processes that torch's launcher started; without it there is one."""
+    """Join the process group of torch's launcher; without the launcher there is one process."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1 or "RANK" not in os.environ:
         yield Processes()

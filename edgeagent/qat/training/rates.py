@@ -1,6 +1,6 @@
-"""Learning rates: the weights at the recipe's, scales and zero points faster.
+"""Learning rates: the recipe's rate for weights, higher rates for scales and zero points.
 
-Weights are shares of their channel's absmax, so that one rate suits all of them. Scales and zero points are
+Weights are relative to their channel's absmax, so that one rate suits all of them. Scales and zero points are
 few and start from calibration.
 """
 
@@ -18,7 +18,7 @@ ZERO_POINT_RATE = 100.0  # times the weight rate: 0.02 codes a step
 
 
 def parameter_groups(network: Network, rate: float, learns_scales: bool) -> list[dict[str, Any]]:
-    """Return groups for an optimiser, with their names and peak rates."""
+    """Return the parameter groups of an optimiser, each with its name and peak rate."""
     weights = {"name": "weights", "params": list(network.convolutions.parameters()), "peak": rate}
     if not learns_scales:
         return [weights]
@@ -33,7 +33,7 @@ def parameter_groups(network: Network, rate: float, learns_scales: bool) -> list
 
 
 def set_rates(optimizer: torch.optim.Optimizer, recipe: Recipe, step: int) -> None:
-    """Set the rates of a step; what is frozen has the rate 0."""
+    """Set the rates of a step; frozen groups have the rate 0."""
     factor, learns_scales = recipe.rate(step), recipe.learns_scales(step)
     for group in optimizer.param_groups:
         group["lr"] = group["peak"] * factor if learns_scales or group["name"] == "weights" else 0.0

@@ -1,4 +1,4 @@
-"""The settings of a training run."""
+"""Recipe: the settings of a training run."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Recipe:
-    """Settings of a run; two runs with the same recipe, data and machine give the same weights.
+    """Settings of a run; the same recipe, data and machine give the same weights.
 
-    A value that makes no sense raises pydantic.ValidationError.
+    Values out of range raise pydantic.ValidationError.
 
     Attributes:
         steps: optimiser steps.
-        batch: pictures a step, over all processes and accumulated parts.
-        accumulate: parts that a step's pictures are run in, to save memory.
-        seed: of picture choice and augmentation.
-        weight_rate: peak learning rate of weights and biases, as shares of their channel's absmax.
+        batch: pictures per step, over all processes and accumulated parts.
+        accumulate: number of parts in which a step's pictures are run, to save memory.
+        seed: seed of picture choice and augmentation.
+        weight_rate: peak learning rate of weights and biases, relative to their channel's absmax.
         warm_up: share of the steps in which the rate rises.
         final_rate: last rate, as a share of the peak.
-        scales: of the activations: ``learned`` with the weights (LSQ+), or ``frozen`` as calibrated.
-        freeze_after: share of the steps after which learned scales stay as they are.
-        feature_weight: of the distance between the features of student and teacher.
-        supervised_weight: of the supervised loss over labelled pictures; 0 leaves labels unused.
+        scales: scales of the activations: ``learned`` with the weights (LSQ+), or ``frozen`` as calibrated.
+        freeze_after: share of the steps after which learned scales are frozen.
+        feature_weight: weight of the feature loss.
+        supervised_weight: weight of the supervised loss over labelled pictures; 0 ignores labels.
         mosaic: share of the pictures that are 2 x 2 mosaics.
-        mosaic_until: share of the steps after which there are none.
-        precision: of convolutions; fake-quantization and losses stay in float32.
-        average: decay of the exponential moving average of the weights that is kept; 0 keeps the last.
-        check_every: steps between two looks at the held-out pictures.
-        patience: looks without a better one after which training stops; 0 never stops early.
+        mosaic_until: share of the steps after which there are no mosaics.
+        precision: precision of convolutions; fake-quantization and losses stay in float32.
+        average: decay of the exponential moving average of the weights; 0 keeps the last weights.
+        check_every: steps between two checks on the held-out pictures.
+        patience: checks without improvement after which training stops; 0 never stops early.
     """
 
     steps: Count = 500
@@ -60,7 +60,7 @@ class Recipe:
     patience: Annotated[int, Field(ge=0)] = 0
 
     def rate(self, step: int) -> float:
-        """Return the factor on the peak rates at a step: linear warm-up, then half a cosine."""
+        """Return the factor of the peak rates at a step: linear warm-up, then half a cosine."""
         rising = max(1, int(self.steps * self.warm_up))
         if step < rising:
             return (step + 1) / rising
@@ -68,5 +68,5 @@ class Recipe:
         return self.final_rate + (1 - self.final_rate) * 0.5 * (1 + math.cos(math.pi * done))
 
     def learns_scales(self, step: int) -> bool:
-        """Return whether the scales of the activations move at a step."""
+        """Return whether the scales of the activations are learned at a step."""
         return self.scales == "learned" and step < self.freeze_after * self.steps

@@ -1,13 +1,13 @@
-"""The supervised loss of YOLOX: labelled boxes pull the raw head tensors.
+"""Supervised loss of YOLOX.
 
 Implements Ge et al., "YOLOX: Exceeding YOLO Series in 2021" (arXiv:2107.08430), section 2.1: every cell
-predicts one box, and SimOTA decides which cells answer for which object::
+predicts one box, and SimOTA assigns cells to objects::
 
     cells near an object -> cost = class cost + 3 * -log(IoU) + penalty outside its box or centre
-        -> as many of the cheapest cells as the ten best IoUs add up to -> a contested cell serves one object
+        -> as many of the cheapest cells as the ten best IoUs sum up to -> one object per cell
 
-The loss is ``5 * (1 - IoU^2)`` and the cross-entropy of classes at these cells, and the cross-entropy of
-objectness at every cell, divided by the number of cells that answer for an object.
+The loss is ``5 * (1 - IoU^2)`` and the cross-entropy of classes at the assigned cells, and the cross-entropy
+of objectness at every cell, divided by the number of assigned cells.
 
 Boxes are ``x1, y1, x2, y2`` in pixels of the input; targets are (n, 5): class, then the box.
 """
@@ -32,12 +32,12 @@ BOX_WEIGHT = 5.0
 OVERLAP_COST = 3.0
 CENTRE_RADIUS = 2.5  # strides around the centre of an object
 BEST_OVERLAPS = 10
-OUTSIDE_COST = 1e5  # for a cell outside the box, and again for one outside the centre
+OUTSIDE_COST = 1e5  # each for a cell outside the box and for a cell outside the centre
 
 
 @dataclass(frozen=True)
 class YoloxScale:
-    """One scale of a YOLOX head: positions of its tensors among the heads of the graph.
+    """Scale of a YOLOX head: positions of its tensors among the heads of the graph.
 
     Attributes:
         box: position of (b, 4, h, w).
@@ -54,7 +54,7 @@ class YoloxScale:
 
 @dataclass(frozen=True)
 class YoloxCells:
-    """The predictions of all ``a`` cells of all scales, float32.
+    """Predictions of all ``a`` cells of all scales, float32.
 
     Attributes:
         centres: (a, 2) x and y in input pixels.
@@ -75,7 +75,7 @@ def yolox_scales(graph: Graph) -> tuple[YoloxScale, ...]:
     """Return the scales of a YOLOX graph, in the order of its heads.
 
     Raises:
-        DataError: the heads are not those of a YOLOX.
+        DataError: the heads are not those of YOLOX.
     """
     scales = []
     for heads in heads_by_size(graph):
@@ -90,9 +90,9 @@ def simota_loss(scales: Sequence[YoloxScale], heads: Sequence[Tensor], targets: 
     """Return the scalar loss of a batch of labelled pictures.
 
     Args:
-        scales: what the tensors are.
+        scales: scales of the graph.
         heads: raw head tensors, each (b, channels, h, w).
-        targets: for each of the b pictures (n, 5) float32, n >= 0.
+        targets: targets of each of the b pictures, (n, 5) float32, n >= 0.
     """
     cells = decode_yolox_cells(scales, heads)
     owners = torch.stack([assign_simota(cells, picture, target) for picture, target in enumerate(targets)])
@@ -125,9 +125,9 @@ def decode_yolox_cells(scales: Sequence[YoloxScale], heads: Sequence[Tensor]) ->
 
 @torch.no_grad()
 def assign_simota(cells: YoloxCells, picture: int, targets: Tensor) -> Tensor:
-    """Return which target each cell of a picture answers for (SimOTA): (a,) int64, -1 for none.
+    """Return the target that each cell of a picture is assigned to (SimOTA): (a,) int64, -1 for none.
 
-    Every target whose centre lies in the picture gets a cell, as long as one near it is free.
+    Every target whose centre lies in the picture is assigned a cell, as long as one near it is free.
     """
     owners = torch.full((len(cells.centres),), -1, device=cells.centres.device)
     boxes = targets[:, 1:].float()
@@ -150,7 +150,8 @@ def assign_simota(cells: YoloxCells, picture: int, targets: Tensor) -> Tensor:
     chosen = rank < best.sum(1, keepdim=True).long().clamp(min=1)
     lowest, owner = cost.masked_fill(~chosen, torch.inf).min(0)
     owner[lowest == torch.inf] = -1
-    for orphan in sorted(set(range(len(targets))) - set(owner.tolist())):  # lost its cells to neighbours
+    without_cell = set(range(len(targets))) - set(owner.tolist())  # all their cells went to neighbours
+    for orphan in sorted(without_cell):
         free = (owner < 0) & (inside | central)[orphan]
         if free.any():
             owner[cost[orphan].masked_fill(~free, torch.inf).argmin()] = orphan

@@ -1,16 +1,15 @@
-"""The supervised loss of YOLOv8, YOLO11 and NanoDet: boxes as distances, classes without objectness.
+"""Supervised loss of YOLOv8, YOLO11 and NanoDet: boxes as distances, classes without objectness.
 
 Implements task-aligned assignment (Feng et al., "TOOD: Task-aligned One-stage Object Detection",
-arXiv:2108.07755, section 3.2) with the constants that YOLOv8 gave it::
+arXiv:2108.07755, section 3.2) with the constants of YOLOv8::
 
     cells in the box of an object -> alignment = score^0.5 * IoU^6 -> the ten best aligned
-        -> a contested cell serves the object that it overlaps most
+        -> a cell claimed by several objects is assigned to the one with the largest overlap
         -> soft target = alignment, scaled so that the best of an object equals its best IoU
 
-The loss is the cross-entropy of classes against the soft targets, at every cell; and, at the cells that
-answer for an object, weighted by their soft targets, one minus the complete IoU and the distribution focal
-loss (Li et al. 2020, arXiv:2006.04388) of the bins, where there are bins. All of it is divided by the sum of
-the soft targets.
+The loss is the cross-entropy of classes against the soft targets at every cell, plus, at assigned cells and
+weighted by their soft targets, one minus the complete IoU and the distribution focal loss (Li et al. 2020,
+arXiv:2006.04388) of the bins, where there are bins. The sum is divided by the sum of the soft targets.
 
 Boxes are ``x1, y1, x2, y2`` in pixels of the input; targets are (n, 5): class, then the box.
 """
@@ -31,16 +30,16 @@ from edgeagent.qat.training.cells import cell_corners, cell_rows, heads_by_size
 from edgeagent.qat.training.overlap import complete_iou, iou
 
 HEADS: list[Role] = ["box", "classes"]
-SCORE_POWER, OVERLAP_POWER = 0.5, 6.0  # of the alignment
+SCORE_POWER, OVERLAP_POWER = 0.5, 6.0  # exponents of the alignment
 BEST_ALIGNED = 10
 CLASS_WEIGHT, BOX_WEIGHT, BIN_WEIGHT = 0.5, 7.5, 1.5
-LAST_BIN_MARGIN = 0.01  # a distance beyond the last bin is taken for this much less than it
+LAST_BIN_MARGIN = 0.01  # distances are limited to the last bin minus this
 TINY = torch.finfo(torch.float32).tiny
 
 
 @dataclass(frozen=True)
 class DistanceScale:
-    """One scale: positions of its tensors among the heads of the graph.
+    """Scale of a head: positions of its tensors among the heads of the graph.
 
     Attributes:
         box: position of (b, 4, h, w) distances, or (b, 4 * bins, h, w) logits of their bins.
@@ -55,13 +54,13 @@ class DistanceScale:
 
 @dataclass(frozen=True)
 class DistanceCells:
-    """The predictions of all ``a`` cells of all scales, float32.
+    """Predictions of all ``a`` cells of all scales, float32.
 
     Attributes:
         centres: (a, 2) x and y in input pixels.
         strides: (a,) input pixels.
         boxes: (b, a, 4) in input pixels.
-        bins: (b, a, 4, bins) logits of the distances to the four sides; of one bin where distances are plain.
+        bins: (b, a, 4, bins) logits of the distances to the four sides; one bin for plain distances.
         classes: (b, a, c) logits.
     """
 
@@ -74,12 +73,12 @@ class DistanceCells:
 
 @dataclass(frozen=True)
 class TargetAssignment:
-    """The ``p`` cells that answer for an object.
+    """Assignment of ``p`` cells to targets.
 
     Attributes:
-        picture: (p,) int64, which picture of the batch.
-        cell: (p,) int64; no cell of a picture twice.
-        target: (p,) int64, row of the targets of all pictures.
+        picture: (p,) int64, position of the picture in the batch.
+        cell: (p,) int64, no cell of a picture twice.
+        target: (p,) int64, row in the targets of all pictures.
         soft: (p,) float32, soft target of the object's class, 0..1.
     """
 
@@ -93,8 +92,8 @@ def yolov8_scales(graph: Graph, bins: int) -> tuple[DistanceScale, ...]:
     """Return the scales of a graph of the family ``yolov8``, in the order of its heads.
 
     Args:
-        graph: whose heads they are.
-        bins: per side of a box, unless the box is four plain distances.
+        graph: graph with the heads.
+        bins: bins per side of a box, for boxes that are not four plain distances.
 
     Raises:
         DataError: the heads are not those of the family.
@@ -115,9 +114,9 @@ def task_aligned_loss(
     """Return the scalar loss of a batch of labelled pictures.
 
     Args:
-        scales: what the tensors are.
+        scales: scales of the graph.
         heads: raw head tensors, each (b, channels, h, w).
-        targets: for each of the b pictures (n, 5) float32, n >= 0.
+        targets: targets of each of the b pictures, (n, 5) float32, n >= 0.
     """
     cells = decode_distance_cells(scales, heads)
     rows = torch.cat(list(targets)).float()
@@ -154,15 +153,15 @@ def decode_distance_cells(scales: Sequence[DistanceScale], heads: Sequence[Tenso
 
 @torch.no_grad()
 def assign_task_aligned(cells: DistanceCells, targets: Tensor, pictures: Tensor) -> TargetAssignment:
-    """Return which cells answer for which target.
+    """Return the assignment of cells to targets.
 
-    A target is in reach of the cells whose centre lies in its box, or, where the box is narrower than the
-    finest cell, within half such a cell of its middle. It gets one of them, as long as one is free.
+    Candidates of a target are the cells whose centre lies in its box or, for a box narrower than the finest
+    cell, within half such a cell of its centre. Each target is assigned one of them, as long as one is free.
 
     Args:
         cells: predictions.
-        targets: (n, 5) float32, of all pictures.
-        pictures: (n,) int64, the picture of each target.
+        targets: (n, 5) float32, targets of all pictures.
+        pictures: (n,) int64, picture of each target.
     """
     target, cell = torch.nonzero(reach(cells, targets[:, 1:]), as_tuple=True)
     overlap = iou(cells.boxes[pictures[target], cell], targets[target, 1:])
@@ -184,7 +183,7 @@ def assign_task_aligned(cells: DistanceCells, targets: Tensor, pictures: Tensor)
 
 
 def reach(cells: DistanceCells, boxes: Tensor) -> Tensor:
-    """Return which cells may answer for which box (n, 4): (n, a) bool."""
+    """Return whether each cell is a candidate of each box (n, 4): (n, a) bool."""
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
     half = half.clamp(min=float(cells.strides.min()) / 2)
     low, high = (middle - half)[:, None], (middle + half)[:, None]
@@ -198,7 +197,7 @@ def _pictures(targets: Sequence[Tensor]) -> Tensor:
 
 
 def _expectation(logits: Tensor) -> Tensor:
-    """Return the distances (..., 4) that bins (..., 4, bins) stand for; one bin is the distance itself."""
+    """Return the distances (..., 4) encoded by bins (..., 4, bins); one bin is the distance itself."""
     if logits.shape[-1] == 1:
         return logits[..., 0]
     numbers = torch.arange(logits.shape[-1], device=logits.device, dtype=logits.dtype)
@@ -206,7 +205,7 @@ def _expectation(logits: Tensor) -> Tensor:
 
 
 def _bin_loss(cells: DistanceCells, found: TargetAssignment, boxes: Tensor) -> Tensor:
-    """Cross-entropy of the two bins beside each wanted distance, by nearness; mean of the sides: (p,)."""
+    """Return the cross-entropy of the two bins next to each target distance, mean of the sides: (p,)."""
     centre, stride = cells.centres[found.cell], cells.strides[found.cell, None]
     distances = torch.cat([centre - boxes[:, :2], boxes[:, 2:] - centre], 1) / stride
     logits = cells.bins[found.picture, found.cell]
@@ -219,14 +218,14 @@ def _bin_loss(cells: DistanceCells, found: TargetAssignment, boxes: Tensor) -> T
 
 
 def _rank(target: Tensor, count: int) -> Tensor:
-    """Return the position of each entry among those of its target; targets are sorted: (p,)."""
+    """Return the position of each entry among the entries of its target; targets are sorted: (p,)."""
     sizes = target.bincount(minlength=count)
     first = sizes.cumsum(0) - sizes
     return torch.arange(len(target), device=target.device) - first[target]
 
 
 def _wins(place: Tensor, overlap: Tensor, target: Tensor, places: int) -> Tensor:
-    """Return who keeps its place: the largest overlap, and of equal ones the first target: (p,) bool."""
+    """Return whether each entry keeps its cell: the largest overlap, of equal ones the first: (p,) bool."""
     largest = overlap.new_zeros(places).scatter_reduce(0, place, overlap, "amax")
     equal = overlap == largest[place]
     first = target.new_full((places,), len(target)).scatter_reduce(
@@ -236,7 +235,7 @@ def _wins(place: Tensor, overlap: Tensor, target: Tensor, places: int) -> Tensor
 
 
 def _for_orphans(target: Tensor, place: Tensor, won: Tensor, count: int) -> Tensor:
-    """Return one free entry for each target that lost its places to neighbours, the best aligned: (o,)."""
+    """Return the best aligned free entry of each target that has no cell left: (o,)."""
     taken, extra = set(place[won].tolist()), []
     for orphan in sorted(set(range(count)) - set(target[won].tolist())):
         entries = torch.nonzero(target == orphan)[:, 0]

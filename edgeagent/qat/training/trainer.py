@@ -1,11 +1,12 @@
-"""The training loop: a fake-quantized student follows its float teacher, with checkpoints.
+"""Training loop: a fake-quantized student is trained towards its float teacher, with checkpoints.
 
-Where pictures are labelled, a supervised loss can be added to the teacher's. The same loop trains in float
-when the activation functions of a network were exchanged and it has to find back to its teacher first.
+A supervised loss over labelled pictures can be added to the distillation loss. The same loop trains in float
+after the activation functions of a network were replaced: it must first recover the teacher's outputs.
 
-AdamW with a one-cycle rate (:mod:`edgeagent.qat.training.rates`). A checkpoint holds all that the next step
-depends on, so that a resumed run continues as if it had not stopped. In several processes each runs its part
-of every step's pictures; a step in two processes is the same as one that is accumulated from two parts.
+The optimiser is AdamW with a one-cycle rate (:mod:`edgeagent.qat.training.rates`). A checkpoint has all that
+the next step depends on, so that a resumed run gives the same weights as an uninterrupted one. Of several
+processes, each runs its share of every step's pictures; a step in two processes equals a step accumulated
+from two parts.
 """
 
 from __future__ import annotations
@@ -16,40 +17,39 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from edgeagent.errors import DataError
-from edgeagent.qat.network.network import Mode, Network
+from edgeagent.qat.core.work_file import write_work_file
+from edgeagent.qat.distillation.loss import distillation_loss, feature_loss
+from edgeagent.qat.network.network import Network
 from edgeagent.qat.training.average import WeightAverage
-from edgeagent.qat.training.distillation import distillation_loss, feature_loss
 from edgeagent.qat.training.early_stopping import EarlyStopping
-from edgeagent.qat.training.held_out import HeldOut
-from edgeagent.qat.training.labelled import Batch, TrainingSample, collate
+from edgeagent.qat.training.execution import Execution
+from edgeagent.qat.training.labelled import Batch, collate
+from edgeagent.qat.training.objective import Objective, TrainingPictures
 from edgeagent.qat.training.processes import Processes
 from edgeagent.qat.training.rates import parameter_groups, set_rates
 from edgeagent.qat.training.recipe import Recipe
-from edgeagent.qat.training.supervised import Supervision
-from edgeagent.qat.training.work_file import write_whole
 
 GRADIENT_NORM = 10.0
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where a run stands, after a step.
+class TrainingProgress:
+    """State of a training after a step.
 
     Attributes:
-        step: steps done.
-        steps: steps of the recipe.
-        loss: of this step; None where the run is taken up again.
-        held_out: loss on the held-out pictures, when this step was followed by a look at them.
-        stopped: whether training ends here, because the held-out pictures did not improve any more.
+        step: number of finished steps.
+        steps: number of steps of the recipe.
+        loss: loss of the step; None when a run was resumed.
+        held_out: loss on the held-out pictures, after a step with a check on them.
+        stopped: whether training ends early because the held-out loss stopped improving.
     """
 
     step: int
@@ -60,51 +60,41 @@ class Progress:
 
 
 class Trainer:
-    """Trains a calibrated network in place.
+    """Training of a calibrated network, in place.
 
     Args:
-        network: calibrated; on its device.
-        teacher: float network with the same heads, on the same device.
-        pictures: ``recipe.steps * recipe.batch`` samples.
+        network: calibrated student, on its device.
+        objective: teacher, mode and supervised loss.
+        pictures: samples to train on, and held-out pictures.
         recipe: settings.
-        checkpoint: file to write every ``checkpoint_every`` steps and at the end.
-        held_out: pictures to look at every ``recipe.check_every`` steps.
-        mode: ``quantize``, or ``float`` to train without rounding.
-        processes: this process among those of the run.
-        supervision: loss over labelled pictures, added with ``recipe.supervised_weight``; None leaves labels
-            unused.
+        execution: checkpoint file and processes; its folder exists.
 
     Attributes:
-        history: (step, loss, loss on the held-out pictures or None) of every step so far.
+        history: (step, loss, held-out loss or None) of every step so far.
 
     Raises:
-        DataError: the recipe does not fit the model or the processes.
+        DataError: the batch cannot be divided among processes and accumulated parts.
     """
 
     def __init__(
         self,
         network: Network,
-        teacher: Network,
-        pictures: Dataset[TrainingSample],
+        objective: Objective,
+        pictures: TrainingPictures,
         recipe: Recipe,
-        checkpoint: Path,
-        checkpoint_every: int = 50,
-        held_out: HeldOut | None = None,
-        mode: Mode = "quantize",
-        processes: Processes | None = None,
-        supervision: Supervision | None = None,
+        execution: Execution,
     ) -> None:
-        self._network, self._teacher, self._pictures, self._recipe = network, teacher, pictures, recipe
-        self._checkpoint, self._checkpoint_every, self._held_out = checkpoint, checkpoint_every, held_out
-        self._processes = processes or Processes()
+        self._network, self._pictures = network, pictures
+        self._recipe, self._execution = recipe, execution
+        self._processes, self._teacher = execution.processes, objective.teacher
         self._device = next(network.parameters()).device
         _check_parts(recipe, self._processes)
         self._teacher.set_mode("float")
         self._teacher.requires_grad_(False)
-        self._network.set_mode(mode)
-        for one in (network, teacher):
+        self._network.set_mode(objective.mode)
+        for one in (network, self._teacher):
             one.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        learns = mode == "quantize" and recipe.scales == "learned"
+        learns = objective.mode == "quantize" and recipe.scales == "learned"
         if not learns:
             network.grids.requires_grad_(False)
         groups = parameter_groups(network, recipe.weight_rate, learns)
@@ -112,43 +102,45 @@ class Trainer:
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=recipe.precision == "float16")
         self._average = WeightAverage(network, recipe.average) if recipe.average else None
         self._stopping = EarlyStopping(recipe.patience)
-        self._supervision = supervision if recipe.supervised_weight else None
+        self._supervision = objective.supervision if recipe.supervised_weight else None
         self._step = 0
         self.history: list[tuple[int, float, float | None]] = []
 
     def resume(self) -> int:
-        """Load the checkpoint and return the step it was taken at.
+        """Load the checkpoint and return its step.
 
         Raises:
-            DataError: there is none, it is damaged, or it belongs to another recipe or model.
+            DataError: there is no checkpoint, it is damaged, or it belongs to another recipe or model.
         """
+        checkpoint = self._execution.checkpoint
         try:
-            state = torch.load(self._checkpoint, weights_only=True, map_location=self._device)
+            state = torch.load(checkpoint, weights_only=True, map_location=self._device)
             if state["recipe"] != asdict(self._recipe):
                 raise DataError(
-                    f"{self._checkpoint}: was made with {state['recipe']}, this run asks for "
+                    f"{checkpoint}: was made with {state['recipe']}, this run asks for "
                     f"{asdict(self._recipe)}; use the same settings or start without --resume"
                 )
             if state["teacher"] != _fingerprint(self._teacher):
-                raise DataError(f"{self._checkpoint}: belongs to another model; start without --resume")
+                raise DataError(f"{checkpoint}: belongs to another model; start without --resume")
             for name, part in self._parts().items():
                 part.load_state_dict(state[name])
             self._step, self.history = state["step"], state["history"]
         except FileNotFoundError:
-            raise DataError(
-                f"{self._checkpoint}: no checkpoint to resume from; start without --resume"
-            ) from None
+            raise DataError(f"{checkpoint}: no checkpoint to resume from; start without --resume") from None
         except DataError:
             raise
         except Exception as error:  # a damaged file surfaces in many ways
-            raise DataError(f"{self._checkpoint}: not a checkpoint of this model ({error})") from error
+            raise DataError(f"{checkpoint}: not a checkpoint of this model ({error})") from error
         return self._step
 
-    def run(self, report: Callable[[Progress], None]) -> None:
-        """Train to the last step, or until patience ends, reporting each; then keep the best weights.
+    def run(self, report: Callable[[TrainingProgress], None]) -> None:
+        """Train to the last step or to the end of patience, then load the averaged or best weights.
+
+        Args:
+            report: called after every step.
 
         Raises:
-            DataError: the loss is not a number any more.
+            DataError: the loss is no longer finite.
             EdgeagentError: a checkpoint cannot be written.
         """
         student = self._shared_student()
@@ -158,21 +150,21 @@ class Trainer:
             if not math.isfinite(loss):
                 raise DataError(f"step {self._step + 1}: the loss is {loss}; start again with a lower --rate")
             self._step += 1
-            seen = self._look()
+            seen = self._check()
             self.history.append((self._step, loss, seen))
             last = self._step == self._recipe.steps or self._stopping.ended
-            if last or self._step % self._checkpoint_every == 0:
+            if last or self._step % self._execution.checkpoint_every == 0:
                 self.save()
-            report(Progress(self._step, self._recipe.steps, loss, seen, self._stopping.ended))
+            report(TrainingProgress(self._step, self._recipe.steps, loss, seen, self._stopping.ended))
         if self._average is not None:
             self._average.apply(self._average.weights)
         self._stopping.restore(self._network)
 
     def save(self) -> None:
-        """Write the checkpoint, in the first process.
+        """Write the checkpoint, in the first process only.
 
         Raises:
-            EdgeagentError: it cannot be written; an older one is as it was.
+            EdgeagentError: the checkpoint cannot be written; an older one is unchanged.
         """
         if not self._processes.first:
             return
@@ -181,10 +173,10 @@ class Trainer:
         state |= {"step": self._step, "history": self.history}
         content = io.BytesIO()
         torch.save(state, content)
-        write_whole(self._checkpoint, content.getvalue())
+        write_work_file(self._execution.checkpoint, content.getvalue())
 
     def _parts(self) -> dict[str, Any]:
-        """What has a state that the next step depends on, by its name in the checkpoint."""
+        """Return the parts with a state, by their names in the checkpoint."""
         parts = {
             "network": self._network,
             "optimizer": self._optimizer,
@@ -228,25 +220,26 @@ class Trainer:
             loss = loss + self._recipe.supervised_weight * supervised
         return loss
 
-    def _look(self) -> float | None:
-        """Return the loss on the held-out pictures, when it is time to look."""
+    def _check(self) -> float | None:
+        """Return the loss on the held-out pictures when a check is due; None otherwise."""
         due = self._step % self._recipe.check_every == 0 or self._step == self._recipe.steps
-        if self._held_out is None or not due:
+        held_out = self._pictures.held_out
+        if held_out is None or not due:
             return None
         with self._average.applied() if self._average else nullcontext():
-            loss = self._processes.same(self._held_out.loss(self._network))
-            self._stopping.look(loss, self._network)
+            loss = self._processes.same(held_out.loss(self._network))
+            self._stopping.check(loss, self._network)
         return loss
 
     def _shared_student(self) -> nn.Module:
         student = _Student(self._network)
         if self._processes.size == 1:
             return student
-        # fixed grids and, without a feature loss, nothing else are left out of a step's graph
+        # fixed grids require no gradient; all other parameters take part in every step
         return DistributedDataParallel(student, broadcast_buffers=False)
 
     def _batches(self) -> Iterator[Batch]:
-        """Yield this process's parts of the steps that are left, in order."""
+        """Return an iterator over this process's parts of the remaining steps."""
         size, parts = self._recipe.batch, self._recipe.accumulate * self._processes.size
         part = size // parts
         first = self._processes.rank * self._recipe.accumulate * part
@@ -257,7 +250,7 @@ class Trainer:
         ]
         return iter(
             DataLoader(
-                self._pictures,
+                self._pictures.samples,
                 batch_size=part,
                 sampler=rest,
                 num_workers=1,
@@ -268,7 +261,7 @@ class Trainer:
 
 
 class _Student(nn.Module):
-    """The network as a module that gives heads and features, for DistributedDataParallel."""
+    """Network as a module that returns heads and features, for DistributedDataParallel."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()

@@ -20,8 +20,9 @@ from edgeagent.qat.export.onnx_export import export_onnx
 from edgeagent.qat.export.tflite_export import count_tflite_operators
 from edgeagent.qat.export.tflite_input import with_uint8_input
 from edgeagent.qat.graph.graph import read_graph
-from edgeagent.qat.grid.affine import Channels, plan_affine_grids
-from edgeagent.qat.grid.input_grid import pixel_grid
+from edgeagent.qat.grid.affine import plan_affine_grids
+from edgeagent.qat.grid.plan import Channels
+from edgeagent.qat.grid.planning import pixel_grid
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.ptq.calibration import observe, set_ranges
 from edgeagent.vision.preprocessor import Preprocessor

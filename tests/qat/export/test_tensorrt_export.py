@@ -1,4 +1,4 @@
-"""Preset b: planned for TensorRT's fusions, trainable, and computing in ONNX Runtime what was trained."""
+"""Symmetric grids: planned for TensorRT, trainable, and computed in ONNX Runtime as they were trained."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import torch
 from edgeagent.engines.onnxruntime_engine import OnnxRuntimeEngine
 from edgeagent.errors import DataError
 from edgeagent.qat.export.exports import export
-from edgeagent.qat.export.qdq_model import QdqModel, is_dq, is_q
-from edgeagent.qat.export.tensorrt_export import count_operators_b, export_onnx_b
+from edgeagent.qat.export.tensorrt_export import count_tensorrt_operators, export_tensorrt
 from edgeagent.qat.graph.graph import read_graph
-from edgeagent.qat.grid.affine import Channels
+from edgeagent.qat.grid.plan import Channels
 from edgeagent.qat.grid.symmetric import plan_symmetric_grids
+from edgeagent.qat.lint.qdq_model import QdqModel, is_dq, is_q
 from edgeagent.qat.lint.tensorrt_lint import lint_tensorrt
 from edgeagent.qat.network.fake_quantize import ActivationGrid
 from edgeagent.qat.network.network import Network
@@ -43,7 +43,7 @@ def residual_net(path: Path) -> Path:
 
 
 def planned(path: Path, mean: Channels = (0, 0, 0), std: Channels = (1, 1, 1)) -> Network:
-    """Return a network of preset b, calibrated."""
+    """Return a calibrated network on symmetric grids."""
     graph = read_graph(path)
     network = Network(graph, plan_symmetric_grids(graph, mean, std))
     pictures = (torch.rand(4, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0)) * 255).round()
@@ -67,7 +67,7 @@ BUILDERS = [small_yolox, small_relu_net, small_nanodet, residual_net]
 @pytest.mark.parametrize("build", BUILDERS)
 def test_the_engine_computes_what_was_trained(build: Callable[[Path], Path], tmp_path: Path) -> None:
     network = planned(build(tmp_path / "m.onnx"))
-    export_onnx_b(network, tmp_path / "q.onnx")
+    export_tensorrt(network, tmp_path / "q.onnx")
     with torch.no_grad():
         trained = network(torch.from_numpy(PICTURE.transpose(0, 3, 1, 2).astype(np.float32)))
     for got, wanted in zip(infer(tmp_path / "q.onnx"), trained, strict=True):
@@ -80,9 +80,9 @@ def test_the_engine_computes_what_was_trained(build: Callable[[Path], Path], tmp
 @pytest.mark.parametrize("build", BUILDERS)
 def test_the_linter_finds_nothing(build: Callable[[Path], Path], tmp_path: Path) -> None:
     network = planned(build(tmp_path / "m.onnx"))
-    export_onnx_b(network, tmp_path / "q.onnx")
+    export_tensorrt(network, tmp_path / "q.onnx")
     assert lint_tensorrt(onnx.load(str(tmp_path / "q.onnx"))) == []
-    counts = count_operators_b(tmp_path / "q.onnx")
+    counts = count_tensorrt_operators(tmp_path / "q.onnx")
     assert counts.integer["Conv"] == len(network.convolutions)
     assert counts.integer.get("MaxPool", 0) == (1 if build is small_yolox else 0)
     assert not {"Relu", "Sigmoid", "Mul", "Add"} & set(counts.integer)
@@ -120,7 +120,7 @@ def test_one_scale_for_everything_a_concat_holds(tmp_path: Path) -> None:
 
 def test_a_sum_quantizes_its_residual_only(tmp_path: Path) -> None:
     network = planned(residual_net(tmp_path / "m.onnx"))
-    export_onnx_b(network, tmp_path / "q.onnx")
+    export_tensorrt(network, tmp_path / "q.onnx")
     model = QdqModel(onnx.load(str(tmp_path / "q.onnx")))
     sums = [node for node in model.nodes if node.op_type == "Add"]
     assert len(sums) == 3
@@ -133,7 +133,7 @@ def test_a_sum_quantizes_its_residual_only(tmp_path: Path) -> None:
 
 def test_weights_are_int8_biases_float_and_activations_int8(tmp_path: Path) -> None:
     network = planned(small_yolox(tmp_path / "m.onnx"))
-    export_onnx_b(network, tmp_path / "q.onnx")
+    export_tensorrt(network, tmp_path / "q.onnx")
     model = QdqModel(onnx.load(str(tmp_path / "q.onnx")))
     assert {model.code_type(node) for node in model.pairs} == {onnx.TensorProto.INT8}
     for node in model.nodes:
@@ -149,7 +149,7 @@ def test_weights_are_int8_biases_float_and_activations_int8(tmp_path: Path) -> N
 def test_mean_and_std_are_computed_by_the_artefact(tmp_path: Path) -> None:
     mean, std = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)
     network = planned(small_nanodet(tmp_path / "m.onnx"), mean, std)
-    export_onnx_b(network, tmp_path / "q.onnx")
+    export_tensorrt(network, tmp_path / "q.onnx")
     engine = OnnxRuntimeEngine(tmp_path / "q.onnx", threads=1)
     assert engine.inputs[0].dtype == np.dtype(np.uint8)
     assert engine.inputs[0].scale is None
@@ -161,14 +161,14 @@ def test_mean_and_std_are_computed_by_the_artefact(tmp_path: Path) -> None:
         assert np.abs(got - wanted.numpy()).mean() < 0.05 * float(wanted.max() - wanted.min()) / 255
 
 
-def test_presets_do_not_mix(tmp_path: Path) -> None:
+def test_kinds_of_grids_do_not_mix(tmp_path: Path) -> None:
     path = small_nanodet(tmp_path / "m.onnx")
-    with pytest.raises(DataError, match="train with --preset b"):
+    with pytest.raises(DataError, match="train it on symmetric grids"):
         export(calibrated(path), tmp_path, "onnx-b")
-    with pytest.raises(DataError, match="train with --preset a"):
+    with pytest.raises(DataError, match="train it on affine grids"):
         export(planned(path), tmp_path, "onnx")
-    with pytest.raises(DataError, match="--preset b"):
-        export_onnx_b(calibrated(path), tmp_path / "q.onnx")
+    with pytest.raises(DataError, match="network trained on symmetric grids"):
+        export_tensorrt(calibrated(path), tmp_path / "q.onnx")
 
 
 def test_a_file_that_tensorrt_would_not_run_is_not_written(tmp_path: Path) -> None:
@@ -176,5 +176,5 @@ def test_a_file_that_tensorrt_would_not_run_is_not_written(tmp_path: Path) -> No
     with torch.no_grad():
         network.grids[1].log_scale.fill_(float("nan"))  # type: ignore[operator]
     with pytest.raises(DataError, match="positive-scale"):
-        export_onnx_b(network, tmp_path / "q.onnx")
+        export_tensorrt(network, tmp_path / "q.onnx")
     assert not (tmp_path / "q.onnx").exists()

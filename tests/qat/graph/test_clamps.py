@@ -1,4 +1,4 @@
-"""Clamps that a grid makes needless, and those that it does not."""
+"""Clamps that are redundant on a grid, and those that are not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from edgeagent.qat.export.onnx_export import export_onnx
 from edgeagent.qat.export.operator_counts import count_operators
-from edgeagent.qat.graph.clamps import is_needless
+from edgeagent.qat.graph.clamps import is_redundant_clamp
 from edgeagent.qat.graph.node import Node
 from tests.qat.export.test_onnx_export import calibrated
 from tests.qat.models import SIZE, GraphBuilder
@@ -23,7 +23,7 @@ CONVOLUTION = Node("c", "Conv", ("x", "w"), ("y",), {})
 
 
 @pytest.mark.parametrize(
-    ("node", "scale", "zero_point", "needless"),
+    ("node", "scale", "zero_point", "redundant"),
     [
         (RELU, 0.1, 0, True),
         (RELU, 0.1, 1, False),
@@ -35,11 +35,11 @@ CONVOLUTION = Node("c", "Conv", ("x", "w"), ("y",), {})
         (CONVOLUTION, 0.1, 0, False),
     ],
 )
-def test_a_clamp_is_needless_where_the_grid_ends_first(
-    node: Node, scale: float, zero_point: int, needless: bool
+def test_a_clamp_is_redundant_where_the_grid_ends_first(
+    node: Node, scale: float, zero_point: int, redundant: bool
 ) -> None:
     constants = {name: np.asarray(value) for name, value in BOUNDS.items()}
-    assert is_needless(node, constants, scale, zero_point) is needless
+    assert is_redundant_clamp(node, constants, scale, zero_point) is redundant
 
 
 def test_a_relu_on_a_grid_with_negative_numbers_runs_on_integers(tmp_path: Path) -> None:

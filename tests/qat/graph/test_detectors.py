@@ -113,7 +113,7 @@ def test_the_cut_is_told(tmp_path: Path) -> None:
     lines = describe_cut(graph)
     assert lines[0] == f"{graph.heads[0].tensor}: box, 16 x 8 x 8, stride 8"
     assert lines[-1].startswith(
-        "behind them, in float and not part of the artefacts: 2 Add, 4 Concat, 1 Conv, "
+        "after the heads, in float and not part of the artefacts: 2 Add, 4 Concat, 1 Conv, "
     )
 
 

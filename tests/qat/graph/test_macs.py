@@ -1,4 +1,4 @@
-"""Multiplications of graphs and artefacts."""
+"""Multiply-accumulates of a graph."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.qat.export.onnx_export import export_onnx
 from edgeagent.qat.graph.graph import read_graph
-from edgeagent.qat.graph.macs import artefact_macs, count_macs, integer_share
-from tests.qat.export.test_onnx_export import calibrated
-from tests.qat.models import GraphBuilder, small_relu_net, small_yolox
+from edgeagent.qat.graph.macs import count_macs, integer_share
+from tests.qat.models import GraphBuilder
 
 
 def test_macs_are_outputs_times_weights(tmp_path: Path) -> None:
@@ -23,15 +21,3 @@ def test_macs_are_outputs_times_weights(tmp_path: Path) -> None:
     depthwise = graph.nodes[2].name
     assert integer_share(graph, {depthwise}) == pytest.approx(1 - 72 / (216 + 72 + 32))
     assert integer_share(graph, ()) == 1
-
-
-def test_an_artefact_has_the_macs_of_its_graph(tmp_path: Path) -> None:
-    for build in (small_yolox, small_relu_net):
-        network = calibrated(build(tmp_path / "m.onnx"))
-        export_onnx(network, tmp_path / "q.onnx")
-        assert artefact_macs(tmp_path / "q.onnx") == (sum(count_macs(network.graph).values()), 0)
-
-
-def test_a_float_graph_has_no_integer_macs(tmp_path: Path) -> None:
-    path = small_yolox(tmp_path / "m.onnx")
-    assert artefact_macs(path) == (0, sum(count_macs(read_graph(path)).values()))

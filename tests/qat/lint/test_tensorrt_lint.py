@@ -11,8 +11,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeagent.qat.export.onnx_export import export_onnx
-from edgeagent.qat.export.qdq_model import QdqModel, is_dq
-from edgeagent.qat.export.tensorrt_export import export_onnx_b
+from edgeagent.qat.export.tensorrt_export import export_tensorrt
+from edgeagent.qat.lint.qdq_model import QdqModel, is_dq
 from edgeagent.qat.lint.tensorrt_lint import lint_tensorrt
 from tests.qat.export.test_onnx_export import calibrated
 from tests.qat.export.test_tensorrt_export import planned, residual_net
@@ -23,7 +23,7 @@ from tests.qat.models import SIZE, GraphBuilder, small_yolox
 def good(tmp_path_factory: pytest.TempPathFactory) -> onnx.ModelProto:
     """A file with a residual, activations and a concat, as TensorRT wants it."""
     folder = tmp_path_factory.mktemp("good")
-    export_onnx_b(planned(residual_net(folder / "m.onnx")), folder / "q.onnx")
+    export_tensorrt(planned(residual_net(folder / "m.onnx")), folder / "q.onnx")
     return onnx.load(str(folder / "q.onnx"))
 
 
@@ -214,7 +214,7 @@ def test_boxes_and_scores_in_one_concat(tmp_path: Path, quantized: bool) -> None
     assert rules(model) == (only("boxes-and-scores") if quantized else set())
 
 
-def test_preset_a_is_not_for_tensorrt(tmp_path: Path) -> None:
+def test_affine_grids_are_not_for_tensorrt(tmp_path: Path) -> None:
     export_onnx(calibrated(small_yolox(tmp_path / "m.onnx")), tmp_path / "q.onnx")
     found = {rule for rule, severity in rules(onnx.load(str(tmp_path / "q.onnx"))) if severity == "error"}
     assert {"int8", "zero-point"} <= found

@@ -13,15 +13,15 @@ import torch
 import yaml
 
 from edgeagent.cli import main
+from edgeagent.qat.distillation.held_out import HeldOut
 from edgeagent.qat.graph.graph import read_graph
 from edgeagent.qat.graph.macs import integer_share
 from edgeagent.qat.grid.affine import PIXELS, plan_affine_grids
-from edgeagent.qat.mixed.mixed import Unit, find_units, with_float_nodes
-from edgeagent.qat.mixed.selection import FloatSelection, Step, fewest_steps, select
-from edgeagent.qat.mixed.sensitivity import Judge, by_predicted_error, measure_sensitivity
+from edgeagent.qat.mixed.float_units import Unit, find_units, with_float_nodes
+from edgeagent.qat.mixed.selection import FloatSelection, SelectionStep, fewest_steps, select
+from edgeagent.qat.mixed.sensitivity import ErrorMeasure, by_predicted_error, measure_sensitivity
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.ptq.importance import observe_weighted
-from edgeagent.qat.training.held_out import HeldOut
 from tests.qat.export.test_onnx_export import calibrated
 from tests.qat.models import SIZE, small_yolox
 
@@ -29,7 +29,7 @@ SPOILED = 3  # position of the unit whose grid is made useless
 
 
 @pytest.fixture
-def spoiled(tmp_path: Path) -> tuple[Network, list[Unit], Judge]:
+def spoiled(tmp_path: Path) -> tuple[Network, list[Unit], ErrorMeasure]:
     """A calibrated network in which one unit's own grid is far too coarse."""
     network = calibrated(small_yolox(tmp_path / "m.onnx"))
     graph = read_graph(tmp_path / "m.onnx")
@@ -43,10 +43,10 @@ def spoiled(tmp_path: Path) -> tuple[Network, list[Unit], Judge]:
     return network, units, HeldOut(reference, batches).loss
 
 
-def test_the_layer_that_spoils_all_comes_first(spoiled: tuple[Network, list[Unit], Judge]) -> None:
-    network, units, judge = spoiled
+def test_the_layer_that_spoils_all_comes_first(spoiled: tuple[Network, list[Unit], ErrorMeasure]) -> None:
+    network, units, measure_error = spoiled
     seen: list[int] = []
-    result = measure_sensitivity(network, units, judge, alone=True, report=seen.append)
+    result = measure_sensitivity(network, units, measure_error, alone=True, report=seen.append)
     assert seen == list(range(1, len(units) + 1))
     first = result.layers[0]
     assert first.node == units[SPOILED].name
@@ -56,18 +56,18 @@ def test_the_layer_that_spoils_all_comes_first(spoiled: tuple[Network, list[Unit
     assert json.loads(json.dumps(result.as_json()))["layers"][0]["node"] == first.node
 
 
-def test_the_prediction_finds_it_without_judging(spoiled: tuple[Network, list[Unit], Judge]) -> None:
+def test_the_prediction_finds_it_without_measuring(spoiled: tuple[Network, list[Unit], ErrorMeasure]) -> None:
     network, units, _ = spoiled
     weighted = observe_weighted(network, [torch.rand(2, 3, SIZE, SIZE) * 255])
     assert by_predicted_error(network, units, weighted)[0] is units[SPOILED]
 
 
 @pytest.mark.parametrize("least", [0.5, 0.9, 1.0])
-def test_the_budget_of_macs_is_kept(least: float, spoiled: tuple[Network, list[Unit], Judge]) -> None:
-    network, units, judge = spoiled
-    sensitivity = measure_sensitivity(network, units, judge)
-    told: list[Step] = []
-    selection = select(network, units, sensitivity, judge, least, told.append)
+def test_the_budget_of_macs_is_kept(least: float, spoiled: tuple[Network, list[Unit], ErrorMeasure]) -> None:
+    network, units, measure_error = spoiled
+    sensitivity = measure_sensitivity(network, units, measure_error)
+    told: list[SelectionStep] = []
+    selection = select(network, units, sensitivity, measure_error, least, told.append)
     assert tuple(told) == selection.steps
     assert integer_share(network.graph, selection.float_nodes()) >= least
     names = [step.unit for step in selection.steps]
@@ -78,13 +78,13 @@ def test_the_budget_of_macs_is_kept(least: float, spoiled: tuple[Network, list[U
     if least == 0.5:
         assert units[SPOILED].name in names
     assert selection.steps[-1].error < selection.error
-    found = judge(with_float_nodes(network, selection.float_nodes()))
+    found = measure_error(with_float_nodes(network, selection.float_nodes()))
     assert found == pytest.approx(selection.steps[-1].error, rel=1e-4)
 
 
 def steps(count: int) -> FloatSelection:
     return FloatSelection(
-        1.0, tuple(Step(str(n), frozenset({str(n)}), 1 - n / 10, 1.0) for n in range(count))
+        1.0, tuple(SelectionStep(str(n), frozenset({str(n)}), 1 - n / 10, 1.0) for n in range(count))
     )
 
 

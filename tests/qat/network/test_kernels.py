@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from edgeagent.qat.network.kernels import HIGHEST, LEVELS, Kernels
+from edgeagent.qat.core.codes import HIGHEST, LEVELS
+from edgeagent.qat.network.kernels import Kernels
 
 EAGER = Kernels(compiled=False)
 SCALES = (0.06, 120.0, 0.03, 9.0)

@@ -19,7 +19,7 @@ from edgeagent.errors import DataError
 from edgeagent.qat.export.exports import Exported, export
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.parity.layer_parity import FIRST, compare_layers, first_broken
-from edgeagent.qat.parity.layer_reference import Reference
+from edgeagent.qat.parity.layer_reference import LayerReference
 from tests.qat.export.test_onnx_export import calibrated
 from tests.qat.models import SIZE, small_relu_net, small_shufflenet, small_yolox
 
@@ -89,7 +89,7 @@ def test_the_table_fits_its_schema(compared: list[ArtefactParity]) -> None:
 def test_the_reference_is_the_trained_network(trained: tuple[Network, list[Exported]]) -> None:
     network, _ = trained
     picture = torch.rand(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(3)) * 255
-    reference = Reference(network)
+    reference = LayerReference(network)
     codes = reference.codes(picture)
     assert set(codes) == set(network.plan.of)
     with torch.no_grad():

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeagent.errors import DataError
+from edgeagent.qat.distillation.loss import distillation_loss
 from edgeagent.qat.graph.graph import read_graph
 from edgeagent.qat.grid.affine import PIXELS, plan_affine_grids
 from edgeagent.qat.network.fake_quantize import ActivationGrid
@@ -31,7 +32,6 @@ from edgeagent.qat.ptq.calibration import (
 from edgeagent.qat.ptq.histogram import Observed
 from edgeagent.qat.ptq.importance import curvature, observe_weighted
 from edgeagent.qat.ptq.range_search import error as histogram_error
-from edgeagent.qat.training.distillation import distillation_loss
 from tests.qat.models import SIZE, small_nanodet, small_yolox
 
 Samples = npt.NDArray[np.float32]

@@ -14,7 +14,7 @@ from edgeagent.errors import DataError
 from edgeagent.qat.export.exports import export
 from edgeagent.qat.graph.graph import read_graph
 from edgeagent.qat.grid.affine import PIXELS
-from edgeagent.qat.ptq.search import NAIVE, PtqCandidate, candidates
+from edgeagent.qat.ptq.search import PtqCandidate, candidates
 from tests.qat.models import SIZE, small_nanodet, small_yolox
 
 
@@ -40,23 +40,23 @@ def search(build: Callable[[Path], Path], path: Path, count: int = 12) -> dict[s
 def test_the_naive_one_comes_first_and_corrections_last(tmp_path: Path) -> None:
     found = search(small_yolox, tmp_path)
     names = list(found)
-    assert names[0] == NAIVE
+    assert names[0] == "minmax"
     assert {"percentile", "mse", "average", "weighted", "per-tensor"} <= set(names)
     assert not any("equalized" in name for name in names)  # nothing but SiLU
     corrected = [name for name in names if name.endswith("+ weights")]
     assert {"mse + bias", "mse + weights"} <= set(names)
     assert names[-1] == corrected[-1]
-    assert min(found[name].error for name in corrected) < found[NAIVE].error
+    assert min(found[name].error for name in corrected) < found["minmax"].error
 
 
 def test_candidates_are_independent_and_each_can_be_exported(tmp_path: Path) -> None:
     found = search(small_yolox, tmp_path)
     weights = {name: candidate.network.state_dict() for name, candidate in found.items()}
-    share = next(name for name in weights[NAIVE] if "weight_share" in name)
-    scale = next(name for name in weights[NAIVE] if name.endswith("log_scale") and "grids.1." in name)
-    assert torch.equal(weights[NAIVE][share], weights["mse + bias"][share])
-    assert not torch.equal(weights["mse"][scale], weights[NAIVE][scale])
-    for name in (NAIVE, "mse + weights"):
+    share = next(name for name in weights["minmax"] if "weight_share" in name)
+    scale = next(name for name in weights["minmax"] if name.endswith("log_scale") and "grids.1." in name)
+    assert torch.equal(weights["minmax"][share], weights["mse + bias"][share])
+    assert not torch.equal(weights["mse"][scale], weights["minmax"][scale])
+    for name in ("minmax", "mse + weights"):
         network = found[name].network
         assert export(network, tmp_path, "onnx").operators.integer["QLinearConv"] == len(network.convolutions)
 

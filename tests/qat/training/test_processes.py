@@ -16,6 +16,8 @@ from pathlib import Path
 import copy
 import torch
 
+from edgeagent.qat.training.execution import Execution
+from edgeagent.qat.training.objective import Objective, TrainingPictures
 from edgeagent.qat.training.processes import joined_processes
 from edgeagent.qat.training.trainer import Trainer
 from tests.qat.models import small_yolox
@@ -27,8 +29,8 @@ accumulate, folder = int(sys.argv[1]), Path(sys.argv[2])
 with joined_processes() as processes:
     network = calibrated(small_yolox(folder / f"{processes.rank}.onnx"))
     recipe = replace(RECIPE, steps=4, accumulate=accumulate, feature_weight=1.0)
-    checkpoint = folder / "checkpoint.pt"
-    trainer = Trainer(network, copy.deepcopy(network), Noise(), recipe, checkpoint, processes=processes)
+    objective = Objective(copy.deepcopy(network))
+    trainer = Trainer(network, objective, TrainingPictures(Noise()), recipe, Execution(folder, processes))
     trainer.run(lambda progress: None)
     torch.save(network.state_dict(), folder / f"weights{processes.rank}.pt")
 """

@@ -14,7 +14,9 @@ from torch.utils.data import Dataset
 from edgeagent.bundle.manifest import DecoderSpec
 from edgeagent.errors import DataError
 from edgeagent.qat.graph.graph import read_graph
+from edgeagent.qat.training.execution import Execution
 from edgeagent.qat.training.labelled import TrainingSample
+from edgeagent.qat.training.objective import Objective, TrainingPictures
 from edgeagent.qat.training.overlap import iou
 from edgeagent.qat.training.recipe import Recipe
 from edgeagent.qat.training.simota import (
@@ -25,7 +27,7 @@ from edgeagent.qat.training.simota import (
     yolox_scales,
 )
 from edgeagent.qat.training.supervised import check_family, supervise
-from edgeagent.qat.training.trainer import Progress, Trainer
+from edgeagent.qat.training.trainer import Trainer, TrainingProgress
 from tests.qat.export.test_onnx_export import calibrated
 from tests.qat.models import SIZE, small_relu_net, small_yolox
 
@@ -170,7 +172,7 @@ def test_scales_are_recognised_in_the_graph(tmp_path: Path) -> None:
 def test_other_families_are_refused(tmp_path: Path) -> None:
     check_family("yolox")
     check_family("yolov8")
-    with pytest.raises(DataError, match="for yolox and yolov8 only, not for ssd"):
+    with pytest.raises(DataError, match="only yolox and yolov8 have a supervised loss, ssd has none"):
         check_family("ssd")
     with pytest.raises(DataError, match="are not box, objectness"):
         yolox_scales(read_graph(small_relu_net(tmp_path / "m.onnx")))
@@ -205,18 +207,16 @@ def train(folder: Path, recipe: Recipe, pictures: Blocks, resume: bool = False) 
     supervision = supervise(network.graph, DECODER)
     trainer = Trainer(
         network,
-        teacher,
-        pictures,
+        Objective(teacher, supervision=supervision),
+        TrainingPictures(pictures),
         recipe,
-        folder / "checkpoint.pt",
-        checkpoint_every=10,
-        supervision=supervision,
+        Execution(folder, checkpoint_every=10),
     )
     if resume:
         trainer.resume()
     losses: list[float] = []
 
-    def note(progress: Progress) -> None:
+    def note(progress: TrainingProgress) -> None:
         assert progress.loss is not None
         losses.append(progress.loss)
 

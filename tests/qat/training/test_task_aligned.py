@@ -17,6 +17,8 @@ from edgeagent.bundle.manifest import DecoderSpec
 from edgeagent.errors import DataError
 from edgeagent.qat.graph.graph import read_graph
 from edgeagent.qat.network.network import Network
+from edgeagent.qat.training.execution import Execution
+from edgeagent.qat.training.objective import Objective, TrainingPictures
 from edgeagent.qat.training.overlap import complete_iou, iou
 from edgeagent.qat.training.recipe import Recipe
 from edgeagent.qat.training.supervised import supervise
@@ -31,7 +33,7 @@ from edgeagent.qat.training.task_aligned import (
     task_aligned_loss,
     yolov8_scales,
 )
-from edgeagent.qat.training.trainer import Progress, Trainer
+from edgeagent.qat.training.trainer import Trainer, TrainingProgress
 from edgeagent.vision.decoder import build_decoder
 from tests.data import shared
 from tests.qat.detectors import BINS, yolo11_like, yolov6_like, yolov8_like
@@ -292,12 +294,12 @@ def test_labels_pull_a_network_and_repeat_exactly(
     def losses() -> list[float]:
         network: Network = calibrated(build(tmp_path / "m.onnx"))
         supervision = supervise(network.graph, DecoderSpec(family="yolov8", reg_max=bins))
-        checkpoint = tmp_path / "checkpoint.pt"
-        teacher = copy.deepcopy(network)
-        trainer = Trainer(network, teacher, Blocks(), recipe, checkpoint, supervision=supervision)
+        objective = Objective(copy.deepcopy(network), supervision=supervision)
+        pictures = TrainingPictures(Blocks())
+        trainer = Trainer(network, objective, pictures, recipe, Execution(tmp_path))
         seen: list[float] = []
 
-        def note(progress: Progress) -> None:
+        def note(progress: TrainingProgress) -> None:
             assert progress.loss is not None
             seen.append(progress.loss)
 

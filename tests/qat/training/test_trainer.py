@@ -11,14 +11,16 @@ import torch
 from torch.utils.data import Dataset
 
 from edgeagent.errors import DataError
+from edgeagent.qat.distillation.held_out import HeldOut
+from edgeagent.qat.distillation.loss import distillation_loss, feature_loss
 from edgeagent.qat.export.onnx_export import export_onnx
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.training.average import WeightAverage
-from edgeagent.qat.training.distillation import distillation_loss, feature_loss
-from edgeagent.qat.training.held_out import HeldOut
+from edgeagent.qat.training.execution import Execution
 from edgeagent.qat.training.labelled import TrainingSample
+from edgeagent.qat.training.objective import Objective, TrainingPictures
 from edgeagent.qat.training.recipe import Recipe
-from edgeagent.qat.training.trainer import Progress, Trainer
+from edgeagent.qat.training.trainer import Trainer, TrainingProgress
 from tests.qat.export.test_onnx_export import calibrated
 from tests.qat.models import SIZE, small_yolox
 
@@ -56,18 +58,16 @@ def train(
     network = calibrated(small_yolox(folder / "m.onnx"))
     trainer = Trainer(
         network,
-        copy.deepcopy(network),
-        Noise(),
+        Objective(copy.deepcopy(network)),
+        TrainingPictures(Noise(), held_out(network)),
         recipe,
-        folder / "checkpoint.pt",
-        checkpoint_every=5,
-        held_out=held_out(network),
+        Execution(folder, checkpoint_every=5),
     )
     if resume:
         trainer.resume()
     losses: list[float] = []
 
-    def report(progress: Progress) -> None:
+    def report(progress: TrainingProgress) -> None:
         assert progress.loss is not None
         losses.append(progress.loss)
         if progress.step == stop_after:
@@ -93,7 +93,8 @@ def test_the_student_comes_closer_to_its_teacher(tmp_path: Path) -> None:
 
     before = distance()
     longer = replace(RECIPE, steps=90)  # what 30 bring depends on how a processor rounds
-    Trainer(network, teacher, Noise(), longer, tmp_path / "checkpoint.pt").run(lambda progress: None)
+    trainer = Trainer(network, Objective(teacher), TrainingPictures(Noise()), longer, Execution(tmp_path))
+    trainer.run(lambda progress: None)
     assert distance() < 0.8 * before
 
 

@@ -1,10 +1,9 @@
-"""One way of writing for each operator, whatever opset it comes from.
+"""Normal form of ONNX operators: one form per operator, independent of the opset of the file.
 
-Opsets 7 to 21 moved parameters between attributes and inputs, changed defaults and the meaning of axes.
-Behind this package there is one form for each operator, valid from opset 13 on: sizes and axes are
-constant inputs where opset 13 has them so, axes count from the front, pads are explicit, defaults are
-written out. Some operators become others that every engine computes on integers (HardSwish, Flatten, Div
-by a constant), see docs/adr/0008.
+Opsets 7 to 21 moved parameters between attributes and inputs, and changed defaults and the meaning of axes.
+The normal form is valid from opset 13 on: sizes and axes are constant inputs where opset 13 has them so, axes
+count from the front, pads and defaults are explicit. Some operators are replaced by others that every engine
+computes on integers (HardSwish, Flatten, Div by a constant), see docs/adr/0008.
 """
 
 from __future__ import annotations
@@ -23,18 +22,18 @@ _FORMS: dict[str, Callable[[Form], list[Node]]] = {**ARITHMETIC, **MOVES, **WIND
 
 
 class Forms:
-    """Adds nodes to a draft in their normal form.
+    """Conversion of nodes to normal form.
 
     Args:
-        draft: with the constants and shapes of everything before.
-        opset: that the nodes are written in.
+        draft: graph to append to, with the constants and shapes of all nodes before.
+        opset: opset of the nodes.
     """
 
     def __init__(self, draft: Draft, opset: int) -> None:
         self._draft, self._opset = draft, opset
 
     def add(self, node: Node) -> None:
-        """Add a node; one that has no normal form is added as it is, with its problem noted."""
+        """Append a node; one without a normal form is appended unchanged, and its problem is recorded."""
         form = _FORMS.get(node.operator)
         nodes = [node]
         if form is not None:

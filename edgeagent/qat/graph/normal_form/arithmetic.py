@@ -1,4 +1,4 @@
-"""Normal forms of operators that compute: activations, sums and products, reductions, Gemm."""
+"""Normal forms of computing operators: activations, sums and products, reductions, Gemm."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from edgeagent.qat.graph.node import Node
 from edgeagent.qat.graph.normal_form.form import Form
 
 AFFINE = "Affine"
-"""y = gain * x + shift for each channel, with both as 1-D constants: what remains of a BatchNormalization."""
+"""Internal operator for BatchNormalization: y = gain * x + shift per channel, with both as 1-D constants."""
 
 UNLIMITED = 1e30
-"""A bound beyond it is none; exports write the largest float."""
+"""Bounds of Clip beyond this count as absent; exports write the largest float."""
 
 
 def _clip(form: Form) -> list[Node]:
@@ -31,7 +31,7 @@ def _hard_sigmoid(form: Form) -> list[Node]:
 
 
 def _steps(form: Form, slope: float, offset: float, last: Callable[..., Node]) -> list[Node]:
-    """slope * clip(x + offset / slope, 0, 1 / slope): sums and products, which engines have on integers."""
+    """Write slope * clip(x + offset / slope, 0, 1 / slope) as sums and products, which run on integers."""
     x, shape = form.node.inputs[0], form.shape()
     shifted = form.new("Add", "shifted", x, form.store("offset", offset / slope), shape=shape)
     low, high = form.store("low", 0.0), form.store("high", 1 / slope)
@@ -54,7 +54,7 @@ def _softmax(form: Form) -> list[Node]:
     axis = form.axis(form.attribute("axis", 1))
     if all(size == 1 for size in shape[axis + 1 :]):
         return [form.final("Softmax", form.node.inputs[0], axis=axis)]
-    flat = (*shape[:axis], int(np.prod(shape[axis:])))  # all axes from here on together, before opset 13
+    flat = (*shape[:axis], int(np.prod(shape[axis:])))  # before opset 13, over all axes from this one on
     before = form.new("Reshape", "flat", form.node.inputs[0], form.store("flat", flat, np.int64), shape=flat)
     softmax = form.new("Softmax", "softmax", before.outputs[0], shape=flat, axis=axis)
     return [before, softmax, form.final("Reshape", softmax.outputs[0], form.store("shape", shape, np.int64))]

@@ -1,4 +1,4 @@
-"""What a normal form is made from: a node, and what is known about its inputs."""
+"""Input of a normal form: a node, and the known facts about its inputs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from edgeagent.qat.graph.node import Constant, Node, Shape, unsupported
 
 @dataclass(frozen=True)
 class Form:
-    """A node of a file.
+    """Node of a file.
 
     Attributes:
-        node: as the file has it, with the name it will keep.
-        draft: constants and shapes of everything before, and of its outputs.
-        opset: that it is written in.
+        node: node as read, with its final name.
+        draft: constants and shapes of all nodes before, and of its outputs.
+        opset: opset of the file.
     """
 
     node: Node
@@ -27,11 +27,11 @@ class Form:
     opset: int
 
     def attribute(self, name: str, default: Any = None) -> Any:
-        """Return an attribute, or its default."""
+        """Return an attribute or its default."""
         return self.node.attributes.get(name, default)
 
     def text(self, name: str, default: str) -> str:
-        """Return an attribute that is a string."""
+        """Return a string attribute."""
         value = self.attribute(name, default)
         return value.decode() if isinstance(value, bytes) else str(value)
 
@@ -40,10 +40,10 @@ class Form:
         return position < len(self.node.inputs) and self.node.inputs[position] != ""
 
     def constant(self, position: int) -> Constant | None:
-        """Return a constant input, None when it is left out or empty.
+        """Return a constant input; None when it is left out or empty.
 
         Raises:
-            DataError: it is computed from the picture.
+            DataError: the input is computed from the picture.
         """
         if not self.has(position):
             return None
@@ -53,10 +53,10 @@ class Form:
         return value if value.size else None
 
     def required(self, position: int) -> Constant:
-        """Return a constant input that must be there.
+        """Return a mandatory constant input.
 
         Raises:
-            DataError: it is not, or is computed from the picture.
+            DataError: the input is missing, or computed from the picture.
         """
         value = self.constant(position)
         if value is None:
@@ -73,7 +73,7 @@ class Form:
         """Return the shape of an input.
 
         Raises:
-            DataError: it is not known.
+            DataError: the shape is unknown.
         """
         shape = self.draft.shape(self.node.inputs[position])
         if not shape:
@@ -81,10 +81,10 @@ class Form:
         return shape
 
     def axis(self, value: int, rank: int | None = None) -> int:
-        """Return an axis counted from the front; it must not be that of the batch.
+        """Return an axis counted from the front.
 
         Raises:
-            DataError: it is that of the batch, or out of range.
+            DataError: the axis is the batch, or out of range.
         """
         rank = rank or len(self.shape())
         axis = value + rank if value < 0 else value
@@ -93,13 +93,13 @@ class Form:
         return axis
 
     def new(self, operator: str, suffix: str, *inputs: str, shape: Shape, **attributes: Any) -> Node:
-        """Return a node that computes an intermediate tensor of a known shape."""
+        """Return a node for an intermediate tensor of a known shape."""
         output = f"{self.node.outputs[0]}/{suffix}"
         self.draft.shapes[output] = shape
         return Node(f"{self.node.name}/{suffix}", operator, inputs, (output,), attributes)
 
     def final(self, operator: str, *inputs: str, **attributes: Any) -> Node:
-        """Return the node that computes the outputs, under the name of the source."""
+        """Return the node that computes the outputs, under the name of the source node."""
         return Node(self.node.name, operator, inputs, self.node.outputs, attributes)
 
     def store(self, suffix: str, value: object, dtype: type = np.float32) -> str:
@@ -107,5 +107,5 @@ class Form:
         return self.draft.constant(f"{self.node.outputs[0]}.{suffix}", value, dtype)
 
     def unsupported(self, what: str) -> DataError:
-        """Return the error that says which use of the operator is not supported."""
+        """Return the error for an unsupported use of the operator."""
         return unsupported(self.node, what)

@@ -1,4 +1,4 @@
-"""Normal forms of operators that move values: Reshape, Split, Slice, Gather and their like."""
+"""Normal forms of operators that move values: Reshape, Split, Slice, Gather and similar."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgeagent.qat.graph.normal_form.form import Form
 
 
 def _reshape(form: Form) -> list[Node]:
-    """Every change of shape alone, as a Reshape to sizes that are written out."""
+    """Write a change of shape as a Reshape to explicit sizes."""
     shape, given = form.draft.shape(form.node.outputs[0]), form.shape()
     if not shape or given[0] != 1 or shape[0] != 1:
         raise form.unsupported(f"a change of shape from {given} to {shape or 'one that is not known'}")

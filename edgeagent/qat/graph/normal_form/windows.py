@@ -1,4 +1,4 @@
-"""Normal forms of operators that slide over a picture: convolutions, pools, resizes."""
+"""Normal forms of operators with windows: convolutions, pools, resizes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _convolution(form: Form) -> list[Node]:
 
 
 def _transposed_pads(form: Form, attributes: dict[str, list[int]]) -> list[int]:
-    """Pads of a ConvTranspose, of which an output shape may be given in their place."""
+    """Return the pads of a ConvTranspose, which may be given by its output shape."""
     automatic, wanted = form.text("auto_pad", "NOTSET"), form.attribute("output_shape")
     if automatic in ("NOTSET", "VALID") and wanted is None:
         return attributes["pads"]
@@ -53,9 +53,9 @@ def _max_pool(form: Form) -> list[Node]:
 
 
 def _pads_of_last_windows(form: Form, window: dict[str, list[int]]) -> list[int]:
-    """Pads with which no last window hangs over, and the output is what ceil_mode gives.
+    """Return pads that give the output of ceil_mode without a partial last window.
 
-    A window that would begin behind the picture is left out, as ONNX Runtime and torch do.
+    A window that would begin beyond the picture is left out, as in ONNX Runtime and torch.
     """
     before, after = window["pads"][:2], []
     for axis, size in enumerate(form.shape()[2:]):
@@ -78,7 +78,7 @@ def _average_pool(form: Form) -> list[Node]:
 
 
 def _window(form: Form, kernel: tuple[int, ...], transposed: bool = False) -> dict[str, list[int]]:
-    """Size, strides, dilations and pads (top, left, bottom, right) of a window, written out."""
+    """Return size, strides, dilations and pads (top, left, bottom, right) of a window, all explicit."""
     strides = list(form.attribute("strides", (1, 1)))
     dilations = list(form.attribute("dilations", (1, 1)))
     pads, automatic = list(form.attribute("pads", (0, 0, 0, 0))), form.text("auto_pad", "NOTSET")

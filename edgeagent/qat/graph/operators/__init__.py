@@ -1,8 +1,8 @@
-"""ONNX operators in their normal forms as torch functions.
+"""Torch functions of ONNX operators in normal form.
 
 Each entry of a table takes the node and the constants, and returns a function of the node's *operands*: the
-inputs that are values, computed or constant, in contrast to parameters like sizes and axes. Convolutions are
-not here: they carry weights and are modules.
+inputs that are values, computed or constant, in contrast to parameters such as sizes and axes. Convolutions
+are not included: they have weights and are modules.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from edgeagent.qat.graph.operators.resize import RESIZE
 _BUILDERS: dict[str, Builder] = {**ARITHMETIC, **MOVES, **POOLING, **RESIZE}
 
 ALREADY_QUANTIZED = frozenset({"QuantizeLinear", "DequantizeLinear", "QLinearConv", "ConvInteger"})
-"""Operators of a model that is no float model."""
+"""Operators of a quantized model."""
 
 
 def build_function(node: Node, constants: Mapping[str, Constant]) -> Function:
-    """Return the torch function of a node, over its operands in order.
+    """Return the torch function of a node, which takes the operands in order.
 
     Raises:
-        DataError: the operator, or this use of it, is not supported; the node is named.
+        DataError: the operator, or this use of it, is not supported; the message names the node.
     """
     builder = _BUILDERS.get(node.operator)
     if builder is None:
@@ -40,7 +40,7 @@ def build_function(node: Node, constants: Mapping[str, Constant]) -> Function:
 
 
 def operands(node: Node) -> tuple[str, ...]:
-    """Return the inputs of a node that are values, not parameters; for a convolution the picture alone."""
+    """Return the inputs of a node that are values, not parameters; for a convolution, only its first."""
     return node.inputs if node.operator in MANY_OPERANDS else node.inputs[:1]
 
 
@@ -55,7 +55,7 @@ def convolution_options(node: Node) -> dict[str, Any]:
 
 
 def find_problems(nodes: Iterable[Node], constants: Mapping[str, Constant]) -> list[str]:
-    """Return one sentence for each node that is not supported, and one for all unknown operators."""
+    """Return one sentence per unsupported node, and one for all unknown operators."""
     problems, unknown = [], []
     for node in nodes:
         if node.operator == "Conv":

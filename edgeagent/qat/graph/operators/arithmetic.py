@@ -1,4 +1,4 @@
-"""Operators that compute new values: activations, sums and products."""
+"""Operators that compute: activations, sums and products."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgeagent.qat.graph.node import Constant, Node
 from edgeagent.qat.graph.operators.function import Builder, Function, parameter, plain
 
 MANY_OPERANDS = frozenset({"Add", "Concat", "Div", "MatMul", "Mul", "PRelu", "Sub"})
-"""Operators all of whose inputs are values; the others have one, and parameters behind it."""
+"""Operators whose inputs are all values; the others have one value, followed by parameters."""
 
 
 def _clip(node: Node, constants: Mapping[str, Constant]) -> Function:

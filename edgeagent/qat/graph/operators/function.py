@@ -1,4 +1,4 @@
-"""What an entry of the operator tables is, and how it reads the constant inputs of its node."""
+"""Entries of the operator tables, and access to the constant inputs of a node."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Builder = Callable[[Node, Mapping[str, Constant]], Function]
 
 
 def parameter(node: Node, constants: Mapping[str, Constant], position: int) -> Constant | None:
-    """Return a constant input, None when it is left out.
+    """Return a constant input; None when it is left out.
 
     Raises:
-        DataError: it is computed from the picture.
+        DataError: the input is computed from the picture.
     """
     if position >= len(node.inputs) or not node.inputs[position]:
         return None
@@ -25,10 +25,10 @@ def parameter(node: Node, constants: Mapping[str, Constant], position: int) -> C
 
 
 def required(node: Node, constants: Mapping[str, Constant], position: int) -> Constant:
-    """Return a constant input that must be there.
+    """Return a mandatory constant input.
 
     Raises:
-        DataError: it is not, or is computed from the picture.
+        DataError: the input is missing, or computed from the picture.
     """
     value = parameter(node, constants, position)
     if value is None:
@@ -37,5 +37,5 @@ def required(node: Node, constants: Mapping[str, Constant], position: int) -> Co
 
 
 def plain(function: Function) -> Builder:
-    """An operator without parameters."""
+    """Return the builder of an operator without parameters."""
     return lambda node, constants: function

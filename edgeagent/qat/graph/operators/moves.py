@@ -1,5 +1,4 @@
-"""Operators that move values without computing new ones. The batch stays free: training uses more than
-one picture."""
+"""Operators that move values without computing new ones, for any batch size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Maxima and means over windows."""
+"""Pooling: maxima and means over windows."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _average_pool(node: Node, constants: Mapping[str, Constant]) -> Function:
 
 
 def _window(node: Node) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], Sequence[int], bool]:
-    """Kernel, stride, dilation, pads (top, left, bottom, right), and whether a last window may hang over."""
+    """Return kernel, stride, dilation, pads (top, left, bottom, right) and ceil mode."""
     options = node.attributes
     sizes = (tuple(options.get(name, (1, 1))) for name in ("kernel_shape", "strides", "dilations"))
     kernel, stride, dilation = sizes
@@ -52,7 +52,7 @@ def _window(node: Node) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ..
 
 
 def _are_even(pads: Sequence[int], kernel: Sequence[int]) -> bool:
-    """Return whether torch pads so by itself: as much on both sides, and at most half a window."""
+    """Return whether torch supports the pads: equal on both sides, and at most half a window."""
     return pads[:2] == pads[2:] and all(2 * p <= size for p, size in zip(pads[:2], kernel, strict=True))
 
 

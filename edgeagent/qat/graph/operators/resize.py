@@ -1,4 +1,4 @@
-"""Pictures scaled up and down: nearest and linear, with the ways of counting pixels that exports use."""
+"""Resize: nearest and linear, with the coordinate transformations of common exporters."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _resize(node: Node, constants: Mapping[str, Constant]) -> Function:
 
 
 def _target(x: Tensor, size: tuple[int, int] | None, factor: Factor | None) -> tuple[tuple[int, int], Factor]:
-    """Return the size and the factors of a resize, of which the node gives one."""
+    """Return size and factors of a resize; the node has one of them."""
     height, width = x.shape[2:]
     if size is not None:
         return size, (size[0] / height, size[1] / width)

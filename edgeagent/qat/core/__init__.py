@@ -1,0 +1,1 @@
+"""Constants, names and files that all parts of the quantization factory share."""

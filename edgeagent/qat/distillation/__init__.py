@@ -1,0 +1,1 @@
+"""Distillation: the distance of a quantized network from its float teacher."""

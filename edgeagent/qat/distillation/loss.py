@@ -1,0 +1,86 @@
+"""Loss of self-distillation: the float model is the teacher of its fake-quantized copy, without labels.
+
+Heads that the source model passes through a sigmoid are logits: one channel is objectness, several are
+classes; the other heads are boxes. For each scale (heads of one size):
+
+- objectness: binary cross-entropy against the teacher's probability, at every cell;
+- classes: the same, weighted by the teacher's objectness;
+- boxes: smooth-L1, weighted by the teacher's score.
+
+The sum is divided by the sum of the teacher's scores, so that every object has the same weight, however many
+there are in a picture. Without a separate objectness, classes are not weighted.
+
+:func:`feature_loss` compares student and teacher also where branches of the graph join.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from edgeagent.qat.graph.graph import GraphHead
+
+BOX_WEIGHT = 5.0
+
+
+def distillation_loss(
+    heads: Sequence[GraphHead], student: Sequence[Tensor], teacher: Sequence[Tensor]
+) -> Tensor:
+    """Return the scalar loss of a batch.
+
+    Args:
+        heads: heads of the graph, in order.
+        student: head tensors of the fake-quantized network, each (batch, channels, h, w).
+        teacher: head tensors of the float network.
+    """
+    scales: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for position, head in enumerate(heads):
+        scales[head.shape[2:]].append(position)
+    total = student[0].new_zeros(())
+    normalizer = student[0].new_zeros(())
+    for positions in scales.values():
+        logits = [p for p in positions if heads[p].logits]
+        objectness = [p for p in logits if heads[p].shape[1] == 1]
+        classes = [p for p in logits if heads[p].shape[1] > 1]
+        presence = _presence(teacher, objectness, classes)
+        score = presence * _best_class(teacher, classes) if objectness else presence
+        total = total + sum(_cross_entropy(student[p], teacher[p]).sum() for p in objectness)
+        for p in classes:
+            weight = presence if objectness else torch.ones_like(presence)
+            total = total + (weight * _cross_entropy(student[p], teacher[p])).sum()
+        for p in set(positions) - set(logits):
+            distance = functional.smooth_l1_loss(student[p], teacher[p], reduction="none", beta=0.1)
+            total = total + BOX_WEIGHT * (score * distance).sum()
+        normalizer = normalizer + score.sum()
+    return total / normalizer.clamp(min=1.0)
+
+
+def feature_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
+    """Return the mean squared distance of features, each divided by the teacher's mean square."""
+    distances = [
+        functional.mse_loss(one, other) / other.square().mean().clamp(min=1e-6)
+        for one, other in zip(student, teacher, strict=True)
+    ]
+    return torch.stack(distances).mean()
+
+
+def _presence(teacher: Sequence[Tensor], objectness: list[int], classes: list[int]) -> Tensor:
+    """Return the probability that a cell has an object, (batch, 1, h, w)."""
+    return torch.sigmoid(teacher[objectness[0]]) if objectness else _best_class(teacher, classes)
+
+
+def _best_class(teacher: Sequence[Tensor], classes: list[int]) -> Tensor:
+    if not classes:
+        return torch.ones_like(teacher[0][:, :1])
+    return torch.sigmoid(torch.cat([teacher[p] for p in classes], 1)).amax(1, keepdim=True)
+
+
+def _cross_entropy(student: Tensor, teacher: Tensor) -> Tensor:
+    """Return the binary cross-entropy minus the teacher's own entropy: 0 for a perfect copy."""
+    wanted = torch.sigmoid(teacher)
+    cross = functional.binary_cross_entropy_with_logits(student, wanted, reduction="none")
+    return cross - functional.binary_cross_entropy_with_logits(teacher, wanted, reduction="none")

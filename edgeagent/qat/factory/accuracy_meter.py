@@ -1,0 +1,121 @@
+"""Accuracy meter: accuracy of all intermediate results of the factory, by one evaluator.
+
+Artefacts are measured in an engine that reads them, with the detector of the daemon; networks through
+:mod:`edgeagent.qat.network.simulated_engine`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate
+from edgeagent.bundle.manifest import Measurement, ModelDescription
+from edgeagent.datasets.yolo_labels import LabelledPictures
+from edgeagent.detection.detector import Detector, build_detector, load_detector
+from edgeagent.qat.export.exports import Exported, roles
+from edgeagent.qat.factory.progress import Reporter
+from edgeagent.qat.network.network import Network
+from edgeagent.qat.network.simulated_engine import SimulatedEngine
+
+QuantizationState = Literal["float", "ptq", "qat"]
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """Version of the model that is measured.
+
+    Attributes:
+        state: float, post-training quantized, or quantization-aware trained.
+        method: method that led to the state.
+        seed: seed of the training; None without training.
+    """
+
+    state: QuantizationState
+    method: str
+    seed: int | None = None
+
+
+class AccuracyMeter:
+    """Measurement of accuracy, and the record of all results.
+
+    Args:
+        description: description of the model.
+        pictures: labelled pictures that are not trained on; None measures nothing.
+        reporter: receiver of progress.
+
+    Attributes:
+        measurements: results so far.
+    """
+
+    def __init__(
+        self, description: ModelDescription, pictures: LabelledPictures | None, reporter: Reporter
+    ) -> None:
+        self._description, self._pictures, self._reporter = description, pictures, reporter
+        self.measurements: list[Measurement] = []
+
+    @property
+    def possible(self) -> bool:
+        """Whether there are labelled pictures."""
+        return self._pictures is not None
+
+    def artefact(
+        self, artefact: Exported, version: ModelVersion, engine: str = "auto", keep: bool = True
+    ) -> Measurement | None:
+        """Measure an artefact in an engine.
+
+        Args:
+            artefact: exported file.
+            version: version of the model.
+            engine: name of the engine, or ``auto``.
+            keep: whether the result is recorded.
+
+        Returns:
+            The result; None without labelled pictures.
+        """
+        if self._pictures is None:
+            return None
+        detector = load_detector(
+            self._description,
+            artefact.path,
+            artefact.format,
+            artefact.outputs,
+            threads=0,
+            iou_threshold=IOU_THRESHOLD,
+            engine=engine,
+        )
+        row = self._measure(detector, self._pictures, version, artefact.path.name)
+        if keep:
+            self.measurements.append(row)
+        return row
+
+    def network(self, network: Network, version: ModelVersion) -> Measurement | None:
+        """Measure a network in its present mode and record the result; None without labelled pictures."""
+        if self._pictures is None:
+            return None
+        engine = SimulatedEngine(network)
+        outputs = roles(network.graph, [tensor.name for tensor in engine.outputs])
+        detector = build_detector(self._description, engine, outputs, "the network", IOU_THRESHOLD)
+        row = self._measure(detector, self._pictures, version, None)
+        self.measurements.append(row)
+        return row
+
+    def _measure(
+        self, detector: Detector, pictures: LabelledPictures, version: ModelVersion, file: str | None
+    ) -> Measurement:
+        facts = detector.engine.facts
+        with self._reporter.stage(f"measuring {version.state} ({version.method}) in {facts.engine}"):
+            accuracy = evaluate(detector, pictures)
+        detector.engine.close()
+        return Measurement(
+            state=version.state,
+            method=version.method,
+            engine=f"{facts.engine} {facts.version} {facts.delegate}",
+            map50_95=round(accuracy.map50_95, 4),
+            map50=round(accuracy.map50, 4),
+            images=accuracy.images,
+            data_sha256=pictures.data_hash(),
+            per_class={label: round(value, 4) for label, value in accuracy.per_class.items()},
+            seed=version.seed,
+            artefact=file,
+        )

@@ -1,0 +1,81 @@
+"""Card of a bundle: model, accuracy and recipe, as Markdown for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from edgeagent.bundle.manifest import Measurement, ModelDescription
+from edgeagent.qat.export.exports import Exported
+
+
+def card_text(
+    description: ModelDescription,
+    measurements: Sequence[Measurement],
+    artefacts: Sequence[Exported],
+    recipe: dict[str, Any],
+) -> str:
+    """Return the card as Markdown.
+
+    Args:
+        description: description of the model.
+        measurements: accuracy of all versions of the model.
+        artefacts: exported artefacts.
+        recipe: record of how they were made.
+    """
+    spec = description.input
+    lines = [
+        f"# {description.name} {description.version}",
+        "",
+        f"{description.task.capitalize()} of {len(description.labels)} classes on {spec.width}x{spec.height} "
+        "pictures; INT8 by quantization-aware training with edgeagent.",
+        "",
+        f"- Licence: {description.licence}",
+        f"- Weights: {description.attribution.strip()}",
+        "",
+        "## Measured",
+        "",
+        *_measured(measurements),
+        "",
+        "## Integer operators",
+        "",
+        "As the engine of each artefact runs it:",
+        "",
+        *(
+            f"- `{item.path.name}`: {_counts(item.operators.integer)} on integers; "
+            f"{_counts(item.operators.float)} on floats."
+            for item in artefacts
+        ),
+        "",
+        "## Recipe",
+        "",
+        *(f"- {name}: {value}" for name, value in recipe.items()),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _measured(measurements: Sequence[Measurement]) -> list[str]:
+    if not measurements:
+        return ["No measurements: no labelled pictures were given."]
+    first = measurements[0]
+    rows = [
+        f"| {item.state} | {item.method} | {item.artefact or ''} | {item.engine} | "
+        f"{'' if item.seed is None else item.seed} | {item.map50_95:.3f} | {item.map50:.3f} |"
+        for item in measurements
+    ]
+    return [
+        f"COCO mAP (pycocotools) on {first.images} pictures that the model was not trained on, in the named "
+        "engines; score threshold .01, IoU threshold of non-maximum suppression .65. The artefacts of this "
+        "bundle are those of the first seed; other seeds show the spread.",
+        "",
+        "| state | method | artefact | engine | seed | mAP50-95 | mAP50 |",
+        "|---|---|---|---|---|---|---|",
+        *rows,
+        "",
+        f"Hash of pictures and labels: `{first.data_sha256}`.",
+    ]
+
+
+def _counts(operators: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in operators.items()) or "none"

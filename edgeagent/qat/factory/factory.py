@@ -1,0 +1,299 @@
+"""Factory: the steps from a float model and pictures to exported artefacts.
+
+::
+
+    read graph, cut at its heads [-> replace activations, train in float]
+        -> best quantization without training (evidence; sufficient if it loses little)
+        -> train on affine grids [-> from there, on symmetric grids for TensorRT]
+        -> [choose layers that stay float, train further] -> export -> measure each artefact in its engines
+        -> [the same training with other seeds, measured]
+
+All intermediate files are in a work folder, so that a run can be resumed and inspected.
+:mod:`edgeagent.qat.factory.bundling` compares the artefacts with the networks and writes the bundle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+
+from edgeagent.bundle.evidence import SensitivityRecord, TrainingPoint
+from edgeagent.engines.loading import READERS, available_engines
+from edgeagent.errors import DataError
+from edgeagent.qat.core.codes import GridKind
+from edgeagent.qat.export.exports import FORMATS, Exported, export, export_reference
+from edgeagent.qat.factory.accuracy_meter import AccuracyMeter, ModelVersion, QuantizationState
+from edgeagent.qat.factory.baseline import find_baseline, is_within_tolerance
+from edgeagent.qat.factory.job import QuantizationJob, TrainingSource
+from edgeagent.qat.factory.progress import Reporter
+from edgeagent.qat.factory.run import START, TrainingRun
+from edgeagent.qat.factory.selective import FloatNodeChoice, SelectiveQuantization, accuracy_check
+from edgeagent.qat.graph.activation_swap import swap_activations
+from edgeagent.qat.graph.focus import fold_focus
+from edgeagent.qat.graph.graph import Graph, read_graph
+from edgeagent.qat.graph.heads import check_heads, describe_cut
+from edgeagent.qat.grid.planning import plan_grids
+from edgeagent.qat.mixed.float_units import with_float_nodes
+from edgeagent.qat.network.network import Network
+from edgeagent.qat.pictures.finding import hold_out
+from edgeagent.qat.training.execution import Execution
+from edgeagent.qat.training.recipe import Recipe
+
+
+@dataclass
+class Product:
+    """Result of a factory.
+
+    Attributes:
+        graph: float graph.
+        networks: network of the artefacts of each kind of grid.
+        artefacts: exported artefacts, in the order of the recipe's formats.
+        state: ``ptq`` or ``qat``.
+        method: method of quantization.
+        training: loss of the steps of the training; empty without training.
+        sensitivity: sensitivity of each layer, if the recipe asks for it.
+        choice: nodes that stay float because of a budget.
+    """
+
+    graph: Graph
+    networks: dict[GridKind, Network] = field(default_factory=dict)
+    artefacts: list[Exported] = field(default_factory=list)
+    state: QuantizationState = "qat"
+    method: str = ""
+    training: list[TrainingPoint] = field(default_factory=list)
+    sensitivity: list[SensitivityRecord] = field(default_factory=list)
+    choice: FloatNodeChoice = field(default_factory=FloatNodeChoice)
+
+
+class Factory:
+    """Production of the artefacts of a job.
+
+    Args:
+        job: model, pictures and recipe.
+        execution: work folder, created if missing, and processes; only the first process measures and
+            exports.
+        meter: measurement of accuracy.
+        reporter: receiver of progress.
+
+    Raises:
+        DataError: a run is to be resumed and there is no checkpoint.
+    """
+
+    def __init__(
+        self, job: QuantizationJob, execution: Execution, meter: AccuracyMeter, reporter: Reporter
+    ) -> None:
+        self._source, self._recipe = job.source, job.recipe
+        self._execution, self._processes = execution, execution.processes
+        self._meter, self._reporter = meter, reporter
+        if execution.resume and not any(execution.work.rglob(execution.checkpoint.name)):
+            raise DataError(f"{execution.work}: no checkpoint to resume from; start without --resume")
+        execution.work.mkdir(parents=True, exist_ok=True)
+
+    def make(self) -> Product:
+        """Run all steps.
+
+        Raises:
+            DataError: the model, pictures or recipe cannot be used, or an artefact does not compute what was
+                trained.
+        """
+        product = self._float_model()
+        if not self._calibration_is_enough(product):
+            self._train(product)
+        if self._processes.first:
+            self._measure_layers(product)
+        self._apply_float_nodes(product)
+        if self._processes.first:
+            self._export(product)
+        for seed in self._recipe.seeds if product.state == "qat" else ():
+            self._repeat(product, seed)
+        return product
+
+    def _float_model(self) -> Product:
+        """Read the model, replace its activations if the recipe asks for it, and measure it."""
+        graph = fold_focus(read_graph(self._source.model, self._recipe.heads))
+        check_input(graph, self._source)
+        check_heads(graph, self._source.description)
+        for line in describe_cut(graph):
+            self._reporter.message(line)
+        self._reporter.message(self._source.describe())
+        method = "as given"
+        if self._recipe.activation:
+            original, graph = graph, swap_activations(graph, self._recipe.activation)
+            steps = self._recipe.activation_steps
+            recipe = replace(self._recipe.training, steps=steps, scales="frozen")
+            run = self._run(graph, recipe, "activation")
+            with self._reporter.training(f"{self._recipe.activation} in float", steps) as report:
+                run.train(original, report, mode="float")
+            graph = run.network.trained_graph()
+            method = f"{self._recipe.activation} for SiLU, {steps} steps"
+        if self._processes.first:
+            reference = export_reference(graph, self._execution.work)
+            row = self._meter.artefact(reference, ModelVersion("float", method))
+            if row is not None and row.map50_95 == 0:
+                self._reporter.message(
+                    "the float model finds nothing of the labelled objects, so that the measurements say "
+                    "nothing; check --val-labels and the description of the model"
+                )
+        return Product(graph)
+
+    def _calibration_is_enough(self, product: Product) -> bool:
+        """Find the best quantization without training; use it if its loss is within the tolerance."""
+        enough = False
+        if self._processes.first and "affine" in self._grid_kinds():
+            measured = self._meter.measurements
+            original = measured[0].map50_95 if measured else None
+            self._reporter.message("without training:")
+            best = find_baseline(
+                product.graph,
+                self._source.description.input,
+                self._source.calibration,
+                self._meter,
+                self._execution.work,
+                lambda one: self._reporter.message(f"  {one.describe(original)}"),
+            )
+            enough = self._grid_kinds() == ["affine"] and is_within_tolerance(
+                original, best.map50_95, self._recipe.tolerance
+            )
+            self._reporter.message(f"best without training: {best.describe(original)}")
+            if enough:
+                self._reporter.message(
+                    f"this is within the tolerance of {self._recipe.tolerance:g}: no training is needed "
+                    "(--tolerance -1 trains anyway)"
+                )
+                product.networks["affine"], product.method = best.network, best.name
+        if self._processes.same(float(enough)):
+            product.state = "ptq"
+        return product.state == "ptq"
+
+    def _train(self, product: Product) -> None:
+        """Train on each kind of grid, from the second on with the weights of the affine grids."""
+        recipe = self._recipe.training
+        product.method = f"{recipe.steps} steps of {recipe.batch} pictures"
+        for kind in self._grid_kinds():
+            first = not product.networks
+            steps = recipe.steps if first else self._recipe.tensorrt_steps
+            run = self._run(product.graph, replace(recipe, steps=steps), "" if first else kind, kind)
+            if not first:
+                weights = product.networks["affine"].convolutions.state_dict()
+                run.network.convolutions.load_state_dict(weights)
+            run.calibrate()
+            if kind == "symmetric" and self._processes.first:
+                run.network.set_mode("quantize")
+                self._meter.network(run.network, ModelVersion("ptq", f"{START} calibration, {kind} grid"))
+            with self._reporter.training(f"training, {kind} grid", steps) as report:
+                run.train(product.graph, report)
+            product.networks[kind] = run.network
+            if first:
+                product.training = run.loss_curve()
+        if not self._processes.first:
+            return
+        for kind, network in product.networks.items():
+            network.set_mode("quantize")
+            version = ModelVersion("qat", f"{product.method}, {kind} grid", recipe.seed)
+            self._meter.network(network, version)
+
+    def _measure_layers(self, product: Product) -> None:
+        """Measure the sensitivity of layers and choose those that stay float, as the recipe says."""
+        budget, network = self._recipe.budget, product.networks.get("affine")
+        if network is None or not (budget or self._recipe.sensitivity):
+            return
+        _, held_out = hold_out(self._source.pictures)
+        pictures = held_out or self._source.calibration
+        spec = self._source.description.input
+        layers = SelectiveQuantization(network, product.graph, spec, pictures, self._reporter)
+        product.sensitivity = layers.evidence()
+        if budget:
+            folder = self._execution.work / "selective"
+            choice = layers.choose(budget, accuracy_check(self._meter, budget, folder, product.method))
+            nodes = choice.nodes.union(self._recipe.float_nodes) if choice.nodes else choice.nodes
+            product.choice = replace(choice, nodes=nodes)
+
+    def _apply_float_nodes(self, product: Product) -> None:
+        """Compute the chosen nodes in float; train further if that alone is not sufficient."""
+        product.choice = choice = self._processes.same(product.choice)
+        if not choice.nodes:
+            return
+        network, budget = product.networks["affine"], self._recipe.budget
+        if choice.sufficient or budget is None or not budget.steps:
+            product.networks["affine"] = with_float_nodes(network, choice.nodes)
+            return
+        seed = self._recipe.training.seed
+        product.networks["affine"] = self._train_further(product.graph, network, seed, choice)
+        product.method += f", {budget.steps} more with {len(choice.nodes)} nodes in float"
+
+    def _train_further(self, graph: Graph, network: Network, seed: int, choice: FloatNodeChoice) -> Network:
+        steps = self._recipe.budget.steps if self._recipe.budget else 0
+        recipe = replace(self._recipe.training, seed=seed, steps=steps)
+        run = self._run(graph, recipe, f"selective-{seed}", float_nodes=choice.nodes)
+        run.network.copy_from(network)
+        stage = f"training further, {len(choice.nodes)} nodes in float"
+        with self._reporter.training(stage, steps) as report:
+            run.train(graph, report)
+        return run.network
+
+    def _export(self, product: Product) -> None:
+        """Export every format and measure it in its engines."""
+        for name in self._recipe.formats:
+            grid = FORMATS[name].kind
+            symmetric = grid == "symmetric" or "affine" not in product.networks
+            network = product.networks["symmetric" if symmetric else "affine"]
+            with self._reporter.stage(f"exporting {name}"):
+                artefact = export(network, self._execution.work, name)
+            product.artefacts.append(artefact)
+            state: QuantizationState = "float" if grid == "float" else product.state
+            seed = self._recipe.training.seed if state == "qat" else None
+            for engine in READERS[artefact.format]:
+                if engine in available_engines() and not (grid == "symmetric" and engine != "onnxruntime"):
+                    self._meter.artefact(artefact, ModelVersion(state, product.method, seed), engine)
+
+    def _repeat(self, product: Product, seed: int) -> None:
+        """Train with another seed, and measure the artefacts on affine grids."""
+        run = self._run(product.graph, replace(self._recipe.training, seed=seed), f"seed-{seed}")
+        run.calibrate()
+        with self._reporter.training(f"training, seed {seed}", run.recipe.steps) as report:
+            run.train(product.graph, report)
+        network = run.network
+        if product.choice.nodes and not product.choice.sufficient:
+            network = self._train_further(product.graph, network, seed, product.choice)
+        elif product.choice.nodes:
+            network = with_float_nodes(network, product.choice.nodes)
+        if not self._processes.first:
+            return
+        for name in self._recipe.formats:
+            if FORMATS[name].kind == "affine":
+                artefact = export(network, run.execution.work, name)
+                for engine in READERS[artefact.format]:
+                    if engine in available_engines():
+                        self._meter.artefact(artefact, ModelVersion("qat", product.method, seed), engine)
+
+    def _grid_kinds(self) -> list[GridKind]:
+        """Return the kinds of grids of all formats, ``affine`` first; float references need no training."""
+        grids = {FORMATS[name].kind for name in self._recipe.formats}
+        kinds: list[GridKind] = ["affine"] if grids != {"symmetric"} else []
+        return [*kinds, "symmetric"] if "symmetric" in grids else kinds
+
+    def _run(
+        self,
+        graph: Graph,
+        recipe: Recipe,
+        folder: str,
+        kind: GridKind = "affine",
+        float_nodes: Collection[str] = (),
+    ) -> TrainingRun:
+        nodes = float_nodes or self._recipe.float_nodes
+        plan = plan_grids(graph, self._source.description.input, kind, nodes)
+        return TrainingRun(self._source, graph, recipe, plan, self._execution.within(folder))
+
+
+def check_input(graph: Graph, source: TrainingSource) -> None:
+    """Check the input size of a description against the graph.
+
+    Raises:
+        DataError: the sizes differ.
+    """
+    spec, (_, _, height, width) = source.description.input, graph.input_shape
+    if (spec.width, spec.height) != (width, height):
+        raise DataError(
+            f"{source.model}: takes pictures of {width}x{height}, its description says "
+            f"{spec.width}x{spec.height}; correct the description"
+        )

@@ -1,0 +1,179 @@
+"""Quantization of a float detector from Python, as ``edgeagent qat train`` does it.
+
+Example::
+
+    from pathlib import Path
+
+    from edgeagent.qat.factory.quantize import quantize
+
+    result = quantize(Path("yolox_nano.onnx"), Path("photos"), Path("my-bundle"), steps=500, progress=print)
+    for row in result.accuracy:
+        print(row.state, row.method, row.engine, row.map50_95)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeagent.bundle.manifest import Measurement
+from edgeagent.bundle.model_description import describe_model
+from edgeagent.datasets.yolo_labels import LabelledPictures, Labels
+from edgeagent.errors import ConfigurationError
+from edgeagent.qat.export.exports import FORMATS, Exported
+from edgeagent.qat.factory.accuracy_meter import AccuracyMeter, QuantizationState
+from edgeagent.qat.factory.bundle_recipe import BundleRecipe, load_recipe, with_settings
+from edgeagent.qat.factory.bundling import BundleWriter
+from edgeagent.qat.factory.factory import Factory
+from edgeagent.qat.factory.golden_section import GoldenPictures
+from edgeagent.qat.factory.job import QuantizationJob, TrainingSource
+from edgeagent.qat.factory.progress import ProgressCallback, Reporter
+from edgeagent.qat.pictures.finding import check_varied, evenly_spread, find_pictures
+from edgeagent.qat.training.execution import Execution
+from edgeagent.qat.training.labelled import find_labels
+from edgeagent.qat.training.processes import joined_processes
+from edgeagent.qat.training.supervised import check_family
+
+CALIBRATION_PICTURES = 128
+SUPERVISED_WEIGHT = 0.5  # of the supervised loss, where the recipe has none
+
+
+@dataclass(frozen=True)
+class QuantizedBundle:
+    """Result of a quantization.
+
+    Attributes:
+        path: directory of the bundle.
+        state: ``qat`` for a trained model, ``ptq`` where calibration alone was within the tolerance.
+        accuracy: accuracy of the float model, of every calibration and of every artefact in every engine that
+            reads it, in the order of measurement; empty without validation pictures.
+        artefacts: exported artefacts, with the operators that their engines run.
+    """
+
+    path: Path
+    state: QuantizationState
+    accuracy: tuple[Measurement, ...]
+    artefacts: tuple[Exported, ...]
+
+
+def quantize(
+    model: Path,
+    images: Path | Sequence[Path],
+    out: Path,
+    *,
+    describe: Path | None = None,
+    like: Path | None = None,
+    recipe: Path | BundleRecipe | None = None,
+    steps: int | None = None,
+    seed: int | None = None,
+    formats: Sequence[str] | None = None,
+    labels: Path | None = None,
+    calibrate: Path | None = None,
+    val_images: Path | None = None,
+    val_labels: Path | None = None,
+    golden: Path | None = None,
+    golden_labels: Path | None = None,
+    replace: bool = False,
+    resume: bool = False,
+    compiled: bool = True,
+    progress: ProgressCallback | None = None,
+) -> QuantizedBundle:
+    """Quantize a float detector and write it as a bundle with evidence.
+
+    Nothing is written to the terminal. Checkpoints and intermediate artefacts are in the folder
+    ``<out>.work`` beside the bundle. Under torch's launcher every process calls this function with the same
+    arguments; the first one writes the bundle and calls ``progress``, and all return the same result.
+
+    Args:
+        model: float ONNX detector with a static input shape.
+        images: folder, or folders, of pictures to train on, searched recursively; a folder listed twice
+            counts twice.
+        out: directory of the new bundle.
+        describe: description of the model (labels, input, decoder); default: ``model`` with the suffix .yaml.
+        like: existing bundle to take the description from.
+        recipe: recipe, or its file; default: the default recipe.
+        steps: optimiser steps, instead of those of the recipe.
+        seed: seed, instead of that of the recipe.
+        formats: artefacts to export, instead of those of the recipe: keys of
+            :data:`edgeagent.qat.export.exports.FORMATS`.
+        labels: folder of YOLO labels of some or all pictures; adds the supervised loss.
+        calibrate: folder of pictures to calibrate on; default: the first of ``images``.
+        val_images: folder of labelled pictures to measure mAP on.
+        val_labels: folder of their YOLO labels.
+        golden: folder of a few pictures that are published with the bundle.
+        golden_labels: folder of their YOLO labels; default: the detections of the float model.
+        replace: whether an existing bundle is replaced.
+        resume: whether trainings continue from their checkpoints.
+        compiled: whether a C++ compiler, if installed, is used to speed up training.
+        progress: called with every :data:`edgeagent.qat.factory.progress.ProgressEvent`.
+
+    Raises:
+        ConfigurationError: an argument or the recipe is invalid, ``out`` exists, or a package for a format is
+            missing. Messages name arguments by the options of the command line, ``--val-images`` for
+            ``val_images``.
+        DataError: the model, its description, pictures or labels cannot be used, or an artefact does not
+            compute what was trained.
+        BundleError: ``like`` is rejected.
+        EdgeagentError: the bundle or a checkpoint cannot be written.
+    """
+    if out.exists() and not replace:
+        raise ConfigurationError(f"{out}: exists already; choose another --out or give --replace")
+    chosen = load_recipe(recipe) if isinstance(recipe, Path) else recipe or BundleRecipe()
+    chosen = with_settings(chosen, {"steps": steps, "seed": seed}, {"formats": formats})
+    for name in chosen.formats:
+        FORMATS[name].check()
+    validation = labelled_pictures(val_images, val_labels)
+    golden_pictures = _golden_pictures(golden, golden_labels)
+    folders = [images] if isinstance(images, Path) else list(images)
+    pictures = find_pictures(folders)
+    calibration = evenly_spread(find_pictures([calibrate or folders[0]]), CALIBRATION_PICTURES)
+    check_varied(calibration)
+    description = describe_model(model, describe, like)
+    found: dict[Path, Labels] = {}
+    if labels:
+        check_family(description.decoder.family)
+        found = find_labels(pictures, labels, len(description.labels))
+    source = TrainingSource(model, description, pictures, calibration, found)
+    job = QuantizationJob(source, _with_supervised_weight(chosen, bool(found)), golden_pictures)
+    work = out.with_name(f"{out.name}.work")
+    with joined_processes() as processes:
+        reporter = Reporter(progress if processes.first else None)
+        meter = AccuracyMeter(description, validation, reporter)
+        product = Factory(job, Execution(work, processes, compiled, resume), meter, reporter).make()
+        if processes.first:
+            with reporter.stage("comparing the artefacts with the trained network"):
+                BundleWriter(job, product, meter.measurements, work).write(out, replace)
+        result = QuantizedBundle(out, product.state, tuple(meter.measurements), tuple(product.artefacts))
+        result = processes.same(result)
+        processes.wait()
+    return result
+
+
+def labelled_pictures(images: Path | None, labels: Path | None) -> LabelledPictures | None:
+    """Return the pictures to measure mAP on; None without any.
+
+    Raises:
+        ConfigurationError: only one of the folders is given.
+        DataError: a folder is missing, or no label belongs to a picture.
+    """
+    if images is None and labels is None:
+        return None
+    if images is None or labels is None:
+        raise ConfigurationError("--val-images and --val-labels belong together: give both or none")
+    return LabelledPictures.find(images, labels)
+
+
+def _golden_pictures(folder: Path | None, labels: Path | None) -> GoldenPictures:
+    if labels is not None and folder is None:
+        raise ConfigurationError("--golden-labels needs --golden, the folder of the labelled pictures")
+    pictures = find_pictures([folder]) if folder else []
+    return GoldenPictures(pictures, LabelledPictures.pair(pictures, labels) if labels else None)
+
+
+def _with_supervised_weight(recipe: BundleRecipe, labelled: bool) -> BundleRecipe:
+    """Return a recipe whose supervised weight is 0 without labels, and positive with labels."""
+    weight = (recipe.training.supervised_weight or SUPERVISED_WEIGHT) if labelled else 0.0
+    training = dataclasses.replace(recipe.training, supervised_weight=weight)
+    return recipe.model_copy(update={"training": training})

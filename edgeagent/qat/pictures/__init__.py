@@ -1,0 +1,1 @@
+"""Pictures: search in folders, and fitting into the input of a model."""
