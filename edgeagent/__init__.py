@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         EngineError,
     )
     from edgeagent.imaging.frame import Frame, Image
+    from edgeagent.qat.factory.quantize import QuantizedBundle, quantize
     from edgeagent.settings.file import load_settings
     from edgeagent.settings.schema import Settings
     from edgeagent.settings.sections.camera import CameraSettings
@@ -58,6 +59,7 @@ _PLACES = {
     "FrameSource": "camera.source",
     "Image": "imaging.frame",
     "PendingDetections": "api.detector",
+    "QuantizedBundle": "qat.factory.quantize",
     "Result": "detection.pipeline",
     "Settings": "settings.schema",
     "SourceFacts": "camera.source",
@@ -65,6 +67,7 @@ _PLACES = {
     "load_settings": "settings.file",
     "open_bundle": "bundle.reading",
     "open_detector": "api.detector",
+    "quantize": "qat.factory.quantize",
     "register_source": "camera.sources",
 }
 
@@ -87,6 +90,7 @@ __all__ = [
     "FrameSource",
     "Image",
     "PendingDetections",
+    "QuantizedBundle",
     "Result",
     "Settings",
     "SourceFacts",
@@ -95,6 +99,7 @@ __all__ = [
     "load_settings",
     "open_bundle",
     "open_detector",
+    "quantize",
     "register_source",
 ]
 
@@ -104,7 +109,12 @@ def __getattr__(name: str) -> Any:
     place = _PLACES.get(name)
     if place is None:
         raise AttributeError(f"module 'edgeagent' has no attribute {name!r}")
-    value = getattr(import_module(f"edgeagent.{place}"), name)
+    try:
+        value = getattr(import_module(f"edgeagent.{place}"), name)
+    except ModuleNotFoundError as error:
+        if place.startswith("qat."):
+            raise ImportError(f"edgeagent.{name} needs {error.name}: pip install 'edgeagent[qat]'") from error
+        raise
     globals()[name] = value
     return value
 

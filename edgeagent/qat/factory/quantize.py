@@ -2,11 +2,9 @@
 
 Example::
 
-    from pathlib import Path
+    import edgeagent
 
-    from edgeagent.qat.factory.quantize import quantize
-
-    result = quantize(Path("yolox_nano.onnx"), Path("photos"), Path("my-bundle"), steps=500, progress=print)
+    result = edgeagent.quantize("yolox_nano.onnx", "photos", "my-bundle", steps=500, progress=print)
     for row in result.accuracy:
         print(row.state, row.method, row.engine, row.map50_95)
 """
@@ -59,22 +57,22 @@ class QuantizedBundle:
 
 
 def quantize(
-    model: Path,
-    images: Path | Sequence[Path],
-    out: Path,
+    model: str | Path,
+    images: str | Path | Sequence[str | Path],
+    out: str | Path,
     *,
-    describe: Path | None = None,
-    like: Path | None = None,
-    recipe: Path | BundleRecipe | None = None,
+    describe: str | Path | None = None,
+    like: str | Path | None = None,
+    recipe: str | Path | BundleRecipe | None = None,
     steps: int | None = None,
     seed: int | None = None,
     formats: Sequence[str] | None = None,
-    labels: Path | None = None,
-    calibrate: Path | None = None,
-    val_images: Path | None = None,
-    val_labels: Path | None = None,
-    golden: Path | None = None,
-    golden_labels: Path | None = None,
+    labels: str | Path | None = None,
+    calibrate: str | Path | None = None,
+    val_images: str | Path | None = None,
+    val_labels: str | Path | None = None,
+    golden: str | Path | None = None,
+    golden_labels: str | Path | None = None,
     replace: bool = False,
     resume: bool = False,
     compiled: bool = True,
@@ -118,23 +116,24 @@ def quantize(
         BundleError: ``like`` is rejected.
         EdgeagentError: the bundle or a checkpoint cannot be written.
     """
+    out, model = Path(out), Path(model)
     if out.exists() and not replace:
         raise ConfigurationError(f"{out}: exists already; choose another --out or give --replace")
-    chosen = load_recipe(recipe) if isinstance(recipe, Path) else recipe or BundleRecipe()
+    chosen = load_recipe(Path(recipe)) if isinstance(recipe, (str, Path)) else recipe or BundleRecipe()
     chosen = with_settings(chosen, {"steps": steps, "seed": seed}, {"formats": formats})
     for name in chosen.formats:
         FORMATS[name].check()
-    validation = labelled_pictures(val_images, val_labels)
-    golden_pictures = _golden_pictures(golden, golden_labels)
-    folders = [images] if isinstance(images, Path) else list(images)
+    validation = labelled_pictures(_path(val_images), _path(val_labels))
+    golden_pictures = _golden_pictures(_path(golden), _path(golden_labels))
+    folders = [Path(folder) for folder in ([images] if isinstance(images, (str, Path)) else images)]
     pictures = find_pictures(folders)
-    calibration = evenly_spread(find_pictures([calibrate or folders[0]]), CALIBRATION_PICTURES)
+    calibration = evenly_spread(find_pictures([_path(calibrate) or folders[0]]), CALIBRATION_PICTURES)
     check_varied(calibration)
-    description = describe_model(model, describe, like)
+    description = describe_model(model, _path(describe), _path(like))
     found: dict[Path, Labels] = {}
     if labels:
         check_family(description.decoder.family)
-        found = find_labels(pictures, labels, len(description.labels))
+        found = find_labels(pictures, Path(labels), len(description.labels))
     source = TrainingSource(model, description, pictures, calibration, found)
     job = QuantizationJob(source, _with_supervised_weight(chosen, bool(found)), golden_pictures)
     work = out.with_name(f"{out.name}.work")
@@ -149,6 +148,10 @@ def quantize(
         result = processes.same(result)
         processes.wait()
     return result
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)
 
 
 def labelled_pictures(images: Path | None, labels: Path | None) -> LabelledPictures | None:

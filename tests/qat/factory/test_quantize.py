@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -120,3 +122,13 @@ def test_mistakes_are_typed_and_name_the_argument(data: Path, tmp_path: Path) ->
     out.mkdir()
     with pytest.raises(ConfigurationError, match="exists already"):
         quantize(model, pictures, out)
+
+
+def test_the_example_writes_a_bundle(data: Path, tmp_path: Path) -> None:
+    example = Path(__file__).parents[3] / "examples" / "quantize.py"
+    out = tmp_path / "bundle"
+    arguments = [str(data / "small.onnx"), str(data / "pictures"), str(out), "--steps", "2"]
+    done = subprocess.run([sys.executable, str(example), *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"{out}: qat"
+    assert open_bundle(out).manifest.artefacts[0].file == "model.onnx"
