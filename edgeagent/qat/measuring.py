@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate
+from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_detector
 from edgeagent.bundle.manifest import Measurement, ModelDescription
 from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.detection.detector import Detector, build_detector, load_detector
@@ -86,7 +86,7 @@ class Measuring:
         assert self._pictures is not None  # noqa: S101 - the callers have looked
         facts = detector.engine.facts
         with self._view.busy(f"measuring {state} ({method}) through {facts.engine}"):
-            accuracy = evaluate(detector, self._pictures)
+            accuracy = evaluate_detector(detector, self._pictures)
         detector.engine.close()
         return Measurement(
             state=state,

@@ -16,7 +16,7 @@ from rich.table import Table
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate
+from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_detector
 from edgeagent.bundle.manifest import ModelDescription
 from edgeagent.bundle.model_description import describe_model
 from edgeagent.datasets.yolo_labels import LabelledPictures
@@ -100,7 +100,7 @@ def _lost_map(description: ModelDescription, validation: LabelledPictures) -> Ju
             detector = load_detector(
                 description, made.path, made.format, made.outputs, threads=0, iou_threshold=IOU_THRESHOLD
             )
-            accuracy = evaluate(detector, validation)
+            accuracy = evaluate_detector(detector, validation)
             detector.engine.close()
         return 1 - accuracy.map50_95
 
