@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = sorted(path.parent for path in (ROOT / "edgeagent").rglob("__init__.py"))
-MENTIONED = re.compile(r"``([a-z][a-z0-9_]*)``|\b([a-z][a-z0-9_]*)\.py\b")
+FILES, NAMES = re.compile(r"\b([a-z][a-z0-9_]*)\.py\b"), re.compile(r"``([a-z][a-z0-9_]*)``")
 
 
 def shape(*arguments: object) -> tuple[int, list[str]]:
@@ -69,11 +69,13 @@ def test_imports_for_type_checking_are_ignored(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_package_says_what_it_does(package: Path) -> None:
-    """Outside ``qat`` a docstring has three lines or more; every module that it mentions exists."""
+    """Outside ``qat`` a docstring has three lines or more.
+
+    The modules that it mentions, as ``name`` or as name.py, exist.
+    """
     text = ast.get_docstring(ast.parse((package / "__init__.py").read_text(encoding="utf-8")))
     assert text, "no docstring"
     if package.name != "edgeagent" and "qat" not in package.parts:
         assert len(text.splitlines()) >= 3, text
-    for match in MENTIONED.finditer(text):
-        name = match[1] or match[2]
+    for name in FILES.findall(text) or NAMES.findall(text):
         assert (package / name).is_dir() or (package / f"{name}.py").is_file(), name

@@ -16,7 +16,7 @@ IOU_THRESHOLD = 0.65
 """Thresholds at which YOLOX publishes its mAP; load the detector with this one."""
 
 
-def evaluate(
+def evaluate_detector(
     detector: Detector, data: LabelledPictures, report: Callable[[int], None] = lambda done: None
 ) -> Accuracy:
     """Detect on every picture and return the mAP.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgeagent.accuracy.evaluation import evaluate
+from edgeagent.accuracy.evaluation import evaluate_detector
 from edgeagent.bundle.manifest import Artefact
 from edgeagent.bundle.reading import Bundle
 from edgeagent.datasets.yolo_labels import LabelledPictures
@@ -83,7 +83,7 @@ def measure_golden(
     claims = golden.accuracy if golden else None
     if pictures is None or claims is None or artefact.file not in claims.map50_95:
         return None
-    measured = evaluate(detector, pictures, report).map50_95
+    measured = evaluate_detector(detector, pictures, report).map50_95
     return GoldenAccuracyResult(
         measured, claims.map50_95[artefact.file], claims.tolerance, claims.labelled_by
     )

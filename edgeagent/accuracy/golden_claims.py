@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Protocol
 
-from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate
+from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_detector
 from edgeagent.bundle.manifest import GridName, ModelDescription, OutputSpec
 from edgeagent.datasets.yolo_labels import LabelledPictures, label_text
 from edgeagent.detection.detector import Detector, load_detector
@@ -78,7 +78,7 @@ def claims(
             detector = load_detector(
                 description, path, artefact.format, artefact.outputs, 0, IOU_THRESHOLD, engine
             )
-            measured.append(evaluate(detector, data).map50_95)
+            measured.append(evaluate_detector(detector, data).map50_95)
             detector.engine.close()
         if measured:
             found[name] = round(min(measured), 4)

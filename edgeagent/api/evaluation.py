@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgeagent.accuracy.coco_map import Accuracy
-from edgeagent.accuracy.evaluation import IOU_THRESHOLD
-from edgeagent.accuracy.evaluation import evaluate as evaluate_detector
+from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_detector
 from edgeagent.bundle.reading import Bundle, open_bundle
 from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.detection.detector import load_bundle_detector

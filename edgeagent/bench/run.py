@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate
+from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_detector
 from edgeagent.bench.camera_scenario import play_clip
 from edgeagent.bench.cold_start import cold_start
 from edgeagent.bench.interleaving import round_order, speed_ratio
@@ -232,7 +232,7 @@ def _load_and_check(
             check = GoldenCheck(bundle, find_artefact(bundle.manifest, candidate.file))
             item.golden, item.golden_pictures = check.run(detector.engine), len(check)
         if request.data is not None:
-            item.map50_95 = evaluate(detector, request.data).map50_95
+            item.map50_95 = evaluate_detector(detector, request.data).map50_95
         detector.warm_up()
     except BaseException:
         detector.engine.close()

@@ -16,10 +16,10 @@ log = logging.getLogger(__name__)
 
 
 class FolderSource:
-    """Pictures of a folder, sorted by name, without subfolders.
+    """Pictures of a folder, sorted by name; a :class:`~edgeagent.camera.source.FrameSource`.
 
-    An unreadable picture is skipped, counted and logged once. The folder is listed at each opening, so a loop
-    includes pictures added since.
+    Subfolders are ignored. An unreadable picture is skipped, counted and logged once. The folder is listed at
+    each opening, so a loop includes pictures added since.
 
     Args:
         path: the folder, or one picture file.

@@ -33,7 +33,7 @@ _YUYV_PIXELS = 640 * 480
 
 
 class VideoCaptureSource:
-    """Base of the sources that read through OpenCV; live unless a subclass says otherwise.
+    """Base of the :class:`~edgeagent.camera.source.FrameSource` classes on OpenCV; live by default.
 
     Args:
         source: configured source string; printed in redacted form only.

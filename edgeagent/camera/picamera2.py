@@ -15,7 +15,7 @@ _DEFAULT_SIZE = (1280, 720)
 
 
 class Picamera2Source:
-    """Camera on the CSI connector.
+    """Camera on the CSI connector; a :class:`~edgeagent.camera.source.FrameSource`.
 
     Args:
         number: camera index as listed by ``rpicam-hello --list-cameras``.

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from edgeagent.accuracy.coco_map import Accuracy
-from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate
+from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_detector
 from edgeagent.bundle.model_description import describe_model
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.datasets.yolo_labels import LabelledPictures
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         if sys.stderr.isatty():
             print(f"\r{done}/{len(data)} pictures", end="", file=sys.stderr, flush=True)
 
-    accuracy = evaluate(detector, data, report)
+    accuracy = evaluate_detector(detector, data, report)
     if sys.stderr.isatty():
         print("\r", end="", file=sys.stderr)
     facts = detector.engine.facts

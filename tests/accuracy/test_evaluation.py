@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate
+from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_detector
 from edgeagent.bundle.manifest import ModelDescription, OutputSpec
 from edgeagent.bundle.model_description import describe_model
 from edgeagent.datasets.yolo_labels import LabelledPictures
@@ -45,7 +45,7 @@ def written(folder: Path, scenes: Sequence[Cells], labels: Sequence[str]) -> Lab
 def test_everything_is_found(tmp_path: Path, detector: Detector) -> None:
     data = written(tmp_path, SCENES, [label_lines(cells) for cells in SCENES])
     done: list[int] = []
-    result = evaluate(detector, data, done.append)
+    result = evaluate_detector(detector, data, done.append)
     assert (result.map50_95, result.map50) == pytest.approx((1, 1))
     assert result.per_class == {LABELS[0]: 1}
     assert result.images == 3
@@ -56,14 +56,14 @@ def test_half_of_the_objects_cannot_be_seen(tmp_path: Path, detector: Detector) 
     """Three objects of six, each found with precision 1: recalls 0, .01, ... .5 are reached."""
     seen: Cells = [(2, 1)]
     data = written(tmp_path, [seen] * 3, [label_lines([*seen, (6, 3)])] * 3)
-    assert evaluate(detector, data).map50 == pytest.approx(51 / 101)
+    assert evaluate_detector(detector, data).map50 == pytest.approx(51 / 101)
 
 
 def test_a_class_that_is_never_found(tmp_path: Path, detector: Detector) -> None:
     cells: Cells = [(2, 1)]
     lines = label_lines(cells)
     data = written(tmp_path, [cells], [lines + lines.replace("0 ", "1 ", 1)])
-    result = evaluate(detector, data)
+    result = evaluate_detector(detector, data)
     assert result.map50 == pytest.approx(1 / 2)
     assert result.per_class == {LABELS[0]: 1, LABELS[1]: 0}
 
@@ -74,13 +74,13 @@ def test_labels_lie_in_the_picture_as_it_is_not_as_it_is_fed(tmp_path: Path, det
     small = np.zeros((HEIGHT // 2, WIDTH // 4, 3), np.uint8)
     small[4:8, 8:12] = 255  # becomes cell (2, 1)
     data.pictures[0].write_bytes(png(small))
-    result = evaluate(detector, data)
+    result = evaluate_detector(detector, data)
     assert (result.map50_95, result.map50) == pytest.approx((1, 1))
 
 
 def test_one_detector_can_be_used_again(tmp_path: Path, detector: Detector) -> None:
     data = written(tmp_path, SCENES, [label_lines(cells) for cells in SCENES])
-    assert evaluate(detector, data) == evaluate(detector, data)
+    assert evaluate_detector(detector, data) == evaluate_detector(detector, data)
 
 
 def test_damaged_data_end_it(tmp_path: Path, detector: Detector) -> None:
@@ -89,10 +89,10 @@ def test_damaged_data_end_it(tmp_path: Path, detector: Detector) -> None:
     assert label_file is not None
     label_file.write_text("2 0.5 0.5 0.1 0.1")
     with pytest.raises(DataError, match=r"1\.txt:1: class 2 is not one of the 2 labels"):
-        evaluate(detector, data)
+        evaluate_detector(detector, data)
     data.pictures[0].write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"0\.png cannot be decoded"):
-        evaluate(detector, data)
+        evaluate_detector(detector, data)
 
 
 @pytest.mark.data
@@ -101,7 +101,7 @@ def test_the_float_model_on_photos() -> None:
     model, coco = shared("models", "yolox_nano.onnx"), shared("data", "coco")
     detector = load_detector(describe_model(model, DESCRIPTION), model, "onnx", (), 2, IOU_THRESHOLD)
     data = LabelledPictures.find(coco / "images" / "val", coco / "labels" / "val")
-    result = evaluate(detector, data)
+    result = evaluate_detector(detector, data)
     assert result.images == 64
     assert result.map50_95 == pytest.approx(0.34, abs=0.01)
     assert result.map50 == pytest.approx(0.511, abs=0.015)

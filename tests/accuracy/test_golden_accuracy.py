@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgeagent.accuracy.coco_map import NoAccuracyError
-from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate
+from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_detector
 from edgeagent.accuracy.golden_accuracy import golden_labels, measure_golden
 from edgeagent.accuracy.golden_claims import claims, label_file_name, labels_by
 from edgeagent.bundle.reading import Bundle, open_bundle
@@ -78,7 +78,7 @@ def test_what_a_detector_finds_becomes_labels_that_it_finds_again(tmp_path: Path
     file = tmp_path / "0.txt"
     file.write_bytes(text)
     data = LabelledPictures(bundle.golden_pictures(), (file,))
-    assert evaluate(detector(bundle), data).map50_95 == pytest.approx(1)
+    assert evaluate_detector(detector(bundle), data).map50_95 == pytest.approx(1)
 
 
 def test_a_claim_is_the_lowest_of_the_engines_that_are_here(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate
+from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_detector
 from edgeagent.bundle.manifest import Measurement, ModelDescription
 from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.detection.detector import Detector, build_detector, load_detector
@@ -105,7 +105,7 @@ class AccuracyMeter:
     ) -> Measurement:
         facts = detector.engine.facts
         with self._reporter.stage(f"measuring {version.state} ({version.method}) in {facts.engine}"):
-            accuracy = evaluate(detector, pictures)
+            accuracy = evaluate_detector(detector, pictures)
         detector.engine.close()
         return Measurement(
             state=version.state,

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate
+from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_detector
 from edgeagent.bundle.manifest import ModelDescription
 from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.detection.detector import load_detector
@@ -144,7 +144,7 @@ def _lost_map(description: ModelDescription, validation: LabelledPictures) -> Er
             detector = load_detector(
                 description, made.path, made.format, made.outputs, threads=0, iou_threshold=IOU_THRESHOLD
             )
-            accuracy = evaluate(detector, validation)
+            accuracy = evaluate_detector(detector, validation)
             detector.engine.close()
         return 1 - accuracy.map50_95
 

@@ -26,7 +26,7 @@ from torch import Tensor
 from edgeagent.qat.core.codes import HIGHEST, LEVELS
 
 
-def quantize(x: Tensor, inverse: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
+def quantize_dequantize(x: Tensor, inverse: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
     """Return ``x`` (n,) float32 rounded to a grid of 256 codes; ``inverse`` is 1 / ``scale``."""
     return (_codes(x, inverse, zero).clamp(0, HIGHEST) - zero) * scale
 
@@ -119,7 +119,7 @@ def _index(codes: Tensor) -> Tensor:
 
 
 FUNCTIONS: tuple[Callable[..., Any], ...] = (
-    quantize,
+    quantize_dequantize,
     quantize_backward,
     quantize_backward_frozen,
     silu_tables,
@@ -168,7 +168,7 @@ class _FakeQuantize(torch.autograd.Function):
         flat, restore = _flat(x)
         ctx.save_for_backward(flat, inverse, scale, zero)
         ctx.kernels, ctx.restore, ctx.format = kernels, restore, _memory_format(x)
-        return restore(kernels(quantize, flat, inverse, scale, zero))
+        return restore(kernels(quantize_dequantize, flat, inverse, scale, zero))
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:

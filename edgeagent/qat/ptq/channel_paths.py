@@ -18,7 +18,6 @@ from onnx.reference import ReferenceEvaluator
 
 from edgeagent.qat.graph.graph import Graph
 from edgeagent.qat.graph.node import Node
-from edgeagent.qat.graph.onnx_model import float_model
 
 Numbers = npt.NDArray[np.int32]
 
@@ -40,13 +39,6 @@ class ChannelReader:
 
     node: Node
     channels: Numbers
-
-
-def tensor_shapes(graph: Graph) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every tensor of a graph that shape inference finds, for one picture."""
-    model = onnx.shape_inference.infer_shapes(float_model(graph))
-    infos = [*model.graph.input, *model.graph.value_info, *model.graph.output]
-    return {item.name: tuple(d.dim_value for d in item.type.tensor_type.shape.dim) for item in infos}
 
 
 def find_readers(

@@ -20,7 +20,7 @@ from markupsafe import Markup
 from pydantic_core import to_jsonable_python
 
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD as EVAL_IOU_THRESHOLD
-from edgeagent.accuracy.evaluation import evaluate
+from edgeagent.accuracy.evaluation import evaluate_detector
 from edgeagent.bundle.evidence import BOXES
 from edgeagent.bundle.reading import Bundle
 from edgeagent.datasets.yolo_labels import LabelledPictures
@@ -132,7 +132,7 @@ def _float_detector(request: ReportRequest, model: Path, iou_threshold: float) -
 
 
 def _evaluated(row: ReportRow, detector: Detector, data: LabelledPictures) -> ReportRow:
-    accuracy = evaluate(detector, data)
+    accuracy = evaluate_detector(detector, data)
     return replace(
         row,
         engine=_engine(detector),
