@@ -1,6 +1,6 @@
 """HTTP connections of delivery, shared by the repository's transport and the hawkBit client.
 
-pool.py  connection pools: proxies and their credentials, trusted certificates, time limit of the response head
+pool.py  connection pools: proxies with their credentials, trusted certificates, time limits
 
 Nothing here knows what is fetched.
 """
