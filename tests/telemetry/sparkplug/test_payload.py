@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from edgeagent.telemetry.sparkplug.payload import (
     DataType,
-    Metric,
     NodeCommand,
+    SparkplugMetric,
     Value,
     decode_commands,
     encode_payload,
@@ -32,7 +32,10 @@ CASES: list[tuple[DataType, Value]] = [
 
 @pytest.mark.parametrize(("datatype", "value"), CASES)
 def test_a_metric_is_read_as_it_was_written(datatype: DataType, value: Value) -> None:
-    metrics = [Metric("a/b", datatype, value, NOW, alias=300), Metric(None, datatype, value, 5, 0, True)]
+    metrics = [
+        SparkplugMetric("a/b", datatype, value, NOW, alias=300),
+        SparkplugMetric(None, datatype, value, 5, 0, True),
+    ]
     payload = independent.parse(encode_payload(metrics, NOW, 200))
     assert (payload.timestamp, payload.seq) == (NOW, 200)
     named, other = payload.metrics
@@ -50,7 +53,7 @@ def test_a_death_has_no_seq_and_another_payload_has_one_of_zero() -> None:
 def test_another_implementation_reads_a_birth() -> None:
     other = pytest.importorskip("pysparkplug", reason="pysparkplug is not installed (pip install --no-deps)")
     metrics = [
-        Metric(f"m{number}", datatype, value, NOW, number)
+        SparkplugMetric(f"m{number}", datatype, value, NOW, number)
         for number, (datatype, value) in enumerate(CASES)
         if value is not None
     ]
