@@ -20,7 +20,7 @@ FOLDER = "drift"
 """Name of the folder in the agent's state folder."""
 MOST_COUNT = 2**53
 
-Count = Annotated[int, Field(ge=0, le=MOST_COUNT)]
+BoundedCount = Annotated[int, Field(ge=0, le=MOST_COUNT)]
 
 
 class _Part(BaseModel):
@@ -28,14 +28,14 @@ class _Part(BaseModel):
 
 
 class _Counts(_Part):
-    frames: Count
-    counts: dict[Quantity, list[Count]]
-    contributing: dict[Quantity, Count]
+    frames: BoundedCount
+    counts: dict[Quantity, list[BoundedCount]]
+    contributing: dict[Quantity, BoundedCount]
 
 
 class _Hold(_Part):
     drifted: bool
-    count: Count
+    count: BoundedCount
 
 
 class _File(_Part):

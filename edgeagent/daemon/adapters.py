@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from edgeagent.daemon.part import Part
+from edgeagent.daemon.part import AgentPart
 from edgeagent.detection.pipeline import Result
 from edgeagent.settings.schema import Settings
 from edgeagent.telemetry.contract.messages import Alarm, Telemetry
@@ -18,7 +18,7 @@ from edgeagent.telemetry.sparkplug.node import SparkplugNode
 from edgeagent.timing.histogram import StageTimes
 
 
-class Adapters(Part):
+class Adapters(AgentPart):
     """All configured adapters.
 
     Args:

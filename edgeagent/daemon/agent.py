@@ -6,7 +6,7 @@
         -> detect -> READY with the first processed frame -> ... -> SIGTERM, SIGINT, or the end of all files
         -> stop
 
-Every part follows the protocol :class:`edgeagent.daemon.part.Part`.
+Every part follows the protocol :class:`edgeagent.daemon.part.AgentPart`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from edgeagent.daemon.broker_parts import (
 from edgeagent.daemon.cameras import Cameras
 from edgeagent.daemon.detection_messages import DetectionMessages
 from edgeagent.daemon.device_watch import DeviceWatch, WatchCallbacks
-from edgeagent.daemon.part import Background, Part, ResultCallback, present
+from edgeagent.daemon.part import AgentPart, Background, ResultCallback, present
 from edgeagent.daemon.rate_controller import Decision
 from edgeagent.daemon.reporter import TelemetryReporter
 from edgeagent.daemon.state_messages import RetainedMessages, StateMessages
@@ -130,7 +130,7 @@ class Agent:
         taking_commands = Background(commands.start, commands.stop) if commands else None
         taking_feedback = Background(feedback.requests.start, feedback.requests.stop) if feedback else None
         detections = DetectionMessages(settings, run, self.publisher, feedback) if broker else None
-        self._parts: tuple[Part, ...] = present(
+        self._parts: tuple[AgentPart, ...] = present(
             self._state,
             adapters,  # before all threads, as its port may be in use
             serving,
@@ -146,7 +146,7 @@ class Agent:
             detections,
             service,
         )
-        self._stop_order: tuple[Part, ...] = present(
+        self._stop_order: tuple[AgentPart, ...] = present(
             service,
             taking_commands,
             taking_feedback,

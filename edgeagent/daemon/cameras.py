@@ -6,13 +6,13 @@ import threading
 from collections.abc import Callable, Sequence
 
 from edgeagent.camera.capture import Camera, CameraState
-from edgeagent.daemon.part import Part
+from edgeagent.daemon.part import AgentPart
 from edgeagent.settings.sections.camera import CameraSettings
 
 CAMERA_STOP_S = 1.0
 
 
-class Cameras(Part):
+class Cameras(AgentPart):
     """Cameras that start and stop together.
 
     Args:

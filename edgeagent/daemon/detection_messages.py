@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from edgeagent.accuracy.live.feedback_handler import FeedbackTopic
-from edgeagent.daemon.part import Part
+from edgeagent.daemon.part import AgentPart
 from edgeagent.detection.pipeline import Result
 from edgeagent.imaging.frame import Frame
 from edgeagent.settings.schema import Settings
@@ -17,7 +17,7 @@ from edgeagent.timing.utc import utc_time
 from edgeagent.vision.detections import Detections
 
 
-class DetectionMessages(Part):
+class DetectionMessages(AgentPart):
     """Publisher of detections.
 
     Args:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edgeagent.daemon.part import Part
+from edgeagent.daemon.part import AgentPart
 from edgeagent.daemon.rate_controller import BoardConditions, Decision, RateController
 from edgeagent.sensors.battery import read_supply
 from edgeagent.sensors.declared_power import DeclaredPower
@@ -67,7 +67,7 @@ class WatchCallbacks:
     on_problem: Callable[[BoardProblem, str | None], None] = lambda code, text: None
 
 
-class DeviceWatch(Part):
+class DeviceWatch(AgentPart):
     """Watch of the board's sensors.
 
     Args:

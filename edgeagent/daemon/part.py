@@ -9,7 +9,7 @@ from edgeagent.detection.pipeline import Result
 from edgeagent.detection.serving import Change
 
 
-class Part(Protocol):
+class AgentPart(Protocol):
     """Part of the agent. A subclass overrides what concerns it; the defaults do nothing."""
 
     def start(self) -> None:
@@ -33,7 +33,7 @@ class Part(Protocol):
         return
 
 
-class Background(Part):
+class Background(AgentPart):
     """Part that runs in threads of its own and processes neither frames nor changes.
 
     Args:
@@ -53,7 +53,7 @@ class Background(Part):
         self._stop()
 
 
-class ResultCallback(Part):
+class ResultCallback(AgentPart):
     """Part that calls a function with every result.
 
     Args:
@@ -68,6 +68,6 @@ class ResultCallback(Part):
         self._on_result(result)
 
 
-def present(*parts: Part | None) -> tuple[Part, ...]:
+def present(*parts: AgentPart | None) -> tuple[AgentPart, ...]:
     """Return the parts that are not None, in order."""
     return tuple(part for part in parts if part is not None)

@@ -14,7 +14,7 @@ from edgeagent.daemon.adapters import Adapters
 from edgeagent.daemon.alarms import Alarms
 from edgeagent.daemon.device_watch import BoardProblem
 from edgeagent.daemon.info_message import build_info
-from edgeagent.daemon.part import Part
+from edgeagent.daemon.part import AgentPart
 from edgeagent.daemon.rate_controller import Decision
 from edgeagent.delivery.service import Delivery
 from edgeagent.delivery.state.record import Record
@@ -60,7 +60,7 @@ class RetainedMessages:
         return retained
 
 
-class StateMessages(Part):
+class StateMessages(AgentPart):
     """Publisher of the device's state; its methods may be called from any thread.
 
     Args:

@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 
-from edgeagent.daemon.part import Part
+from edgeagent.daemon.part import AgentPart
 from edgeagent.detection.pipeline import Result
 from edgeagent.detection.serving import Change
 
@@ -27,7 +27,7 @@ def notify(state: str) -> None:
         logger.warning("systemd cannot be notified (%s): %s", state.split("=")[0], error)
 
 
-class ServiceStatus(Part):
+class ServiceStatus(AgentPart):
     """Notifications of the agent: ``READY`` at the first processed frame, ``STATUS``, and ``STOPPING``."""
 
     def __init__(self) -> None:

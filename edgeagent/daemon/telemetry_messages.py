@@ -6,7 +6,7 @@ import threading
 import time
 
 from edgeagent.daemon.adapters import Adapters
-from edgeagent.daemon.part import Part
+from edgeagent.daemon.part import AgentPart
 from edgeagent.daemon.reporter import TelemetryReporter
 from edgeagent.telemetry.contract.messages import Telemetry
 from edgeagent.telemetry.mqtt.certificates import CertificateWatch
@@ -14,7 +14,7 @@ from edgeagent.telemetry.mqtt.command_topic import CommandTopic
 from edgeagent.telemetry.mqtt.interface import Publisher
 
 
-class TelemetryMessages(Part):
+class TelemetryMessages(AgentPart):
     """Publisher of telemetry; its owner calls :meth:`publish` at every interval.
 
     Args:

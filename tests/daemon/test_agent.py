@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edgeagent.daemon.agent import Agent
-from edgeagent.daemon.part import Background, Part, present
+from edgeagent.daemon.part import AgentPart, Background, present
 from edgeagent.detection.pipeline import Result
 from edgeagent.errors import ConfigurationError
 from edgeagent.settings.schema import Settings
@@ -52,7 +52,7 @@ def test_every_part_that_is_started_is_stopped(tmp_path: Path) -> None:
         accuracy = AccuracySettings(feedback=True, golden_every=None)
         agent = Agent(settings(tmp_path, mqtt=mqtt, accuracy=accuracy), on_result=lambda result: None)
         never_stopped = [part for part in agent._parts if part not in agent._stop_order]
-        assert [type(part).stop for part in never_stopped] == [Part.stop] * len(never_stopped)
+        assert [type(part).stop for part in never_stopped] == [AgentPart.stop] * len(never_stopped)
         assert len(set(agent._stop_order)) == len(agent._stop_order)
         agent.start()
         assert agent.publisher.wait_for("connected", PATIENCE)

@@ -13,7 +13,7 @@ from edgeagent.settings.sections.mqtt import MqttSettings, TlsSettings
 
 PROTOCOLS = {"5": paho.MQTTv5, "3.1.1": paho.MQTTv311}
 STOP_TIMEOUT_S = 1.0  # for the acknowledgement of the last message
-HEADER = 16  # bytes of a PUBLISH packet beside topic and payload
+HEADER = 16  # bytes of a PUBLISH packet besides topic and payload
 
 
 def plain_client(settings: MqttSettings, client_id: str) -> paho.Client:

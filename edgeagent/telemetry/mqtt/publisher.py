@@ -74,7 +74,7 @@ class MqttPublisher:
         self.changed = threading.Condition()
         self._receivers: dict[str, Receive] = {}
         self._stopping = False
-        self._unsent: Counter[str] = Counter()  # losses beside those of the outbox
+        self._unsent: Counter[str] = Counter()  # losses besides those of the outbox
         self._largest: int | None = None  # packet size that the broker accepts (MQTT 5, 3.2.2.3.6)
         self._refused = 0  # IDs of messages that are not passed to paho are negative
         self._reported: set[str] = set()

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-Value = int | float | bool | str | None
+MetricValue = int | float | bool | str | None
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 MOST_BYTES = 65536
@@ -44,7 +44,7 @@ class SparkplugMetric:
 
     name: str | None
     datatype: DataType
-    value: Value
+    value: MetricValue
     timestamp_ms: int
     alias: int | None = None
     historical: bool = False

@@ -7,10 +7,10 @@ from typing import get_args
 
 from edgeagent.sensors.board import read_board
 from edgeagent.telemetry.contract.messages import Alarm, CameraReport, ProblemCode, SystemReport, Telemetry
-from edgeagent.telemetry.sparkplug.payload import DataType, Value
+from edgeagent.telemetry.sparkplug.payload import DataType, MetricValue
 from edgeagent.version import __version__
 
-Readings = dict[str, tuple[DataType, Value]]
+Readings = dict[str, tuple[DataType, MetricValue]]
 
 STAGES = ("end_to_end", "inference")
 PERCENTILES = ("p50_ms", "p90_ms", "p99_ms")
@@ -44,7 +44,7 @@ def telemetry_readings(telemetry: Telemetry) -> Readings:
     return found
 
 
-def _camera(place: str, report: CameraReport) -> Iterator[tuple[str, tuple[DataType, Value]]]:
+def _camera(place: str, report: CameraReport) -> Iterator[tuple[str, tuple[DataType, MetricValue]]]:
     yield f"{place}/State", (DataType.STRING, report.state)
     for field in ("fps_in", "fps_processed"):
         yield f"{place}/{field}", (DataType.DOUBLE, getattr(report, field))
@@ -56,7 +56,7 @@ def _camera(place: str, report: CameraReport) -> Iterator[tuple[str, tuple[DataT
             yield f"{place}/{stage}/{percentile}", (DataType.DOUBLE, getattr(times, percentile, None))
 
 
-def _system(system: SystemReport) -> Iterator[tuple[str, tuple[DataType, Value]]]:
+def _system(system: SystemReport) -> Iterator[tuple[str, tuple[DataType, MetricValue]]]:
     power, energy, each = system.power, system.energy, system.joules_per_inference
     always = {
         "cpu_percent": system.cpu_percent,

@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 
 from edgeagent.telemetry.sparkplug.payload import (
     DataType,
+    MetricValue,
     NodeCommand,
     SparkplugMetric,
-    Value,
     decode_commands,
     encode_payload,
 )
 from tests.telemetry.sparkplug import independent
 
 NOW = 1_769_860_800_000
-CASES: list[tuple[DataType, Value]] = [
+CASES: list[tuple[DataType, MetricValue]] = [
     (DataType.INT64, 0),
     (DataType.INT64, 255),
     (DataType.UINT64, 2**63),
@@ -31,7 +31,7 @@ CASES: list[tuple[DataType, Value]] = [
 
 
 @pytest.mark.parametrize(("datatype", "value"), CASES)
-def test_a_metric_is_read_as_it_was_written(datatype: DataType, value: Value) -> None:
+def test_a_metric_is_read_as_it_was_written(datatype: DataType, value: MetricValue) -> None:
     metrics = [
         SparkplugMetric("a/b", datatype, value, NOW, alias=300),
         SparkplugMetric(None, datatype, value, 5, 0, True),
