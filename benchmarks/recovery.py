@@ -52,10 +52,10 @@ class Watched:
         serving = self.agent.models.serving
         for candidate in serving._candidates:
             candidate.first_s = candidate.longest_s = candidate._wait_s = BACK_S
-        note = self.agent._on_change
+        on_change = serving._on_change
 
         def both(change: Change) -> None:
-            note(change)
+            on_change(change)
             self.changes.put(change)
 
         serving._on_change = both

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from edgeagent.telemetry.mqtt.spool import Spool, Waiting
+from edgeagent.telemetry.mqtt.spool import Spool, SpooledMessage
 
 TOPIC = "edgeagent/v1/gate-pi/telemetry"
 READ = 32
@@ -47,7 +47,7 @@ def main() -> None:
             last = min(first + arguments.commit, arguments.messages + 1)
             spool.append(
                 [
-                    Waiting(number, TOPIC, 0, json.dumps(message | {"sequence": number}).encode())
+                    SpooledMessage(number, TOPIC, 0, json.dumps(message | {"sequence": number}).encode())
                     for number in range(first, last)
                 ]
             )

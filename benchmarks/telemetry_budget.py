@@ -82,7 +82,7 @@ def main() -> None:
             runner = threading.Thread(target=agent.run)
             runner.start()
             publisher = agent.publisher
-            if publisher is None or not publisher.wait_for("connected", PATIENCE_S):
+            if not publisher.wait_for("connected", PATIENCE_S):
                 raise SystemExit("the agent does not reach the broker")
             counting = Counting(broker.port)
             if not counting.arrived.wait(PATIENCE_S):

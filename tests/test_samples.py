@@ -32,8 +32,8 @@ def metrics() -> dict[str, set[str]]:
     exporter = Exporter(PrometheusSettings(), {"yard": StageTimes(STAGES)})
     telemetry = documented()
     system = telemetry.system.model_copy(update={"fps_limit": 10.0})
-    exporter.note(telemetry.model_copy(update={"system": system}))
-    exporter.alarm(Alarm(time=telemetry.time, problems=()))
+    exporter.record(telemetry.model_copy(update={"system": system}))
+    exporter.record_alarm(Alarm(time=telemetry.time, problems=()))
     found: dict[str, set[str]] = {}
     for family in exporter.collect():
         for sample in family.samples:

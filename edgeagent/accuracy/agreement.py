@@ -1,4 +1,4 @@
-"""How far two models agree on the same pictures: boxes matched by overlap and class."""
+"""Agreement of two models on the same pictures: boxes are matched by overlap and class."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from edgeagent.vision.nms import intersection_over_union
 
 LEAST_IOU = 0.5
 UNKNOWN = -1
+"""Class of a label that is missing in the other list of labels; it matches no box."""
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Counts over some pictures; they can be added up.
+    """Counts over a set of pictures; agreements can be added.
 
     Attributes:
-        pictures: that both looked at.
-        matched: pairs of boxes.
-        boxes: of both models together.
-        score_difference: sum over the pairs of the first model's score less the second's.
+        pictures: number of pictures that both models processed.
+        matched: number of pairs of boxes.
+        boxes: number of boxes of both models together.
+        score_difference: sum over all pairs of the first model's score minus the second's.
     """
 
     pictures: int = 0
@@ -33,12 +34,12 @@ class Agreement:
 
     @property
     def share(self) -> float | None:
-        """Share of all boxes that have a partner, 0..1; None where neither model found anything."""
+        """Share of all boxes that are matched, 0..1; None where neither model has detections."""
         return 2 * self.matched / self.boxes if self.boxes else None
 
     @property
     def mean_score_difference(self) -> float | None:
-        """How much higher the first model's scores are, -1..1; None where no box has a partner."""
+        """Mean score of the first model minus that of the second, -1..1; None without a matched pair."""
         return self.score_difference / self.matched if self.matched else None
 
     def __add__(self, other: Agreement) -> Agreement:
@@ -51,17 +52,17 @@ class Agreement:
 
 
 def agreement(one: Detections, other: Detections, least_iou: float = LEAST_IOU) -> Agreement:
-    """Return how far the detections on one picture agree; classes are those of one list of labels."""
+    """Return the agreement of two sets of detections on one picture, with classes of one list of labels."""
     pairs = match(one, other, least_iou)
     difference = float((one.scores[pairs[:, 0]] - other.scores[pairs[:, 1]]).sum())
     return Agreement(1, len(pairs), len(one) + len(other), difference)
 
 
 def match(one: Detections, other: Detections, least_iou: float = LEAST_IOU) -> npt.NDArray[np.intp]:
-    """Return pairs of positions (n, 2) in ``one`` and ``other``, the best overlap first.
+    """Return pairs of indices (n, 2) intp into ``one`` and ``other``, the largest overlap first.
 
-    A box has at most one partner, of its own class and with an intersection over union of ``least_iou`` or
-    more.
+    A box is matched at most once, to a box of the same class with an intersection over union of ``least_iou``
+    or more.
     """
     overlap = intersection_over_union(one.boxes, other.boxes)
     same = (one.classes[:, None] == other.classes[None, :]) & (one.classes[:, None] != UNKNOWN)
@@ -77,7 +78,7 @@ def match(one: Detections, other: Detections, least_iou: float = LEAST_IOU) -> n
 
 
 def in_labels_of(found: Detections, labels: Sequence[str], wanted: Sequence[str]) -> Detections:
-    """Return detections with their classes in another list of labels; :data:`UNKNOWN` where it has none."""
+    """Return detections with classes of another list of labels; :data:`UNKNOWN` where a label is missing."""
     if tuple(labels) == tuple(wanted):
         return found
     places = {label: position for position, label in enumerate(wanted)}

@@ -1,4 +1,4 @@
-"""COCO mean average precision, by pycocotools: the only evaluator of the project."""
+"""COCO mean average precision, computed by pycocotools, the only evaluator of the project."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from edgeagent.vision.detections import Detections
 
 
 class NoAccuracyError(EdgeagentError):
-    """There is no average precision: its evaluator is not installed, or there is no object."""
+    """No average precision can be computed: pycocotools is not installed, or there is no labelled object."""
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
-    """What is on one picture.
+class GroundTruth:
+    """Labelled objects of one picture.
 
     Attributes:
         size: (width, height) of the picture in pixels.
@@ -42,7 +42,7 @@ class Accuracy:
         map50_95: mean over IoU thresholds .50, .55, ... .95 and classes.
         map50: mean over classes at IoU .50.
         images: number of pictures.
-        per_class: mAP50-95 of each class of which there is an object; the others are absent.
+        per_class: mAP50-95 of each class with a labelled object; the others are absent.
     """
 
     map50_95: float
@@ -52,12 +52,12 @@ class Accuracy:
 
 
 def mean_average_precision(
-    truths: Sequence[Truth], found: Sequence[Detections], labels: Sequence[str]
+    truths: Sequence[GroundTruth], found: Sequence[Detections], labels: Sequence[str]
 ) -> Accuracy:
-    """Evaluate detections against what is there, picture by picture.
+    """Return the accuracy of detections against the ground truth, both given picture by picture.
 
     Raises:
-        NoAccuracyError: pycocotools is not installed, or there is no object at all.
+        NoAccuracyError: pycocotools is not installed, or there is no labelled object.
     """
     try:
         from pycocotools.coco import COCO
@@ -87,7 +87,7 @@ def mean_average_precision(
     return Accuracy(float(evaluation.stats[0]), float(evaluation.stats[1]), len(truths), per_class)
 
 
-def _dataset(truths: Sequence[Truth], labels: Sequence[str]) -> dict[str, Any]:
+def _dataset(truths: Sequence[GroundTruth], labels: Sequence[str]) -> dict[str, Any]:
     annotations: list[dict[str, Any]] = []
     for image, truth in enumerate(truths):
         for box, index in zip(truth.boxes, truth.classes, strict=True):

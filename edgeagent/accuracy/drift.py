@@ -1,21 +1,21 @@
-"""Whether what a camera shows has changed, by what a model finds in it; this is never called accuracy.
+"""Drift of a camera's scene, observed through the detections of a model; no measure of accuracy.
 
 ::
 
-    samples, 10 s apart or more -> slots of an hour -> the first days: the reference
-                                                    -> then the last day: the window, compared every hour
+    samples, 10 s apart or more -> slots of an hour -> first days: reference
+                                                    -> last day: window, compared every hour
 
-The reference and every window are whole days, so both hold dawn, noon and night, and no clock is needed: a
-day is 8640 samples. A change counts when it is large (population stability index) and not chance (test), and
-only after it has lasted :data:`HOLD` comparisons: an odd day is over by then, a camera that was moved is not.
-Brightness must last longer, as the weather does. What was large is over when it has been small for as long.
+Reference and window cover whole days, so both contain dawn, noon and night, and no clock is needed: a day is
+8640 samples. A change is drift when it is large (population stability index), significant (test), and has
+lasted for :data:`HOLD` comparisons, which an unusual day does not, but a moved camera does. Brightness has to
+last longer, as weather does. Drift ends when the change has been small for as long.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from edgeagent.accuracy.scene import QUANTITIES, SceneCounts, total
@@ -28,24 +28,26 @@ SAMPLE_EVERY_S = 10.0
 SLOT = 360  # samples
 DAY = 24  # slots
 HOLD: dict[Quantity, int] = {"score": 36, "label": 36, "area": 36, "brightness": 7 * DAY}
-"""Comparisons, one for each slot."""
+"""Number of consecutive comparisons, one per slot, after which drift begins or ends."""
 LARGE, SMALL = 0.25, 0.1
-CHANCE = 0.001
+"""Stability index from which drift begins, and below which it ends."""
+SIGNIFICANCE = 0.001
+"""Upper limit of the p-value for drift."""
 LEAST_FRAMES = 200
-"""That gave something to a quantity, in the reference and in the window; with fewer it is not compared."""
+"""Least contributing frames of reference and window; a quantity with fewer is not compared."""
 
-State = Literal["collecting", "steady", "drifted"]
+DriftState = Literal["collecting", "steady", "drifted"]
 
 
 @dataclass(frozen=True)
 class ReferenceComparison:
-    """One quantity of the window against the reference.
+    """Comparison of one quantity of the window with the reference.
 
     Attributes:
         stability_index: 0 for no change, see :func:`edgeagent.accuracy.two_samples.stability_index`.
-        p_value: of the two-sample test: Kolmogorov-Smirnov, or chi-square for labels.
-        reference_frames, window_frames: that gave something to it.
-        drifted: whether the change is large, not chance, and has lasted.
+        p_value: p-value of the two-sample test: Kolmogorov-Smirnov, or chi-square for labels.
+        reference_frames, window_frames: number of contributing frames.
+        drifted: whether the quantity has drifted.
     """
 
     stability_index: float
@@ -56,64 +58,66 @@ class ReferenceComparison:
 
 
 @dataclass
-class Hold:
-    """How long a quantity has been on the other side of its limit.
+class Hysteresis:
+    """State of one quantity, which changes only after several consecutive comparisons.
 
     Attributes:
-        drifted: what holds now.
-        count: comparisons in a row that say otherwise.
+        drifted: present state.
+        count: number of consecutive comparisons that contradict it.
     """
 
     drifted: bool = False
     count: int = 0
 
-    def note(self, stability_index: float, p_value: float, least: int) -> None:
-        """Learn of a comparison; ``least`` of them in a row turn it."""
-        large = stability_index >= LARGE and p_value < CHANCE
-        otherwise = stability_index < SMALL if self.drifted else large
-        self.count = self.count + 1 if otherwise else 0
+    def record(self, stability_index: float, p_value: float, least: int) -> None:
+        """Count a comparison; after ``least`` consecutive contradictions the state changes."""
+        large = stability_index >= LARGE and p_value < SIGNIFICANCE
+        contradicts = stability_index < SMALL if self.drifted else large
+        self.count = self.count + 1 if contradicts else 0
         if self.count >= least:
             self.drifted, self.count = not self.drifted, 0
 
 
 @dataclass(frozen=True)
-class Kept:
-    """All that one camera's drift is made of, to be kept on the disk.
+class SavedDrift:
+    """Snapshot of one camera's drift, to be saved.
 
     Attributes:
-        reference: of the first days.
+        reference: counts of the first days.
         window: slots since, at most :data:`DAY`, oldest first.
-        filling: the slot that is not full.
-        holds: by quantity.
+        filling: slot that is not full.
+        hysteresis: state by quantity; an absent one is new.
     """
 
     reference: SceneCounts
     window: Sequence[SceneCounts]
     filling: SceneCounts
-    holds: Mapping[Quantity, Hold]
+    hysteresis: Mapping[Quantity, Hysteresis]
 
 
 class Drift:
-    """Drift of one camera under one model. One thread records; everything else comes from one other.
+    """Drift of one camera under one model. One thread records; one other thread calls the rest.
 
     Args:
-        classes: number of the model's.
-        days: of the reference, at least 1.
-        kept: from an earlier run; None begins anew.
+        classes: number of classes of the model.
+        days: length of the reference in days, at least 1.
+        saved: snapshot of an earlier run; None starts a new reference.
+
+    Attributes:
+        comparisons: last comparisons; a quantity with too few contributing frames is absent.
     """
 
-    def __init__(self, classes: int, days: int, kept: Kept | None = None) -> None:
+    def __init__(self, classes: int, days: int, saved: SavedDrift | None = None) -> None:
         self._classes, self._reference_samples = classes, days * DAY * SLOT
-        kept = kept or Kept(SceneCounts(classes), (), SceneCounts(classes), {})
-        self._reference, self._window, self._filling = kept.reference, list(kept.window), kept.filling
-        self._holds = {name: kept.holds.get(name, Hold()) for name in QUANTITIES}
+        saved = saved or SavedDrift(SceneCounts(classes), (), SceneCounts(classes), {})
+        self._reference, self._window, self._filling = saved.reference, list(saved.window), saved.filling
+        self._hysteresis = {name: saved.hysteresis.get(name, Hysteresis()) for name in QUANTITIES}
         self._lock = threading.Lock()
         self._new_slots = 0
         self.comparisons: dict[Quantity, ReferenceComparison] = {}
-        """The last ones; a quantity that too few frames gave something to is absent."""
 
     def record(self, detections: Detections, image: Image) -> None:
-        """Count a sample; the caller sees to it that they are :data:`SAMPLE_EVERY_S` apart."""
+        """Count a sample, see :meth:`SceneCounts.record`; samples are :data:`SAMPLE_EVERY_S` apart."""
         with self._lock:
             self._filling.record(detections, image)
             if self._filling.frames >= SLOT:
@@ -121,42 +125,42 @@ class Drift:
 
     @property
     def reference_frames(self) -> int:
-        """Samples of the reference so far, the slot that fills included while it is collected."""
+        """Number of samples of the reference, including those of the slot that is filling for it."""
         with self._lock:
             return self._reference.frames + (0 if self._complete else self._filling.frames)
 
     @property
     def window_frames(self) -> int:
-        """Samples of the window so far."""
+        """Number of samples of the window."""
         with self._lock:
             return sum(slot.frames for slot in self._window)
 
     @property
-    def state(self) -> State:
-        """What is to be said of the camera."""
+    def state(self) -> DriftState:
+        """State of the camera."""
         if len(self._window) < DAY:
             return "collecting"
         return "drifted" if self.drifted else "steady"
 
     @property
     def drifted(self) -> list[Quantity]:
-        """Quantities whose change is large and has lasted."""
-        return [name for name, hold in self._holds.items() if hold.drifted]
+        """Quantities that have drifted."""
+        return [name for name, hysteresis in self._hysteresis.items() if hysteresis.drifted]
 
-    def look(self) -> bool:
-        """Compare, if a slot has become full since the last call; return whether one has."""
+    def compare_new_slots(self) -> bool:
+        """Compare window and reference if a slot was filled since the last call; return whether one was."""
         with self._lock:
             new, self._new_slots = self._new_slots, 0
             if new and len(self._window) == DAY:
                 self._compare()
         return new > 0
 
-    def kept(self) -> Kept:
-        """Return a copy of everything, to be kept."""
+    def snapshot(self) -> SavedDrift:
+        """Return a copy of all counts and states."""
         with self._lock:
-            holds = {name: Hold(hold.drifted, hold.count) for name, hold in self._holds.items()}
+            hysteresis = {name: replace(one) for name, one in self._hysteresis.items()}
             window = tuple(slot.copy() for slot in self._window)
-            return Kept(self._reference.copy(), window, self._filling.copy(), holds)
+            return SavedDrift(self._reference.copy(), window, self._filling.copy(), hysteresis)
 
     @property
     def _complete(self) -> bool:
@@ -181,6 +185,6 @@ class Drift:
             before, now = self._reference.counts[name], window.counts[name]
             test: Callable[..., float] = chi_square if name == "label" else kolmogorov_smirnov
             index, p_value = stability_index(before, now), test(before, now, n, m)
-            hold = self._holds[name]
-            hold.note(index, p_value, HOLD[name])
-            self.comparisons[name] = ReferenceComparison(index, p_value, n, m, hold.drifted)
+            hysteresis = self._hysteresis[name]
+            hysteresis.record(index, p_value, HOLD[name])
+            self.comparisons[name] = ReferenceComparison(index, p_value, n, m, hysteresis.drifted)

@@ -1,4 +1,4 @@
-"""What drift is measured against, on the disk: one JSON file for each camera, begun anew with the model."""
+"""Drift file: the saved reference and window of one camera under one model, as JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from edgeagent.accuracy.drift import Hold, Kept
+from edgeagent.accuracy.drift import Hysteresis, SavedDrift
 from edgeagent.accuracy.scene import QUANTITIES, SceneCounts
 from edgeagent.files.atomic import write_state
 from edgeagent.telemetry.contract.accuracy import Quantity
@@ -17,10 +17,10 @@ from edgeagent.telemetry.contract.accuracy import Quantity
 logger = logging.getLogger(__name__)
 
 FOLDER = "drift"
-"""In the agent's state folder."""
+"""Name of the folder in the agent's state folder."""
 MOST_COUNT = 2**53
 
-Count = Annotated[int, Field(ge=0, le=MOST_COUNT)]
+BoundedCount = Annotated[int, Field(ge=0, le=MOST_COUNT)]
 
 
 class _Part(BaseModel):
@@ -28,14 +28,14 @@ class _Part(BaseModel):
 
 
 class _Counts(_Part):
-    frames: Count
-    counts: dict[Quantity, list[Count]]
-    contributing: dict[Quantity, Count]
+    frames: BoundedCount
+    counts: dict[Quantity, list[BoundedCount]]
+    contributing: dict[Quantity, BoundedCount]
 
 
 class _Hold(_Part):
     drifted: bool
-    count: Count
+    count: BoundedCount
 
 
 class _File(_Part):
@@ -47,42 +47,47 @@ class _File(_Part):
     holds: dict[Quantity, _Hold]
 
 
-def write_drift(path: Path, model: str, kept: Kept) -> None:
-    """Write it durably; ``model`` is what it is of.
+def write_drift(path: Path, model: str, saved: SavedDrift) -> None:
+    """Write a drift file durably; ``model`` identifies the model, thresholds included.
 
     Raises:
-        EdgeagentError: it cannot be written; an older file is as it was.
+        EdgeagentError: the file cannot be written; an older one is unchanged.
     """
-    holds = {name: _Hold(drifted=hold.drifted, count=hold.count) for name, hold in kept.holds.items()}
     file = _File(
         model=model,
-        reference=_written(kept.reference),
-        window=[_written(slot) for slot in kept.window],
-        filling=_written(kept.filling),
-        holds=holds,
+        reference=_serialized(saved.reference),
+        window=[_serialized(slot) for slot in saved.window],
+        filling=_serialized(saved.filling),
+        holds={name: _Hold(drifted=one.drifted, count=one.count) for name, one in saved.hysteresis.items()},
     )
     write_state(path, file.model_dump_json().encode())
 
 
-def read_drift(path: Path, model: str, classes: int) -> Kept | None:
-    """Return what is kept; None where there is nothing, it is of another model, or it cannot be read."""
+def read_drift(path: Path, model: str, classes: int) -> SavedDrift | None:
+    """Return the content of a drift file; None where it is missing, unreadable, or of another model.
+
+    Args:
+        path: path of the file.
+        model: identity of the model, as written.
+        classes: number of classes of the model.
+    """
     try:
         file = _File.model_validate_json(path.read_bytes())
         if file.model != model:
-            logger.info("%s is of %s; the reference is begun anew", path, file.model)
+            logger.info("%s belongs to %s; a new reference is started", path, file.model)
             return None
-        window = [_read(slot, classes) for slot in file.window]
-        reference, filling = _read(file.reference, classes), _read(file.filling, classes)
+        window = [_parsed(slot, classes) for slot in file.window]
+        reference, filling = _parsed(file.reference, classes), _parsed(file.filling, classes)
     except FileNotFoundError:
         return None
     except (OSError, ValidationError, ValueError) as error:
-        logger.error("%s: cannot be read (%s); the reference is begun anew", path, error)
+        logger.error("%s: cannot be read (%s); a new reference is started", path, error)
         return None
-    holds = {name: Hold(hold.drifted, hold.count) for name, hold in file.holds.items()}
-    return Kept(reference, window, filling, holds)
+    hysteresis = {name: Hysteresis(hold.drifted, hold.count) for name, hold in file.holds.items()}
+    return SavedDrift(reference, window, filling, hysteresis)
 
 
-def _written(counts: SceneCounts) -> _Counts:
+def _serialized(counts: SceneCounts) -> _Counts:
     return _Counts(
         frames=counts.frames,
         counts={name: found.tolist() for name, found in counts.counts.items()},
@@ -90,13 +95,13 @@ def _written(counts: SceneCounts) -> _Counts:
     )
 
 
-def _read(written: _Counts, classes: int) -> SceneCounts:
+def _parsed(part: _Counts, classes: int) -> SceneCounts:
     found = SceneCounts(classes)
-    found.frames = written.frames
+    found.frames = part.frames
     for name in QUANTITIES:
-        values = written.counts.get(name, [])
-        if len(values) != len(found.counts[name]) or name not in written.contributing:
+        values = part.counts.get(name, [])
+        if len(values) != len(found.counts[name]) or name not in part.contributing:
             raise ValueError(f"{name} has {len(values)} bins, not {len(found.counts[name])}")
         found.counts[name][:] = np.array(values, np.int64)
-        found.contributing[name] = written.contributing[name]
+        found.contributing[name] = part.contributing[name]
     return found

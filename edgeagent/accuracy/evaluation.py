@@ -1,4 +1,4 @@
-"""Accuracy of a detector on labelled pictures, through the engine that serves."""
+"""Evaluation of a detector on labelled pictures, through its engine."""
 
 from __future__ import annotations
 
@@ -6,28 +6,30 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgeagent.accuracy.coco_map import Accuracy, Truth, mean_average_precision
+from edgeagent.accuracy.coco_map import Accuracy, GroundTruth, mean_average_precision
 from edgeagent.datasets.yolo_labels import LabelledPictures, Labels, read_labels
 from edgeagent.detection.detector import Detector
 from edgeagent.imaging.picture import read_picture
 
 SCORE_THRESHOLD = 0.01
 IOU_THRESHOLD = 0.65
-"""Thresholds at which YOLOX publishes its mAP; load the detector with this one."""
+"""Thresholds of the published YOLOX mAP; the detector is loaded with :data:`IOU_THRESHOLD`."""
 
 
 def evaluate_detector(
     detector: Detector, data: LabelledPictures, report: Callable[[int], None] = lambda done: None
 ) -> Accuracy:
-    """Detect on every picture and return the mAP.
+    """Return the accuracy of a detector on all pictures.
 
     Args:
         detector: loaded with :data:`IOU_THRESHOLD`.
         data: pictures and labels.
-        report: called with the number of pictures done.
+        report: called with the number of processed pictures.
 
     Raises:
         DataError: a picture or a label file cannot be used.
+        EngineError: the engine fails.
+        NoAccuracyError: pycocotools is not installed, or there is no labelled object.
     """
     labels = detector.description.labels
     buffers = detector.allocate()
@@ -41,8 +43,8 @@ def evaluate_detector(
     return mean_average_precision(truths, found, labels)
 
 
-def _truth(labels: Labels, width: int, height: int) -> Truth:
+def _truth(labels: Labels, width: int, height: int) -> GroundTruth:
     centre, size = labels.boxes[:, :2], labels.boxes[:, 2:]
     shares = np.concatenate([centre - size / 2, centre + size / 2], axis=1)
     pixels = shares * np.array([width, height, width, height], np.float32)
-    return Truth((width, height), pixels, labels.classes)
+    return GroundTruth((width, height), pixels, labels.classes)

@@ -1,12 +1,12 @@
-"""What a person or a downstream system says of a frame, and what it says of the model.
+"""Precision and recall from feedback: judgements of frames by people or downstream systems.
 
-A judgement is either a verdict on detections of the frame, or everything that really is on it. It makes true
-positives, false positives and misses, which are added up for each label::
+A judgement consists of verdicts on the detections of a frame, or of all its ground-truth objects. Both yield
+true positives, false positives and misses, which are counted per label::
 
     precision = right / found        recall = right / real
 
-Both are of the frames that were judged. Whoever chooses them chooses the number: frames at random tell about
-all frames, doubtful ones about doubtful ones.
+The numbers hold for the judged frames only: randomly chosen frames represent all frames, doubtful ones do
+not.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ from edgeagent.telemetry.contract.feedback import Feedback, FeedbackVerdict, Rea
 from edgeagent.vision.detections import Detections
 
 MOST_SOURCES = 16
+"""Largest number of sources that are counted separately."""
 
 
 class FeedbackError(EdgeagentError):
-    """A judgement that cannot be used; nothing was counted."""
+    """Judgement that cannot be counted."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What one judgement adds: numbers by label.
+    """Counts by label that one judgement adds.
 
     Attributes:
-        found, right: detections that were judged, and those of them that are right.
-        real, real_found: objects on frames of which everything is known, and those of them that were found.
+        found, right: judged detections, and the correct ones among them.
+        real, real_found: ground-truth objects of completely judged frames, and the detected ones among them.
     """
 
     found: Counter[str]
@@ -45,10 +46,15 @@ class Judged:
 
 
 def judge(found: Detections, labels: Sequence[str], feedback: Feedback) -> Judged:
-    """Return what a judgement says of the detections of its frame.
+    """Return the counts of a judgement.
+
+    Args:
+        found: detections of the judged frame.
+        labels: labels of the model.
+        feedback: judgement.
 
     Raises:
-        FeedbackError: it names a detection or a label that is not there, or one twice.
+        FeedbackError: the judgement contains an unknown detection or label, or a detection twice.
     """
     names = [labels[index] for index in found.classes]
     if feedback.objects is not None:
@@ -99,11 +105,11 @@ def _check_labels(given: Sequence[str], labels: Sequence[str]) -> None:
 
 
 class Tally:
-    """All judgements of one model, added up.
+    """Sum of all judgements of one model.
 
     Attributes:
-        found, right, real, real_found: by label, see :class:`Judged`.
-        sources: judged frames by who said so.
+        found, right, real, real_found: counts by label, see :class:`Judged`.
+        sources: number of judged frames by source.
     """
 
     def __init__(self) -> None:
@@ -117,10 +123,12 @@ class Tally:
         """Add a judgement.
 
         Raises:
-            FeedbackError: there are too many sources already.
+            FeedbackError: there are :data:`MOST_SOURCES` other sources already.
         """
         if source not in self.sources and len(self.sources) >= MOST_SOURCES:
-            raise FeedbackError(f"source: {MOST_SOURCES} others have spoken already, more are not told apart")
+            raise FeedbackError(
+                f"source: {MOST_SOURCES} others are known already, more are not counted separately"
+            )
         self.sources[source] += 1
         self.found += judged.found
         self.right += judged.right
@@ -129,18 +137,18 @@ class Tally:
 
 
 class RecentFrames:
-    """Detections of the frames that were published last, bounded. Not for several threads at once.
+    """Detections of the last published frames. Not thread-safe.
 
     Args:
-        most: frames.
+        most: number of frames that are kept.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._frames: OrderedDict[tuple[str, int], Detections] = OrderedDict()
 
-    def remember(self, camera: str, sequence: int, detections: Detections) -> None:
-        """Remember a frame; the oldest is forgotten for it."""
+    def add(self, camera: str, sequence: int, detections: Detections) -> None:
+        """Add a frame; the oldest is evicted for it."""
         self._frames[(camera, sequence)] = detections
         if len(self._frames) > self._most:
             self._frames.popitem(last=False)
@@ -149,7 +157,7 @@ class RecentFrames:
         """Return the detections of a frame.
 
         Raises:
-            FeedbackError: it is not remembered.
+            FeedbackError: the frame is not known.
         """
         found = self._frames.get((camera, sequence))
         if found is None:
@@ -159,6 +167,6 @@ class RecentFrames:
             )
         return found
 
-    def forget(self, camera: str, sequence: int) -> None:
-        """Forget a frame that was judged: a message that comes twice counts once."""
+    def remove(self, camera: str, sequence: int) -> None:
+        """Remove a judged frame, so that a message delivered twice is counted once."""
         self._frames.pop((camera, sequence), None)

@@ -1,7 +1,7 @@
-"""How accurate an engine is on this machine: the labelled golden pictures of a bundle.
+"""Accuracy of an engine on this board, measured on the labelled golden pictures of a bundle.
 
-What a board measures is compared with what the bundle claims for the same artefact on the same pictures. A
-few pictures tell a broken model from a sound one; they do not tell two sound ones apart.
+The measurement is compared with the bundle's claim for the same artefact and pictures. A few pictures tell a
+broken model from a sound one; they do not rank two sound ones.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from edgeagent.detection.detector import Detector
 
 @dataclass(frozen=True)
 class GoldenAccuracyResult:
-    """What was measured beside what was claimed.
+    """Measured and claimed accuracy of an artefact.
 
     Attributes:
         measured: mAP50-95 on the golden pictures, 0..1.
-        claimed: the bundle's, of the same artefact.
-        tolerance: how much less may be measured.
-        labelled_by: who made the labels.
+        claimed: claim of the bundle for the same artefact, 0..1.
+        tolerance: allowed shortfall of the measurement, 0..1.
+        labelled_by: source of the labels.
     """
 
     measured: float
@@ -34,16 +34,16 @@ class GoldenAccuracyResult:
 
     @property
     def least(self) -> float:
-        """What must be measured at least."""
+        """Lowest accepted measurement, 0..1."""
         return max(0.0, self.claimed - self.tolerance)
 
     @property
     def right(self) -> bool:
-        """Whether enough is found."""
+        """Whether the measurement is accepted."""
         return self.measured >= self.least
 
     def describe(self) -> str:
-        """Return it for people."""
+        """Return measurement, claim and limit in one sentence."""
         return (
             f"mAP50-95 {self.measured:.3f} on the golden pictures (labels by {self.labelled_by}), "
             f"{self.claimed:.3f} claimed, {self.least:.3f} needed"
@@ -66,16 +66,16 @@ def measure_golden(
     detector: Detector,
     report: Callable[[int], None] = lambda done: None,
 ) -> GoldenAccuracyResult | None:
-    """Measure a detector that has loaded the artefact; None where the bundle claims nothing for it.
+    """Measure a detector with the artefact loaded; return None where the bundle has no claim for it.
 
     Args:
-        bundle: verified.
-        artefact: of the bundle.
-        detector: loaded with :data:`edgeagent.accuracy.evaluation.IOU_THRESHOLD`.
-        report: called with the number of pictures done; what it raises ends the measurement.
+        bundle: verified bundle.
+        artefact: artefact of the bundle.
+        detector: detector loaded with :data:`edgeagent.accuracy.evaluation.IOU_THRESHOLD`.
+        report: called with the number of processed pictures; an exception ends the measurement.
 
     Raises:
-        NoAccuracyError: it cannot be measured here.
+        NoAccuracyError: pycocotools is not installed, or there is no labelled object.
         DataError: a picture or a label file cannot be used.
         EngineError: the engine fails.
     """

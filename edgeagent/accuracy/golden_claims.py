@@ -1,7 +1,7 @@
-"""Making the labels of golden pictures, and measuring what artefacts claim with them.
+"""Labels of golden pictures, and the accuracy claims of a bundle's artefacts that are measured with them.
 
-Labels come from people, or else the float model's own detections take their place: then a claim says how far
-an artefact agrees with the float model, and the bundle says so (``labelled_by: float model``).
+Labels are made by people or from the detections of the float model. In the second case a claim is the
+agreement with the float model, and the bundle states it (``labelled_by: float model``).
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from edgeagent.engines.loading import READERS, available_engines
 from edgeagent.imaging.picture import read_picture
 
 SCORE_THRESHOLD = 0.3
-"""From which score on a detection of the float model counts as an object: as in the agent's settings."""
+"""Lowest score of a float model's detection that becomes a label: the default of the agent's settings."""
 TOLERANCE = 0.1
-"""Of a claim. Engines differ in the rounding of single codes, and four pictures make much of one box."""
+"""Tolerance of a claim: engines round differently, and with a few pictures a single box has great weight."""
 
 
 class Measurable(Protocol):
-    """What can be measured: an entry of a manifest, or what was just exported."""
+    """Artefact that can be measured: a manifest entry, or a fresh export."""
 
     @property
     def format(self) -> str:
-        """As the manifest has it."""
+        """Format, as in the manifest."""
 
     @property
     def grid(self) -> GridName:
-        """As the manifest has it."""
+        """Quantization grid, as in the manifest."""
 
     @property
     def outputs(self) -> Sequence[OutputSpec]:
-        """Roles of its outputs."""
+        """Names and roles of its outputs."""
 
 
 def labels_by(detector: Detector, pictures: Sequence[Path]) -> list[bytes]:
-    """Return a label file for each picture, of what a detector finds from :data:`SCORE_THRESHOLD` on.
+    """Return the content of a YOLO label file for each picture, from detections of a detector.
 
     Raises:
         DataError: a picture cannot be read.
@@ -57,17 +57,17 @@ def labels_by(detector: Detector, pictures: Sequence[Path]) -> list[bytes]:
 def claims(
     description: ModelDescription, artefacts: Mapping[str, tuple[Path, Measurable]], data: LabelledPictures
 ) -> dict[str, float]:
-    """Return the mAP50-95 of each artefact that an engine here reads, by its name.
+    """Return the mAP50-95 of each artefact that an engine on this machine can load, by name.
 
-    Of several engines the lowest is claimed. An artefact of grid ``b`` is measured in ONNX Runtime alone.
+    The claim is the lowest result of all engines. An artefact of grid ``b`` is measured in ONNX Runtime only.
 
     Args:
-        description: how the model is fed and decoded.
-        artefacts: file and facts of each, by its name in the bundle.
+        description: preprocessing and decoding of the model.
+        artefacts: file and properties of each artefact, by its name in the bundle.
         data: labelled golden pictures.
 
     Raises:
-        NoAccuracyError: pycocotools is not installed, or the labels hold no object.
+        NoAccuracyError: pycocotools is not installed, or there is no labelled object.
         EngineError, DataError: an artefact, picture or label file cannot be used.
     """
     found = {}
@@ -86,7 +86,7 @@ def claims(
 
 
 def label_file_name(picture: str) -> str:
-    """Return the name of a golden picture's label file in the bundle, beside the picture."""
+    """Return the name of a golden picture's label file in the bundle, in the folder of the picture."""
     return str(PurePosixPath(picture).with_suffix(".txt"))
 
 
@@ -95,7 +95,13 @@ def accuracy_entry(
     labelled_by: Literal["people", "float model"],
     claimed: Mapping[str, float],
 ) -> dict[str, Any]:
-    """Return the section ``golden.accuracy`` of a manifest."""
+    """Return the section ``golden.accuracy`` of a manifest.
+
+    Args:
+        labels: label file by picture.
+        labelled_by: source of the labels.
+        claimed: mAP50-95 by artefact, 0..1.
+    """
     return {
         "labels": dict(labels),
         "labelled_by": labelled_by,

@@ -1,4 +1,4 @@
-"""A share that was counted, with the interval in which the true one probably lies."""
+"""Confidence interval of a proportion."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ Z_95 = 1.959964
 
 
 def wilson_interval(hits: int, count: int, z: float = Z_95) -> tuple[float, float]:
-    """Return the score interval of a proportion, 0..1 (Wilson 1927, JASA 22, 209-212).
+    """Return the bounds of the score interval of a proportion, 0..1 (Wilson 1927, JASA 22, 209-212).
 
-    Unlike the textbook interval it stays within 0..1 and holds what it promises with few samples and near
-    the ends. It takes the samples for independent.
+    Unlike the normal approximation it stays within 0..1 and keeps its coverage with few samples and near the
+    ends. It assumes independent samples.
 
     Args:
-        hits: 0..count.
-        count: at least 1.
+        hits: number of positive samples, 0..count.
+        count: number of samples, at least 1.
         z: quantile of the normal distribution.
 
     Raises:
-        ValueError: there is no sample, or more hits than samples.
+        ValueError: there is no sample, or there are more hits than samples.
     """
     if not 0 <= hits <= count or count == 0:
         raise ValueError(f"{hits} of {count} is no proportion")

@@ -1,8 +1,8 @@
-"""What a camera's frames look like to a model, as histograms of fixed size: no labels are needed.
+"""Histograms of a camera's scene as a model sees it; no labels are needed.
 
-Of a sample (one frame now and then) four quantities are counted: scores, classes and areas of its
-detections, and its brightness. With each goes the number of frames that gave something to it, since
-detections of one frame are not independent of each other.
+Four quantities of each sampled frame are counted: scores, classes and areas of its detections, and its
+brightness. The number of contributing frames is counted per quantity, as detections of one frame are not
+independent of each other.
 """
 
 from __future__ import annotations
@@ -19,21 +19,24 @@ from edgeagent.vision.detections import Detections
 
 QUANTITIES: tuple[Quantity, ...] = ("score", "label", "area", "brightness")
 SCORE_BINS, AREA_BINS, BRIGHTNESS_BINS = 20, 16, 8
-"""Scores in twentieths; shares of the frame's area by halves, 1/2 to 1, 1/4 to 1/2, and so on; brightness in
-steps of 32, so that a cloud does not change it."""
+"""Scores have bins of 0.05; areas (shares of the frame) bins of 1/2 to 1, 1/4 to 1/2, and so on; brightness
+has bins of 32, which a cloud does not change."""
 STRIDE = 16
-"""Every how many-th pixel of every how many-th row the brightness is taken of."""
+"""Step of rows and columns in pixels at which the brightness is sampled."""
 LUMA = np.array([0.114, 0.587, 0.299], np.float32)
 """Weights of blue, green and red (ITU-R BT.601)."""
 
 
 class SceneCounts:
-    """Counts of all quantities, for a number of classes.
+    """Histograms of all quantities.
+
+    Args:
+        classes: number of classes of the model.
 
     Attributes:
-        frames: samples counted.
+        frames: number of counted frames.
         counts: histogram of each quantity, int64.
-        contributing: frames that gave something to each quantity.
+        contributing: number of frames with a value, by quantity.
     """
 
     __slots__ = ("contributing", "counts", "frames")
@@ -47,7 +50,7 @@ class SceneCounts:
         self.contributing: dict[Quantity, int] = dict.fromkeys(QUANTITIES, 0)
 
     def record(self, detections: Detections, image: Image) -> None:
-        """Count one frame (height, width, 3) uint8 BGR and its detections, in its pixels."""
+        """Count one frame (height, width, 3) uint8 BGR and its detections, in pixels of the frame."""
         self.frames += 1
         self._add("brightness", brightness_bin(image)[None])
         if len(detections):
@@ -56,21 +59,14 @@ class SceneCounts:
             self._add("area", area_bins(detections.boxes, image.shape[0] * image.shape[1]))
 
     def add(self, other: SceneCounts) -> None:
-        """Add other counts, of as many classes."""
+        """Add other counts with the same number of classes."""
         self.frames += other.frames
         for name in QUANTITIES:
             self.counts[name] += other.counts[name]
             self.contributing[name] += other.contributing[name]
 
-    def clear(self) -> None:
-        """Begin anew."""
-        self.frames = 0
-        for name in QUANTITIES:
-            self.counts[name][:] = 0
-            self.contributing[name] = 0
-
     def copy(self) -> SceneCounts:
-        """Return the same counts."""
+        """Return a copy of the counts."""
         found = SceneCounts(len(self.counts["label"]))
         found.add(self)
         return found
@@ -81,7 +77,7 @@ class SceneCounts:
 
 
 def total(parts: Sequence[SceneCounts], classes: int) -> SceneCounts:
-    """Return the sum of some counts."""
+    """Return the sum of counts with the same number of classes."""
     found = SceneCounts(classes)
     for part in parts:
         found.add(part)
@@ -89,12 +85,12 @@ def total(parts: Sequence[SceneCounts], classes: int) -> SceneCounts:
 
 
 def score_bins(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
-    """Return the bin of each score, 0..1."""
+    """Return the bin of each score (n,), 0..1."""
     return np.clip((scores * SCORE_BINS).astype(np.intp), 0, SCORE_BINS - 1)
 
 
 def area_bins(boxes: npt.NDArray[np.float32], pixels: int) -> npt.NDArray[np.intp]:
-    """Return the bin of each box (n, 4) by its share of a frame; the last bin has all that is smaller."""
+    """Return the bin of each box (n, 4) by its share of the frame's pixels; the last bin is open-ended."""
     sizes = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
     shares = np.maximum(sizes[:, 0] * sizes[:, 1] / pixels, 1e-30)
     bins: npt.NDArray[np.intp] = np.clip(-np.log2(shares), 0, AREA_BINS - 1).astype(np.intp)
@@ -102,6 +98,6 @@ def area_bins(boxes: npt.NDArray[np.float32], pixels: int) -> npt.NDArray[np.int
 
 
 def brightness_bin(image: Image) -> npt.NDArray[np.intp]:
-    """Return the bin of the mean luma of a picture (height, width, 3) uint8 BGR, as an array without axes."""
+    """Return the bin of the mean luma of a picture (height, width, 3) uint8 BGR, as an array of shape ()."""
     mean = image[::STRIDE, ::STRIDE].reshape(-1, 3).mean(axis=0, dtype=np.float32) @ LUMA
     return np.asarray(min(int(mean) * BRIGHTNESS_BINS // 256, BRIGHTNESS_BINS - 1), np.intp)

@@ -1,8 +1,8 @@
-"""Whether two histograms are of one distribution: an index of how far they differ, and tests of chance.
+"""Comparison of two histograms: a stability index for the size of a change, and tests for its significance.
 
-All take counts over the same bins. The tests take samples for independent. Detections of one frame are not,
-so a caller gives the number of frames as ``n`` and ``m``: the shares are then those of the counts, and the
-evidence is that of the frames.
+All functions take counts over the same bins. The tests assume independent samples. Detections of one frame
+are not, so callers pass the number of frames as ``n`` and ``m``: the shares are those of the counts, the
+sample sizes those of the frames.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ Counts = npt.NDArray[np.int64]
 
 MOST_TERMS = 100
 LEAST_EXPECTED = 5.0
-"""In each bin of a chi-square test (Cochran 1954); rarer ones are put together."""
+"""Least expected count in each bin of a chi-square test (Cochran 1954); rarer bins are merged."""
 
 
 def stability_index(reference: Counts, window: Counts) -> float:
     """Return the population stability index, 0 for equal shares: sum of (w - r) * ln(w / r) over the bins.
 
-    It is the symmetric Kullback-Leibler divergence (Jeffreys 1946). Usual readings are below .1 as no, above
-    .25 as a large change (Siddiqi 2006, Credit Risk Scorecards). Bins empty in both are left out, half a
-    count is added to the others, as a logarithm of 0 would say that a change is without bounds. By chance
-    alone its mean is about (bins - 1) * (1 / n + 1 / m) (Yurdakul 2018): small samples say nothing.
+    It is the symmetric Kullback-Leibler divergence (Jeffreys 1946). The usual reading is no change below .1,
+    and a large change above .25 (Siddiqi 2006, Credit Risk Scorecards). Bins that are empty in both are
+    ignored; half a count is added to the others, which keeps the logarithm finite. By chance alone its mean
+    is about (bins - 1) * (1 / n + 1 / m) (Yurdakul 2018), so small samples are not meaningful.
 
     Raises:
-        ValueError: one of them is empty.
+        ValueError: a histogram is empty.
     """
     _check(reference, window)
     seen = (reference + window) > 0
@@ -38,19 +38,19 @@ def stability_index(reference: Counts, window: Counts) -> float:
 
 
 def kolmogorov_smirnov(reference: Counts, window: Counts, n: float, m: float) -> float:
-    """Return the p-value of the two-sample test on binned data, for quantities with an order.
+    """Return the p-value of the two-sample test on binned data, for ordered quantities.
 
-    D is the largest difference of the cumulative shares at the edges of bins, at most that of the samples
-    themselves, so p is too large rather than too small. p = Q((e + .12 + .11 / e) * D) with e the root of
+    D is the largest difference of the cumulative shares at the bin edges, at most that of the samples
+    themselves, so p is an upper bound. p = Q((e + .12 + .11 / e) * D) with e the root of
     n * m / (n + m), and Q(x) = 2 * sum of (-1)^(j-1) * exp(-2 j^2 x^2) (Stephens 1970; Numerical Recipes,
     3rd edition, 14.3.3).
 
     Args:
         reference, window: counts.
-        n, m: independent samples of each.
+        n, m: number of independent samples of each.
 
     Raises:
-        ValueError: one of them is empty.
+        ValueError: a histogram is empty.
     """
     _check(reference, window)
     shares = np.cumsum(reference) / reference.sum() - np.cumsum(window) / window.sum()
@@ -62,16 +62,16 @@ def chi_square(reference: Counts, window: Counts, n: float, m: float) -> float:
     """Return the p-value of the test of homogeneity, for classes, which have no order.
 
     The statistic is the sum of (n * m) * (r - w)^2 / (n * r + m * w) over the shares r and w, with one
-    degree of freedom less than there are classes (Numerical Recipes, 3rd edition, 14.3.2). Classes that
-    would have fewer than :data:`LEAST_EXPECTED` are put together. The tail is that of the cube root, which
-    is nearly normal (Wilson and Hilferty 1931).
+    degree of freedom less than there are classes (Numerical Recipes, 3rd edition, 14.3.2). Classes with an
+    expected count below :data:`LEAST_EXPECTED` are merged. The tail is that of the cube root, which is
+    nearly normal (Wilson and Hilferty 1931).
 
     Args:
         reference, window: counts.
-        n, m: independent samples of each.
+        n, m: number of independent samples of each.
 
     Raises:
-        ValueError: one of them is empty.
+        ValueError: a histogram is empty.
     """
     _check(reference, window)
     r, w = reference / reference.sum(), window / window.sum()
@@ -94,7 +94,7 @@ def _check(reference: Counts, window: Counts) -> None:
 
 def _q(x: float) -> float:
     """Return the tail of Kolmogorov's distribution."""
-    if x < 0.2:  # there it is 1 in all digits of a double, and the series hardly converges
+    if x < 0.2:  # 1 in double precision, where the series converges slowly
         return 1.0
     terms = ((1 if j % 2 else -1) * math.exp(-2 * j * j * x * x) for j in range(1, MOST_TERMS))
     return min(1.0, max(0.0, 2 * math.fsum(terms)))

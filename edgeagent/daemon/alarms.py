@@ -1,4 +1,4 @@
-"""What is wrong with the device now, from what its parts report."""
+"""Present problems of the device, and the message ``alarm``."""
 
 from __future__ import annotations
 
@@ -14,54 +14,54 @@ from edgeagent.timing.utc import utc_time
 
 
 class Alarms:
-    """Keeps the problems that are not over, one of each part and camera; may be used from several threads."""
+    """Present problems, at most one of each subject; thread-safe."""
 
     def __init__(self) -> None:
         self._problems: dict[str, Problem] = {}
         self._lock = threading.Lock()
         self._boot_id = read_board().boot_id
 
-    def note(self, change: Change) -> None:
-        """Learn what serves from now on."""
-        now = utc_time(time.time())
-        if change.serving is None:
-            self._keep("delegate", Problem(code="not_detecting", text=change.reason, since=now))
-        elif not change.best:
-            text = f"{change.serving} serves instead of the first choice: {change.reason}"
-            self._keep("delegate", Problem(code="fallback_delegate", text=text, since=now))
-        else:
-            self._keep("delegate", None)
-
-    def note_deployment(self, record: Record) -> None:
-        """Learn how far the last update is."""
-        found = problem(record)
-        if found is None:
-            self._keep("deployment", None)
-        else:
-            code, text, since = found
-            self._keep("deployment", Problem(code=code, text=text, since=since))
-
-    def tell(self, code: ProblemCode, text: str | None) -> None:
-        """Learn of something that is wrong by itself: what, for people, or None when it is over."""
+    def update(self, code: ProblemCode, text: str | None) -> None:
+        """Set a problem of the whole device, or clear it with None; a new text keeps the beginning."""
         with self._lock:
             known = self._problems.get(code)
         since = known.since if known is not None else utc_time(time.time())
-        self._keep(code, None if text is None else Problem(code=code, text=text, since=since))
+        self._set(code, None if text is None else Problem(code=code, text=text, since=since))
 
-    def note_drift(self, camera: str, text: str | None) -> None:
-        """Learn that a camera shows something else than in its first days; None when that is over."""
+    def update_serving(self, change: Change) -> None:
+        """Set or clear the problem of the detector that serves."""
         now = utc_time(time.time())
-        self._keep(f"drift {camera}", None if text is None else Problem(code="drift", text=text, since=now))
+        if change.serving is None:
+            self._set("delegate", Problem(code="not_detecting", text=change.reason, since=now))
+        elif not change.best:
+            text = f"{change.serving} serves instead of the first choice: {change.reason}"
+            self._set("delegate", Problem(code="fallback_delegate", text=text, since=now))
+        else:
+            self._set("delegate", None)
+
+    def update_deployment(self, record: Record) -> None:
+        """Set or clear the problem of the last deployment."""
+        found = problem(record)
+        if found is None:
+            self._set("deployment", None)
+        else:
+            code, text, since = found
+            self._set("deployment", Problem(code=code, text=text, since=since))
+
+    def update_drift(self, camera: str, text: str | None) -> None:
+        """Set the drift of a camera, or clear it with None."""
+        now = utc_time(time.time())
+        self._set(f"drift {camera}", None if text is None else Problem(code="drift", text=text, since=now))
 
     def message(self, serving: str | None) -> Alarm:
-        """Return the message to publish; ``serving`` is what serves now."""
+        """Return the message ``alarm``; ``serving`` is the name of the candidate that serves."""
         with self._lock:
             problems = tuple(self._problems.values())
         return Alarm(time=utc_time(time.time()), boot_id=self._boot_id, serving=serving, problems=problems)
 
-    def _keep(self, part: str, problem: Problem | None) -> None:
-        """Replace what is wrong with a part; the other parts are as they were."""
+    def _set(self, subject: str, problem: Problem | None) -> None:
+        """Replace the problem of a subject, and move it to the end."""
         with self._lock:
-            self._problems.pop(part, None)
+            self._problems.pop(subject, None)
             if problem is not None:
-                self._problems[part] = problem
+                self._problems[subject] = problem

@@ -1,14 +1,14 @@
-"""Which frame rate a board can bear: arithmetic on readings, without threads, clocks or sensors.
+"""Control of the frame rate by temperature, supply and power: arithmetic without threads, clocks or sensors.
 
 ::
 
-    a limit is exceeded       -> the rate falls by a step, again after hold_fall
-    all are well below theirs -> it rises by a step, again after hold_rise
-    in between                -> it stays
+    a reading exceeds its limit       -> the rate falls by a step, again after hold_fall
+    all readings are below the limits -> the rate rises by a step, again after hold_rise
+    otherwise                         -> the rate stays
 
-So that it does not swing: while the board cools the rate does not fall further; and a rate that was too
-much once is tried again only after a pause, which doubles with each try that had to be taken back. A reading
-that is absent neither lowers the rate nor keeps it low.
+Against oscillation, the rate does not fall further while the board cools, and a rate that was too high is
+tried again only after a pause, which doubles with each failed attempt. An absent reading neither lowers the
+rate nor keeps it low.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from edgeagent.settings.sections.adaptive import AdaptiveSettings
 Reason = Literal["temperature", "throttled", "under_voltage", "battery", "power_budget"]
 
 COOLING_C = 1.0
-"""Degrees that the board must have cooled within hold_fall to be left alone."""
+"""Cooling within hold_fall, in kelvin, that delays a further fall."""
 
 BUDGET_MARGIN = 0.9
 """Share of the power budget below which the rate may rise."""
 
 BATTERY_SHARE = 0.5
-"""Share of the full rate that a low battery lowers it to: less light in the picture does not charge it."""
+"""Share of the full rate to which a low battery lowers it; a lower rate does not charge the battery."""
 
 ROUNDING = 0.999
 
 
 @dataclass(frozen=True, slots=True)
 class BoardConditions:
-    """What the controller looks at; None where it is not known.
+    """Inputs of the controller; an unknown one is None.
 
     Attributes:
-        fps: frames processed per second now, over all cameras.
-        temperature_c: of the hottest zone.
-        throttled: the firmware or a chip has lowered its clock.
-        under_voltage: the supply is too weak.
+        fps: processed frames per second at present, over all cameras.
+        temperature_c: temperature of the hottest zone, in °C.
+        throttled: whether the firmware or a chip has lowered its clock.
+        under_voltage: whether the supply is too weak.
         battery_percent: charge of the battery, while the board runs on it.
-        watts: of the board.
+        watts: power of the board.
     """
 
     fps: float
@@ -55,24 +55,39 @@ class BoardConditions:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A change of the limit; None is no limit.
+    """Change of the frame rate limit; None is no limit.
 
     Attributes:
         from_fps, to_fps: frames per second over all cameras.
-        reasons: which limits were exceeded; none when the rate rises.
+        reasons: exceeded limits; empty when the rate rises.
     """
 
     from_fps: float | None
     to_fps: float | None
     reasons: tuple[Reason, ...]
 
+    def describe(self) -> str:
+        """Return new limit and reasons as text."""
+        names = ", ".join(reason.replace("_", " ") for reason in self.reasons)
+        limit = "no limit" if self.to_fps is None else f"at most {self.to_fps:.1f} frames/s"
+        return f"{limit} ({names or 'recovered'})"
+
+    def data(self) -> dict[str, str | float]:
+        """Return the data of an event; a limit that is None is absent."""
+        data: dict[str, str | float] = {"reasons": ", ".join(self.reasons)}
+        if self.from_fps is not None:
+            data["from_fps"] = round(self.from_fps, 2)
+        if self.to_fps is not None:
+            data["to_fps"] = round(self.to_fps, 2)
+        return data
+
 
 class RateController:
-    """Decides on the limit of the frame rate.
+    """Controller of the frame rate limit.
 
     Args:
         settings: limits and times.
-        budget_w: power budget of the board; None has none.
+        budget_w: power budget of the board in W; None without one.
 
     Attributes:
         limit: frames per second over all cameras; None without a limit.
@@ -82,18 +97,18 @@ class RateController:
         self._settings, self._budget_w = settings, budget_w
         self.limit: float | None = None
         self._full_fps = 0.0
-        self._too_much = float("inf")
+        self._too_high = float("inf")
         self._changed_s: float | None = None
         self._rose = False
         self._wait_s = settings.hold_rise
         self._heat_c: float | None = None
 
     def decide(self, now_s: float, conditions: BoardConditions) -> Decision | None:
-        """Return the change of the limit, if there is one; call it every few seconds.
+        """Return the change of the limit, if there is one; to be called every few seconds.
 
         Args:
-            now_s: monotonic time.
-            conditions: as they are now.
+            now_s: monotonic time in seconds.
+            conditions: present inputs.
         """
         if not self._settings.enabled:
             return None
@@ -103,9 +118,12 @@ class RateController:
             return self._fall(now_s, conditions, exceeded)
         if self.limit is None:
             if self._since_change(now_s) >= self._settings.longest_rise:
-                self._rose, self._wait_s = False, self._settings.hold_rise  # all is forgotten
+                self._rose, self._wait_s = (
+                    False,
+                    self._settings.hold_rise,
+                )  # no rate counts as too high any more
             return None
-        return self._rise(now_s) if self._all_well(conditions) else None
+        return self._rise(now_s) if self._below_all_limits(conditions) else None
 
     def _exceeded(self, now: BoardConditions) -> tuple[Reason, ...]:
         limits = self._settings
@@ -124,7 +142,7 @@ class RateController:
             found.append("power_budget")
         return tuple(found)
 
-    def _all_well(self, now: BoardConditions) -> bool:
+    def _below_all_limits(self, now: BoardConditions) -> bool:
         limits = self._settings
         heat, charge, watts = now.temperature_c, now.battery_percent, now.watts
         return (
@@ -149,7 +167,7 @@ class RateController:
         if self._rose:
             self._wait_s = min(self._wait_s * 2, self._settings.longest_rise)
         if self._rose or self.limit is None or self._since_change(now_s) > self._settings.hold_rise:
-            self._too_much = before  # else the board had no time to show whether it bears this rate
+            self._too_high = before  # else the rate was too short-lived to judge
         self._rose, self._heat_c = False, now.temperature_c
         return self._change(now_s, after, reasons)
 
@@ -158,8 +176,8 @@ class RateController:
             return None
         raised = self.limit / self._settings.step
         after = None if raised >= self._full_fps * ROUNDING else raised
-        was_too_much = min(raised, self._full_fps) >= self._too_much * ROUNDING
-        if self._since_change(now_s) < (self._wait_s if was_too_much else self._settings.hold_rise):
+        was_too_high = min(raised, self._full_fps) >= self._too_high * ROUNDING
+        if self._since_change(now_s) < (self._wait_s if was_too_high else self._settings.hold_rise):
             return None
         self._rose = True
         return self._change(now_s, after, ())
@@ -170,7 +188,7 @@ class RateController:
         return decision
 
     def _watch_cooling(self, now_s: float, heat_c: float | None) -> None:
-        """Begin hold_fall anew each time the board has cooled by a degree after a fall."""
+        """Restart hold_fall each time the board has cooled by a kelvin after a fall."""
         if heat_c is None or self._heat_c is None or self._rose:
             return
         if heat_c <= self._heat_c - COOLING_C:

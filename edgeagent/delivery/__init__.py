@@ -4,9 +4,9 @@
 
     publisher -> TUF repository (static files) -> client -> slot -> gate -> trial -> good | rolled back
 
-Start with ``service``, which connects the parts. ``repository`` is the TUF client with its transport,
-``state`` the slots and the deployment record on disk, ``trial`` the gate and probation on the board,
-``update`` the thread that decides and executes deployments, ``hawkbit`` the control by an Eclipse hawkBit
-server, ``http`` the connection pools of both. ``deployment_report`` builds the messages, ``errors`` defines
-the errors by their handling.
+Start with ``service``, which connects the parts; ``first_model`` chooses the model at the start.
+``repository`` is the TUF client with its transport, ``state`` the slots and the deployment record on disk,
+``trial`` the gate and probation on the board, ``update`` the thread that decides and executes deployments,
+``hawkbit`` the control by an Eclipse hawkBit server, ``http`` the connection pools of both.
+``deployment_report`` builds the messages, ``errors`` defines the errors by their handling.
 """

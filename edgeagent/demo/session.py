@@ -1,4 +1,4 @@
-"""One demo: the daemon itself on the sample clip, against a broker in this process."""
+"""Demo session: the agent on the sample clip, with a broker in this process."""
 
 from __future__ import annotations
 
@@ -33,11 +33,17 @@ CONNECT_TIMEOUT_S = 10.0
 
 
 def run_demo(seconds: float, folder: Path, bundle: Path | None, source: str | None) -> dict[str, Any]:
-    """Detect for ``seconds``, leave the annotated clip and the summary in ``folder``, and return the latter.
+    """Detect for a while, write the annotated clip and the summary, and return the summary.
+
+    Args:
+        seconds: duration.
+        folder: folder of clip and summary, created where it is missing.
+        bundle: bundle to run; None for the default one.
+        source: camera source; None for the sample clip.
 
     Raises:
-        CameraError: the source gave no frame.
-        EdgeagentError: something of the demo did not start, or the clip could not be written.
+        CameraError: the source delivered no frame.
+        EdgeagentError: a part of the demo did not start, or the clip could not be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     clip = ClipWriter(folder / "annotated.mp4", CLIP_FPS)
@@ -54,18 +60,18 @@ def run_demo(seconds: float, folder: Path, bundle: Path | None, source: str | No
         listener = DemoListener(broker.port)
         if not listener.subscribed.wait(CONNECT_TIMEOUT_S):
             raise EdgeagentError("the demo's listener could not subscribe")
-        begun = time.monotonic()
+        started = time.monotonic()
         agent.start()
         try:
-            telemetry = _watch(agent, begun + seconds, totals, listener)
+            telemetry = _watch(agent, started + seconds, totals, listener)
         finally:
-            lasted = time.monotonic() - begun
+            lasted = time.monotonic() - started
             agent.stop()
             listener.stop()
             clip.close()
     agent.pipeline.raise_failure()
     if not clip.frames:
-        raise CameraError(agent.cameras[0].status().last_error or f"no frame came in {lasted:.1f} s")
+        raise CameraError(agent.cameras[0].status().last_error or f"no frame arrived in {lasted:.1f} s")
     result = summary(agent, telemetry, totals, listener.received, lasted)
     result["clip"] = str(clip.path)
     write_result(folder / "summary.json", result)
@@ -73,10 +79,10 @@ def run_demo(seconds: float, folder: Path, bundle: Path | None, source: str | No
 
 
 def _watch(agent: Agent, until: float, totals: Counter[str], listener: DemoListener) -> Any:
-    """Show the live table, publishing telemetry at each refresh.
+    """Show the live table, publish telemetry at each refresh, and return the last one.
 
-    Until the time is over, or it is clear that nothing will be seen: a source that cannot be opened at the
-    start of a demo is a mistake to be told, not a loss to wait out.
+    It ends after the given time, or when the source has ended or cannot be opened: in a demo that is an
+    error to report, not a loss to wait for.
     """
     console = Console(stderr=True)
     telemetry = agent.report()
@@ -90,7 +96,7 @@ def _watch(agent: Agent, until: float, totals: Counter[str], listener: DemoListe
             if ended or (camera.failures and not camera.frames_captured):
                 break
     if not console.is_terminal:
-        console.line()  # the table ends without one there
+        console.line()  # the table ends without a line feed there
     return telemetry
 
 
@@ -102,5 +108,5 @@ def _settings(port: int, bundle: Path | None, source: str | None) -> Settings:
         model=ModelSettings(bundle=bundle),
         mqtt=MqttSettings(host="127.0.0.1", port=port, protocol="3.1.1"),
         telemetry=TelemetrySettings(detections_rate=100.0, spool=None),
-        accuracy=AccuracySettings(golden_every=None, drift=False),  # twenty seconds of one clip tell nothing
+        accuracy=AccuracySettings(golden_every=None, drift=False),  # a short clip yields no result
     )

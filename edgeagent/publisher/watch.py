@@ -25,7 +25,7 @@ from edgeagent.publisher.repository import Publication
 from edgeagent.publisher.rollout_steps import Plan, read_steps, set_policy, write_steps
 from edgeagent.publisher.signers import Signers, read_config
 from edgeagent.settings.sections.mqtt import MqttSettings
-from edgeagent.telemetry.mqtt.publisher import plain_client
+from edgeagent.telemetry.mqtt.client import plain_client
 
 logger = logging.getLogger(__name__)
 

@@ -2,6 +2,6 @@
 
 Start with ``contract``, the types of all messages (docs/mqtt.md). ``mqtt`` is the connection to the broker
 with the spool on disk. ``home_assistant``, ``prometheus`` and ``sparkplug`` present the contract to other
-systems. ``event_log`` numbers the events of the device, ``run_number`` the starts of the agent; ``pictures``
-publishes annotated frames.
+systems (:mod:`edgeagent.daemon.adapters` starts them). ``event_log`` numbers the events of the device,
+``run_number`` the starts of the agent; ``pictures`` publishes annotated frames.
 """

@@ -1,4 +1,4 @@
-"""Events: what the device has decided or seen to change, each told once, in order."""
+"""Event log: decisions of the device and observed changes, each published once, in order."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from edgeagent.timing.utc import utc_time
 
 
 class EventLog:
-    """Numbers events and hands them over; may be used from several threads.
+    """Numbers and publishes events; thread-safe.
 
     Args:
-        run: number of this start of the agent, None where it is not known.
+        run: number of this start of the agent, None where it is unknown.
         publish: called with topic and payload, in the order of ``sequence``.
     """
 
@@ -25,8 +25,8 @@ class EventLog:
         self._sequence = 0
         self._lock = threading.Lock()
 
-    def note(self, kind: EventKind, text: str, **data: str | int | float | bool) -> None:
-        """Tell what has happened: ``text`` for people, ``data`` for programs."""
+    def record(self, kind: EventKind, text: str, **data: str | int | float | bool) -> None:
+        """Publish an event: ``text`` for people, ``data`` for programs."""
         with self._lock:
             self._sequence += 1
             event = Event(

@@ -1,6 +1,6 @@
-"""The topic ``picture/<camera>``: now and then a frame with its detections, as JPEG.
+"""Topic ``picture/<camera>``: a frame with its detections drawn, as JPEG, at an interval.
 
-The frame path only copies a frame, and that rarely; drawing and encoding have a thread of their own.
+The frame path only copies the frame; drawing and encoding happen in a thread of their own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ STOP_S = 1.0
 
 
 @dataclass(frozen=True)
-class _Order:
+class _Picture:
+    """Copy of a frame that is to be drawn."""
+
     camera: str
     image: Image
     detections: Detections
@@ -35,10 +37,10 @@ class _Order:
 
 
 class Pictures:
-    """Draws and publishes.
+    """Draws and publishes pictures of all cameras.
 
     Args:
-        cameras: their names.
+        cameras: names of the cameras.
         every: seconds between two pictures of a camera.
         publish: called with topic and JPEG, in the thread.
     """
@@ -46,36 +48,36 @@ class Pictures:
     def __init__(self, cameras: tuple[str, ...], every: float, publish: Callable[[str, bytes], None]) -> None:
         self._publish = publish
         self._limits = {camera: RateLimit(1 / every) for camera in cameras}
-        self._orders: Queue[_Order | None] = Queue(len(cameras) + 1)
+        self._waiting: Queue[_Picture | None] = Queue(len(cameras) + 1)
         self._thread = threading.Thread(target=self._run, name="pictures", daemon=True)
 
     def start(self) -> None:
-        """Begin to draw."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Draw no more."""
+        """Stop the thread after the picture that is being drawn."""
         try:
-            self._orders.put_nowait(None)
+            self._waiting.put_nowait(None)
         except Full:
-            logger.info("pictures that wait are dropped")
+            logger.info("waiting pictures are dropped")
         self._thread.join(STOP_S)
 
     def offer(self, result: Result, now_ns: int) -> None:
-        """Take a copy of a frame if it is time for one (monotonic ns); never waits."""
-        if not self._limits[result.camera].allows(now_ns) or self._orders.full():
+        """Copy a frame if a picture of its camera is due at this monotonic time (ns); never waits."""
+        if not self._limits[result.camera].allows(now_ns) or self._waiting.full():
             return
-        order = _Order(result.camera, result.frame.image.copy(), result.detections, result.labels)
-        self._orders.put_nowait(order)
+        picture = _Picture(result.camera, result.frame.image.copy(), result.detections, result.labels)
+        self._waiting.put_nowait(picture)
 
     def _run(self) -> None:
-        while (order := self._orders.get()) is not None:
-            draw(order.image, order.detections, order.labels)
-            self._publish(f"picture/{order.camera}", encode_jpeg(order.image))
+        while (picture := self._waiting.get()) is not None:
+            draw(picture.image, picture.detections, picture.labels)
+            self._publish(f"picture/{picture.camera}", encode_jpeg(picture.image))
 
 
 def encode_jpeg(image: Image) -> bytes:
-    """Return a BGR picture (h, w, 3) uint8 as JPEG, no side above :data:`LONGEST_SIDE`."""
+    """Return a BGR picture (h, w, 3) uint8 as JPEG, scaled down to sides of :data:`LONGEST_SIDE` at most."""
     longest = max(image.shape[:2])
     if longest > LONGEST_SIDE:
         size = [max(1, round(side * LONGEST_SIDE / longest)) for side in image.shape[1::-1]]

@@ -1,4 +1,4 @@
-"""The number of this start of the agent; with ``sequence`` it orders the messages of all starts."""
+"""Run number: number of this start of the agent; with ``sequence`` it orders the messages of all starts."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from edgeagent.files.atomic import write_state
 logger = logging.getLogger(__name__)
 
 RUN = "run"
-"""Its file in the agent's state folder: one decimal number."""
+"""File name in the agent's state folder; the file contains one decimal number."""
 
 
 def next_run(state: Path) -> int | None:
-    """Return 1 more than at the last start, once it is on the disk; None where the disk does not take it.
+    """Return the run number, 1 more than at the last start; None where the disk does not store it.
 
-    A file that cannot be read is begun anew, and said so.
+    A file that cannot be read is logged and replaced, and the count starts again.
     """
     path = state / RUN
     try:
@@ -30,6 +30,6 @@ def next_run(state: Path) -> int | None:
     try:
         write_state(path, b"%d\n" % (last + 1))
     except EdgeagentError as error:
-        logger.error("%s; messages carry no number of the run", error)
+        logger.error("%s; messages carry no run number", error)
         return None
     return last + 1

@@ -67,7 +67,7 @@ def watch(drift: Drift, scene: Scene, days: float, weather: float | None = None)
         for detections, image in scene.day(weather):
             drift.record(detections, image)
             number += 1
-            drift.look()
+            drift.compare_new_slots()
             if bool(drift.drifted) != before:
                 before = not before
                 turned.append(number)

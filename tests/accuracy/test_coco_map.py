@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from edgeagent.accuracy.coco_map import Accuracy, Truth, mean_average_precision
+from edgeagent.accuracy.coco_map import Accuracy, GroundTruth, mean_average_precision
 from edgeagent.errors import EdgeagentError
 from edgeagent.vision.detections import Detections
 
@@ -17,9 +17,9 @@ SQUARE: Box = (100, 100, 200, 200)
 ELSEWHERE: Box = (400, 300, 500, 400)
 
 
-def truth(*objects: tuple[int, Box]) -> Truth:
+def truth(*objects: tuple[int, Box]) -> GroundTruth:
     boxes = np.array([box for _, box in objects], np.float32).reshape(-1, 4)
-    return Truth((640, 480), boxes, np.array([index for index, _ in objects], np.int32))
+    return GroundTruth((640, 480), boxes, np.array([index for index, _ in objects], np.int32))
 
 
 def found(*objects: tuple[int, float, Box]) -> Detections:
@@ -30,15 +30,15 @@ def found(*objects: tuple[int, float, Box]) -> Detections:
     )
 
 
-def accuracy(pairs: Sequence[tuple[Truth, Detections]]) -> Accuracy:
+def accuracy(pairs: Sequence[tuple[GroundTruth, Detections]]) -> Accuracy:
     return mean_average_precision([pair[0] for pair in pairs], [pair[1] for pair in pairs], LABELS)
 
 
-def crowd(seed: int) -> Truth:
+def crowd(seed: int) -> GroundTruth:
     random = np.random.default_rng(seed)
     corners = random.uniform(0, 400, (20, 2))
     boxes = np.concatenate([corners, corners + random.uniform(5, 80, (20, 2))], axis=1)
-    return Truth((640, 480), boxes.astype(np.float32), random.integers(0, 3, 20).astype(np.int32))
+    return GroundTruth((640, 480), boxes.astype(np.float32), random.integers(0, 3, 20).astype(np.int32))
 
 
 def test_perfect_detections() -> None:

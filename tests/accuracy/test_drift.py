@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgeagent.accuracy.drift import DAY, HOLD, LARGE, LEAST_FRAMES, SLOT, SMALL, Drift, Hold
+from edgeagent.accuracy.drift import DAY, HOLD, LARGE, LEAST_FRAMES, SLOT, SMALL, Drift, Hysteresis
 from edgeagent.accuracy.scene import QUANTITIES, SceneCounts
 from edgeagent.accuracy.two_samples import stability_index
 from tests.accuracy.simulated_days import LABELS, SAMPLES, Scene, watch
@@ -24,7 +24,7 @@ def learned() -> Drift:
 
 
 def again(learned: Drift) -> Drift:
-    return Drift(len(LABELS), REFERENCE_DAYS, learned.kept())
+    return Drift(len(LABELS), REFERENCE_DAYS, learned.snapshot())
 
 
 def test_a_week_with_nights_weather_and_a_gloomy_spell_is_no_alarm(learned: Drift) -> None:
@@ -91,7 +91,7 @@ def test_darkness_that_outlasts_the_weather_is_found(learned: Drift) -> None:
 def test_what_was_kept_goes_on_where_it_was(learned: Drift) -> None:
     through, parts = again(learned), again(learned)
     for part in np.array_split(np.arange(round(2.3 * SAMPLES)), 5):
-        parts = Drift(len(LABELS), REFERENCE_DAYS, parts.kept())
+        parts = Drift(len(LABELS), REFERENCE_DAYS, parts.snapshot())
         watch(parts, Scene(surety=-0.2, chance=np.random.default_rng(part[0])), len(part) / SAMPLES)
         watch(through, Scene(surety=-0.2, chance=np.random.default_rng(part[0])), len(part) / SAMPLES)
     assert parts.comparisons == through.comparisons
@@ -106,7 +106,7 @@ def test_a_scene_where_nothing_happens_is_judged_by_its_light_alone() -> None:
     image = np.full((1, 1, 3), 80, np.uint8)
     for _ in range(2 * SAMPLES):
         drift.record(empty, image)
-        drift.look()
+        drift.compare_new_slots()
     assert list(drift.comparisons) == ["brightness"]
     assert drift.comparisons["brightness"].stability_index == 0
     assert LEAST_FRAMES < DAY * SLOT
@@ -114,26 +114,26 @@ def test_a_scene_where_nothing_happens_is_judged_by_its_light_alone() -> None:
 
 @pytest.mark.parametrize("least", [1, 3, 36])
 def test_a_hold_turns_only_after_enough_in_a_row(least: int) -> None:
-    hold = Hold()
+    hysteresis = Hysteresis()
     for _ in range(5):
         for _ in range(least - 1):
-            hold.note(LARGE, 0.0, least)
-        hold.note(SMALL, 0.0, least)
-    assert not hold.drifted
+            hysteresis.record(LARGE, 0.0, least)
+        hysteresis.record(SMALL, 0.0, least)
+    assert not hysteresis.drifted
     for _ in range(least):
-        assert not hold.drifted
-        hold.note(LARGE, 0.0, least)
-    assert hold.drifted
+        assert not hysteresis.drifted
+        hysteresis.record(LARGE, 0.0, least)
+    assert hysteresis.drifted
     for _ in range(least + 5):
-        hold.note((LARGE + SMALL) / 2, 0.0, least)
-    assert hold.drifted, "neither large nor small changes nothing"
+        hysteresis.record((LARGE + SMALL) / 2, 0.0, least)
+    assert hysteresis.drifted, "neither large nor small changes nothing"
     for _ in range(least):
-        assert hold.drifted
-        hold.note(SMALL / 2, 0.0, least)
-    assert not hold.drifted
+        assert hysteresis.drifted
+        hysteresis.record(SMALL / 2, 0.0, least)
+    assert not hysteresis.drifted
 
 
 def test_a_large_change_that_may_be_chance_is_none() -> None:
-    hold = Hold()
-    hold.note(10.0, 0.01, 1)
-    assert not hold.drifted
+    hysteresis = Hysteresis()
+    hysteresis.record(10.0, 0.01, 1)
+    assert not hysteresis.drifted

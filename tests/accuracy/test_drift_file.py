@@ -22,31 +22,31 @@ def seen(samples: int) -> Drift:
     one = Detections(np.ones((1, 4), np.float32), np.full(1, 0.5, np.float32), np.zeros(1, np.int32))
     for _ in range(samples):
         drift.record(one, np.full((1, 1, 3), chance.integers(0, 256), np.uint8))
-    drift.look()
+    drift.compare_new_slots()
     return drift
 
 
 @pytest.mark.parametrize("samples", [0, 100, 2 * DAY * SLOT + 5])
 def test_what_is_written_is_read(tmp_path: Path, samples: int) -> None:
-    kept, path = seen(samples).kept(), tmp_path / "drift" / "yard.json"
-    write_drift(path, MODEL, kept)
+    saved, path = seen(samples).snapshot(), tmp_path / "drift" / "yard.json"
+    write_drift(path, MODEL, saved)
     found = read_drift(path, MODEL, 2)
     assert found is not None
-    assert [slot.frames for slot in found.window] == [slot.frames for slot in kept.window]
-    assert found.holds == kept.holds
-    for one, other in zip((found.reference, found.filling), (kept.reference, kept.filling), strict=True):
+    assert [slot.frames for slot in found.window] == [slot.frames for slot in saved.window]
+    assert found.hysteresis == saved.hysteresis
+    for one, other in zip((found.reference, found.filling), (saved.reference, saved.filling), strict=True):
         assert (one.frames, one.contributing) == (other.frames, other.contributing)
         for name in QUANTITIES:
             assert (one.counts[name] == other.counts[name]).all()
 
 
 def test_a_day_is_kept_in_few_bytes(tmp_path: Path) -> None:
-    write_drift(tmp_path / "yard.json", MODEL, seen(2 * DAY * SLOT).kept())
+    write_drift(tmp_path / "yard.json", MODEL, seen(2 * DAY * SLOT).snapshot())
     assert (tmp_path / "yard.json").stat().st_size < 20_000
 
 
 def test_another_model_begins_anew(tmp_path: Path) -> None:
-    write_drift(tmp_path / "yard.json", MODEL, seen(10).kept())
+    write_drift(tmp_path / "yard.json", MODEL, seen(10).snapshot())
     assert read_drift(tmp_path / "yard.json", MODEL.replace("1.0.0", "1.1.0"), 2) is None
     assert read_drift(tmp_path / "none.json", MODEL, 2) is None
 
@@ -67,17 +67,17 @@ def test_a_damaged_file_begins_anew_and_says_so(
     tmp_path: Path, spoil: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "yard.json"
-    write_drift(path, MODEL, seen(10).kept())
+    write_drift(path, MODEL, seen(10).snapshot())
     assert callable(spoil)
     whole = path.read_text()
     path.write_text(spoil(whole))
     assert path.read_text() != whole
     assert read_drift(path, MODEL, 2) is None
-    assert "begun anew" in caplog.text
+    assert "a new reference is started" in caplog.text
 
 
 def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "drift").write_bytes(b"a file where the folder should be")
     with pytest.raises(EdgeagentError, match=r"yard\.json: cannot be written"):
-        write_drift(tmp_path / "drift" / "yard.json", MODEL, seen(1).kept())
+        write_drift(tmp_path / "drift" / "yard.json", MODEL, seen(1).snapshot())
     assert [file.name for file in tmp_path.iterdir()] == ["drift"]

@@ -150,7 +150,7 @@ def test_sources_are_bounded() -> None:
     tally, one = Tally(), judged(verdicts=verdicts(True))
     for number in range(MOST_SOURCES):
         tally.add(f"guard {number}", one)
-    with pytest.raises(FeedbackError, match="others have spoken"):
+    with pytest.raises(FeedbackError, match="others are known already"):
         tally.add("one more", one)
     tally.add("guard 0", one)
     assert (tally.sources["guard 0"], tally.found["person"]) == (2, MOST_SOURCES + 1)
@@ -159,12 +159,12 @@ def test_sources_are_bounded() -> None:
 def test_memory_is_bounded_and_a_frame_is_judged_once() -> None:
     frames = RecentFrames(3)
     for sequence in range(5):
-        frames.remember("yard", sequence, FOUND)
+        frames.add("yard", sequence, FOUND)
     for gone in (0, 1, 5):
         with pytest.raises(FeedbackError, match=f"frame {gone} of camera yard is not remembered"):
             frames.find("yard", gone)
     assert frames.find("yard", 2) is FOUND
-    frames.forget("yard", 2)
+    frames.remove("yard", 2)
     with pytest.raises(FeedbackError, match="judged before"):
         frames.find("yard", 2)
     with pytest.raises(FeedbackError):

@@ -10,22 +10,22 @@ def codes(alarms: Alarms) -> list[str]:
 
 def test_trouble_of_the_board_stands_beside_that_of_the_delegate() -> None:
     alarms = Alarms()
-    alarms.tell("throttled", "hot")
-    alarms.note(Change("b", best=False, reason="a died"))
+    alarms.update("throttled", "hot")
+    alarms.update_serving(Change("b", best=False, reason="a died"))
     assert sorted(codes(alarms)) == ["fallback_delegate", "throttled"]
-    alarms.note(Change("a", best=True, reason=""))
-    alarms.tell("under_voltage", "weak")
+    alarms.update_serving(Change("a", best=True, reason=""))
+    alarms.update("under_voltage", "weak")
     assert codes(alarms) == ["throttled", "under_voltage"]
-    alarms.tell("throttled", None)
-    alarms.tell("throttled", None)
+    alarms.update("throttled", None)
+    alarms.update("throttled", None)
     assert codes(alarms) == ["under_voltage"]
 
 
 def test_each_camera_drifts_by_itself() -> None:
     alarms = Alarms()
-    alarms.note_drift("yard", "moved")
-    alarms.note_drift("gate", "dirty")
+    alarms.update_drift("yard", "moved")
+    alarms.update_drift("gate", "dirty")
     assert codes(alarms) == ["drift", "drift"]
-    alarms.note_drift("yard", None)
+    alarms.update_drift("yard", None)
     (left,) = alarms.message("a").problems
     assert (left.code, left.text) == ("drift", "dirty")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.daemon.device_report import decision_data, device_fields
-from edgeagent.daemon.device_watch import DeviceWatch, explain
+from edgeagent.daemon.device_watch import DeviceWatch, WatchCallbacks
 from edgeagent.daemon.rate_controller import Decision
+from edgeagent.daemon.sensor_report import sensor_fields
 from edgeagent.settings.sections.adaptive import AdaptiveSettings
 from edgeagent.settings.sections.power import PowerSettings
 from tests.sensors.test_battery_power import add_supply
@@ -26,24 +26,20 @@ class Board:
     def __init__(self, root: Path, power: PowerSettings | None = None) -> None:
         self.root, self.inferences = root, 0
         self.decisions: list[Decision] = []
-        self.troubles: list[tuple[str, bool]] = []
-        self.watch = DeviceWatch(
-            power or PowerSettings(),
-            AdaptiveSettings(),
-            self._count,
-            self.decisions.append,
-            lambda code, text: self.troubles.append((code, text is not None)),
-            root,
+        self.problems: list[tuple[str, bool]] = []
+        callbacks = WatchCallbacks(
+            self.decisions.append, lambda code, text: self.problems.append((code, text is not None))
         )
+        self.watch = DeviceWatch(power or PowerSettings(), AdaptiveSettings(), self._count, callbacks, root)
 
     def _count(self) -> int:
         self.inferences += 40
         return self.inferences
 
-    def look(self) -> None:
-        """A sample and a look."""
+    def check(self) -> None:
+        """A sample and a check."""
         self.watch.sample()
-        self.watch.look()
+        self.watch.check()
 
 
 def test_power_becomes_energy(tmp_path: Path) -> None:
@@ -92,10 +88,10 @@ def test_another_source_does_not_go_on_with_the_energy_of_the_last(tmp_path: Pat
 def test_a_hot_board_gets_fewer_frames(tmp_path: Path) -> None:
     root = unpack("jetson-orin-nano", tmp_path)
     board = Board(root)
-    board.look()
+    board.check()
     assert board.decisions == []
     (root / "sys/class/thermal/thermal_zone0/temp").write_text("95000\n", encoding="ascii")
-    board.look()
+    board.check()
     (decision,) = board.decisions
     assert decision.from_fps is None
     assert decision.to_fps is not None
@@ -106,7 +102,7 @@ def test_a_hot_board_gets_fewer_frames(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("budget", "count"), [(9.0, 1), (9.5, 0)])
 def test_a_power_budget(tmp_path: Path, budget: float, count: int) -> None:
     board = Board(unpack("jetson-orin-nano", tmp_path), PowerSettings(budget_w=budget))
-    board.look()
+    board.check()
     assert [decision.reasons for decision in board.decisions] == [("power_budget",)] * count
 
 
@@ -116,7 +112,7 @@ def test_of_a_pi_5_the_estimate_of_the_board_counts_against_the_budget(tmp_path:
     power = board.watch.take().power
     assert power is not None
     assert power.watts < 11.5 < (power.estimated_input_w or 0.0)
-    board.watch.look()
+    board.watch.check()
     assert [decision.reasons for decision in board.decisions] == [("power_budget",)]
 
 
@@ -129,22 +125,22 @@ def test_a_low_battery_matters_while_the_board_runs_on_it(
     root = unpack("jetson-orin-nano", tmp_path)
     add_supply(root, "BAT0", type="Battery", status=status, capacity=capacity)
     board = Board(root)
-    board.look()
+    board.check()
     assert [decision.reasons for decision in board.decisions] == [("battery",)] * count
 
 
 def test_trouble_is_told_once_and_when_it_is_over(tmp_path: Path) -> None:
     root = unpack("raspberry-pi-4", tmp_path)
     board = Board(root)
-    board.look()
-    board.look()
-    assert board.troubles == [("throttled", True), ("under_voltage", True)]
+    board.check()
+    board.check()
+    assert board.problems == [("throttled", True), ("under_voltage", True)]
     (root / FIRMWARE).write_text("50004\n", encoding="ascii")
-    board.look()
-    assert board.troubles[2:] == [("under_voltage", False)]
+    board.check()
+    assert board.problems[2:] == [("under_voltage", False)]
     (root / FIRMWARE).write_text("50000\n", encoding="ascii")
-    board.look()
-    assert board.troubles[3:] == [("throttled", False)]
+    board.check()
+    assert board.problems[3:] == [("throttled", False)]
 
 
 def test_over_current_is_of_the_interval(tmp_path: Path) -> None:
@@ -192,14 +188,14 @@ def test_a_watch_that_was_never_started_can_be_stopped(tmp_path: Path) -> None:
     ],
 )
 def test_what_a_board_does_not_have_is_not_published(tmp_path: Path, board: str, present: set[str]) -> None:
-    fields = device_fields(Board(unpack(board, tmp_path)).watch.take(), 0.0)
+    fields = sensor_fields(Board(unpack(board, tmp_path)).watch.take(), 0.0)
     absent = {name for name, value in fields.items() if value is None}
     assert set(fields) - absent - {"temperatures_c"} == present
 
 
 def test_what_is_published_of_a_coral_and_a_pi(tmp_path: Path) -> None:
     root = unpack("coral-pcie", unpack("raspberry-pi-4", tmp_path))
-    fields = device_fields(Board(root).watch.take(), 0.0)
+    fields = sensor_fields(Board(root).watch.take(), 0.0)
     assert fields["accelerators"] is not None
     assert fields["accelerators"]["apex_0"].model_dump() == {
         "temperature_c": 48.3,
@@ -224,14 +220,14 @@ def test_what_is_published_of_a_coral_and_a_pi(tmp_path: Path) -> None:
     ],
 )
 def test_a_decision_for_people(decision: Decision, text: str) -> None:
-    assert explain(decision) == text
+    assert decision.describe() == text
 
 
 def test_a_decision_for_programs() -> None:
     fall = Decision(15.0, 11.25, ("temperature", "power_budget"))
-    assert decision_data(fall) == {
+    assert fall.data() == {
         "reasons": "temperature, power_budget",
         "from_fps": 15.0,
         "to_fps": 11.25,
     }
-    assert decision_data(Decision(11.25, None, ())) == {"reasons": "", "from_fps": 11.25}
+    assert Decision(11.25, None, ()).data() == {"reasons": "", "from_fps": 11.25}

@@ -11,8 +11,10 @@ import pytest
 
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.camera.capture import Camera
+from edgeagent.daemon.detection_messages import build_detections
 from edgeagent.daemon.device_watch import DeviceWatch
-from edgeagent.daemon.reporter import TelemetryReporter, build_detections, build_info
+from edgeagent.daemon.info_message import build_info
+from edgeagent.daemon.reporter import TelemetryReporter
 from edgeagent.detection.pipeline import STAGES
 from edgeagent.engines.engine import EngineFacts
 from edgeagent.files.resources import default_bundle

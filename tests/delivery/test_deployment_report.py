@@ -175,19 +175,19 @@ def codes(alarms: Alarms) -> list[str]:
 
 def test_problems_of_one_part_leave_those_of_another() -> None:
     alarms = Alarms()
-    alarms.note_deployment(coming("rolled_back", reason="3 crashes"))
-    alarms.note(Change(None, False, "no delegate works"))
+    alarms.update_deployment(coming("rolled_back", reason="3 crashes"))
+    alarms.update_serving(Change(None, False, "no delegate works"))
     assert codes(alarms) == ["rolled_back", "not_detecting"]
-    alarms.note(Change("onnxruntime-cpu model.onnx", False, "pulled out"))
+    alarms.update_serving(Change("onnxruntime-cpu model.onnx", False, "pulled out"))
     assert codes(alarms) == ["rolled_back", "fallback_delegate"]
-    alarms.note(Change("onnxruntime-cpu model.onnx", True, "back"))
+    alarms.update_serving(Change("onnxruntime-cpu model.onnx", True, "back"))
     assert codes(alarms) == ["rolled_back"]
-    alarms.note_deployment(coming("fetching"))
+    alarms.update_deployment(coming("fetching"))
     assert codes(alarms) == []
 
 
 def test_a_problem_begins_when_the_update_failed_also_after_a_restart() -> None:
     alarms = Alarms()
-    alarms.note_deployment(coming("rejected", reason="too slow"))
+    alarms.update_deployment(coming("rejected", reason="too slow"))
     (found,) = alarms.message(None).problems
     assert (found.text, found.since) == ("coco-nano 1.3.0 was rejected: too slow", NOON_TEXT)

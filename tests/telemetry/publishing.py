@@ -38,7 +38,8 @@ def publishing(
     chosen: MqttSettings, open_spool: Callable[[], Spool] | None = None, replay: float = 1000.0
 ) -> Iterator[MqttPublisher]:
     """A publisher from its start to its clean stop."""
-    publisher = MqttPublisher(chosen, "board", {"info": INFO}, open_spool, replay)
+    publisher = MqttPublisher(chosen, "board", open_spool, replay)
+    publisher.retain("info", INFO)
     publisher.start()
     try:
         yield publisher

@@ -10,16 +10,16 @@ def test_events_are_numbered_in_the_order_in_which_they_are_handed_over() -> Non
     published: list[tuple[str, bytes]] = []
     log = EventLog(7, lambda topic, payload: published.append((topic, payload)))
 
-    def note_some() -> None:
+    def record_some() -> None:
         for number in range(50):
-            log.note("camera", "lost", camera="yard", number=number)
+            log.record("camera", "lost", camera="yard", number=number)
 
-    threads = [threading.Thread(target=note_some) for _ in range(4)]
+    threads = [threading.Thread(target=record_some) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    log.note("delegate", "nothing is left")
+    log.record("delegate", "nothing is left")
     events = [json.loads(payload) for _, payload in published]
     assert [event["sequence"] for event in events] == [*range(1, 202)]
     assert {event["run"] for event in events} == {7}

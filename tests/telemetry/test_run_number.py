@@ -23,4 +23,4 @@ def test_a_number_that_cannot_be_read_begins_anew_and_is_told(
 def test_without_a_disk_there_is_no_number(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_bytes(b"")
     assert next_run(tmp_path / "file") is None
-    assert "messages carry no number of the run" in caplog.text
+    assert "messages carry no run number" in caplog.text

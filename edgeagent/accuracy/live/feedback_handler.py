@@ -1,4 +1,4 @@
-"""Takes ``feedback``: remembers what was published, counts what is said of it, and answers."""
+"""Handler of the topic ``feedback``: keeps published detections, counts judgements of them, and replies."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from edgeagent.files.validation import first_mistake
 from edgeagent.telemetry.contract.accuracy import FeedbackReport
 from edgeagent.telemetry.contract.commands import CommandReply, request_id_of
 from edgeagent.telemetry.contract.feedback import Feedback
+from edgeagent.telemetry.mqtt.command_topic import CommandTopic, RequestLimits
+from edgeagent.telemetry.mqtt.interface import Publisher
 from edgeagent.timing.utc import utc_time
 
 logger = logging.getLogger(__name__)
@@ -24,18 +26,19 @@ logger = logging.getLogger(__name__)
 FEEDBACK = "feedback"
 MOST_BYTES = 65536
 MOST_WAITING = 256
-REST_S = 0.05
-"""Between two judgements, so that a flood is bounded: 20 a second, and :data:`MOST_WAITING` at once."""
+PAUSE_S = 0.05
+FEEDBACK_LIMITS = RequestLimits(MOST_WAITING, PAUSE_S, burst=None)
+"""At most 20 judgements a second, and :data:`MOST_WAITING` waiting ones."""
 
 
 class FeedbackHandler:
-    """Judgements of the frames of one run of the agent; may be used from several threads.
+    """Counter of the judgements of one run of the agent; thread-safe.
 
     Args:
-        cameras: names.
-        run: number of this start of the agent, None where it is not known.
-        most_frames: that are remembered.
-        description: of the model that serves.
+        cameras: names of the cameras.
+        run: number of this start of the agent, None where it is unknown.
+        most_frames: number of published frames that are kept.
+        description: description of the serving model.
     """
 
     def __init__(
@@ -44,29 +47,29 @@ class FeedbackHandler:
         self._cameras, self._run, self._most_frames = cameras, run, most_frames
         self._lock = threading.Lock()
         self._refused = 0
-        self.begin(description)
+        self.reset(description)
 
-    def begin(self, description: ModelDescription) -> None:
-        """Begin anew with another model."""
+    def reset(self, description: ModelDescription) -> None:
+        """Discard frames and counts, and continue with another model."""
         with self._lock:
             self._description, self._frames = description, RecentFrames(self._most_frames)
             self._tally, self._since = Tally(), utc_time(time.time())
 
-    def published(self, result: Result) -> None:
-        """Remember a frame whose detections were published."""
+    def record(self, result: Result) -> None:
+        """Keep the detections of a frame, which are about to be published."""
         if result.detector.description is self._description:
             with self._lock:
-                self._frames.remember(result.camera, result.frame.sequence, result.detections)
+                self._frames.add(result.camera, result.frame.sequence, result.detections)
 
     def answer(self, payload: bytes, retained: bool) -> CommandReply | None:
-        """Count a judgement and return what to answer; None where it has no ``request_id``."""
+        """Count a judgement and return the reply; None where it has no ``request_id``."""
         if len(payload) > MOST_BYTES:
             return self._refuse(None, f"{len(payload)} bytes are too many; {MOST_BYTES} are the most")
         request_id = request_id_of(payload)
         if retained:
-            return self._refuse(request_id, "retained feedback is not taken: publish it without retain")
+            return self._refuse(request_id, "retained feedback is not accepted: publish it without retain")
         try:
-            text = self._take(Feedback.model_validate_json(payload))
+            text = self._count(Feedback.model_validate_json(payload))
         except ValidationError as error:
             return self._refuse(request_id, str(first_mistake(error)))
         except FeedbackError as error:
@@ -74,13 +77,17 @@ class FeedbackHandler:
         return None if request_id is None else CommandReply(request_id, True, text)
 
     def report(self, ignored: int) -> FeedbackReport | None:
-        """Return the section of the message; None where nothing has come."""
+        """Return the section of the ``accuracy`` message; None before the first feedback.
+
+        Args:
+            ignored: number of messages that were discarded unread.
+        """
         with self._lock:
             if not (self._tally.sources or self._refused or ignored):
                 return None
             return feedback_report(self._tally, self._since, self._refused, ignored)
 
-    def _take(self, feedback: Feedback) -> str:
+    def _count(self, feedback: Feedback) -> str:
         if feedback.camera not in self._cameras:
             raise FeedbackError(f"camera: there is no {feedback.camera} on this device")
         if feedback.run != self._run:
@@ -88,7 +95,7 @@ class FeedbackHandler:
         with self._lock:
             found = self._frames.find(feedback.camera, feedback.sequence)
             self._tally.add(feedback.source, judge(found, self._description.labels, feedback))
-            self._frames.forget(feedback.camera, feedback.sequence)
+            self._frames.remove(feedback.camera, feedback.sequence)
         return "counted"
 
     def _refuse(self, request_id: str | None, reason: str) -> CommandReply | None:
@@ -96,3 +103,24 @@ class FeedbackHandler:
             self._refused += 1
         logger.debug("feedback refused: %s", reason)
         return None if request_id is None else CommandReply(request_id, False, reason)
+
+
+class FeedbackTopic:
+    """Subscription to ``feedback`` with its handler.
+
+    Args:
+        publisher: publisher, not yet started.
+        handler: counter of the judgements.
+
+    Attributes:
+        handler: as given.
+        requests: topic, to be started and stopped.
+    """
+
+    def __init__(self, publisher: Publisher, handler: FeedbackHandler) -> None:
+        self.handler = handler
+        self.requests = CommandTopic(publisher, handler, FEEDBACK, FEEDBACK_LIMITS)
+
+    def report(self) -> FeedbackReport | None:
+        """Return the section of the ``accuracy`` message; None before the first feedback."""
+        return self.handler.report(self.requests.ignored)

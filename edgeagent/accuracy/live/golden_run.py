@@ -1,7 +1,7 @@
-"""Measuring mAP on the golden pictures through the engine that serves, beside live frames.
+"""Golden run: mAP on the golden pictures, measured through the serving engine while live frames continue.
 
-The pictures go through the same worker as the frames, one a second: a live frame waits for one inference
-more, once a second, while it lasts.
+The pictures pass the same worker as the frames, one a second, so that once a second a live frame waits for
+one more inference.
 """
 
 from __future__ import annotations
@@ -20,20 +20,26 @@ from edgeagent.timing.utc import utc_time
 
 
 class InterruptedRunError(Exception):
-    """The run was ended from outside."""
+    """The run was stopped by its caller."""
 
 
 def run_golden(serving: ServingDetector, pause: Callable[[], None]) -> GoldenReport | None:
-    """Measure what serves now; None where it changed meanwhile, so that the number would be of nothing.
+    """Return mAP and claim of the serving detector, or the reason why mAP is not measured.
 
     Args:
-        serving: gives the engine.
-        pause: called between two pictures; may raise :class:`InterruptedRunError`, which comes through.
+        serving: source of the engine.
+        pause: called between two pictures; may raise :class:`InterruptedRunError`, which is passed on.
+
+    Returns:
+        The report; None where another detector began to serve during the run, or none serves.
+
+    Raises:
+        InterruptedRunError: raised by ``pause``.
     """
     candidate, detector, bundle = serving.candidate, serving.current(0), serving.bundle
     if candidate is None or detector is None:
         return None
-    result, reason = None, f"the bundle claims nothing for {candidate.artefact.file}"
+    result, reason = None, f"the bundle has no claim for {candidate.artefact.file}"
     golden = bundle.manifest.golden
     if golden is None or golden.accuracy is None:
         reason = "the bundle has no labelled golden pictures"

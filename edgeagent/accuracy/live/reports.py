@@ -1,4 +1,4 @@
-"""Parts of the ``accuracy`` message, built from what was measured."""
+"""Sections of the ``accuracy`` message, built from measurements."""
 
 from __future__ import annotations
 
@@ -19,13 +19,20 @@ from edgeagent.telemetry.contract.accuracy import (
 )
 
 LEAST_OF_LABEL = 30
-"""Judgements from which on a label has a precision or recall of its own."""
+"""Least number of judgements for a precision or recall of one label."""
 
 
 def agreement_report(
     agreed: Agreement, dropped: int, reference: str | None, reason: str | None
 ) -> AgreementReport:
-    """Return the section; ``reason`` says why nothing is compared (any more)."""
+    """Return the section of agreement.
+
+    Args:
+        agreed: counts so far.
+        dropped: number of frames that were not compared, as the reference model was busy.
+        reference: name of the reference model; None before it is loaded.
+        reason: why no frame is compared, or none any more; None while frames are compared.
+    """
     return AgreementReport(
         reference=reference,
         frames=agreed.pictures,
@@ -39,7 +46,7 @@ def agreement_report(
 
 
 def drift_report(drift: Drift) -> DriftReport:
-    """Return the section of one camera."""
+    """Return the section of one camera's drift."""
     return DriftReport(
         state=drift.state,
         reference_frames=drift.reference_frames,
@@ -49,7 +56,14 @@ def drift_report(drift: Drift) -> DriftReport:
 
 
 def feedback_report(tally: Tally, since: str, refused: int, ignored: int) -> FeedbackReport:
-    """Return the section."""
+    """Return the section of feedback.
+
+    Args:
+        tally: counts so far.
+        since: UTC at which counting began, ISO 8601.
+        refused: number of invalid messages.
+        ignored: number of messages that were discarded unread.
+    """
     labels = {
         label: LabelReport(
             precision=_proportion(tally.right[label], tally.found[label], LEAST_OF_LABEL),
@@ -70,15 +84,15 @@ def feedback_report(tally: Tally, since: str, refused: int, ignored: int) -> Fee
 
 
 def problem_text(camera: str, drift: Drift) -> str:
-    """Return for people what is wrong with a camera that has drifted."""
+    """Return a description of the drift of a camera, with advice."""
     comparisons: Mapping[Quantity, ReferenceComparison] = drift.comparisons
     parts = [
         f"{name} (stability index {comparisons[name].stability_index:.2f})" if name in comparisons else name
         for name in drift.drifted
     ]
     return (
-        f"{camera} shows something else than in its first days: {', '.join(parts)}. Was it moved, is its "
-        "lens dirty, or is this what it is to show? Nothing is said about accuracy"
+        f"the scene of {camera} differs from that of its first days: {', '.join(parts)}. Check whether the "
+        "camera was moved, its lens is dirty, or the scene is meant to change. This is no measure of accuracy"
     )
 
 

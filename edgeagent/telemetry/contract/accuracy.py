@@ -1,4 +1,4 @@
-"""The ``accuracy`` message: what is known of how well the model does here, each part by its own name."""
+"""Types of the ``accuracy`` message: golden mAP, agreement, drift and feedback, each in its own section."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Literal
 from edgeagent.telemetry.contract.messages import Message
 
 Quantity = Literal["score", "label", "area", "brightness"]
-"""What drift watches on the frames of a camera."""
+"""Quantities of a camera's frames that drift detection compares."""
 
 
 class GoldenReport(Message):
-    """mAP on the labelled golden pictures, through the engine that serves, beside the bundle's claim."""
+    """mAP on the labelled golden pictures, measured through the serving engine, with the bundle's claim."""
 
     time: str
     serving: str
@@ -24,7 +24,7 @@ class GoldenReport(Message):
 
 
 class AgreementReport(Message):
-    """How far another model finds the same on live frames."""
+    """Agreement of the serving model with a reference model on live frames."""
 
     reference: str | None = None
     frames: int
@@ -37,7 +37,7 @@ class AgreementReport(Message):
 
 
 class DriftComparison(Message):
-    """One quantity of the last day against the reference."""
+    """Comparison of one quantity of the last day with the reference."""
 
     stability_index: float
     p_value: float
@@ -47,7 +47,7 @@ class DriftComparison(Message):
 
 
 class DriftReport(Message):
-    """Whether what one camera shows has changed; no accuracy."""
+    """Drift of one camera's scene; no measure of accuracy."""
 
     state: Literal["collecting", "steady", "drifted"]
     reference_frames: int
@@ -56,7 +56,7 @@ class DriftReport(Message):
 
 
 class Proportion(Message):
-    """A share of judged samples, with its 95 % interval."""
+    """Proportion of judged samples, with its 95 % interval."""
 
     value: float
     low: float
@@ -66,14 +66,14 @@ class Proportion(Message):
 
 
 class LabelReport(Message):
-    """One label."""
+    """Precision and recall of one label."""
 
     precision: Proportion | None = None
     recall: Proportion | None = None
 
 
 class FeedbackReport(Message):
-    """What people or other systems said of frames."""
+    """Precision and recall from feedback of people or other systems."""
 
     since: str
     frames: int
@@ -86,7 +86,7 @@ class FeedbackReport(Message):
 
 
 class AccuracyMessage(Message):
-    """``accuracy``: all that is known of the model that serves; retained."""
+    """``accuracy``: accuracy indicators of the serving model; retained."""
 
     time: str
     boot_id: str | None = None

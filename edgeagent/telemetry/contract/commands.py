@@ -1,4 +1,4 @@
-"""Messages of the topic ``cmd`` and their replies."""
+"""Types of the messages on the topic ``cmd``, and their replies."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from edgeagent.bundle.manifest import Name, Version
 
 MOST_BYTES = 4096
 
-
 RequestId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 
 
 class CommandMessage(BaseModel):
-    """Base of all commands. A key that is not known is an error: it might forbid what would be done."""
+    """Base of all commands. An unknown key is an error, as it may restrict the command."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -24,13 +23,13 @@ class CommandMessage(BaseModel):
 
 
 class CheckNow(CommandMessage):
-    """Look for a newer model at once."""
+    """Check for a newer model now."""
 
     command: Literal["check_now"]
 
 
 class Pin(CommandMessage):
-    """Move to this release and leave newer ones alone."""
+    """Install this release and ignore newer ones."""
 
     command: Literal["pin"]
     name: Name
@@ -44,25 +43,25 @@ class Unpin(CommandMessage):
 
 
 class Rollback(CommandMessage):
-    """Go back to the previous good model."""
+    """Return to the previous good model."""
 
     command: Literal["rollback"]
 
 
 class Cancel(CommandMessage):
-    """Give up the model that is on its way."""
+    """Cancel the deployment in progress."""
 
     command: Literal["cancel"]
 
 
 class ReportStatus(CommandMessage):
-    """Say in a sentence how things are."""
+    """Report the state of delivery in one sentence."""
 
     command: Literal["status"]
 
 
 class Forgive(CommandMessage):
-    """Take a model from the list of those that are bad on this device."""
+    """Remove a model from the list of bad models of this device."""
 
     command: Literal["forgive"]
     name: Name
@@ -73,27 +72,25 @@ Command = Annotated[
     CheckNow | Pin | Unpin | Rollback | Cancel | ReportStatus | Forgive, Field(discriminator="command")
 ]
 
-
 COMMANDS = ("check_now", "pin", "unpin", "rollback", "cancel", "status", "forgive")
-
 
 _COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
 
 
 class _Signature(BaseModel):
-    """What a command that cannot be understood is answered by."""
+    """The request ID alone, read from a command that is otherwise invalid."""
 
     request_id: RequestId
 
 
 @dataclass(frozen=True)
 class CommandReply:
-    """The answer to one command.
+    """Reply to one command.
 
     Attributes:
-        request_id: of the command; None where it could not be read.
-        ok: whether it was obeyed.
-        text: the result, or why not.
+        request_id: ID of the command; None where it could not be read.
+        ok: whether the command was executed.
+        text: result, or reason of the refusal.
     """
 
     request_id: str | None
@@ -102,7 +99,7 @@ class CommandReply:
 
 
 def request_id_of(payload: bytes) -> str | None:
-    """Return the ``request_id`` of a message that may be wrong in all else; None where it has none."""
+    """Return the ``request_id`` of a message that may be invalid otherwise; None where it has none."""
     try:
         return _Signature.model_validate_json(payload).request_id
     except ValidationError:

@@ -1,7 +1,4 @@
-"""How models come and go: the messages ``deployment`` and ``update`` (docs/mqtt.md), and what is an alarm.
-
-All here is arithmetic on what the updater remembers and says.
-"""
+"""Types of the messages ``deployment`` and ``update`` (docs/mqtt.md)."""
 
 from __future__ import annotations
 
@@ -11,11 +8,11 @@ from typing import Literal
 from edgeagent.telemetry.contract.messages import Message
 
 State = Literal["fetching", "verifying", "staged", "gating", "trial", "good", "rolled_back", "rejected"]
-"""Of a deployment; which follows which is in :mod:`edgeagent.delivery.state.record`."""
+"""State of a deployment. The allowed transitions are those of the deployment record."""
 
 
 class ModelReport(Message):
-    """A model that is or was good here."""
+    """Model that passed probation on this device."""
 
     name: str
     version: str
@@ -23,7 +20,7 @@ class ModelReport(Message):
 
 
 class BadReport(Message):
-    """A model that is not tried again here; ``model`` is name and version."""
+    """Model that was rejected or rolled back and is not retried; ``model`` is name and version."""
 
     model: str
     reason: str
@@ -31,7 +28,7 @@ class BadReport(Message):
 
 
 class GateSummary(Message):
-    """What a model showed on this board before it served."""
+    """Results of the gate: measurements of a model on this board before it served."""
 
     p90_ms: float | None = None
     map50_95: float | None = None
@@ -39,7 +36,7 @@ class GateSummary(Message):
 
 
 class DeploymentMessage(Message):
-    """``deployment``: the last model on its way, or at its end, and what is remembered; retained."""
+    """``deployment``: state of the last deployment, and the models recorded on the device; retained."""
 
     time: str
     boot_id: str | None = None
@@ -61,7 +58,7 @@ class DeploymentMessage(Message):
 
 
 class UpdateMessage(Message):
-    """``update``: the state of an update entity of Home Assistant; retained."""
+    """``update``: state of a Home Assistant update entity; retained."""
 
     installed_version: str
     latest_version: str
@@ -71,6 +68,6 @@ class UpdateMessage(Message):
     update_percentage: float | None
 
     def payload(self) -> bytes:
-        """Return the JSON to publish; a percentage that is over must be sent as null, or it would stay."""
+        """Return the JSON to publish; an absent percentage is null, so that Home Assistant clears it."""
         fields = self.model_dump(exclude_none=True)
         return json.dumps({**fields, "update_percentage": self.update_percentage}).encode()

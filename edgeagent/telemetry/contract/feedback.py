@@ -1,4 +1,4 @@
-"""Messages of the topic ``feedback``."""
+"""Types of the messages on the topic ``feedback``."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from edgeagent.telemetry.contract.commands import RequestId
+
 MOST_JUDGED = 300
-"""Boxes or verdicts in one message: as many as a frame has detections."""
+"""Largest number of boxes or verdicts in one message: that of the detections in a frame."""
 
-
-RequestId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
-
-
-Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-
-
+ShortName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Coordinate = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
 
 
@@ -24,16 +20,16 @@ class _Part(BaseModel):
 
 
 class FeedbackVerdict(_Part):
-    """On one detection: its position in the list of the message, from 0, and whether it is right."""
+    """Verdict on one detection: index in the ``detections`` message, from 0, and whether it is correct."""
 
     detection: Annotated[int, Field(ge=0, lt=MOST_JUDGED)]
     right: bool
 
 
 class RealObject(_Part):
-    """Something that really is on the frame; ``box`` is x1, y1, x2, y2 in its pixels."""
+    """Ground-truth object of the frame; ``box`` is x1, y1, x2, y2 in pixels of the frame."""
 
-    label: Name
+    label: ShortName
     box: tuple[Coordinate, Coordinate, Coordinate, Coordinate]
 
     @model_validator(mode="after")
@@ -45,24 +41,24 @@ class RealObject(_Part):
 
 
 class Feedback(_Part):
-    """``feedback``: a judgement of one frame, by ``run`` and ``sequence`` of its ``detections`` message.
+    """``feedback``: judgement of one frame, given by ``run`` and ``sequence`` of its ``detections`` message.
 
     Attributes:
-        request_id: given back in ``reply``; without one there is no answer.
-        source: who says so.
-        camera, run, sequence: of the frame.
-        verdicts: on some of its detections.
-        missed: labels of objects that were not found; needs a verdict on every detection.
-        objects: everything that is on the frame, in place of verdicts.
+        request_id: copied into ``reply``; without one no reply is sent.
+        source: name of the person or system that judges.
+        camera, run, sequence: identity of the frame.
+        verdicts: verdicts on some of its detections.
+        missed: labels of objects that were not detected; requires a verdict on every detection.
+        objects: all ground-truth objects of the frame, in place of verdicts.
     """
 
     request_id: RequestId | None = None
-    source: Name
-    camera: Name
+    source: ShortName
+    camera: ShortName
     run: int | None = None
     sequence: Annotated[int, Field(ge=0)]
     verdicts: Annotated[tuple[FeedbackVerdict, ...], Field(max_length=MOST_JUDGED)] | None = None
-    missed: Annotated[tuple[Name, ...], Field(max_length=MOST_JUDGED)] | None = None
+    missed: Annotated[tuple[ShortName, ...], Field(max_length=MOST_JUDGED)] | None = None
     objects: Annotated[tuple[RealObject, ...], Field(max_length=MOST_JUDGED)] | None = None
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
-"""The messages of the MQTT contract, version 1 (docs/mqtt.md).
+"""Message types of the MQTT contract, version 1 (docs/mqtt.md).
 
-Units are in the field names. What is not known is absent: fields that are None are not sent.
+Units are part of the field names. An unknown value is absent: fields that are None are not sent.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ EventKind = Literal["delegate", "camera", "rate", "drift"]
 
 
 class Message(BaseModel):
-    """Base of all messages and their parts."""
+    """Base of all messages and of their sections."""
 
     model_config = ConfigDict(frozen=True)
 
     def payload(self) -> bytes:
-        """Return the JSON to publish, without absent fields."""
+        """Return the JSON to publish (UTF-8), without fields that are None."""
         return self.model_dump_json(exclude_none=True).encode()
 
 
 class Numbered(Message):
-    """Base of the messages of a stream that misses nothing.
+    """Base of the messages of a stream without gaps.
 
     Attributes:
-        time: when it was made.
-        boot_id: of the kernel.
-        run: number of this start of the agent, over all starts.
-        sequence: of this message in its stream, from 1 in every run.
-        historical: true on what has waited on the device, and came later than it was made.
+        time: UTC at which the message was built, ISO 8601.
+        boot_id: boot ID of the kernel.
+        run: number of this start of the agent, counted over all starts.
+        sequence: number of this message in its stream, from 1 in every run.
+        historical: true on a message that waited on the device before it was sent.
     """
 
     time: str
@@ -56,7 +56,7 @@ class Numbered(Message):
 
 
 class BoardInfo(Message):
-    """The machine."""
+    """Board: model, architecture, operating system and kernel."""
 
     model: str | None = None
     architecture: str
@@ -65,7 +65,7 @@ class BoardInfo(Message):
 
 
 class BundleInfo(Message):
-    """The model that serves."""
+    """Bundle and artefact that serve."""
 
     name: str
     version: str
@@ -74,7 +74,7 @@ class BundleInfo(Message):
 
 
 class EngineInfo(Message):
-    """What runs the model."""
+    """Inference engine and delegate that serve."""
 
     name: str
     version: str
@@ -84,7 +84,7 @@ class EngineInfo(Message):
 
 
 class CameraInfo(Message):
-    """A configured camera. ``source`` carries no credentials."""
+    """Configured camera; ``source`` carries no credentials."""
 
     name: str
     source: str
@@ -92,7 +92,7 @@ class CameraInfo(Message):
 
 
 class Info(Message):
-    """``info``: what this device is; retained."""
+    """``info``: board, software, model and cameras of the device; retained."""
 
     time: str
     boot_id: str | None = None
@@ -105,7 +105,7 @@ class Info(Message):
 
 
 class Problem(Message):
-    """Something that needs a person, or will pass by itself; ``since`` is when it began."""
+    """Problem of the device; ``since`` is the time at which it began."""
 
     code: ProblemCode
     text: str
@@ -113,7 +113,7 @@ class Problem(Message):
 
 
 class Alarm(Message):
-    """``alarm``: what is wrong now; retained, with no problems when all is well."""
+    """``alarm``: current problems of the device; retained, with an empty list where there is none."""
 
     time: str
     boot_id: str | None = None
@@ -122,7 +122,7 @@ class Alarm(Message):
 
 
 class Reply(Message):
-    """``reply``: the answer to one ``cmd``; ``request_id`` is absent where the command had none."""
+    """``reply``: answer to a ``cmd`` or ``feedback``; ``request_id`` is absent where the request had none."""
 
     time: str
     request_id: str | None = None
@@ -133,7 +133,7 @@ class Reply(Message):
 
 
 class StageReport(Message):
-    """Times of one stage in the interval; a percentile without enough samples is absent.
+    """Durations of one stage in the interval; a percentile without enough samples is absent.
 
     ``buckets`` is the histogram: see :mod:`edgeagent.timing.histogram`.
     """
@@ -146,7 +146,7 @@ class StageReport(Message):
 
 
 class CameraReport(Message):
-    """One camera in the interval; counts are since the start of the agent."""
+    """Camera in the interval; counters run from the start of the agent."""
 
     state: Literal["opening", "running", "lost", "ended"]
     fps_in: float
@@ -162,7 +162,7 @@ class CameraReport(Message):
 
 
 class PowerReport(Message):
-    """Electrical power, and how far it can be trusted."""
+    """Electrical power, with its source and the quality of the measurement."""
 
     watts: float
     source: str
@@ -171,7 +171,7 @@ class PowerReport(Message):
 
 
 class EnergyReport(Message):
-    """Energy of the interval, and since the start; ``uncovered_s`` is time whose energy is not known."""
+    """Energy of the interval and since the start; ``uncovered_s`` is time without a usable reading."""
 
     energy_j: float
     total_j: float
@@ -182,7 +182,7 @@ class EnergyReport(Message):
 
 
 class InferenceEnergyReport(Message):
-    """Energy of one inference: (used - idle) / inferences."""
+    """Energy per inference: (used - idle) / inferences."""
 
     value_j: float
     used_j: float
@@ -194,14 +194,14 @@ class InferenceEnergyReport(Message):
 
 
 class ThrottlingReport(Message):
-    """What the firmware says of supply and clock."""
+    """Supply and clock flags of the firmware."""
 
     now: tuple[Flag, ...]
     since_boot: tuple[Flag, ...] | None = None
 
 
 class AcceleratorReport(Message):
-    """A Coral or Hailo chip."""
+    """Accelerator chip: Coral or Hailo."""
 
     temperature_c: float | None = None
     trip_points_c: tuple[float, ...] | None = None
@@ -209,7 +209,7 @@ class AcceleratorReport(Message):
 
 
 class SystemReport(Message):
-    """The machine in the interval."""
+    """Board and agent process in the interval: load, memory, temperature, power and clocks."""
 
     cpu_percent: float
     agent_cpu_percent: float
@@ -229,7 +229,7 @@ class SystemReport(Message):
 
 
 class SpoolReport(Message):
-    """The spool on the disk (:mod:`edgeagent.telemetry.mqtt.spool`)."""
+    """Spool of unsent messages (:mod:`edgeagent.telemetry.mqtt.spool`)."""
 
     state: Literal["disk", "memory"]
     waiting: int
@@ -239,7 +239,7 @@ class SpoolReport(Message):
 
 
 class Telemetry(Numbered):
-    """``telemetry``: every few seconds."""
+    """``telemetry``: counters, latency and sensor readings of one interval."""
 
     uptime_s: float
     interval_s: float
@@ -253,7 +253,7 @@ class Telemetry(Numbered):
 
 
 class Event(Numbered):
-    """``events/<kind>``: something was decided, or has changed."""
+    """``events/<kind>``: decision of the device, or observed change."""
 
     kind: EventKind
     text: str
@@ -261,7 +261,7 @@ class Event(Numbered):
 
 
 class PublishedDetection(Message):
-    """One detected object; ``box`` is x1, y1, x2, y2 in pixels of the frame."""
+    """Detected object; ``box`` is x1, y1, x2, y2 in pixels of the frame."""
 
     label: str
     score: float
@@ -269,7 +269,7 @@ class PublishedDetection(Message):
 
 
 class DetectionsMessage(Message):
-    """``detections/<camera>``: one processed frame."""
+    """``detections/<camera>``: objects detected in one frame."""
 
     time: str
     run: int | None = None
@@ -281,5 +281,5 @@ class DetectionsMessage(Message):
 
 
 def historical(payload: bytes) -> bytes:
-    """Return the JSON object of a message, marked as one that comes later than it was made."""
+    """Return the JSON object of a message with ``historical: true``, for delayed delivery."""
     return payload.rstrip()[:-1] + b',"historical":true}'

@@ -1,6 +1,7 @@
-"""All streams of the contract: what is published where, how, and what becomes of it while the broker is away.
+"""Table of all streams of the contract: topic, payload type, QoS, retain flag and priority in the spool.
 
-A new stream is one line here; documents are generated from it (:mod:`edgeagent.telemetry.contract.schema`).
+A new stream is one line here; the documents are generated from the table
+(:mod:`edgeagent.telemetry.contract.schema`).
 """
 
 from __future__ import annotations
@@ -22,59 +23,61 @@ from edgeagent.telemetry.contract.messages import (
     Telemetry,
 )
 
-LEAST, MOST = 0, 1
-"""How much a message is worth: of the least, the oldest makes room first."""
+LOWEST, HIGHEST = 0, 1
+"""Priorities of messages in the spool: the oldest message of the lowest priority is evicted first."""
 
 
 @dataclass(frozen=True)
 class Stream:
-    """One stream.
+    """Stream of messages.
 
     Attributes:
-        topic: below the device's prefix; ``<...>`` is a topic level that varies.
-        kind: type of its payload: a message, which is JSON, words, or bytes of a JPEG.
-        qos: with which it is published.
-        retained: the broker keeps the last. Only the last matters then, so it is not spooled: it is published
-            again at every connect.
-        worth: in the spool, :data:`LEAST` to :data:`MOST`; what is worth most is also on the disk before it
-            is sent.
-        about: one sentence.
-        direction: whether the device sends or receives it.
+        topic: topic below the device's prefix; ``<...>`` is a variable topic level.
+        kind: payload type: a message (JSON), a set of words (text), or bytes (JPEG).
+        qos: MQTT quality of service.
+        retained: whether the broker retains the last message. Retained messages are not spooled: they are
+            published again at every connect.
+        priority: in the spool, :data:`LOWEST` to :data:`HIGHEST`; a message of the highest priority is also
+            written to the disk before it is sent.
+        about: description in one sentence.
+        direction: whether the device sends or receives the stream.
     """
 
     topic: str
     kind: Any
     qos: Literal[0, 1]
     retained: bool
-    worth: int
+    priority: int
     about: str
     direction: Literal["send", "receive"] = "send"
 
     @property
     def name(self) -> str:
-        """The first level of its topic."""
+        """First level of the topic."""
         return self.topic.partition("/")[0]
 
     @property
     def parameter(self) -> str | None:
-        """The level of its topic that varies."""
+        """Name of the variable topic level; None where there is none."""
         return self.topic.partition("<")[2].rstrip(">") or None
 
 
 STREAMS: tuple[Stream, ...] = (
-    Stream("status", Status, 1, True, MOST, "Whether the device is connected; its last will says offline."),
-    Stream("alarm", Alarm, 1, True, MOST, "What is wrong now."),
-    Stream("deployment", DeploymentMessage, 1, True, MOST, "The last model on its way, or at its end."),
-    Stream("update", UpdateMessage, 1, True, LEAST, "The state of an update entity of Home Assistant."),
-    Stream("cmd", Command, 1, False, MOST, "A command for the device.", "receive"),
-    Stream("feedback", Feedback, 1, False, LEAST, "What really was on a frame.", "receive"),
-    Stream("reply", Reply, 1, False, MOST, "The answer to a command or to feedback."),
-    Stream("info", Info, 1, True, LEAST, "What the device is and what serves."),
-    Stream("telemetry", Telemetry, 1, False, LEAST, "Latency, counters, heat and power of an interval."),
-    Stream("accuracy", AccuracyMessage, 1, True, LEAST, "What is known of how well the model does here."),
-    Stream("events/<kind>", Event, 1, False, MOST, "A decision of the device, or a change it has seen."),
-    Stream("detections/<camera>", DetectionsMessage, 0, False, LEAST, "What was found in one frame."),
-    Stream("picture/<camera>", bytes, 0, False, LEAST, "A frame with its detections, as JPEG."),
+    Stream("status", Status, 1, True, HIGHEST, "Connection of the device; its last will is offline."),
+    Stream("alarm", Alarm, 1, True, HIGHEST, "Current problems of the device."),
+    Stream("deployment", DeploymentMessage, 1, True, HIGHEST, "State of the last deployment."),
+    Stream("update", UpdateMessage, 1, True, LOWEST, "State of a Home Assistant update entity."),
+    Stream("cmd", Command, 1, False, HIGHEST, "Command for the device.", "receive"),
+    Stream("feedback", Feedback, 1, False, LOWEST, "Judgement of the detections in one frame.", "receive"),
+    Stream("reply", Reply, 1, False, HIGHEST, "Reply to a command or to feedback."),
+    Stream("info", Info, 1, True, LOWEST, "Board, software, serving model and cameras."),
+    Stream(
+        "telemetry", Telemetry, 1, False, LOWEST, "Latency, counters and sensor readings of one interval."
+    ),
+    Stream("accuracy", AccuracyMessage, 1, True, LOWEST, "Accuracy indicators of the serving model."),
+    Stream("events/<kind>", Event, 1, False, HIGHEST, "Decision of the device, or observed change."),
+    Stream("detections/<camera>", DetectionsMessage, 0, False, LOWEST, "Objects detected in one frame."),
+    Stream("picture/<camera>", bytes, 0, False, LOWEST, "Frame with its detections drawn, as JPEG."),
 )
 
 _BY_NAME = {stream.name: stream for stream in STREAMS}
@@ -84,6 +87,6 @@ def stream_of(topic: str) -> Stream:
     """Return the stream of a topic below the device's prefix.
 
     Raises:
-        KeyError: the contract has none such.
+        KeyError: the contract has no such stream.
     """
     return _BY_NAME[topic.partition("/")[0]]

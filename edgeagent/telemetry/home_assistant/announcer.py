@@ -1,8 +1,8 @@
-"""Keeps a device's discovery message at the broker current, and takes it away when it is switched off.
+"""Announcement of the device to Home Assistant: keeps its retained discovery message current.
 
-What was announced is remembered in a file, with its sensors: so that a start does not take those away that
-have no value yet, that entities of a camera that is gone are removed, and the whole device when
-``home_assistant`` is taken out of the configuration.
+The announced components are recorded in a file. So a restart does not remove sensors that have no value yet,
+entities of a removed camera are deleted, and the whole device is deleted when ``home_assistant`` is removed
+from the configuration.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import logging
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from edgeagent.files.atomic import write_state
 from edgeagent.settings.sections.home_assistant import HomeAssistantSettings
 from edgeagent.telemetry.contract.messages import Telemetry
 from edgeagent.telemetry.home_assistant import discovery
-from edgeagent.telemetry.mqtt.publisher import Arrival, MqttPublisher
+from edgeagent.telemetry.mqtt.interface import Arrival, Publisher
 from edgeagent.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -28,119 +29,129 @@ ANNOUNCED = "home-assistant.json"
 BIRTH = b"online"
 
 
+@dataclass(frozen=True)
+class AnnouncedDevice:
+    """Device as it is announced.
+
+    Attributes:
+        name: name of the device in topics.
+        cameras: names of its cameras.
+        commands: whether the device accepts ``cmd``.
+    """
+
+    name: str
+    cameras: tuple[str, ...]
+    commands: bool
+
+
 class Announcer:
-    """Announces one device, from the first :meth:`renew` on; may be used from several threads.
+    """Announces one device, from the first :meth:`update` on; thread-safe.
 
     Args:
-        publisher: not yet started.
-        settings: of Home Assistant.
-        device: its name in topics.
-        cameras: their names.
-        commands: whether the device obeys ``cmd``.
-        state: folder for what is remembered.
+        publisher: publisher, not yet started.
+        settings: settings of Home Assistant.
+        device: device to announce.
+        state: folder of the file with the announced components.
     """
 
     def __init__(
         self,
-        publisher: MqttPublisher,
+        publisher: Publisher,
         settings: HomeAssistantSettings,
-        device: str,
-        cameras: tuple[str, ...],
-        commands: bool,
+        device: AnnouncedDevice,
         state: Path,
     ) -> None:
-        self._publisher, self._device, self._commands = publisher, device, commands
+        self._publisher, self._device = publisher, device
         self._file = state / ANNOUNCED
-        self._topic = discovery.discovery_topic(settings.prefix, device)
-        self._cameras = cameras
-        pictured = cameras if settings.pictures_every is not None else ()
-        self._fixed = discovery.problem_entities(device) | discovery.pictures(device, pictured)
+        self._topic = discovery.discovery_topic(settings.prefix, device.name)
+        pictured = device.cameras if settings.pictures_every is not None else ()
+        self._fixed = discovery.problem_entities(device.name) | discovery.pictures(device.name, pictured)
         self._lock = threading.Lock()
         self._payload = b""
         before = _read(self._file)
         if before is not None and before["topic"] != self._topic:
-            publisher.retain_beside(before["topic"], b"")
+            publisher.retain_absolute(before["topic"], b"")
             before = None
         announced: discovery.Components = {} if before is None else before["components"]
         same = before is not None and before["by"] == self._by()
         self._sensors = {k: c for k, c in announced.items() if same and c["p"] == "sensor"}
         self._before = {key: discovery.removal(component["p"]) for key, component in announced.items()}
-        publisher.subscribe_beside(f"{settings.prefix}/status", self._on_status)
+        publisher.subscribe_absolute(f"{settings.prefix}/status", self._on_status)
 
-    def renew(self, retained: Mapping[str, bytes]) -> None:
-        """Announce what has changed with ``info`` or ``update``."""
+    def update(self, retained: Mapping[str, bytes]) -> None:
+        """Announce changes of ``info`` or ``update`` in the retained messages, which are given by topic."""
         with self._lock:
             self._info = json.loads(retained["info"]) if "info" in retained else None
-            self._update: discovery.Components = {}
+            self._model: discovery.Components = {}
             if "update" in retained:
-                update = json.loads(retained["update"])
-                self._update = discovery.update(self._device, update, self._commands)
+                state = json.loads(retained["update"])
+                self._model = discovery.model_update(self._device.name, state, self._device.commands)
             self._announce()
 
-    def note(self, telemetry: Telemetry) -> None:
+    def record(self, telemetry: Telemetry) -> None:
         """Announce sensors that have their first value."""
         with self._lock:
-            self._sensors |= discovery.sensors(self._device, telemetry)
+            self._sensors |= discovery.sensors(self._device.name, telemetry)
             self._announce()
 
     def _announce(self) -> None:
-        present = self._fixed | self._update | self._sensors
-        payload = discovery.discovery(self._device, self._info, self._before | present)
+        present = self._fixed | self._model | self._sensors
+        payload = discovery.discovery(self._device.name, self._info, self._before | present)
         if payload == self._payload:
             return
         self._payload = payload
-        remembered = {"topic": self._topic, "by": self._by(), "components": present}
-        try:  # first, so that whatever is announced can be taken away again
-            write_state(self._file, json.dumps(remembered).encode())
+        announced = {"topic": self._topic, "by": self._by(), "components": present}
+        try:  # before publishing, so that every announced component can be removed later
+            write_state(self._file, json.dumps(announced).encode())
         except EdgeagentError as error:
-            logger.error("%s; entities of Home Assistant may stay when they are switched off", error)
-        self._publisher.retain_beside(self._topic, payload)
+            logger.error("%s; Home Assistant may keep entities that are switched off", error)
+        self._publisher.retain_absolute(self._topic, payload)
 
     def _by(self) -> list[str]:
-        """What must be as it was for the sensors of an earlier run to be taken over."""
-        return [__version__, *self._cameras]
+        """Return what must be unchanged for the sensors of an earlier run to be announced again."""
+        return [__version__, *self._device.cameras]
 
     def _on_status(self, arrival: Arrival) -> None:
-        """Announce again when Home Assistant has started: it may not know the device any more."""
+        """Announce again after a start of Home Assistant, which may have lost the device."""
         if arrival.payload == BIRTH:
-            with self._lock:  # the payload is there: the publisher starts after the first renew
-                self._publisher.retain_beside(self._topic, self._payload)
+            with self._lock:  # there is a payload: the publisher starts after the first update
+                self._publisher.retain_absolute(self._topic, self._payload)
 
 
 class Withdrawal:
-    """Takes away what an earlier run has announced; does nothing where there is nothing.
+    """Removes the device that an earlier run has announced; does nothing where none was.
 
     Args:
-        publisher: not yet started.
-        state: folder for what is remembered.
+        publisher: publisher, not yet started.
+        state: folder of the file with the announced components.
     """
 
-    def __init__(self, publisher: MqttPublisher, state: Path) -> None:
+    def __init__(self, publisher: Publisher, state: Path) -> None:
         self._publisher, self._file = publisher, state / ANNOUNCED
         before = _read(self._file)
         self._pending = before is not None
         if before is not None:
-            publisher.retain_beside(before["topic"], b"")
+            publisher.retain_absolute(before["topic"], b"")
 
-    def renew(self, retained: Mapping[str, bytes]) -> None:
-        """Nothing is announced."""
+    def update(self, retained: Mapping[str, bytes]) -> None:
+        """Do nothing: nothing is announced."""
 
-    def note(self, telemetry: Telemetry) -> None:
-        """Forget what was announced, once the broker was told."""
+    def record(self, telemetry: Telemetry) -> None:
+        """Delete the file once the broker is connected and has the removal."""
         if self._pending and self._publisher.state == "connected":
             self._pending = False
             self._file.unlink(missing_ok=True)
 
 
 def _read(file: Path) -> dict[str, Any] | None:
-    """Return what was announced; None where nothing is remembered."""
+    """Return the recorded announcement; None where there is none."""
     try:
-        remembered: dict[str, Any] = json.loads(file.read_bytes())
-        if isinstance(remembered["topic"], str) and all("p" in c for c in remembered["components"].values()):
-            return remembered
-        raise ValueError("not as it is written")
+        announced: dict[str, Any] = json.loads(file.read_bytes())
+        if isinstance(announced["topic"], str) and all("p" in c for c in announced["components"].values()):
+            return announced
+        raise ValueError("unexpected content")
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        logger.error("%s: cannot be read (%s); older entities of Home Assistant may stay", file, error)
+        logger.error("%s: cannot be read (%s); Home Assistant may keep older entities", file, error)
         return None

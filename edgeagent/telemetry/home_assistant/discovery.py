@@ -1,9 +1,9 @@
-"""What a device tells Home Assistant about itself: one discovery message, made from the contract.
+"""Discovery message for Home Assistant, built from the contract.
 
 Format: home-assistant.io, integration MQTT, "Device discovery payload" (Home Assistant 2024.11 or newer).
-The entities read the topics of docs/mqtt.md. A sensor is only described once the device has sent a value
-of it, so what a board does not have never shows as unknown. Values of ``historical`` messages are left out:
-Home Assistant would take them as of now.
+The entities read the topics of docs/mqtt.md. A sensor is announced only after its first value, so a reading
+that a board lacks never shows as unknown. Values of ``historical`` messages are ignored, as Home Assistant
+would take them for present ones.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ def discovery_topic(prefix: str, device: str) -> str:
 
 
 def discovery(device: str, info: dict[str, Any] | None, components: Components) -> bytes:
-    """Return the discovery message.
+    """Return the discovery message as JSON.
 
     Args:
-        device: its name in topics.
-        info: its ``info`` message; None as long as nothing serves.
+        device: name of the device in topics.
+        info: its ``info`` message; None while no model serves.
         components: its entities, by key.
     """
     about: dict[str, Any] = {"ids": [f"edgeagent_{device}"], "name": device, "mf": "edgeagent"}
@@ -62,12 +62,12 @@ def discovery(device: str, info: dict[str, Any] | None, components: Components) 
 
 
 def removal(platform: str) -> Component:
-    """Return what takes one entity away, inside a discovery message."""
+    """Return the component that deletes an entity of a platform, inside a discovery message."""
     return {"p": platform}
 
 
 def problem_entities(device: str) -> Components:
-    """Return a binary sensor for each problem that ``alarm`` can name."""
+    """Return a binary sensor for each problem code of ``alarm``."""
     topic = f"{ROOT}/{device}/alarm"
     found: Components = {}
     for code in get_args(ProblemCode):
@@ -85,11 +85,16 @@ def problem_entities(device: str) -> Components:
     return found
 
 
-def update(device: str, state: dict[str, Any], commands: bool) -> Components:
-    """Return the update entity; with ``commands`` it can be asked to look for its update at once.
+def model_update(device: str, state: dict[str, Any], commands: bool) -> Components:
+    """Return the update entity of the model; with ``commands``, its button sends ``check_now``.
 
-    Home Assistant always sends the same words, and a request is obeyed once only: so the request's id
-    changes with what it is asked about.
+    Home Assistant always sends the same payload, and a request ID is executed only once; so the ID in the
+    payload is derived from the state of the update.
+
+    Args:
+        device: name of the device in topics.
+        state: the ``update`` message.
+        commands: whether the device accepts ``cmd``.
     """
     component: Component = {
         "p": "update",
@@ -106,7 +111,7 @@ def update(device: str, state: dict[str, Any], commands: bool) -> Components:
 
 
 def pictures(device: str, cameras: tuple[str, ...]) -> Components:
-    """Return an image of each camera with its detections."""
+    """Return an image entity for each camera."""
     return {
         f"{camera}_picture": {
             "p": "image",
@@ -119,7 +124,7 @@ def pictures(device: str, cameras: tuple[str, ...]) -> Components:
 
 
 def sensors(device: str, telemetry: Telemetry) -> Components:
-    """Return a sensor for each value that a telemetry message has."""
+    """Return a sensor for each value in a telemetry message."""
     topic = f"{ROOT}/{device}/telemetry"
     found = dict(_system(telemetry))
     for camera, report in telemetry.cameras.items():
@@ -186,7 +191,7 @@ def _measured(
     digits: int | None = None,
     divisor: str | None = None,
 ) -> Component:
-    """Return a sensor of a field of ``telemetry``; a field that has become absent makes it unknown."""
+    """Return a sensor of a field of ``telemetry``; an absent field makes it unknown."""
     *way, last = (json.dumps(step, ensure_ascii=False) for step in field)
     value = "value_json" + "".join(f".get({step}, {{}})" for step in way) + f".get({last})"
     if divisor is not None:

@@ -1,7 +1,7 @@
-"""Asking a broker whether it would take this device, without taking the device's place.
+"""Check of the broker connection that does not disturb a running agent.
 
-A connection under the device's own client id would end that of a running agent (MQTT 5, 3.1.4), and a last
-will would speak for it; so the probe has an id of its own, no will, and publishes nothing.
+A connection with the device's own client ID would end that of a running agent (MQTT 5, 3.1.4), and a last
+will would report it offline; so the check uses an ID of its own, has no will, and publishes nothing.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ import paho.mqtt.client as paho
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edgeagent.settings.sections.mqtt import MqttSettings
-from edgeagent.telemetry.mqtt.publisher import plain_client
+from edgeagent.telemetry.mqtt.client import plain_client
 
-_STEP = 0.1  # seconds that one turn of paho's loop may wait for the network
+_STEP = 0.1  # seconds for which one call of paho's loop may wait for the network
 
 
 def check_connection(settings: MqttSettings, deadline: float) -> str | None:
     """Connect over TCP (and TLS), wait for the broker's CONNACK, and disconnect.
 
     Args:
-        settings: with a host.
-        deadline: seconds for all of it.
+        settings: connection settings, with a host.
+        deadline: time limit of the whole check in seconds.
 
     Returns:
-        None when the broker accepts the connection; else why not, without anything secret.
+        None when the broker accepts the connection; else the reason, without secrets.
 
     Raises:
         ConfigurationError: password, certificate or key cannot be read.
@@ -43,7 +43,7 @@ def check_connection(settings: MqttSettings, deadline: float) -> str | None:
     until = time.monotonic() + deadline
     try:
         client.connect(settings.host or "", settings.port, keepalive=max(1, round(deadline)))
-    except (OSError, ValueError) as error:  # names that do not resolve, refused ports, TLS that fails
+    except (OSError, ValueError) as error:  # unresolved names, refused ports, failed TLS
         return f"cannot be reached ({error})"
     try:
         state = paho.MQTT_ERR_SUCCESS

@@ -1,19 +1,19 @@
-"""Every QoS 1 message from its making to the broker's acknowledgement; nothing is forgotten before that.
+"""Outbox: every QoS 1 message from its publication to the broker's acknowledgement.
 
 ::
 
-    post -> memory -> sent -> acknowledged: forgotten
+    post -> memory -> sent -> acknowledged: deleted
               |         |
-              |         +- not acknowledged within GRACE_S ----+
-              +- the broker is away, or it is worth most ------+--> spool -> replayed -> acknowledged: deleted
+              |         +- not acknowledged within GRACE_S ------+
+              +- broker away, or of the highest priority --------+-> spool -> replayed, acknowledged: deleted
 
-While the broker answers, messages go straight from memory and nothing is written to the disk. What is
-made is sent at once; what waits in the spool follows at a limited rate with ``historical: true``, so that
-it never starves what is new. Where the disk fails, messages wait in memory instead, of which the oldest
-telemetry makes room first.
+While the broker answers, messages are sent from memory and nothing is written to the disk. New messages are
+sent at once; messages in the spool are replayed at a limited rate with ``historical: true``, so that they
+never delay new ones. While the disk fails, messages wait in memory, from which the oldest of the lowest
+priority is evicted first.
 
-One thread does all of it. After a lost connection paho itself sends again what was on its way, so here it
-stays "sent" until it is acknowledged; the broker may get a message twice (QoS 1).
+One thread does all of it. After a lost connection paho resends the messages in flight itself, so they stay
+"sent" here until they are acknowledged; the broker may receive a message twice (QoS 1).
 """
 
 from __future__ import annotations
@@ -27,39 +27,38 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from edgeagent.telemetry.contract.messages import historical
-from edgeagent.telemetry.contract.streams import MOST, stream_of
+from edgeagent.telemetry.contract.streams import HIGHEST, stream_of
 from edgeagent.telemetry.mqtt.fault_tolerant_spool import FaultTolerantSpool, SpoolState
-from edgeagent.telemetry.mqtt.spool import Spool, Waiting
-from edgeagent.timing.rate_limit import RateLimit
+from edgeagent.telemetry.mqtt.replay import Replay
+from edgeagent.telemetry.mqtt.spool import Spool, SpooledMessage
 
 logger = logging.getLogger(__name__)
 
 GRACE_S = 2.0  # for the broker's acknowledgement, before a message is written to the disk
-WINDOW = 20  # messages on their way at once, which is also paho's own limit
+WINDOW = 20  # messages in flight, which is also paho's own limit
 REPLAY_WINDOW = 10  # of these, replayed ones
-READ_AHEAD = 32
-INBOX = 1000  # messages that wait for this thread
-FORGET_S = 1.0  # acknowledged ones are deleted from the disk together, this often
+INBOX = 1000  # messages that wait for the thread
+DELETE_EVERY_S = 1.0  # acknowledged messages are deleted from the disk together
 IDLE_S = 60.0  # longest sleep
 
 Send = Callable[[str, bytes], int | None]
-"""Hands a message to the client; returns the id of its acknowledgement, None if it was not taken."""
+"""Passes a message to the client; returns the ID of its acknowledgement, None if it was not accepted."""
 
 
 @dataclass(slots=True, eq=False)
 class _Message:
-    """A message in memory.
+    """Message in memory.
 
     Attributes:
-        id: as in the spool; orders all messages.
-        since: monotonic seconds at which it came.
-        late: it could not be sent when it was made.
-        replayed: it comes from the spool.
+        id: number as in the spool; orders all messages.
+        since: monotonic time of its publication in seconds.
+        late: whether it could not be sent at its publication.
+        replayed: whether it comes from the spool.
     """
 
     id: int
     topic: str
-    worth: int
+    priority: int
     payload: bytes
     since: float
     late: bool = False
@@ -73,12 +72,12 @@ class _Acknowledged:
 
 
 class Outbox:
-    """The thread, its memory and its spool.
+    """Outbox of one connection: its thread, its memory and its spool.
 
     Args:
         send: called in the thread.
-        memory: messages that wait in memory at most.
-        replay: messages per second from the spool at most.
+        memory: largest number of messages that wait in memory.
+        replay: highest rate of replayed messages, per second.
         open_spool: opens the spool, in the thread; None keeps messages in memory only.
     """
 
@@ -87,35 +86,32 @@ class Outbox:
     ) -> None:
         self._send, self._limit = send, memory
         self._has_spool = open_spool is not None
-        self._pace, self._slot_s = RateLimit(replay), 1 / replay
         self._inbox: SimpleQueue[_Message | _Acknowledged | bool | threading.Event | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
-        self._lock = threading.Lock()  # of what callers read
+        self._lock = threading.Lock()  # protects what callers read
         self._dropped: Counter[str] = Counter()
         self._state = SpoolState()
         # the rest belongs to the thread
-        self._shelf = FaultTolerantSpool(open_spool)
-        self._numbered = False  # whether ids follow those of the spool
+        self._spool = FaultTolerantSpool(open_spool)
+        self._replay = Replay(self._spool, replay, lambda count: self._drop("unknown", count))
+        self._numbered = False  # whether IDs follow those of the spool
         self._last_id = 0
         self._connected = False
-        self._fresh: deque[_Message] = deque()  # not acknowledged and not on the disk
+        self._fresh: deque[_Message] = deque()  # neither acknowledged nor on the disk
         self._unsent: deque[_Message] = deque()  # to be sent from memory
-        self._under_way: dict[int, _Message] = {}  # by the id of the acknowledgement
-        self._ahead: deque[Waiting] = deque()  # read from the spool, to be replayed next
-        self._replayed = 0  # id of the last one that was
-        self._all_replayed = False
-        self._done: list[int] = []  # acknowledged, to be deleted from the disk
-        self._forget_due = 0.0
+        self._in_flight: dict[int, _Message] = {}  # by the ID of the acknowledgement
+        self._acknowledged: list[int] = []  # to be deleted from the disk
+        self._delete_due = 0.0
 
     @property
     def dropped(self) -> Counter[str]:
-        """Lost messages by stream, since the start."""
+        """Number of lost messages by stream, since the start."""
         with self._lock:
             return Counter(self._dropped)
 
     @property
     def state(self) -> SpoolState | None:
-        """The spool at the last change; None without one."""
+        """State of the spool after the last change; None without a spool."""
         return self._state if self._has_spool else None
 
     def start(self) -> None:
@@ -123,28 +119,28 @@ class Outbox:
         self._thread.start()
 
     def post(self, topic: str, payload: bytes) -> None:
-        """Take a message over, from any thread; never waits for the disk or the network."""
+        """Accept a message, from any thread; never waits for the disk or the network."""
         if self._inbox.qsize() >= INBOX:  # the disk hangs
             self._drop(topic)
             return
-        self._inbox.put(_Message(0, topic, stream_of(topic).worth, payload, time.monotonic()))
+        self._inbox.put(_Message(0, topic, stream_of(topic).priority, payload, time.monotonic()))
 
-    def acknowledged(self, mid: int, refusal: str | None) -> None:
-        """Learn from the client that the broker has a message, or why it refuses it. Takes no lock."""
+    def acknowledge(self, mid: int, refusal: str | None) -> None:
+        """Record that the broker has acknowledged a message, or why it refuses it. Takes no lock."""
         self._inbox.put(_Acknowledged(mid, refusal))
 
-    def connection(self, there: bool) -> None:
-        """Learn from the client that the broker is there, or is away."""
-        self._inbox.put(there)
+    def set_connected(self, connected: bool) -> None:
+        """Record that the client is connected to the broker, or no longer is."""
+        self._inbox.put(connected)
 
     def flush(self, timeout: float) -> bool:
-        """Wait until everything posted so far is with the client, on the disk, or waits in memory."""
+        """Wait until every message posted so far is sent, on the disk, or waits in memory."""
         done = threading.Event()
         self._inbox.put(done)
         return self._thread.is_alive() and done.wait(timeout)
 
     def close(self, timeout: float) -> None:
-        """Keep what is not acknowledged and end the thread, which is left to itself after ``timeout`` s."""
+        """Store unacknowledged messages and end the thread; give up waiting for it after ``timeout`` s."""
         self._inbox.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout)
@@ -153,27 +149,27 @@ class Outbox:
 
     def _run(self) -> None:
         while True:
-            self._number(self._shelf.open(time.monotonic()))
+            self._renumber(self._spool.open(time.monotonic()))
             waiters: list[threading.Event] = []
-            last = self._take_all(waiters)
+            last = self._take_inbox(waiters)
             now = time.monotonic()
             self._store(now, everything=last)
             self._send_unsent()
-            self._make_room()
-            self._replay(now)
-            self._forget(now, everything=last)
-            self._state = self._shelf.state()
+            self._evict()
+            self._send_replayed(now)
+            self._delete_acknowledged(now, everything=last)
+            self._state = self._spool.state()
             for waiter in waiters:
                 waiter.set()
             if last:
                 break
-        self._shelf.close()
+        self._spool.close()
         if self._fresh:
             logger.warning("%d messages were not acknowledged, and are lost", len(self._fresh))
 
-    def _take_all(self, waiters: list[threading.Event]) -> bool:
-        """Wait for something to do, and note all of it; True when it is the end."""
-        timeout = self._pause(time.monotonic())
+    def _take_inbox(self, waiters: list[threading.Event]) -> bool:
+        """Wait for input, and process all of it; return whether the thread is to end."""
+        timeout = self._idle_time(time.monotonic())
         while True:
             try:
                 item = self._inbox.get(timeout=timeout)
@@ -196,22 +192,22 @@ class Outbox:
                 self._fresh.append(item)
                 self._unsent.append(item)
 
-    def _pause(self, now: float) -> float:
-        """Seconds until there is something to do without being told."""
+    def _idle_time(self, now: float) -> float:
+        """Return the seconds until the thread has work without new input."""
         due = [now + IDLE_S]
-        if not self._shelf.usable:
-            due.append(self._shelf.due)
+        if not self._spool.usable:
+            due.append(self._spool.due)
         elif self._fresh:
             due.append(self._fresh[0].since + GRACE_S)
-        if self._done:
-            due.append(self._forget_due)
-        if self._may_replay() and not self._all_replayed:
-            due.append(now + self._slot_s)
+        if self._acknowledged:
+            due.append(self._delete_due)
+        if self._may_replay() and not self._replay.finished:
+            due.append(now + self._replay.interval_s)
         return max(0.0, min(due) - now)
 
     def _finish(self, answer: _Acknowledged) -> None:
-        message = self._under_way.pop(answer.mid, None)
-        if message is None:  # of a state that is published at every connect
+        message = self._in_flight.pop(answer.mid, None)
+        if message is None:  # a retained message, which does not pass the outbox
             return
         if answer.refusal is not None:
             logger.error("the broker refuses a message of %s: %s; dropped", message.topic, answer.refusal)
@@ -219,123 +215,97 @@ class Outbox:
         if message in self._fresh:
             self._fresh.remove(message)
         else:
-            self._done.append(message.id)
+            self._acknowledged.append(message.id)
 
     def _store(self, now: float, everything: bool) -> None:
-        """Write to the disk what should not be in memory only."""
-        wanted = [
-            m
-            for m in self._fresh
-            if everything or not self._connected or m.worth == MOST or now - m.since >= GRACE_S
-        ]
+        """Write to the disk the messages that must not be in memory only."""
+        all_of_them, old = everything or not self._connected, now - GRACE_S
+        wanted = [m for m in self._fresh if all_of_them or m.priority == HIGHEST or m.since <= old]
         if wanted:
-            dropped = self._shelf.append([Waiting(m.id, m.topic, m.worth, m.payload) for m in wanted])
-            if dropped is not None:
+            messages = [SpooledMessage(m.id, m.topic, m.priority, m.payload) for m in wanted]
+            evicted = self._spool.append(messages)
+            if evicted is not None:
                 stored = set(wanted)
                 self._fresh = deque(m for m in self._fresh if m not in stored)
-                self._all_replayed = False
-                self._lose(dropped)
-        if self._shelf.usable:  # what is on the disk and cannot be sent at once is replayed
-            fresh, young = set(self._fresh), now - GRACE_S
+                self._replay.finished = False
+                self._count_evicted(evicted)
+        if self._spool.usable:  # a message on the disk that cannot be sent at once is replayed
+            fresh = set(self._fresh)
             self._unsent = deque(
-                m for m in self._unsent if m in fresh or (self._connected and not m.late and m.since > young)
+                m for m in self._unsent if m in fresh or (self._connected and not m.late and m.since > old)
             )
 
-    def _make_room(self) -> None:
-        """Drop the oldest of the least worth from memory."""
+    def _evict(self) -> None:
+        """Evict the oldest messages of the lowest priority from memory."""
         while len(self._unsent) > self._limit:
-            victim = min(self._unsent, key=lambda message: (message.worth, message.id))
+            victim = min(self._unsent, key=lambda message: (message.priority, message.id))
             self._unsent.remove(victim)
             if victim in self._fresh:
                 self._fresh.remove(victim)
             self._drop(victim.topic)
 
     def _send_unsent(self) -> None:
-        while self._connected and self._unsent and len(self._under_way) < WINDOW:
-            if not self._hand_over(self._unsent[0]):
+        while self._connected and self._unsent and len(self._in_flight) < WINDOW:
+            if not self._send_message(self._unsent[0]):
                 return
             self._unsent.popleft()
 
-    def _hand_over(self, message: _Message) -> bool:
+    def _send_message(self, message: _Message) -> bool:
         payload = historical(message.payload) if message.late else message.payload
         mid = self._send(message.topic, payload)
         if mid is None:
             return False
-        self._under_way[mid] = message
+        self._in_flight[mid] = message
         return True
 
     def _may_replay(self) -> bool:
-        replaying = sum(message.replayed for message in self._under_way.values())
+        replayed = sum(message.replayed for message in self._in_flight.values())
         return (
-            self._shelf.usable
+            self._spool.usable
             and self._connected
             and not self._unsent
-            and replaying < REPLAY_WINDOW
-            and len(self._under_way) < WINDOW
+            and replayed < REPLAY_WINDOW
+            and len(self._in_flight) < WINDOW
         )
 
-    def _replay(self, now: float) -> None:
-        """Send the next from the spool, if it is its turn."""
-        while self._may_replay() and (waiting := self._next_waiting()) is not None:
-            if not self._pace.allows(time.monotonic_ns()):
+    def _send_replayed(self, now: float) -> None:
+        """Send messages from the spool, as far as rate and window allow."""
+        while self._may_replay():
+            spooled = self._replay.next({m.id for m in self._in_flight.values()} | set(self._acknowledged))
+            if spooled is None or not self._replay.allows(time.monotonic_ns()):
                 return
-            message = _Message(*_parts(waiting), since=now, late=True, replayed=True)
-            if not self._hand_over(message):
+            message = _Message(spooled.id, spooled.topic, spooled.priority, spooled.payload, now, True, True)
+            if not self._send_message(message):
                 return
-            self._ahead.popleft()
-            self._replayed = waiting.id
+            self._replay.advance()
 
-    def _next_waiting(self) -> Waiting | None:
-        """Return the next in the spool that is not on its way; it stays in front of what was read ahead."""
-        under_way = {message.id for message in self._under_way.values()} | set(self._done)
-        while True:
-            while self._ahead and self._ahead[0].id in under_way:
-                self._replayed = self._ahead.popleft().id
-            if self._ahead:
-                return self._ahead[0]
-            found = self._shelf.after(self._replayed, READ_AHEAD)
-            if found is None:
-                return None
-            whole, garbled = found
-            if garbled and self._shelf.remove(garbled):
-                logger.error("%d messages of the spool are garbled, and dropped", len(garbled))
-                self._drop("unknown", len(garbled))
-            if not whole:
-                self._all_replayed = True
-                return None
-            self._ahead.extend(whole)
+    def _delete_acknowledged(self, now: float, everything: bool) -> None:
+        """Delete acknowledged messages from the disk."""
+        if self._acknowledged and (now >= self._delete_due or everything):
+            if self._spool.remove(self._acknowledged):
+                self._acknowledged.clear()
+            self._delete_due = now + DELETE_EVERY_S
 
-    def _forget(self, now: float, everything: bool) -> None:
-        """Delete from the disk what is acknowledged."""
-        if self._done and (now >= self._forget_due or everything):
-            if self._shelf.remove(self._done):
-                self._done.clear()
-            self._forget_due = now + FORGET_S
-
-    def _number(self, last: int | None) -> None:
-        """Put what came before the spool could be opened, for the first time, behind what it holds."""
+    def _renumber(self, last: int | None) -> None:
+        """Number messages that were posted before the spool was first opened behind those in the spool."""
         if last is None:
             return
-        self._all_replayed = False
+        self._replay.finished = False
         if not self._numbered:
             self._numbered = True
-            for message in {*self._fresh, *self._unsent, *self._under_way.values()}:
+            for message in {*self._fresh, *self._unsent, *self._in_flight.values()}:
                 message.id += last
             self._last_id += last
 
-    def _lose(self, dropped: list[tuple[int, str]]) -> None:
-        """Count what the spool has dropped, unless the client or memory has it."""
-        if dropped:
-            self._ahead.clear()
-            safe = {m.id for m in (*self._under_way.values(), *self._unsent)} | set(self._done)
-            for number, topic in dropped:
+    def _count_evicted(self, evicted: list[tuple[int, str]]) -> None:
+        """Count messages evicted from the spool as dropped, unless the client or memory still has them."""
+        if evicted:
+            self._replay.discard_read_ahead()
+            safe = {m.id for m in (*self._in_flight.values(), *self._unsent)} | set(self._acknowledged)
+            for number, topic in evicted:
                 if number not in safe:
                     self._drop(topic)
 
     def _drop(self, topic: str, count: int = 1) -> None:
         with self._lock:
             self._dropped[topic.partition("/")[0]] += count
-
-
-def _parts(waiting: Waiting) -> tuple[int, str, int, bytes]:
-    return waiting.id, waiting.topic, waiting.worth, waiting.payload

@@ -1,14 +1,14 @@
-"""Messages that wait on the disk for the broker: SQLite in WAL mode, bounded by bytes and by age.
+"""Spool of unsent messages on the disk: SQLite in WAL mode, bounded by size and by age.
 
-A commit is written to the log and survives the end of the process (SQLite, "Write-Ahead Logging"); a power
-cut takes at most what was committed since the last synchronisation, 10 s. Every row carries its CRC-32, as
-SQLite does not notice garbled content. A file that cannot be read is put aside and counted, and a new one is
-begun.
+A commit is written to the write-ahead log and survives the end of the process (SQLite, "Write-Ahead
+Logging"); a power cut loses at most the commits since the last synchronisation, 10 s. Every row carries its
+CRC-32, as SQLite does not detect corrupted content. A file that cannot be read is renamed and counted, and
+replaced by a new one.
 
-The age of a message is the time for which the agent has run since, not a difference of wall clocks: a board
-without a clock battery starts in 1970, and clocks jump. A board that was off for a month has not grown older.
+The age of a message is the running time of the agent since, not a difference of wall clocks: a board without
+a real-time clock starts in 1970, and clocks jump. Time with the board off does not count.
 
-One thread uses it.
+The spool is not thread-safe: one thread uses it.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from pathlib import Path
 from typing import Any
 
 from edgeagent.errors import EdgeagentError
-from edgeagent.telemetry.contract.streams import LEAST, MOST
+from edgeagent.telemetry.contract.streams import HIGHEST, LOWEST
 
 logger = logging.getLogger(__name__)
 
 SPOOL = "spool.db"
-"""Its name in the agent's state folder."""
-SYNC_S = 10.0  # what a power cut may take
-LOG_PAGES = 256  # of 4 KiB, after which the write-ahead log goes into the file
-BATCH = 32  # messages that make room at once
+"""File name in the agent's state folder."""
+SYNC_S = 10.0  # longest time between two synchronisations, lost by a power cut
+LOG_PAGES = 256  # of 4 KiB; a longer write-ahead log is merged into the file
+BATCH = 32  # messages evicted at once
 
 DISK = ("is locked", "disk is full", "readonly database", "unable to open", "disk I/O error")
-"""Errors of the disk or of another program; all others say that the file is damaged."""
+"""Messages of errors that the disk or another program causes; every other error is a damaged file."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS waiting (
@@ -43,43 +43,44 @@ CREATE TABLE IF NOT EXISTS waiting (
     message BLOB NOT NULL -- topic, line feed, payload; together compressed by zlib, to a third
 )
 """
+"""File format; ``worth`` is the priority, ``kept`` the running time of the agent in seconds."""
 
 
 class SpoolError(EdgeagentError):
-    """The disk does not take or give messages: full, read-only, or failing."""
+    """The disk refuses to write or read messages: it is full, read-only, or failing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A message.
+class SpooledMessage:
+    """Message in the spool.
 
     Attributes:
-        id: grows with every message; the order in which they were made.
-        topic: below the device's prefix.
-        worth: see :class:`edgeagent.telemetry.contract.streams.Stream`.
-        payload: as it was made.
+        id: number of the message, ascending in the order of publication.
+        topic: topic below the device's prefix.
+        priority: see :class:`edgeagent.telemetry.contract.streams.Stream`.
+        payload: payload as published.
     """
 
     id: int
     topic: str
-    worth: int
+    priority: int
     payload: bytes
 
 
 class Spool:
-    """The messages of one device.
+    """Spool of one device.
 
     Args:
-        path: of the file; its folder is made when missing.
-        limit: bytes of the file, its log of about 1 MB aside.
-        age: seconds of running after which a message is dropped.
+        path: path of the file; its folder is created where it is missing.
+        limit: largest size of the file in bytes, without its log of about 1 MB.
+        age: running time of the agent in seconds after which a message is evicted.
 
     Attributes:
-        damaged: files that could not be read and were put aside, since this object was made.
-        waiting: messages in it.
+        damaged: number of unreadable files that were renamed since the construction.
+        waiting: number of messages in the spool.
 
     Raises:
-        SpoolError: it cannot be opened.
+        SpoolError: the file cannot be opened.
     """
 
     def __init__(self, path: Path, limit: int, age: float) -> None:
@@ -87,79 +88,78 @@ class Spool:
         self.damaged = 0
         self._synchronized = -SYNC_S
         self._absent: set[int] = set()
-        """What there is none of, so that it is not looked for."""
+        """Priorities without a message, which eviction skips."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise SpoolError(f"{path}: cannot be made ({error.strerror})") from error
+            raise SpoolError(f"{path}: cannot be created ({error.strerror})") from error
         self._open()
 
-    def append(self, messages: Sequence[Waiting]) -> list[tuple[int, str]]:
-        """Keep messages, in one commit, and make room for them.
+    def append(self, messages: Sequence[SpooledMessage]) -> list[tuple[int, str]]:
+        """Store messages in one commit, and evict others until the limits are met.
 
         Returns:
-            id and topic of what was dropped for it: too old, or the oldest of what is worth least.
+            ID and topic of each evicted message: the expired ones, then the oldest of the lowest priority.
 
         Raises:
-            SpoolError: nothing was kept.
+            SpoolError: no message was stored.
         """
         now = time.monotonic()
-        sync = now - self._synchronized >= SYNC_S or any(message.worth == MOST for message in messages)
-        kept = now - self._began
-        with self._changing(sync):
+        sync = now - self._synchronized >= SYNC_S or any(message.priority == HIGHEST for message in messages)
+        running_s = now - self._began
+        with self._transaction(sync):
             for message in messages:
-                self._absent.discard(message.worth)
+                self._absent.discard(message.priority)
                 content = zlib.compress(message.topic.encode() + b"\n" + message.payload)
-                row = (message.id, message.worth, kept, zlib.crc32(content), content)
+                row = (message.id, message.priority, running_s, zlib.crc32(content), content)
                 self._connection.execute("INSERT INTO waiting VALUES (?, ?, ?, ?, ?)", row)
-            old = self._drop_old(kept - self._age)
-            dropped = old + self._make_room()
-        self.waiting += len(messages) - len(dropped)
+            evicted = self._evict_expired(running_s - self._age) + self._evict_over_limit()
+        self.waiting += len(messages) - len(evicted)
         if sync:
             self._synchronized = now
-        return dropped
+        return evicted
 
     def remove(self, ids: Iterable[int]) -> None:
-        """Forget messages, in one commit.
+        """Delete messages in one commit.
 
         Raises:
-            SpoolError: they are still there.
+            SpoolError: the messages are still in the spool.
         """
-        with self._changing(sync=False):
+        with self._transaction(sync=False):
             deleted = self._connection.executemany(
                 "DELETE FROM waiting WHERE id = ?", [(number,) for number in ids]
             )
         self.waiting -= deleted.rowcount
 
-    def after(self, last: int, count: int) -> tuple[list[Waiting], list[int]]:
-        """Return up to ``count`` messages behind the id ``last``, oldest first, and ids of garbled ones.
+    def after(self, last: int, count: int) -> tuple[list[SpooledMessage], list[int]]:
+        """Return up to ``count`` messages with an ID above ``last``, oldest first, and IDs of corrupted ones.
 
         Raises:
-            SpoolError: the disk does not give them.
+            SpoolError: the messages cannot be read.
         """
-        with self._told():
+        with self._typed_errors():
             rows = self._connection.execute(
                 "SELECT id, worth, crc, message FROM waiting WHERE id > ? ORDER BY id LIMIT ?", (last, count)
             ).fetchall()
-        whole, garbled = [], []
-        for number, worth, crc, content in rows:
-            message = _unpacked(content)
+        intact, corrupted = [], []
+        for number, priority, crc, content in rows:
+            message = _unpack(content)
             if message is None or zlib.crc32(content) != crc:
-                garbled.append(number)
+                corrupted.append(number)
             else:
-                whole.append(Waiting(number, message[0], worth, message[1]))
-        return whole, garbled
+                intact.append(SpooledMessage(number, message[0], priority, message[1]))
+        return intact, corrupted
 
     @property
     def last(self) -> int:
-        """The highest id, 0 when nothing waits."""
-        with self._told():
+        """Highest ID; 0 in an empty spool."""
+        with self._typed_errors():
             return int(self._connection.execute("SELECT coalesce(max(id), 0) FROM waiting").fetchone()[0])
 
     @property
     def size(self) -> int:
         """Bytes in use in the file."""
-        with self._told():
+        with self._typed_errors():
             (pages,), (free,) = (
                 self._connection.execute(f"PRAGMA {name}").fetchone()
                 for name in ("page_count", "freelist_count")
@@ -167,18 +167,18 @@ class Spool:
         return int(pages - free) * self._page_size
 
     def close(self) -> None:
-        """Bring the log into the file and close it."""
-        with contextlib.suppress(sqlite3.Error):  # what is committed is in the log as well
+        """Merge the write-ahead log into the file and close it."""
+        with contextlib.suppress(sqlite3.Error):  # commits are in the log as well
             self._connection.close()
 
     def _open(self) -> None:
-        """Open the file, and put it aside when it is damaged."""
+        """Open the file; rename it when it is damaged."""
         try:
             self._connect()
         except sqlite3.DatabaseError as error:
             if any(reason in str(error) for reason in DISK):
                 raise SpoolError(f"{self._path}: cannot be used ({error})") from error
-            self._put_aside(error)
+            self._replace_damaged(error)
 
     def _connect(self) -> None:
         self._connection = sqlite3.connect(
@@ -186,7 +186,7 @@ class Spool:
         )
         try:
             execute = self._connection.execute
-            execute("PRAGMA locking_mode = EXCLUSIVE")  # two agents on one spool would send everything twice
+            execute("PRAGMA locking_mode = EXCLUSIVE")  # two agents would send each message twice
             execute("PRAGMA journal_mode = WAL")
             execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
             (found,) = execute("PRAGMA quick_check(1)").fetchone()
@@ -201,11 +201,11 @@ class Spool:
             self._connection.close()
             raise
 
-    def _put_aside(self, error: sqlite3.DatabaseError) -> None:
-        """Begin a new file; the damaged one, and only the last such, is kept for whoever wants to look."""
+    def _replace_damaged(self, error: sqlite3.DatabaseError) -> None:
+        """Create a new file; the last damaged one is kept under another name for analysis."""
         self.damaged += 1
         aside = damaged_name(self._path)
-        logger.error("%s: damaged (%s); put aside as %s, a new one is begun", self._path, error, aside.name)
+        logger.error("%s: damaged (%s); renamed to %s, a new spool is created", self._path, error, aside.name)
         self._synchronized = -SYNC_S
         try:
             self._path.replace(aside)
@@ -213,70 +213,70 @@ class Spool:
                 Path(log).unlink(missing_ok=True)
             self._connect()
         except (OSError, sqlite3.Error) as another:
-            raise SpoolError(f"{self._path}: cannot be made anew ({another})") from another
+            raise SpoolError(f"{self._path}: cannot be created again ({another})") from another
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """Turn errors of the disk into :class:`SpoolError`; a damaged file is put aside as well."""
+    def _typed_errors(self) -> Iterator[None]:
+        """Convert database errors into :class:`SpoolError`; a damaged file is replaced as well."""
         try:
             yield
         except sqlite3.DatabaseError as error:
             if any(reason in str(error) for reason in DISK):
                 raise SpoolError(f"{self._path}: {error}") from error
             self.close()
-            self._put_aside(error)
+            self._replace_damaged(error)
             raise SpoolError(f"{self._path}: was damaged ({error})") from error
 
     @contextlib.contextmanager
-    def _changing(self, sync: bool) -> Iterator[None]:
-        """One transaction; with ``sync`` it and all before it are on the disk afterwards."""
-        with self._told():
+    def _transaction(self, sync: bool) -> Iterator[None]:
+        """Run one transaction; with ``sync``, it and all earlier ones are on the disk afterwards."""
+        with self._typed_errors():
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if sync else 'NORMAL'}")
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
                 self._connection.execute("COMMIT")
             except BaseException:
-                with contextlib.suppress(sqlite3.Error):  # a full disk has rolled back by itself
+                with contextlib.suppress(sqlite3.Error):  # a full disk has rolled back already
                     self._connection.execute("ROLLBACK")
                 raise
 
-    def _drop_old(self, before: float) -> list[tuple[int, str]]:
-        """Drop what was kept before a time of running; what is old is in front."""
-        dropped: list[tuple[int, str]] = []
+    def _evict_expired(self, before: float) -> list[tuple[int, str]]:
+        """Evict messages stored before a running time of the agent (s); IDs ascend with that time."""
+        evicted: list[tuple[int, str]] = []
         while rows := self._connection.execute(
             "SELECT id, message FROM (SELECT * FROM waiting ORDER BY id LIMIT ?) WHERE kept < ?",
             (BATCH, before),
         ).fetchall():
-            dropped += self._drop(rows)
-        return dropped
+            evicted += self._delete(rows)
+        return evicted
 
-    def _make_room(self) -> list[tuple[int, str]]:
-        """Drop the oldest of the least worth until the file is small enough."""
-        dropped: list[tuple[int, str]] = []
-        for worth in range(LEAST, MOST + 1):
-            while worth not in self._absent and self.size > self._limit:
+    def _evict_over_limit(self) -> list[tuple[int, str]]:
+        """Evict the oldest messages of the lowest priority until the file is within its limit."""
+        evicted: list[tuple[int, str]] = []
+        for priority in range(LOWEST, HIGHEST + 1):
+            while priority not in self._absent and self.size > self._limit:
                 rows = self._connection.execute(
-                    "SELECT id, message FROM waiting WHERE worth = ? ORDER BY id LIMIT ?", (worth, BATCH)
+                    "SELECT id, message FROM waiting WHERE worth = ? ORDER BY id LIMIT ?", (priority, BATCH)
                 ).fetchall()
-                dropped += self._drop(rows)
+                evicted += self._delete(rows)
                 if len(rows) < BATCH:
-                    self._absent.add(worth)
-        return dropped
+                    self._absent.add(priority)
+        return evicted
 
-    def _drop(self, rows: Sequence[tuple[int, object]]) -> list[tuple[int, str]]:
+    def _delete(self, rows: Sequence[tuple[int, object]]) -> list[tuple[int, str]]:
         self._connection.executemany("DELETE FROM waiting WHERE id = ?", [(number,) for number, _ in rows])
-        unpacked = [(number, _unpacked(content)) for number, content in rows]
+        unpacked = [(number, _unpack(content)) for number, content in rows]
         return [(number, message[0] if message else "unknown") for number, message in unpacked]
 
 
 def damaged_name(path: Path) -> Path:
-    """Return where a damaged spool is put aside."""
+    """Return the path to which a damaged spool is renamed."""
     return path.with_name(f"{path.name}.damaged")
 
 
-def _unpacked(content: Any) -> tuple[str, bytes] | None:
-    """Return topic and payload of a row's message, None of a garbled one."""
+def _unpack(content: Any) -> tuple[str, bytes] | None:
+    """Return topic and payload of a row's message; None where the content is corrupted."""
     try:
         topic, _, payload = zlib.decompress(content).partition(b"\n")
         return topic.decode(), payload

@@ -1,4 +1,4 @@
-"""``/metrics`` for Prometheus: a web server of the package prometheus-client (extra ``prometheus``)."""
+"""Exporter of ``/metrics`` for Prometheus: the web server of prometheus-client (extra ``prometheus``)."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ STOP_S = 1.0
 
 
 class Exporter:
-    """Serves what is known at the moment of a request.
+    """Web server that collects all metrics at each request.
 
     Args:
-        settings: where.
-        times: stage times by camera, since the start.
+        settings: address and port.
+        times: stage times by camera, since the start of the agent.
 
     Raises:
         ConfigurationError: prometheus-client is not installed.
@@ -44,10 +44,10 @@ class Exporter:
         self._running: tuple[Any, threading.Thread] | None = None
 
     def start(self) -> None:
-        """Listen.
+        """Open the port.
 
         Raises:
-            ConfigurationError: the address cannot be listened on.
+            ConfigurationError: the port cannot be opened.
         """
         from prometheus_client import CollectorRegistry, start_http_server
 
@@ -68,20 +68,20 @@ class Exporter:
             server.server_close()
             thread.join(STOP_S)
 
-    def note(self, telemetry: Telemetry) -> None:
-        """Learn the telemetry of an interval."""
+    def record(self, telemetry: Telemetry) -> None:
+        """Keep the telemetry of an interval for the next request."""
         self._telemetry = telemetry
 
-    def alarm(self, alarm: Alarm) -> None:
-        """Learn what is wrong now."""
+    def record_alarm(self, alarm: Alarm) -> None:
+        """Keep the current problems for the next request."""
         self._alarm = alarm
 
     def describe(self) -> list[Metric]:
-        """Nothing is known before the first request (prometheus-client asks when this is registered)."""
+        """Return no metric; prometheus-client asks once, at the registration."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Yield all metrics; called by prometheus-client in a thread of a request."""
+        """Yield all metrics; prometheus-client calls this in the thread of a request."""
         from edgeagent.telemetry.prometheus import metrics
 
         yield metrics.stage_durations({camera: times.total for camera, times in self._times.items()})

@@ -1,7 +1,7 @@
-"""The contract as Prometheus metrics.
+"""Mapping of the contract to Prometheus metrics.
 
-Base units, and names by prometheus.io, "Metric and label naming". What is not known has no sample. Gauges are
-those of the last telemetry message; counters and histograms count since the start of the agent.
+Units and names follow prometheus.io, "Metric and label naming". An unknown value has no sample. Gauges are
+those of the last telemetry message; counters and histograms count from the start of the agent.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from edgeagent.timing.histogram import PER_DOUBLING, Histogram, middle_of
 from edgeagent.version import __version__
 
 EDGES = range(-2, 29)
-"""Upper bounds of the buckets are 2^(edge/2) ms: 0.5 ms to 16.4 s, which are bounds of our buckets too."""
+"""Upper bounds of the buckets are 2^(edge/2) ms, 0.5 ms to 16.4 s; each is a bound of the histogram too."""
 
 
 def bound_s(edge: int) -> float:
@@ -32,14 +32,14 @@ def bound_s(edge: int) -> float:
 
 
 def cumulative(histogram: Histogram) -> tuple[list[tuple[str, float]], float]:
-    """Return a histogram as Prometheus wants it: counts up to each bound, and the sum in seconds.
+    """Return a histogram in Prometheus form: cumulative counts by upper bound, and the sum in seconds.
 
-    The sum is that of the middles of our buckets, which are 1.09 % wide.
+    The sum is taken over the bucket centres; a bucket is 1.09 % wide.
     """
     filled = histogram.buckets()
     found: list[tuple[str, float]] = []
     for edge in EDGES:
-        last = edge * PER_DOUBLING // 2 - 1  # the bucket that ends at this bound
+        last = edge * PER_DOUBLING // 2 - 1  # last bucket below this bound
         count = sum(number for index, number in filled.items() if index <= last)
         found.append((f"{bound_s(edge):.6g}", float(count)))
     found.append(("+Inf", float(sum(filled.values()))))
@@ -47,7 +47,7 @@ def cumulative(histogram: Histogram) -> tuple[list[tuple[str, float]], float]:
 
 
 def stage_durations(times: Mapping[str, Mapping[str, Histogram]]) -> Metric:
-    """Return the histograms of the stages, by camera and stage."""
+    """Return the duration histograms, by camera and stage."""
     family = HistogramMetricFamily(
         "edgeagent_stage_duration_seconds", "Time of a stage of a frame", labels=("camera", "stage")
     )
@@ -59,16 +59,16 @@ def stage_durations(times: Mapping[str, Mapping[str, Histogram]]) -> Metric:
 
 
 def problem_metrics(alarm: Alarm) -> Metric:
-    """Return 1 for each problem that there is, 0 for each other that there can be."""
-    there = {problem.code for problem in alarm.problems}
-    family = GaugeMetricFamily("edgeagent_problem", "Whether something is wrong", labels=("code",))
+    """Return 1 for each present problem, 0 for each other problem code of the contract."""
+    present = {problem.code for problem in alarm.problems}
+    family = GaugeMetricFamily("edgeagent_problem", "Whether the problem is present", labels=("code",))
     for code in get_args(ProblemCode):
-        family.add_metric((code,), float(code in there))
+        family.add_metric((code,), float(code in present))
     return family
 
 
 def telemetry_metrics(telemetry: Telemetry) -> Iterator[Metric]:
-    """Yield what a telemetry message says, histograms aside."""
+    """Yield the metrics of a telemetry message, without histograms."""
     yield InfoMetricFamily("edgeagent_build", "Version of the agent", value={"version": __version__})
     yield GaugeMetricFamily("edgeagent_uptime_seconds", "Since the start", value=telemetry.uptime_s)
     yield from _cameras(telemetry)
@@ -78,21 +78,23 @@ def telemetry_metrics(telemetry: Telemetry) -> Iterator[Metric]:
         dropped.add_metric((stream,), count)
     yield dropped
     if telemetry.commands_ignored is not None:
-        about = "Commands not looked at, as too many came"
+        about = "Commands ignored, as too many arrived"
         yield CounterMetricFamily("edgeagent_commands_ignored", about, value=telemetry.commands_ignored)
     certificates = GaugeMetricFamily(
-        "edgeagent_certificate_remaining_seconds", "Until it expires", labels=("certificate",)
+        "edgeagent_certificate_remaining_seconds",
+        "Time until it expires",
+        labels=("certificate",),
     )
     for name, days in (telemetry.certificates_days_left or {}).items():
         certificates.add_metric((name,), days * 86400)
     yield certificates
     if (spool := telemetry.spool) is not None:
-        yield GaugeMetricFamily("edgeagent_spool_messages", "Waiting on the disk", value=spool.waiting)
+        yield GaugeMetricFamily("edgeagent_spool_messages", "Messages in the spool", value=spool.waiting)
         yield GaugeMetricFamily("edgeagent_spool_bytes", "Size of the spool", value=spool.size_mb * 1e6)
 
 
 def _cameras(telemetry: Telemetry) -> Iterator[Metric]:
-    up = GaugeMetricFamily("edgeagent_camera_up", "Whether pictures come", labels=("camera",))
+    up = GaugeMetricFamily("edgeagent_camera_up", "Whether the camera delivers frames", labels=("camera",))
     for camera, report in telemetry.cameras.items():
         up.add_metric((camera,), float(report.state == "running"))
     yield up
@@ -110,11 +112,19 @@ def _cameras(telemetry: Telemetry) -> Iterator[Metric]:
 
 def _system(system: SystemReport) -> Iterator[Metric]:
     values = {
-        "edgeagent_cpu_usage_ratio": ("Of all processors, 0..1", system.cpu_percent, 0.01),
-        "edgeagent_process_cpu_usage_ratio": ("Of one processor", system.agent_cpu_percent, 0.01),
-        "edgeagent_process_resident_memory_bytes": ("Of agent and worker", system.agent_rss_mb, 1e6),
-        "edgeagent_memory_available_bytes": ("Without swapping", system.memory_available_mb, 1e6),
-        "edgeagent_gpu_usage_ratio": ("Of the GPU, 0..1", system.gpu_percent, 0.01),
+        "edgeagent_cpu_usage_ratio": ("Load of all processors, 0..1", system.cpu_percent, 0.01),
+        "edgeagent_process_cpu_usage_ratio": (
+            "Load of the agent, in processors",
+            system.agent_cpu_percent,
+            0.01,
+        ),
+        "edgeagent_process_resident_memory_bytes": ("Memory of agent and worker", system.agent_rss_mb, 1e6),
+        "edgeagent_memory_available_bytes": (
+            "Available without swapping",
+            system.memory_available_mb,
+            1e6,
+        ),
+        "edgeagent_gpu_usage_ratio": ("Load of the GPU, 0..1", system.gpu_percent, 0.01),
         "edgeagent_frame_rate_limit": ("Frames per second of all cameras", system.fps_limit, 1.0),
     }
     for name, (about, value, factor) in values.items():
@@ -137,12 +147,12 @@ def _system(system: SystemReport) -> Iterator[Metric]:
         joules.add_metric((energy.source, energy.quality), energy.total_j)
         yield joules
     if (each := system.joules_per_inference) is not None:
-        about = "Energy of an inference above idle, of the last interval"
+        about = "Energy per inference above idle, of the last interval"
         per_inference = GaugeMetricFamily("edgeagent_inference_energy_joules", about, labels=labels)
         per_inference.add_metric((each.source, each.quality), each.value_j)
         yield per_inference
     if system.throttled is not None:
-        flags = GaugeMetricFamily("edgeagent_throttled", "What the firmware says now", labels=("flag",))
+        flags = GaugeMetricFamily("edgeagent_throttled", "Present flags of the firmware", labels=("flag",))
         for flag in FLAGS:
             flags.add_metric((flag,), float(flag in system.throttled.now))
         yield flags

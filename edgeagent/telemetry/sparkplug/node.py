@@ -1,11 +1,11 @@
-"""A Sparkplug B 3.0 edge node beside the own topics, with a connection and a last will of its own.
+"""Sparkplug B 3.0 edge node, with a connection and a last will of its own.
 
 ::
 
     first telemetry -> CONNECT (will: NDEATH with bdSeq n) -> NBIRTH (seq 0, bdSeq n, every metric)
-        -> what waited, as historical NDATA -> NDATA (seq 1, 2, ... 255, 0, ...), changes only -> ...
-        -> a metric that is new, or "Node Control/Rebirth": NBIRTH again
-        -> lost: telemetry waits in memory, bdSeq n + 1 with the next CONNECT
+        -> waiting telemetry, as historical NDATA -> NDATA (seq 1, 2, ... 255, 0, ...), changes only -> ...
+        -> a new metric, or "Node Control/Rebirth": NBIRTH again
+        -> connection lost: telemetry waits in memory, bdSeq n + 1 with the next CONNECT
         -> stop: NDEATH, DISCONNECT
 
 Specification: Eclipse Sparkplug 3.0, chapters 5 (operational behavior) and 6 (payloads).
@@ -29,36 +29,42 @@ from edgeagent.files.atomic import write_state
 from edgeagent.settings.sections.mqtt import MqttSettings
 from edgeagent.settings.sections.sparkplug import SparkplugSettings
 from edgeagent.telemetry.contract.messages import Alarm, Telemetry
-from edgeagent.telemetry.mqtt.publisher import HEADER, STOP_TIMEOUT_S, plain_client
+from edgeagent.telemetry.mqtt.client import (
+    HEADER,
+    connect_in_background,
+    missing_acknowledgement,
+    plain_client,
+    retry_delays,
+)
 from edgeagent.telemetry.sparkplug import readings
-from edgeagent.telemetry.sparkplug.payload import DataType, Metric, decode_commands, encode_payload
+from edgeagent.telemetry.sparkplug.payload import DataType, SparkplugMetric, decode_commands, encode_payload
 from edgeagent.timing.rate_limit import RateLimit
 
 logger = logging.getLogger(__name__)
 
 BD_SEQ, REBIRTH = "bdSeq", "Node Control/Rebirth"
 BD_SEQ_FILE = "sparkplug-bdseq"
-MOST_WAITING = 360  # intervals that are kept in memory while the broker is away
+MOST_WAITING = 360  # telemetry intervals kept in memory while the broker is away
 REBIRTHS, REBIRTHS_PER_SECOND = 5, 0.2
 
 
 class SparkplugNode:
-    """One edge node; may be used from several threads.
+    """Edge node of the device; thread-safe.
 
     Args:
-        settings: group and name.
-        mqtt: the broker.
-        device: its name in topics.
-        state: folder in which the birth-death sequence number is remembered.
+        settings: group and node name.
+        mqtt: connection settings of the broker.
+        device: name of the device in topics.
+        state: folder of the file with the birth-death sequence number.
 
     Raises:
-        ConfigurationError: as :func:`edgeagent.telemetry.mqtt.publisher.plain_client`.
+        ConfigurationError: as :func:`edgeagent.telemetry.mqtt.client.plain_client`.
     """
 
     def __init__(self, settings: SparkplugSettings, mqtt: MqttSettings, device: str, state: Path) -> None:
         self._mqtt, self._file = mqtt, state / BD_SEQ_FILE
         self._group, self._node = settings.group, settings.node or device
-        self._lock = threading.Condition()  # of all that follows; NBIRTH and NDATA leave in order
+        self._lock = threading.Condition()  # protects all that follows; NBIRTH and NDATA are sent in order
         self._values = readings.properties()
         self._aliases: dict[str, int] = {}
         self._alias(REBIRTH)
@@ -69,46 +75,41 @@ class SparkplugNode:
         self._seq = 0
         self._bd_seq = _read_bd_seq(self._file)
         self._client = plain_client(mqtt, f"edgeagent-{device}-sparkplug")
-        retry = (max(1, round(mqtt.retry_first)), max(1, round(mqtt.retry_longest)))
-        self._client.reconnect_delay_set(*retry)
+        self._client.reconnect_delay_set(*retry_delays(mqtt))
         self._client.on_pre_connect = self._before_connect
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
 
-    def alarm(self, alarm: Alarm) -> None:
-        """Learn what is wrong now."""
+    def record_alarm(self, alarm: Alarm) -> None:
+        """Publish changed problems."""
         self._report(readings.alarm_readings(alarm), _now_ms())
 
-    def note(self, telemetry: Telemetry) -> None:
-        """Learn the telemetry of an interval; with the first it connects, as a birth needs all metrics."""
+    def record(self, telemetry: Telemetry) -> None:
+        """Publish changed metrics of an interval; the first one connects, as a birth needs all metrics."""
         moment = datetime.fromisoformat(telemetry.time.replace("Z", "+00:00"))
         self._report(readings.telemetry_readings(telemetry), round(moment.timestamp() * 1000))
         if not self._begun:
             self._begun = True
-            keepalive = max(1, round(self._mqtt.keepalive))
-            self._client.connect_async(self._mqtt.host or "", self._mqtt.port, keepalive)
-            self._client.loop_start()
+            connect_in_background(self._client, self._mqtt)
 
-    def wait_for_connection(self, there: bool, timeout: float) -> bool:
-        """Wait until it is there, or lost; False after ``timeout`` seconds."""
+    def wait_for_connection(self, connected: bool, timeout: float) -> bool:
+        """Wait until the connection is established, or lost; return False after ``timeout`` seconds."""
         with self._lock:
-            return self._lock.wait_for(lambda: self._connected == there, timeout)
+            return self._lock.wait_for(lambda: self._connected == connected, timeout)
 
     def stop(self) -> None:
-        """Publish the death and disconnect."""
+        """Publish NDEATH and disconnect."""
         if not self._begun:
             return
         with self._lock:
             topic, death = self._topic("NDEATH"), self._death()
-            told = self._client.publish(topic, death, qos=1) if self._connected else None
-        if told is not None:
-            try:
-                told.wait_for_publish(STOP_TIMEOUT_S)
-            except (RuntimeError, ValueError) as error:
-                logger.warning("sparkplug: the death was not told: %s", error)
+            message = self._client.publish(topic, death, qos=1) if self._connected else None
+        problem = "not connected" if message is None else missing_acknowledgement(message)
+        if message is not None and problem is not None:
+            logger.warning("sparkplug: NDEATH was not acknowledged: %s", problem)
         self._client.disconnect()
-        if told is not None and told.is_published():  # else its thread may hang; it ends with the program
+        if problem is None:  # else its thread may hang; it ends with the program
             self._client.loop_stop()
 
     def _report(self, values: readings.Readings, now_ms: int) -> None:
@@ -125,21 +126,21 @@ class SparkplugNode:
                 self._send("NDATA", self._data(changed, now_ms), now_ms)
 
     def _birth(self) -> None:
-        """Publish the birth; everything after it is numbered anew."""
+        """Publish NBIRTH, which restarts the sequence numbers."""
         now, self._seq = _now_ms(), 0
-        metrics = [Metric(BD_SEQ, DataType.INT64, self._bd_seq, now)]
-        metrics.append(Metric(REBIRTH, DataType.BOOLEAN, False, now, self._alias(REBIRTH)))
+        metrics = [SparkplugMetric(BD_SEQ, DataType.INT64, self._bd_seq, now)]
+        metrics.append(SparkplugMetric(REBIRTH, DataType.BOOLEAN, False, now, self._alias(REBIRTH)))
         for name, (datatype, value) in self._values.items():
-            metrics.append(Metric(name, datatype, value, now, self._alias(name)))
+            metrics.append(SparkplugMetric(name, datatype, value, now, self._alias(name)))
         self._send("NBIRTH", metrics, now)
 
-    def _data(self, values: readings.Readings, at_ms: int, historical: bool = False) -> list[Metric]:
+    def _data(self, values: readings.Readings, at_ms: int, historical: bool = False) -> list[SparkplugMetric]:
         return [
-            Metric(None, datatype, value, at_ms, self._alias(name), historical)
+            SparkplugMetric(None, datatype, value, at_ms, self._alias(name), historical)
             for name, (datatype, value) in values.items()
         ]
 
-    def _send(self, kind: str, metrics: list[Metric], now_ms: int) -> None:
+    def _send(self, kind: str, metrics: list[SparkplugMetric], now_ms: int) -> None:
         topic, payload = self._topic(kind), encode_payload(metrics, now_ms, self._seq)
         size = len(topic) + len(payload) + HEADER
         if self._largest is not None and size > self._largest:
@@ -150,7 +151,7 @@ class SparkplugNode:
 
     def _death(self) -> bytes:
         now = _now_ms()
-        return encode_payload([Metric(BD_SEQ, DataType.INT64, self._bd_seq, now)], now, None)
+        return encode_payload([SparkplugMetric(BD_SEQ, DataType.INT64, self._bd_seq, now)], now, None)
 
     def _alias(self, name: str) -> int:
         return self._aliases.setdefault(name, len(self._aliases))
@@ -193,15 +194,15 @@ class SparkplugNode:
 
     def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
         try:
-            orders = decode_commands(bytes(message.payload))
-        except ValueError as error:  # bytes that are not UTF-8 are one, too
-            logger.warning("sparkplug: a command that cannot be read is ignored: %s", error)
+            commands = decode_commands(bytes(message.payload))
+        except ValueError as error:  # includes bytes that are not UTF-8
+            logger.warning("sparkplug: an unreadable command is ignored: %s", error)
             return
         rebirth = self._aliases[REBIRTH]
-        if not any(order.boolean and (order.name == REBIRTH or order.alias == rebirth) for order in orders):
+        if not any(one.boolean and (one.name == REBIRTH or one.alias == rebirth) for one in commands):
             logger.warning("sparkplug: a command without %s is ignored", REBIRTH)
         elif not self._allowance.allows(time.monotonic_ns()):
-            logger.warning("sparkplug: too many rebirths are asked for; one is left out")
+            logger.warning("sparkplug: too many rebirths are requested; one is ignored")
         else:
             with self._lock:
                 if self._connected:
@@ -213,11 +214,11 @@ def _now_ms() -> int:
 
 
 def _read_bd_seq(file: Path) -> int:
-    """Return the number of the last connection; the first is 0."""
+    """Return the birth-death sequence number of the last connection; -1 before the first."""
     try:
         return int(file.read_bytes()) % 256
     except FileNotFoundError:
         return -1
     except (OSError, ValueError) as error:
-        logger.warning("%s: cannot be read (%s); Sparkplug births begin with 0 again", file, error)
+        logger.warning("%s: cannot be read (%s); Sparkplug births are numbered from 0 again", file, error)
         return -1

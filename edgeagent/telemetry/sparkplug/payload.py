@@ -1,4 +1,4 @@
-"""Payloads of Sparkplug B 3.0: the few fields that this program sends, in the wire format of protobuf.
+"""Sparkplug B 3.0 payloads: the subset of fields that the agent uses, in the protobuf wire format.
 
 Field numbers are those of Eclipse's sparkplug_b.proto (specification 3.0, chapter 6): of a payload timestamp
 1, metrics 2, seq 3; of a metric name 1, alias 2, timestamp 3, datatype 4, is_historical 5, is_null 7,
@@ -13,14 +13,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-Value = int | float | bool | str | None
+MetricValue = int | float | bool | str | None
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 MOST_BYTES = 65536
 
 
 class DataType(IntEnum):
-    """Data types of the specification, 6.4.16, as far as they are used."""
+    """Data types of the specification, 6.4.16, that the agent uses."""
 
     INT64 = 4
     UINT64 = 8
@@ -30,21 +30,21 @@ class DataType(IntEnum):
 
 
 @dataclass(frozen=True)
-class Metric:
-    """A metric of a payload.
+class SparkplugMetric:
+    """Metric of a payload.
 
     Attributes:
-        name: None where its alias says which it is.
-        datatype: of the value.
-        value: None is null.
-        timestamp_ms: since the epoch.
-        alias: number that stands for the name; None has none.
-        historical: the value is of the past, and does not replace a newer one.
+        name: name of the metric; None where its alias identifies it.
+        datatype: data type of the value.
+        value: value; None is null.
+        timestamp_ms: milliseconds since the epoch.
+        alias: number in place of the name; None without one.
+        historical: whether the value is of the past, and does not replace a newer one.
     """
 
     name: str | None
     datatype: DataType
-    value: Value
+    value: MetricValue
     timestamp_ms: int
     alias: int | None = None
     historical: bool = False
@@ -52,15 +52,15 @@ class Metric:
 
 @dataclass(frozen=True)
 class NodeCommand:
-    """A metric of a command: only switches are understood."""
+    """Metric of a command; only Boolean values are supported."""
 
     name: str | None
     alias: int | None
     boolean: bool | None
 
 
-def encode_payload(metrics: Sequence[Metric], timestamp_ms: int, seq: int | None) -> bytes:
-    """Return a payload; an NDEATH has no ``seq``."""
+def encode_payload(metrics: Sequence[SparkplugMetric], timestamp_ms: int, seq: int | None) -> bytes:
+    """Return the bytes of a payload; an NDEATH has no ``seq``."""
     parts = [_number(1, timestamp_ms), *(_bytes(2, _metric(metric)) for metric in metrics)]
     if seq is not None:
         parts.append(_number(3, seq))
@@ -71,14 +71,14 @@ def decode_commands(payload: bytes) -> list[NodeCommand]:
     """Return the metrics of a command.
 
     Raises:
-        ValueError: this is no payload, or it is longer than :data:`MOST_BYTES`.
+        ValueError: the bytes are no payload, or more than :data:`MOST_BYTES`.
     """
     if len(payload) > MOST_BYTES:
         raise ValueError(f"{len(payload)} bytes")
-    return [_order(value) for number, value in _fields(payload) if number == 2 and isinstance(value, bytes)]
+    return [_command(value) for number, value in _fields(payload) if number == 2 and isinstance(value, bytes)]
 
 
-def _order(content: bytes) -> NodeCommand:
+def _command(content: bytes) -> NodeCommand:
     found = dict(_fields(content))
     name, alias, boolean = found.get(1), found.get(2), found.get(14)
     return NodeCommand(
@@ -88,7 +88,7 @@ def _order(content: bytes) -> NodeCommand:
     )
 
 
-def _metric(metric: Metric) -> bytes:
+def _metric(metric: SparkplugMetric) -> bytes:
     parts = []
     if metric.name is not None:
         parts.append(_bytes(1, metric.name.encode()))
@@ -133,7 +133,7 @@ def _varint(value: int) -> bytes:
 
 
 def _fields(content: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yield number and value of each field; those of fixed width as bytes."""
+    """Yield number and value of each field; fields of fixed width as bytes."""
     place = 0
     while place < len(content):
         key, place = _read_varint(content, place)
@@ -149,7 +149,7 @@ def _fields(content: bytes) -> Iterator[tuple[int, int | bytes]]:
         else:
             raise ValueError(f"wire type {wire} at byte {place}")
         if place + length > len(content):
-            raise ValueError(f"a field ends behind the payload, at byte {place}")
+            raise ValueError(f"the field at byte {place} exceeds the payload")
         yield key >> 3, content[place : place + length]
         place += length
 
@@ -158,10 +158,10 @@ def _read_varint(content: bytes, place: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
         if place >= len(content):
-            raise ValueError("a number ends behind the payload")
+            raise ValueError("a number exceeds the payload")
         byte = content[place]
         place += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, place
-    raise ValueError(f"a number of more than 64 bits, at byte {place}")
+    raise ValueError(f"the number at byte {place} has more than 64 bits")

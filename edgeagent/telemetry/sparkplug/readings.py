@@ -1,4 +1,4 @@
-"""The contract as metrics of a Sparkplug edge node: name, data type and value."""
+"""Mapping of the contract to metrics of a Sparkplug edge node: name, data type and value."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import get_args
 
 from edgeagent.sensors.board import read_board
 from edgeagent.telemetry.contract.messages import Alarm, CameraReport, ProblemCode, SystemReport, Telemetry
-from edgeagent.telemetry.sparkplug.payload import DataType, Value
+from edgeagent.telemetry.sparkplug.payload import DataType, MetricValue
 from edgeagent.version import __version__
 
-Readings = dict[str, tuple[DataType, Value]]
+Readings = dict[str, tuple[DataType, MetricValue]]
 
 STAGES = ("end_to_end", "inference")
 PERCENTILES = ("p50_ms", "p90_ms", "p99_ms")
 
 
 def properties() -> Readings:
-    """Return what the node is."""
+    """Return the properties of the node: hardware, operating system and version."""
     board = read_board()
     texts = {
         "Properties/Hardware Make": "edgeagent",
@@ -30,13 +30,13 @@ def properties() -> Readings:
 
 
 def alarm_readings(alarm: Alarm) -> Readings:
-    """Return a switch for each problem that there can be."""
-    there = {problem.code for problem in alarm.problems}
-    return {f"Problems/{code}": (DataType.BOOLEAN, code in there) for code in get_args(ProblemCode)}
+    """Return a Boolean for each problem code of the contract."""
+    present = {problem.code for problem in alarm.problems}
+    return {f"Problems/{code}": (DataType.BOOLEAN, code in present) for code in get_args(ProblemCode)}
 
 
 def telemetry_readings(telemetry: Telemetry) -> Readings:
-    """Return the readings of an interval; those that cameras do not have yet are null."""
+    """Return the metrics of an interval; those that a camera does not have yet are null."""
     found = dict(_system(telemetry.system))
     for camera, report in telemetry.cameras.items():
         found |= dict(_camera(f"Cameras/{camera}", report))
@@ -44,7 +44,7 @@ def telemetry_readings(telemetry: Telemetry) -> Readings:
     return found
 
 
-def _camera(place: str, report: CameraReport) -> Iterator[tuple[str, tuple[DataType, Value]]]:
+def _camera(place: str, report: CameraReport) -> Iterator[tuple[str, tuple[DataType, MetricValue]]]:
     yield f"{place}/State", (DataType.STRING, report.state)
     for field in ("fps_in", "fps_processed"):
         yield f"{place}/{field}", (DataType.DOUBLE, getattr(report, field))
@@ -56,7 +56,7 @@ def _camera(place: str, report: CameraReport) -> Iterator[tuple[str, tuple[DataT
             yield f"{place}/{stage}/{percentile}", (DataType.DOUBLE, getattr(times, percentile, None))
 
 
-def _system(system: SystemReport) -> Iterator[tuple[str, tuple[DataType, Value]]]:
+def _system(system: SystemReport) -> Iterator[tuple[str, tuple[DataType, MetricValue]]]:
     power, energy, each = system.power, system.energy, system.joules_per_inference
     always = {
         "cpu_percent": system.cpu_percent,

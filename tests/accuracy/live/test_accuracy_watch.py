@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeagent.accuracy.drift import DAY, HOLD, SLOT, Hold, Kept
+from edgeagent.accuracy.drift import DAY, HOLD, SLOT, Hysteresis, SavedDrift
 from edgeagent.accuracy.drift_file import FOLDER, read_drift, write_drift
-from edgeagent.accuracy.live.accuracy_watch import AccuracyWatch, model_key
+from edgeagent.accuracy.live.accuracy_watch import AccuracyCallbacks, AccuracyWatch
+from edgeagent.accuracy.live.agreement_run import DeviceModels
+from edgeagent.accuracy.live.camera_drift import model_key
 from edgeagent.accuracy.scene import SceneCounts
 from edgeagent.bundle.reading import Bundle
 from edgeagent.detection.exchange import ModelExchange
@@ -54,20 +56,15 @@ class Device:
         self.previous: Callable[[], Bundle | None] = lambda: None
         self.watch = AccuracyWatch(
             self.settings,
-            ["yard"],
-            self.models,
-            self._journal,
-            lambda: self.previous(),
+            DeviceModels(self.models, self._journal, lambda: self.previous()),
             None,
-            lambda: 0,
             17,
-            self.messages.put,
-            lambda camera, text: self.drifted.put((camera, text)),
+            AccuracyCallbacks(self.messages.put, lambda camera, text: self.drifted.put((camera, text))),
         )
 
     def exchange(self, bundle: Bundle) -> None:
         self.models.exchange(rank_candidates(bundle, self.settings, self._journal))
-        self.watch.changed()
+        self.watch.changed(self.models.serving.state())
 
     def frames(self, brightness: int, count: int, found: Detections | None = None) -> None:
         """Show frames that were captured 10 s apart."""
@@ -142,9 +139,9 @@ def test_drift_is_told_kept_and_told_again_after_a_restart(tmp_path: Path) -> No
     bundle = cells.build_bundle(tmp_path / "one")
     accuracy = AccuracySettings(golden_every=None, drift_days=1)
     path, key = tmp_path / "state" / FOLDER / "yard.json", model_key(bundle.manifest, 0.3, 1)
-    almost = {"brightness": Hold(count=HOLD["brightness"] - 1)}
+    almost = {"brightness": Hysteresis(count=HOLD["brightness"] - 1)}
     window = tuple(day(7, 1) for _ in range(DAY))
-    write_drift(path, key, Kept(day(1, DAY), window, SceneCounts(len(cells.LABELS)), almost))  # type: ignore[arg-type]
+    write_drift(path, key, SavedDrift(day(1, DAY), window, SceneCounts(len(cells.LABELS)), almost))  # type: ignore[arg-type]
     with device(tmp_path, bundle, accuracy) as made:
         assert made.message(lambda m: "drift" in m)["drift"]["yard"]["state"] == "steady"
         made.frames(255, SLOT - 1)
@@ -163,9 +160,9 @@ def test_drift_is_told_kept_and_told_again_after_a_restart(tmp_path: Path) -> No
         assert told["quantities"]["brightness"]["drifted"]
         assert told["quantities"]["brightness"]["p_value"] < 1e-3
         assert list(told["quantities"]) == ["brightness"], "nothing was detected"
-    kept = read_drift(path, key, len(cells.LABELS))
-    assert kept is not None
-    assert kept.holds["brightness"].drifted
+    saved = read_drift(path, key, len(cells.LABELS))
+    assert saved is not None
+    assert saved.hysteresis["brightness"].drifted
     other = cells.build_bundle(tmp_path / "other", version="2.0.0")
     with device(tmp_path, bundle, accuracy) as made:
         assert made.drifted.get(timeout=PATIENCE)[1] is not None, "it still is"

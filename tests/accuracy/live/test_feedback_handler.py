@@ -17,7 +17,7 @@ from edgeagent.detection.detector import Detector, load_bundle_detector
 from edgeagent.detection.pipeline import Result
 from edgeagent.imaging.frame import Frame
 from edgeagent.telemetry.contract.messages import ROOT
-from edgeagent.telemetry.mqtt.command_topic import CommandTopic
+from edgeagent.telemetry.mqtt.command_topic import CommandTopic, RequestLimits
 from edgeagent.telemetry.mqtt.publisher import MqttPublisher
 from tests.broker import PATIENCE, Mosquitto
 from tests.engines import cell_detector as cells
@@ -35,13 +35,13 @@ def detector(tmp_path_factory: pytest.TempPathFactory) -> Detector:
     return load_bundle_detector(bundle, "onnxruntime", 1, 0.65)
 
 
-def desk(detector: Detector, frames: int = 100, run: int | None = 17) -> FeedbackHandler:
-    """A desk that has seen frames 0 to 99."""
+def handler(detector: Detector, frames: int = 100, run: int | None = 17) -> FeedbackHandler:
+    """A handler of published frames 0 to 99."""
     found = detector.detect(cells.picture(), detector.allocate(), 0.3)
     made = FeedbackHandler(["yard"], run, frames, detector.description)
     for sequence in range(100):
         frame = Frame(np.zeros((2, 2, 3), np.uint8), sequence, 0, 0.0)
-        made.published(Result("yard", frame, found, detector, 1))
+        made.record(Result("yard", frame, found, detector, 1))
     return made
 
 
@@ -54,7 +54,7 @@ def say(at: FeedbackHandler, sequence: int = 5, retained: bool = False, **more: 
 
 
 def test_precision_and_recall_come_with_their_intervals(detector: Detector) -> None:
-    at = desk(detector)
+    at = handler(detector)
     assert at.report(0) is None
     for sequence in range(LEAST_OF_LABEL // 2 - 1):
         assert say(at, sequence, verdicts=RIGHT) == (True, "counted")
@@ -93,7 +93,7 @@ def test_precision_and_recall_come_with_their_intervals(detector: Detector) -> N
 def test_what_cannot_be_used_is_answered_and_counted(
     detector: Detector, more: dict[str, Any], why: str
 ) -> None:
-    at = desk(detector)
+    at = handler(detector)
     ok, text = say(at, **{"verdicts": RIGHT, **more})
     assert not ok
     assert why in text
@@ -108,7 +108,7 @@ def test_what_cannot_be_used_is_answered_and_counted(
     "payload", [b"", b"{", b"\xff\xfe", b"[]", b"x" * (MOST_BYTES + 1), b'{"request_id": 1}']
 )
 def test_what_is_no_feedback_is_counted_and_not_answered(detector: Detector, payload: bytes) -> None:
-    at = desk(detector)
+    at = handler(detector)
     assert at.answer(payload, False) is None
     report = at.report(0)
     assert report is not None
@@ -116,7 +116,7 @@ def test_what_is_no_feedback_is_counted_and_not_answered(detector: Detector, pay
 
 
 def test_a_judgement_that_comes_twice_counts_once(detector: Detector) -> None:
-    at = desk(detector)
+    at = handler(detector)
     assert [say(at, verdicts=RIGHT)[0] for _ in range(3)] == [True, False, False]
     report = at.report(0)
     assert report is not None
@@ -124,37 +124,35 @@ def test_a_judgement_that_comes_twice_counts_once(detector: Detector) -> None:
 
 
 def test_memory_is_as_long_as_is_asked_for(detector: Detector) -> None:
-    at = desk(detector, frames=10)
+    at = handler(detector, frames=10)
     assert not say(at, 89, verdicts=RIGHT)[0]
     assert say(at, 90, verdicts=RIGHT)[0]
 
 
 def test_another_model_begins_anew(detector: Detector) -> None:
-    at = desk(detector)
+    at = handler(detector)
     assert say(at, 1, verdicts=RIGHT)[0]
-    at.begin(detector.description.model_copy())
+    at.reset(detector.description.model_copy())
     assert not say(at, 2, verdicts=RIGHT)[0]
     report = at.report(0)
     assert report is not None
     assert (report.frames, report.refused) == (0, 1)
     frame = Frame(np.zeros((2, 2, 3), np.uint8), 3, 0, 0.0)
-    at.published(
-        Result("yard", frame, detector.detect(cells.picture(), detector.allocate(), 0.3), detector, 1)
-    )
+    at.record(Result("yard", frame, detector.detect(cells.picture(), detector.allocate(), 0.3), detector, 1))
     assert not say(at, 3, verdicts=RIGHT)[0], "a frame of the model that has left"
 
 
 def test_a_run_without_a_number_takes_feedback_without_one(detector: Detector) -> None:
-    at = desk(detector, run=None)
+    at = handler(detector, run=None)
     assert say(at, run=None, verdicts=RIGHT)[0]
     assert not say(at, 6, verdicts=RIGHT)[0]
 
 
 def test_a_flood_is_bounded_and_counted(detector: Detector, tmp_path: Path) -> None:
-    at = desk(detector)
+    at = handler(detector)
     with Mosquitto(tmp_path) as broker, Subscriber(broker.port, "board") as subscriber:
-        publisher = MqttPublisher(settings(broker.port), "board", {})
-        topic = CommandTopic(publisher, at, FEEDBACK, most_waiting=4, rest_s=PATIENCE)
+        publisher = MqttPublisher(settings(broker.port), "board")
+        topic = CommandTopic(publisher, at, FEEDBACK, RequestLimits(4, PATIENCE, burst=None))
         publisher.start()
         try:
             subscriber.wait_until(lambda arrivals: any(a.payload == b"online" for a in arrivals))  # and heard

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from edgeagent.bundle.reading import MANIFEST, Bundle
-from edgeagent.delivery.service import Delivery
+from edgeagent.delivery.first_model import open_store, serve_first
 from edgeagent.delivery.state.store import FOLDER, Store
 from edgeagent.delivery.trial.gate import Passed
 from edgeagent.delivery.trial.gate_report import PROBATION_REPORT, GateReport, load_report
@@ -204,16 +204,17 @@ def test_what_an_earlier_run_left_on_trial_serves_if_it_can(tmp_path: Path, brok
     for state in ("verifying", "staged", "gating", "trial"):
         device.store.move(state)
     device.end()
-    delivery = Delivery(device.settings)
+    store = open_store(device.settings)
+    assert store is not None
 
     def make(bundle: Bundle) -> ModelExchange:
         if broken and bundle.manifest.version == "2.0.0":
             raise EngineError("no delegate serves")
         return ModelExchange(device.settings.model, rank_candidates(bundle, device.settings, None))
 
-    models = delivery.serve_first(make)
+    models = serve_first(device.settings, store, make)
     assert models.bundle.manifest.version == ("1.0.0" if broken else "2.0.0")
-    deployment = delivery.record.deployment
+    deployment = store.record.deployment
     assert deployment is not None
     assert deployment.state == ("rolled_back" if broken else "trial")
     models.stop()

@@ -14,7 +14,7 @@ from typing import Any, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from edgeagent.accuracy.drift import DAY, LARGE, SAMPLE_EVERY_S, SLOT, State
+from edgeagent.accuracy.drift import DAY, LARGE, SAMPLE_EVERY_S, SLOT, DriftState
 from edgeagent.accuracy.feedback import MOST_SOURCES
 from edgeagent.accuracy.live import feedback_handler
 from edgeagent.accuracy.live.reports import LEAST_OF_LABEL
@@ -209,7 +209,7 @@ def test_the_limits_of_accuracy_are_those_of_the_program() -> None:
     for text in (
         f"The last {most} published frames",
         f"more than {feedback_handler.MOST_BYTES} bytes, more than {MOST_JUDGED} entries",
-        f"{feedback_handler.MOST_WAITING} messages may wait, and {1 / feedback_handler.REST_S:g} a second",
+        f"{feedback_handler.MOST_WAITING} messages may wait, and {1 / feedback_handler.PAUSE_S:g} a second",
         f"up to {MOST_SOURCES} are distinguished",
         f"those with {LEAST_OF_LABEL} judgements or more",
         f"absent below {LEAST_OF_LABEL}",
@@ -219,7 +219,7 @@ def test_the_limits_of_accuracy_are_those_of_the_program() -> None:
         assert text in TEXT, text
     for quantity in QUANTITIES:
         assert f"`{quantity}`" in TEXT
-    for state in get_args(State):
+    for state in get_args(DriftState):
         assert f"`{state}`" in TEXT
     assert DAY * SLOT * SAMPLE_EVERY_S == 86_400
 

@@ -14,7 +14,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edgeagent.settings.sections.home_assistant import HomeAssistantSettings
-from edgeagent.telemetry.home_assistant.announcer import ANNOUNCED, Announcer, Withdrawal
+from edgeagent.telemetry.home_assistant.announcer import ANNOUNCED, AnnouncedDevice, Announcer, Withdrawal
 from edgeagent.telemetry.mqtt.publisher import MqttPublisher
 from tests.broker import PATIENCE, Mosquitto
 from tests.telemetry.home_assistant.values import documented
@@ -75,11 +75,10 @@ class HomeAssistant:
 def announcing(
     port: int, state: Path, cameras: tuple[str, ...] = ("yard",), chosen: HomeAssistantSettings | None = None
 ) -> Iterator[Announcer]:
-    publisher = MqttPublisher(settings(port), "board", {})
-    announcer = Announcer(
-        publisher, chosen or HomeAssistantSettings(), "board", cameras, commands=False, state=state
-    )
-    announcer.renew({})
+    publisher = MqttPublisher(settings(port), "board")
+    device = AnnouncedDevice("board", cameras, commands=False)
+    announcer = Announcer(publisher, chosen or HomeAssistantSettings(), device, state)
+    announcer.update({})
     publisher.start()
     try:
         assert publisher.wait_for("connected", PATIENCE)
@@ -100,12 +99,12 @@ def test_sensors_are_announced_with_their_first_value_and_all_of_it_again_at_bir
         first = platforms(home.wait_for(1))
         assert "problem_not_detecting" in first
         assert "power" not in first
-        announcer.note(documented())
-        announcer.note(documented())
+        announcer.record(documented())
+        announcer.record(documented())
         second = home.wait_for(2)
         assert platforms(second)["power"]
-        announcer.renew({"update": UPDATE})
-        third = home.wait_for(3)  # the second note has announced nothing
+        announcer.update({"update": UPDATE})
+        third = home.wait_for(3)  # the second record has announced nothing
         assert platforms(third)["update"]
         home.client.publish("homeassistant/status", b"offline")
         home.client.publish("homeassistant/status", b"online")
@@ -118,14 +117,14 @@ def test_a_start_takes_no_sensor_away_and_a_camera_that_is_gone_is_removed(
     broker: Mosquitto, tmp_path: Path
 ) -> None:
     with announcing(broker.port, tmp_path) as announcer:
-        announcer.note(documented())
+        announcer.record(documented())
     with announcing(broker.port, tmp_path), HomeAssistant(broker.port) as home:
         assert platforms(home.wait_for(1))["yard_fps_in"]
     with HomeAssistant(broker.port) as home, announcing(broker.port, tmp_path, ("gate",)) as announcer:
         home.wait_until(lambda found: not found["yard_fps_in"])
         telemetry = documented()
         gate = {"gate": telemetry.cameras["yard"]}
-        announcer.note(telemetry.model_copy(update={"cameras": gate}))
+        announcer.record(telemetry.model_copy(update={"cameras": gate}))
         home.wait_until(
             lambda found: not found["yard_fps_in"] and found.get("gate_fps_in", False) and found["power"]
         )
@@ -142,14 +141,14 @@ def test_another_prefix_and_switching_off_leave_nothing_behind(broker: Mosquitto
         home.wait_for(1)
     with HomeAssistant(broker.port) as home:
         home.wait_for(1)
-        publisher = MqttPublisher(settings(broker.port), "board", {})
+        publisher = MqttPublisher(settings(broker.port), "board")
         withdrawal = Withdrawal(publisher, tmp_path)
-        withdrawal.note(documented())
+        withdrawal.record(documented())
         assert (tmp_path / ANNOUNCED).exists()  # the broker does not know yet
         publisher.start()
         assert publisher.wait_for("connected", PATIENCE)
         assert home.wait_for(2) == b""
-        withdrawal.note(documented())
+        withdrawal.record(documented())
         publisher.stop()
     assert not (tmp_path / ANNOUNCED).exists()
 
@@ -159,8 +158,9 @@ def test_a_file_that_is_garbled_is_told_and_replaced(
     tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / ANNOUNCED).write_bytes(content)
-    publisher = MqttPublisher(settings(1883), "board", {})
-    announcer = Announcer(publisher, HomeAssistantSettings(), "board", ("yard",), False, tmp_path)
-    announcer.renew({})
+    publisher = MqttPublisher(settings(1883), "board")
+    device = AnnouncedDevice("board", ("yard",), commands=False)
+    announcer = Announcer(publisher, HomeAssistantSettings(), device, tmp_path)
+    announcer.update({})
     assert "cannot be read" in caplog.text
     assert json.loads((tmp_path / ANNOUNCED).read_bytes())["topic"] == TOPIC

@@ -26,7 +26,7 @@ CHECKER = Path(__file__).parent / "check_with_home_assistant.py"
 def components() -> discovery.Components:
     return (
         discovery.problem_entities(DEVICE)
-        | discovery.update(DEVICE, UPDATE, commands=True)
+        | discovery.model_update(DEVICE, UPDATE, commands=True)
         | discovery.pictures(DEVICE, ("yard",))
         | discovery.sensors(DEVICE, documented())
     )
@@ -118,9 +118,9 @@ def test_availability_follows_status(status: str) -> None:
 
 
 def test_an_update_can_be_asked_for_only_with_commands_and_anew_when_it_changes() -> None:
-    assert "cmd_t" not in discovery.update(DEVICE, UPDATE, commands=False)["update"]
+    assert "cmd_t" not in discovery.model_update(DEVICE, UPDATE, commands=False)["update"]
     first, second, other = (
-        json.loads(discovery.update(DEVICE, state, commands=True)["update"]["pl_inst"])
+        json.loads(discovery.model_update(DEVICE, state, commands=True)["update"]["pl_inst"])
         for state in (UPDATE, {**UPDATE, "update_percentage": 3.0}, {**UPDATE, "latest_version": "1.2.0"})
     )
     assert first["command"] == "check_now"

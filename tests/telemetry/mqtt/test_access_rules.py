@@ -16,7 +16,8 @@ from edgeagent.settings.sections.mqtt import TlsSettings
 from edgeagent.telemetry.contract.messages import ROOT
 from edgeagent.telemetry.contract.streams import STREAMS
 from edgeagent.telemetry.home_assistant.discovery import discovery_topic
-from edgeagent.telemetry.mqtt.publisher import Arrival, MqttPublisher
+from edgeagent.telemetry.mqtt.interface import Arrival
+from edgeagent.telemetry.mqtt.publisher import MqttPublisher
 from tests.broker import PATIENCE, Mosquitto
 from tests.telemetry.certificates import Certificates, make_certificates
 from tests.telemetry.publishing import settings
@@ -156,7 +157,7 @@ def test_the_agent_is_let_do_what_it_must(
         commanded.set()
 
     with User(broker, certificates, "dashboard") as dashboard:
-        publisher = MqttPublisher(chosen, "yard", {})
+        publisher = MqttPublisher(chosen, "yard")
         publisher.subscribe("cmd", receive)
         publisher.start()
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgeagent.settings.sections.mqtt import TlsSettings
-from edgeagent.telemetry.mqtt.certificates import LOOK_S, CertificateWatch, days_left
+from edgeagent.telemetry.mqtt.certificates import CHECK_EVERY_S, CertificateWatch, days_left
 
 
 def certificate(file: Path, days: int) -> Path:
@@ -42,14 +42,18 @@ def test_the_first_of_a_file_to_expire_counts(tmp_path: Path) -> None:
 
 def test_one_that_expires_soon_is_a_problem_until_it_is_renewed(tmp_path: Path) -> None:
     ca, device = certificate(tmp_path / "ca.pem", 3000), certificate(tmp_path / "device.pem", 10)
-    watch = CertificateWatch(TlsSettings(ca=ca, certificate=device, key=Path(f"{device}.key")))
-    assert watch.look(100.0)
+    problems: list[str | None] = []
+    tls = TlsSettings(ca=ca, certificate=device, key=Path(f"{device}.key"))
+    watch = CertificateWatch(tls, problems.append)
+    watch.check(100.0)
     assert {name: round(days) for name, days in watch.days.items()} == {"ca": 3000, "device": 10}
     assert (watch.problem() or "").startswith(f"{device} expires in ")
-    assert not watch.look(100.0 + LOOK_S / 2)
+    assert problems == [watch.problem()]
+    watch.check(100.0 + CHECK_EVERY_S / 2)
     certificate(device, 365)
-    assert watch.look(100.0 + LOOK_S)
+    watch.check(100.0 + CHECK_EVERY_S)
     assert watch.problem() is None
+    assert problems[1:] == [None]
 
 
 def test_a_file_that_cannot_be_read_is_told_and_absent(
@@ -58,13 +62,15 @@ def test_a_file_that_cannot_be_read_is_told_and_absent(
     ca = tmp_path / "ca.pem"
     ca.write_text("nothing", encoding="ascii")
     watch = CertificateWatch(TlsSettings(ca=ca))
-    watch.look(0.0)
+    watch.check(0.0)
     assert watch.days == {}
-    assert f"{ca}: how long it is valid cannot be read" in caplog.text
+    assert f"{ca}: the expiry date cannot be read" in caplog.text
 
 
 @pytest.mark.parametrize("tls", [None, TlsSettings()])
 def test_without_files_there_is_nothing_to_watch(tls: TlsSettings | None) -> None:
-    watch = CertificateWatch(tls)
-    assert not watch.look(0.0)
+    problems: list[str | None] = []
+    watch = CertificateWatch(tls, problems.append)
+    watch.check(0.0)
     assert watch.days == {}
+    assert problems == []

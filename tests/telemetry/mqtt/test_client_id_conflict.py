@@ -20,16 +20,16 @@ from tests.broker import PATIENCE, Mosquitto
 from tests.telemetry.publishing import publishing, settings
 
 
-def lose(takeovers: ClientIdConflict, at: float, held: float, taken_over: bool = True) -> int | None:
+def lose(conflict: ClientIdConflict, at: float, held: float, taken_over: bool = True) -> int | None:
     """Be connected for ``held`` seconds, up to ``at``."""
-    takeovers.connected(at - held)
-    return takeovers.lost(at, taken_over)
+    conflict.connected(at - held)
+    return conflict.lost(at, taken_over)
 
 
 def test_a_few_takeovers_are_usual_and_more_of_them_are_waited_out_longer_and_longer() -> None:
-    takeovers, now, pauses = ClientIdConflict(), 1000.0, []
+    conflict, now, pauses = ClientIdConflict(), 1000.0, []
     for _ in range(10):
-        pause = lose(takeovers, now, 1.0)
+        pause = lose(conflict, now, 1.0)
         pauses.append(pause)
         now += 1.0 + (pause or 1)
     assert pauses[: KNOWN - 1] == [None] * (KNOWN - 1)
@@ -41,28 +41,28 @@ def test_a_few_takeovers_are_usual_and_more_of_them_are_waited_out_longer_and_lo
 
 
 def test_takeovers_far_from_each_other_are_usual() -> None:
-    takeovers = ClientIdConflict()
-    assert [lose(takeovers, number * WITHIN_S, 1.0) for number in range(1, 9)] == [None] * 8
+    conflict = ClientIdConflict()
+    assert [lose(conflict, number * WITHIN_S, 1.0) for number in range(1, 9)] == [None] * 8
 
 
 def test_where_the_broker_does_not_say_so_more_losses_are_needed() -> None:
-    takeovers = ClientIdConflict()
-    found = [lose(takeovers, 1000.0 + 5 * number, 2.0, taken_over=False) for number in range(GUESSED)]
+    conflict = ClientIdConflict()
+    found = [lose(conflict, 1000.0 + 5 * number, 2.0, taken_over=False) for number in range(GUESSED)]
     assert found[:-1] == [None] * (GUESSED - 1)
     assert found[-1] is not None
 
 
 def test_a_network_that_breaks_now_and_then_is_no_takeover() -> None:
-    takeovers = ClientIdConflict()
-    assert [lose(takeovers, 1000.0 + 40 * n, 30.0, taken_over=False) for n in range(20)] == [None] * 20
+    conflict = ClientIdConflict()
+    assert [lose(conflict, 1000.0 + 40 * n, 30.0, taken_over=False) for n in range(20)] == [None] * 20
 
 
 def test_a_connection_that_holds_ends_it() -> None:
-    takeovers = ClientIdConflict()
+    conflict = ClientIdConflict()
     for number in range(KNOWN):
-        pause = lose(takeovers, 1000.0 + number, 0.5)
+        pause = lose(conflict, 1000.0 + number, 0.5)
     assert pause is not None
-    assert lose(takeovers, 5000.0, 3000.0, taken_over=True) is None
+    assert lose(conflict, 5000.0, 3000.0, taken_over=True) is None
 
 
 class Told(logging.Handler):
@@ -97,7 +97,7 @@ def test_two_agents_of_one_name_stop_fighting_and_say_so(tmp_path: Path) -> None
 
 
 def test_a_broker_that_says_so_is_believed_sooner() -> None:
-    told = Told("another client pushes it off that has the id of this device, edgeagent-board")
+    told = Told("another client uses the ID of this device, edgeagent-board")
     connections: list[int] = []
 
     def serve() -> None:

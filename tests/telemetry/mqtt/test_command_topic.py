@@ -18,10 +18,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 from edgeagent.delivery.update.commands import Commands
 from edgeagent.telemetry.mqtt.command_topic import BURST, FLOOD, MOST_WAITING, PER_SECOND, CommandTopic
 from edgeagent.telemetry.mqtt.publisher import MqttPublisher
-from edgeagent.timing.rate_limit import RateLimit
 from tests.broker import PATIENCE, Mosquitto
 from tests.delivery.obedient import Obedient
-from tests.telemetry.publishing import INFO, PROTOCOLS, Protocol, settings
+from tests.telemetry.publishing import PROTOCOLS, Protocol, settings
 from tests.telemetry.subscriber import Subscriber
 
 CMD = "edgeagent/v1/board/cmd"
@@ -51,8 +50,8 @@ def obeying(
     port: int, target: Obedient, protocol: Protocol = "5"
 ) -> Iterator[tuple[MqttPublisher, CommandTopic]]:
     """A device that obeys, from its start to its clean stop."""
-    publisher = MqttPublisher(settings(port, protocol=protocol), "board", {"info": INFO})
-    topic = CommandTopic(publisher, Commands(target), allowance=RateLimit(PER_SECOND, BURST))
+    publisher = MqttPublisher(settings(port, protocol=protocol), "board")
+    topic = CommandTopic(publisher, Commands(target))
     topic.start()
     publisher.start()
     try:
@@ -237,7 +236,7 @@ def test_commands_are_heard_again_after_the_broker_was_away(tmp_path: Path) -> N
 
 
 def test_a_device_that_is_not_to_obey_subscribes_to_nothing(broker: Mosquitto) -> None:
-    publisher = MqttPublisher(settings(broker.port), "board", {"info": INFO})
+    publisher = MqttPublisher(settings(broker.port), "board")
     publisher.start()
     try:
         assert publisher.wait_for("connected", PATIENCE)
@@ -251,7 +250,7 @@ def test_a_broker_that_refuses_the_subscription_is_named(caplog: pytest.LogCaptu
     with socket.create_server(("127.0.0.1", 0)) as server:
         refusing = threading.Thread(target=refuse, args=(server,))
         refusing.start()
-        publisher = MqttPublisher(settings(server.getsockname()[1], protocol="3.1.1"), "board", {})
+        publisher = MqttPublisher(settings(server.getsockname()[1], protocol="3.1.1"), "board")
         CommandTopic(publisher, Commands(Obedient()))
         publisher.start()
         try:

@@ -133,7 +133,7 @@ def test_what_is_larger_than_the_broker_takes_is_dropped_counted_and_told_once(
             publisher.publish("telemetry", large, qos=1)
             publisher.publish("picture/yard", large, qos=0)
         publisher.retain("deployment", large)
-        publisher.retain_beside("homeassistant/device/board/config", large)
+        publisher.retain_absolute("homeassistant/device/board/config", large)
         publish(publisher, range(1))
         subscriber.wait_for("telemetry", numbered(0))
         assert publisher.dropped == {"telemetry": 2, "picture": 2, "deployment": 1, "homeassistant": 1}

@@ -105,7 +105,7 @@ import sys, threading
 from edgeagent.settings.schema import MqttSettings
 from edgeagent.telemetry.mqtt.publisher import MqttPublisher
 settings = MqttSettings(host="127.0.0.1", port=int(sys.argv[1]), protocol=sys.argv[2])
-publisher = MqttPublisher(settings, "board", {"info": b"{}"})
+publisher = MqttPublisher(settings, "board")
 publisher.start()
 threading.Event().wait()
 """
@@ -167,4 +167,4 @@ def test_a_full_socket_does_not_hold_up_the_stop(broker: Mosquitto) -> None:
 @pytest.mark.parametrize("host", ["broker..local", ".local", "x" * 64])
 def test_a_host_that_cannot_be_a_name_is_refused(host: str) -> None:
     with pytest.raises(ConfigurationError, match="cannot be a host name"):
-        MqttPublisher(settings(1883, host=host), "board", {"info": INFO})
+        MqttPublisher(settings(1883, host=host), "board")

@@ -14,7 +14,8 @@ import pytest
 
 from edgeagent.errors import ConfigurationError
 from edgeagent.settings.sections.mqtt import TlsSettings
-from edgeagent.telemetry.mqtt.publisher import MqttPublisher, plain_client
+from edgeagent.telemetry.mqtt.client import plain_client
+from edgeagent.telemetry.mqtt.publisher import MqttPublisher
 from tests.broker import PATIENCE, Mosquitto
 from tests.telemetry.certificates import Certificates, make_certificates
 from tests.telemetry.publishing import PROTOCOLS, Protocol, publishing, settings
@@ -64,7 +65,7 @@ def test_a_readable_password_file_is_warned_about(tmp_path: Path, caplog: pytest
     secret = tmp_path / "secret"
     secret.write_text(PASSWORD, encoding="utf-8")
     secret.chmod(0o644)
-    MqttPublisher(settings(1883, username="device", password_file=secret), "board", {"info": b"{}"})
+    MqttPublisher(settings(1883, username="device", password_file=secret), "board")
     assert "everybody can read the broker's password" in caplog.text
     assert PASSWORD not in caplog.text
 
@@ -75,7 +76,7 @@ def test_a_password_that_cannot_be_read_is_refused(tmp_path: Path, content: byte
     if content is not None:
         secret.write_bytes(content)
     with pytest.raises(ConfigurationError, match="secret: the broker's password cannot be read"):
-        MqttPublisher(settings(1883, username="device", password_file=secret), "board", {"info": b"{}"})
+        MqttPublisher(settings(1883, username="device", password_file=secret), "board")
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +143,7 @@ def test_a_broker_that_hangs_up_without_a_word_is_told_with_what_to_check(
 def test_tls_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("no certificate", encoding="ascii")
     with pytest.raises(ConfigurationError, match=r"ca\.pem: cannot be used"):
-        MqttPublisher(settings(8883, tls=TlsSettings(ca=tmp_path / "ca.pem")), "board", {"info": b"{}"})
+        MqttPublisher(settings(8883, tls=TlsSettings(ca=tmp_path / "ca.pem")), "board")
 
 
 def test_old_tls_is_refused_on_both_sides(tmp_path: Path, certificates: Certificates) -> None:

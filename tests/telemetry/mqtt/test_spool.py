@@ -13,23 +13,23 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.telemetry.contract.streams import LEAST, MOST
-from edgeagent.telemetry.mqtt.spool import Spool, SpoolError, Waiting
+from edgeagent.telemetry.contract.streams import HIGHEST, LOWEST
+from edgeagent.telemetry.mqtt.spool import Spool, SpooledMessage, SpoolError
 from tests.small_disk import ROOT, on_small_disk
 
 LIMIT, WEEK = 50_000_000, 604_800.0
 PAYLOAD = random.Random(0).randbytes(4096)
 
 
-def telemetry(number: int, payload: bytes = PAYLOAD) -> Waiting:
-    return Waiting(number, "telemetry", LEAST, payload)
+def telemetry(number: int, payload: bytes = PAYLOAD) -> SpooledMessage:
+    return SpooledMessage(number, "telemetry", LOWEST, payload)
 
 
-def event(number: int) -> Waiting:
-    return Waiting(number, "events/camera", MOST, PAYLOAD)
+def event(number: int) -> SpooledMessage:
+    return SpooledMessage(number, "events/camera", HIGHEST, PAYLOAD)
 
 
-def held(spool: Spool) -> list[Waiting]:
+def held(spool: Spool) -> list[SpooledMessage]:
     whole, garbled = spool.after(0, 1_000_000)
     assert not garbled
     return whole
@@ -37,7 +37,7 @@ def held(spool: Spool) -> list[Waiting]:
 
 def test_what_is_kept_is_there_after_a_restart_in_order(tmp_path: Path) -> None:
     path = tmp_path / "state" / "spool.db"
-    wanted = [telemetry(1), event(2), Waiting(3, "telemetry", LEAST, b""), telemetry(9, b"a\nb\x00c")]
+    wanted = [telemetry(1), event(2), SpooledMessage(3, "telemetry", LOWEST, b""), telemetry(9, b"a\nb\x00c")]
     spool = Spool(path, LIMIT, WEEK)
     assert spool.append(wanted[:2]) == []
     assert spool.append(wanted[2:]) == []
@@ -69,7 +69,7 @@ def test_the_oldest_telemetry_makes_room_and_events_last(tmp_path: Path) -> None
     for first in range(1021, 2021, 40):
         dropped += spool.append([event(number) for number in range(first, first + 40)])
     left = held(spool)
-    assert {message.worth for message in left} == {MOST}, "telemetry has gone first"
+    assert {message.priority for message in left} == {HIGHEST}, "telemetry has gone first"
     assert [message.id for message in left] == list(range(left[0].id, 2021))
     assert len(dropped) == len(set(dropped)) == 2020 - len(left)
     assert path.stat().st_size < 1_400_000
@@ -101,10 +101,10 @@ def test_age_is_time_of_running_whatever_the_wall_clock_says(
 WRITE_FOR_EVER = """
 import itertools, random, sys
 from pathlib import Path
-from edgeagent.telemetry.mqtt.spool import Spool, Waiting
+from edgeagent.telemetry.mqtt.spool import Spool, SpooledMessage
 spool = Spool(Path(sys.argv[1]), 50_000_000, 1e6)
 for number in itertools.count(spool.last + 1):
-    spool.append([Waiting(number, "telemetry", 0, random.randbytes(2000))])
+    spool.append([SpooledMessage(number, "telemetry", 0, random.randbytes(2000))])
     print(number, flush=True)
 """
 
@@ -188,7 +188,7 @@ def test_a_file_that_was_torn_or_garbled_never_stops_it(
         length = chance.choice([1, 100, 5000])
         bad = (file[:place] + chance.randbytes(length) + file[place + length :])[: len(file)]
     spool = opened(tmp_path, bad, b"")
-    found: list[Waiting] = []
+    found: list[SpooledMessage] = []
     garbled: list[int] = []
     try:
         found, garbled = spool.after(0, 1000)
@@ -226,7 +226,7 @@ def test_a_file_that_is_no_database_is_put_aside_and_kept(
     path.write_bytes(b"not a database" * 1000)
     spool = Spool(path, LIMIT, WEEK)
     assert spool.damaged == 1
-    assert "spool.db: damaged (file is not a database); put aside as spool.db.damaged" in caplog.text
+    assert "spool.db: damaged (file is not a database); renamed to spool.db.damaged" in caplog.text
     assert (tmp_path / "spool.db.damaged").read_bytes() == b"not a database" * 1000
     spool.append([telemetry(1)])
     spool.close()
@@ -243,7 +243,7 @@ def test_two_programs_do_not_use_one_spool(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(SpoolError, match=r"spool\.db: cannot be made"):
+    with pytest.raises(SpoolError, match=r"spool\.db: cannot be created"):
         Spool(tmp_path / "file" / "spool.db", LIMIT, WEEK)
     (tmp_path / "spool.db").mkdir()
     with pytest.raises(SpoolError, match="unable to open"):
@@ -253,14 +253,14 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 FILL = """
 import random, sys
 from pathlib import Path
-from edgeagent.telemetry.mqtt.spool import Spool, SpoolError, Waiting
+from edgeagent.telemetry.mqtt.spool import Spool, SpoolError, SpooledMessage
 spool = Spool(Path(sys.argv[1]) / "spool.db", 50_000_000, 1e6)
 others = Path(sys.argv[1]) / "others"
 others.write_bytes(bytes(1_000_000))
 kept = 0
 try:
     while True:
-        spool.append([Waiting(kept + 1, "telemetry", 0, random.randbytes(4000))])
+        spool.append([SpooledMessage(kept + 1, "telemetry", 0, random.randbytes(4000))])
         kept += 1
 except SpoolError as error:
     print(error)
@@ -268,7 +268,7 @@ whole, garbled = spool.after(0, 10**6)
 print(kept, [message.id for message in whole] == list(range(1, kept + 1)), garbled)
 others.unlink()
 spool.remove([message.id for message in whole[:20]])
-spool.append([Waiting(kept + 1, "telemetry", 0, b"")])
+spool.append([SpooledMessage(kept + 1, "telemetry", 0, b"")])
 print(spool.waiting == kept - 19)
 """
 
@@ -290,4 +290,4 @@ def test_the_file_can_be_read_by_other_programs(tmp_path: Path) -> None:
     spool.close()
     shutil.copy(path, tmp_path / "copy.db")
     rows = sqlite3.connect(tmp_path / "copy.db").execute("SELECT id, worth, message FROM waiting").fetchall()
-    assert rows == [(1, LEAST, zlib.compress(b"telemetry\n{}"))]
+    assert rows == [(1, LOWEST, zlib.compress(b"telemetry\n{}"))]

@@ -57,8 +57,8 @@ def test_a_request_reads_the_contract() -> None:
     for _ in range(3):
         times["yard"].record("inference", 20_000_000)
     with serving(times) as (exporter, settings):
-        exporter.note(telemetry)
-        exporter.alarm(Alarm(time="2026-01-31T12:00:00.000Z", problems=(PROBLEM,)))
+        exporter.record(telemetry)
+        exporter.record_alarm(Alarm(time="2026-01-31T12:00:00.000Z", problems=(PROBLEM,)))
         samples, kinds = scrape(settings)
     yard, system = telemetry.cameras["yard"], telemetry.system
     assert system.power is not None
@@ -94,7 +94,7 @@ def test_what_is_not_known_has_no_sample() -> None:
     )
     with serving({}) as (exporter, settings):
         assert scrape(settings)[0] == {}
-        exporter.note(telemetry.model_copy(update={"system": system, "spool": None}))
+        exporter.record(telemetry.model_copy(update={"system": system, "spool": None}))
         samples, _ = scrape(settings)
     names = {name for name, _ in samples}
     assert "edgeagent_uptime_seconds" in names

@@ -32,8 +32,8 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
 @contextmanager
 def living(port: int, state: Path) -> Iterator[SparkplugNode]:
     node = SparkplugNode(SparkplugSettings(), settings(port), "board", state)
-    node.alarm(Alarm(time=TIME, problems=()))
-    node.note(telemetry(100))
+    node.record_alarm(Alarm(time=TIME, problems=()))
+    node.record(telemetry(100))
     try:
         yield node
     finally:
@@ -58,8 +58,8 @@ def test_birth_data_and_death(broker: Mosquitto, tmp_path: Path) -> None:
     with Host(broker.port) as host:
         with living(broker.port, tmp_path) as node:
             birth = host.wait_for("NBIRTH")
-            node.note(telemetry(100))  # nothing has changed
-            node.note(telemetry(101))
+            node.record(telemetry(100))  # nothing has changed
+            node.record(telemetry(101))
             data = host.wait_for("NDATA")
         death = host.wait_for("NDEATH")
         assert [(kind, qos, keep) for kind, _, qos, keep in host.arrived] == [
@@ -86,7 +86,7 @@ def test_seq_wraps_and_a_rebirth_begins_anew(broker: Mosquitto, tmp_path: Path) 
     with Host(broker.port) as host, living(broker.port, tmp_path) as node:
         host.wait_for("NBIRTH")
         for number in range(258):
-            node.note(telemetry(101 + number))
+            node.record(telemetry(101 + number))
         last = host.wait_for("NDATA", 258)
         numbers = [payload.seq for _, payload, _, _ in host.arrived]
         assert numbers == [number % 256 for number in range(259)]
@@ -97,14 +97,14 @@ def test_seq_wraps_and_a_rebirth_begins_anew(broker: Mosquitto, tmp_path: Path) 
         host.order(REBIRTH_NOW)
         again = host.wait_for("NBIRTH", 2)
         assert (again.seq, metrics(again)["Messages Dropped"], metrics(again)[BD_SEQ]) == (0, 358, 0)
-        node.note(telemetry(400))
+        node.record(telemetry(400))
         assert host.wait_for("NDATA", 259).seq == 1
 
 
 def test_a_metric_that_is_new_is_born(broker: Mosquitto, tmp_path: Path) -> None:
     with Host(broker.port) as host, living(broker.port, tmp_path) as node:
         first = host.wait_for("NBIRTH")
-        node.note(telemetry(100, temperatures_c={"new zone": 33.0}))
+        node.record(telemetry(100, temperatures_c={"new zone": 33.0}))
         second = host.wait_for("NBIRTH", 2)
         assert metrics(second)["System/temperatures_c/new zone"] == 33.0
         assert aliases(first).items() <= aliases(second).items()
@@ -117,7 +117,7 @@ def test_a_flood_of_rebirths_is_bounded(
         host.wait_for("NBIRTH")
         for _ in range(4 * REBIRTHS):
             host.order(REBIRTH_NOW)
-        node.note(telemetry(101))
+        node.record(telemetry(101))
         host.wait_for("NDATA")
         births = sum(kind == "NBIRTH" for kind, _, _, _ in host.arrived)
         assert 2 <= births <= 2 * REBIRTHS
@@ -133,11 +133,11 @@ def test_what_was_made_while_the_broker_was_away_follows_the_birth_as_historical
         assert metrics(host.wait_for("NDEATH")) == {BD_SEQ: metrics(first)[BD_SEQ]}  # by the last will
         assert node.wait_for_connection(False, PATIENCE)
         for number in (101, 102):
-            node.note(telemetry(number))
+            node.record(telemetry(number))
         relay.mend()
         birth = host.wait_for("NBIRTH", 2)
         past = [host.wait_for("NDATA", count) for count in (1, 2)]
-        node.note(telemetry(103))
+        node.record(telemetry(103))
         present = host.wait_for("NDATA", 3)
     assert (birth.seq, [data.seq for data in past], present.seq) == (0, [1, 2], 3)
     assert (metrics(birth)[BD_SEQ], metrics(birth)["Messages Dropped"]) == (1, 102)

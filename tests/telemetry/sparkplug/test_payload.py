@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 
 from edgeagent.telemetry.sparkplug.payload import (
     DataType,
-    Metric,
+    MetricValue,
     NodeCommand,
-    Value,
+    SparkplugMetric,
     decode_commands,
     encode_payload,
 )
 from tests.telemetry.sparkplug import independent
 
 NOW = 1_769_860_800_000
-CASES: list[tuple[DataType, Value]] = [
+CASES: list[tuple[DataType, MetricValue]] = [
     (DataType.INT64, 0),
     (DataType.INT64, 255),
     (DataType.UINT64, 2**63),
@@ -31,8 +31,11 @@ CASES: list[tuple[DataType, Value]] = [
 
 
 @pytest.mark.parametrize(("datatype", "value"), CASES)
-def test_a_metric_is_read_as_it_was_written(datatype: DataType, value: Value) -> None:
-    metrics = [Metric("a/b", datatype, value, NOW, alias=300), Metric(None, datatype, value, 5, 0, True)]
+def test_a_metric_is_read_as_it_was_written(datatype: DataType, value: MetricValue) -> None:
+    metrics = [
+        SparkplugMetric("a/b", datatype, value, NOW, alias=300),
+        SparkplugMetric(None, datatype, value, 5, 0, True),
+    ]
     payload = independent.parse(encode_payload(metrics, NOW, 200))
     assert (payload.timestamp, payload.seq) == (NOW, 200)
     named, other = payload.metrics
@@ -50,7 +53,7 @@ def test_a_death_has_no_seq_and_another_payload_has_one_of_zero() -> None:
 def test_another_implementation_reads_a_birth() -> None:
     other = pytest.importorskip("pysparkplug", reason="pysparkplug is not installed (pip install --no-deps)")
     metrics = [
-        Metric(f"m{number}", datatype, value, NOW, number)
+        SparkplugMetric(f"m{number}", datatype, value, NOW, number)
         for number, (datatype, value) in enumerate(CASES)
         if value is not None
     ]

@@ -1,11 +1,10 @@
-"""What the sensors of the board gave, as it is published."""
+"""Sensor readings of an interval as fields of the message ``telemetry``."""
 
 from __future__ import annotations
 
 from typing import TypedDict
 
 from edgeagent.daemon.device_watch import DeviceInterval
-from edgeagent.daemon.rate_controller import Decision
 from edgeagent.sensors.device_state import DeviceState
 from edgeagent.sensors.energy import Quality
 from edgeagent.sensors.inference_energy import InferenceEnergy, IntervalEnergy
@@ -20,8 +19,8 @@ from edgeagent.telemetry.contract.messages import (
 )
 
 
-class DeviceFields(TypedDict):
-    """Fields of a :class:`edgeagent.telemetry.contract.messages.SystemReport` that come from sensors."""
+class SensorFields(TypedDict):
+    """Fields of :class:`edgeagent.telemetry.contract.messages.SystemReport` that come from sensors."""
 
     temperatures_c: dict[str, float]
     power: PowerReport | None
@@ -36,35 +35,30 @@ class DeviceFields(TypedDict):
     fps_limit: float | None
 
 
-def device_fields(seen: DeviceInterval, total_j: float) -> DeviceFields:
-    """Return the fields; what a board does not have is None. ``total_j`` is the energy since the start."""
-    state, energy = seen.state, seen.energy
+def sensor_fields(interval: DeviceInterval, total_j: float) -> SensorFields:
+    """Return the fields; a reading that the board lacks is None.
+
+    Args:
+        interval: readings of the interval.
+        total_j: energy since the start of the agent, in J.
+    """
+    state, energy = interval.state, interval.energy
     per_inference = energy.per_inference if energy else None
     return {
         "temperatures_c": state.temperatures_c,
-        "power": _power(seen.power) if seen.power else None,
+        "power": _power(interval.power) if interval.power else None,
         "energy": _energy(energy, total_j) if energy else None,
         "joules_per_inference": _per_inference(per_inference, energy.source, energy.quality)
         if per_inference and energy
         else None,
         "throttled": _throttling(state.throttling) if state.throttling else None,
-        "over_current": seen.over_current or None,
+        "over_current": interval.over_current or None,
         "cpu_frequency_mhz": state.clocks_mhz or None,
         "gpu_percent": state.gpu_percent,
         "gpu_frequency_mhz": state.gpu_mhz,
         "accelerators": _accelerators(state) or None,
-        "fps_limit": None if seen.limit_fps is None else round(seen.limit_fps, 2),
+        "fps_limit": None if interval.limit_fps is None else round(interval.limit_fps, 2),
     }
-
-
-def decision_data(decision: Decision) -> dict[str, str | float]:
-    """Return a change of the frame rate's limit as an event holds it; a limit that is None is left out."""
-    data: dict[str, str | float] = {"reasons": ", ".join(decision.reasons)}
-    if decision.from_fps is not None:
-        data["from_fps"] = round(decision.from_fps, 2)
-    if decision.to_fps is not None:
-        data["to_fps"] = round(decision.to_fps, 2)
-    return data
 
 
 def _power(power: Power) -> PowerReport:

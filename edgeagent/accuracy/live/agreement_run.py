@@ -1,0 +1,72 @@
+"""Comparison of the serving model with a reference model on live frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edgeagent.accuracy.agreement import Agreement
+from edgeagent.accuracy.live.reference_model import ReferenceModel
+from edgeagent.accuracy.live.reports import agreement_report
+from edgeagent.accuracy.live.shadow import Shadow
+from edgeagent.bundle.manifest import Manifest
+from edgeagent.bundle.reading import Bundle
+from edgeagent.detection.exchange import ModelExchange
+from edgeagent.detection.journal import Journal
+from edgeagent.detection.pipeline import Result
+from edgeagent.settings.schema import Settings
+from edgeagent.telemetry.contract.accuracy import AgreementReport
+
+
+@dataclass(frozen=True)
+class DeviceModels:
+    """Models of the device.
+
+    Attributes:
+        exchange: model that serves.
+        journal: journal of trials of delegates; None where there is none.
+        previous: returns the good model before the one that serves; None where there is none.
+    """
+
+    exchange: ModelExchange
+    journal: Journal | None
+    previous: Callable[[], Bundle | None]
+
+
+class AgreementRun:
+    """Shadow run of the reference model, from start to stop.
+
+    Args:
+        settings: settings of the agent, with ``accuracy.agreement_every`` above 0.
+        manifest: manifest of the serving model.
+        models: source of the reference model.
+    """
+
+    def __init__(self, settings: Settings, manifest: Manifest, models: DeviceModels) -> None:
+        self._reference = ReferenceModel(settings, manifest, models.journal, models.previous)
+        self._agreement = Agreement()
+        self._reason: str | None = None
+        every = settings.accuracy.agreement_every
+        self._shadow = Shadow(self._reference.load, settings.model, every, self._add, self._end)
+
+    def start(self) -> None:
+        """Start to load the reference model."""
+        self._shadow.start()
+
+    def stop(self) -> None:
+        """Stop the shadow run."""
+        self._shadow.stop()
+
+    def frame(self, result: Result) -> None:
+        """Compare a frame, if it is one of those that are compared."""
+        self._shadow.offer(result)
+
+    def report(self) -> AgreementReport:
+        """Return the section of the ``accuracy`` message."""
+        return agreement_report(self._agreement, self._shadow.dropped, self._reference.name, self._reason)
+
+    def _add(self, agreement: Agreement) -> None:
+        self._agreement += agreement
+
+    def _end(self, reason: str) -> None:
+        self._reason = reason

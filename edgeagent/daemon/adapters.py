@@ -1,0 +1,98 @@
+"""Adapters of the contract: Home Assistant, Prometheus and Sparkplug B, each where it is configured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from edgeagent.daemon.part import AgentPart
+from edgeagent.detection.pipeline import Result
+from edgeagent.settings.schema import Settings
+from edgeagent.telemetry.contract.messages import Alarm, Telemetry
+from edgeagent.telemetry.home_assistant.announcer import AnnouncedDevice, Announcer, Withdrawal
+from edgeagent.telemetry.mqtt.interface import Publisher
+from edgeagent.telemetry.pictures import Pictures
+from edgeagent.telemetry.prometheus.exporter import Exporter
+from edgeagent.telemetry.sparkplug.node import SparkplugNode
+from edgeagent.timing.histogram import StageTimes
+
+
+class Adapters(AgentPart):
+    """All configured adapters.
+
+    Args:
+        settings: settings of the agent.
+        publisher: publisher, not yet started.
+        state: folder for the files of the adapters.
+        times: stage times by camera, since the start.
+
+    Raises:
+        ConfigurationError: an adapter lacks its package.
+    """
+
+    def __init__(
+        self, settings: Settings, publisher: Publisher, state: Path, times: Mapping[str, StageTimes]
+    ) -> None:
+        self._announcer = _announcer(settings, publisher, state)
+        self._pictures = _pictures(settings, publisher)
+        self._exporters = [Exporter(settings.prometheus, times)] if settings.prometheus else []
+        self._metrics: list[Exporter | SparkplugNode] = [*self._exporters]
+        if settings.sparkplug is not None:
+            self._metrics.append(SparkplugNode(settings.sparkplug, settings.mqtt, settings.device, state))
+
+    def start(self) -> None:
+        """Start the adapters; the Sparkplug node connects with the first telemetry.
+
+        Raises:
+            ConfigurationError: the port for Prometheus cannot be opened.
+        """
+        for exporter in self._exporters:
+            exporter.start()
+        for pictures in self._pictures:
+            pictures.start()
+
+    def stop(self) -> None:
+        """Stop the adapters."""
+        for pictures in self._pictures:
+            pictures.stop()
+        for adapter in self._metrics:
+            adapter.stop()
+
+    def frame(self, result: Result) -> None:
+        """Offer a frame for a picture."""
+        for pictures in self._pictures:
+            pictures.offer(result, time.monotonic_ns())
+
+    def record(self, telemetry: Telemetry) -> None:
+        """Pass the telemetry of an interval to all adapters."""
+        self._announcer.record(telemetry)
+        for adapter in self._metrics:
+            adapter.record(telemetry)
+
+    def update(self, retained: Mapping[str, bytes]) -> None:
+        """Pass the retained messages of the device, by topic, to all adapters."""
+        self._announcer.update(retained)
+        alarm = Alarm.model_validate_json(retained["alarm"])
+        for adapter in self._metrics:
+            adapter.record_alarm(alarm)
+
+
+def _announcer(settings: Settings, publisher: Publisher, state: Path) -> Announcer | Withdrawal:
+    if settings.home_assistant is None:
+        return Withdrawal(publisher, state)
+    cameras = tuple(camera.name for camera in settings.cameras)
+    commands = settings.mqtt.commands and settings.delivery is not None
+    device = AnnouncedDevice(settings.device, cameras, commands)
+    return Announcer(publisher, settings.home_assistant, device, state)
+
+
+def _pictures(settings: Settings, publisher: Publisher) -> list[Pictures]:
+    if settings.home_assistant is None or settings.home_assistant.pictures_every is None:
+        return []
+    cameras = tuple(camera.name for camera in settings.cameras)
+
+    def publish(topic: str, jpeg: bytes) -> None:
+        publisher.publish(topic, jpeg, qos=0)
+
+    return [Pictures(cameras, settings.home_assistant.pictures_every, publish)]

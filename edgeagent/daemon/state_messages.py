@@ -1,0 +1,127 @@
+"""State of the device as messages: ``alarm``, ``info``, ``deployment`` and ``update``, and events.
+
+A change of any kind updates the alarms, publishes an event where the contract has one, and publishes all
+retained messages again, to the broker and to the adapters.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from edgeagent.camera.capture import CameraState
+from edgeagent.daemon.adapters import Adapters
+from edgeagent.daemon.alarms import Alarms
+from edgeagent.daemon.device_watch import BoardProblem
+from edgeagent.daemon.info_message import build_info
+from edgeagent.daemon.part import AgentPart
+from edgeagent.daemon.rate_controller import Decision
+from edgeagent.delivery.service import Delivery
+from edgeagent.delivery.state.record import Record
+from edgeagent.detection.exchange import ModelExchange
+from edgeagent.detection.serving import Change
+from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.telemetry.event_log import EventLog
+from edgeagent.telemetry.mqtt.interface import Publisher
+
+logger = logging.getLogger(__name__)
+
+
+class RetainedMessages:
+    """Builder of the messages that the broker retains.
+
+    Args:
+        alarms: present problems.
+        cameras: settings of all cameras.
+        models: model that serves.
+        delivery: source of ``deployment`` and ``update``; None without delivery.
+    """
+
+    def __init__(
+        self,
+        alarms: Alarms,
+        cameras: Sequence[CameraSettings],
+        models: ModelExchange,
+        delivery: Delivery | None,
+    ) -> None:
+        self._alarms, self._cameras, self._models, self._delivery = alarms, cameras, models, delivery
+
+    def build(self) -> dict[str, bytes]:
+        """Return the payloads by topic; ``info`` is absent while nothing serves."""
+        serving = self._models.serving
+        candidate, detector = serving.candidate, serving.current(0)
+        retained = {"alarm": self._alarms.message(candidate.name if candidate else None).payload()}
+        if candidate is not None and detector is not None:
+            facts, manifest = detector.engine.facts, serving.bundle.manifest
+            info = build_info(manifest, candidate.artefact, facts, self._cameras)
+            retained["info"] = info.payload()
+        if self._delivery is not None:
+            retained |= self._delivery.retained()
+        return retained
+
+
+class StateMessages(AgentPart):
+    """Publisher of the device's state; its methods may be called from any thread.
+
+    Args:
+        alarms: present problems.
+        retained: builder of the retained messages.
+        events: publisher of events.
+        publisher: receiver of the retained messages.
+        adapters: further receivers of the retained messages.
+    """
+
+    def __init__(
+        self,
+        alarms: Alarms,
+        retained: RetainedMessages,
+        events: EventLog,
+        publisher: Publisher,
+        adapters: Adapters,
+    ) -> None:
+        self._alarms, self._retained, self._events = alarms, retained, events
+        self._publisher, self._adapters = publisher, adapters
+
+    def publish(self) -> None:
+        """Publish all retained messages."""
+        retained = self._retained.build()
+        for topic, payload in retained.items():
+            self._publisher.retain(topic, payload)
+        self._adapters.update(retained)
+
+    def changed(self, change: Change) -> None:
+        """Publish which detector serves."""
+        self._alarms.update_serving(change)
+        self._events.record("delegate", change.reason, serving=str(change.serving or ""), best=change.best)
+        self.publish()
+
+    def camera_changed(self, camera: str, state: CameraState, text: str) -> None:
+        """Publish the state of a camera."""
+        self._events.record("camera", text, camera=camera, state=state)
+
+    def drift_changed(self, camera: str, text: str | None) -> None:
+        """Publish that drift of a camera has begun, or with None that it is over."""
+        self._alarms.update_drift(camera, text)
+        state = "steady" if text is None else "drifted"
+        self._events.record("drift", text or f"the drift of {camera} is over", camera=camera, state=state)
+        self.publish()
+
+    def deployment_changed(self, record: Record) -> None:
+        """Publish the state of the deployment."""
+        self._alarms.update_deployment(record)
+        self.publish()
+
+    def board_changed(self, code: BoardProblem, text: str | None) -> None:
+        """Publish a problem of the board, or with None that it is over."""
+        logger.warning("%s: %s", code.replace("_", " "), text or "over")
+        self._alarms.update(code, text)
+        self.publish()
+
+    def certificates_changed(self, text: str | None) -> None:
+        """Publish which certificates expire, or with None that none does."""
+        self._alarms.update("certificate_expires", text)
+        self.publish()
+
+    def rate_changed(self, decision: Decision) -> None:
+        """Publish a new limit of the frame rate."""
+        self._events.record("rate", decision.describe(), **decision.data())

@@ -1,0 +1,108 @@
+"""Interface to the broker for all other parts, and a null object for devices without a broker."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from edgeagent.telemetry.mqtt.fault_tolerant_spool import SpoolState
+
+ConnectionState = Literal["connecting", "connected", "refused", "disconnected"]
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Message received from the broker.
+
+    Attributes:
+        payload: payload as sent.
+        retained: whether the broker had retained it, so that it may be of any age.
+    """
+
+    payload: bytes
+    retained: bool
+
+
+Receive = Callable[[Arrival], None]
+
+
+class Publisher(Protocol):
+    """Publisher of one device's messages. Callers never wait for the network.
+
+    Topics are below the device's prefix, except those of the ``absolute`` methods.
+    """
+
+    @property
+    def state(self) -> ConnectionState:
+        """State of the connection."""
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """Number of lost messages by stream, since the start."""
+
+    @property
+    def spool(self) -> SpoolState | None:
+        """State of the spool; None without one."""
+
+    def start(self) -> None:
+        """Connect in the background, and reconnect whenever the connection is lost."""
+
+    def stop(self) -> None:
+        """Publish ``stopped`` and disconnect."""
+
+    def publish(self, topic: str, payload: bytes, *, qos: Literal[0, 1]) -> None:
+        """Publish a message that the broker does not retain."""
+
+    def retain(self, topic: str, payload: bytes) -> None:
+        """Publish a retained message now, if connected, and at every connect from now on."""
+
+    def retain_absolute(self, topic: str, payload: bytes) -> None:
+        """As :meth:`retain`, for a complete topic."""
+
+    def subscribe(self, topic: str, receive: Receive) -> None:
+        """Subscribe to a topic; to be called before :meth:`start`."""
+
+    def subscribe_absolute(self, topic: str, receive: Receive) -> None:
+        """As :meth:`subscribe`, for a complete topic."""
+
+    def wait_for(self, state: ConnectionState, timeout: float) -> bool:
+        """Wait until the connection is in ``state``; return False after ``timeout`` seconds."""
+
+
+class NoPublisher:
+    """Publisher of a device without a broker: it publishes and receives nothing."""
+
+    state: ConnectionState = "disconnected"
+    spool: SpoolState | None = None
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """Empty: nothing is meant to be delivered."""
+        return Counter()
+
+    def start(self) -> None:
+        """Do nothing."""
+
+    def stop(self) -> None:
+        """Do nothing."""
+
+    def publish(self, topic: str, payload: bytes, *, qos: Literal[0, 1]) -> None:
+        """Discard the message."""
+
+    def retain(self, topic: str, payload: bytes) -> None:
+        """Discard the message."""
+
+    def retain_absolute(self, topic: str, payload: bytes) -> None:
+        """Discard the message."""
+
+    def subscribe(self, topic: str, receive: Receive) -> None:
+        """Do nothing: no message arrives."""
+
+    def subscribe_absolute(self, topic: str, receive: Receive) -> None:
+        """Do nothing: no message arrives."""
+
+    def wait_for(self, state: ConnectionState, timeout: float) -> bool:
+        """Return whether ``state`` is ``disconnected``, at once."""
+        return state == self.state

@@ -1,0 +1,91 @@
+"""Composition of the agent, in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+import pytest
+
+from edgeagent.daemon.agent import Agent
+from edgeagent.daemon.part import AgentPart, Background, present
+from edgeagent.detection.pipeline import Result
+from edgeagent.errors import ConfigurationError
+from edgeagent.settings.schema import Settings
+from edgeagent.settings.sections.accuracy import AccuracySettings
+from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.settings.sections.model import ModelSettings
+from edgeagent.settings.sections.mqtt import MqttSettings
+from edgeagent.settings.sections.prometheus import PrometheusSettings
+from edgeagent.telemetry.mqtt.interface import NoPublisher
+from tests.broker import PATIENCE, Mosquitto, free_port
+from tests.camera.media import write_pictures
+
+
+def settings(folder: Path, **more: Any) -> Settings:
+    pictures = write_pictures(folder / "pictures", 3)
+    return Settings(
+        device="board",
+        state=folder / "state",
+        cameras=(CameraSettings(name="yard", source=str(pictures), loop=True),),
+        model=ModelSettings(engine="onnxruntime-cpu", threads=1),
+        **more,
+    )
+
+
+def test_absent_parts_are_left_out() -> None:
+    calls: list[str] = []
+    part = Background(lambda: calls.append("start"), lambda: calls.append("stop"))
+    assert present(None, part, None) == (part,)
+    for one in present(part, None):
+        one.start()
+        one.frame(None)  # type: ignore[arg-type]
+        one.changed(None)  # type: ignore[arg-type]
+        one.stop()
+    assert calls == ["start", "stop"]
+
+
+def test_every_part_that_is_started_is_stopped(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path) as broker:
+        mqtt = MqttSettings(host="127.0.0.1", port=broker.port)
+        accuracy = AccuracySettings(feedback=True, golden_every=None)
+        agent = Agent(settings(tmp_path, mqtt=mqtt, accuracy=accuracy), on_result=lambda result: None)
+        never_stopped = [part for part in agent._parts if part not in agent._stop_order]
+        assert [type(part).stop for part in never_stopped] == [AgentPart.stop] * len(never_stopped)
+        assert len(set(agent._stop_order)) == len(agent._stop_order)
+        agent.start()
+        assert agent.publisher.wait_for("connected", PATIENCE)
+        agent.stop()
+        assert agent.publisher.wait_for("disconnected", PATIENCE)
+
+
+def test_without_a_broker_results_and_telemetry_are_there(tmp_path: Path) -> None:
+    results: Queue[Result] = Queue()
+    agent = Agent(settings(tmp_path), on_result=results.put)
+    assert isinstance(agent.publisher, NoPublisher)
+    assert agent.delivery is None
+    agent.start()
+    try:
+        assert results.get(timeout=PATIENCE).camera == "yard"
+        telemetry = agent.report()
+    finally:
+        agent.stop()
+    agent.pipeline.raise_failure()
+    assert (telemetry.sequence, telemetry.messages_dropped, telemetry.spool) == (1, 0, None)
+    assert telemetry.commands_ignored is None
+
+
+def test_a_port_that_is_in_use_starts_nothing(tmp_path: Path) -> None:
+    port = free_port()
+    prometheus = PrometheusSettings.model_validate({"listen": f"127.0.0.1:{port}"})
+    first = Agent(settings(tmp_path, prometheus=prometheus))
+    second = Agent(settings(tmp_path, prometheus=prometheus))
+    first.start()
+    try:
+        with pytest.raises(ConfigurationError, match="cannot be listened on"):
+            second.start()
+        assert second.cameras[0].status().state == "opening"
+    finally:
+        first.stop()
+        second.models.stop()
