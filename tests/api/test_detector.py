@@ -25,8 +25,13 @@ def frames(count: int) -> list[edgeagent.Image]:
 
 
 @pytest.fixture(scope="module")
-def detector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[edgeagent.DetectorSession]:
-    state = tmp_path_factory.mktemp("state")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state folder that all tests share, so that delegates are measured once."""
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture(scope="module")
+def detector(state: Path) -> Iterator[edgeagent.DetectorSession]:
     with edgeagent.open_detector(engine="onnxruntime", threads=1, state=state) as opened:
         yield opened
 
@@ -116,10 +121,10 @@ def workers() -> list[psutil.Process]:
     ]
 
 
-def test_a_worker_that_is_killed_costs_no_frame(tmp_path: Path) -> None:
+def test_a_worker_that_is_killed_costs_no_frame(state: Path) -> None:
     given = frames(6)
     before = {one.pid for one in workers()}
-    with edgeagent.open_detector(engine="onnxruntime", threads=1, state=tmp_path) as detector:
+    with edgeagent.open_detector(engine="onnxruntime", threads=1, state=state) as detector:
         wanted = [boxes(detector(frame)) for frame in given]
         found = []
         for number, (_, detections) in enumerate(detector.stream(given, 3)):
@@ -130,9 +135,9 @@ def test_a_worker_that_is_killed_costs_no_frame(tmp_path: Path) -> None:
     assert found == wanted
 
 
-def test_the_worker_ends_with_the_detector(tmp_path: Path) -> None:
+def test_the_worker_ends_with_the_detector(state: Path) -> None:
     before = {one.pid for one in workers()}
-    with edgeagent.open_detector(engine="onnxruntime", threads=1, state=tmp_path) as detector:
+    with edgeagent.open_detector(engine="onnxruntime", threads=1, state=state) as detector:
         (own,) = [one for one in workers() if one.pid not in before]
     own.wait(10)
     with pytest.raises(edgeagent.EngineError, match="closed"):
@@ -163,7 +168,7 @@ def test_an_engine_that_is_not_known_is_refused(isolated: bool) -> None:
         edgeagent.open_detector(engine="tensorflow", isolated=isolated)
 
 
-def test_an_open_bundle_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_an_open_bundle_is_taken_as_it_is(state: Path) -> None:
     bundle = edgeagent.open_bundle(default_bundle())
-    with edgeagent.open_detector(bundle, engine="onnxruntime", threads=1, state=tmp_path) as detector:
+    with edgeagent.open_detector(bundle, engine="onnxruntime", threads=1, state=state) as detector:
         assert detector.labels == bundle.manifest.labels
