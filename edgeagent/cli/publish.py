@@ -6,9 +6,9 @@ import argparse
 
 from edgeagent.cli import (
     publish_keys,
-    publish_look,
     publish_release,
     publish_rollout,
+    publish_status,
 )
 from edgeagent.cli.publish_options import ActionParser
 
@@ -51,4 +51,4 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     publish_keys.add_parsers(actions)
     publish_release.add_parsers(actions)
     publish_rollout.add_parsers(actions)
-    publish_look.add_parsers(actions)
+    publish_status.add_parsers(actions)

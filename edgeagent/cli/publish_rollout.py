@@ -17,6 +17,7 @@ from edgeagent.files.validation import first_mistake
 from edgeagent.publisher.condition import parse_condition
 from edgeagent.publisher.opening import check_folder, opened
 from edgeagent.publisher.rollout_steps import Plan, Steps, read_steps, set_policy, write_steps
+from edgeagent.publisher.signers import Signers, read_config
 from edgeagent.publisher.watch import FleetListener, Watch, watch
 from edgeagent.settings.sections.mqtt import MqttSettings, TlsSettings
 from edgeagent.settings.types import parse_duration
@@ -176,12 +177,14 @@ def run_watch(arguments: argparse.Namespace) -> int:
         return 0
     listen_s = _duration("--listen", arguments.listen)
     with FleetListener(_broker(arguments)) as listener:
-        watcher = Watch(arguments.repository, listener, secrets_of(arguments), tuple(arguments.key), _tell)
+        uris = read_config(arguments.repository).signers
+        signers = Signers(uris, secrets_of(arguments), arguments.key)
+        watcher = Watch(arguments.repository, listener, signers, _print)
         watch(watcher, listen_s, once=arguments.once)
     return 0
 
 
-def _tell(line: str) -> None:
+def _print(line: str) -> None:
     print(line)
     sys.stdout.flush()
 
