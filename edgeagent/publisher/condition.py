@@ -115,7 +115,7 @@ def _comparison(text: str) -> Criterion:
     match = _COMPARISON.fullmatch(text.strip())
     if match is None:
         raise ConfigurationError(
-            f"halt condition: {text.strip()!r} is not a comparison; expected, for example, p99>40ms or "
+            f"halt condition: {text.strip()!r} is not a comparison; expected such as p99>40ms or "
             "rollback_rate>2%, joined by and, or"
         )
     metric, sign, number, unit = match.groups()

@@ -167,7 +167,9 @@ def test_another_team(
     made = publish(capsys, "new-key", tmp_path / "team" / "gates.pem", "--passphrase-file", passphrase)
     assert made.startswith(f"encrypted-file:{tmp_path}/team/gates.pem\n")
     key = tmp_path / "team" / "gates.pub.pem"
-    assert "gates: 1 of 1 keys sign it now" in publish(capsys, "delegate", "gates", "--team-key", key, *here)
+    assert "gates: 1 of 1 keys must sign it now" in publish(
+        capsys, "delegate", "gates", "--team-key", key, *here
+    )
     copy = tmp_path / "copy"
     shutil.copytree(publisher.folder / "repository", copy / "repository")
     signing = ("--key", f"encrypted-file:{tmp_path}/team/gates.pem", "--passphrase-file", passphrase)
@@ -203,13 +205,13 @@ def test_root_that_several_sign(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     text = publish(
         capsys, "init", fleet, "--keys", tmp_path / "keys", "--threshold", "root=2", *keys, *others
     )
-    assert "waits for signatures of other holders" in text
+    assert "waits for signatures of other key holders" in text
     assert "root version 1 waits in staged/ with 1 signatures" in publish(capsys, "status", *here)
-    assert "no key here that has not signed it" in publish(capsys, "sign", "root", *here, code=1)
+    assert "every key here has signed it already" in publish(capsys, "sign", "root", *here, code=1)
     text = publish(capsys, "sign", "root", *here, "--key", uris[1])
     assert "  root: 2 of 2: " in text
     assert text.endswith("root: 1 signatures added\n")
-    assert "takes it" in publish(capsys, "verify", *here)
+    assert "accepts it" in publish(capsys, "verify", *here)
 
 
 def test_expiry_is_told_in_time(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_what_is_no_usable_key_is_named(tmp_path: Path, secrets: Secrets) -> Non
     for uri, words in {
         f"encrypted-file:{tmp_path}/absent.pem": "cannot be read .No such file",
         f"encrypted-file:{tmp_path}/plain.pem": "is not encrypted",
-        f"encrypted-file:{tmp_path}/text": "or is no private key",
+        f"encrypted-file:{tmp_path}/text": "or is not a private key",
         f"file2:{tmp_path}/team.pem": "is encrypted; its URI is encrypted-file:",
         f"file2:{tmp_path}/absent.pem": "cannot be read .No such file",
         f"file2:{tmp_path}/text": "the key cannot be used",
