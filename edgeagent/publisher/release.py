@@ -184,7 +184,9 @@ def _place(
         with path.open("rb") as source:
             target = publication.place(f"{prefix}/{name}", source)
     except FileNotFoundError:
-        raise BundleError(f"{bundle.directory}: {name} is gone; somebody changes the bundle") from None
+        raise BundleError(
+            f"{bundle.directory}: {name} is gone; the bundle was changed while it was copied"
+        ) from None
     if digest is None:
         placed = served_path(publication.folder, target).read_bytes()
         changed = parse_manifest(placed, str(path)) != bundle.manifest
