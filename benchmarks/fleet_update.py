@@ -2,8 +2,8 @@
 
 Every device is a client with a folder and a thread of its own, in a few processes; all begin at once.
 Printed are how many have the update, the bytes that the server sent for it over devices x artefact, and how
-the looks of such a fleet, switched on at one moment, spread over the interval between two looks (computed,
-not waited for).
+the update checks of such a fleet, switched on at one moment, spread over the interval between two checks
+(computed, not waited for).
 
 The exit status is 0 when every device has the update.
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 from random import Random
 
 from edgeagent.delivery.repository.client import Client
-from edgeagent.delivery.update.schedule import next_look_s
+from edgeagent.delivery.update.schedule import next_check_s
 from edgeagent.errors import DeliveryError
 from edgeagent.settings.sections.delivery import DeliverySettings
 from tests.delivery.server import Server
@@ -32,7 +32,7 @@ ARTEFACT = "model.onnx"
 
 
 def update(folder: Path, settings: DeliverySettings) -> str:
-    """Look, and fetch what the newest release holds; return its version, or what failed."""
+    """Check, and fetch the newest release; return its version, or the error."""
     client = Client(settings, folder / "metadata")
     try:
         release = client.refresh().releases[-1]
@@ -57,18 +57,18 @@ def update_all(folders: list[Path], settings: DeliverySettings, processes: int) 
         return Counter(end for share in ends for end in share)
 
 
-def spread(devices: int, settings: DeliverySettings, looks: int) -> list[list[int]]:
-    """Return how many looks fell into each tenth of the interval, for the first look, the second and so on.
+def spread(devices: int, settings: DeliverySettings, checks: int) -> list[list[int]]:
+    """Return the number of checks in each tenth of the interval, for the first check, the second and so on.
 
     All devices start at time 0 with the same state of their random generators, the worst case.
     """
     every = settings.check_every
-    tenths = [[0] * 10 for _ in range(looks)]
+    tenths = [[0] * 10 for _ in range(checks)]
     for number in range(devices):
         random, now = Random(0), 0.0
-        for look in range(looks):
-            now += next_look_s(every, settings.jitter, f"device-{number}", random)
-            tenths[look][int(now % every / every * 10)] += 1
+        for check in range(checks):
+            now += next_check_s(every, settings.jitter, f"device-{number}", random)
+            tenths[check][int(now % every / every * 10)] += 1
     return tenths
 
 
@@ -99,16 +99,16 @@ def main() -> int:
             sent = server.sent - installed
 
     ratio = sent / (given.devices * given.size)
-    looks = spread(given.devices, settings, 24)
+    checks = spread(given.devices, settings, 24)
     print(f"first install: {dict(first)}")
     print(f"update: {dict(ends)}")
     print(
         f"server sent {sent} bytes for the update, {ratio:.4f} x {given.devices} devices x {given.size} bytes"
     )
-    for look in (0, 1, 23):
-        print(f"look {look + 1} by tenths of the interval: {looks[look]}")
+    for check in (0, 1, 23):
+        print(f"check {check + 1} by tenths of the interval: {checks[check]}")
     if given.json:
-        numbers = {"first": first, "update": ends, "sent": sent, "ratio": ratio, "looks": looks}
+        numbers = {"first": first, "update": ends, "sent": sent, "ratio": ratio, "checks": checks}
         given.json.write_text(json.dumps(numbers), encoding="utf-8")
     return 0 if ends == {"2.0.0": given.devices} else 1
 

@@ -1,4 +1,4 @@
-"""``edgeagent publish``: ship bundles to devices, signed."""
+"""``edgeagent publish``: publish signed bundles to devices."""
 
 from __future__ import annotations
 
@@ -6,41 +6,41 @@ import argparse
 
 from edgeagent.cli import (
     publish_keys,
-    publish_look,
     publish_release,
     publish_rollout,
+    publish_status,
 )
 from edgeagent.cli.publish_options import ActionParser
 
 DESCRIPTION = """\
-Make and sign a repository of models, as plain files for any web server or object store (TUF, The Update
-Framework). Devices take from it only what its keys have signed."""
+Make and sign a repository of models: static files for any web server or object store (TUF, The Update
+Framework). Devices accept only content that its keys have signed."""
 
 EPILOG = """\
-the whole way:
-  edgeagent publish init fleet --keys ~/fleet-keys           four keys, asked for one passphrase
+from keys to rollout:
+  edgeagent publish init fleet --keys ~/fleet-keys           four keys with one passphrase
   cd fleet
   edgeagent publish add ../my-bundle --board jetson-orin,rpi5 --percent 5
-  edgeagent publish verify                                   as a device would
+  edgeagent publish verify                                   verify as a device does
   rsync -a --exclude timestamp.json repository/ web:/srv/models/
-  rsync -a repository/ web:/srv/models/                      the timestamp last; or any other way
+  rsync -a repository/ web:/srv/models/                      the timestamp last; any other tool will do
   edgeagent publish rollout stable my-bundle 1.1.0 --percent 5,25,100 --every 1d \\
       --halt-if 'p99>40ms or rollback_rate>2%'
-  edgeagent publish rollout watch --broker broker.local      signs the steps, or refuses them
-  edgeagent publish refresh                                  every day, from a timer
+  edgeagent publish rollout watch --broker broker.local      sign or refuse the steps
+  edgeagent publish refresh                                  every day, by a timer
 
-Devices are given repository/metadata/1.root.json with their configuration (delivery.root) and the address
-of the repository (delivery.repository). docs/delivery.md tells the rest: where keys live, other teams, lost
+Devices need repository/metadata/1.root.json (delivery.root) and the address of the repository
+(delivery.repository) in their configuration. docs/delivery.md describes key storage, other teams and lost
 keys.
 
-Exit code 7 means: nothing was published, what is served is as it was. 8: a rollout is halted."""
+Exit code 7: nothing was published, the served state is unchanged. 8: a rollout is halted."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``publish`` and its actions."""
     parser = commands.add_parser(
         "publish",
-        help="ship bundles to devices, signed",
+        help="publish signed bundles to devices",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -51,4 +51,4 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     publish_keys.add_parsers(actions)
     publish_release.add_parsers(actions)
     publish_rollout.add_parsers(actions)
-    publish_look.add_parsers(actions)
+    publish_status.add_parsers(actions)

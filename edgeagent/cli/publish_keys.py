@@ -22,8 +22,8 @@ from edgeagent.publisher.places import metadata_folder
 from edgeagent.publisher.roles import ROLES, delegate, describe_keys, init, rotate_key
 
 INIT = """\
-Make a folder to publish from. DIR/repository is what is served. Roles for which no key is given get new
-Ed25519 keys in KEYDIR, as encrypted files."""
+Make a publisher's folder; DIR/repository is served. Roles without a given key get new Ed25519 keys in KEYDIR,
+as encrypted files."""
 
 INIT_MORE = f"""\
 examples:
@@ -33,63 +33,60 @@ examples:
       --key root=hsm:2 --key root=alice.pub.pem
 
 A --key is a signer URI (encrypted-file:, hsm:, awskms:, gcpkms:, azurekms:, hv:, file2:) or a file with the
-public key of somebody else, who signs later with `edgeagent publish sign root`.
+public key of another key holder, who signs later with `edgeagent publish sign root`.
 
 {AFTER}"""
 
 DELEGATE = """\
-Give a channel to the keys of another team, and to no others. They can sign nothing outside the channel. The
-team works on a copy of this folder and hands it back: see `edgeagent publish accept --help`."""
+Delegate a channel to the keys of another team only. They can sign nothing outside the channel. The team works
+on a copy of this folder and hands it back: see `edgeagent publish accept --help`."""
 
 SIGN = """\
-Add signatures with the keys that are here to metadata that waits for them (`edgeagent publish status` lists
-it). It is shown first. What then has enough signatures is served, where the keys of snapshot and timestamp
-are here too."""
+Sign staged metadata (listed by `edgeagent publish status`) with the keys here. The metadata is shown first.
+Once it has enough signatures it is served, if the keys of snapshot and timestamp are here, too."""
 
 ACCEPT = """\
-Take over what was staged in a copy of this folder: signatures, and new releases of a channel that was
-delegated. Only what its keys have signed is taken; new files are hashed."""
+Accept staged metadata from a copy of this folder: signatures, and new releases of a delegated channel. Only
+metadata with valid signatures is accepted; new files are hashed."""
 
 ROTATE = """\
-Put a new key in the place of an old one. A new root is signed with the old keys and the new ones, so that
-devices which trust an old root follow, over any number of rotations; old versions of root stay served for
-them."""
+Replace a key by a new one. A new root is signed with the old keys and the new ones, so that devices which
+trust an old root follow over any number of rotations; old versions of root stay served for them."""
 
 REFRESH = """\
-Sign a new timestamp, and a new snapshot when half of its time is over, so that devices do not take the
-repository for frozen. Run it from a timer, more often than a timestamp lives (7 days, or what `init
---expires` said)."""
+Sign a new timestamp, and a new snapshot after half of its lifetime, so that the repository does not expire.
+Run it by a timer, more often than a timestamp expires (7 days, or as given to `init --expires`)."""
 
 
 def add_parsers(actions: Actions) -> None:
     """Add the actions."""
     _add_init(actions)
     parser = _action(actions, "new-key", run_new_key, "make a key pair", "Make an Ed25519 key pair.")
-    parser.add_argument(
-        "file", type=Path, help="NAME.pem for the private key; NAME.pub.pem is the public one"
-    )
+    parser.add_argument("file", type=Path, help="NAME.pem of the private key; NAME.pub.pem is the public key")
     add_passphrase(parser)
-    parser = _action(actions, "delegate", run_delegate, "give a channel to other keys", DELEGATE)
-    parser.add_argument("channel", help="of the repository")
+    parser = _action(actions, "delegate", run_delegate, "delegate a channel to other keys", DELEGATE)
+    parser.add_argument("channel", help="name of the channel")
     parser.add_argument(
         "--team-key", action="append", required=True, type=Path, metavar="FILE", help="public key of the team"
     )
     parser.add_argument(
-        "--threshold", type=int, default=1, metavar="N", help="signatures it needs (default 1)"
+        "--threshold", type=int, default=1, metavar="N", help="number of signatures that it needs (default 1)"
     )
     add_signing(parser)
-    parser = _action(actions, "sign", run_sign, "add signatures to what waits for them", SIGN)
+    parser = _action(actions, "sign", run_sign, "sign staged metadata", SIGN)
     parser.add_argument("role", help="root, targets or a channel")
     add_signing(parser)
-    parser = _action(actions, "accept", run_accept, "take over what others signed", ACCEPT)
+    parser = _action(actions, "accept", run_accept, "accept signatures and releases of others", ACCEPT)
     parser.add_argument("other", type=Path, metavar="DIR", help="folder that was handed over")
     add_signing(parser)
-    parser = _action(actions, "rotate-key", run_rotate, "put a new key in the place of an old one", ROTATE)
+    parser = _action(actions, "rotate-key", run_rotate, "replace a key by a new one", ROTATE)
     parser.add_argument("role", help="root, targets, snapshot, timestamp or a channel")
     parser.add_argument(
         "--new", metavar="KEY", help="signer URI or public key file (default: a new encrypted file)"
     )
-    parser.add_argument("--old", metavar="KEYID", help="which one goes, where the role has several")
+    parser.add_argument(
+        "--old", metavar="KEYID", help="beginning of the id of the old key, if the role has several"
+    )
     add_signing(parser)
     parser = _action(actions, "refresh", run_refresh, "sign a new timestamp before it expires", REFRESH)
     parser.add_argument(
@@ -97,7 +94,7 @@ def add_parsers(actions: Actions) -> None:
         action="append",
         default=[],
         metavar="ROLE",
-        help="also sign this one anew: root, targets, a channel",
+        help="sign this role anew, too: root, targets, a channel",
     )
     add_signing(parser)
 
@@ -111,17 +108,17 @@ def _add_init(actions: Actions) -> None:
         action="append",
         default=[],
         metavar="ROLE=N",
-        help="signatures it needs; with commas for several",
+        help="number of signatures that a role needs; several with commas",
     )
     parser.add_argument(
-        "--key", action="append", default=[], metavar="ROLE=KEY", help="use this one; may be repeated"
+        "--key", action="append", default=[], metavar="ROLE=KEY", help="key of a role; may be repeated"
     )
     parser.add_argument(
         "--expires",
         action="append",
         default=[],
         metavar="ROLE=DAYS",
-        help="days for which its metadata holds",
+        help="days after which the metadata of a role expires",
     )
     add_passphrase(parser)
 
@@ -159,43 +156,43 @@ def run_init(arguments: argparse.Namespace) -> int:
         print(
             f"{folder}: serve {folder / 'repository'}; devices need {metadata_folder(folder) / '1.root.json'}"
         )
-        print(f"private keys are in {arguments.keys}: keep a copy of root.pem, off this machine")
+        print(f"private keys are in {arguments.keys}: keep a copy of root.pem on another machine")
     else:
-        print(f"{folder}: waits for signatures of other holders: `edgeagent publish sign ROLE` in a copy")
+        print(f"{folder}: waits for signatures of other key holders: `edgeagent publish sign ROLE` in a copy")
     return 0
 
 
 def run_new_key(arguments: argparse.Namespace) -> int:
     """Make a key pair."""
     uri, key = new_key(arguments.file, secrets_of(arguments).choose())
-    print(f"{uri}\n{public_path(arguments.file)}: give this one away; its id is {key.keyid[:12]}")
+    print(f"{uri}\n{public_path(arguments.file)}: the public key to hand out; its id is {key.keyid[:12]}")
     return 0
 
 
 def run_delegate(arguments: argparse.Namespace) -> int:
-    """Give a channel to other keys."""
+    """Delegate a channel to other keys."""
     keys = [read_public_key(path) for path in arguments.team_key]
     with opened(arguments.repository, secrets_of(arguments), arguments.key) as publication:
         delegate(publication, arguments.channel, keys, arguments.threshold)
         return publish(
-            publication, f"{arguments.channel}: {arguments.threshold} of {len(keys)} keys sign it now"
+            publication, f"{arguments.channel}: {arguments.threshold} of {len(keys)} keys must sign it now"
         )
 
 
 def run_sign(arguments: argparse.Namespace) -> int:
-    """Show what waits and sign it."""
+    """Show staged metadata and sign it."""
     with opened(arguments.repository, secrets_of(arguments), arguments.key) as publication:
         if arguments.role in publication.staged:
             print("\n".join(describe_keys(arguments.role, publication.staged[arguments.role])))
         added = publication.add_signatures(arguments.role)
         if not added:
-            print(f"{arguments.role}: no key here that has not signed it; name one with --key")
+            print(f"{arguments.role}: every key here has signed it already; name another with --key")
             return 1
         return publish(publication, f"{arguments.role}: {added} signatures added")
 
 
 def run_accept(arguments: argparse.Namespace) -> int:
-    """Take over what others signed."""
+    """Accept signatures and releases of others."""
     with opened(arguments.repository, secrets_of(arguments), arguments.key) as publication:
         roles = accept(publication, arguments.other)
         return publish(publication, f"accepted {', '.join(roles)}")
@@ -213,9 +210,9 @@ def run_refresh(arguments: argparse.Namespace) -> int:
     """Sign a new timestamp."""
     with opened(arguments.repository, secrets_of(arguments), arguments.key) as publication:
         for role in arguments.role:
-            if role not in ROLES[2:]:  # those two are signed anew below
+            if role not in ROLES[2:]:  # snapshot and timestamp are signed anew below
                 publication.renew(role)
-        return publish(publication, "fresh", refresh=True)
+        return publish(publication, "refreshed", refresh=True)
 
 
 def _by_role(option: str, values: Sequence[str]) -> list[tuple[str, str]]:

@@ -12,9 +12,9 @@ from edgeagent.publisher.release import add_bundle, withdraw
 from edgeagent.publisher.rollout_steps import read_steps, write_steps
 
 ADD = """\
-Verify a bundle and offer it in a channel, as its newest release. Each of its files becomes a file of the
-repository, so that a board fetches only what its delegates can use. Either all of it is served, or
-nothing."""
+Verify a bundle and add it to a channel as its newest release. Each file of the bundle becomes a file of the
+repository, so that a board fetches only the files that its delegates can use. The release is served whole or
+not at all."""
 
 ADD_MORE = f"""\
 examples:
@@ -22,28 +22,31 @@ examples:
   edgeagent publish add my-bundle --channel beta --board any --percent 5 --cohort pilot
   edgeagent publish add my-bundle --channel gates --board any --key encrypted-file:gates.pem
 
-The last is what another team says in a copy of this folder, for a channel that was delegated to its key.
-By default all devices of the channel take it as soon as they look; with --percent 0 none does before
+The last one is for another team, in its copy of this folder, with a channel that was delegated to its key.
+By default all devices of the channel take it at their next check; with --percent 0 none does before
 `edgeagent publish rollout`. A name and version cannot be used twice.
 
 {AFTER}"""
 
-WITHDRAW = "Say that nobody should run a release any more. Its files stay for the record; its rollout ends."
+WITHDRAW = "Withdraw a release, so that no device runs it any more. Its files stay; its rollout ends."
 
 
 def add_parsers(actions: Actions) -> None:
     """Add the actions."""
     parser = actions.add_parser(
         "add",
-        help="offer a bundle in a channel",
+        help="add a bundle to a channel",
         description=ADD,
         epilog=ADD_MORE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("bundle", type=Path, help="directory of the bundle")
-    parser.add_argument("--channel", default="stable", help="made if it is not there (default stable)")
+    parser.add_argument("--channel", default="stable", help="made if missing (default stable)")
     parser.add_argument(
-        "--board", required=True, metavar="NAMES", help="that can run it, with commas; any is all"
+        "--board",
+        required=True,
+        metavar="NAMES",
+        help="boards that can run it, with commas; any is every board",
     )
     parser.add_argument(
         "--percent", type=float, default=100.0, metavar="P", help="share of the devices (default 100)"
@@ -53,18 +56,18 @@ def add_parsers(actions: Actions) -> None:
     parser.set_defaults(run=run_add)
     parser = actions.add_parser(
         "withdraw",
-        help="say that nobody should run a release",
+        help="withdraw a release",
         description=WITHDRAW,
         epilog=AFTER,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     for name, what in (
-        ("channel", "of the repository"),
-        ("name", "of the model"),
-        ("version", "of its bundle"),
+        ("channel", "name of the channel"),
+        ("name", "name of the model"),
+        ("version", "version of its bundle"),
     ):
         parser.add_argument(name, help=what)
-    parser.add_argument("--reason", required=True, help="shown on the devices")
+    parser.add_argument("--reason", required=True, help="reason, shown on the devices")
     add_signing(parser)
     parser.set_defaults(run=run_withdraw)
 
@@ -84,7 +87,7 @@ def run_add(arguments: argparse.Namespace) -> int:
 
 
 def run_withdraw(arguments: argparse.Namespace) -> int:
-    """Withdraw a release, and forget its steps."""
+    """Withdraw a release, and remove its rollout plan."""
     which = (arguments.channel, arguments.name, arguments.version)
     with opened(arguments.repository, secrets_of(arguments), arguments.key) as publication:
         withdraw(publication, *which, arguments.reason)

@@ -1,4 +1,4 @@
-"""``edgeagent publish rollout`` and ``rollout watch``: who takes a release, step by step."""
+"""``edgeagent publish rollout`` and ``rollout watch``: rollout of a release in steps."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from edgeagent.files.validation import first_mistake
 from edgeagent.publisher.condition import parse_condition
 from edgeagent.publisher.opening import check_folder, opened
 from edgeagent.publisher.rollout_steps import Plan, Steps, read_steps, set_policy, write_steps
+from edgeagent.publisher.signers import Signers, read_config
 from edgeagent.publisher.watch import FleetListener, Watch, watch
 from edgeagent.settings.sections.mqtt import MqttSettings, TlsSettings
 from edgeagent.settings.types import parse_duration
 
 ROLLOUT = """\
-Say who takes a release, and when. Devices obey only what is signed: the first step is signed now, the
-others are prepared, and `edgeagent publish rollout watch` signs each when its time has come. The policy is
-stated anew as a whole; --pause and --resume change nothing else."""
+Set which devices take a release, and when. Devices follow signed policy only: the first step is signed now,
+the others are planned, and `edgeagent publish rollout watch` signs each when it is due. The options replace
+the whole policy; --pause and --resume change nothing else."""
 
 ROLLOUT_MORE = f"""\
 examples:
@@ -38,31 +39,31 @@ examples:
 a condition joins comparisons with and, or (and binds tighter):
   p50 p90 p99                   milliseconds from capture to detections (ms or s)
   rollback_rate rejected_rate   share of the devices that tried this release (%)
-  offline_rate                  share of those that vanished (%)
-Percentiles are those of all frames of the fleet since watch heard of the release, added up from the
-histograms of its devices: p50 from 5 frames on, p90 from 64, p99 from 662. With fewer, or with fewer devices
-than --least-devices to judge by, watch says so and waits.
+  offline_rate                  share of those that are offline (%)
+Percentiles are those of all frames of the fleet since watch has seen the release, from the merged histograms
+of its devices; they need 5 frames (p50), 64 (p90), 662 (p99). With fewer frames, or fewer devices than
+--least-devices, watch says so and waits.
 
 {AFTER}"""
 
 WATCH = """\
-Hear the fleet over MQTT and take the steps of all rollouts: when one is due, it is signed, or refused while
-the condition holds. Then the rollout is halted until `--resume`, and the exit code is 8. Files are written
-to DIR/repository; bring them to the web server as after any other action."""
+Subscribe to the fleet over MQTT and sign the due steps of all rollouts. A step is refused while the condition
+holds: the rollout is halted until `--resume`, and the exit code is 8. Files are written to DIR/repository;
+copy them to the web server as after any other action."""
 
 WATCH_MORE = f"""\
 examples:
   edgeagent publish rollout watch --broker broker.local
-  edgeagent publish rollout watch --broker broker.local:8883 --tls --once --listen 60s    from a timer
+  edgeagent publish rollout watch --broker broker.local:8883 --tls --once --listen 60s    by a timer
 
-The retained messages `deployment` and `status` and the message `telemetry` of docs/mqtt.md are read.
+It reads the retained messages `deployment` and `status`, and `telemetry`, of docs/mqtt.md.
 
 {AFTER}"""
 
 
 def add_parsers(actions: Actions) -> None:
     """Add the actions."""
-    parser = actions.add_parser("rollout", help="who takes a release, step by step")
+    parser = actions.add_parser("rollout", help="roll a release out in steps")
     _fill_rollout(parser)
     watcher = argparse.ArgumentParser(prog=f"{parser.prog} watch")
     _fill_watch(watcher)
@@ -73,27 +74,27 @@ def _fill_rollout(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = ROLLOUT, ROLLOUT_MORE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     for name, what in (
-        ("channel", "of the repository"),
-        ("name", "of the model"),
-        ("version", "of its bundle"),
+        ("channel", "name of the channel"),
+        ("name", "name of the model"),
+        ("version", "version of its bundle"),
     ):
         parser.add_argument(name, help=what)
     parser.add_argument(
         "--percent", metavar="P,P,...", help="share of the devices at each step, such as 5,25,100"
     )
-    parser.add_argument("--every", metavar="TIME", help="between two steps, such as 1h or 1d")
-    parser.add_argument("--halt-if", metavar="CONDITION", help="refuse the next step while this holds")
+    parser.add_argument("--every", metavar="TIME", help="time between two steps, such as 1h or 1d")
+    parser.add_argument("--halt-if", metavar="CONDITION", help="condition that refuses the next step")
     parser.add_argument(
         "--least-devices",
         type=int,
         default=5,
         metavar="N",
-        help="that must tell before a step (default 5; 0: none)",
+        help="devices that must have reported before a step (default 5; 0: none)",
     )
     add_policy(parser)
-    turn = parser.add_mutually_exclusive_group()
-    turn.add_argument("--pause", action="store_true", help="no device begins any more; who has begun goes on")
-    turn.add_argument("--resume", action="store_true", help="go on after --pause, or after a halt")
+    state = parser.add_mutually_exclusive_group()
+    state.add_argument("--pause", action="store_true", help="no device begins; deployments in progress go on")
+    state.add_argument("--resume", action="store_true", help="continue after --pause or a halt")
     add_signing(parser)
     parser.set_defaults(run=run_rollout)
 
@@ -102,35 +103,39 @@ def _fill_watch(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = WATCH, WATCH_MORE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--broker", required=True, metavar="HOST[:PORT]", help="port 1883, with --tls 8883")
-    parser.add_argument("--username", help="at the broker")
-    parser.add_argument("--password-file", type=Path, metavar="FILE", help="its first line is the password")
-    parser.add_argument("--tls", action="store_true", help="encrypt, and check the broker's certificate")
+    parser.add_argument("--username", help="user name at the broker")
+    parser.add_argument(
+        "--password-file", type=Path, metavar="FILE", help="file whose first line is the password"
+    )
+    parser.add_argument("--tls", action="store_true", help="use TLS and verify the broker's certificate")
     parser.add_argument(
         "--ca", type=Path, metavar="FILE", help="certificates to trust (default: the system's)"
     )
-    parser.add_argument("--once", action="store_true", help="listen, look one time, and end")
+    parser.add_argument("--once", action="store_true", help="listen, check one time, and exit")
     parser.add_argument(
-        "--listen", default="30s", metavar="TIME", help="before the first look (default %(default)s)"
+        "--listen", default="30s", metavar="TIME", help="time before the first check (default %(default)s)"
     )
     add_signing(parser)
     parser.set_defaults(run=run_watch)
 
 
 def add_policy(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which devices take a release, and when."""
-    parser.add_argument("--cohort", metavar="LABELS", help="of which a device must have one, with commas")
-    parser.add_argument("--start", metavar="TIME", help="not before, such as 2026-05-01T06:00Z")
+    """Add the options of the rollout policy."""
     parser.add_argument(
-        "--window", metavar="HH:MM-HH:MM", help="part of the device's day in which it may begin"
+        "--cohort", metavar="LABELS", help="labels of which a device must have one, with commas"
+    )
+    parser.add_argument("--start", metavar="TIME", help="earliest time, such as 2026-05-01T06:00Z")
+    parser.add_argument(
+        "--window", metavar="HH:MM-HH:MM", help="local time of day in which it may begin to serve"
     )
     parser.add_argument(
-        "--least-battery", type=float, metavar="P", help="charge in percent that a battery needs"
+        "--least-battery", type=float, metavar="P", help="minimum charge of a battery in percent"
     )
     parser.add_argument("--mains-only", action="store_true", help="only on external power")
 
 
 def policy_of(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the fields of :class:`edgeagent.delivery.repository.channel.Rollout` that the options state."""
+    """Return the fields of :class:`edgeagent.delivery.repository.channel.Rollout` from the options."""
     begin, dash, end = (arguments.window or "").partition("-")
     if arguments.window and not dash:
         raise ConfigurationError(f"--window: expected such as 02:00-05:00, got {arguments.window!r}")
@@ -144,15 +149,15 @@ def policy_of(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def run_rollout(arguments: argparse.Namespace) -> int:
-    """Sign the first step and prepare the others, or pause, or resume."""
+    """Sign the first step and plan the others, or pause, or resume."""
     which = (arguments.channel, arguments.name, arguments.version)
-    turned = arguments.pause or arguments.resume
-    if (arguments.percent is None) != turned:
+    switched = arguments.pause or arguments.resume
+    if (arguments.percent is None) != switched:
         raise ConfigurationError("give --percent, or one of --pause and --resume")
     steps = read_steps(arguments.repository)
-    if turned:
+    if switched:
         fields: dict[str, Any] = {"paused": arguments.pause}
-        done = "paused" if arguments.pause else "goes on"
+        done = "paused" if arguments.pause else "resumed"
         if arguments.resume:
             kept = [p.model_copy(update={"halted": None}) if p.is_of(*which) else p for p in steps.plans]
             steps = Steps(plans=tuple(kept))
@@ -169,19 +174,21 @@ def run_rollout(arguments: argparse.Namespace) -> int:
 
 
 def run_watch(arguments: argparse.Namespace) -> int:
-    """Take the steps of all rollouts."""
+    """Sign the due steps of all rollouts."""
     check_folder(arguments.repository)
     if not any(plan.due or plan.halted for plan in read_steps(arguments.repository).plans):
         print("no rollout has a step left")
         return 0
     listen_s = _duration("--listen", arguments.listen)
     with FleetListener(_broker(arguments)) as listener:
-        watcher = Watch(arguments.repository, listener, secrets_of(arguments), tuple(arguments.key), _tell)
+        uris = read_config(arguments.repository).signers
+        signers = Signers(uris, secrets_of(arguments), arguments.key)
+        watcher = Watch(arguments.repository, listener, signers, _print)
         watch(watcher, listen_s, once=arguments.once)
     return 0
 
 
-def _tell(line: str) -> None:
+def _print(line: str) -> None:
     print(line)
     sys.stdout.flush()
 
@@ -240,7 +247,7 @@ def _duration(option: str, text: str) -> float:
     except ValueError as error:
         raise ConfigurationError(f"{option}: {error}") from None
     if seconds <= 0:
-        raise ConfigurationError(f"{option}: expected more than nothing")
+        raise ConfigurationError(f"{option}: expected more than 0 s")
     return seconds
 
 

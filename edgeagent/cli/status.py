@@ -1,4 +1,4 @@
-"""``edgeagent status``: which models this device has, and how far an update is."""
+"""``edgeagent status``: models of this device, and progress of an update."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ from edgeagent.settings.file import load_settings
 from edgeagent.settings.state import default_state
 
 DESCRIPTION = """\
-Show which models this device has: the good one that serves and the one before it, the one that is on its way,
-those that are bad here, what gate and probation found, and the slots on the disk. Nothing is changed and the
-agent is not disturbed; it need not run.
+Show the models of this device: current and previous good model, deployment in progress, bad models, results
+of gate and probation, and the slots on the disk. Nothing is changed; the agent need not run.
 
-The exit code is 0 when all is well, also while an update is on its way; 1 when the last update was rejected
-or rolled back; 7 when what the device remembers cannot be read."""
+Exit code 0: no failure, also while an update is in progress; 1: the last update was rejected or rolled back;
+7: the deployment record cannot be read."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``status``."""
     parser = commands.add_parser(
         "status",
-        help="which models this device has, and how far an update is",
+        help="show the models of this device and the progress of an update",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -36,59 +35,59 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     where.add_argument(
         "-c", "--config", type=Path, metavar="FILE", help="configuration that names the state folder"
     )
-    where.add_argument("--state", type=Path, metavar="DIR", help="state folder; default: the agent's own")
+    where.add_argument("--state", type=Path, metavar="DIR", help="state folder (default: the agent's)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the state; the exit code tells whether all is well."""
+    """Print the status, and return the exit code."""
     settings = load_settings(arguments.config) if arguments.config else None
     state = arguments.state or (settings.state if settings else None) or default_state()
-    situation = read_device_status(state / FOLDER)
+    status = read_device_status(state / FOLDER)
     if arguments.json:
-        print(json.dumps(_plain(situation), indent=2))
+        print(json.dumps(_plain(status), indent=2))
     else:
-        for about, text in _lines(situation):
+        for about, text in _lines(status):
             print(f"{about:<12}{text}")
-    if situation.problem is not None:
+    if status.problem is not None:
         return DeliveryError.exit_code
-    return 1 if situation.failed else 0
+    return 1 if status.failed else 0
 
 
-def _plain(situation: DeviceStatus) -> dict[str, object]:
+def _plain(status: DeviceStatus) -> dict[str, object]:
     return {
-        "agent": situation.agent,
-        "problem": situation.problem,
-        "record": situation.record.model_dump(mode="json") if situation.record else None,
-        "fetched": situation.fetched,
-        "progress": situation.progress,
-        "slots": [asdict(slot) for slot in situation.slots],
-        "gate": situation.gate.model_dump(mode="json") if situation.gate else None,
-        "probation": situation.probation.model_dump(mode="json") if situation.probation else None,
+        "agent": status.agent,
+        "problem": status.problem,
+        "record": status.record.model_dump(mode="json") if status.record else None,
+        "fetched": status.fetched,
+        "progress": status.progress,
+        "slots": [asdict(slot) for slot in status.slots],
+        "gate": status.gate.model_dump(mode="json") if status.gate else None,
+        "probation": status.probation.model_dump(mode="json") if status.probation else None,
     }
 
 
-def _lines(situation: DeviceStatus) -> Iterator[tuple[str, str]]:
-    record = situation.record
-    yield "agent", f"runs, pid {situation.agent}" if situation.agent else "does not run"
-    if situation.problem is not None:
-        yield "problem", situation.problem
+def _lines(status: DeviceStatus) -> Iterator[tuple[str, str]]:
+    record = status.record
+    yield "agent", f"runs, pid {status.agent}" if status.agent else "does not run"
+    if status.problem is not None:
+        yield "problem", status.problem
     elif record is None:
-        yield "current", "the bundle of the configuration; nothing was delivered here"
+        yield "current", "the configured bundle; no model was delivered"
     else:
-        yield "current", _model(record.current) or "the bundle of the configuration"
+        yield "current", _model(record.current) or "the configured bundle"
         yield "previous", _model(record.previous) or "none"
         if record.deployment is not None:
-            yield "deployment", _deployment(record.deployment, situation)
-        for about, report in (("gate", situation.gate), ("probation", situation.probation)):
+            yield "deployment", _deployment(record.deployment, status)
+        for about, report in (("gate", status.gate), ("probation", status.probation)):
             for finding in report.findings if report else ():
                 yield about, f"{finding.check} {finding.outcome}: {finding.sentence}"
         if record.pinned is not None:
             yield "pinned", record.pinned
         for bad in record.bad:
             yield "bad here", f"{bad.slot}: {bad.reason} ({bad.since})"
-    for slot in situation.slots:
+    for slot in status.slots:
         yield "slot", f"{slot.slot}  {_size(slot.bytes)}{f'  {slot.use}' if slot.use else ''}"
 
 
@@ -96,15 +95,15 @@ def _model(model: Installed | None) -> str | None:
     return f"{model.name} {model.version}" if model else None
 
 
-def _deployment(deployment: Deployment, situation: DeviceStatus) -> str:
+def _deployment(deployment: Deployment, status: DeviceStatus) -> str:
     state = deployment.state.replace("_", " ")
     parts = [f"{_model(deployment.model)}: {state}"]
     if deployment.reason is not None:
         parts.append(f"({deployment.reason})")
-    if situation.fetched is not None:
-        parts.append(_size(situation.fetched))
-        if situation.progress is not None and deployment.bytes is not None:
-            parts.append(f"of {_size(deployment.bytes)}, {situation.progress:.0%}")
+    if status.fetched is not None:
+        parts.append(_size(status.fetched))
+        if status.progress is not None and deployment.bytes is not None:
+            parts.append(f"of {_size(deployment.bytes)}, {status.progress:.0%}")
     return f"{' '.join(parts)}, by {deployment.source}, since {deployment.since}"
 
 

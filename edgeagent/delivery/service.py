@@ -91,7 +91,7 @@ class Delivery:
             ),
             self._updated,
         )
-        self._runner.judge = self.updater
+        self._runner.listener = self.updater
         self._hawkbit: Hawkbit | None = None
         if hawkbit is not None and isinstance(self._source, HawkbitSource):
             self._hawkbit = self._open_hawkbit(hawkbit, self._source)

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from edgeagent.detection.candidates import Candidate
+from edgeagent.timing.backoff import Backoff
 
 
 @dataclass
@@ -29,7 +30,7 @@ class CandidateState:
 
     def __post_init__(self) -> None:
         """Start with the shortest pause."""
-        self._wait_s = self.first_s
+        self._backoff = Backoff(self.first_s, self.longest_s, jitter=0.0)
 
     @property
     def due(self) -> bool:
@@ -47,6 +48,5 @@ class CandidateState:
         """
         now = time.monotonic()
         if self.served_at and now - self.served_at > self.longest_s:
-            self._wait_s = self.first_s
-        self.retry_at = now + self._wait_s
-        self._wait_s = min(self._wait_s * 2, self.longest_s)
+            self._backoff.reset()
+        self.retry_at = now + self._backoff.next()

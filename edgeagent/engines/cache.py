@@ -14,6 +14,7 @@ from pathlib import Path
 
 from edgeagent.engines.delegates import CACHE
 from edgeagent.errors import EngineError
+from edgeagent.files.hashing import hash_file
 
 PACKAGES = ("onnxruntime", "onnxruntime-gpu", "tensorrt", "tensorrt-cu12", "openvino")
 NOTE = "made-for.txt"
@@ -52,7 +53,7 @@ def with_cache(options: Mapping[str, str], artefact: Path, cache: Path | None) -
 
 def cache_key(artefact: Path, root: Path = Path("/")) -> str:
     """Return a key of 32 hex digits of an artefact, the packages that compile it, and this board."""
-    digest = hashlib.sha256(hashlib.sha256(artefact.read_bytes()).digest())
+    digest = hashlib.sha256(bytes.fromhex(hash_file(artefact)))
     digest.update(_versions().encode())
     for name in IDENTITY:
         path = root / name

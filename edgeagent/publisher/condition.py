@@ -1,4 +1,4 @@
-"""The condition that halts a rollout, such as ``p99>40ms or rollback_rate>2%``.
+"""Condition that halts a rollout, such as ``p99>40ms or rollback_rate>2%``.
 
 ::
 
@@ -6,8 +6,8 @@
     all        = comparison { "and" comparison }
     comparison = metric ( ">" | ">=" | "<" | "<=" ) number unit
 
-With too little data a comparison is neither true nor false but unknown, and so may be the whole (Kleene's
-logic).
+With too little data a comparison is unknown, neither true nor false, and so may be the condition (Kleene's
+three-valued logic).
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _COMPARISON = re.compile(r"([a-z0-9_]+)\s*(>=|<=|>|<)\s*([0-9]+(?:\.[0-9]+)?)\s*
 
 @dataclass(frozen=True)
 class FleetMeasurements:
-    """What a fleet says about a metric.
+    """Value of a metric over a fleet.
 
     Attributes:
-        value: milliseconds or percent; None when no device tells.
-        devices: that it is about.
+        value: milliseconds or percent; None without a report.
+        devices: number of devices that have reported.
     """
 
     value: float | None
@@ -46,7 +46,7 @@ class FleetMeasurements:
 
 @dataclass(frozen=True)
 class Criterion:
-    """A metric against a bound; milliseconds for latencies, percent for rates."""
+    """Comparison of a metric with a bound; milliseconds for latencies, percent for rates."""
 
     metric: str
     operator: str
@@ -54,17 +54,17 @@ class Criterion:
 
     @property
     def unit(self) -> str:
-        """Of the bound."""
+        """Unit of the bound."""
         return "ms" if self.metric in LATENCIES else "%"
 
     def holds(self, measured: FleetMeasurements, least: int) -> bool | None:
-        """Return whether it holds; None when fewer than ``least`` devices tell."""
+        """Return whether the comparison holds; None when fewer than ``least`` devices have reported."""
         if measured.value is None or measured.devices < least:
             return None
         return _OPERATORS[self.operator](measured.value, self.bound)
 
     def describe(self, measured: FleetMeasurements, least: int) -> str:
-        """Return the numbers, for people."""
+        """Return metric, value and bound as text."""
         value = "unknown" if measured.value is None else f"{measured.value:.4g} {self.unit}"
         few = f", {least} are needed" if self.holds(measured, least) is None else ""
         bound = f"{self.operator}{self.bound:g} {self.unit}"
@@ -73,7 +73,7 @@ class Criterion:
 
 @dataclass(frozen=True)
 class ConditionResult:
-    """Whether a condition holds (None: unknown), and the numbers."""
+    """Result of a condition: whether it holds (None: unknown), and the numbers as text."""
 
     holds: bool | None
     numbers: str
@@ -81,16 +81,16 @@ class ConditionResult:
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition: any of these, each of which is all of those."""
+    """Condition: a disjunction of conjunctions of comparisons."""
 
     any_of: tuple[tuple[Criterion, ...], ...]
 
     def judge(self, measure: Callable[[str], FleetMeasurements], least: int) -> ConditionResult:
-        """Compare with what a fleet says.
+        """Evaluate the condition over a fleet.
 
         Args:
-            measure: from the name of a metric to what is known of it.
-            least: devices that must tell.
+            measure: returns the value of a metric by its name.
+            least: number of devices that must have reported.
         """
         alternatives = []
         texts = []
@@ -102,10 +102,10 @@ class Condition:
 
 
 def parse_condition(text: str) -> Condition:
-    """Return the condition that a text says.
+    """Parse a condition.
 
     Raises:
-        ConfigurationError: it does not follow the grammar, or a unit does not fit its metric.
+        ConfigurationError: the text does not follow the grammar, or a unit does not fit its metric.
     """
     alternatives = re.split(r"\s+or\s+", text.strip())
     return Condition(tuple(tuple(_comparison(c) for c in re.split(r"\s+and\s+", a)) for a in alternatives))
@@ -115,17 +115,17 @@ def _comparison(text: str) -> Criterion:
     match = _COMPARISON.fullmatch(text.strip())
     if match is None:
         raise ConfigurationError(
-            f"halt condition: {text.strip()!r} is no comparison; expected such as p99>40ms or "
+            f"halt condition: {text.strip()!r} is not a comparison; expected such as p99>40ms or "
             "rollback_rate>2%, joined by and, or"
         )
     metric, sign, number, unit = match.groups()
     if metric not in (*LATENCIES, *RATES):
         raise ConfigurationError(
-            f"halt condition: {metric!r} is no metric; expected one of {', '.join((*LATENCIES, *RATES))}"
+            f"halt condition: {metric!r} is not a metric; expected one of {', '.join((*LATENCIES, *RATES))}"
         )
     if (unit == "%") != (metric in RATES):
         raise ConfigurationError(
-            f"halt condition: {metric} is given in {'%' if metric in RATES else 'ms or s'}, not in {unit}"
+            f"halt condition: {metric} has the unit {'%' if metric in RATES else 'ms or s'}, not {unit}"
         )
     return Criterion(metric, sign, float(number) * _UNITS[unit])
 

@@ -1,4 +1,4 @@
-"""What can go wrong while publishing."""
+"""Errors of the publisher."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from edgeagent.errors import DeliveryError
 
 
 class PublishError(DeliveryError):
-    """Nothing was published; what is served is as it was."""
+    """Nothing was published; the served state is as it was."""
 
 
 class SigningKeyError(PublishError):
-    """A key is missing, does not open or does not sign."""
+    """A key is missing, cannot be decrypted or cannot sign."""
 
 
 class HaltedError(DeliveryError):
-    """The condition of a rollout holds, or held: its next step is not signed."""
+    """A rollout is halted by its condition: its next step is not signed."""
 
     exit_code = 8

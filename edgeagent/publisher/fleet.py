@@ -1,7 +1,7 @@
-"""What the devices of a fleet say of a release, from their messages (docs/mqtt.md).
+"""Metrics of a release over the devices of a fleet, from their messages (docs/mqtt.md).
 
-Percentiles are those of all frames of all devices: their histograms are added up. What a device sends later
-than it was made (``historical``) may be of the model before, and is left out.
+Percentiles are those of all frames of all devices: their histograms are merged. Replayed telemetry
+(``historical``) may stem from the model before, and is ignored.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class _Device:
 
 
 class Fleet:
-    """Collects the messages of devices.
+    """Collector of the messages of devices.
 
     Attributes:
-        heard: messages so far.
+        heard: number of messages so far.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Fleet:
         self._devices: dict[str, _Device] = {}
 
     def hear(self, topic: str, payload: bytes) -> None:
-        """Take a message; one that is not as documented is logged and left out."""
+        """Add a message; one that is not as documented is logged and ignored."""
         self.heard += 1
         name, kind = topic.split("/")[-2:]
         device = self._devices.setdefault(name, _Device())
@@ -59,20 +59,25 @@ class Fleet:
             logger.warning("%s: is not as documented (%s)", topic, error)
 
     def measure(self, metric: str, name: str, version: str) -> FleetMeasurements:
-        """Return a metric over the devices that run a release, or have tried it."""
+        """Return a metric over the devices that run a release, or have tried it.
+
+        Args:
+            metric: one of the latencies or rates of :mod:`edgeagent.publisher.condition`.
+            name, version: of the release.
+        """
         tried = [d for d in self._devices.values() if d.model == (name, version) and d.state in TRIED]
         if metric in LATENCIES:
-            told_by = [d.latency for d in tried if d.state in RUNNING and d.latency.count]
+            reported = [d.latency for d in tried if d.state in RUNNING and d.latency.count]
             merged = Histogram()
-            for latency in told_by:
+            for latency in reported:
                 merged.add(latency)
-            return FleetMeasurements(getattr(merged.percentiles(), metric), len(told_by))
+            return FleetMeasurements(getattr(merged.percentiles(), metric), len(reported))
         if metric == "offline_rate":
-            told = [d.status == "offline" for d in tried if d.status is not None]
+            failed = [d.status == "offline" for d in tried if d.status is not None]
         else:
             state = "rolled_back" if metric == "rollback_rate" else "rejected"
-            told = [d.state == state for d in tried]
-        return FleetMeasurements(100.0 * sum(told) / len(told) if told else None, len(told))
+            failed = [d.state == state for d in tried]
+        return FleetMeasurements(100.0 * sum(failed) / len(failed) if failed else None, len(failed))
 
 
 def _take_deployment(device: _Device, message: dict[str, Any]) -> None:

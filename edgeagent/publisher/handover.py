@@ -1,8 +1,7 @@
-"""Taking over what other holders of keys have signed in their copy of the repository.
+"""Handover from other key holders: signatures and releases from their copy of the folder are merged.
 
-They work on a copy of the publisher's folder without its private keys, and hand the folder back: metadata in
-``staged/``, new targets in ``repository/targets/``. Nothing of it is believed that a signature does not
-cover.
+They work on a copy of the publisher's folder without its private keys, and hand it back: metadata in
+``staged/``, new targets in ``repository/targets/``. Only content with a valid signature is accepted.
 """
 
 from __future__ import annotations
@@ -21,31 +20,31 @@ from edgeagent.publisher.served import Served, read_metadata, read_staged
 
 
 def accept(publication: Publication, other: Path) -> list[str]:
-    """Take what is newer in another folder, and return the roles.
+    """Merge the newer metadata of another folder, and return the roles.
 
     Args:
         publication: to change; nothing is served before it is published.
-        other: the folder that was handed over.
+        other: folder that was handed over.
 
     Raises:
-        PublishError: nothing new is there, it carries no valid signature, it does not follow what is
-            here, or a target is missing, damaged or outside the channel.
+        PublishError: there is nothing new, a signature is missing or invalid, a version does not follow the
+            one here, or a target is missing, damaged or outside the channel.
     """
     offered = {**_newer(publication, other), **read_staged(other)}
     if not offered:
-        raise PublishError(f"{other}: nothing is there to be accepted")
+        raise PublishError(f"{other}: holds nothing new to accept")
     order = sorted(offered, key=lambda role: (role not in TOP_LEVEL_ROLE_NAMES, role != Root.type, role))
     for role in order:
         publication.merge(role, offered[role])
         if not publication.signed_by(role):
-            raise PublishError(f"{other}: nobody who may sign {role} has signed what is staged for it")
+            raise PublishError(f"{other}: the staged {role} has no valid signature of a key that may sign it")
         if role not in TOP_LEVEL_ROLE_NAMES:
             _take_targets(publication, role, offered[role], other)
     return order
 
 
 def _newer(publication: Publication, other: Path) -> dict[str, Metadata[Any]]:
-    """Return what the other folder serves already and this one does not: it had all signatures there."""
+    """Return the metadata that the other folder serves already, and this one does not."""
     served = Served(other)
     found = {}
     for role in (Root.type, Targets.type, *served.channels()):

@@ -1,9 +1,8 @@
-"""Key pairs: private keys in encrypted files, or wherever a signer URI of securesystemslib leads.
+"""Key pairs: private keys in encrypted files, or behind a signer URI of securesystemslib.
 
 A private key file is PKCS #8 in PEM, encrypted with a passphrase (RFC 5958, PBES2 of RFC 8018), as OpenSSL
 and ``cryptography`` write it; its URI is ``encrypted-file:/absolute/path.pem``. The schemes of
-securesystemslib (``hsm:``, ``awskms:``, ``gcpkms:``, ``azurekms:``, ``hv:``, ``file2:``) work where their
-packages are installed.
+securesystemslib (``hsm:``, ``awskms:``, ``gcpkms:``, ``azurekms:``, ``hv:``, ``file2:``) need their packages.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ from edgeagent.publisher.pkcs8 import encrypted_pem
 
 
 class EncryptedFileSigner(CryptoSigner):
-    """Signs with a private key in an encrypted file; the library's ``file2:`` opens plain ones only."""
+    """Signer with a private key in an encrypted file; the library's ``file2:`` reads plain files only."""
 
     SCHEME = "encrypted-file"
 
@@ -52,7 +51,7 @@ class EncryptedFileSigner(CryptoSigner):
         """Open the file; see :class:`securesystemslib.signer.Signer`.
 
         Raises:
-            SigningKeyError: the file is missing or damaged, the passphrase is wrong, or it is another key.
+            SigningKeyError: the file is missing or damaged, or the passphrase is wrong.
         """
         path = Path(priv_key_uri.removeprefix(f"{cls.SCHEME}:"))
         return cls(_load(path, secrets_handler), cast("SSlibKey", public_key))
@@ -72,7 +71,7 @@ def new_key(path: Path, passphrase: str) -> tuple[str, Key]:
         The signer URI and the public key.
 
     Raises:
-        SigningKeyError: a file is there already, or cannot be written.
+        SigningKeyError: a file exists already, or cannot be written.
     """
     signer = CryptoSigner.generate_ed25519()
     path = path.absolute()
@@ -84,7 +83,7 @@ def new_key(path: Path, passphrase: str) -> tuple[str, Key]:
         create_file(public_path(path), public_pem(public))
     except FileExistsError as error:
         raise SigningKeyError(
-            f"{error.filename}: is there already and is not replaced; choose another folder"
+            f"{error.filename}: exists already and is not replaced; choose another folder"
         ) from None
     except OSError as error:
         raise SigningKeyError(f"{error.filename or path}: cannot be written ({error.strerror})") from error
@@ -92,7 +91,7 @@ def new_key(path: Path, passphrase: str) -> tuple[str, Key]:
 
 
 def public_path(path: Path) -> Path:
-    """Return where the public half of a private key file lies."""
+    """Return the path of the public key that belongs to a private key file."""
     return path.with_name(f"{path.name.removesuffix('.pem')}.pub.pem")
 
 
@@ -106,7 +105,7 @@ def read_public_key(path: Path) -> Key:
     """Return the public key in a PEM file.
 
     Raises:
-        SigningKeyError: it cannot be read, or is no public key of a kind that TUF knows.
+        SigningKeyError: it cannot be read, or is not a public key of a type that TUF supports.
     """
     try:
         return SSlibKey.from_crypto(load_pem_public_key(path.read_bytes()))
@@ -119,7 +118,11 @@ def read_public_key(path: Path) -> Key:
 
 
 def import_key(uri: str, secrets: SecretsHandler) -> tuple[str, Key]:
-    """Return the complete URI and the public key of a private key, asking the place where it is.
+    """Return the complete URI and the public key of a private key.
+
+    Args:
+        uri: of the private key.
+        secrets: asked for passphrase or PIN.
 
     Raises:
         SigningKeyError: the scheme is unknown, its package is not installed, or the key cannot be reached.
@@ -137,7 +140,7 @@ def import_key(uri: str, secrets: SecretsHandler) -> tuple[str, Key]:
         raise
     except UnsupportedLibraryError as error:
         raise SigningKeyError(f"{uri}: {error}; install that package") from None
-    except Exception as error:  # what signers raise is not documented
+    except Exception as error:  # the exceptions of signers are not documented
         raise SigningKeyError(f"{uri}: the key cannot be used ({error})") from error
 
 
@@ -184,10 +187,10 @@ def _load(path: Path, secrets: SecretsHandler | None) -> PrivateKeyTypes:
         content = path.read_bytes()
     except OSError as error:
         raise SigningKeyError(
-            f"{path}: the private key cannot be read ({error.strerror}); is the medium that it lies on there?"
+            f"{path}: the private key cannot be read ({error.strerror}); is its medium mounted?"
         ) from None
     if secrets is None:
-        raise SigningKeyError(f"{path}: needs a passphrase, and nobody can be asked")
+        raise SigningKeyError(f"{path}: needs a passphrase, and there is no way to ask for it")
     passphrase = secrets(f"passphrase of {path}")
     try:
         return load_pem_private_key(content, passphrase.encode())
@@ -198,5 +201,5 @@ def _load(path: Path, secrets: SecretsHandler | None) -> PrivateKeyTypes:
         ) from None
     except (ValueError, UnsupportedAlgorithm):
         raise SigningKeyError(
-            f"{path}: does not open with this passphrase, or is no private key in PEM"
+            f"{path}: cannot be decrypted with this passphrase, or is not a private key in PEM"
         ) from None

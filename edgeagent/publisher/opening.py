@@ -1,4 +1,4 @@
-"""Opening a publisher's folder for one change, with the lock held."""
+"""Opening of a publisher's folder for one change, under its lock."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from edgeagent.publisher.signers import Signers, read_config
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder that is no publisher's.
+    """Check that a folder is a publisher's folder.
 
     Raises:
-        PublishError: there is neither served nor staged metadata.
+        PublishError: it holds neither served nor staged metadata.
     """
     if (
         not (metadata_folder(folder) / "1.root.json").exists()
@@ -41,27 +41,25 @@ def opened(
     signers: Signers | None = None,
     wait: bool = False,
 ) -> Iterator[Publication]:
-    """Open a publisher's folder; after an error nothing of what was placed stays.
+    """Open a publisher's folder; after an error the placed targets are removed.
 
     Args:
         folder: that ``init`` made, or a copy of it.
         secrets: asked for passphrases and PINs.
         keys: URIs of private keys that ``publisher.json`` does not name.
-        now: the time in UTC.
-        signers: opened before, so that nobody is asked again.
-        wait: for another publisher to finish.
+        now: returns the time, UTC.
+        signers: opened before, so that no secret is asked for again; None opens new ones.
+        wait: whether to wait while another publisher holds the lock.
 
     Raises:
-        PublishError: it is no such folder, it is damaged, or another publisher works on it.
+        PublishError: it is not a publisher's folder, it is damaged, or another publisher holds the lock.
         SigningKeyError: one of ``keys`` cannot be used.
     """
     check_folder(folder)
     with locked(folder, wait=wait):
         config = read_config(folder)
         if signers is None:
-            signers = Signers(config.signers, secrets)
-        for uri in keys:
-            signers.lend(uri)
+            signers = Signers(config.signers, secrets, keys)
         publication = Publication(folder, config, signers, now)
         try:
             yield publication

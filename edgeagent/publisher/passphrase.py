@@ -1,4 +1,4 @@
-"""Where passphrases and PINs come from: a file or the terminal, never the command line."""
+"""Passphrases and PINs, from a file or the terminal, never from the command line."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from edgeagent.publisher.errors import SigningKeyError
 
 PASSPHRASE_FILE = "EDGEAGENT_PASSPHRASE_FILE"  # noqa: S105  (the name of a variable)
 PIN_FILE = "EDGEAGENT_PIN_FILE"
-PIN = "pin"  # the name by which securesystemslib asks for that of an HSM
+PIN = "pin"  # name by which securesystemslib asks for the PIN of an HSM
 SHORTEST = 8
 
 
 class Secrets:
-    """Answers to signers that ask for a secret; it is called with the name of the secret.
+    """Secrets handler of the signers, which call it with the name of a secret.
 
     Args:
-        file: whose first line is the passphrase of all keys; None takes ``EDGEAGENT_PASSPHRASE_FILE``, and
+        file: its first line is the passphrase of all keys; None takes ``EDGEAGENT_PASSPHRASE_FILE``, and
             without it asks on the terminal. PINs come from ``EDGEAGENT_PIN_FILE`` or the terminal.
     """
 
@@ -30,7 +30,7 @@ class Secrets:
         self._known: dict[str, str] = {}
 
     def __call__(self, name: str) -> str:
-        """Return a secret; the same name is asked for once.
+        """Return a secret; each name is asked for once.
 
         Raises:
             SigningKeyError: the file cannot be read, or there is no terminal to ask on.
@@ -41,7 +41,7 @@ class Secrets:
         return self._known[name]
 
     def choose(self) -> str:
-        """Return a passphrase for new keys, asked for twice on the terminal.
+        """Return the passphrase of new keys, which is asked for twice on the terminal.
 
         Raises:
             SigningKeyError: it is too short, or the two differ; or as in a call.

@@ -1,8 +1,8 @@
-"""Encrypting a private key for a file, with a derivation that is slow enough for a passphrase.
+"""Encryption of a private key, with a key derivation that is slow enough for a passphrase.
 
-``cryptography`` writes PKCS #8 with 2,048 rounds of PBKDF2 and lets nobody choose; it reads any number.
-This writes the same structure, EncryptedPrivateKeyInfo with PBES2, PBKDF2 (HMAC-SHA-256) and AES-256-CBC
-(RFC 5958, RFC 8018 appendix A), with 600,000 rounds. OpenSSL reads it too.
+``cryptography`` writes PKCS #8 with a fixed 2,048 rounds of PBKDF2; it reads any number. This module writes
+the same structure, EncryptedPrivateKeyInfo with PBES2, PBKDF2 (HMAC-SHA-256) and AES-256-CBC
+(RFC 5958, RFC 8018 appendix A), with 600,000 rounds. OpenSSL reads it, too.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _AES256_CBC = bytes.fromhex("60864801650304012a")  # 2.16.840.1.101.3.4.1.42
 
 
 def encrypted_pem(key: PrivateKeyTypes, passphrase: str) -> bytes:
-    """Return a private key as ``ENCRYPTED PRIVATE KEY`` in PEM."""
+    """Return a private key, encrypted with a passphrase, as ``ENCRYPTED PRIVATE KEY`` in PEM."""
     salt, vector = os.urandom(16), os.urandom(16)
     plain = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     padder = PKCS7(AES.block_size).padder()

@@ -1,4 +1,4 @@
-"""Where things lie in a publisher's folder, and the lock that keeps two publishers apart."""
+"""Layout of a publisher's folder, its target paths, and its lock."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ STEPS = "steps.json"
 LOCK = "lock"
 
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-_LONGEST = 180  # of one name; the hash before it makes 245 of the 255 that file systems take
-_DEEPEST = 6  # levels of a target path, as the delegation of a channel allows
+_LONGEST = 180  # of one name; with its hash 245 of the 255 characters that file systems allow
+_DEEPEST = 6  # levels of a target path, as in the delegation of a channel
 
 
 def metadata_folder(folder: Path) -> Path:
@@ -38,10 +38,14 @@ def targets_folder(folder: Path) -> Path:
 
 @contextmanager
 def locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
-    """Keep other publishers out of a folder.
+    """Hold the lock of a publisher's folder.
+
+    Args:
+        folder: to lock.
+        wait: whether to wait for another publisher.
 
     Raises:
-        PublishError: there is no such folder, or another publisher works on it and ``wait`` is not set.
+        PublishError: there is no such folder, or another publisher holds the lock and ``wait`` is not set.
     """
     try:
         file = (folder / LOCK).open("a+", encoding="ascii")
@@ -63,11 +67,11 @@ def locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
 
 
 def check_target_path(path: str) -> None:
-    """Refuse a target path that a URL, a file system or the delegation of a channel would not take.
+    """Check that a URL, a file system and the delegation of a channel accept a target path.
 
     Raises:
-        PublishError: other characters than letters, digits, ``.``, ``_`` and ``-``, a part that begins with a
-            dot or a dash, too long or too deep.
+        PublishError: it has characters other than letters, digits, ``.``, ``_`` and ``-``, a part that begins
+            with a dot or a dash, or is too long or too deep.
     """
     parts = path.split("/")
     if len(parts) > _DEEPEST:
@@ -81,23 +85,28 @@ def check_target_path(path: str) -> None:
 
 
 def served_path(folder: Path, target: TargetFile) -> Path:
-    """Return where a target lies; its hash comes before its name (TUF, consistent snapshots).
+    """Return the served path of a target; its hash precedes its name (TUF, consistent snapshots).
 
     Raises:
-        PublishError: the path could lead out of the folder.
+        PublishError: the target path is not allowed.
     """
     check_target_path(target.path)
     return targets_folder(folder) / target.get_prefixed_paths()[0]
 
 
 def place_target(folder: Path, path: str, source: BinaryIO) -> tuple[TargetFile, Path | None]:
-    """Copy a file into the served folder, durably; a target that is there already is the same.
+    """Copy a file into the served folder, durably.
+
+    Args:
+        folder: of the publisher.
+        path: target path.
+        source: file that is open for reading.
 
     Returns:
-        The target, and its file if it was not there before.
+        The target, and its file; None for the file if the same target was there already.
 
     Raises:
-        PublishError: the path is no good, or the disk is full or fails; nothing is left behind.
+        PublishError: the path is not allowed, or the disk is full or fails; nothing is left behind.
     """
     check_target_path(path)
     parent, _, name = path.rpartition("/")

@@ -1,7 +1,6 @@
-"""Releases of a channel: added from a bundle, changed, withdrawn.
+"""Releases of a channel: add a bundle, change or withdraw a release.
 
-The index ``CHANNEL/channel.json`` lists them; it and the files of every
-release are targets of the channel's role.
+The index ``CHANNEL/channel.json`` and the files of every release are targets of the channel's role.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from edgeagent.publisher.roles import ensure_channel
 
 
 def read_index(publication: Publication, channel: str) -> Channel:
-    """Return the index of a channel as it is edited; an empty one where there is none yet.
+    """Return the index of a channel, with the edits so far; an empty one where there is none yet.
 
     Raises:
         DeliveryError: it is missing, damaged, or made for a newer edgeagent.
@@ -49,18 +48,18 @@ def add_bundle(
     boards: Sequence[str],
     policy: Mapping[str, Any] | None = None,
 ) -> Release:
-    """Add a bundle to a channel, as its newest release; the channel is made if it is not there.
+    """Add a bundle to a channel as its newest release; a missing channel is made.
 
     Args:
         publication: to change; nothing is served before it is published.
         directory: of the bundle.
         channel: label of the channel.
-        boards: that can run it, or ``any``.
+        boards: names of the boards that can run it, or ``any``.
         policy: fields of :class:`edgeagent.delivery.repository.channel.Rollout` without its ``id``.
 
     Raises:
         BundleError: the bundle is damaged.
-        PublishError: this name and version is there already, or a name, board or policy is no good.
+        PublishError: the channel has this name and version already, or a name, board or policy is invalid.
     """
     bundle = open_bundle(directory)
     manifest = bundle.manifest
@@ -97,7 +96,12 @@ def add_bundle(
 def change_release(
     publication: Publication, channel: str, name: str, version: str, change: Callable[[Release], Release]
 ) -> Release:
-    """Change a release of a channel, and return what it is now.
+    """Change a release of a channel, and return it.
+
+    Args:
+        publication: to change.
+        channel, name, version: of the release.
+        change: returns the new release for the old one.
 
     Raises:
         PublishError: there is no such channel or release.
@@ -114,27 +118,31 @@ def find_release(index: Channel, name: str, version: str) -> Release:
     """Return a release of a channel.
 
     Raises:
-        PublishError: there is none of this name and version.
+        PublishError: there is none with this name and version.
     """
     for release in index.releases:
         if (release.name, release.version) == (name, version):
             return release
     known = ", ".join(f"{release.name} {release.version}" for release in index.releases)
-    raise PublishError(f"{index.channel}: has no {name} {version}; it has {known or 'none at all'}")
+    raise PublishError(f"{index.channel}: has no {name} {version}; it has {known or 'none'}")
 
 
 def withdraw(publication: Publication, channel: str, name: str, version: str, reason: str) -> Release:
-    """Say that nobody should run a release any more, and why. Its files stay, for the record."""
+    """Withdraw a release, with a reason that devices show. Its files stay."""
     return change_release(
         publication, channel, name, version, lambda old: old.model_copy(update={"withdrawn": reason})
     )
 
 
 def validated(channel: str, **fields: Any) -> Release:
-    """Return a release, checked as a device would.
+    """Return a release, validated as on a device.
+
+    Args:
+        channel: name of the channel, for messages.
+        fields: of the release.
 
     Raises:
-        PublishError: a field is no good.
+        PublishError: a field is invalid.
     """
     try:
         return Release.model_validate(fields)
@@ -144,7 +152,13 @@ def validated(channel: str, **fields: Any) -> Release:
 
 
 def write_index(publication: Publication, index: Channel, placed: Any = ()) -> None:
-    """Make the next version of a channel: its index, and targets that are new in it."""
+    """Make the next version of a channel.
+
+    Args:
+        publication: to change.
+        index: of the channel.
+        placed: new targets of the channel.
+    """
     content = (index.model_dump_json(indent=1, exclude_none=True) + "\n").encode()
     target = publication.place(f"{index.channel}/{INDEX}", io.BytesIO(content))
     with publication.edit_targets(index.channel) as targets:
@@ -153,7 +167,7 @@ def write_index(publication: Publication, index: Channel, placed: Any = ()) -> N
 
 
 def _files(bundle: Bundle) -> dict[str, str | None]:
-    """Return all files of a bundle with their hashes; None for the manifest, which has none in itself."""
+    """Return the names of all files of a bundle with their hashes; None for the manifest."""
     manifest = bundle.manifest
     found: dict[str, str | None] = {MANIFEST: None}
     found.update({artefact.file: artefact.sha256 for artefact in manifest.artefacts})
@@ -170,7 +184,9 @@ def _place(
         with path.open("rb") as source:
             target = publication.place(f"{prefix}/{name}", source)
     except FileNotFoundError:
-        raise BundleError(f"{bundle.directory}: {name} is gone; somebody changes the bundle") from None
+        raise BundleError(
+            f"{bundle.directory}: {name} is gone; the bundle was changed while it was copied"
+        ) from None
     if digest is None:
         placed = served_path(publication.folder, target).read_bytes()
         changed = parse_manifest(placed, str(path)) != bundle.manifest

@@ -1,13 +1,13 @@
-"""The repository: edits are collected, signed together, and served all at once or not at all.
+"""Repository of the publisher: edits are collected, signed together, and served all at once.
 
-The workflow of TUF (https://theupdateframework.github.io/specification/latest/) in the frame of
+The workflow of TUF (https://theupdateframework.github.io/specification/latest/) on
 :class:`tuf.repository.Repository`: an edit makes the next version of a role; :meth:`Publication.publish`
-signs what was edited, then snapshot and timestamp. Files are written in this order, each of them durably:
-targets, metadata of targets and channels, snapshot, timestamp. The timestamp is the switch: before it,
-clients see the old state whole, and what else lies there is named by nothing. A new root comes last, since
-what it changes the keys of was signed with the old keys too; where they are lost it comes first.
+signs the edited roles, then snapshot and timestamp. Files are written durably in this order: targets,
+metadata of targets and channels, snapshot, timestamp. The timestamp switches: before it is written clients
+see the old state, which names none of the new files. A new root is written last, as metadata signed with the
+old keys verifies until then; when the old keys are lost it is written first.
 
-What has too few signatures waits in ``staged/``, for other holders of keys.
+Metadata with too few signatures waits in ``staged/``, for other key holders.
 """
 
 from __future__ import annotations
@@ -38,26 +38,26 @@ from edgeagent.files.atomic import write_state
 from edgeagent.publisher.errors import PublishError, SigningKeyError
 from edgeagent.publisher.places import STAGED, place_target
 from edgeagent.publisher.served import Served, read_staged
-from edgeagent.publisher.signatures import is_delegated, verifies
+from edgeagent.publisher.signatures import Delegator, delegated_keys, is_delegated, valid_signers, verifies
 from edgeagent.publisher.signers import PublisherConfig, Signers
 
 _ONLINE = (Snapshot.type, Timestamp.type)
 
 
 class Publication(Repository):
-    """One change of the repository, from reading it to serving the next state.
+    """Change of the repository, from reading the served state to serving the next one.
 
     Args:
         folder: of the publisher, see :mod:`edgeagent.publisher`; locked by the caller.
-        config: days after which signatures expire.
+        config: expiry of signatures.
         signers: private keys.
-        now: the time in UTC.
+        now: returns the time, UTC.
 
     Attributes:
-        served: what clients see.
+        served: metadata that clients see.
 
     Raises:
-        PublishError: something in it is damaged.
+        PublishError: metadata in the folder are damaged.
     """
 
     def __init__(
@@ -72,13 +72,13 @@ class Publication(Repository):
         self._read_staged()
 
     def open(self, role: str) -> Metadata[Any]:
-        """Return the next version of a role as far as it was edited, else a copy of what is served."""
+        """Return the edited metadata of a role, else a copy of the served metadata."""
         if role in self._new:
             return self._new[role]
         return self.served.metadata(role) or Metadata(self._first(role))
 
     def close(self, role: str, md: Metadata[Any]) -> None:
-        """Take an edited role: the version after the served one, a new expiry, no signatures yet."""
+        """Keep the edited metadata of a role: next version, new expiry, no signatures yet."""
         served = self.served.metadata(role)
         md.signed.version = served.signed.version + 1 if served else 1
         md.signed.expires = self._now() + timedelta(days=self.config.days(role))
@@ -109,45 +109,40 @@ class Publication(Repository):
 
     @property
     def staged(self) -> Mapping[str, Metadata[Any]]:
-        """What waits for signatures, by role."""
+        """Metadata that waits for signatures, by role."""
         return dict(self._new)
 
     def place(self, path: str, source: BinaryIO) -> TargetFile:
-        """Copy a target into the served folder, where nothing names it before :meth:`publish`."""
+        """Copy a target into the served folder, where no metadata name it before :meth:`publish`.
+
+        Args:
+            path: target path.
+            source: file that is open for reading.
+        """
         target, new = place_target(self.folder, path, source)
         if new is not None:
             self._placed.append(new)
         return target
 
     def discard(self) -> None:
-        """Remove the targets that were placed for nothing."""
+        """Remove the targets that were placed."""
         for path in self._placed:
             path.unlink(missing_ok=True)
 
     def keys(self, role: str) -> list[Key]:
-        """Return the keys that may sign a role: by what is served, and by what is about to be."""
-        found: dict[str, Key] = {}
-        for delegator in self._delegators(role):
-            if is_delegated(delegator, role):
-                for keyid in delegator.get_delegated_role(role).keyids:
-                    found[keyid] = delegator.get_key(keyid)
-        return list(found.values())
+        """Return the keys that may sign a role, by the served and by the new metadata."""
+        return delegated_keys(self._delegators(role), role)
 
     def signed_by(self, role: str) -> set[str]:
-        """Return the ids of the keys that may sign a staged role and have done so validly."""
-        md = self._new[role]
-        found: set[str] = set()
-        for delegator in self._delegators(role):
-            if is_delegated(delegator, role):
-                found.update(delegator.get_verification_result(role, md.signed_bytes, md.signatures).signed)
-        return found
+        """Return the ids of the keys with a valid signature of a staged role."""
+        return valid_signers(self._delegators(role), role, self._new[role])
 
     def add_signatures(self, role: str) -> int:
-        """Sign what is staged for a role with the keys that are here; return how many are new.
+        """Sign the staged metadata of a role with the keys here, and return the number of new signatures.
 
         Raises:
-            PublishError: nothing is staged for it.
-            SigningKeyError: a key that should be here cannot be used.
+            PublishError: nothing is staged for the role.
+            SigningKeyError: a key that is configured here cannot be used.
         """
         if role not in self._new:
             raise PublishError(f"{role}: nothing waits for signatures; see `edgeagent publish status`")
@@ -159,12 +154,12 @@ class Publication(Repository):
         return added
 
     def touch(self, role: str) -> None:
-        """Make a new version of a role that says the same: with other keys, or for longer."""
+        """Make a new version of a role with the same content: signed anew, with a new expiry."""
         with self.edit(role):
             pass
 
     def renew(self, role: str) -> None:
-        """Make a new version of a role that is served, so that it holds for longer.
+        """Make a new version of a served role, with a new expiry.
 
         Raises:
             PublishError: no such role is served.
@@ -174,7 +169,11 @@ class Publication(Repository):
         self.touch(role)
 
     def merge(self, role: str, other: Metadata[Any]) -> None:
-        """Take metadata that another holder of keys hands over: new, or more signatures of what is staged."""
+        """Merge metadata from another key holder: a new version, or more signatures of the staged one.
+
+        Raises:
+            PublishError: its version does not follow the served or staged one.
+        """
         mine = self._new.get(role)
         if mine is not None and mine.signed_bytes == other.signed_bytes:
             mine.signatures.update(other.signatures)
@@ -189,7 +188,7 @@ class Publication(Repository):
         self._new[role] = other
 
     def missing(self, role: str) -> list[VerificationResult]:
-        """Return what a staged role lacks, for each set of keys that must sign it; nothing if complete."""
+        """Return the verification results of a staged role that lack signatures; none if it is complete."""
         md, view = self._new[role], self.open(Root.type).signed
         if role == Root.type:
             previous = self.served.metadata(Root.type)
@@ -205,17 +204,17 @@ class Publication(Repository):
         return [result for result in results if not result.verified]
 
     def publish(self, *, refresh: bool = False) -> bool:
-        """Sign what was edited, and serve it.
+        """Sign the edited roles, and serve them.
 
         Args:
-            refresh: make a new timestamp also where nothing else is new.
+            refresh: whether to make a new timestamp even if nothing else is new.
 
         Returns:
-            Whether everything is served now; False where something waits in ``staged/`` for signatures.
+            Whether everything is served; False where metadata wait in ``staged/`` for signatures.
 
         Raises:
-            SigningKeyError: a key that should be here cannot be used, and without it there are too few.
-            EdgeagentError: the disk is full or fails. In both cases what is served is as it was.
+            SigningKeyError: a key that is configured here cannot be used, and is needed.
+            EdgeagentError: the disk is full or fails. In both cases the served state is as it was.
         """
         for role in sorted(self._touched - set(_ONLINE)):
             self._sign(role)
@@ -243,7 +242,7 @@ class Publication(Repository):
             return Snapshot(meta={})
         return Timestamp(snapshot_meta=self.snapshot_info) if role == Timestamp.type else Targets()
 
-    def _delegators(self, role: str) -> list[Root | Targets]:
+    def _delegators(self, role: str) -> list[Delegator]:
         name = Root.type if role in TOP_LEVEL_ROLE_NAMES else Targets.type
         found = [self.served.metadata(name), self._new.get(name)]
         return [md.signed for md in found if md is not None]
@@ -263,7 +262,7 @@ class Publication(Repository):
                 )
 
     def _set_aside_unsigned(self) -> dict[str, Metadata[Any]]:
-        """Leave in ``_new`` what has enough signatures, root first, channels last; return the rest."""
+        """Keep in ``_new`` the roles with enough signatures, root first, channels last; return the rest."""
         waiting: dict[str, Metadata[Any]] = {}
         for role in (Root.type, Targets.type, *sorted(set(self._new) - TOP_LEVEL_ROLE_NAMES)):
             if role in self._new and (self._lacks_delegation(role) or self.missing(role)):
@@ -281,7 +280,7 @@ class Publication(Repository):
         return left < timedelta(days=self.config.days(Snapshot.type)) / 2
 
     def _first_unverified(self) -> str | None:
-        """Return the first role that clients would refuse in the new state; None when they take it all."""
+        """Return the first role that clients would refuse in the new state; None if they accept all."""
         root = self.open(Root.type).signed
         infos = self.targets_infos
         for role in (Timestamp.type, Snapshot.type, *(name.removesuffix(".json") for name in infos)):

@@ -1,4 +1,4 @@
-"""Keys of roles: the first ones, those of channels, and how one takes another's place."""
+"""Keys of roles: initial keys, delegation of channels, and key rotation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from edgeagent.publisher.signers import PublisherConfig, Signers, write_config
 ROLES = ("root", "targets", "snapshot", "timestamp")
 RESERVED = (*ROLES, "watch")
 _LABEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_LEVELS = 5  # below the channel; a pattern of TUF does not cross a slash
+_LEVELS = 5  # below the channel; a path pattern of TUF does not match a slash
 
 
 def init(
@@ -37,24 +37,25 @@ def init(
     """Make a new repository.
 
     Args:
-        folder: of the publisher; made, or empty.
-        keys_folder: for the private keys of roles for which none is given.
+        folder: of the publisher; new or empty.
+        keys_folder: for the private keys of roles without a given key.
         secrets: asked for the passphrase of new keys.
-        given: keys by role, each a signer URI, or a file with the public key of somebody else.
-        thresholds: signatures that a role needs; 1 where none is given.
-        expiry_days: other than :data:`edgeagent.publisher.signers.DAYS`.
-        now: the time in UTC.
+        given: keys by role, each a signer URI, or a file with the public key of another key holder.
+        thresholds: number of signatures by role; 1 by default.
+        expiry_days: days by role; :data:`edgeagent.publisher.signers.DAYS` by default.
+        now: returns the time, UTC.
 
     Returns:
-        Whether the repository is served; False where other holders of keys must sign first.
+        Whether the repository is served; False where other key holders must sign first.
 
     Raises:
-        PublishError: the folder is not empty, keys would lie in it, or a threshold is more than there are
-        keys. SigningKeyError: a key cannot be made or used.
+        PublishError: the folder is not empty, the keys folder lies in it, or a threshold exceeds the number
+            of keys.
+        SigningKeyError: a key cannot be made or used.
     """
     folder, keys_folder = folder.absolute(), keys_folder.absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise PublishError(f"{folder}: is there already and not empty; choose another folder")
+        raise PublishError(f"{folder}: exists and is not empty; choose another folder")
     if keys_folder.resolve().is_relative_to(folder.resolve()):
         raise PublishError(
             f"{keys_folder}: lies in the folder to publish; private keys belong somewhere else"
@@ -75,10 +76,16 @@ def init(
 
 
 def delegate(publication: Publication, channel: str, keys: Sequence[Key], threshold: int) -> None:
-    """Give a channel to these keys, and to no others; they may sign nothing outside ``CHANNEL/``.
+    """Delegate a channel to these keys only; they may sign nothing outside ``CHANNEL/``.
+
+    Args:
+        publication: to change.
+        channel: its name.
+        keys: public keys.
+        threshold: number of signatures that it needs.
 
     Raises:
-        PublishError: the name is no good, or the threshold is more than there are keys.
+        PublishError: the name is invalid, or the threshold exceeds the number of keys.
     """
     if not _LABEL.fullmatch(channel) or channel in RESERVED:
         raise PublishError(
@@ -99,7 +106,7 @@ def delegate(publication: Publication, channel: str, keys: Sequence[Key], thresh
 
 
 def ensure_channel(publication: Publication, channel: str) -> None:
-    """Delegate a channel to the keys of targets, unless it is delegated already."""
+    """Delegate a channel to the keys of the targets role, unless it is delegated already."""
     targets = publication.targets()
     if targets.delegations is None or channel not in (targets.delegations.roles or {}):
         root = publication.root()
@@ -110,15 +117,14 @@ def ensure_channel(publication: Publication, channel: str) -> None:
 def rotate_key(
     publication: Publication, role: str, new: str | None, old: str | None, secrets: Secrets
 ) -> str:
-    """Put a new key of a role in the place of an old one, everywhere that role's metadata is signed by it.
+    """Replace a key of a role by a new one, in all metadata that the old key signs for the role.
 
     Args:
         publication: to change.
         role: a top-level role or a channel.
-        new: signer URI, or a file with the public key of somebody else; None makes a new encrypted file
-        beside
-            the old key.
-        old: beginning of the id of the old key; None where the role has one key only.
+        new: signer URI, or a file with the public key of another key holder; None makes a new encrypted
+            file beside the old key.
+        old: beginning of the id of the old key; None for the only key of the role.
         secrets: asked for the passphrase of a new key.
 
     Returns:
@@ -142,7 +148,7 @@ def rotate_key(
             root.roles[role].threshold = threshold
         if role == Targets.type:
             _follow_targets(publication, leaving, key)
-        # snapshot and timestamp follow by themselves
+        # publish() makes a new snapshot and timestamp anyway
     else:
         _replace_in_channel(publication, role, leaving, key)
     return key.keyid
@@ -174,7 +180,7 @@ def _first_keys(
 
 
 def named_key(text: str, secrets: Secrets) -> tuple[Key, str | None]:
-    """Return the key that a command line names, and its URI; None where only its public half is known.
+    """Return the key that a command line names, and its signer URI; None for a public key only.
 
     Raises:
         SigningKeyError: it cannot be used.
@@ -241,7 +247,7 @@ def _check_threshold(role: str, threshold: int, keys: int) -> None:
 
 
 def describe_keys(role: str, md: Metadata[Any]) -> Iterable[str]:
-    """Yield lines about staged metadata, for people who are about to sign it."""
+    """Yield lines that describe staged metadata, to be shown before it is signed."""
     signed = md.signed
     signatures = f"{len(md.signatures)} signatures"
     yield f"{role} version {signed.version}, expires {signed.expires:%Y-%m-%d}, {signatures}"

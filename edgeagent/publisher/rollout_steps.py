@@ -1,6 +1,6 @@
-"""The steps of a rollout: the first is signed at once, the others wait in ``steps.json`` for their time.
+"""Steps of a rollout: the first is signed at once, the others wait in ``steps.json`` until they are due.
 
-Devices obey signed policy only, so a step is a new index of the channel with a higher percentage. A
+Devices follow signed policy only, so a step is a new index of the channel with a higher percentage. A
 condition that holds when a step is due halts the rollout until an operator resumes it.
 """
 
@@ -28,17 +28,17 @@ Percent = Annotated[float, Field(gt=0, le=100)]
 
 
 class Plan(BaseModel):
-    """The steps of one release.
+    """Rollout plan of one release.
 
     Attributes:
         channel, name, version: of the release.
-        percents: all steps, ascending.
-        step: index of the one that is signed.
+        percents: share of the devices at each step, ascending.
+        step: index of the signed step.
         every_s: seconds between two steps.
-        since: when the present step began.
+        since: time at which the present step began.
         halt_if: condition; None never halts.
-        least_devices: that must tell before a step is judged.
-        halted: why it was halted; None while it goes on.
+        least_devices: number of devices that must have reported before a step.
+        halted: why the rollout is halted; None while it is not.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -56,28 +56,28 @@ class Plan(BaseModel):
 
     @property
     def title(self) -> str:
-        """Which release."""
+        """Channel, name and version of the release."""
         return f"{self.channel} {self.name} {self.version}"
 
     @property
     def due(self) -> datetime | None:
-        """When the next step may be signed; None after the last."""
+        """Time at which the next step is due; None after the last step."""
         if self.step + 1 >= len(self.percents):
             return None
         return self.since + timedelta(seconds=self.every_s)
 
     @property
     def condition(self) -> Condition | None:
-        """The condition that halts it."""
+        """Condition that halts the rollout; None without one."""
         return parse_condition(self.halt_if) if self.halt_if is not None else None
 
     def is_of(self, channel: str, name: str, version: str) -> bool:
-        """Return whether it is about this release."""
+        """Return whether this is the plan of a release."""
         return (self.channel, self.name, self.version) == (channel, name, version)
 
 
 class Steps(BaseModel):
-    """What ``steps.json`` holds."""
+    """Content of ``steps.json``: the plans of all rollouts."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -85,17 +85,17 @@ class Steps(BaseModel):
     plans: tuple[Plan, ...] = ()
 
     def without(self, channel: str, name: str, version: str) -> Steps:
-        """Return it without the plan of a release."""
+        """Return the plans without that of a release."""
         return Steps(plans=tuple(plan for plan in self.plans if not plan.is_of(channel, name, version)))
 
     def having(self, plan: Plan) -> Steps:
-        """Return it with this plan in the place of the release's old one."""
+        """Return the plans with a new plan of its release."""
         kept = self.without(plan.channel, plan.name, plan.version).plans
         return Steps(plans=(*kept, plan))
 
 
 def read_steps(folder: Path) -> Steps:
-    """Return the steps that wait.
+    """Read ``steps.json``; empty where there is none.
 
     Raises:
         PublishError: the file cannot be read, or is damaged.
@@ -108,18 +108,20 @@ def read_steps(folder: Path) -> Steps:
     except OSError as error:
         raise PublishError(f"{path}: cannot be read ({error.strerror})") from None
     except ValidationError as error:
-        raise PublishError(f"{path}: {first_mistake(error)}; remove it and say `rollout` again") from None
+        raise PublishError(
+            f"{path}: {first_mistake(error)}; remove it and run `edgeagent publish rollout` again"
+        ) from None
 
 
 def write_steps(folder: Path, steps: Steps) -> None:
-    """Write the steps, durably."""
+    """Write ``steps.json`` durably."""
     write_state(folder / STEPS, (steps.model_dump_json(indent=2) + "\n").encode())
 
 
 def set_policy(
     publication: Publication, channel: str, name: str, version: str, fields: Mapping[str, Any]
 ) -> Release:
-    """Change fields of the policy of a release, which others of it stay.
+    """Change fields of the rollout policy of a release; the others stay.
 
     Args:
         publication: to change.
@@ -127,7 +129,7 @@ def set_policy(
         fields: of :class:`edgeagent.delivery.repository.channel.Rollout`.
 
     Raises:
-        PublishError: there is no such release, it is withdrawn, or a field is no good.
+        PublishError: there is no such release, it is withdrawn, or a field is invalid.
     """
 
     def change(old: Release) -> Release:

@@ -1,4 +1,4 @@
-"""Metadata on the disk: what clients see now, which is what the served timestamp leads to, and what waits."""
+"""Metadata on the disk: the served state, to which the timestamp leads, and the staged metadata."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from edgeagent.publisher.places import STAGED, metadata_folder
 
 
 def read_metadata(path: Path) -> Metadata[Any]:
-    """Return a metadata file; its signatures are not looked at.
+    """Read a metadata file, without verifying its signatures.
 
     Raises:
-        PublishError: it cannot be read or is no TUF metadata.
+        PublishError: it cannot be read, or is not TUF metadata.
     """
     try:
         return Metadata[Any].from_bytes(path.read_bytes())
@@ -38,10 +38,9 @@ def read_staged(folder: Path) -> dict[str, Metadata[Any]]:
 
 
 class Served:
-    """The served metadata.
+    """Served metadata.
 
-    Files of higher versions than the timestamp leads to were left by an interrupted publisher; they do not
-    count.
+    Files of higher versions than those of the timestamp are ignored: an interrupted publisher left them.
 
     Args:
         folder: of the publisher.
@@ -51,7 +50,7 @@ class Served:
         self._metadata = metadata_folder(folder)
 
     def metadata(self, role: str) -> Metadata[Any] | None:
-        """Return a new copy of the metadata of a role; None where there is none.
+        """Return a new copy of the metadata of a role; None without any.
 
         Raises:
             PublishError: it is damaged.
@@ -60,7 +59,7 @@ class Served:
         return None if version is None else read_metadata(self.path(role, version))
 
     def version(self, role: str) -> int | None:
-        """Return the version of a role that clients see; None where there is none."""
+        """Return the version of a role that clients see; None without one."""
         if role == Root.type:
             return self._root_version()
         timestamp = self._metadata / "timestamp.json"
@@ -75,7 +74,7 @@ class Served:
         return None if info is None else info.version
 
     def path(self, role: str, version: int) -> Path:
-        """Return where a version of a role lies."""
+        """Return the path of a version of a role."""
         return self._metadata / ("timestamp.json" if role == Timestamp.type else f"{version}.{role}.json")
 
     def targets_infos(self) -> dict[str, MetaFile]:
@@ -84,12 +83,12 @@ class Served:
         return dict(snapshot.signed.meta) if snapshot else {}
 
     def snapshot_info(self) -> MetaFile | None:
-        """Return version, length and hash of the snapshot; None where there is none."""
+        """Return version, length and hash of the snapshot; None without one."""
         timestamp = self.metadata(Timestamp.type)
         return timestamp.signed.snapshot_meta if timestamp else None
 
     def channels(self) -> dict[str, Metadata[Any] | None]:
-        """Return the metadata of every channel, by name; None for one that is still empty."""
+        """Return the metadata of every channel, by name; None for one that is empty."""
         targets = self.metadata(Targets.type)
         delegations = targets.signed.delegations if targets else None
         return {name: self.metadata(name) for name in (delegations.roles or {})} if delegations else {}

@@ -1,34 +1,35 @@
-"""Which keys can be used here: ``publisher.json`` says where their private halves are."""
+"""Signers: the private keys that are available here, with their URIs in ``publisher.json``."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from securesystemslib.signer import Key, SecretsHandler, Signer
+from securesystemslib.signer import Key, Signer
 
 from edgeagent.errors import EdgeagentError
 from edgeagent.files.atomic import write_state
 from edgeagent.files.validation import first_mistake
 from edgeagent.publisher.errors import PublishError, SigningKeyError
 from edgeagent.publisher.keys import import_key
+from edgeagent.publisher.passphrase import Secrets
 
 CONFIG = "publisher.json"
 RoleName = Literal["root", "targets", "snapshot", "timestamp"]
 Days = Annotated[int, Field(gt=0, le=3650)]
 DAYS: dict[str, int] = {"timestamp": 7, "snapshot": 7, "targets": 365, "root": 365}
-"""Days after which a signature expires; ``targets`` holds for channels too."""
+"""Days after which metadata expire, by role; ``targets`` holds for channels too."""
 
 
 class PublisherConfig(BaseModel):
-    """What is kept beside the repository, and never served.
+    """Configuration of the publisher, the content of ``publisher.json``; it is never served.
 
     Attributes:
         signers: URI of the private key, by key id.
-        expiry_days: of the metadata of each role.
+        expiry_days: days after which metadata expire, by role.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,17 +39,17 @@ class PublisherConfig(BaseModel):
     expiry_days: dict[RoleName, Days] = {}
 
     def days(self, role: str) -> int:
-        """Return after how many days new metadata of a role, or of a channel, expires."""
+        """Return the days after which new metadata of a role or a channel expire."""
         name = role if role in DAYS else "targets"
         return next((days for other, days in self.expiry_days.items() if other == name), DAYS[name])
 
     def with_signers(self, signers: Mapping[str, str]) -> PublisherConfig:
-        """Return it with more signers."""
+        """Return the configuration with further signers."""
         return self.model_copy(update={"signers": {**self.signers, **signers}})
 
 
 def read_config(folder: Path) -> PublisherConfig:
-    """Return what ``publisher.json`` says; without one there are no keys here.
+    """Read ``publisher.json``; the default without one, which has no keys.
 
     Raises:
         PublishError: it cannot be read, or is damaged.
@@ -65,54 +66,63 @@ def read_config(folder: Path) -> PublisherConfig:
 
 
 def write_config(folder: Path, config: PublisherConfig) -> None:
-    """Write ``publisher.json``, durably."""
+    """Write ``publisher.json`` durably."""
     write_state(folder / CONFIG, (json.dumps(config.model_dump(mode="json"), indent=2) + "\n").encode())
 
 
 class Signers:
-    """Opens private keys when they are first needed, and keeps them open.
+    """Private keys, opened when they are first needed, and kept open.
 
     Args:
         uris: of private keys, by key id.
         secrets: asked for passphrases and PINs.
+        extra: further URIs of private keys.
+
+    Attributes:
+        secrets: as given.
+
+    Raises:
+        SigningKeyError: one of ``extra`` cannot be used.
     """
 
-    def __init__(self, uris: Mapping[str, str], secrets: SecretsHandler) -> None:
-        self._uris, self._secrets = dict(uris), secrets
+    def __init__(self, uris: Mapping[str, str], secrets: Secrets, extra: Iterable[str] = ()) -> None:
+        self._uris, self.secrets = dict(uris), secrets
         self._open: dict[str, Signer] = {}
+        for uri in extra:
+            self.add(uri)
 
-    def lend(self, uri: str) -> Key:
-        """Use one more private key, for as long as this object lives, and return its public key.
+    def add(self, uri: str) -> Key:
+        """Add a private key, which is not written to ``publisher.json``, and return its public key.
 
         Raises:
             SigningKeyError: see :func:`edgeagent.publisher.keys.import_key`.
         """
-        full, key = import_key(uri, self._secrets)
+        full, key = import_key(uri, self.secrets)
         self._uris[key.keyid] = full
         return key
 
     def learn(self, uris: Mapping[str, str]) -> None:
-        """Know where more private keys are."""
+        """Add the URIs of further private keys, by key id."""
         self._uris.update(uris)
 
     def uri(self, key: Key) -> str | None:
-        """Return where the private half of a key is; None where that is not known here."""
+        """Return the URI of the private key; None where it is not known here."""
         return self._uris.get(key.keyid)
 
     def get(self, key: Key) -> Signer | None:
-        """Return what signs with a key; None where nobody here has it.
+        """Return the signer of a key; None where its private key is not here.
 
         Raises:
-            SigningKeyError: it should be here and cannot be used.
+            SigningKeyError: it is configured here and cannot be used.
         """
         uri = self.uri(key)
         if uri is None:
             return None
         if key.keyid not in self._open:
             try:
-                self._open[key.keyid] = Signer.from_priv_key_uri(uri, key, self._secrets)
+                self._open[key.keyid] = Signer.from_priv_key_uri(uri, key, self.secrets)
             except EdgeagentError:
                 raise
-            except Exception as error:  # what signers raise is not documented
+            except Exception as error:  # the exceptions of signers are not documented
                 raise SigningKeyError(f"{uri}: the key cannot be used ({error})") from error
         return self._open[key.keyid]

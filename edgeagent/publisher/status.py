@@ -1,4 +1,4 @@
-"""What a repository holds: roles with their keys and expiry, channels with their releases, what waits."""
+"""Status of a repository: roles with their keys and expiry, channels with their releases, staged metadata."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edgeagent.publisher.signers import PublisherConfig, read_config
 
 
 class KeyStatus(BaseModel):
-    """A key, and where its private half is; None where that is not known here."""
+    """Key, with the URI of its private key; None where it is not known here."""
 
     keyid: str
     kind: str
@@ -28,7 +28,7 @@ class KeyStatus(BaseModel):
 
 
 class RoleStatus(BaseModel):
-    """A role, or a channel; version and expiry are None where it has no metadata yet."""
+    """Role or channel; version and expiry are None where it has no metadata yet."""
 
     role: str
     version: int | None = None
@@ -39,20 +39,20 @@ class RoleStatus(BaseModel):
 
 
 class ChannelStatus(BaseModel):
-    """The releases of a channel."""
+    """Channel with its releases."""
 
     channel: str
     releases: list[Release]
 
 
 class RepositoryStatus(BaseModel):
-    """All of it.
+    """Status of a repository.
 
     Attributes:
-        roles: and channels.
+        roles: roles and channels.
         channels: with their releases.
-        steps: of rollouts.
-        staged: version and number of signatures of what waits for more, by role.
+        steps: plans of the rollouts.
+        staged: version and number of signatures of the staged metadata, by role.
     """
 
     roles: list[RoleStatus]
@@ -62,10 +62,14 @@ class RepositoryStatus(BaseModel):
 
 
 def repository_status(folder: Path, now: datetime) -> RepositoryStatus:
-    """Look at a publisher's folder; nothing is verified.
+    """Return the status of a publisher's folder, without verifying it.
+
+    Args:
+        folder: of the publisher.
+        now: time, UTC.
 
     Raises:
-        DeliveryError: it is no such folder, or damaged.
+        DeliveryError: it is not a publisher's folder, or damaged.
     """
     check_folder(folder)
     served, config = Served(folder), read_config(folder)

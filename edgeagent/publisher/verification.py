@@ -1,4 +1,4 @@
-"""Verifying a repository as a device would: the client workflow of TUF over the served folder, every hash."""
+"""Verification of a repository as on a device: the client workflow of TUF, and the hash of every file."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from edgeagent.delivery.repository.transport import FolderTransport
 from edgeagent.publisher.errors import PublishError
 from edgeagent.publisher.places import metadata_folder, served_path
 
-_MOST_ROOTS = 100_000  # a device that was off for long takes as many steps as it needs
+_MOST_ROOTS = 100_000  # a device that was off for long follows any number of root versions
 
 
 @dataclass(frozen=True)
 class Verified:
-    """A channel that verifies.
+    """Verified channel.
 
     Attributes:
         channel: its name.
-        index: its releases; None where it is delegated and empty.
-        files, size: that were hashed, and their bytes.
+        index: its releases; None for a delegated channel that is empty.
+        files, size: number of hashed files, and their bytes.
     """
 
     channel: str
@@ -39,16 +39,15 @@ class Verified:
 
 
 def verify(folder: Path, trusted_root: bytes) -> list[Verified]:
-    """Verify everything that is served.
+    """Verify all served channels.
 
     Args:
         folder: of the publisher.
-        trusted_root: root metadata that a device trusts; may be older than the newest.
+        trusted_root: root metadata that a device trusts, the newest or an older version.
 
     Raises:
-        PublishError: what a device would refuse: a signature, a version, an expiry, a length, a hash, or a
-        file
-            that is missing.
+        PublishError: a device would refuse a signature, a version, an expiry, a length or a hash, or a file
+            is missing.
     """
     with tempfile.TemporaryDirectory() as cache:
         try:
@@ -108,7 +107,7 @@ def _read(folder: Path, updater: Updater, path: str) -> bytes:
 
 
 def _hash(folder: Path, updater: Updater, path: str) -> int:
-    """Check a target's file against signed metadata and return its length in bytes."""
+    """Check the file of a target against signed metadata, and return its length in bytes."""
     target = updater.get_targetinfo(path)
     if target is None:
         raise PublishError(f"{path}: is offered, but no key of its channel signed for it")

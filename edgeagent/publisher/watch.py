@@ -1,4 +1,4 @@
-"""Watching rollouts: the fleet is heard over MQTT, and a step that is due is signed, or refused."""
+"""Watch of rollouts: a due step is signed, or refused by the metrics that the fleet reports over MQTT."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,31 +19,30 @@ from edgeagent.errors import EdgeagentError
 from edgeagent.publisher.errors import HaltedError, PublishError
 from edgeagent.publisher.fleet import TOPICS, Fleet
 from edgeagent.publisher.opening import opened
-from edgeagent.publisher.passphrase import Secrets
 from edgeagent.publisher.places import locked
 from edgeagent.publisher.release import find_release, read_index
 from edgeagent.publisher.repository import Publication
 from edgeagent.publisher.rollout_steps import Plan, read_steps, set_policy, write_steps
-from edgeagent.publisher.signers import Signers, read_config
+from edgeagent.publisher.signers import Signers
 from edgeagent.settings.sections.mqtt import MqttSettings
 from edgeagent.telemetry.mqtt.client import plain_client
 
 logger = logging.getLogger(__name__)
 
-LOOK_S = 60.0  # between two looks at steps that are due and cannot be judged, or at new rollouts
+CHECK_S = 60.0  # between two checks of due steps without enough reports, and for new rollouts
 
 
 class FleetListener:
-    """Hears a fleet through its broker, between ``with`` and its end.
+    """Subscriber to the messages of a fleet, a context manager.
 
     Args:
-        settings: with a host.
+        settings: of the broker, with a host.
 
     Attributes:
         changed: notified after every message.
 
     Raises:
-        EdgeagentError: the broker cannot be reached or refuses; later losses are mended.
+        EdgeagentError: on entering: the broker cannot be reached, or refuses. Later it reconnects.
     """
 
     def __init__(self, settings: MqttSettings) -> None:
@@ -79,18 +79,18 @@ class FleetListener:
         self._client.loop_stop()
 
     def heard(self) -> int:
-        """Return how many messages have come."""
+        """Return the number of messages so far."""
         with self.changed:
             return self._fleet.heard
 
     def ask(self, question: Callable[[Fleet], Any]) -> Any:
-        """Return the answer to a question about the fleet, while nothing is added."""
+        """Return the result of a function of the fleet, called while no message is added."""
         with self.changed:
             return question(self._fleet)
 
     def _on_connect(self, client: paho.Client, data: Any, flags: Any, code: ReasonCode, more: Any) -> None:
         if code.is_failure:
-            self._tell(f"refuses the connection ({code})")
+            self._set_answer(f"refuses the connection ({code})")
         else:
             client.subscribe([(topic, 1) for topic in TOPICS])
 
@@ -98,62 +98,57 @@ class FleetListener:
         self, client: paho.Client, data: Any, number: int, codes: list[ReasonCode], more: Any
     ) -> None:
         refused = [str(code) for code in codes if code.is_failure]
-        self._tell(f"refuses the subscription ({refused[0]})" if refused else "subscribed")
+        self._set_answer(f"refuses the subscription ({refused[0]})" if refused else "subscribed")
 
     def _on_disconnect(self, client: paho.Client, data: Any, flags: Any, code: ReasonCode, more: Any) -> None:
         if code.is_failure:
             logger.warning("the broker was lost (%s); trying again", code)
-            if self._answer is None:  # a refusal says more
-                self._tell(f"closed the connection ({code})")
+            if self._answer is None:  # the reason of a refusal is kept
+                self._set_answer(f"closed the connection ({code})")
 
     def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
         with self.changed:
             self._fleet.hear(message.topic, bytes(message.payload))
             self.changed.notify_all()
 
-    def _tell(self, answer: str) -> None:
+    def _set_answer(self, answer: str) -> None:
         with self.changed:
             self._answer = answer
             self.changed.notify_all()
 
 
 class Watch:
-    """Takes the steps of all rollouts of a publisher's folder.
+    """Signs the due steps of all rollouts of a publisher's folder.
 
     Args:
         folder: of the publisher.
-        listener: that hears the fleet.
-        passphrases: for the keys of channels, snapshot and timestamp.
-        keys: URIs of private keys that ``publisher.json`` does not name.
-        tell: called with lines for people.
-        now: the time in UTC.
+        listener: of the fleet.
+        signers: of channels, snapshot and timestamp.
+        report: called with lines of text.
+        now: returns the time, UTC.
 
     Raises:
-        SigningKeyError: a key cannot be used; better now than when a step is due at night.
+        SigningKeyError: a key cannot be used; all are opened here, before a step is due.
     """
 
     def __init__(
         self,
         folder: Path,
         listener: FleetListener,
-        passphrases: Secrets,
-        keys: tuple[str, ...] = (),
-        tell: Callable[[str], None] = logger.info,
+        signers: Signers,
+        report: Callable[[str], None] = logger.info,
         now: Callable[[], datetime] = utcnow,
     ) -> None:
-        self._folder, self._listener, self._passphrases, self._now = folder, listener, passphrases, now
-        self._tell = tell
-        self._signers = Signers(read_config(folder).signers, passphrases)
-        for uri in keys:
-            self._signers.lend(uri)
-        self._told: dict[str, str] = {}
+        self._folder, self._listener, self._signers, self._now = folder, listener, signers, now
+        self._report = report
+        self._reported: dict[str, str] = {}
         self._open_keys()
 
-    def look(self) -> timedelta | None:
-        """Take every step that is due, and return when to look again; None when no step is left.
+    def check(self) -> timedelta | None:
+        """Sign every due step, and return the time to the next check; None when no step is left.
 
         Raises:
-            HaltedError: the condition of a rollout holds or held; other rollouts have been seen to first.
+            HaltedError: a rollout is halted; the others are handled first.
             EdgeagentError: a step cannot be signed.
         """
         halted, waits = [], []
@@ -165,14 +160,16 @@ class Watch:
                 continue
             left = (plan.due - self._now()).total_seconds()
             if left > 0:
-                self._say(plan, f"{plan.percents[plan.step]:g} %, next step {plan.due:%Y-%m-%d %H:%M} UTC")
-                waits.append(min(left, LOOK_S))
+                self._announce(
+                    plan, f"{plan.percents[plan.step]:g} %, next step {plan.due:%Y-%m-%d %H:%M} UTC"
+                )
+                waits.append(min(left, CHECK_S))
                 continue
             reason = self._judge(plan)
             if reason is not None:
                 halted.append(reason)
             else:
-                waits.append(LOOK_S)
+                waits.append(CHECK_S)
         if halted:
             raise HaltedError(
                 "; ".join(halted) + "; the next step is not signed. Withdraw the release, or go on with "
@@ -182,13 +179,13 @@ class Watch:
 
     def _open_keys(self) -> None:
         channels = {plan.channel for plan in read_steps(self._folder).plans if plan.due}
-        with opened(self._folder, self._passphrases, signers=self._signers, wait=True) as publication:
+        with self._opened() as publication:
             for role in (*sorted(channels), "snapshot", "timestamp"):
                 for key in publication.keys(role):
                     self._signers.get(key)
 
     def _judge(self, plan: Plan) -> str | None:
-        """Take the step that is due, or return why it is refused."""
+        """Sign the due step, or return why it is refused."""
         condition = plan.condition
         verdict = condition and self._listener.ask(
             lambda fleet: condition.judge(
@@ -200,31 +197,34 @@ class Watch:
             self._update(plan, halted=why)
             return f"{plan.title} is halted at {plan.percents[plan.step]:g} %: {why}"
         if verdict and verdict.holds is None:
-            self._say(plan, f"waits at {plan.percents[plan.step]:g} %, too few samples: {verdict.numbers}")
+            self._announce(
+                plan, f"waits at {plan.percents[plan.step]:g} %, too few samples: {verdict.numbers}"
+            )
             return None
         self._step(plan, verdict.numbers if verdict else "no condition was given")
         return None
 
     def _step(self, plan: Plan, why: str) -> None:
         percent = plan.percents[plan.step + 1]
-        with opened(
-            self._folder, self._passphrases, now=self._now, signers=self._signers, wait=True
-        ) as publication:
+        with self._opened() as publication:
             if not any(plan == other for other in read_steps(self._folder).plans):
-                return  # somebody changed it meanwhile; the next look sees it
+                return  # it was changed meanwhile; the next check uses the new plan
             if _paused(publication, plan):
-                self._say(plan, "is paused; `rollout ... --resume` goes on")
+                self._announce(plan, "is paused; `rollout ... --resume` goes on")
                 return
             set_policy(publication, plan.channel, plan.name, plan.version, {"percent": percent})
             if not publication.publish():
                 raise PublishError(
-                    f"{plan.title}: the step to {percent:g} % waits for signatures of others; see `edgeagent "
-                    "publish status`"
+                    f"{plan.title}: the step to {percent:g} % waits for signatures of other key holders; see "
+                    "`edgeagent publish status`"
                 )
             steps = read_steps(self._folder)
             done = plan.model_copy(update={"step": plan.step + 1, "since": self._now()})
             write_steps(self._folder, steps.having(done))
-        self._say(plan, f"goes from {plan.percents[plan.step]:g} % to {percent:g} %: {why}")
+        self._announce(plan, f"goes from {plan.percents[plan.step]:g} % to {percent:g} %: {why}")
+
+    def _opened(self) -> AbstractContextManager[Publication]:
+        return opened(self._folder, self._signers.secrets, now=self._now, signers=self._signers, wait=True)
 
     def _update(self, plan: Plan, **fields: Any) -> None:
         with locked(self._folder, wait=True):
@@ -232,11 +232,11 @@ class Watch:
             if any(plan == other for other in steps.plans):
                 write_steps(self._folder, steps.having(plan.model_copy(update=fields)))
 
-    def _say(self, plan: Plan, text: str) -> None:
-        """Tell something once."""
-        if self._told.get(plan.title) != text:
-            self._told[plan.title] = text
-            self._tell(f"{plan.title}: {text}")
+    def _announce(self, plan: Plan, text: str) -> None:
+        """Report a text unless it is the last one of the plan."""
+        if self._reported.get(plan.title) != text:
+            self._reported[plan.title] = text
+            self._report(f"{plan.title}: {text}")
 
 
 def _paused(publication: Publication, plan: Plan) -> bool:
@@ -245,20 +245,20 @@ def _paused(publication: Publication, plan: Plan) -> bool:
 
 
 def watch(watcher: Watch, listen_s: float, *, once: bool) -> None:
-    """Listen and look until no step is left.
+    """Check rollouts until no step is left.
 
     Args:
-        watcher: that takes the steps.
-        listen_s: seconds to listen before the first look.
-        once: look one time only.
+        watcher: that signs the steps.
+        listen_s: seconds to listen before the first check.
+        once: whether to check one time only.
 
     Raises:
-        HaltedError: see :meth:`Watch.look`.
+        HaltedError: see :meth:`Watch.check`.
     """
     pause: timedelta | None = timedelta(seconds=listen_s)
     stopped = threading.Event()
     while pause is not None:
         stopped.wait(pause.total_seconds())
-        pause = watcher.look()
+        pause = watcher.check()
         if once:
             return

@@ -16,7 +16,7 @@ from edgeagent.publisher.places import metadata_folder, targets_folder
 from edgeagent.publisher.status import RepositoryStatus
 from tests.broker import Mosquitto, free_port
 from tests.cli.command import mistake, wrong_use
-from tests.publisher.desk import PASSPHRASE, Desk, Device, bundle, plain_key
+from tests.publisher.publisher_folder import PASSPHRASE, Device, PublisherFolder, bundle, plain_key
 
 
 @pytest.fixture
@@ -34,10 +34,10 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    desk = Desk(tmp_path / "fleet")
-    desk.add(bundle(tmp_path))
-    return desk
+def publisher(tmp_path: Path) -> PublisherFolder:
+    publisher = PublisherFolder(tmp_path / "fleet")
+    publisher.add(bundle(tmp_path))
+    return publisher
 
 
 def publish(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) -> str:
@@ -120,8 +120,8 @@ def test_the_whole_way(
     assert device.index(fleet).releases == (release,)
 
 
-def test_a_policy_is_signed_as_stated(capsys: pytest.CaptureFixture[str], desk: Desk) -> None:
-    here, which = ("--repository", desk.folder), ("stable", "tiny", "1.2.3")
+def test_a_policy_is_signed_as_stated(capsys: pytest.CaptureFixture[str], publisher: PublisherFolder) -> None:
+    here, which = ("--repository", publisher.folder), ("stable", "tiny", "1.2.3")
     policy = (
         "--start",
         "2026-05-01T08:00+02:00",
@@ -132,7 +132,7 @@ def test_a_policy_is_signed_as_stated(capsys: pytest.CaptureFixture[str], desk: 
         "--mains-only",
     )
     publish(capsys, "rollout", *which, "--percent", 20, "--cohort", "pilot,lab", *policy, *here)
-    assert release_of(capsys, desk.folder).rollout.model_dump(mode="json") == {
+    assert release_of(capsys, publisher.folder).rollout.model_dump(mode="json") == {
         "id": "1-tiny",
         "percent": 20.0,
         "start": "2026-05-01T06:00:00Z",
@@ -145,13 +145,13 @@ def test_a_policy_is_signed_as_stated(capsys: pytest.CaptureFixture[str], desk: 
     text = publish(capsys, "status", *here)
     assert "from 2026-05-01 06:00 UTC; 02:00-05:00; battery 50 %; on mains" in " ".join(text.split())
     publish(capsys, "rollout", *which, "--pause", *here)
-    paused = release_of(capsys, desk.folder).rollout
+    paused = release_of(capsys, publisher.folder).rollout
     assert paused.paused
     assert paused.cohorts == ("pilot", "lab")
     publish(capsys, "rollout", *which, "--resume", *here)
-    assert not release_of(capsys, desk.folder).rollout.paused
+    assert not release_of(capsys, publisher.folder).rollout.paused
     publish(capsys, "rollout", *which, "--percent", 100, *here)
-    assert release_of(capsys, desk.folder).rollout.model_dump(exclude_none=True) == {
+    assert release_of(capsys, publisher.folder).rollout.model_dump(exclude_none=True) == {
         "id": "1-tiny",
         "percent": 100.0,
         "cohorts": (),
@@ -161,15 +161,17 @@ def test_a_policy_is_signed_as_stated(capsys: pytest.CaptureFixture[str], desk: 
 
 
 def test_another_team(
-    capsys: pytest.CaptureFixture[str], desk: Desk, tmp_path: Path, passphrase: Path
+    capsys: pytest.CaptureFixture[str], publisher: PublisherFolder, tmp_path: Path, passphrase: Path
 ) -> None:
-    here = ("--repository", desk.folder)
+    here = ("--repository", publisher.folder)
     made = publish(capsys, "new-key", tmp_path / "team" / "gates.pem", "--passphrase-file", passphrase)
     assert made.startswith(f"encrypted-file:{tmp_path}/team/gates.pem\n")
     key = tmp_path / "team" / "gates.pub.pem"
-    assert "gates: 1 of 1 keys sign it now" in publish(capsys, "delegate", "gates", "--team-key", key, *here)
+    assert "gates: 1 of 1 keys must sign it now" in publish(
+        capsys, "delegate", "gates", "--team-key", key, *here
+    )
     copy = tmp_path / "copy"
-    shutil.copytree(desk.folder / "repository", copy / "repository")
+    shutil.copytree(publisher.folder / "repository", copy / "repository")
     signing = ("--key", f"encrypted-file:{tmp_path}/team/gates.pem", "--passphrase-file", passphrase)
     text = publish(
         capsys,
@@ -186,7 +188,10 @@ def test_another_team(
     assert text.startswith("staged, not served yet: gates: tiny 5.0.0")
     assert "hand this folder" in text
     assert publish(capsys, "accept", copy, *here) == "accepted gates\n"
-    assert [channel.channel for channel in status_of(capsys, desk.folder).channels] == ["stable", "gates"]
+    assert [channel.channel for channel in status_of(capsys, publisher.folder).channels] == [
+        "stable",
+        "gates",
+    ]
     assert "(elsewhere)" in publish(capsys, "status", *here)
 
 
@@ -200,13 +205,13 @@ def test_root_that_several_sign(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     text = publish(
         capsys, "init", fleet, "--keys", tmp_path / "keys", "--threshold", "root=2", *keys, *others
     )
-    assert "waits for signatures of other holders" in text
+    assert "waits for signatures of other key holders" in text
     assert "root version 1 waits in staged/ with 1 signatures" in publish(capsys, "status", *here)
-    assert "no key here that has not signed it" in publish(capsys, "sign", "root", *here, code=1)
+    assert "every key here has signed it already" in publish(capsys, "sign", "root", *here, code=1)
     text = publish(capsys, "sign", "root", *here, "--key", uris[1])
     assert "  root: 2 of 2: " in text
     assert text.endswith("root: 1 signatures added\n")
-    assert "takes it" in publish(capsys, "verify", *here)
+    assert "accepts it" in publish(capsys, "verify", *here)
 
 
 def test_expiry_is_told_in_time(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -221,11 +226,17 @@ def test_expiry_is_told_in_time(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     assert "root expires in 20.0 days; `edgeagent publish refresh --role root`" in text
 
 
-def test_verify_fails_with_the_reason(capsys: pytest.CaptureFixture[str], desk: Desk, tmp_path: Path) -> None:
-    (artefact,) = targets_folder(desk.folder).glob("**/*.tiny.onnx")
+def test_verify_fails_with_the_reason(
+    capsys: pytest.CaptureFixture[str], publisher: PublisherFolder, tmp_path: Path
+) -> None:
+    (artefact,) = targets_folder(publisher.folder).glob("**/*.tiny.onnx")
     artefact.write_bytes(b"else")
-    assert "is not what was signed" in mistake(capsys, 7, "publish", "verify", "--repository", desk.folder)
-    line = mistake(capsys, 7, "publish", "verify", "--repository", desk.folder, "--root", tmp_path / "absent")
+    assert "is not what was signed" in mistake(
+        capsys, 7, "publish", "verify", "--repository", publisher.folder
+    )
+    line = mistake(
+        capsys, 7, "publish", "verify", "--repository", publisher.folder, "--root", tmp_path / "absent"
+    )
     assert "absent: the trusted root cannot be read" in line
 
 
@@ -237,7 +248,7 @@ def test_verify_fails_with_the_reason(capsys: pytest.CaptureFixture[str], desk: 
         (("--percent", "0,5", "--every", "1h"), "rollout: percents: Input should be greater than 0"),
         (("--percent", "5,25"), "--percent with several steps needs --every"),
         (("--percent", "5,25", "--every", "1"), "--every: expected a duration with a unit"),
-        (("--percent", "5", "--halt-if", "speed>1"), "halt condition: 'speed>1' is no comparison"),
+        (("--percent", "5", "--halt-if", "speed>1"), "halt condition: 'speed>1' is not a comparison"),
         (("--percent", "5", "--start", "noon"), "--start: expected such as"),
         (("--percent", "5", "--start", "2026-05-01T06:00"), "say in which time zone"),
         (("--percent", "5", "--window", "night"), "--window: expected such as 02:00-05:00"),
@@ -246,24 +257,28 @@ def test_verify_fails_with_the_reason(capsys: pytest.CaptureFixture[str], desk: 
     ],
 )
 def test_mistakes_of_a_rollout(
-    capsys: pytest.CaptureFixture[str], desk: Desk, arguments: tuple[str, ...], words: str
+    capsys: pytest.CaptureFixture[str], publisher: PublisherFolder, arguments: tuple[str, ...], words: str
 ) -> None:
-    before = desk.files()
-    which = ("publish", "rollout", "stable", "tiny", "1.2.3", "--repository", desk.folder)
+    before = publisher.files()
+    which = ("publish", "rollout", "stable", "tiny", "1.2.3", "--repository", publisher.folder)
     assert words in mistake(capsys, 2, *which, *arguments)
-    assert desk.files() == before
-    assert not (desk.folder / "steps.json").exists()
+    assert publisher.files() == before
+    assert not (publisher.folder / "steps.json").exists()
 
 
-def test_a_rollout_of_nothing_leaves_no_steps(capsys: pytest.CaptureFixture[str], desk: Desk) -> None:
-    steps = ("--percent", "5,25", "--every", "1h", "--repository", desk.folder)
+def test_a_rollout_of_nothing_leaves_no_steps(
+    capsys: pytest.CaptureFixture[str], publisher: PublisherFolder
+) -> None:
+    steps = ("--percent", "5,25", "--every", "1h", "--repository", publisher.folder)
     line = mistake(capsys, 7, "publish", "rollout", "stable", "tiny", "9.9.9", *steps)
     assert "stable: has no tiny 9.9.9; it has tiny 1.2.3" in line
-    assert not (desk.folder / "steps.json").exists()
+    assert not (publisher.folder / "steps.json").exists()
 
 
-def test_mistakes_of_other_actions(capsys: pytest.CaptureFixture[str], desk: Desk, tmp_path: Path) -> None:
-    here = ("--repository", desk.folder)
+def test_mistakes_of_other_actions(
+    capsys: pytest.CaptureFixture[str], publisher: PublisherFolder, tmp_path: Path
+) -> None:
+    here = ("--repository", publisher.folder)
     new = ("publish", "init", tmp_path / "new", "--keys", tmp_path / "k")
     assert "--threshold: expected ROLE=" in mistake(capsys, 2, *new, "--threshold", "2")
     assert "--threshold: expected a whole number" in mistake(capsys, 2, *new, "--threshold", "root=two")

@@ -47,7 +47,7 @@ def fetching(store: Store) -> None:
 def test_nothing_was_delivered(status: Callable[..., tuple[int, str]]) -> None:
     code, text = status()
     assert code == 0
-    assert "nothing was delivered here" in text
+    assert "no model was delivered" in text
     assert "agent       does not run" in text
 
 

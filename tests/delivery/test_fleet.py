@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 DEVICES, SIZE = 40, 200_000
 
 
-def test_a_fleet_updates_and_spreads_its_looks(tmp_path: Path) -> None:
+def test_a_fleet_updates_and_spreads_its_checks(tmp_path: Path) -> None:
     numbers_file = tmp_path / "numbers.json"
     command = [sys.executable, "benchmarks/fleet_update.py", "--devices", str(DEVICES), "--size", str(SIZE)]
     done = subprocess.run(
@@ -27,6 +27,6 @@ def test_a_fleet_updates_and_spreads_its_looks(tmp_path: Path) -> None:
     numbers = json.loads(numbers_file.read_bytes())
     assert numbers["update"] == {"2.0.0": DEVICES}
     assert 1.0 < numbers["ratio"] < 1.1  # the rest is metadata
-    for look in numbers["looks"]:
-        assert sum(look) == DEVICES
-        assert max(look) < DEVICES / 2
+    for check in numbers["checks"]:
+        assert sum(check) == DEVICES
+        assert max(check) < DEVICES / 2

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.publisher.desk import Desk, Device, bundle
+from tests.publisher.publisher_folder import Device, PublisherFolder, bundle
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    desk = Desk(tmp_path / "fleet")
-    assert desk.served
-    assert desk.add(bundle(tmp_path))
-    return desk
+def publisher(tmp_path: Path) -> PublisherFolder:
+    publisher = PublisherFolder(tmp_path / "fleet")
+    assert publisher.served
+    assert publisher.add(bundle(tmp_path))
+    return publisher
 
 
 @pytest.fixture
-def device(tmp_path: Path, desk: Desk) -> Device:
-    return Device(tmp_path / "device", desk.root())
+def device(tmp_path: Path, publisher: PublisherFolder) -> Device:
+    return Device(tmp_path / "device", publisher.root())

@@ -14,7 +14,7 @@ from edgeagent.publisher.errors import SigningKeyError
 from edgeagent.publisher.keys import import_key
 from edgeagent.publisher.passphrase import Secrets
 from edgeagent.publisher.verification import verify
-from tests.publisher.desk import Desk, Device, plain_key
+from tests.publisher.publisher_folder import Device, PublisherFolder, plain_key
 from tests.publisher.test_roles import rotate
 
 LIBRARIES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so")
@@ -53,15 +53,15 @@ def hsm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_root_is_signed_in_a_module(hsm: str, tmp_path: Path) -> None:
-    desk = Desk(tmp_path / "fleet", given={"root": [hsm]})
-    device = Device(tmp_path / "device", desk.root())
-    assert rotate(desk, "timestamp", plain_key(tmp_path / "new.pem"))
-    verify(desk.folder, desk.root())
-    device.look(desk.folder)
+    publisher = PublisherFolder(tmp_path / "fleet", given={"root": [hsm]})
+    device = Device(tmp_path / "device", publisher.root())
+    assert rotate(publisher, "timestamp", plain_key(tmp_path / "new.pem"))
+    verify(publisher.folder, publisher.root())
+    device.fetch(publisher.folder)
     (tmp_path / "pin").write_text("0000\n", encoding="utf-8")
-    desk.secrets = Secrets()
+    publisher.secrets = Secrets()
     with pytest.raises(SigningKeyError, match="root: the key does not sign"):
-        rotate(desk, "timestamp", plain_key(tmp_path / "newer.pem"))
+        rotate(publisher, "timestamp", plain_key(tmp_path / "newer.pem"))
 
 
 def test_a_module_without_the_key_is_named(hsm: str) -> None:

@@ -22,7 +22,7 @@ from edgeagent.publisher.passphrase import Secrets
 from edgeagent.publisher.pkcs8 import encrypted_pem
 from edgeagent.publisher.roles import named_key
 from edgeagent.publisher.signers import Signers
-from tests.publisher.desk import PASSPHRASE, plain_key
+from tests.publisher.publisher_folder import PASSPHRASE, plain_key
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,7 +76,7 @@ def test_a_large_key_is_encrypted_too() -> None:
 def test_a_key_is_never_replaced(tmp_path: Path) -> None:
     new_key(tmp_path / "team.pem", PASSPHRASE)
     before = (tmp_path / "team.pem").read_bytes()
-    with pytest.raises(SigningKeyError, match=r"team\.pem: is there already"):
+    with pytest.raises(SigningKeyError, match=r"team\.pem: exists already"):
         new_key(tmp_path / "team.pem", PASSPHRASE)
     assert (tmp_path / "team.pem").read_bytes() == before
 
@@ -84,7 +84,7 @@ def test_a_key_is_never_replaced(tmp_path: Path) -> None:
 def test_a_wrong_passphrase_is_named(tmp_path: Path) -> None:
     uri, _ = new_key(tmp_path / "team.pem", PASSPHRASE)
     wrong = Secrets(passphrase_file(tmp_path / "wrong", "another horse\n"))
-    with pytest.raises(SigningKeyError, match=r"team\.pem: does not open with this passphrase"):
+    with pytest.raises(SigningKeyError, match=r"team\.pem: cannot be decrypted with this passphrase"):
         import_key(uri, wrong)
 
 
@@ -95,7 +95,7 @@ def test_what_is_no_usable_key_is_named(tmp_path: Path, secrets: Secrets) -> Non
     for uri, words in {
         f"encrypted-file:{tmp_path}/absent.pem": "cannot be read .No such file",
         f"encrypted-file:{tmp_path}/plain.pem": "is not encrypted",
-        f"encrypted-file:{tmp_path}/text": "or is no private key",
+        f"encrypted-file:{tmp_path}/text": "or is not a private key",
         f"file2:{tmp_path}/team.pem": "is encrypted; its URI is encrypted-file:",
         f"file2:{tmp_path}/absent.pem": "cannot be read .No such file",
         f"file2:{tmp_path}/text": "the key cannot be used",

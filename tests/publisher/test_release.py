@@ -15,16 +15,16 @@ from edgeagent.publisher.errors import PublishError
 from edgeagent.publisher.places import check_target_path
 from edgeagent.publisher.release import add_bundle, read_index, withdraw
 from tests.bundle import tiny
-from tests.publisher.desk import Desk, bundle
+from tests.publisher.publisher_folder import PublisherFolder, bundle
 
 
-def index_of(desk: Desk, channel: str = "stable") -> tuple[Release, ...]:
-    with desk.opened() as publication:
+def index_of(publisher: PublisherFolder, channel: str = "stable") -> tuple[Release, ...]:
+    with publisher.opened() as publication:
         return read_index(publication, channel).releases
 
 
-def test_a_release_says_what_the_bundle_is(desk: Desk, tmp_path: Path) -> None:
-    (release,) = index_of(desk)
+def test_a_release_says_what_the_bundle_is(publisher: PublisherFolder, tmp_path: Path) -> None:
+    (release,) = index_of(publisher)
     directory = tmp_path / "tiny-1.2.3"
     assert release.files == {
         name: (directory / name).stat().st_size
@@ -34,51 +34,55 @@ def test_a_release_says_what_the_bundle_is(desk: Desk, tmp_path: Path) -> None:
     assert (release.sequence, release.boards, release.rollout.id) == (1, ("any",), "1-tiny")
 
 
-def test_evidence_comes_along(desk: Desk, tmp_path: Path) -> None:
+def test_evidence_comes_along(publisher: PublisherFolder, tmp_path: Path) -> None:
     evidence = {"measurements": [], "files": ["evidence/seeds.json"]}
     content = {**tiny.files(), "evidence/seeds.json": b"[]"}
     directory = tmp_path / "with-evidence"
     write_bundle(directory, tiny.fields(version="2.0.0", evidence=evidence), content)
-    desk.add(directory)
-    assert "evidence/seeds.json" in index_of(desk)[-1].files
+    publisher.add(directory)
+    assert "evidence/seeds.json" in index_of(publisher)[-1].files
 
 
-def test_sequences_ascend_whatever_the_versions_are(desk: Desk, tmp_path: Path) -> None:
-    desk.add(bundle(tmp_path, "0.9.0"))
-    desk.change(lambda p: withdraw(p, "stable", "tiny", "0.9.0", "too old"))
-    desk.add(bundle(tmp_path, "0.8.0"))
-    assert [(r.version, r.sequence) for r in index_of(desk)] == [("1.2.3", 1), ("0.9.0", 2), ("0.8.0", 3)]
+def test_sequences_ascend_whatever_the_versions_are(publisher: PublisherFolder, tmp_path: Path) -> None:
+    publisher.add(bundle(tmp_path, "0.9.0"))
+    publisher.change(lambda p: withdraw(p, "stable", "tiny", "0.9.0", "too old"))
+    publisher.add(bundle(tmp_path, "0.8.0"))
+    assert [(r.version, r.sequence) for r in index_of(publisher)] == [
+        ("1.2.3", 1),
+        ("0.9.0", 2),
+        ("0.8.0", 3),
+    ]
 
 
-def test_a_name_and_version_is_used_once(desk: Desk, tmp_path: Path) -> None:
-    before = desk.files()
+def test_a_name_and_version_is_used_once(publisher: PublisherFolder, tmp_path: Path) -> None:
+    before = publisher.files()
     with pytest.raises(PublishError, match=r"stable: has tiny 1\.2\.3 already$"):
-        desk.add(tmp_path / "tiny-1.2.3")
+        publisher.add(tmp_path / "tiny-1.2.3")
     with pytest.raises(PublishError, match="already, with other content; give the new bundle a new version"):
-        desk.add(bundle(tmp_path / "other", attribution="somebody else"))
-    assert desk.files() == before
-    desk.add(tmp_path / "tiny-1.2.3", "beta")  # another channel is another matter
-    assert index_of(desk, "beta")[0].sequence == 1
+        publisher.add(bundle(tmp_path / "other", attribution="somebody else"))
+    assert publisher.files() == before
+    publisher.add(tmp_path / "tiny-1.2.3", "beta")  # another channel is another matter
+    assert index_of(publisher, "beta")[0].sequence == 1
 
 
-def test_a_broken_bundle_is_refused(desk: Desk, tmp_path: Path) -> None:
-    before = desk.files()
+def test_a_broken_bundle_is_refused(publisher: PublisherFolder, tmp_path: Path) -> None:
+    before = publisher.files()
     broken = bundle(tmp_path, "2.0.0")
     (broken / tiny.ARTEFACT).write_bytes(b"x" * len(b"not really ONNX" * 1000))
     with pytest.raises(BundleError, match=r"engines/tiny\.onnx has the sha256"):
-        desk.add(broken)
+        publisher.add(broken)
     with pytest.raises(BundleError, match="no such bundle directory"):
-        desk.add(tmp_path / "absent")
-    assert desk.files() == before
+        publisher.add(tmp_path / "absent")
+    assert publisher.files() == before
 
 
 def test_a_bundle_that_is_changed_while_it_is_copied_is_refused(
-    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    publisher: PublisherFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody else writes to its folder after it was verified."""
     new = bundle(tmp_path, "2.0.0")
-    before = desk.files()
-    with desk.opened() as opened:
+    before = publisher.files()
+    with publisher.opened() as opened:
         original = opened.place
 
         def meddle(path: str, source: object) -> object:
@@ -89,7 +93,7 @@ def test_a_bundle_that_is_changed_while_it_is_copied_is_refused(
         with pytest.raises(BundleError, match=r"golden/0\.png was changed while it was copied"):
             add_bundle(opened, new, "stable", ["any"])
         opened.discard()
-    assert desk.files() == before
+    assert publisher.files() == before
 
 
 @pytest.mark.parametrize(
@@ -107,12 +111,17 @@ def test_a_bundle_that_is_changed_while_it_is_copied_is_refused(
     ],
 )
 def test_names_and_policies_are_checked(
-    desk: Desk, tmp_path: Path, channel: str, boards: list[str], policy: dict[str, object], words: str
+    publisher: PublisherFolder,
+    tmp_path: Path,
+    channel: str,
+    boards: list[str],
+    policy: dict[str, object],
+    words: str,
 ) -> None:
-    before = desk.files()
-    with pytest.raises(PublishError, match=words), desk.opened() as publication:
+    before = publisher.files()
+    with pytest.raises(PublishError, match=words), publisher.opened() as publication:
         add_bundle(publication, bundle(tmp_path, "2.0.0"), channel, boards, policy)
-    assert desk.files() == before
+    assert publisher.files() == before
 
 
 @pytest.mark.parametrize(
@@ -139,7 +148,7 @@ def test_target_paths_are_plain(path: str) -> None:
         check_target_path(path)
 
 
-def test_a_file_that_no_address_can_name_is_refused(desk: Desk, tmp_path: Path) -> None:
+def test_a_file_that_no_address_can_name_is_refused(publisher: PublisherFolder, tmp_path: Path) -> None:
     fields = tiny.fields(
         version="2.0.0", golden={"pictures": ["golden/a b.png"], "outputs": tiny.OUTPUTS, "tolerance": 2.0}
     )
@@ -147,11 +156,11 @@ def test_a_file_that_no_address_can_name_is_refused(desk: Desk, tmp_path: Path) 
     del content[tiny.PICTURE]
     write_bundle(tmp_path / "spaced", fields, content)
     with pytest.raises(PublishError, match=r"'a b\.png' cannot be part of a web address"):
-        desk.add(tmp_path / "spaced")
+        publisher.add(tmp_path / "spaced")
 
 
-def test_what_is_not_there_cannot_be_withdrawn(desk: Desk) -> None:
+def test_what_is_not_there_cannot_be_withdrawn(publisher: PublisherFolder) -> None:
     with pytest.raises(PublishError, match=r"stable: has no tiny 9\.9\.9; it has tiny 1\.2\.3"):
-        desk.change(lambda p: withdraw(p, "stable", "tiny", "9.9.9", "gone"))
+        publisher.change(lambda p: withdraw(p, "stable", "tiny", "9.9.9", "gone"))
     with pytest.raises(PublishError, match="beta: has no tiny"):
-        desk.change(lambda p: withdraw(p, "beta", "tiny", "1.2.3", "gone"))
+        publisher.change(lambda p: withdraw(p, "beta", "tiny", "1.2.3", "gone"))

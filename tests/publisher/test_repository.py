@@ -27,7 +27,14 @@ from edgeagent.publisher.roles import init
 from edgeagent.publisher.verification import verify
 from edgeagent.settings.sections.delivery import DeliverySettings
 from tests.bundle.tiny import ARTEFACT, files
-from tests.publisher.desk import PASSPHRASE, Desk, Device, bundle, plain_key, web_server
+from tests.publisher.publisher_folder import (
+    PASSPHRASE,
+    Device,
+    PublisherFolder,
+    bundle,
+    plain_key,
+    web_server,
+)
 from tests.small_disk import ROOT, on_small_disk
 
 
@@ -35,8 +42,8 @@ def at(days: float) -> datetime:
     return datetime.now(timezone.utc) + timedelta(days=days)
 
 
-def test_it_is_plain_files_with_consistent_snapshots(desk: Desk) -> None:
-    names = [re.sub(r"[0-9a-f]{64}", "HASH", name) for name in desk.files()]
+def test_it_is_plain_files_with_consistent_snapshots(publisher: PublisherFolder) -> None:
+    names = [re.sub(r"[0-9a-f]{64}", "HASH", name) for name in publisher.files()]
     assert sorted(names) == [
         "metadata/1.root.json",
         "metadata/1.snapshot.json",
@@ -53,24 +60,24 @@ def test_it_is_plain_files_with_consistent_snapshots(desk: Desk) -> None:
     ]
 
 
-def test_no_private_key_and_no_place_of_one_is_served(desk: Desk) -> None:
-    for name, content in desk.files().items():
+def test_no_private_key_and_no_place_of_one_is_served(publisher: PublisherFolder) -> None:
+    for name, content in publisher.files().items():
         assert b"PRIVATE" not in content, name
-        assert str(desk.keys).encode() not in content, name
+        assert str(publisher.keys).encode() not in content, name
 
 
-def test_a_device_reads_it_from_a_web_server(desk: Desk, device: Device) -> None:
-    with web_server(desk.folder / "repository") as address:
+def test_a_device_reads_it_from_a_web_server(publisher: PublisherFolder, device: Device) -> None:
+    with web_server(publisher.folder / "repository") as address:
         index = device.index(address)
         (release,) = index.releases
-        assert device.look(address, release.target("stable", ARTEFACT)) == files()[ARTEFACT]
+        assert device.fetch(address, release.target("stable", ARTEFACT)) == files()[ARTEFACT]
         assert release.files[ARTEFACT] == len(files()[ARTEFACT])  # type: ignore[arg-type]
-        assert device.look(address, "stable/tiny/9.9.9/manifest.yaml") is None
+        assert device.fetch(address, "stable/tiny/9.9.9/manifest.yaml") is None
 
 
-def test_the_client_of_the_agent_takes_it(desk: Desk, tmp_path: Path) -> None:
-    (tmp_path / "root.json").write_bytes(desk.root())
-    with web_server(desk.folder / "repository") as address:
+def test_the_client_of_the_agent_takes_it(publisher: PublisherFolder, tmp_path: Path) -> None:
+    (tmp_path / "root.json").write_bytes(publisher.root())
+    with web_server(publisher.folder / "repository") as address:
         settings = DeliverySettings(repository=address, root=tmp_path / "root.json")
         client = Client(settings, tmp_path / "metadata")
         (release,) = client.refresh().releases
@@ -80,30 +87,35 @@ def test_the_client_of_the_agent_takes_it(desk: Desk, tmp_path: Path) -> None:
     assert open_bundle(tmp_path / "slot").manifest.version == "1.2.3"
 
 
-def test_a_device_follows_from_state_to_state(desk: Desk, device: Device, tmp_path: Path) -> None:
-    assert [release.version for release in device.index(desk.folder).releases] == ["1.2.3"]
-    desk.add(bundle(tmp_path, "1.3.0"))
-    assert [release.version for release in device.index(desk.folder).releases] == ["1.2.3", "1.3.0"]
-    desk.change(lambda p: withdraw(p, "stable", "tiny", "1.2.3", "it sees ghosts"))
-    assert [release.withdrawn for release in device.index(desk.folder).releases] == ["it sees ghosts", None]
+def test_a_device_follows_from_state_to_state(
+    publisher: PublisherFolder, device: Device, tmp_path: Path
+) -> None:
+    assert [release.version for release in device.index(publisher.folder).releases] == ["1.2.3"]
+    publisher.add(bundle(tmp_path, "1.3.0"))
+    assert [release.version for release in device.index(publisher.folder).releases] == ["1.2.3", "1.3.0"]
+    publisher.change(lambda p: withdraw(p, "stable", "tiny", "1.2.3", "it sees ghosts"))
+    assert [release.withdrawn for release in device.index(publisher.folder).releases] == [
+        "it sees ghosts",
+        None,
+    ]
 
 
-def test_nothing_is_served_before_it_is_published(desk: Desk, tmp_path: Path) -> None:
-    before = desk.files()
-    with desk.opened() as publication:
+def test_nothing_is_served_before_it_is_published(publisher: PublisherFolder, tmp_path: Path) -> None:
+    before = publisher.files()
+    with publisher.opened() as publication:
         add_bundle(publication, bundle(tmp_path, "2.0.0"), "stable", ["any"])
-    after = desk.files()
+    after = publisher.files()
     assert {name: after[name] for name in before} == before
     assert not [name for name in set(after) - set(before) if name.startswith("metadata")]
 
 
-def test_after_an_error_nothing_of_it_stays(desk: Desk, tmp_path: Path) -> None:
-    before = desk.files()
-    (desk.keys / "targets.pem").unlink()
+def test_after_an_error_nothing_of_it_stays(publisher: PublisherFolder, tmp_path: Path) -> None:
+    before = publisher.files()
+    (publisher.keys / "targets.pem").unlink()
     with pytest.raises(SigningKeyError, match=r"targets\.pem"):
-        desk.add(bundle(tmp_path, "2.0.0"))
-    assert desk.files() == before
-    assert not list((desk.folder / "staged").glob("*"))
+        publisher.add(bundle(tmp_path, "2.0.0"))
+    assert publisher.files() == before
+    assert not list((publisher.folder / "staged").glob("*"))
 
 
 KILLED = """
@@ -135,15 +147,15 @@ with opened(Path(sys.argv[1]), Secrets()) as publication:
 
 @pytest.mark.parametrize("roles", [(), ("timestamp",)])
 def test_killed_between_any_two_writes_it_stays_readable(
-    desk: Desk, tmp_path: Path, roles: tuple[str, ...]
+    publisher: PublisherFolder, tmp_path: Path, roles: tuple[str, ...]
 ) -> None:
     new, uri = bundle(tmp_path, "2.0.0"), plain_key(tmp_path / "new.pem")
     for writes in range(20):
-        command = [sys.executable, "-c", KILLED, str(desk.folder), str(new), str(writes), uri, *roles]
+        command = [sys.executable, "-c", KILLED, str(publisher.folder), str(new), str(writes), uri, *roles]
         code = subprocess.run(command, cwd=ROOT, check=False).returncode
-        index = Device(tmp_path / f"device-{writes}", desk.root()).index(desk.folder)
+        index = Device(tmp_path / f"device-{writes}", publisher.root()).index(publisher.folder)
         versions = [release.version for release in index.releases]
-        verify(desk.folder, desk.root())
+        verify(publisher.folder, publisher.root())
         if code == 0:
             break
         assert code == -signal.SIGKILL
@@ -165,10 +177,10 @@ from pathlib import Path
 from edgeagent.delivery.repository.channel import DeliveryError
 from edgeagent.publisher.verification import verify
 from edgeagent.settings.sections.delivery import DeliverySettings
-from tests.publisher.desk import Desk
-desk = Desk(Path({str(disk)!r}) / "fleet")
-desk.add(Path({str(old)!r}))
-before = desk.files()
+from tests.publisher.publisher_folder import PublisherFolder
+publisher = PublisherFolder(Path({str(disk)!r}) / "fleet")
+publisher.add(Path({str(old)!r}))
+before = publisher.files()
 filler = Path({str(disk)!r}) / "filler"
 try:
     with filler.open("wb", buffering=0) as file:
@@ -177,38 +189,38 @@ try:
 except OSError:
     pass
 try:
-    desk.add(Path({str(new)!r}))
+    publisher.add(Path({str(new)!r}))
 except DeliveryError as error:
     print(error)
-assert desk.files() == before
-verify(desk.folder, desk.root())
+assert publisher.files() == before
+verify(publisher.folder, publisher.root())
 filler.unlink()
-assert desk.add(Path({str(new)!r}))
+assert publisher.add(Path({str(new)!r}))
 """
     done = on_small_disk(disk, "400k", [sys.executable, "-c", script])
     assert done.returncode == 0, done.stderr
     assert "cannot be written (No space left on device); nothing was published" in done.stdout
 
 
-def test_only_one_publisher_works_at_a_time(desk: Desk) -> None:
+def test_only_one_publisher_works_at_a_time(publisher: PublisherFolder) -> None:
     with (
-        desk.opened(),
+        publisher.opened(),
         pytest.raises(PublishError, match=f"another publisher .process {os.getpid()}. works on it"),
-        desk.opened(),
+        publisher.opened(),
     ):
         pass
-    with locked(desk.folder):
+    with locked(publisher.folder):
         pass
 
 
-def test_a_read_only_folder_is_named(desk: Desk, tmp_path: Path) -> None:
+def test_a_read_only_folder_is_named(publisher: PublisherFolder, tmp_path: Path) -> None:
     if os.geteuid() == 0:
         pytest.skip("root may write anywhere")
-    metadata = desk.folder / "repository" / "metadata"
+    metadata = publisher.folder / "repository" / "metadata"
     metadata.chmod(0o500)
     try:
         with pytest.raises(EdgeagentError, match=r"cannot be written .Permission denied"):
-            desk.add(bundle(tmp_path, "2.0.0"))
+            publisher.add(bundle(tmp_path, "2.0.0"))
     finally:
         metadata.chmod(0o700)
 
@@ -222,13 +234,13 @@ def test_what_is_no_repository_is_named(tmp_path: Path) -> None:
             pass
 
 
-def test_init_refuses_what_would_go_wrong(desk: Desk, tmp_path: Path) -> None:
+def test_init_refuses_what_would_go_wrong(publisher: PublisherFolder, tmp_path: Path) -> None:
     secret = tmp_path / "passphrase"
     secret.write_text(PASSPHRASE, encoding="utf-8")
     secrets = Secrets(secret)
     new = tmp_path / "new"
-    with pytest.raises(PublishError, match="is there already and not empty"):
-        init(desk.folder, tmp_path / "keys", secrets, {}, {}, {})
+    with pytest.raises(PublishError, match="exists and is not empty"):
+        init(publisher.folder, tmp_path / "keys", secrets, {}, {}, {})
     with pytest.raises(PublishError, match="private keys belong somewhere else"):
         init(new, new / "keys", secrets, {}, {}, {})
     with pytest.raises(PublishError, match="root: a threshold of 2 does not go with 1 keys"):
@@ -243,45 +255,45 @@ def test_init_refuses_what_would_go_wrong(desk: Desk, tmp_path: Path) -> None:
     assert verify(new, (new / "repository" / "metadata" / "1.root.json").read_bytes()) == []
 
 
-def test_signatures_expire_and_are_refreshed(desk: Desk, tmp_path: Path) -> None:
+def test_signatures_expire_and_are_refreshed(publisher: PublisherFolder, tmp_path: Path) -> None:
     days = {"timestamp": 7, "2.snapshot": 7, "2.targets": 365, "1.stable": 365, "1.root": 365}
     for name, count in days.items():
-        signed = json.loads(desk.files()[f"metadata/{name}.json"])["signed"]
+        signed = json.loads(publisher.files()[f"metadata/{name}.json"])["signed"]
         left = datetime.fromisoformat(signed["expires"].replace("Z", "+00:00")) - at(count)
         assert abs(left) < timedelta(minutes=5), name
-    with desk.opened(now=lambda: at(1)) as publication:
+    with publisher.opened(now=lambda: at(1)) as publication:
         assert publication.publish(refresh=True)
-    assert "metadata/3.snapshot.json" not in desk.files()
-    with desk.opened(now=lambda: at(5)) as publication:
+    assert "metadata/3.snapshot.json" not in publisher.files()
+    with publisher.opened(now=lambda: at(5)) as publication:
         assert publication.publish(refresh=True)
-    assert json.loads(desk.files()["metadata/timestamp.json"])["signed"]["version"] == 4
-    assert "metadata/3.snapshot.json" in desk.files()
-    with desk.opened() as publication:
+    assert json.loads(publisher.files()["metadata/timestamp.json"])["signed"]["version"] == 4
+    assert "metadata/3.snapshot.json" in publisher.files()
+    with publisher.opened() as publication:
         publication.renew("stable")
         assert publication.publish()
         with pytest.raises(PublishError, match="is neither a role nor a channel that is served"):
             publication.renew("gates")
-    assert "metadata/2.stable.json" in desk.files()
+    assert "metadata/2.stable.json" in publisher.files()
 
 
 def test_an_expired_repository_is_refused_until_it_is_refreshed(tmp_path: Path) -> None:
-    desk = Desk(tmp_path / "fleet", now=lambda: at(-30))
-    device = Device(tmp_path / "device", desk.root())
+    publisher = PublisherFolder(tmp_path / "fleet", now=lambda: at(-30))
+    device = Device(tmp_path / "device", publisher.root())
     with pytest.raises(ExpiredMetadataError, match=r"timestamp\.json is expired"):
-        device.look(desk.folder)
+        device.fetch(publisher.folder)
     with pytest.raises(PublishError, match=r"a device refuses it: timestamp\.json is expired"):
-        verify(desk.folder, desk.root())
-    with desk.opened() as publication:
+        verify(publisher.folder, publisher.root())
+    with publisher.opened() as publication:
         assert publication.publish(refresh=True)
-    verify(desk.folder, desk.root())
-    device.look(desk.folder)
+    verify(publisher.folder, publisher.root())
+    device.fetch(publisher.folder)
 
 
 @pytest.mark.parametrize(
     "name", ["metadata/timestamp.json", "metadata/2.snapshot.json", "metadata/1.stable.json"]
 )
-def test_damage_is_named(desk: Desk, tmp_path: Path, name: str) -> None:
-    path = desk.folder / "repository" / name
+def test_damage_is_named(publisher: PublisherFolder, tmp_path: Path, name: str) -> None:
+    path = publisher.folder / "repository" / name
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(PublishError, match=f"{name}: is damaged .*restore it from a copy"):
-        desk.add(bundle(tmp_path, "2.0.0"))
+        publisher.add(bundle(tmp_path, "2.0.0"))

@@ -14,22 +14,24 @@ from edgeagent.publisher.places import metadata_folder, targets_folder
 from edgeagent.publisher.release import read_index, write_index
 from edgeagent.publisher.repository import Publication
 from edgeagent.publisher.verification import verify
-from tests.publisher.desk import Desk, bundle
+from tests.publisher.publisher_folder import PublisherFolder, bundle
 
 
-def test_what_is_right_is_counted(desk: Desk, tmp_path: Path) -> None:
-    desk.add(bundle(tmp_path, "2.0.0"))
-    (found,) = verify(desk.folder, desk.root())
+def test_what_is_right_is_counted(publisher: PublisherFolder, tmp_path: Path) -> None:
+    publisher.add(bundle(tmp_path, "2.0.0"))
+    (found,) = verify(publisher.folder, publisher.root())
     assert (found.channel, found.files) == ("stable", 9)
-    served = [content for name, content in desk.files().items() if name.startswith("targets/stable/tiny")]
+    served = [
+        content for name, content in publisher.files().items() if name.startswith("targets/stable/tiny")
+    ]
     index = max(
-        targets_folder(desk.folder).glob("stable/*.channel.json"), key=lambda path: path.stat().st_size
+        targets_folder(publisher.folder).glob("stable/*.channel.json"), key=lambda path: path.stat().st_size
     )
     assert found.size == sum(map(len, served)) + index.stat().st_size
 
 
-def one(desk: Desk, pattern: str) -> Path:
-    (path,) = (desk.folder / "repository").glob(pattern)
+def one(publisher: PublisherFolder, pattern: str) -> Path:
+    (path,) = (publisher.folder / "repository").glob(pattern)
     return path
 
 
@@ -45,32 +47,32 @@ def one(desk: Desk, pattern: str) -> Path:
         ("metadata/timestamp.json", "a device refuses it"),
     ],
 )
-def test_a_changed_or_missing_file_is_found(desk: Desk, pattern: str, words: str) -> None:
-    path = one(desk, pattern)
+def test_a_changed_or_missing_file_is_found(publisher: PublisherFolder, pattern: str, words: str) -> None:
+    path = one(publisher, pattern)
     content = path.read_bytes()
     path.write_bytes(content[:-2] + bytes([content[-2] ^ 1]) + content[-1:])
     with pytest.raises(PublishError, match=words):
-        verify(desk.folder, desk.root())
+        verify(publisher.folder, publisher.root())
     path.unlink()
     with pytest.raises(PublishError, match=r"cannot be read|a device refuses it"):
-        verify(desk.folder, desk.root())
+        verify(publisher.folder, publisher.root())
 
 
-def test_an_older_state_that_is_put_back_is_found(desk: Desk, tmp_path: Path) -> None:
+def test_an_older_state_that_is_put_back_is_found(publisher: PublisherFolder, tmp_path: Path) -> None:
     """A mix of two states: the new timestamp with an old snapshot."""
-    old = (metadata_folder(desk.folder) / "2.snapshot.json").read_bytes()
-    desk.add(bundle(tmp_path, "2.0.0"))
-    (metadata_folder(desk.folder) / "3.snapshot.json").write_bytes(old)
+    old = (metadata_folder(publisher.folder) / "2.snapshot.json").read_bytes()
+    publisher.add(bundle(tmp_path, "2.0.0"))
+    (metadata_folder(publisher.folder) / "3.snapshot.json").write_bytes(old)
     with pytest.raises(PublishError, match="a device refuses it"):
-        verify(desk.folder, desk.root())
+        verify(publisher.folder, publisher.root())
 
 
-def test_another_root_does_not_trust_it(desk: Desk, tmp_path: Path) -> None:
-    other = Desk(tmp_path / "other")
+def test_another_root_does_not_trust_it(publisher: PublisherFolder, tmp_path: Path) -> None:
+    other = PublisherFolder(tmp_path / "other")
     with pytest.raises(PublishError, match="a device refuses it"):
-        verify(desk.folder, other.root())
+        verify(publisher.folder, other.root())
     with pytest.raises(PublishError, match="a device refuses it"):
-        verify(desk.folder, b"{}")
+        verify(publisher.folder, b"{}")
 
 
 def _without_a_target(publication: Publication, index: Channel) -> None:
@@ -109,9 +111,9 @@ def _other_channel(publication: Publication, index: Channel) -> None:
     ],
 )
 def test_an_index_that_does_not_fit_is_found(
-    desk: Desk, mistake: Callable[[Publication, Channel], None], words: str
+    publisher: PublisherFolder, mistake: Callable[[Publication, Channel], None], words: str
 ) -> None:
     """All of it is signed, by somebody who made a mistake."""
-    assert desk.change(lambda p: mistake(p, read_index(p, "stable")))
+    assert publisher.change(lambda p: mistake(p, read_index(p, "stable")))
     with pytest.raises(PublishError, match=words):
-        verify(desk.folder, desk.root())
+        verify(publisher.folder, publisher.root())

@@ -18,11 +18,12 @@ from edgeagent.publisher.errors import HaltedError, PublishError, SigningKeyErro
 from edgeagent.publisher.opening import opened
 from edgeagent.publisher.release import read_index, withdraw
 from edgeagent.publisher.rollout_steps import Plan, Steps, read_steps, set_policy, write_steps
+from edgeagent.publisher.signers import Signers, read_config
 from edgeagent.publisher.watch import FleetListener, Watch, watch
 from edgeagent.settings.sections.mqtt import MqttSettings
 from edgeagent.timing.histogram import bucket_of, middle_of
 from tests.broker import PATIENCE, Mosquitto, free_port
-from tests.publisher.desk import Desk, Device, plain_key
+from tests.publisher.publisher_folder import Device, PublisherFolder, plain_key
 from tests.publisher.test_roles import Copy, rotate
 
 START = datetime.now(timezone.utc)
@@ -96,9 +97,11 @@ class Clock:
 class Rollout:
     """A rollout in three steps, an hour apart, and somebody who watches it."""
 
-    def __init__(self, desk: Desk, listener: FleetListener, halt_if: str | None = HALT, *keys: str) -> None:
-        self.desk, self.clock, self.told = desk, Clock(), list[str]()
-        desk.change(lambda p: set_policy(p, "stable", "tiny", "1.2.3", {"percent": 5.0}))
+    def __init__(
+        self, publisher: PublisherFolder, listener: FleetListener, halt_if: str | None = HALT, *keys: str
+    ) -> None:
+        self.publisher, self.clock, self.told = publisher, Clock(), list[str]()
+        publisher.change(lambda p: set_policy(p, "stable", "tiny", "1.2.3", {"percent": 5.0}))
         plan = Plan(
             channel="stable",
             name="tiny",
@@ -108,41 +111,41 @@ class Rollout:
             since=START,
             halt_if=halt_if,
         )
-        write_steps(desk.folder, Steps(plans=(plan,)))
-        self.watch = Watch(desk.folder, listener, desk.secrets, keys, self.told.append, self.clock)
+        write_steps(publisher.folder, Steps(plans=(plan,)))
+        self.watch = Watch(publisher.folder, listener, publisher.signers(*keys), self.told.append, self.clock)
 
     def percent(self) -> float:
-        with opened(self.desk.folder, self.desk.secrets) as publication:
+        with opened(self.publisher.folder, self.publisher.secrets) as publication:
             (release,) = read_index(publication, "stable").releases
         return release.rollout.percent
 
-    def look_after(self, hours: float) -> timedelta | None:
+    def check_after(self, hours: float) -> timedelta | None:
         self.clock.passed += timedelta(hours=hours)
-        return self.watch.look()
+        return self.watch.check()
 
 
 def test_a_step_is_signed_when_its_time_has_come(
-    desk: Desk, device: Device, devices: Devices, listener: FleetListener
+    publisher: PublisherFolder, device: Device, devices: Devices, listener: FleetListener
 ) -> None:
-    rollout = Rollout(desk, listener)
+    rollout = Rollout(publisher, listener)
     devices.run(["good"] * 6, 35.0)
     heard(listener, 12)
-    assert rollout.look_after(0.99) == timedelta(seconds=36)
+    assert rollout.check_after(0.99) == timedelta(seconds=36)
     assert rollout.percent() == 5
-    assert rollout.look_after(0.02)
+    assert rollout.check_after(0.02)
     assert rollout.percent() == 25
-    assert rollout.look_after(0.5)
+    assert rollout.check_after(0.5)
     assert rollout.percent() == 25
-    rollout.look_after(0.6)
+    rollout.check_after(0.6)
     assert rollout.percent() == 100
-    assert rollout.look_after(10) is None
+    assert rollout.check_after(10) is None
     assert [line.removeprefix("stable tiny 1.2.3: ").partition(": ")[0] for line in rollout.told] == [
         f"5 %, next step {START + timedelta(hours=1):%Y-%m-%d %H:%M} UTC",
         "goes from 5 % to 25 %",
         f"25 %, next step {START + timedelta(hours=2.01):%Y-%m-%d %H:%M} UTC",
         "goes from 25 % to 100 %",
     ]
-    (release,) = device.index(desk.folder).releases
+    (release,) = device.index(publisher.folder).releases
     assert (release.rollout.percent, release.rollout.id) == (100, "1-tiny")
 
 
@@ -154,114 +157,123 @@ def test_a_step_is_signed_when_its_time_has_come(
     ],
 )
 def test_a_step_is_refused_with_the_numbers_while_the_condition_holds(
-    desk: Desk, devices: Devices, listener: FleetListener, states: list[str], frame_ms: float, numbers: str
+    publisher: PublisherFolder,
+    devices: Devices,
+    listener: FleetListener,
+    states: list[str],
+    frame_ms: float,
+    numbers: str,
 ) -> None:
-    rollout = Rollout(desk, listener)
+    rollout = Rollout(publisher, listener)
     devices.run(states, frame_ms)
     heard(listener, 2 * len(states))
-    before = desk.files()
+    before = publisher.files()
     with pytest.raises(
         HaltedError, match=f"stable tiny 1.2.3 is halted at 5 %: .*{numbers}.*next step is not signed"
     ):
-        rollout.look_after(1.5)
+        rollout.check_after(1.5)
     assert HaltedError.exit_code == 8
-    assert {name: desk.files()[name] for name in before} == before
+    assert {name: publisher.files()[name] for name in before} == before
     assert rollout.percent() == 5
     with pytest.raises(HaltedError, match=f"stays at 5 %: .*{numbers}"):  # also when all is well again
-        rollout.look_after(1)
+        rollout.check_after(1)
 
 
 def test_with_too_few_samples_it_says_so_and_waits(
-    desk: Desk, devices: Devices, listener: FleetListener
+    publisher: PublisherFolder, devices: Devices, listener: FleetListener
 ) -> None:
-    rollout = Rollout(desk, listener)
+    rollout = Rollout(publisher, listener)
     devices.run(["good"] * 4, 20.0)
     heard(listener, 8)
-    assert rollout.look_after(2) == timedelta(seconds=60)
+    assert rollout.check_after(2) == timedelta(seconds=60)
     assert rollout.percent() == 5
     (line,) = rollout.told
     assert "waits at 5 %, too few samples" in line
     assert f"p90 {middle_of(bucket_of(20.0)):.4g} ms of 4 devices, 5 are needed" in line
-    rollout.watch.look()
+    rollout.watch.check()
     assert len(rollout.told) == 1  # told once
     devices.run(["good"] * 5, 20.0)
     heard(listener, 18)
-    rollout.watch.look()
+    rollout.watch.check()
     assert rollout.percent() == 25
 
 
 def test_a_percentile_of_too_few_frames_is_unknown(
-    desk: Desk, devices: Devices, listener: FleetListener
+    publisher: PublisherFolder, devices: Devices, listener: FleetListener
 ) -> None:
-    rollout = Rollout(desk, listener, "p99>40ms")
+    rollout = Rollout(publisher, listener, "p99>40ms")
     devices.run(["good"] * 9, 20.0, frames=73)
     heard(listener, 18)
-    rollout.look_after(2)
+    rollout.check_after(2)
     assert rollout.percent() == 5
     assert "p99 unknown of 9 devices" in rollout.told[0]
 
 
-def test_without_a_condition_only_time_counts(desk: Desk, listener: FleetListener) -> None:
-    rollout = Rollout(desk, listener, None)
-    rollout.look_after(1)
+def test_without_a_condition_only_time_counts(publisher: PublisherFolder, listener: FleetListener) -> None:
+    rollout = Rollout(publisher, listener, None)
+    rollout.check_after(1)
     assert rollout.percent() == 25
 
 
-def test_a_pause_holds_it(desk: Desk, listener: FleetListener) -> None:
-    rollout = Rollout(desk, listener, None)
-    desk.change(lambda p: set_policy(p, "stable", "tiny", "1.2.3", {"paused": True}))
-    rollout.look_after(2)
+def test_a_pause_holds_it(publisher: PublisherFolder, listener: FleetListener) -> None:
+    rollout = Rollout(publisher, listener, None)
+    publisher.change(lambda p: set_policy(p, "stable", "tiny", "1.2.3", {"paused": True}))
+    rollout.check_after(2)
     assert rollout.percent() == 5
     assert "is paused" in rollout.told[0]
 
 
 def test_a_plan_that_was_replaced_meanwhile_is_left_alone(
-    desk: Desk, listener: FleetListener, monkeypatch: pytest.MonkeyPatch
+    publisher: PublisherFolder, listener: FleetListener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rollout = Rollout(desk, listener, None)
-    (plan,) = read_steps(desk.folder).plans
+    rollout = Rollout(publisher, listener, None)
+    (plan,) = read_steps(publisher.folder).plans
     monkeypatch.setattr(rollout.watch, "_judge", lambda _: rollout.watch._step(plan, "late"))
-    write_steps(desk.folder, Steps(plans=(plan.model_copy(update={"every_s": 1.0}),)))
-    rollout.look_after(1)
+    write_steps(publisher.folder, Steps(plans=(plan.model_copy(update={"every_s": 1.0}),)))
+    rollout.check_after(1)
     assert rollout.percent() == 5
 
 
 def test_a_step_that_others_must_sign_is_an_error(
-    desk: Desk, listener: FleetListener, tmp_path: Path
+    publisher: PublisherFolder, listener: FleetListener, tmp_path: Path
 ) -> None:
     uri = plain_key(tmp_path / "team.pem")
-    assert rotate(desk, "stable", uri)
-    rollout = Rollout(desk, listener, None)
-    copy = Copy(desk, tmp_path / "copy")
-    lonely = Watch(copy.folder, listener, desk.secrets, now=rollout.clock)
+    assert rotate(publisher, "stable", uri)
+    rollout = Rollout(publisher, listener, None)
+    copy = Copy(publisher, tmp_path / "copy")
+    lonely = Watch(
+        copy.folder, listener, Signers(read_config(copy.folder).signers, publisher.secrets), now=rollout.clock
+    )
     rollout.clock.passed = timedelta(hours=2)
-    with pytest.raises(PublishError, match="the step to 25 % waits for signatures of others"):
-        lonely.look()
+    with pytest.raises(PublishError, match="the step to 25 % waits for signatures of other key holders"):
+        lonely.check()
     assert read_steps(copy.folder).plans[0].step == 0
 
 
-def test_a_key_that_is_missing_is_named_at_the_start(desk: Desk, listener: FleetListener) -> None:
-    Rollout(desk, listener, None)
-    (desk.keys / "snapshot.pem").unlink()
+def test_a_key_that_is_missing_is_named_at_the_start(
+    publisher: PublisherFolder, listener: FleetListener
+) -> None:
+    Rollout(publisher, listener, None)
+    (publisher.keys / "snapshot.pem").unlink()
     with pytest.raises(SigningKeyError, match=r"snapshot\.pem"):
-        Watch(desk.folder, listener, desk.secrets)
+        Watch(publisher.folder, listener, publisher.signers())
 
 
-def test_a_withdrawn_release_takes_no_step(desk: Desk, listener: FleetListener) -> None:
-    rollout = Rollout(desk, listener, None)
-    desk.change(lambda p: withdraw(p, "stable", "tiny", "1.2.3", "it sees ghosts"))
+def test_a_withdrawn_release_takes_no_step(publisher: PublisherFolder, listener: FleetListener) -> None:
+    rollout = Rollout(publisher, listener, None)
+    publisher.change(lambda p: withdraw(p, "stable", "tiny", "1.2.3", "it sees ghosts"))
     with pytest.raises(PublishError, match=r"is withdrawn .it sees ghosts.; add a new version"):
-        rollout.look_after(2)
+        rollout.check_after(2)
 
 
-def test_it_looks_until_no_step_is_left(desk: Desk, listener: FleetListener) -> None:
+def test_it_looks_until_no_step_is_left(publisher: PublisherFolder, listener: FleetListener) -> None:
     """In its own thread, on a clock that is far ahead."""
-    rollout = Rollout(desk, listener, None)
+    rollout = Rollout(publisher, listener, None)
     rollout.clock.passed = timedelta(hours=9)
     watch(rollout.watch, 0.001, once=True)
     assert rollout.percent() == 25
     rollout.clock.passed = timedelta(hours=19)
-    rollout.watch.look()
+    rollout.watch.check()
     thread = threading.Thread(target=watch, args=(rollout.watch, 0.001), kwargs={"once": False})
     thread.start()
     thread.join(PATIENCE)
@@ -269,7 +281,9 @@ def test_it_looks_until_no_step_is_left(desk: Desk, listener: FleetListener) -> 
     assert rollout.percent() == 100
 
 
-def test_what_was_retained_before_is_heard_too(desk: Desk, broker: Mosquitto, devices: Devices) -> None:
+def test_what_was_retained_before_is_heard_too(
+    publisher: PublisherFolder, broker: Mosquitto, devices: Devices
+) -> None:
     devices.run(["good", "rolled_back"], 20.0)
     devices.tell("d0", "status", "online")
     with FleetListener(MqttSettings(host="127.0.0.1", port=broker.port)) as listener:
@@ -303,7 +317,7 @@ def test_a_broker_that_is_not_there_or_refuses_is_named(tmp_path: Path) -> None:
         pass
 
 
-def test_damaged_steps_are_named(desk: Desk) -> None:
-    (desk.folder / "steps.json").write_text('{"plans": [{}]}', encoding="utf-8")
+def test_damaged_steps_are_named(publisher: PublisherFolder) -> None:
+    (publisher.folder / "steps.json").write_text('{"plans": [{}]}', encoding="utf-8")
     with pytest.raises(PublishError, match=r"steps\.json: plans\.0\.channel: Field required"):
-        read_steps(desk.folder)
+        read_steps(publisher.folder)

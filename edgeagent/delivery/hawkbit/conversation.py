@@ -177,7 +177,7 @@ class Hawkbit:
         if link is None:
             self._forget()
             if "confirmationBase" in root.links:
-                self._source.waiting = "hawkBit waits until somebody confirms the update there"
+                self._source.waiting = "hawkBit waits for a confirmation of the update"
             return
         if link == self._link:
             return

@@ -28,7 +28,7 @@ _HASHES = {"sha256": 64, "sha512": 128}
 
 
 class ExpiredError(RefusedError):
-    """Metadata have expired: nobody refreshes the repository, or newer ones are held back (freeze attack)."""
+    """Metadata have expired: the repository is not refreshed, or newer ones are held back (freeze attack)."""
 
 
 class Trust:
@@ -127,8 +127,8 @@ def tuf_errors(fetcher: Fetcher) -> Iterator[None]:
         yield
     except exceptions.ExpiredMetadataError as error:
         raise ExpiredError(
-            f"{fetcher.last}: refused, {error}: nobody has refreshed the repository, or somebody holds newer "
-            f"metadata back; the clock of this device shows {shown(utcnow())}"
+            f"{fetcher.last}: refused, {error}: the repository is not refreshed, or newer metadata are held "
+            f"back; the clock of this device shows {shown(utcnow())}"
         ) from error
     except exceptions.UnsignedMetadataError as error:
         raise RefusedError(

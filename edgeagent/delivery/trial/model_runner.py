@@ -40,7 +40,7 @@ from edgeagent.timing.utc import utc_time
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 1.0  # at how the trial stands
+CHECK_EVERY_S = 1.0  # of the trial
 RESTARTED = "the agent was restarted during the trial"
 
 
@@ -64,7 +64,7 @@ class _Watched:
         traffic: its statistics, the baseline of the next trial.
         probation: of a trial; None for a good model, and once the verdict is reported.
         shadow: shadow run of the last good model.
-        look_at: monotonic time of the next look at the trial.
+        check_at: monotonic time of the next check of the trial.
     """
 
     manifest: Manifest
@@ -72,7 +72,7 @@ class _Watched:
     traffic: Traffic
     probation: Probation | None = None
     shadow: Shadow | None = None
-    look_at: float = 0.0
+    check_at: float = 0.0
 
 
 class DeviceModelRunner:
@@ -85,10 +85,10 @@ class DeviceModelRunner:
         journal: of trials of delegates.
 
     Attributes:
-        judge: listener of the trial; to be set before frames come.
+        listener: listener of the trial; to be set before frames come.
     """
 
-    judge: TrialListener
+    listener: TrialListener
 
     def __init__(
         self, settings: Settings, store: Store, models: ModelExchange, journal: Journal | None
@@ -147,9 +147,9 @@ class DeviceModelRunner:
             watched.shadow.offer(result)
         if watched.probation is not None:
             now = time.monotonic()
-            if now >= watched.look_at:
-                watched.look_at = now + LOOK_EVERY_S
-                self._look(watched, watched.probation)
+            if now >= watched.check_at:
+                watched.check_at = now + CHECK_EVERY_S
+                self._check_trial(watched, watched.probation)
 
     def changed(self, change: Change) -> None:
         """Record what serves from now on; a detector that was given up is a strike against its model."""
@@ -160,14 +160,14 @@ class DeviceModelRunner:
         probation.strike(change.failure)
         if change.serving is None:
             probation.gone(change.reason)
-        if not self._look(watched, probation):
-            self.judge.strike(change.failure)
+        if not self._check_trial(watched, probation):
+            self.listener.strike(change.failure)
 
     def stop(self) -> None:
         """End the shadow run."""
         self._end_shadow(self._watched)
 
-    def _look(self, watched: _Watched, probation: Probation) -> bool:
+    def _check_trial(self, watched: _Watched, probation: Probation) -> bool:
         """Report the verdict, if there is one; return whether there is."""
         verdict, reason = probation.verdict(time.monotonic())
         if verdict == "on_trial":
@@ -176,8 +176,10 @@ class DeviceModelRunner:
         watched.probation = None
         if verdict == "good":
             self._end_shadow(watched)
-        told = self.judge.trial_ended(None if verdict == "good" else reason)
-        told.add_done_callback(lambda _: self._keep(watched.manifest, probation))  # not here: writes a file
+        reported = self.listener.trial_ended(None if verdict == "good" else reason)
+        reported.add_done_callback(
+            lambda _: self._keep(watched.manifest, probation)
+        )  # not here: writes a file
         return True
 
     def _keep(self, manifest: Manifest, probation: Probation) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -23,6 +22,7 @@ from edgeagent.bundle.evidence import (
 from edgeagent.bundle.golden import ReferenceOutputs, save_reference_outputs
 from edgeagent.bundle.manifest import InputSpec, Measurement
 from edgeagent.bundle.writing import write_bundle
+from edgeagent.files.hashing import hash_file
 from edgeagent.qat.core.codes import STORED_NAMES, ArtefactGrid
 from edgeagent.qat.export.exports import Exported, export_reference
 from edgeagent.qat.factory.card import card_text
@@ -152,7 +152,7 @@ def recipe_record(job: QuantizationJob, product: Product) -> dict[str, Any]:
     source, recipe = job.source, job.recipe
     calibration = f"calibration on {len(source.calibration)} pictures"
     record = {
-        "model_sha256": hashlib.sha256(source.model.read_bytes()).hexdigest(),
+        "model_sha256": hash_file(source.model),
         "edgeagent": __version__,
         "torch": torch.__version__,
         "machine": platform.machine(),

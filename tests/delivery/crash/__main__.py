@@ -16,7 +16,7 @@ from tests.delivery.crash.sabotage import SABOTAGES
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a campaign and print what was found."""
     parser = argparse.ArgumentParser(
-        description="Kill a device wherever it may die, and look at what is left."
+        description="Kill a device wherever it may die, and examine the state that is left."
     )
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every N-th step (default: all)")
     parser.add_argument("--random", type=int, default=40, metavar="N", help="random moments per scenario")

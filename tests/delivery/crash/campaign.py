@@ -1,4 +1,4 @@
-"""Kills a device at every durable step and at random moments, and looks at what is left.
+"""Kills a device at every durable step and at random moments, and examines the state that is left.
 
 For each point a fresh copy of the state is updated until the process dies; then a new start must serve a
 verified good model, and the next try must complete the update. Each of these runs is a process of its own.
@@ -102,13 +102,13 @@ class Campaign:
                 yield Point(scenario, None, chance.uniform(0.0, 1.1 * self.lasts_s[scenario]))
 
     def try_point(self, point: Point, complete: bool = True) -> Outcome:
-        """Run a device up to a point, look at what is left, and, to be ``complete``, update it."""
+        """Run a device up to a point, examine the state that is left, and, to be ``complete``, update it."""
         site = self._fresh(point.scenario)
         try:
             code = self._run(site, point.scenario, point.plan, self._sabotage, point.after_s)
             if code not in (KILLED, FINISHED):
                 return Outcome(point, False, f"the device ended with {code}: {why(site.folder)}")
-            failure = self._look_after(site, point.scenario)
+            failure = self._examine(site, point.scenario)
             if failure is None and complete:
                 failure = self._try_again(site, point.scenario)
             return Outcome(point, code == KILLED, failure)
@@ -125,7 +125,7 @@ class Campaign:
                 return point
         return None
 
-    def _look_after(self, site: Site, scenario: Scenario) -> str | None:
+    def _examine(self, site: Site, scenario: Scenario) -> str | None:
         good = [self._wanted["install"].version] if scenario == "update" else []
         code = in_child(site.folder, examine, site, good, self._wanted[scenario])
         return f"after the crash: {why(site.folder)}" if code else None

@@ -53,7 +53,7 @@ class Walker:
         record: what it remembers.
         here: what it is.
         source: that it asks.
-        looks: how often it was asked to look.
+        checks: number of update checks.
         forgiven: models.
     """
 
@@ -61,20 +61,20 @@ class Walker:
         self.record = Record()
         self.here: Device = device()
         self.source = HawkbitSource(repository, lambda: self.here, lambda: self.record)
-        self.looks = 0
+        self.checks = 0
         self.forgiven: list[str] = []
 
     def check_now(self) -> str:
-        self.looks += 1
-        wish = self.source.target()
-        if wish is not None and self._is_news(wish.action):
+        self.checks += 1
+        target = self.source.target()
+        if target is not None and self._is_news(target.action):
             self.remember(
                 deployment=Deployment(
-                    model=installed(wish.release),
+                    model=installed(target.release),
                     state="fetching",
                     since=NOON_TEXT,
-                    source=wish.source,
-                    action=wish.action,
+                    source=target.source,
+                    action=target.action,
                 )
             )
         return "looking"

@@ -38,9 +38,9 @@ def last(action: Action) -> tuple[str, str]:
     return status, message
 
 
-def test_without_an_action_nothing_is_wished(hawkbit: Hawkbit, walker: Walker) -> None:
+def test_without_an_action_there_is_no_target(hawkbit: Hawkbit, walker: Walker) -> None:
     assert hawkbit.poll() == 12 * 3600
-    assert walker.looks == 0
+    assert walker.checks == 0
     assert walker.source.target() is None
 
 
@@ -49,9 +49,9 @@ def test_an_action_is_done_and_told_state_by_state(
 ) -> None:
     action = server.assign(NEW)
     hawkbit.poll()
-    wish = walker.source.target()
-    assert wish is not None
-    assert (wish.release, wish.source, wish.action) == (release(2), "hawkbit", action.id)
+    target = walker.source.target()
+    assert target is not None
+    assert (target.release, target.source, target.action) == (release(2), "hawkbit", action.id)
     assert last(action) == ("proceeding", "coco-nano 1.2.0 is fetched")
     hawkbit.notify(0.55)
     hawkbit.send_feedback()
@@ -353,7 +353,7 @@ def test_a_confirmation_is_waited_for(server: HawkbitServer, hawkbit: Hawkbit, w
     server.assign(NEW)
     server.confirmation = True
     hawkbit.poll()
-    assert walker.source.waiting == "hawkBit waits until somebody confirms the update there"
+    assert walker.source.waiting == "hawkBit waits for a confirmation of the update"
     server.confirmation = False
     hawkbit.poll()
     assert walker.deployment.state == "fetching"

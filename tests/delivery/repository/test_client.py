@@ -150,7 +150,7 @@ def test_an_index_for_a_newer_program(repository: Repository, tmp_path: Path) ->
         device(repository, tmp_path).refresh()
 
 
-def test_a_look_at_what_has_not_changed(new_client: NewClient, server: Server) -> None:
+def test_a_check_without_a_change(new_client: NewClient, server: Server) -> None:
     new_client().refresh()
     server.asked.clear()
     new_client().refresh()

@@ -37,7 +37,7 @@ from tests.engines import cell_detector as cells
 ONE, NONE = found((0, 0, 8, 8, 0)), Detections.empty()
 
 
-class Judge:
+class Listener:
     """Remembers what it was told."""
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class Device:
         )
         self.models.start()
         self.board = DeviceModelRunner(self.settings, self.store, self.models, None)
-        self.board.judge = self.judge = Judge()
+        self.board.listener = self.listener = Listener()
 
     def passed(self, bundle: Bundle | None = None) -> Passed:
         report = GateReport(name="tiny", version="2.0.0", time="", findings=())
@@ -114,11 +114,11 @@ def test_a_trial_that_does_as_the_model_before_is_good(device: Device) -> None:
     device.frames(70, ONE)
     device.board.serve(device.passed())
     assert device.version() == "2.0.0"
-    device.board._watched.look_at = 0.0
+    device.board._watched.check_at = 0.0
     device.frames(70, ONE)
-    device.board._watched.look_at = 0.0
+    device.board._watched.check_at = 0.0
     device.frames(1, ONE)
-    assert device.judge.ended == [None]
+    assert device.listener.ended == [None]
     report = load_report(device.store.folder, PROBATION_REPORT)
     assert report is not None
     assert {one.check: one.outcome for one in report.findings}["rate"] == "passed"
@@ -128,9 +128,9 @@ def test_a_trial_that_finds_nothing_any_more_is_bad_and_left(device: Device) -> 
     device.frames(70, ONE)
     device.board.serve(device.passed())
     device.frames(70, NONE)
-    device.board._watched.look_at = 0.0
+    device.board._watched.check_at = 0.0
     device.frames(1, NONE)
-    assert device.judge.ended == ["it finds 0.00 objects on a frame, 1.00 before"]
+    assert device.listener.ended == ["it finds 0.00 objects on a frame, 1.00 before"]
     device.board.serve(None)
     assert device.version() == "1.0.0"
 
@@ -139,29 +139,29 @@ def test_frames_of_the_model_that_left_do_not_count(device: Device) -> None:
     old = device.models.current(0)
     device.board.serve(device.passed())
     device.frames(200, ONE, old)
-    device.board._watched.look_at = 0.0
+    device.board._watched.check_at = 0.0
     device.frames(1, ONE)
-    assert device.judge.ended == []
+    assert device.listener.ended == []
 
 
 def test_failures_are_strikes_of_the_trial_alone(device: Device) -> None:
     failed = Change("onnxruntime-cpu engines/tiny.onnx", True, "died", 0.1, failure="died of SIGSEGV")
     device.board.changed(failed)
-    assert device.judge.strikes == []
+    assert device.listener.strikes == []
     device.board.serve(device.passed())
     device.board.changed(Change("x", True, "it passed the check again"))
-    assert device.judge.strikes == []
+    assert device.listener.strikes == []
     device.board.changed(failed)
     device.board.changed(failed)
-    assert device.judge.strikes == ["died of SIGSEGV"] * 2
+    assert device.listener.strikes == ["died of SIGSEGV"] * 2
     device.board.changed(failed)
-    assert device.judge.ended == ["3 times its engine failed, the last time: died of SIGSEGV"]
+    assert device.listener.ended == ["3 times its engine failed, the last time: died of SIGSEGV"]
 
 
 def test_a_trial_that_nothing_serves_any_more_ends_at_once(device: Device) -> None:
     device.board.serve(device.passed())
     device.board.changed(Change(None, False, "no file", failure="no file"))
-    assert device.judge.ended == ["nothing serves it any more: no file"]
+    assert device.listener.ended == ["nothing serves it any more: no file"]
 
 
 def test_a_model_that_cannot_start_leaves_everything_as_it_was(device: Device) -> None:
@@ -171,7 +171,7 @@ def test_a_model_that_cannot_start_leaves_everything_as_it_was(device: Device) -
         device.board.serve(passed)
     assert device.version() == "1.0.0"
     device.board.changed(Change("x", True, "died", failure="died"))
-    assert device.judge.strikes == []
+    assert device.listener.strikes == []
 
 
 def test_a_shadow_runs_beside_a_trial_and_ends_with_it(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_the_deadline_counts_over_restarts_and_not_while_the_device_is_off(devic
     device.until("rejected")
 
 
-def test_a_look_that_fails_leaves_what_has_begun_alone(device: Device) -> None:
+def test_a_check_that_fails_leaves_what_has_begun_alone(device: Device) -> None:
     device.source.waits = "outside its window"
     device.start().until("staged")
     device.source.check_error = RefusedError("snapshot.json has been rolled back")

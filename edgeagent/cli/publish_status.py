@@ -1,4 +1,4 @@
-"""``edgeagent publish status | verify``: what a repository holds, and whether devices take it."""
+"""``edgeagent publish status | verify``: content of a repository, and verification as on a device."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ from edgeagent.publisher.status import RepositoryStatus, RoleStatus, repository_
 from edgeagent.publisher.verification import verify
 
 STATUS = """\
-Show roles with their keys and the days that are left, channels with their releases, the steps of rollouts,
-and what waits for signatures. Nothing is verified, no key is opened. The exit code is 1 when something has
-expired."""
+Show roles with their keys and days to expiry, channels with their releases, the steps of rollouts, and staged
+metadata. Nothing is verified, no key is opened. Exit code 1: metadata have expired."""
 
 VERIFY = """\
-Take the repository as a device would: the whole client workflow of TUF from a trusted root on, then every
-file against its signed length and hash. Exit code 7 means: a device refuses it."""
+Verify the repository as a device does: the client workflow of TUF from a trusted root on, then every file
+against its signed length and hash. Exit code 7: a device refuses it."""
 
 SOON_DAYS = {"timestamp": 2.0, "snapshot": 2.0}
 SOON_ELSE_DAYS = 30.0
@@ -32,23 +31,25 @@ SOON_ELSE_DAYS = 30.0
 
 def add_parsers(actions: Actions) -> None:
     """Add the actions."""
-    parser = actions.add_parser("status", help="roles, keys, days left, releases, steps", description=STATUS)
+    parser = actions.add_parser(
+        "status", help="show roles, keys, days to expiry, releases, steps", description=STATUS
+    )
     add_folder(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     parser.set_defaults(run=run_status)
-    parser = actions.add_parser("verify", help="whether devices take it", description=VERIFY)
+    parser = actions.add_parser("verify", help="verify the repository as a device does", description=VERIFY)
     add_folder(parser)
     parser.add_argument(
         "--root",
         type=Path,
         metavar="FILE",
-        help="root that devices trust (default: the first of the repository)",
+        help="root that devices trust (default: the repository's first)",
     )
     parser.set_defaults(run=run_verify)
 
 
 def run_status(arguments: argparse.Namespace) -> int:
-    """Show a repository; 1 when something has expired."""
+    """Show a repository; return 1 when metadata have expired."""
     status = repository_status(arguments.repository, utcnow())
     if arguments.json:
         print(status.model_dump_json(indent=2, exclude_none=True))
@@ -58,7 +59,7 @@ def run_status(arguments: argparse.Namespace) -> int:
 
 
 def run_verify(arguments: argparse.Namespace) -> int:
-    """Verify as a device."""
+    """Verify the repository as a device does."""
     check_folder(arguments.repository)
     path: Path = arguments.root or metadata_folder(arguments.repository) / "1.root.json"
     try:
@@ -71,9 +72,9 @@ def run_verify(arguments: argparse.Namespace) -> int:
         else:
             print(
                 f"{found.channel}: releases: {len(found.index.releases)}, {found.files} files, "
-                f"{found.size} bytes, all right"
+                f"{found.size} bytes, verified"
             )
-    print(f"a device that trusts {path} takes it")
+    print(f"a device that trusts {path} accepts it")
     return 0
 
 
@@ -135,7 +136,7 @@ def _notes(status: RepositoryStatus) -> list[str]:
             continue
         what = f"`edgeagent publish refresh{'' if role.role in SOON_DAYS else f' --role {role.role}'}`"
         if role.days_left <= 0:
-            notes.append(f"{role.role} HAS EXPIRED: devices take nothing new; {what}")
+            notes.append(f"{role.role} HAS EXPIRED: devices take no update; {what}")
         elif role.days_left < SOON_DAYS.get(role.role, SOON_ELSE_DAYS):
             notes.append(f"{role.role} expires in {role.days_left:.1f} days; {what}")
     for name, (version, signatures) in status.staged.items():

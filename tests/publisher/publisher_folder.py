@@ -1,4 +1,4 @@
-"""A publisher's desk: a repository with real keys, and devices that look at it."""
+"""A publisher's folder with real keys, and devices that fetch from it."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from edgeagent.publisher.places import metadata_folder
 from edgeagent.publisher.release import add_bundle
 from edgeagent.publisher.repository import Publication
 from edgeagent.publisher.roles import ROLES, init
+from edgeagent.publisher.signers import Signers, read_config
 from tests.bundle import tiny
 
 PASSPHRASE = "correct horse battery"
@@ -41,7 +42,7 @@ def plain_key(path: Path) -> str:
     return f"file2:{path}"
 
 
-class Desk:
+class PublisherFolder:
     """A publisher's folder with four keys.
 
     Args:
@@ -63,6 +64,10 @@ class Desk:
         self.served = init(
             folder, self.keys, self.secrets, {**named, **(given or {})}, thresholds or {}, {}, now
         )
+
+    def signers(self, *keys: str) -> Signers:
+        """Return its signers, and those of other keys."""
+        return Signers(read_config(self.folder).signers, self.secrets, keys)
 
     @contextmanager
     def opened(self, *keys: str, now: Callable[[], datetime] = utcnow) -> Iterator[Publication]:
@@ -91,7 +96,7 @@ class Desk:
 
 
 class Device:
-    """A client of the library, with a cache of its own, which may outlive many looks.
+    """A client of the library, with a cache of its own, which may live for many fetches.
 
     Args:
         cache: for what it remembers.
@@ -102,7 +107,7 @@ class Device:
         cache.mkdir()
         self._cache, self._root = cache, root
 
-    def look(self, place: Path | str, path: str = "stable/channel.json") -> bytes | None:
+    def fetch(self, place: Path | str, path: str = "stable/channel.json") -> bytes | None:
         """Take the newest metadata and return a target; None where no key signed for one.
 
         Args:
@@ -126,7 +131,7 @@ class Device:
 
     def index(self, place: Path | str, channel: str = "stable") -> Channel:
         """Return the index of a channel."""
-        content = self.look(place, f"{channel}/channel.json")
+        content = self.fetch(place, f"{channel}/channel.json")
         assert content is not None
         return parse_channel(content, "index")
 
