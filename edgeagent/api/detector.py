@@ -220,6 +220,7 @@ class DetectorSession:
                 if submitted is not None:
                     try:
                         submitted.call.wait()
+                        found = submitted.detector.decoder.decode(submitted.buffers.outputs, score_threshold)
                         break
                     except EngineError as failure:
                         error = failure
@@ -234,7 +235,6 @@ class DetectorSession:
         finally:
             self._in_flight -= 1
         detector = submitted.detector
-        found = detector.decoder.decode(submitted.buffers.outputs, score_threshold)
         self._detectors.worked(detector)
         if detector is self._owner:
             self._free.append(submitted.buffers)

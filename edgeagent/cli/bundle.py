@@ -59,6 +59,7 @@ def _check_golden(bundle: Bundle, engine: str) -> None:
     )
     facts = detector.engine.facts
     engine = f"{facts.engine} {facts.version}"
+    detector.warm_up()
     if bundle.manifest.golden is None:
         print(f"  {engine} loads it; the bundle has no golden pictures")
         return

@@ -23,6 +23,7 @@ from edgeagent.vision.detections import Detections
 from edgeagent.vision.preprocessor import Preprocessor, to_picture
 
 WARM_UP_RUNS = 3
+WARM_UP_SCORE = 0.3
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,15 @@ class Detector:
         return self.engine.allocate()
 
     def warm_up(self) -> None:
-        """Run a few times on an empty picture, so that the first frame takes no longer than the others."""
+        """Run a few times on an empty picture, so that the first frame takes no longer than the others.
+
+        Raises:
+            EngineError: the engine fails, or its outputs cannot be decoded.
+        """
         buffers = self.allocate()
         for _ in range(WARM_UP_RUNS):
             self.engine.infer(buffers.inputs, buffers.outputs)
+            self.decoder.decode(buffers.outputs, WARM_UP_SCORE)
 
     def detect(self, picture: Image, buffers: Buffers, score_threshold: float) -> Detections:
         """Return the detections of one picture, in its pixels.

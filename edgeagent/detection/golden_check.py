@@ -1,4 +1,7 @@
-"""Golden check: outputs of an engine on the golden pictures against the reference outputs of the bundle.
+"""Golden check: an engine and its decoder on the golden pictures of the bundle.
+
+Outputs are compared with the reference outputs, and the boxes decoded from them with the labels
+(:mod:`edgeagent.detection.golden_boxes`).
 
 Pictures are read and prepared once, so that a repeated check costs a live board a few inferences.
 """
@@ -11,10 +14,15 @@ from dataclasses import dataclass
 from edgeagent.bundle.golden import ReferenceOutputs, compare_outputs, load_reference_outputs
 from edgeagent.bundle.manifest import Artefact
 from edgeagent.bundle.reading import Bundle
+from edgeagent.detection.detector import build_detector
+from edgeagent.detection.golden_boxes import FIND_SCORE, GoldenBoxes
 from edgeagent.engines.engine import Array, Engine
 from edgeagent.errors import BundleError
+from edgeagent.imaging.letterbox import Fit
 from edgeagent.imaging.picture import read_picture
 from edgeagent.vision.preprocessor import Preprocessor
+
+IOU_THRESHOLD = 0.65
 
 
 @dataclass(frozen=True)
@@ -26,21 +34,30 @@ class GoldenResult:
             infinite where an output holds a number that is not finite.
         tolerance: allowed for ``worst``, in steps.
         mean: of all outputs and pictures, in steps.
+        labelled: labelled objects of the golden pictures; 0 without labels.
+        found: number of them that are among the decoded detections.
+        least_found: smallest accepted number of them.
     """
 
     worst: float
     tolerance: float
     mean: float
+    labelled: int = 0
+    found: int = 0
+    least_found: int = 0
 
     @property
     def right(self) -> bool:
-        """Whether the engine computes what was trained."""
-        return self.worst <= self.tolerance
+        """Whether the engine computes what was trained, and its decoder finds the labelled objects."""
+        return self.worst <= self.tolerance and self.found >= self.least_found
 
     def describe(self) -> str:
         """Return the result as text."""
         worst = f"{self.worst:.2f}" if math.isfinite(self.worst) else "infinitely many"
-        return f"{worst} steps off on average at worst, {self.tolerance:g} allowed"
+        outputs = f"{worst} steps off on average at worst, {self.tolerance:g} allowed"
+        if not self.labelled:
+            return outputs
+        return f"{outputs}; {self.found} of {self.labelled} labelled objects found, {self.least_found} needed"
 
 
 class GoldenCheck:
@@ -52,7 +69,7 @@ class GoldenCheck:
 
     Raises:
         BundleError: the bundle has no golden set, or its reference outputs are damaged.
-        DataError: a picture cannot be read.
+        DataError: a picture or label file cannot be read.
     """
 
     def __init__(self, bundle: Bundle, artefact: Artefact) -> None:
@@ -66,8 +83,9 @@ class GoldenCheck:
                 f"{bundle.directory}: has {len(self._pictures)} golden pictures but reference outputs of "
                 f"{len(self._golden.outputs)}; do not use this bundle"
             )
-        self._input, self.tolerance = bundle.manifest.input, golden.tolerance
-        self._prepared: list[Array] = []
+        self._manifest, self._artefact, self.tolerance = bundle.manifest, artefact, golden.tolerance
+        self._boxes = GoldenBoxes(bundle, artefact)
+        self._prepared: list[tuple[Array, Fit]] = []
 
     def __len__(self) -> int:
         """Return the number of pictures."""
@@ -77,25 +95,31 @@ class GoldenCheck:
         """Check an engine that has loaded the artefact, on all pictures.
 
         Raises:
-            EngineError: it fails.
-            BundleError: its outputs have other shapes than the reference.
+            EngineError: it fails, or its outputs decode to impossible scores or boxes.
+            BundleError: its outputs have other shapes than the reference or the manifest.
         """
         buffers = engine.allocate()
+        artefact = self._artefact
+        detector = build_detector(self._manifest, engine, artefact.outputs, artefact.file, IOU_THRESHOLD)
         differences: list[float] = []
-        for codes, reference in zip(self._codes(engine), self._golden.outputs, strict=True):
+        found = 0
+        pictures = zip(self._pictures_for(engine), self._golden.outputs, strict=True)
+        for number, ((codes, fit), reference) in enumerate(pictures):
             engine.infer((codes, *buffers.inputs[1:]), buffers.outputs)
+            found += self._boxes.found(number, detector.decoder.decode(buffers.outputs, FIND_SCORE), fit)
             measured = [
                 spec.dequantize(output) for spec, output in zip(engine.outputs, buffers.outputs, strict=True)
             ]
             differences += compare_outputs(reference, measured, self._golden.steps)
-        return GoldenResult(max(differences), self.tolerance, sum(differences) / len(differences))
+        mean = sum(differences) / len(differences)
+        boxes = self._boxes
+        return GoldenResult(max(differences), self.tolerance, mean, boxes.labelled, found, boxes.least)
 
-    def _codes(self, engine: Engine) -> list[Array]:
+    def _pictures_for(self, engine: Engine) -> list[tuple[Array, Fit]]:
         if not self._prepared:
             spec = engine.inputs[0]
-            preprocessor = Preprocessor(self._input, spec)
+            preprocessor = Preprocessor(self._manifest.input, spec)
             for picture in self._pictures:
                 codes = spec.allocate()
-                preprocessor.write(read_picture(picture), codes)
-                self._prepared.append(codes)
+                self._prepared.append((codes, preprocessor.write(read_picture(picture), codes)))
         return self._prepared

@@ -287,21 +287,21 @@ class Pipeline:
             job, call = begun
             try:
                 took = call.wait()
+                finished = time.monotonic_ns()
+                outputs = job.set.buffers.outputs
+                decoded = job.set.detector.decoder.decode(outputs, self._score_threshold)
             except EngineError as error:
                 self._drop(job, error)
                 continue
             self._record(job.camera.name, "inference", took)
             self._detectors.worked(job.set.detector)
-            started = time.monotonic_ns()
-            self._record(job.camera.name, "queue", started - job.prepared_ns - took)
-            decoder, outputs = job.set.detector.decoder, job.set.buffers.outputs
-            found = to_picture(decoder.decode(outputs, self._score_threshold), job.fit)
-            found = found.named(job.set.detector.description.labels)
-            decoded = time.monotonic_ns()
+            self._record(job.camera.name, "queue", finished - job.prepared_ns - took)
+            found = to_picture(decoded, job.fit).named(job.set.detector.description.labels)
+            mapped = time.monotonic_ns()
             self._deliver(Result(job.camera.name, job.frame, found, job.set.detector, took))
             delivered = time.monotonic_ns()
-            self._record(job.camera.name, "decode", decoded - started)
-            self._record(job.camera.name, "publish", delivered - decoded)
+            self._record(job.camera.name, "decode", mapped - finished)
+            self._record(job.camera.name, "publish", delivered - mapped)
             self._record(job.camera.name, "end_to_end", delivered - job.frame.captured_ns)
             job.camera.slot.release(job.frame)
             self._free.put(job.set)

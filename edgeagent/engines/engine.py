@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,8 @@ import numpy.typing as npt
 from edgeagent.errors import EngineError
 
 Array = npt.NDArray[Any]
+DetectionRole = Literal["boxes", "classes", "scores", "count"]
+"""Output of the operator TFLite_Detection_PostProcess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,9 @@ class TensorSpec:
         dtype: numpy dtype of the buffer.
         scale: real = scale * (code - zero_point); None when the tensor holds real numbers.
         zero_point: code of real 0; only meaningful with a scale.
+        role: output of the detection operator that the tensor holds; None for any other tensor.
+        classes: lowest number of classes of the detection operator, on its output ``classes``; None if it
+            is not known.
     """
 
     name: str
@@ -38,6 +43,8 @@ class TensorSpec:
     dtype: np.dtype[Any]
     scale: float | None = None
     zero_point: int = 0
+    role: DetectionRole | None = None
+    classes: int | None = None
 
     def allocate(self) -> Array:
         """Return a zeroed buffer of this shape and dtype."""

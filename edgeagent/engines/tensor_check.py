@@ -29,7 +29,7 @@ def check_tensors(
 ) -> None:
     """Compare a loaded model's tensors with its description.
 
-    The number of labels of family ``ssd`` cannot be checked, as no tensor has that dimension.
+    The number of labels of family ``ssd`` is checked where the engine knows the number of classes.
 
     Args:
         manifest: what the model should be.
@@ -46,6 +46,7 @@ def check_tensors(
         if declared:
             raise BundleError(f"{where}: family ssd decodes in the graph; the manifest must list no outputs")
         _check_count(where, outputs, _SSD_OUTPUTS)
+        _check_classes(where, outputs, len(manifest.labels))
         return
     for stride in manifest.decoder.strides:
         if manifest.input.width % stride or manifest.input.height % stride:
@@ -75,6 +76,14 @@ def _check_input(manifest: ModelDescription, where: str, inputs: Sequence[Tensor
 def _check_count(where: str, outputs: Sequence[TensorSpec], wanted: int) -> None:
     if len(outputs) != wanted:
         raise BundleError(f"{where}: has {len(outputs)} outputs, needs {wanted} by the manifest")
+
+
+def _check_classes(where: str, outputs: Sequence[TensorSpec], labels: int) -> None:
+    classes = next((tensor.classes for tensor in outputs if tensor.classes is not None), None)
+    if classes is not None and labels < classes:
+        raise BundleError(
+            f"{where}: predicts {classes} classes, the manifest lists {labels} labels; give each class a label"
+        )
 
 
 def _check_roles(decoder: DecoderSpec, where: str, outputs: Sequence[OutputSpec]) -> None:

@@ -22,6 +22,7 @@ from edgeagent.engines.engine import (
     one_line,
     read_artefact,
 )
+from edgeagent.engines.tflite_file import NONE, DetectionOutputs, find_detection_outputs
 from edgeagent.errors import EngineError
 
 NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
@@ -80,7 +81,8 @@ class TfliteEngine(LoadedEngine):
             ) from error
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self._inputs = tuple(_specification(item, path) for item in inputs)
-        self._outputs = tuple(_specification(item, path) for item in outputs)
+        roles = find_detection_outputs(content)
+        self._outputs = tuple(_specification(item, path, roles) for item in outputs)
         self._input_views = [self._view(item) for item in inputs]
         self._output_views = [self._view(item) for item in outputs]
         delegate = "XNNPACK" if library is None else Path(library).name
@@ -193,10 +195,14 @@ def _version(package: str) -> str:
         return "of unknown version"
 
 
-def _specification(detail: dict[str, Any], path: Path) -> TensorSpec:
+def _specification(detail: dict[str, Any], path: Path, roles: DetectionOutputs = NONE) -> TensorSpec:
     dtype = np.dtype(detail["dtype"])
     if dtype.kind not in "fiu":
         raise EngineError(f"{path}: tensor {detail['name']} has the unsupported type {dtype.name}")
     scale, zero_point = detail["quantization"]
     shape = tuple(int(size) for size in detail["shape"])
-    return TensorSpec(detail["name"], shape, dtype, float(scale) if scale else None, int(zero_point))
+    role = roles.roles.get(int(detail["index"]))
+    classes = roles.classes if role == "classes" else None
+    return TensorSpec(
+        detail["name"], shape, dtype, float(scale) if scale else None, int(zero_point), role, classes
+    )

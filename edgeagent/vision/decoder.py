@@ -25,6 +25,9 @@ class Decoder(Protocol):
 
         Returns:
             Detections in input pixels, after non-maximum suppression.
+
+        Raises:
+            EngineError: the outputs cannot be those of the model, as a score is outside 0..1.
         """
 
 
@@ -47,7 +50,7 @@ def build_decoder(
         iou_threshold: threshold of non-maximum suppression, 0..1.
     """
     if spec.family == "ssd":
-        return SsdDecoder(tensors, input_size)
+        return SsdDecoder(tensors, input_size, classes)
     if spec.family == "yolox" and outputs:
         return YoloxDecoder(tensors, outputs, input_size, iou_threshold)
     if spec.family == "yolox":

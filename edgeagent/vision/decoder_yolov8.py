@@ -17,6 +17,7 @@ from edgeagent.vision.decoder_yolox import corners
 from edgeagent.vision.detections import Detections
 from edgeagent.vision.heads import FloatArray, HeadScale, find_scales, logit, sigmoid
 from edgeagent.vision.nms import suppress
+from edgeagent.vision.scores import checked_scores
 
 
 class YoloV8Decoder:
@@ -87,7 +88,7 @@ class YoloV8ConcatenatedDecoder:
         rows = self._tensor.dequantize(outputs[0][0])
         rows = rows if self._cells_first else rows.T
         best = rows[:, 4:].argmax(axis=1)
-        scores = rows[np.arange(len(rows)), 4 + best]
+        scores = checked_scores(rows[np.arange(len(rows)), 4 + best])
         kept = scores >= score_threshold
         boxes = corners(rows[kept, :2], rows[kept, 2:4])
         return suppress(Detections(boxes, scores[kept], best[kept].astype(np.int32)), self._iou_threshold)

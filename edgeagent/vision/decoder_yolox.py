@@ -22,6 +22,7 @@ from edgeagent.vision.heads import (
     sigmoid,
 )
 from edgeagent.vision.nms import suppress
+from edgeagent.vision.scores import checked_scores
 
 MAX_EXPONENT = 8.0
 """Limit of the exponent of a box size: 2981 strides, larger than any input and finite."""
@@ -100,10 +101,10 @@ class YoloxConcatenatedDecoder:
         """Decode one frame; see :meth:`edgeagent.vision.decoder.Decoder.decode`."""
         rows = self._tensor.dequantize(outputs[0][0])
         rows = rows if self._cells_first else rows.T
-        cells = np.flatnonzero(rows[:, 4] >= score_threshold)
+        cells = np.flatnonzero(checked_scores(rows[:, 4]) >= score_threshold)
         rows = rows[cells]
         best = rows[:, 5:].argmax(axis=1)
-        scores = rows[:, 4] * rows[np.arange(len(rows)), 5 + best]
+        scores = rows[:, 4] * checked_scores(rows[np.arange(len(rows)), 5 + best])
         kept = scores >= score_threshold
         rows, cells = rows[kept], cells[kept]
         if self._raw:

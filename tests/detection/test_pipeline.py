@@ -19,6 +19,7 @@ from edgeagent.errors import EdgeagentError, EngineError
 from edgeagent.files.resources import default_bundle, sample_clip
 from edgeagent.imaging.frame import Image
 from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.vision.detections import Detections
 from tests.camera.media import write_pictures
 
 PATIENCE = 60.0
@@ -282,3 +283,37 @@ def test_a_rate_is_kept(detector: Detector, tmp_path: Path) -> None:
     run.to_the_end(run.cameras(write_pictures(tmp_path / "pictures", 5)))
     assert len(run.results) == 5
     assert time.monotonic() - began >= 0.4
+
+
+class Undecodable:
+    """A decoder that never can use the outputs."""
+
+    def decode(self, outputs: Sequence[Array], score_threshold: float) -> Detections:
+        raise EngineError("the model gives the score 61")
+
+
+class Patient:
+    """A detector that is kept whatever fails."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector, self.errors = detector, list[str]()
+
+    def current(self, timeout: float) -> Detector:
+        return self._detector
+
+    def worked(self, detector: Detector) -> None:
+        raise AssertionError("nothing works")
+
+    def failed(self, detector: Detector, error: EngineError) -> None:
+        self.errors.append(str(error))
+
+
+def test_outputs_that_cannot_be_decoded_are_a_failure_of_the_engine(
+    detector: Detector, tmp_path: Path
+) -> None:
+    detectors = Patient(replace(detector, decoder=Undecodable()))
+    run = Run(detector, detectors=detectors)
+    run.to_the_end(run.cameras(write_pictures(tmp_path / "pictures", 2)))
+    assert run.pipeline.failure is None and run.results == []
+    assert run.pipeline.failed["c0"] == len(detectors.errors) >= 1
+    assert set(detectors.errors) == {"the model gives the score 61"}

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from edgeagent.bundle.manifest import DecoderSpec
-from edgeagent.engines.engine import Array, TensorSpec
+from edgeagent.engines.engine import Array, DetectionRole, TensorSpec
+from edgeagent.errors import EngineError
 from edgeagent.vision.decoder import build_decoder
+from edgeagent.vision.decoder_ssd import SsdDecoder
 from edgeagent.vision.detections import Detections
 
 SIZE, PLACES = (320, 200), 6
@@ -70,3 +72,45 @@ def test_the_outputs_are_not_kept() -> None:
         array[...] = 0
     np.testing.assert_array_equal(found.boxes, boxes)
     np.testing.assert_array_equal(found.scores, scores)
+
+
+def test_outputs_are_taken_by_the_role_that_the_engine_gives() -> None:
+    given = outputs(4)
+    names: tuple[DetectionRole, ...] = ("boxes", "classes", "scores", "count")
+    order = (SCORES, BOXES, COUNT, KINDS)  # of exporters of TensorFlow 2
+    turned = [given[place] for place in order]
+    tensors = [
+        TensorSpec(f"out:{k}", given[place].shape, given[place].dtype, role=names[place])
+        for k, place in enumerate(order)
+    ]
+    found = build_decoder(DecoderSpec(family="ssd"), tensors, [], SIZE, 90, 0.5).decode(turned, 0.4)
+    assert found.scores.tolist() == pytest.approx([0.9, 0.7, 0.5])
+    assert found.classes.tolist() == given[KINDS][0, :3].tolist()
+
+
+def test_classes_in_the_place_of_scores_are_refused() -> None:
+    with pytest.raises(EngineError, match="a score is 0..1"):
+        decode(outputs(4), 0.3, (BOXES, SCORES, KINDS, COUNT))
+
+
+@pytest.mark.parametrize("count", [np.nan, np.inf, -3.0, 7.0, 1e9])
+def test_an_impossible_count_is_refused(count: float) -> None:
+    given = outputs(0)
+    given[COUNT][0] = count
+    with pytest.raises(EngineError, match="it has place for 6"):
+        decode(given, 0.3)
+
+
+@pytest.mark.parametrize("number", [90.0, 200.0, -1.0, np.nan, np.inf])
+def test_a_detection_of_a_class_without_label_is_dropped_and_said_once(
+    number: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = outputs(3)
+    given[KINDS][0, 1] = number
+    tensors = [TensorSpec(f"out:{k}", array.shape, array.dtype) for k, array in enumerate(given)]
+    decoder = SsdDecoder(tensors, SIZE, 90)
+    for _ in range(3):
+        assert decoder.decode(given, 0.4).scores.tolist() == pytest.approx([0.9, 0.5])
+    assert decoder.dropped == 3
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "the model has 90 labels (0..89)" in caplog.text

@@ -1,0 +1,94 @@
+"""Boxes of the golden pictures: what an engine and its decoder find, against the labels of the bundle.
+
+The reference outputs show that an engine computes what was trained; only boxes show that the decoder of the
+manifest reads these outputs as the model means them. Labels and claimed accuracy are those of
+:class:`edgeagent.bundle.manifest.GoldenAccuracy`; a bundle without them is checked for boxes that lie outside
+the picture or have no size.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeagent.bundle.manifest import Artefact
+from edgeagent.bundle.reading import Bundle
+from edgeagent.datasets.yolo_labels import Labels, read_labels
+from edgeagent.errors import EngineError
+from edgeagent.imaging.letterbox import Fit
+from edgeagent.vision.detections import Detections
+from edgeagent.vision.nms import intersection_over_union
+from edgeagent.vision.preprocessor import to_picture
+
+FIND_SCORE = 0.05
+"""Score from which a detection counts as found."""
+SOUND_SCORE = 0.3
+"""Score from which a detection must have a place and a size."""
+FIND_IOU = 0.5
+CLAIM_SHARE = 0.5
+"""Share of the claimed mAP50-95 that the share of found objects must reach; a sound decoder finds more."""
+
+
+class GoldenBoxes:
+    """Labelled objects of the golden pictures of one artefact.
+
+    Args:
+        bundle: with a golden set.
+        artefact: of the bundle.
+
+    Attributes:
+        labelled: number of labelled objects; 0 without labels or without a claim for the artefact.
+        least: number of them that must be found.
+
+    Raises:
+        DataError: a label file cannot be read.
+    """
+
+    def __init__(self, bundle: Bundle, artefact: Artefact) -> None:
+        golden = bundle.manifest.golden
+        accuracy = golden.accuracy if golden else None
+        claim = accuracy.map50_95.get(artefact.file) if accuracy else None
+        self._labels: list[Labels] = []
+        if golden and accuracy and claim is not None:
+            names = [accuracy.labels.get(name) for name in golden.pictures]
+            classes = len(bundle.manifest.labels)
+            paths = [None if name is None else bundle.directory / name for name in names]
+            self._labels = [read_labels(path, classes) for path in paths]
+        self.labelled = sum(len(labels.classes) for labels in self._labels)
+        self.least = int(np.ceil(self.labelled * (claim or 0.0) * CLAIM_SHARE))
+
+    def found(self, picture: int, detections: Detections, fit: Fit) -> int:
+        """Return how many labelled objects of a picture are among the detections.
+
+        Args:
+            picture: its number.
+            detections: in input pixels, from :data:`FIND_SCORE` on.
+            fit: placement of the picture in the input.
+
+        Raises:
+            EngineError: most of the detections lie outside the picture or have no size.
+        """
+        _check_sound(detections.take(detections.scores >= SOUND_SCORE), fit)
+        found = to_picture(detections, fit)
+        if not self._labels or not len(found):
+            return 0
+        labels = self._labels[picture]
+        height, width = fit.source
+        centre, half = labels.boxes[:, :2], labels.boxes[:, 2:] / 2
+        size = np.array([width, height, width, height], np.float32)
+        wanted = np.concatenate([centre - half, centre + half], axis=1) * size
+        same = labels.classes[:, None] == found.classes[None, :]
+        overlaps = intersection_over_union(wanted, found.boxes) >= FIND_IOU
+        return int((same & overlaps).any(axis=1).sum())
+
+
+def _check_sound(found: Detections, fit: Fit) -> None:
+    if not len(found):
+        return
+    _, inside = fit.to_source(found.boxes)
+    sides = found.boxes[:, 2:] - found.boxes[:, :2]
+    sound = int((inside & (sides >= 1).all(axis=1)).sum())
+    if sound < len(found) / 2:
+        raise EngineError(
+            f"only {sound} of {len(found)} boxes on a golden picture lie in it and have a size; the decoder of "
+            "the manifest does not fit the model"
+        )
