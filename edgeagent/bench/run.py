@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgeagent.accuracy.decoding_check import PICTURES, check_output_decoding
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_detector
 from edgeagent.bench.camera_scenario import play_clip
 from edgeagent.bench.cold_start import cold_start
@@ -233,6 +234,8 @@ def _load_and_check(
             item.golden, item.golden_pictures = check.run(detector.engine), len(check)
         if request.data is not None:
             item.map50_95 = evaluate_detector(detector, request.data).map50_95
+        if candidate.reference and bundle.manifest.golden is not None:
+            check_output_decoding(Path(candidate.file), detector, pictures[:PICTURES])
         detector.warm_up()
     except BaseException:
         detector.engine.close()

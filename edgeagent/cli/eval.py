@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from edgeagent.accuracy.coco_map import Accuracy
+from edgeagent.accuracy.decoding_check import PICTURES, check_output_decoding
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_detector
 from edgeagent.bundle.model_description import describe_model
 from edgeagent.bundle.reading import open_bundle
@@ -16,6 +17,7 @@ from edgeagent.detection.detector import Detector, load_bundle_detector, load_de
 from edgeagent.engines.loading import CHOICES
 from edgeagent.errors import ConfigurationError
 from edgeagent.files.result import write_result
+from edgeagent.imaging.picture import read_picture
 from edgeagent.settings.sections.model import MAX_THREADS
 
 DESCRIPTION = """\
@@ -67,6 +69,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(f"--threads: expected 0 to {MAX_THREADS}, got {arguments.threads}")
     data = LabelledPictures.find(arguments.images, arguments.labels)
     detector = _load(arguments)
+    if arguments.model:
+        some = data.pictures[:: max(1, len(data) // PICTURES)][:PICTURES]
+        check_output_decoding(arguments.model, detector, [read_picture(path) for path in some])
 
     def report(done: int) -> None:
         if sys.stderr.isatty():

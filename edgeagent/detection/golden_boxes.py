@@ -89,6 +89,6 @@ def _check_sound(found: Detections, fit: Fit) -> None:
     sound = int((inside & (sides >= 1).all(axis=1)).sum())
     if sound < len(found) / 2:
         raise EngineError(
-            f"only {sound} of {len(found)} boxes on a golden picture lie in it and have a size; the decoder of "
-            "the manifest does not fit the model"
+            f"only {sound} of {len(found)} boxes on a golden picture lie in it and have a size; the decoder "
+            "of the manifest does not fit the model"
         )

@@ -82,7 +82,8 @@ def _check_classes(where: str, outputs: Sequence[TensorSpec], labels: int) -> No
     classes = next((tensor.classes for tensor in outputs if tensor.classes is not None), None)
     if classes is not None and labels < classes:
         raise BundleError(
-            f"{where}: predicts {classes} classes, the manifest lists {labels} labels; give each class a label"
+            f"{where}: predicts {classes} classes, the manifest lists {labels} labels; give each class "
+            "a label"
         )
 
 

@@ -68,7 +68,7 @@ class YoloxDecoder:
         scores = sigmoid(objectness.real(codes[cells])) * sigmoid(logits[np.arange(len(cells)), best])
         kept = scores >= score_threshold
         cells = cells[kept]
-        boxes = _boxes(box.real(box.cells(outputs)[cells]), scale.grid[cells], np.float32(scale.stride))
+        boxes = raw_boxes(box.real(box.cells(outputs)[cells]), scale.grid[cells], np.float32(scale.stride))
         return Detections(boxes, scores[kept], best[kept].astype(np.int32))
 
 
@@ -108,13 +108,20 @@ class YoloxConcatenatedDecoder:
         kept = scores >= score_threshold
         rows, cells = rows[kept], cells[kept]
         if self._raw:
-            boxes = _boxes(rows[:, :4], self._grid[cells], self._strides[cells])
+            boxes = raw_boxes(rows[:, :4], self._grid[cells], self._strides[cells])
         else:
             boxes = corners(rows[:, :2], rows[:, 2:4])
         return suppress(Detections(boxes, scores[kept], best[kept].astype(np.int32)), self._iou_threshold)
 
 
-def _boxes(raw: FloatArray, grid: FloatArray, stride: FloatArray | np.float32) -> FloatArray:
+def raw_boxes(raw: FloatArray, grid: FloatArray, stride: FloatArray | np.float32) -> FloatArray:
+    """Return boxes (n, 4) x1 y1 x2 y2 in input pixels of raw predictions.
+
+    Args:
+        raw: (n, 4), offsets of the centre and logarithms of the size, in cells.
+        grid: (n, 2), column and row of the cells.
+        stride: (n, 1) or one number, input pixels per cell.
+    """
     size = np.exp(np.minimum(raw[:, 2:], MAX_EXPONENT))
     return corners((raw[:, :2] + grid) * stride, size * stride)
 

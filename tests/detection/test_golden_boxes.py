@@ -41,7 +41,7 @@ def test_a_decoder_of_other_boxes_is_wrong_though_the_outputs_are_right(
         size = np.maximum(raw[:, 2:], 0.3)  # sizes without the exponential
         return decoder_yolox.corners((raw[:, :2] + grid) * stride, size * stride)
 
-    monkeypatch.setattr(decoder_yolox, "_boxes", linear)
+    monkeypatch.setattr(decoder_yolox, "raw_boxes", linear)
     result = GoldenCheck(BUNDLE, ARTEFACT).run(detector.engine)
     assert result.worst <= result.tolerance and not result.right
     assert result.found < result.least_found
@@ -53,6 +53,6 @@ def test_boxes_in_shares_of_the_picture_are_refused(
     def shares(raw: FloatArray, grid: FloatArray, stride: FloatArray) -> FloatArray:
         return decoder_yolox.corners(grid * 0.01, np.full_like(grid, 0.2))
 
-    monkeypatch.setattr(decoder_yolox, "_boxes", shares)
+    monkeypatch.setattr(decoder_yolox, "raw_boxes", shares)
     with pytest.raises(EngineError, match="boxes on a golden picture lie in it and have a size"):
         GoldenCheck(BUNDLE, ARTEFACT).run(detector.engine)

@@ -14,5 +14,5 @@ def test_rounding_beyond_the_range_is_cut_off() -> None:
 
 @pytest.mark.parametrize("wrong", [61.0, -3.5, np.nan, np.inf])
 def test_a_number_that_is_no_score_is_refused(wrong: float) -> None:
-    with pytest.raises(EngineError, match=f"gives the score {wrong:.4g}, a score is 0..1"):
+    with pytest.raises(EngineError, match="a score is 0"):
         checked_scores(np.array([0.5, wrong], np.float32))

@@ -89,7 +89,7 @@ def test_outputs_are_taken_by_the_role_that_the_engine_gives() -> None:
 
 
 def test_classes_in_the_place_of_scores_are_refused() -> None:
-    with pytest.raises(EngineError, match="a score is 0..1"):
+    with pytest.raises(EngineError, match=r"a score is 0\.\.1"):
         decode(outputs(4), 0.3, (BOXES, SCORES, KINDS, COUNT))
 
 

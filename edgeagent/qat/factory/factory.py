@@ -24,14 +24,15 @@ from edgeagent.qat.core.codes import GridKind
 from edgeagent.qat.export.exports import FORMATS, Exported, export, export_reference
 from edgeagent.qat.factory.accuracy_meter import AccuracyMeter, ModelVersion, QuantizationState
 from edgeagent.qat.factory.baseline import find_baseline, is_within_tolerance
-from edgeagent.qat.factory.job import QuantizationJob, TrainingSource
+from edgeagent.qat.factory.description_check import check_description
+from edgeagent.qat.factory.job import QuantizationJob
 from edgeagent.qat.factory.progress import Reporter
 from edgeagent.qat.factory.run import START, TrainingRun
 from edgeagent.qat.factory.selective import FloatNodeChoice, SelectiveQuantization, accuracy_check
 from edgeagent.qat.graph.activation_swap import swap_activations
 from edgeagent.qat.graph.focus import fold_focus
 from edgeagent.qat.graph.graph import Graph, read_graph
-from edgeagent.qat.graph.heads import check_heads, describe_cut
+from edgeagent.qat.graph.heads import describe_cut
 from edgeagent.qat.grid.planning import plan_grids
 from edgeagent.qat.mixed.float_units import with_float_nodes
 from edgeagent.qat.network.network import Network
@@ -111,8 +112,9 @@ class Factory:
     def _float_model(self) -> Product:
         """Read the model, replace its activations if the recipe asks for it, and measure it."""
         graph = fold_focus(read_graph(self._source.model, self._recipe.heads))
-        check_input(graph, self._source)
-        check_heads(graph, self._source.description)
+        source = self._source
+        if self._processes.first:
+            check_description(graph, source.model, source.description, source.calibration, self._reporter)
         for line in describe_cut(graph):
             self._reporter.message(line)
         self._reporter.message(self._source.describe())
@@ -283,17 +285,3 @@ class Factory:
         nodes = float_nodes or self._recipe.float_nodes
         plan = plan_grids(graph, self._source.description.input, kind, nodes)
         return TrainingRun(self._source, graph, recipe, plan, self._execution.within(folder))
-
-
-def check_input(graph: Graph, source: TrainingSource) -> None:
-    """Check the input size of a description against the graph.
-
-    Raises:
-        DataError: the sizes differ.
-    """
-    spec, (_, _, height, width) = source.description.input, graph.input_shape
-    if (spec.width, spec.height) != (width, height):
-        raise DataError(
-            f"{source.model}: takes pictures of {width}x{height}, its description says "
-            f"{spec.width}x{spec.height}; correct the description"
-        )

@@ -17,7 +17,9 @@ from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.detection.detector import load_detector
 from edgeagent.qat.distillation.held_out import HeldOut
 from edgeagent.qat.export.exports import export
+from edgeagent.qat.factory.description_check import check_description
 from edgeagent.qat.factory.progress import Reporter
+from edgeagent.qat.graph.focus import fold_focus
 from edgeagent.qat.graph.graph import read_graph
 from edgeagent.qat.grid.planning import plan_grids
 from edgeagent.qat.mixed.float_units import find_units
@@ -103,9 +105,10 @@ def measure_layers(request: SensitivityRequest, reporter: Reporter) -> Sensitivi
     """Calibrate a model on affine grids and measure the sensitivity of its layers.
 
     Raises:
-        DataError: the model or a picture cannot be used.
+        DataError: the model, its description or a picture cannot be used.
     """
-    graph = read_graph(request.model)
+    graph = fold_focus(read_graph(request.model))
+    check_description(graph, request.model, request.description, request.pictures, reporter)
     spec = request.description.input
     network = Network(graph, plan_grids(graph, spec, "affine"))
     calibration = Fitted(evenly_spread(request.pictures, CALIBRATION_PICTURES), spec)

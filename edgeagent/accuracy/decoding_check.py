@@ -1,0 +1,171 @@
+"""Check of a description against what the float model says by itself.
+
+A description with a wrong family, wrong strides or another form of boxes loads, runs and finds nothing. Where
+the graph holds its own decoded output, this output shows it, on a few real pictures:
+
+* heads decoded by the description (``edgeagent qat``) are compared with the boxes of the graph's own output
+  (:func:`check_heads_decoding`);
+* an output decoded by the description (``edgeagent eval --model``, ``edgeagent bench --reference``) is
+  compared with the other forms of boxes: a right box lies around the cell that predicts it
+  (:func:`check_output_decoding`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from edgeagent.accuracy.own_boxes import CENTRES, RAW, CellBoxes, OwnOutput
+from edgeagent.bundle.manifest import ModelDescription
+from edgeagent.detection.detector import Detector
+from edgeagent.engines.engine import Array
+from edgeagent.errors import DataError
+from edgeagent.imaging.frame import Image
+from edgeagent.vision.detections import Detections
+from edgeagent.vision.nms import intersection_over_union
+
+PICTURES = 4
+"""Number of pictures that is sufficient."""
+CELLS = 200
+"""Cells of highest score that are compared, per picture."""
+LEAST_SCORE = 0.01
+SAME_IOU = 0.5
+LEAST_AGREEMENT = 0.5
+"""Share of the model's own boxes that its description must give, too."""
+SOUND = 0.8
+"""Share of boxes around their cell from which a form of boxes fits."""
+UNSOUND = 0.75
+"""Part of the sound boxes of the form that fits best below which the described form does not fit."""
+
+
+def check_heads_decoding(model: Path, detector: Detector, pictures: Sequence[Image]) -> str:
+    """Compare the boxes of a float graph with those that its description gives from its heads.
+
+    Args:
+        model: float ONNX file with its own output.
+        detector: the heads of the same model, decoded by the description; float, channels first.
+        pictures: (height, width, 3) uint8, BGR.
+
+    Returns:
+        The result in one sentence.
+
+    Raises:
+        DataError: less than :data:`LEAST_AGREEMENT` of the model's boxes are given by the description.
+        EngineError: the heads cannot be run.
+    """
+    try:
+        session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises types of its own
+        return f"the description is not compared with the model's own output: {_first_line(error)}"
+    cells, buffers = CellBoxes(detector.description), detector.allocate()
+    given = session.get_inputs()[0]
+    dtype = np.float16 if given.type == "tensor(float16)" else np.float32
+    own_count, ours_count = 0, 0
+    shared: Counter[str] = Counter()
+    for picture in pictures:
+        detector.preprocessor.write(picture, buffers.inputs[0])
+        try:
+            outputs = session.run(None, {given.name: buffers.inputs[0].astype(dtype, copy=False)})
+        except Exception as error:  # onnxruntime raises types of its own
+            return f"the description is not compared with the model's own output: {_first_line(error)}"
+        own = cells.read(outputs)
+        if own is None:
+            shapes = ", ".join(str(output.shape) for output in outputs)
+            return f"the model's own output ({shapes}) is of no known form; the description is not compared"
+        best = _best(own)
+        if not len(best):
+            continue
+        detector.engine.infer(buffers.inputs, buffers.outputs)
+        ours = detector.decoder.decode(buffers.outputs, max(0.0, float(own.scores[best].min()) - 1e-3))
+        ours = ours.take(_sized(ours))
+        own_count += len(best)
+        ours_count += len(ours)
+        for form, found in cells.forms(own, best):
+            shared[form] += _agreeing(found, ours)
+    if not own_count:
+        return "the model finds nothing on the pictures of the check; the description is not compared"
+    agreeing = max(shared.values())
+    if agreeing < LEAST_AGREEMENT * own_count:
+        raise DataError(
+            f"{model}: the model itself finds {own_count} boxes on {len(pictures)} pictures, its description "
+            f"as {detector.description.decoder.family} gives {ours_count} boxes, which agree with {agreeing} "
+            "of them; correct the family, strides, reg_max or the heads in the description (docs/bundle.md "
+            "lists what is decoded)"
+        )
+    return f"the description gives {agreeing} of {own_count} boxes of the model's own output"
+
+
+def check_output_decoding(model: Path, detector: Detector, pictures: Sequence[Image]) -> None:
+    """Check the form of the boxes in the output of a float model against its description.
+
+    Does nothing for a description of heads or of family ``ssd``.
+
+    Args:
+        model: file of the model, for messages.
+        detector: the model, decoded by its description.
+        pictures: (height, width, 3) uint8, BGR.
+
+    Raises:
+        DataError: boxes of the described form lie elsewhere than their cells, boxes of another form do not.
+        EngineError: the model cannot be run.
+    """
+    description = detector.description
+    if description.decoder.family == "ssd":
+        return
+    cells, buffers = CellBoxes(description), detector.allocate()
+    total, sound = 0, Counter[str]()
+    for picture in pictures:
+        detector.preprocessor.write(picture, buffers.inputs[0])
+        detector.engine.infer(buffers.inputs, buffers.outputs)
+        own = cells.read(
+            [spec.dequantize(o) for spec, o in zip(detector.engine.outputs, buffers.outputs, strict=True)]
+        )
+        if own is None:
+            return
+        best = _best(own)
+        total += len(best)
+        for form, found in cells.forms(own, best):
+            sound[form] += cells.sound(found, best)
+    described = _described(description)
+    if not total:
+        return
+    form, number = max(sound.items(), key=lambda item: item[1])
+    if number >= SOUND * total and sound[described] < UNSOUND * number:
+        raise DataError(
+            f"{model}: the boxes of the model are {form}: so {number} of {total} lie around the cell that "
+            f"predicts them; as {described}, which its description says, {sound[described]} do. Export the "
+            "model with boxes of the described form, or correct `decoder.boxes` in the description"
+        )
+
+
+def _described(description: ModelDescription) -> str:
+    raw = description.decoder.family == "yolox" and description.decoder.boxes == "raw"
+    return RAW if raw else CENTRES
+
+
+def _best(own: OwnOutput) -> Array:
+    order = np.argsort(-own.scores)[:CELLS]
+    best: Array = order[own.scores[order] >= LEAST_SCORE]
+    return best
+
+
+def _sized(found: Detections) -> Array:
+    sized: Array = (found.boxes[:, 2:] > found.boxes[:, :2]).all(axis=1)
+    return sized
+
+
+def _agreeing(own: Detections, ours: Detections) -> int:
+    """Return how many of the model's boxes are among ours, or were suppressed by one that is."""
+    if not len(ours):
+        return 0
+    kept = own.take(_sized(own))
+    overlap = intersection_over_union(kept.boxes, ours.boxes)
+    return int(((overlap >= SAME_IOU) & (kept.classes[:, None] == ours.classes[None, :])).any(axis=1).sum())
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

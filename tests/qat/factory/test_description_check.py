@@ -1,0 +1,137 @@
+"""Descriptions of float models against the boxes that the models say by themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeagent.accuracy.decoding_check import check_output_decoding
+from edgeagent.bundle.manifest import DecoderSpec, InputSpec, ModelDescription
+from edgeagent.detection.detector import load_detector
+from edgeagent.errors import DataError
+from edgeagent.imaging.picture import read_picture
+from edgeagent.qat.factory.description_check import check_description
+from edgeagent.qat.factory.layer_sensitivity import SensitivityRequest, measure_layers
+from edgeagent.qat.factory.progress import ProgressEvent, ProgressMessage, Reporter
+from edgeagent.qat.graph.graph import read_graph
+from tests.qat.models import SIZE, GraphBuilder, small_yolox
+
+CLASSES = 3
+STRIDES = (8, 16)
+
+
+def description(size: int = SIZE, family: str = "yolov8", boxes: str = "raw") -> ModelDescription:
+    decoder = {"family": family, "strides": STRIDES, "reg_max": 1, "boxes": boxes}
+    return ModelDescription(
+        name="tiny",
+        version="1.0.0",
+        task="detection",
+        labels=tuple(f"class{number}" for number in range(CLASSES)),
+        input=InputSpec(width=size, height=size, layout="nchw", colour="rgb", std=(255.0, 255.0, 255.0)),
+        decoder=DecoderSpec.model_validate(decoder),
+        licence="Apache-2.0",
+        attribution="tests",
+    )
+
+
+def detector(path: Path, distance: str, form: str = "corners") -> Path:
+    """Write a detector with distances to the sides, and boxes of its own.
+
+    Args:
+        path: of the file.
+        distance: ``linear`` as in YOLOv8 with reg_max 1, or ``Exp``.
+        form: ``corners``, ``centres`` or ``shares`` (corners).
+    """
+    g = GraphBuilder(5)
+    x = g.node("Relu", g.conv("images", (3, 8), 3, 8))
+    boxes, scores = [], []
+    for stride, feature in zip(STRIDES, (x, g.node("Relu", g.conv(x, (8, 8), 3, 2))), strict=True):
+        side = SIZE // stride
+        weight = g.constant(g.random.normal(0, 0.02, (4, 8, 1, 1)), np.float32)
+        bias = g.constant(
+            [1.0, 1.2, 0.8, 1.1] if distance == "linear" else [-2.0, 0.1, -1.5, 0.2], np.float32
+        )
+        raw = g.node("Conv", feature, weight, bias, kernel_shape=[1, 1])
+        real = raw if distance == "linear" else g.node(distance, raw)
+        rows = g.node("Transpose", g.node("Reshape", real, g.constant([1, 4, -1])), perm=[0, 2, 1])
+        row, column = np.indices((side, side))
+        centre = g.constant((np.stack([column.ravel(), row.ravel()], 1)[None] + 0.5), np.float32)
+        near = g.node("Slice", rows, *(g.constant([n]) for n in (0, 2, 2)))
+        far = g.node("Slice", rows, *(g.constant([n]) for n in (2, 4, 2)))
+        first, last = g.node("Sub", centre, near), g.node("Add", centre, far)
+        parts = (first, last)
+        if form == "centres":
+            middle = g.node("Mul", g.node("Add", first, last), g.constant(0.5, np.float32))
+            parts = (middle, g.node("Sub", last, first))
+        scale = stride / SIZE if form == "shares" else stride
+        box = g.node("Mul", g.node("Concat", *parts, axis=2), g.constant(float(scale), np.float32))
+        boxes.append(box)
+        flat = g.node("Reshape", g.conv(feature, (8, CLASSES)), g.constant([1, CLASSES, -1]))
+        scores.append(g.node("Sigmoid", g.node("Transpose", flat, perm=[0, 2, 1])))
+    cells = sum((SIZE // stride) ** 2 for stride in STRIDES)
+    joined = g.node("Concat", g.node("Concat", *boxes, axis=1), g.node("Concat", *scores, axis=1), axis=2)
+    return g.save(path, {joined: (1, cells, 4 + CLASSES)})
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[Path]:
+    random = np.random.default_rng(0)
+    paths = [tmp_path / f"{number}.png" for number in range(3)]
+    for path in paths:
+        coarse = random.integers(0, 256, (6, 8, 3), np.uint8)
+        cv2.imwrite(str(path), cv2.resize(coarse, (80, 60), interpolation=cv2.INTER_CUBIC))
+    return paths
+
+
+def check(model: Path, described: ModelDescription, pictures: list[Path]) -> list[str]:
+    events: list[ProgressEvent] = []
+    check_description(read_graph(model), model, described, pictures, Reporter(events.append))
+    return [event.text for event in events if isinstance(event, ProgressMessage)]
+
+
+@pytest.mark.parametrize("form", ["corners", "centres", "shares"])
+def test_a_right_description_gives_the_boxes_of_the_model(
+    tmp_path: Path, pictures: list[Path], form: str
+) -> None:
+    (line,) = check(detector(tmp_path / "m.onnx", "linear", form), description(), pictures)
+    count = 3 * sum((SIZE // stride) ** 2 for stride in STRIDES)
+    assert line.startswith("the description gives ") and line.endswith("boxes of the model's own output")
+    given, of = (int(word) for word in line.split() if word.isdigit())
+    assert 0.9 * of <= given <= of <= count
+
+
+def test_yolox_without_decoding_fits_its_description(tmp_path: Path, pictures: list[Path]) -> None:
+    (line,) = check(small_yolox(tmp_path / "m.onnx"), description(family="yolox"), pictures)
+    assert line.startswith("the description gives ")
+
+
+def test_distances_of_another_family_are_refused_with_both_results(
+    tmp_path: Path, pictures: list[Path]
+) -> None:
+    model = detector(tmp_path / "m.onnx", "Exp")
+    with pytest.raises(
+        DataError, match=r"the model itself finds \d+ boxes on 3 pictures, its description as"
+    ):
+        check(model, description(), pictures)
+
+
+def test_sensitivity_refuses_a_description_of_another_size(tmp_path: Path, pictures: list[Path]) -> None:
+    model = small_yolox(tmp_path / "m.onnx")
+    request = SensitivityRequest(model, description(SIZE // 2, "yolox"), pictures)
+    with pytest.raises(DataError, match=f"takes pictures of {SIZE}x{SIZE}, its description says"):
+        measure_layers(request, Reporter())
+
+
+@pytest.mark.parametrize("form", ["centres", "corners", "shares"])
+def test_a_float_output_of_another_form_is_refused(tmp_path: Path, pictures: list[Path], form: str) -> None:
+    model = detector(tmp_path / "m.onnx", "linear", form)
+    loaded = load_detector(description(boxes="decoded"), model, "onnx", (), 1, 0.65)
+    images = [read_picture(path) for path in pictures]
+    if form == "centres":
+        check_output_decoding(model, loaded, images)
+        return
+    with pytest.raises(DataError, match=r"the boxes of the model are corners .* which its description says"):
+        check_output_decoding(model, loaded, images)
