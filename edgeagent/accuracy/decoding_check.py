@@ -57,21 +57,16 @@ def check_heads_decoding(model: Path, detector: Detector, pictures: Sequence[Ima
         DataError: less than :data:`LEAST_AGREEMENT` of the model's boxes are given by the description.
         EngineError: the heads cannot be run.
     """
-    try:
-        session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises types of its own
-        return f"the description is not compared with the model's own output: {_first_line(error)}"
     cells, buffers = CellBoxes(detector.description), detector.allocate()
-    given = session.get_inputs()[0]
-    dtype = np.float16 if given.type == "tensor(float16)" else np.float32
+    own_model = _OwnModel(model)
     own_count, ours_count = 0, 0
     shared: Counter[str] = Counter()
     for picture in pictures:
         detector.preprocessor.write(picture, buffers.inputs[0])
         try:
-            outputs = session.run(None, {given.name: buffers.inputs[0].astype(dtype, copy=False)})
-        except Exception as error:  # onnxruntime raises types of its own
-            return f"the description is not compared with the model's own output: {_first_line(error)}"
+            outputs = own_model.outputs(buffers.inputs[0])
+        except DataError as error:
+            return f"the description is not compared with the model's own output: {error}"
         own = cells.read(outputs)
         if own is None:
             shapes = ", ".join(str(output.shape) for output in outputs)
@@ -140,6 +135,31 @@ def check_output_decoding(model: Path, detector: Detector, pictures: Sequence[Im
             f"predicts them; as {described}, which its description says, {sound[described]} do. Export the "
             "model with boxes of the described form, or correct `decoder.boxes` in the description"
         )
+
+
+class _OwnModel:
+    """A float graph with all of its outputs, also those of dynamic shape."""
+
+    def __init__(self, model: Path) -> None:
+        self._model = model
+        self._session: onnxruntime.InferenceSession | None = None
+
+    def outputs(self, picture: Array) -> list[Array]:
+        """Return the outputs for a picture (1, 3, height, width) float32.
+
+        Raises:
+            DataError: the graph cannot be run.
+        """
+        try:
+            if self._session is None:
+                providers = ["CPUExecutionProvider"]
+                self._session = onnxruntime.InferenceSession(str(self._model), providers=providers)
+            given = self._session.get_inputs()[0]
+            dtype = np.float16 if given.type == "tensor(float16)" else np.float32
+            found: list[Array] = self._session.run(None, {given.name: picture.astype(dtype, copy=False)})
+        except Exception as error:  # onnxruntime raises types of its own
+            raise DataError(f"{self._model}: {_first_line(error)}") from error
+        return [output for output in found if isinstance(output, np.ndarray)]
 
 
 def _described(description: ModelDescription) -> str:

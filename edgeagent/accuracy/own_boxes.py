@@ -69,10 +69,8 @@ class CellBoxes:
                 scores = scores * as_scores(rows[0][:, 4:5])
             return _own(values, scores)
         boxes = [one for one in rows if one.shape[1] == 4]
-        others = (
-            [one for one in rows if one.shape[1] == self._labels and one is not boxes[0]] if boxes else []
-        )
-        if len(rows) == 2 and len(others) == 1 and (self._labels != 4):
+        others = [one for one in rows if one.shape[1] == self._labels]
+        if len(boxes) == len(others) == 1 and len(rows) == 2 and self._labels != 4:
             return _own(boxes[0], as_scores(others[0]))
         return None
 
