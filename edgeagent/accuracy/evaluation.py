@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from edgeagent.accuracy.coco_map import Accuracy, GroundTruth, mean_average_precision
-from edgeagent.datasets.yolo_labels import LabelledPictures, Labels, read_labels
+from edgeagent.datasets.yolo_labels import LabelledPictures, Labels
 from edgeagent.detection.detector import Detector
 from edgeagent.imaging.picture import read_picture
 
@@ -32,12 +32,13 @@ def evaluate_detector(
         NoAccuracyError: pycocotools is not installed, or there is no labelled object.
     """
     labels = detector.description.labels
+    objects = data.read(len(labels))
     buffers = detector.allocate()
     truths, found = [], []
-    for done, (picture, label_file) in enumerate(zip(data.pictures, data.label_files, strict=True), 1):
+    for done, (picture, own) in enumerate(zip(data.pictures, objects, strict=True), 1):
         image = read_picture(picture)
         height, width = image.shape[:2]
-        truths.append(_truth(read_labels(label_file, len(labels)), width, height))
+        truths.append(_truth(own, width, height))
         found.append(detector.detect(image, buffers, SCORE_THRESHOLD))
         report(done)
     return mean_average_precision(truths, found, labels)

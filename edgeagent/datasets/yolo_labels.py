@@ -2,12 +2,17 @@
 
 A line is ``class x y width height``: class index, then centre and size as fractions of the picture size
 (Ultralytics, "Object Detection Datasets Overview").
+
+A line of a class and at least three points is a polygon ("Instance Segmentation Datasets Overview"); the box
+around it is taken. A sixth number is a confidence, as written for predictions; it is ignored. Repeated lines
+count once, boxes without an area are left out; each of these is logged with its count.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +20,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from edgeagent.datasets.picture_files import list_pictures, usable_files
 from edgeagent.errors import DataError
 from edgeagent.files.naming import printable
-from edgeagent.imaging.picture import PICTURE_SUFFIXES
 from edgeagent.vision.detections import Detections
 
 logger = logging.getLogger(__name__)
+
+REPEATED = "repeated lines are counted once"
+WITHOUT_AREA = "boxes without an area are left out"
+CONFIDENCE = "lines have a sixth number, which is taken for a confidence and ignored"
+POLYGON = "polygons are replaced by the box around them"
+NUMBERS = 5
+LEAST_POLYGON = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +75,7 @@ class LabelledPictures:
         """
         if not images.is_dir():
             raise DataError(f"{printable(images)}: no such folder")
-        pictures = tuple(sorted(p for p in images.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES))
+        pictures = tuple(list_pictures(images))
         if not pictures:
             raise DataError(f"{printable(images)}: contains no pictures")
         return cls.pair(pictures, labels)
@@ -73,11 +85,18 @@ class LabelledPictures:
         """Pair given pictures with the label files of the same stem; see :meth:`find`.
 
         Raises:
-            DataError: the folder is missing, or contains no label file of these pictures.
+            DataError: the folder is missing, contains no label file of these pictures, or two pictures or two
+                label files have the same stem.
         """
         if not labels.is_dir():
             raise DataError(f"{printable(labels)}: no such folder")
-        files = {path.stem: path for path in labels.glob("*.txt")}
+        files: dict[str, Path] = {}
+        for path in usable_files(labels.iterdir(), (".txt",), labels):
+            _claim(files, path)
+        owners: dict[str, Path] = {}
+        for picture in pictures:
+            if picture.stem in files:
+                _claim(owners, picture)
         found = tuple(files.get(picture.stem) for picture in pictures)
         if not any(found):
             folder = printable(pictures[0].parent)
@@ -91,6 +110,20 @@ class LabelledPictures:
     def __len__(self) -> int:
         return len(self.pictures)
 
+    def read(self, classes: int) -> list[Labels]:
+        """Return the labels of all pictures; what is left out is logged with counts.
+
+        Args:
+            classes: number of classes.
+
+        Raises:
+            DataError: see :func:`read_labels`.
+        """
+        remarks: Counter[str] = Counter()
+        labels = [read_labels(path, classes, remarks) for path in self.label_files]
+        log_remarks(remarks, next((path.parent for path in self.label_files if path), None))
+        return labels
+
     def data_hash(self) -> str:
         """Return the SHA-256 (hexadecimal) over names and contents of pictures and label files, in order."""
         digest = hashlib.sha256()
@@ -102,29 +135,51 @@ class LabelledPictures:
         return digest.hexdigest()
 
 
-def read_labels(path: Path | None, classes: int) -> Labels:
+def read_labels(path: Path | None, classes: int, remarks: Counter[str] | None = None) -> Labels:
     """Read a label file.
 
     Args:
         path: label file; None for a picture without objects.
         classes: number of classes; a larger class index is an error.
+        remarks: counts what is left out or changed, for :func:`log_remarks`; None logs it for this file.
 
     Raises:
-        DataError: the file is unreadable, or a line is not five numbers in range.
+        DataError: the file is unreadable, or a line is no box or polygon in range.
     """
     if path is None:
         return Labels(np.zeros(0, np.int32), np.zeros((0, 4), np.float32))
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{printable(path)}: cannot be read as labels ({error})") from error
+    found: Counter[str] = Counter()
     rows = [
-        _row(line, f"{printable(path)}:{number}", classes)
+        _row(line, f"{printable(path)}:{number}", classes, found)
         for number, line in enumerate(lines, 1)
         if line.strip()
     ]
-    table = np.array(rows, np.float32).reshape(-1, 5)
+    unique = list(dict.fromkeys(map(tuple, rows)))
+    sized = [row for row in unique if row[3] > 0 and row[4] > 0]
+    found[REPEATED] += len(rows) - len(unique)
+    found[WITHOUT_AREA] += len(unique) - len(sized)
+    if remarks is None:
+        log_remarks(found, path)
+    else:
+        remarks.update(found)
+    table = np.array(sized, np.float32).reshape(-1, NUMBERS)
     return Labels(table[:, 0].astype(np.int32), table[:, 1:])
+
+
+def log_remarks(remarks: Counter[str], place: Path | None) -> None:
+    """Log each remark on label files with its count, as a warning.
+
+    Args:
+        remarks: of :func:`read_labels`.
+        place: file or folder of the labels.
+    """
+    for remark, count in remarks.items():
+        if count:
+            logger.warning("%s: %d %s", printable(place or Path()), count, remark)
 
 
 def label_text(found: Detections, width: int, height: int) -> bytes:
@@ -145,17 +200,44 @@ def label_text(found: Detections, width: int, height: int) -> bytes:
     return "".join(lines).encode()
 
 
-def _row(line: str, where: str, classes: int) -> Sequence[float]:
+def _claim(owners: dict[str, Path], path: Path) -> None:
+    """Record the only file of a stem.
+
+    Raises:
+        DataError: another file has the same stem.
+    """
+    first = owners.setdefault(path.stem, path)
+    if first != path:
+        raise DataError(
+            f"{printable(first)} and {printable(path)}: which labels belong to which picture? rename one"
+        )
+
+
+def _row(line: str, where: str, classes: int, remarks: Counter[str]) -> Sequence[float]:
     try:
         row = [float(word) for word in line.split()]
     except ValueError:
         row = []
-    if len(row) != 5:
+    corners: list[float] = []
+    if len(row) == NUMBERS + 1:
+        remarks[CONFIDENCE] += 1
+        row = row[:NUMBERS]
+    elif len(row) >= LEAST_POLYGON and len(row) % 2 == 1:
+        remarks[POLYGON] += 1
+        corners = row[1:]
+        row = [row[0], *_around(corners)]
+    if len(row) != NUMBERS:
         raise DataError(f"{where}: expected `class x y width height`, got {line.strip()[:60]!r}")
     if not row[0].is_integer() or not 0 <= row[0] < classes:
         raise DataError(f"{where}: class {row[0]:g} is not one of the {classes} labels (0..{classes - 1})")
-    if not all(-0.01 <= value <= 1.01 for value in row[1:]):
+    if not all(-0.01 <= value <= 1.01 for value in (*row[1:], *corners)):
         raise DataError(
             f"{where}: positions and sizes are fractions of the picture size, 0..1; got {line.strip()[:60]!r}"
         )
     return row
+
+
+def _around(points: Sequence[float]) -> tuple[float, float, float, float]:
+    """Return centre and size of the box around points x y x y ..."""
+    x, y = points[0::2], points[1::2]
+    return (min(x) + max(x)) / 2, (min(y) + max(y)) / 2, max(x) - min(x), max(y) - min(y)

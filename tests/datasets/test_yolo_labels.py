@@ -50,7 +50,7 @@ def test_a_picture_without_objects(tmp_path: Path, content: str | None) -> None:
     "line",
     [
         "3 0.5 0.5 0.1",
-        "3 0.5 0.5 0.1 0.1 0.9",
+        "3 0.5 0.5 0.1 0.1 0.9 0.9 0.9",
         "3",
         "person 0.5 0.5 0.1 0.1",
         "3,0.5,0.5,0.1,0.1",
@@ -85,7 +85,12 @@ def test_shares_may_be_rounded_a_little_beyond_the_picture(tmp_path: Path) -> No
 
 @settings(deadline=None)
 @given(
-    st.lists(st.tuples(st.integers(0, CLASSES - 1), *[st.floats(0, 1, width=32)] * 4), min_size=1, max_size=8)
+    st.lists(
+        st.tuples(st.integers(0, CLASSES - 1), *[st.floats(0.125, 1, width=32)] * 4),
+        min_size=1,
+        max_size=8,
+        unique=True,
+    )
 )
 def test_what_is_written_is_read(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[float, ...]]
@@ -94,6 +99,72 @@ def test_what_is_written_is_read(
     labels = read_labels(write(path, "\n".join(" ".join(map(repr, row)) for row in rows)), CLASSES)
     assert labels.classes.tolist() == [row[0] for row in rows]
     assert labels.boxes.tolist() == [list(row[1:]) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("line", "remark"),
+    [
+        (RIGHT, "1 repeated lines are counted once"),
+        ("1 0.5 0.5 0.0 0.1", "1 boxes without an area are left out"),
+        ("1 0.5 0.5 0.1 -0.005", "1 boxes without an area are left out"),
+    ],
+    ids=["repeated", "no width", "negative height"],
+)
+def test_lines_that_change_nothing_are_left_out_with_a_warning(
+    tmp_path: Path, line: str, remark: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    labels = read_labels(write(tmp_path / "a.txt", f"{RIGHT}\n{line}\n"), CLASSES)
+    assert labels.boxes.tolist() == [[0.5, 0.25, 0.125, 0.0625]]
+    assert [record.message for record in caplog.records] == [f"{tmp_path / 'a.txt'}: {remark}"]
+
+
+def test_a_polygon_becomes_the_box_around_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    labels = read_labels(write(tmp_path / "a.txt", "3 0.25 0.5 0.75 0.25 0.5 0.875"), CLASSES)
+    assert labels.classes.tolist() == [3]
+    assert labels.boxes.tolist() == [[0.5, 0.5625, 0.5, 0.625]]
+    assert "1 polygons are replaced by the box around them" in caplog.text
+    assert "fractions of the picture size" in refusal(
+        write(tmp_path / "b.txt", "3 0.25 0.5 0.75 0.25 0.5 1.5 0.1 0.1")
+    )
+
+
+def test_a_confidence_is_ignored_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    labels = read_labels(write(tmp_path / "a.txt", f"{RIGHT} 0.93\n"), CLASSES)
+    assert labels.boxes.tolist() == [[0.5, 0.25, 0.125, 0.0625]]
+    assert "1 lines have a sixth number, which is taken for a confidence and ignored" in caplog.text
+
+
+def test_a_byte_order_mark_and_line_ends_of_windows(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    labels = read_labels(write(tmp_path / "a.txt", f"\ufeff{RIGHT}\r\n4 0.5 0.5 0.1 0.1\r\n"), CLASSES)
+    assert labels.classes.tolist() == [3, 4]
+    assert not caplog.records
+
+
+def test_remarks_on_many_files_are_logged_once(
+    folders: tuple[Path, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    _, labels = folders
+    for name in ("a.txt", "b.txt"):
+        write(labels / name, f"{RIGHT}\n{RIGHT}\n")
+    assert [len(one.classes) for one in LabelledPictures.find(*folders).read(CLASSES)] == [1, 1, 0]
+    assert [record.message for record in caplog.records] == [f"{labels}: 2 repeated lines are counted once"]
+
+
+def test_what_is_no_picture_is_left_out_with_a_warning(
+    folders: tuple[Path, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    images, labels = folders
+    write(images / "._a.jpg", "resource fork")
+    (images / "old.jpg").mkdir()
+    (images / "p9.jpg").symlink_to(images / "gone.jpg")
+    (labels / "a.txt").rename(labels / "a.TXT")
+    data = LabelledPictures.find(*folders)
+    assert [picture.name for picture in data.pictures] == ["a.JPG", "b.png", "c.jpg"]
+    assert data.label_files[0] == labels / "a.TXT"
+    assert [record.message for record in caplog.records] == [
+        f"{images}: 3 names are left out, as they are folders, dead links or resource forks of macOS; the "
+        "first is ._a.jpg"
+    ]
 
 
 def test_long_lines_are_cut_in_the_message(tmp_path: Path) -> None:
@@ -133,15 +204,11 @@ def test_pictures_are_paired_with_labels_by_name(
     assert not caplog.records
 
 
-def test_two_pictures_of_one_name_have_the_same_labels(
-    folders: tuple[Path, Path], caplog: pytest.LogCaptureFixture
-) -> None:
-    images, labels = folders
+def test_two_pictures_with_one_label_file_are_refused(folders: tuple[Path, Path]) -> None:
+    images, _ = folders
     write(images / "a.png", "the same picture in another format")
-    data = LabelledPictures.find(*folders)
-    assert [picture.name for picture in data.pictures] == ["a.JPG", "a.png", "b.png", "c.jpg"]
-    assert data.label_files == (labels / "a.txt", labels / "a.txt", labels / "b.txt", None)
-    assert not caplog.records
+    with pytest.raises(DataError, match=r"a\.JPG and .*a\.png: which labels belong to which picture"):
+        LabelledPictures.find(*folders)
 
 
 def test_labels_without_a_picture_are_logged(

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD
 from edgeagent.accuracy.golden_claims import accuracy_entry, claims, label_file_name, labels_by
 from edgeagent.bundle.manifest import ModelDescription
-from edgeagent.datasets.yolo_labels import LabelledPictures, read_labels
+from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.detection.detector import load_detector
 from edgeagent.errors import DataError
 from edgeagent.qat.export.exports import Exported
@@ -78,8 +78,7 @@ class GoldenPictures:
     def _given(self, classes: int) -> list[bytes] | None:
         if self.labels is None:
             return None
-        for path in self.labels.label_files:
-            read_labels(path, classes)
+        self.labels.read(classes)
         return [b"" if path is None else path.read_bytes() for path in self.labels.label_files]
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from edgeagent.bundle.manifest import Measurement
 from edgeagent.bundle.model_description import describe_model
+from edgeagent.datasets.picture_files import check_pictures
 from edgeagent.datasets.yolo_labels import LabelledPictures, Labels
 from edgeagent.errors import ConfigurationError
 from edgeagent.qat.export.exports import FORMATS, Exported
@@ -134,11 +135,19 @@ def quantize(
     if labels:
         check_family(description.decoder.family)
         found = find_labels(pictures, Path(labels), len(description.labels))
+    for labelled in (validation, golden_pictures.labels):
+        if labelled is not None:
+            labelled.read(len(description.labels))
     source = TrainingSource(model, description, pictures, calibration, found)
     job = QuantizationJob(source, _with_supervised_weight(chosen, bool(found)), golden_pictures)
     work = out.with_name(f"{out.name}.work")
     with joined_processes() as processes:
         reporter = Reporter(progress if processes.first else None)
+        if processes.first:
+            measured = validation.pictures if validation else ()
+            given = list(dict.fromkeys((*pictures, *calibration, *measured, *golden_pictures.pictures)))
+            with reporter.stage("checking the pictures", len(given)) as report:
+                check_pictures(given, report)
         meter = AccuracyMeter(description, validation, reporter)
         product = Factory(job, Execution(work, processes, compiled, resume), meter, reporter).make()
         if processes.first:

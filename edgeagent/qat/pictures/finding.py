@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgeagent.datasets.picture_files import list_pictures
 from edgeagent.errors import DataError
 from edgeagent.imaging.picture import PICTURE_SUFFIXES
 
@@ -23,7 +24,7 @@ def find_pictures(folders: Sequence[Path]) -> list[Path]:
     for folder in folders:
         if not folder.is_dir():
             raise DataError(f"{folder}: no such folder of pictures")
-        pictures = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
+        pictures = list_pictures(folder, recursive=True)
         if not pictures:
             raise DataError(f"{folder}: no pictures here; {', '.join(sorted(PICTURE_SUFFIXES))} are read")
         found.extend(pictures)

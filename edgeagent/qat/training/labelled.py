@@ -6,6 +6,7 @@ unlabelled; a picture with an empty file is labelled and has no object.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +16,8 @@ import numpy.typing as npt
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from edgeagent.datasets.yolo_labels import Labels, read_labels
+from edgeagent.datasets.picture_files import usable_files
+from edgeagent.datasets.yolo_labels import Labels, log_remarks, read_labels
 from edgeagent.errors import DataError
 from edgeagent.files.naming import printable
 from edgeagent.imaging.letterbox import Fit
@@ -74,10 +76,11 @@ def find_labels(pictures: Sequence[Path], folder: Path, classes: int) -> dict[Pa
     if not folder.is_dir():
         raise DataError(f"{printable(folder)}: no such folder of labels")
     files: dict[str, list[Path]] = {}
-    for path in sorted(folder.rglob("*.txt")):
+    for path in usable_files(folder.rglob("*"), (".txt",), folder):
         files.setdefault(path.stem, []).append(path)
     owners: dict[str, Path] = {}
     labels = {}
+    remarks: Counter[str] = Counter()
     for picture in dict.fromkeys(pictures):
         found = files.get(picture.stem, [])
         if not found:
@@ -86,11 +89,12 @@ def find_labels(pictures: Sequence[Path], folder: Path, classes: int) -> dict[Pa
         if clash[0] != clash[1]:
             first, second = map(printable, clash[:2])
             raise DataError(f"{first} and {second}: which labels belong to which picture? rename one")
-        labels[picture] = read_labels(found[0], classes)
+        labels[picture] = read_labels(found[0], classes, remarks)
     if not labels:
         raise DataError(
             f"{printable(folder)}: no labels of the training pictures; name each as its picture, with .txt"
         )
+    log_remarks(remarks, folder)
     return labels
 
 
