@@ -32,11 +32,13 @@ from edgeagent.qat.training.average import WeightAverage
 from edgeagent.qat.training.early_stopping import EarlyStopping
 from edgeagent.qat.training.execution import Execution
 from edgeagent.qat.training.labelled import Batch, collate
+from edgeagent.qat.training.loading import plan_loading
 from edgeagent.qat.training.objective import Objective, TrainingPictures
 from edgeagent.qat.training.processes import Processes
 from edgeagent.qat.training.rates import parameter_groups, set_rates
 from edgeagent.qat.training.recipe import Recipe
 
+FLOAT_BYTES = 4
 GRADIENT_NORM = 10.0
 
 
@@ -248,13 +250,15 @@ class Trainer:
             for step in range(self._step, self._recipe.steps)
             for position in range(self._recipe.accumulate * part)
         ]
+        _, channels, height, width = self._network.graph.input_shape
+        plan = plan_loading(part * channels * height * width * FLOAT_BYTES, self._processes.size)
         return iter(
             DataLoader(
                 self._pictures.samples,
                 batch_size=part,
                 sampler=rest,
-                num_workers=1,
-                prefetch_factor=4,
+                num_workers=plan.workers,
+                prefetch_factor=plan.prefetched,
                 collate_fn=collate,
             )
         )
