@@ -90,7 +90,9 @@ def make_row(
     candidate, facts, cold = item.candidate, item.facts, item.cold
     golden, reason = _golden(item), item.failure
     if reason is None and item.golden is not None and not item.golden.right:
-        reason = f"its outputs differ from the reference outputs: {item.golden.describe()}"
+        what = "boxes" if item.golden.outputs_right else "outputs"
+        of = "golden labels" if item.golden.outputs_right else "reference outputs"
+        reason = f"its {what} differ from the {of}: {item.golden.describe()}"
     failed = "not measured: it failed" if item.failure else None
     blocks = [] if item.failure else item.blocks
     queries = [time for block in blocks for time in block.queries_ns]

@@ -64,6 +64,11 @@ def _check_golden(bundle: Bundle, engine: str) -> None:
         print(f"  {engine} loads it; the bundle has no golden pictures")
         return
     result = GoldenCheck(bundle, artefact).run(detector.engine)
+    if result.outputs_right and not result.right:
+        raise BundleError(
+            f"{bundle.directory}: the boxes decoded from the outputs of {engine} are not those of the golden "
+            f"labels ({result.describe()}); the decoder of the manifest does not fit the model"
+        )
     if not result.right:
         raise BundleError(
             f"{bundle.directory}: the outputs of {engine} on this machine differ from the reference outputs "

@@ -124,7 +124,12 @@ class CandidateTrials:
         except BundleError as error:
             raise EngineError(f"{candidate.name}: {error}") from error
         if not result.right:
-            raise EngineError(f"{candidate.name} does not compute what was trained: {result.describe()}")
+            fault = (
+                "does not find the labelled objects"
+                if result.outputs_right
+                else "does not compute what was trained"
+            )
+            raise EngineError(f"{candidate.name} {fault}: {result.describe()}")
 
     def deadline_s(self, candidate: Candidate) -> float:
         """Return the seconds that a call may take: a multiple of the median latency, where that is known."""
