@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edgeagent.cli import main
 from edgeagent.files.resources import default_bundle
 from tests.bundle.tiny import ARTEFACT
 from tests.cli.command import ROOT, edgeagent, mistake, the_line, wrong_use
@@ -62,11 +63,12 @@ def test_a_picture_that_cannot_be_read(data: Data, capsys: Capture, content: byt
     assert refusal(capsys, data, 6) == f"picture {picture} {sentence}"
 
 
-def test_a_picture_that_is_a_directory(data: Data, capsys: Capture) -> None:
+def test_a_picture_that_is_a_directory_is_left_out(data: Data, caplog: pytest.LogCaptureFixture) -> None:
     picture = data.images / "2.png"
     picture.unlink()
     picture.mkdir()
-    assert refusal(capsys, data, 6) == f"picture {picture} cannot be read: Is a directory"
+    assert main([str(one) for one in data.arguments()]) == 0
+    assert f"{data.images}: 1 names are left out" in caplog.text
 
 
 @pytest.mark.parametrize(
