@@ -4,6 +4,8 @@
 
     engine.py          WorkerEngine: the engine as its parent sees it; a deadline on every call
     process.py         the worker process: loads one artefact, answers calls
+    starvation.py      whether a worker that does not answer is hung, or gets no processor
+    run_state.py       what the kernel tells of its threads
     protocol.py        messages between the two
     shared_buffers.py  inputs and outputs in shared memory
     sandbox.py         no network, no core dumps, killed with the parent

@@ -5,9 +5,10 @@
     WorkerEngine (this process)  <------ socket: messages of protocol.py ------>  process.py (worker)
                \\_________ inputs and outputs in shared memory (shared_buffers.py) _________/
 
-Every call has a deadline. A worker that exits, or that misses a deadline and is killed, cannot be used any
-more: its calls raise :class:`WorkerDiedError` or :class:`WorkerHungError`. Starting another one is up to the
-caller; see :mod:`edgeagent.detection.serving`.
+Every call has a deadline, which counts only time in which the worker could have worked (starvation.py). A
+worker that exits, or that misses a deadline and is killed, cannot be used any more: its calls raise
+:class:`WorkerDiedError` or :class:`WorkerHungError`. Starting another one is up to the caller; see
+:mod:`edgeagent.detection.serving`.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ from edgeagent.worker.protocol import (
     LoadReply,
     LoadRequest,
 )
+from edgeagent.worker.run_state import read_run_state
 from edgeagent.worker.shared_buffers import SharedBuffers
+from edgeagent.worker.starvation import Patience
 
 SLOTS = 8
 LOAD_DEADLINE_S = 120.0
@@ -52,6 +55,10 @@ class WorkerDiedError(EngineError):
 
 class WorkerHungError(EngineError):
     """The worker did not answer before the deadline and was killed."""
+
+
+class WorkerStarvedError(WorkerHungError):
+    """The worker got no processor for so long that it was killed; it may work on a machine with less load."""
 
 
 class WorkerEngine(LoadedEngine):
@@ -85,13 +92,12 @@ class WorkerEngine(LoadedEngine):
         self._sending, self._receiving, self._spare = threading.Lock(), threading.Lock(), threading.Lock()
         self._expected: set[int] = set()
         self._answers: dict[int, CallMessage] = {}
-        self._number, self._given = 0, 0
+        self._number, self._given, self._deadline_s = 0, 0, deadline_s
         self._ended: EngineError | None = None
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the worker
         self._socket, self._process = self._start()
         try:
-            self._socket.settimeout(load_deadline_s)
-            self._load(request)
+            self._load(request, load_deadline_s)
             # the last slot takes copies of buffers that are not shared
             self._slots = SharedBuffers(self._inputs, self._outputs, slots + 1)
             try:
@@ -100,7 +106,6 @@ class WorkerEngine(LoadedEngine):
                 raise self._died() from None
             finally:
                 self._slots.forget_descriptor()
-            self._socket.settimeout(deadline_s)
         except BaseException:
             self._end()
             raise
@@ -184,9 +189,9 @@ class WorkerEngine(LoadedEngine):
             )
         return ours, process
 
-    def _load(self, request: LoadRequest) -> None:
+    def _load(self, request: LoadRequest, deadline_s: float) -> None:
         self._send(request.encode())
-        reply = LoadReply.decode(self._receive("loading"))
+        reply = LoadReply.decode(self._receive("loading", deadline_s))
         if reply.version != __version__:
             raise EngineError(
                 f"{self._name}: this agent is version {__version__}, the installed one "
@@ -215,7 +220,7 @@ class WorkerEngine(LoadedEngine):
         with self._receiving:
             while number not in self._answers:
                 self._check_alive()
-                message = CallMessage.decode(self._receive("a call"))
+                message = CallMessage.decode(self._receive("a call", self._deadline_s))
                 self._answers[message.number] = message
                 self._expected.discard(message.number)
             answer = self._answers.pop(number)
@@ -233,21 +238,38 @@ class WorkerEngine(LoadedEngine):
         except OSError:
             raise self._died() from None
 
-    def _receive(self, what: str) -> bytes:
-        try:
-            message = self._socket.recv(LONGEST)
-        except TimeoutError:
-            waited = self._socket.gettimeout()
-            self._ended = WorkerHungError(
-                f"{self._name}: no answer within {waited:g} s of {what}; worker killed"
-            )
-            self._end()
-            raise self._ended from None
-        except OSError:
-            raise self._died() from None
+    def _receive(self, what: str, deadline_s: float) -> bytes:
+        patience = Patience(deadline_s)
+        while True:
+            wait_s = patience.next_wait_s
+            try:
+                self._socket.settimeout(wait_s)
+                message = self._socket.recv(LONGEST)
+                break
+            except TimeoutError:
+                # the time asked for, not the time passed: this process may have been frozen or starved itself
+                verdict = patience.verdict(wait_s, read_run_state(self.pid))
+                if verdict != "wait":
+                    raise self._give_up(what, deadline_s, patience, verdict == "starved") from None
+            except OSError:
+                raise self._died() from None
         if not message:
             raise self._died()
         return message
+
+    def _give_up(self, what: str, deadline_s: float, patience: Patience, starved: bool) -> WorkerHungError:
+        """Kill the worker, which has not answered in time."""
+        if starved:
+            self._ended = WorkerStarvedError(
+                f"{self._name}: no answer to {what} in {patience.waited_s:.0f} s, of which it waited "
+                f"{patience.deprived_s:.0f} s for a processor; worker killed; reduce the load of the machine"
+            )
+        else:
+            self._ended = WorkerHungError(
+                f"{self._name}: no answer within {deadline_s:g} s of {what}; worker killed"
+            )
+        self._end()
+        return self._ended
 
     def _died(self) -> WorkerDiedError:
         with contextlib.suppress(subprocess.TimeoutExpired):
