@@ -41,6 +41,7 @@ from edgeagent.detection.starting import WorkerDetector
 from edgeagent.engines.engine import EngineFacts
 from edgeagent.errors import EdgeagentError, EngineError
 from edgeagent.timing.backoff import Backoff
+from edgeagent.timing.guarded_thread import GuardedThread
 from edgeagent.worker.engine import WorkerDiedError, WorkerHungError, WorkerStarvedError
 
 logger = logging.getLogger(__name__)
@@ -126,7 +127,7 @@ class ServingDetector:
         self._crashed = self._worked = self._starved = False
         self._errors = 0
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="serving", daemon=True)
+        self._thread = GuardedThread(self._run, "serving", vital=True)
         self._facts: EngineFacts
         for one, (_, verdict) in zip(self._candidates, candidates.ranked, strict=True):
             if not verdict.right:

@@ -25,6 +25,7 @@ from edgeagent.detection.trials import CandidateTrials
 from edgeagent.engines.delegates import CATALOGUE, EXTERNAL, Delegate, external_delegate
 from edgeagent.errors import EngineError
 from edgeagent.files.resources import default_bundle
+from edgeagent.timing.guarded_thread import Fault, subscribe
 from edgeagent.worker.engine import WorkerEngine, WorkerStarvedError
 from edgeagent.worker.protocol import LoadRequest
 from tests.engines.standin import build_standin
@@ -230,6 +231,28 @@ def test_after_a_first_crash_the_same_serves_again_and_after_the_next_another(
         assert (change.serving, change.best) == (serving, serving.startswith("onnxruntime"))
         assert change.failure is not None
         assert "died of SIGKILL" in change.failure
+
+
+def test_a_bug_in_the_supervision_costs_no_detection(
+    bundle: Bundle, boards: list[Board], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = Board(bundle, tmp_path, ["onnxruntime-cpu"])
+    boards.append(board)
+    faults: Queue[Fault] = Queue()
+    end, start, failures = subscribe(faults.put), CandidateTrials.start, [OSError(24, "Too many open files")]
+
+    def faulty(trials: CandidateTrials, candidate: Candidate) -> WorkerDetector:
+        if failures:
+            raise failures.pop()
+        return start(trials, candidate)
+
+    monkeypatch.setattr(CandidateTrials, "start", faulty)
+    os.kill(board.worker().pid, signal.SIGKILL)
+    board.detect()
+    assert faults.get(timeout=PATIENCE) == Fault("serving", "OSError: [Errno 24] Too many open files", False)
+    assert board.changes.get(timeout=PATIENCE).serving == "onnxruntime-cpu model.onnx"
+    board.detect()
+    end()
 
 
 def test_with_all_in_back_off_the_quickest_to_load_serves(
