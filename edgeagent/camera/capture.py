@@ -32,6 +32,7 @@ from edgeagent.files.naming import redact
 from edgeagent.imaging.frame import Image
 from edgeagent.settings.sections.camera import CameraSettings
 from edgeagent.timing.backoff import Backoff
+from edgeagent.timing.guarded_thread import GuardedThread
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ class Camera:
         self._on_change = on_change
         self.slot = FrameSlot(on_frame=on_frame)
         self._source_name = redact(settings.source)
-        self._thread = threading.Thread(target=self._run, name=f"camera-{settings.name}", daemon=True)
+        self._thread = GuardedThread(self._run, f"camera-{settings.name}")
         self._stopping = threading.Event()
         self._backoff = Backoff(settings.retry_first, settings.retry_longest)
         self._changed = threading.Condition()
@@ -186,15 +187,10 @@ class Camera:
                     break
                 self._stopping.wait(delay)
             self._end()
-        except BaseException as error:
-            # A bug, not a camera failure: no retry. The thread's exception hook prints the traceback.
-            with self._changed:
-                self._last_error = repr(error)
-                self._set_state("lost")
-            log.error("camera %s: capture thread failed and does not retry: %r", self.name, error)
+        except Exception as error:  # a bug, not a camera failure; the thread opens the source again
+            self._record_failure(error)
             raise
-        finally:
-            self.slot.close()
+        self.slot.close()
 
     def _open_and_play(self) -> float | None:
         """Open the source and read it; return seconds until the next attempt, None at the end or on stop."""
@@ -247,7 +243,7 @@ class Camera:
         log.info("camera %s: %s", self.name, text)
         self._notify("running", text)
 
-    def _record_failure(self, error: CameraError) -> float:
+    def _record_failure(self, error: Exception) -> float:
         """Record a loss or a failed attempt; return the seconds until the next attempt."""
         now = time.monotonic()
         with self._changed:
@@ -255,7 +251,7 @@ class Camera:
             if before == "ended":
                 return 0.0
             self._failures += 1
-            self._last_error = str(error)
+            self._last_error = str(error) if isinstance(error, CameraError) else repr(error)
             # A camera that is lost again shortly after a reconnect keeps its delay.
             if before == "running" and now - self._running_since >= self._backoff.current:
                 self._backoff.reset()
@@ -265,7 +261,7 @@ class Camera:
             self._set_state("lost")
         if before != "lost":
             log.warning("camera %s: lost: %s; trying again until it is back", self.name, self._last_error)
-            self._notify("lost", str(error))
+            self._notify("lost", self._last_error)
         else:
             log.debug("camera %s: still lost: %s", self.name, self._last_error)
         return self._backoff.next()

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import signal
 from pathlib import Path
 
 from edgeagent.daemon.agent import Agent
 from edgeagent.settings.file import load_settings
 
+logger = logging.getLogger(__name__)
+
+IGNORED = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)  # their default would end the agent without a word
+
 DESCRIPTION = """\
 Detect on the configured cameras and report over MQTT until stopped. The configuration is validated first;
-errors are reported with their line, and nothing is started. SIGTERM and SIGINT stop cleanly."""
+errors are reported with their line, and nothing is started. SIGTERM and SIGINT stop cleanly;
+SIGHUP, SIGUSR1 and SIGUSR2 are ignored."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -32,8 +38,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the daemon until a signal, or until all file sources have ended."""
+    for number in IGNORED:
+        signal.signal(number, _ignore)
     agent = Agent(load_settings(arguments.config))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.request_stop())
     agent.run()
     return 0
+
+
+def _ignore(number: int, _: object) -> None:
+    name = signal.Signals(number).name
+    logger.warning("%s is ignored; to use a changed configuration, restart the agent", name)

@@ -30,6 +30,7 @@ from edgeagent.daemon.broker_parts import (
 from edgeagent.daemon.cameras import Cameras
 from edgeagent.daemon.detection_messages import DetectionMessages
 from edgeagent.daemon.device_watch import DeviceWatch, WatchCallbacks
+from edgeagent.daemon.fault_watch import FaultWatch
 from edgeagent.daemon.part import AgentPart, Background, ResultCallback, present
 from edgeagent.daemon.rate_controller import Decision
 from edgeagent.daemon.reporter import TelemetryReporter
@@ -101,6 +102,7 @@ class Agent:
         retained = RetainedMessages(alarms, settings.cameras, self.models, self.delivery)
         self._state = StateMessages(alarms, retained, self.events, self.publisher, adapters)
         self._state.publish()
+        self._faults = FaultWatch(self._state.fault_changed, self.request_stop)
 
         # Detection
         self.pipeline = Pipeline(
@@ -132,6 +134,7 @@ class Agent:
         detections = DetectionMessages(settings, run, self.publisher, feedback) if broker else None
         self._parts: tuple[AgentPart, ...] = present(
             self._state,
+            self._faults,
             adapters,  # before all threads, as its port may be in use
             serving,
             publisher,
@@ -159,6 +162,7 @@ class Agent:
             self._telemetry,  # the last interval, before its receivers stop
             adapters,
             publisher,
+            self._faults,
         )
 
     def run(self) -> None:
@@ -173,6 +177,7 @@ class Agent:
         finally:
             self.stop()
         self.pipeline.raise_failure()
+        self._faults.raise_fatal()
 
     def request_stop(self) -> None:
         """Make :meth:`run` stop; may be called from a signal handler."""
@@ -210,6 +215,7 @@ class Agent:
         due = time.monotonic() + interval
         while not self.wait(max(0.0, due - time.monotonic())):
             self.report()
+            self._faults.check()
             due += interval
 
     def _start_model(self, bundle: Bundle) -> ModelExchange:

@@ -25,6 +25,7 @@ from edgeagent.sensors.over_current import OverCurrent
 from edgeagent.sensors.power import Power, PowerMeter
 from edgeagent.settings.sections.adaptive import AdaptiveSettings
 from edgeagent.settings.sections.power import PowerSettings
+from edgeagent.timing.guarded_thread import GuardedThread
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ class DeviceWatch(AgentPart):
         self._sensors = DeviceSensors(root)
         self._state = self._sensors.read()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="device-watch", daemon=True)
+        self._thread = GuardedThread(self._run, "device-watch")
 
     def start(self) -> None:
         """Start the thread."""
@@ -181,11 +182,8 @@ class DeviceWatch(AgentPart):
         check_due = time.monotonic() + CHECK_EVERY_S
         due = time.monotonic()
         while not self._stopping.wait(max(0.0, due - time.monotonic())):
-            try:
-                self.sample()
-                if time.monotonic() >= check_due:
-                    check_due = time.monotonic() + CHECK_EVERY_S
-                    self.check()
-            except Exception:  # detection continues, and the next reading may succeed
-                logger.exception("reading the sensors failed; report this as a bug of edgeagent")
+            self.sample()
+            if time.monotonic() >= check_due:
+                check_due = time.monotonic() + CHECK_EVERY_S
+                self.check()
             due = max(due + SAMPLE_EVERY_S, time.monotonic())

@@ -122,6 +122,11 @@ class StateMessages(AgentPart):
         self._alarms.update("certificate_expires", text)
         self.publish()
 
+    def fault_changed(self, text: str | None) -> None:
+        """Publish that a part has failed by a bug, or with None that all have run without a fault since."""
+        self._alarms.update("internal_error", text)
+        self.publish()
+
     def rate_changed(self, decision: Decision) -> None:
         """Publish a new limit of the frame rate."""
         self._events.record("rate", decision.describe(), **decision.data())

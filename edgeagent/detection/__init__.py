@@ -10,7 +10,7 @@ In the order in which a model passes through::
     records.py          verdicts of trials, kept for the next start
     trials.py           each candidate started, checked and timed
     ranking.py          candidates in the order in which they may serve: where callers come in
-    candidate_state.py  back-off of a candidate that failed
+    candidate_state.py  back-off of a candidate that failed, and the order of restarts
     serving.py          which candidate serves now: state machine of one bundle
     exchange.py         one bundle exchanged for another between two frames
     pipeline.py         cameras -> prepare -> infer -> finish, through what serves now

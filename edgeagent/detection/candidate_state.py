@@ -1,12 +1,15 @@
-"""Candidate that serves or stands by, with the time of its next try."""
+"""Candidate that serves or stands by: time of its next try, and order in which candidates are started."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgeagent.detection.candidates import Candidate
 from edgeagent.timing.backoff import Backoff
+
+QUICK_S = 1.5  # a candidate that loads slower is not restarted after a crash while a quicker one is there
 
 
 @dataclass
@@ -15,38 +18,68 @@ class CandidateState:
 
     Attributes:
         candidate: an artefact on a delegate.
-        load_s: seconds that it took to load in its trial.
-        first_s, longest_s: shortest and longest pause between two tries, in seconds.
-        retry_at: monotonic time in seconds before which it is not tried.
+        pauses: between two tries; without jitter.
+        steady_s: seconds of service after which the pauses start from the shortest again.
+        load_s: seconds that it took to start; the least so far.
+        usable: whether it started and processed a frame the last time, or was right in its trial.
+        failures: number of failures since the pauses started from the shortest.
+        retry_at: monotonic time in seconds before which it is not tried while another serves.
         served_at: monotonic time in seconds at which it last began to serve; 0 if it never did.
     """
 
     candidate: Candidate
-    load_s: float
-    first_s: float
-    longest_s: float
+    pauses: Backoff
+    steady_s: float
+    load_s: float = float("inf")
+    usable: bool = True
+    failures: int = 0
     retry_at: float = 0.0
     served_at: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Start with the shortest pause."""
-        self._backoff = Backoff(self.first_s, self.longest_s, jitter=0.0)
 
     @property
     def due(self) -> bool:
         """Whether it may be tried now."""
         return self.retry_at <= time.monotonic()
 
-    def begin_serving(self) -> None:
-        """Record that it serves from now on."""
+    def begin_serving(self, load_s: float) -> None:
+        """Record that it serves from now on, after ``load_s`` seconds of starting."""
         self.retry_at, self.served_at = 0.0, time.monotonic()
+        self.load_s = min(self.load_s, load_s)
 
-    def postpone(self) -> None:
-        """Set the time of the next try: the pause doubles with each failure.
+    def postpone(self, usable: bool) -> None:
+        """Record a failure and set the time of the next try: the pause doubles with each failure.
 
-        After it has served longer than ``longest_s``, the pause starts from ``first_s`` again.
+        Args:
+            usable: whether it had started and processed a frame.
         """
         now = time.monotonic()
-        if self.served_at and now - self.served_at > self.longest_s:
-            self._backoff.reset()
-        self.retry_at = now + self._backoff.next()
+        if self.served_at and now - self.served_at > self.steady_s:
+            self.pauses.reset()
+            self.failures = 0
+        self.failures += 1
+        self.usable = usable
+        self.retry_at = now + self.pauses.next()
+
+
+def restart_order(
+    candidates: Sequence[CandidateState], failed: CandidateState | None, crashed: bool
+) -> list[CandidateState]:
+    """Return the candidates to be started while none serves, in order.
+
+    One that processed a frame the last time is started whether or not its pause is over, the quickest to
+    load first. One that did not has to be due, and comes last.
+
+    Args:
+        candidates: ranked, the first choice first.
+        failed: candidate that served; it comes after the other usable ones, or at once after its first crash.
+        crashed: whether the worker of ``failed`` died, rather than hung or computed wrongly.
+    """
+    usable = sorted(
+        (one for one in candidates if one.usable and one is not failed), key=lambda one: one.load_s
+    )
+    doubtful = [one for one in candidates if not one.usable and one is not failed and one.due]
+    if failed is None:
+        return usable + doubtful
+    if crashed and failed.usable and failed.failures == 1 and failed.load_s <= QUICK_S:
+        return [failed, *usable, *doubtful]
+    return [*usable, failed, *doubtful]

@@ -209,8 +209,12 @@ class Pipeline:
     def _run(self, name: str, stage: Callable[[], None]) -> None:
         try:
             stage()
-        except Exception as error:  # raised by raise_failure
-            logger.debug("stage %s failed", name, exc_info=True)
+        except EdgeagentError as error:  # raised by raise_failure
+            self.failure = self.failure or error
+        except (
+            Exception
+        ) as error:  # likewise; frames on their way are lost, so the agent ends and starts again
+            logger.exception("pipeline-%s failed; report this as a bug of edgeagent", name)
             self.failure = self.failure or error
         # the end of one stage ends all: those before it at once, those after it when they are done
         self._stopping.set()

@@ -15,8 +15,9 @@
     not detecting   no candidate starts; each is tried again with back-off
 
 A failure is: the worker died or missed a deadline, :data:`ERRORS_IN_A_ROW` frames failed, or the golden
-pictures are not right any more. The candidate that failed is restarted at once only when no other starts.
-Every change is reported as a :class:`Change`.
+pictures are not right any more. While none serves, the quickest to load is started first, whether or not its
+back-off is over; the candidate that failed is restarted first only after its first crash
+(:func:`edgeagent.detection.candidate_state.restart_order`). Every change is reported as a :class:`Change`.
 
 Starting and checking a candidate takes long, so it happens in the thread of this object; the frame path only
 calls :meth:`ServingDetector.current`, :meth:`ServingDetector.worked` and :meth:`ServingDetector.failed`.
@@ -32,14 +33,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edgeagent.bundle.reading import Bundle
-from edgeagent.detection.candidate_state import CandidateState
+from edgeagent.detection.candidate_state import CandidateState, restart_order
 from edgeagent.detection.candidates import Candidate
 from edgeagent.detection.detector import Detector
 from edgeagent.detection.ranking import RankedCandidates
 from edgeagent.detection.starting import WorkerDetector
 from edgeagent.engines.engine import EngineFacts
 from edgeagent.errors import EdgeagentError, EngineError
-from edgeagent.worker.engine import WorkerDiedError, WorkerHungError
+from edgeagent.timing.backoff import Backoff
+from edgeagent.timing.guarded_thread import GuardedThread
+from edgeagent.worker.engine import WorkerDiedError, WorkerHungError, WorkerStarvedError
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +51,7 @@ ServingState = Literal["best", "fallback", "replacing", "not detecting", "stoppe
 ERRORS_IN_A_ROW = 3
 RETRY_FIRST_S, RETRY_LONGEST_S = 5.0, 600.0
 CHECK_EVERY_S = 300.0
-QUICK_S = 1.5  # a candidate that loads slower is started only after the quicker ones
+STARVED_AGAIN_S = (1.0, 5.0, 15.0)  # pauses at the start, when the machine is too busy to start a candidate
 PING_EVERY_S = 5.0
 STOP_S = 1.0
 
@@ -111,7 +114,9 @@ class ServingDetector:
         self._trials, self._on_change, self._intervals = candidates.trials, on_change, intervals
         first_s, longest_s = intervals.retry_first_s, intervals.retry_longest_s
         self._candidates = [
-            CandidateState(candidate, verdict.load_s or 0.0, first_s, longest_s)
+            CandidateState(
+                candidate, Backoff(first_s, longest_s, jitter=0.0), longest_s, verdict.load_s or float("inf")
+            )
             for candidate, verdict in candidates.ranked
         ]
         self._changed = threading.Condition()
@@ -119,15 +124,16 @@ class ServingDetector:
         self._serving: CandidateState | None = None
         self._failed: WorkerDetector | None = None
         self._failure: str | None = None
+        self._crashed = self._worked = self._starved = False
         self._errors = 0
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="serving", daemon=True)
+        self._thread = GuardedThread(self._run, "serving", vital=True)
         self._facts: EngineFacts
         for one, (_, verdict) in zip(self._candidates, candidates.ranked, strict=True):
             if not verdict.right:
-                one.postpone()
+                one.postpone(usable=False)
         self._problems = [verdict.reason for _, verdict in candidates.ranked if not verdict.right]
-        self._problems += self._start_first([one for one in self._candidates if one.due])
+        self._problems += self._start_patiently()
         if self._current is None:
             raise EngineError("no delegate serves: " + "; ".join(self._problems or ["there is no candidate"]))
 
@@ -178,8 +184,8 @@ class ServingDetector:
 
     def worked(self, detector: Detector) -> None:
         """Record that a frame went through a detector."""
-        if self._errors and detector is self._current:
-            self._errors = 0
+        if (self._errors or not self._worked) and detector is self._current:
+            self._errors, self._worked = 0, True
 
     def failed(self, detector: Detector, error: EngineError) -> None:
         """Record that a frame failed; gives the detector up when its worker is gone or errors repeat."""
@@ -249,6 +255,7 @@ class ServingDetector:
     def _give_up(self, detector: WorkerDetector, error: EdgeagentError) -> None:
         """Send no more frames through a detector; with the lock held."""
         self._failed, self._failure, self._current = detector, str(error), None
+        self._crashed = isinstance(error, WorkerDiedError)
         self._changed.notify_all()
 
     def _check(self, detector: WorkerDetector) -> None:
@@ -256,19 +263,16 @@ class ServingDetector:
             self._trials.check(self._serving.candidate, detector.engine)
 
     def _replace(self) -> None:
-        """Start another candidate in place of the one that failed; the same one where no other starts."""
+        """Start a candidate in place of the one that failed."""
         began = time.monotonic()
         reason, failed = self._failure, self._serving
         if failed is not None:
             logger.warning("%s", reason)
             if self._failed is not None:
                 self._failed.engine.close()
-            failed.postpone()
+            failed.postpone(self._worked)
         self._serving, self._failed = None, None
-        others = [one for one in self._candidates if one.due]
-        problems = self._start_first(sorted(others, key=lambda one: one.load_s > QUICK_S))
-        if self._current is None and failed is not None:
-            problems += self._start_first([failed])
+        problems = self._start_first(restart_order(self._candidates, failed, self._crashed))
         with self._changed:
             self._failure = None
         if self._stopping:
@@ -287,13 +291,29 @@ class ServingDetector:
         for one in candidates:
             if self._stopping:
                 break
+            began = time.monotonic()
             try:
-                self._serve(one, self._trials.start(one.candidate))
+                detector = self._trials.start(one.candidate)
             except EdgeagentError as error:
                 problems.append(str(error))
-                one.postpone()
+                self._starved = self._starved or isinstance(error, WorkerStarvedError)
+                one.postpone(usable=False)
                 continue
+            self._serve(one, detector, time.monotonic() - began)
             break
+        return problems
+
+    def _start_patiently(self) -> list[str]:
+        """Start the first candidate of all; try again when the machine is too busy for any."""
+        candidates = [one for one in self._candidates if one.due]
+        problems = self._start_first(candidates)
+        for pause_s in STARVED_AGAIN_S:
+            if self._current is not None or not self._starved:
+                break
+            logger.warning("the machine is too busy to start an engine; trying again in %g s", pause_s)
+            time.sleep(pause_s)
+            self._starved = False
+            problems = self._start_first(candidates)
         return problems
 
     def _better(self) -> list[CandidateState]:
@@ -306,14 +326,15 @@ class ServingDetector:
         for one in self._better():
             if not one.due or self._stopping:
                 continue
+            began = time.monotonic()
             try:
                 detector = self._trials.start(one.candidate)
             except EdgeagentError as error:
                 logger.info("%s does not work yet: %s", one.candidate.name, error)
-                one.postpone()
+                one.postpone(usable=False)
                 continue
             old = self._current
-            self._serve(one, detector)
+            self._serve(one, detector, time.monotonic() - began)
             if old is not None:
                 old.engine.close()
             if self._stopping:
@@ -322,12 +343,12 @@ class ServingDetector:
             self._report("it passed the check again")
             return
 
-    def _serve(self, candidate: CandidateState, detector: WorkerDetector) -> None:
+    def _serve(self, candidate: CandidateState, detector: WorkerDetector, load_s: float) -> None:
         with self._changed:
             if not self._stopping:
                 self._serving, self._current, self._errors = candidate, detector, 0
-                self._facts = detector.engine.facts
-                candidate.begin_serving()
+                self._facts, self._worked = detector.engine.facts, False
+                candidate.begin_serving(load_s)
                 self._changed.notify_all()
                 return
         detector.engine.close()

@@ -38,6 +38,7 @@ from edgeagent.engines.availability import availability
 from edgeagent.engines.engine import Engine
 from edgeagent.errors import BundleError, EdgeagentError, EngineError
 from edgeagent.version import __version__
+from edgeagent.worker.engine import WorkerStarvedError
 from edgeagent.worker.protocol import LoadRequest
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ logger = logging.getLogger(__name__)
 RUNS = 20
 RETRY_AFTER_S = (1.0, 3.0)
 LEAST_DEADLINE_S, MOST_DEADLINE_S = 0.5, 5.0
-DEADLINE_FACTOR = 15  # times the median latency: a call that takes longer counts as hung
+DEADLINE_FACTOR = 15  # times the median latency: a worker that could have worked so long counts as hung
 PACKAGES = ("onnxruntime", "openvino", "ai-edge-litert", "tflite-runtime", "tensorrt", "hailort")
 
 
@@ -159,7 +160,7 @@ class CandidateTrials:
 
     def _judge(self, candidate: Candidate, key: str) -> TrialVerdict:
         """Try a candidate now, again after a pause where a failure may pass by itself."""
-        waits = iter(RETRY_AFTER_S if candidate.delegate.retry else ())
+        waits = iter(RETRY_AFTER_S)
         while True:
             try:
                 self._begin(candidate, key)
@@ -169,7 +170,8 @@ class CandidateTrials:
                 verdict = self._trial(candidate)
             except EdgeagentError as error:
                 self._records.end(key, str(error))
-                wait_s = next(waits, None)
+                may_pass = candidate.delegate.retry or isinstance(error, WorkerStarvedError)
+                wait_s = next(waits, None) if may_pass else None
                 if wait_s is None:
                     return TrialVerdict(candidate.name, False, str(error))
                 logger.info("%s: %s; trying again in %g s", candidate.name, error, wait_s)

@@ -6,7 +6,6 @@ The frame path only copies the frame; drawing and encoding happen in a thread of
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Full, Queue
@@ -15,6 +14,7 @@ import cv2
 
 from edgeagent.detection.pipeline import Result
 from edgeagent.imaging.frame import Image
+from edgeagent.timing.guarded_thread import GuardedThread
 from edgeagent.timing.rate_limit import RateLimit
 from edgeagent.vision.detections import Detections
 from edgeagent.vision.draw import draw
@@ -49,7 +49,7 @@ class Pictures:
         self._publish = publish
         self._limits = {camera: RateLimit(1 / every) for camera in cameras}
         self._waiting: Queue[_Picture | None] = Queue(len(cameras) + 1)
-        self._thread = threading.Thread(target=self._run, name="pictures", daemon=True)
+        self._thread = GuardedThread(self._run, "pictures")
 
     def start(self) -> None:
         """Start the thread."""

@@ -84,8 +84,8 @@ class Histogram:
 
     def buckets(self) -> dict[int, int]:
         """Return the buckets that are not empty, index to count, as they are published."""
-        filled = np.flatnonzero(self._counts)
-        return {FIRST + int(place): int(self._counts[place]) for place in filled}
+        counts = self._counts.copy()  # another thread may record
+        return {FIRST + int(place): int(counts[place]) for place in np.flatnonzero(counts)}
 
     def percentiles(self) -> Percentiles:
         """Return the percentiles; None for those with too few samples."""

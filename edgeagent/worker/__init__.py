@@ -4,9 +4,12 @@
 
     engine.py          WorkerEngine: the engine as its parent sees it; a deadline on every call
     process.py         the worker process: loads one artefact, answers calls
+    starvation.py      whether a worker that does not answer is hung, or gets no processor
+    run_state.py       what the kernel tells of its threads
+    last_words.py      cause of its death, from its stderr
     protocol.py        messages between the two
     shared_buffers.py  inputs and outputs in shared memory
-    sandbox.py         no network, no core dumps, killed with the parent
+    sandbox.py         no network, no io_uring, no core dumps, killed with the parent
 
 A worker that died or hung raises a typed error and stays dead; :mod:`edgeagent.detection` starts another.
 """

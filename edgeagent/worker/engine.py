@@ -5,9 +5,10 @@
     WorkerEngine (this process)  <------ socket: messages of protocol.py ------>  process.py (worker)
                \\_________ inputs and outputs in shared memory (shared_buffers.py) _________/
 
-Every call has a deadline. A worker that exits, or that misses a deadline and is killed, cannot be used any
-more: its calls raise :class:`WorkerDiedError` or :class:`WorkerHungError`. Starting another one is up to the
-caller; see :mod:`edgeagent.detection.serving`.
+Every call has a deadline, which counts only time in which the worker could have worked (starvation.py). A
+worker that exits, or that misses a deadline and is killed, cannot be used any more: its calls raise
+:class:`WorkerDiedError` or :class:`WorkerHungError`. Starting another one is up to the caller; see
+:mod:`edgeagent.detection.serving`.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
 
 from edgeagent.engines.engine import Array, Buffers, Call, Done, LoadedEngine, check_buffers
 from edgeagent.errors import EngineError
 from edgeagent.version import __version__
+from edgeagent.worker.last_words import last_words
 from edgeagent.worker.protocol import (
     CALL,
     FAILED,
@@ -37,13 +40,15 @@ from edgeagent.worker.protocol import (
     LoadReply,
     LoadRequest,
 )
+from edgeagent.worker.run_state import read_run_state
 from edgeagent.worker.shared_buffers import SharedBuffers
+from edgeagent.worker.starvation import Patience
 
 SLOTS = 8
 LOAD_DEADLINE_S = 120.0
 CALL_DEADLINE_S = 2.0
 END_DEADLINE_S = 1.0
-STDERR_TAIL = 2000  # bytes at the end of the worker's stderr, of which one line goes into the error
+STDERR_TAIL = 32768  # bytes at the end of the worker's stderr, in which its last words are looked for
 
 
 class WorkerDiedError(EngineError):
@@ -52,6 +57,10 @@ class WorkerDiedError(EngineError):
 
 class WorkerHungError(EngineError):
     """The worker did not answer before the deadline and was killed."""
+
+
+class WorkerStarvedError(WorkerHungError):
+    """The worker got no processor for so long that it was killed; it may work on a machine with less load."""
 
 
 class WorkerEngine(LoadedEngine):
@@ -85,25 +94,25 @@ class WorkerEngine(LoadedEngine):
         self._sending, self._receiving, self._spare = threading.Lock(), threading.Lock(), threading.Lock()
         self._expected: set[int] = set()
         self._answers: dict[int, CallMessage] = {}
-        self._number, self._given = 0, 0
-        self._ended: EngineError | None = None
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the worker
-        self._socket, self._process = self._start()
+        self._number, self._given, self._deadline_s = 0, 0, deadline_s
+        # the error of all later calls; not the exception, whose traceback would keep the shared memory
+        self._ended: tuple[type[EngineError], str] | None = None
+        self._stderr, self._socket, self._process = self._start()
         try:
-            self._socket.settimeout(load_deadline_s)
-            self._load(request)
+            self._load(request, load_deadline_s)
             # the last slot takes copies of buffers that are not shared
-            self._slots = SharedBuffers(self._inputs, self._outputs, slots + 1)
+            shared = SharedBuffers(self._inputs, self._outputs, slots + 1)
             try:
-                socket.send_fds(self._socket, [str(slots + 1).encode()], [self._slots.descriptor])
+                socket.send_fds(self._socket, [str(slots + 1).encode()], [shared.descriptor])
             except OSError:
                 raise self._died() from None
             finally:
-                self._slots.forget_descriptor()
-            self._socket.settimeout(deadline_s)
+                shared.forget_descriptor()
         except BaseException:
             self._end()
             raise
+        self._spare_slot = slots
+        self._slots = dict(enumerate(shared))
         self._numbers = {id(self._slots[n].outputs[0]): n for n in range(slots)}
 
     @property
@@ -115,7 +124,8 @@ class WorkerEngine(LoadedEngine):
         """Return buffers in shared memory; after ``slots`` sets, buffers of this process that are copied."""
         with self._sending:
             number, self._given = self._given, self._given + 1
-        return self._slots[number] if number < len(self._slots) - 1 else super().allocate()
+            slot = self._slots.get(number) if number < self._spare_slot else None
+        return slot or super().allocate()
 
     def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """Run once; see :class:`edgeagent.engines.engine.Engine`.
@@ -137,12 +147,14 @@ class WorkerEngine(LoadedEngine):
             return _SentCall(self, self._send_call(CALL, number))
         check_buffers(self._inputs, inputs, writable=False)
         check_buffers(self._outputs, outputs, writable=True)
-        spare = len(self._slots) - 1
         with self._spare:
-            for given, shared in zip(inputs, self._slots[spare].inputs, strict=True):
+            slot = self._slots.get(self._spare_slot)
+            if slot is None:
+                raise self._error()
+            for given, shared in zip(inputs, slot.inputs, strict=True):
                 np.copyto(shared, given)
-            took = self._receive_answer(self._send_call(CALL, spare))
-            for given, shared in zip(outputs, self._slots[spare].outputs, strict=True):
+            took = self._receive_answer(self._send_call(CALL, self._spare_slot))
+            for given, shared in zip(outputs, slot.outputs, strict=True):
                 np.copyto(given, shared)
         return Done(took)
 
@@ -159,34 +171,45 @@ class WorkerEngine(LoadedEngine):
     def close(self) -> None:
         """End the worker; it cannot be used afterwards. Calls that were begun fail."""
         with self._sending:
-            self._ended = self._ended or EngineError(f"{self._name}: the worker was closed")
+            self._ended = self._ended or (EngineError, f"{self._name}: the worker was closed")
         with contextlib.suppress(OSError):  # wakes whoever waits for an answer
             self._socket.shutdown(socket.SHUT_RDWR)
         with self._receiving, self._sending:
             self._end()
+            self._slots, self._numbers = {}, {}  # the memory is freed when no caller has buffers any more
 
     def _is_slot(self, number: int, inputs: Sequence[Array], outputs: Sequence[Array]) -> bool:
-        slot = self._slots[number]
+        slot = self._slots.get(number)
+        if slot is None:
+            return False
         given = zip((*inputs, *outputs), (*slot.inputs, *slot.outputs), strict=True)
         return all(one is other for one, other in given)
 
-    def _start(self) -> tuple[socket.socket, subprocess.Popen[bytes]]:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        module = "edgeagent.worker.process"
-        command = [sys.executable, "-m", module, str(theirs.fileno()), str(os.getpid())]
-        with theirs:
-            process = subprocess.Popen(  # noqa: S603
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=self._stderr,
-                stderr=self._stderr,
-                pass_fds=[theirs.fileno()],
-            )
-        return ours, process
+    def _start(self) -> tuple[BinaryIO, socket.socket, subprocess.Popen[bytes]]:
+        """Start the process; return its stderr, the socket to it, and the process."""
+        with contextlib.ExitStack() as opened:
+            try:
+                stderr = opened.enter_context(tempfile.TemporaryFile())
+                ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                opened.enter_context(ours)
+                module = "edgeagent.worker.process"
+                command = [sys.executable, "-m", module, str(theirs.fileno()), str(os.getpid())]
+                with theirs:
+                    process = subprocess.Popen(  # noqa: S603
+                        command,
+                        stdin=subprocess.DEVNULL,
+                        stdout=stderr,
+                        stderr=stderr,
+                        pass_fds=[theirs.fileno()],
+                    )
+            except OSError as error:
+                raise EngineError(f"{self._name}: a worker process cannot be started ({error})") from error
+            opened.pop_all()
+        return stderr, ours, process
 
-    def _load(self, request: LoadRequest) -> None:
+    def _load(self, request: LoadRequest, deadline_s: float) -> None:
         self._send(request.encode())
-        reply = LoadReply.decode(self._receive("loading"))
+        reply = LoadReply.decode(self._receive("loading", deadline_s))
         if reply.version != __version__:
             raise EngineError(
                 f"{self._name}: this agent is version {__version__}, the installed one "
@@ -215,7 +238,7 @@ class WorkerEngine(LoadedEngine):
         with self._receiving:
             while number not in self._answers:
                 self._check_alive()
-                message = CallMessage.decode(self._receive("a call"))
+                message = CallMessage.decode(self._receive("a call", self._deadline_s))
                 self._answers[message.number] = message
                 self._expected.discard(message.number)
             answer = self._answers.pop(number)
@@ -225,7 +248,12 @@ class WorkerEngine(LoadedEngine):
 
     def _check_alive(self) -> None:
         if self._ended is not None:
-            raise type(self._ended)(str(self._ended))
+            raise self._error()
+
+    def _error(self) -> EngineError:
+        """Return why the worker is gone."""
+        kind, text = self._ended or (EngineError, f"{self._name}: the worker was closed")
+        return kind(text)
 
     def _send(self, message: bytes) -> None:
         try:
@@ -233,39 +261,54 @@ class WorkerEngine(LoadedEngine):
         except OSError:
             raise self._died() from None
 
-    def _receive(self, what: str) -> bytes:
-        try:
-            message = self._socket.recv(LONGEST)
-        except TimeoutError:
-            waited = self._socket.gettimeout()
-            self._ended = WorkerHungError(
-                f"{self._name}: no answer within {waited:g} s of {what}; worker killed"
-            )
-            self._end()
-            raise self._ended from None
-        except OSError:
-            raise self._died() from None
+    def _receive(self, what: str, deadline_s: float) -> bytes:
+        patience = Patience(deadline_s)
+        while True:
+            wait_s = patience.next_wait_s
+            try:
+                self._socket.settimeout(wait_s)
+                message = self._socket.recv(LONGEST)
+                break
+            except TimeoutError:
+                # the time asked for, not the time passed: this process may have been frozen or starved itself
+                verdict = patience.verdict(wait_s, read_run_state(self.pid))
+                if verdict != "wait":
+                    raise self._give_up(what, deadline_s, patience, verdict == "starved") from None
+            except OSError:
+                raise self._died() from None
         if not message:
             raise self._died()
         return message
 
+    def _give_up(self, what: str, deadline_s: float, patience: Patience, starved: bool) -> WorkerHungError:
+        """Kill the worker, which has not answered in time."""
+        kind: type[WorkerHungError] = WorkerStarvedError if starved else WorkerHungError
+        text = f"{self._name}: no answer within {deadline_s:g} s of {what}; worker killed"
+        if starved:
+            text = (
+                f"{self._name}: no answer to {what} in {patience.waited_s:.0f} s, of which it waited "
+                f"{patience.deprived_s:.0f} s for a processor; worker killed; reduce the load of the machine"
+            )
+        self._ended = kind, text
+        self._end()
+        return kind(text)
+
     def _died(self) -> WorkerDiedError:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(END_DEADLINE_S)
-        code = self._process.poll()
-        self._ended = WorkerDiedError(f"{self._name}: the worker {_exit_text(code)}{self._stderr_tail()}")
+        text = f"{self._name}: the worker {_exit_text(self._process.poll())}{self._last_words()}"
+        self._ended = WorkerDiedError, text
         self._end()
-        return self._ended
+        return WorkerDiedError(text)
 
-    def _stderr_tail(self) -> str:
-        """Return the last line of the worker's stderr that is a message, in parentheses; or nothing."""
+    def _last_words(self) -> str:
+        """Return what the worker said last, in parentheses; or nothing."""
         if self._stderr.closed:
             return ""
         size = self._stderr.seek(0, os.SEEK_END)
         self._stderr.seek(max(0, size - STDERR_TAIL))
-        lines = self._stderr.read().decode("utf-8", "replace").splitlines()
-        messages = [line.strip() for line in lines if line.strip() and not line.startswith((" ", "INFO:"))]
-        return f" ({messages[-1]})" if messages else ""
+        words = last_words(self._stderr.read().decode("utf-8", "replace"))
+        return f" ({words})" if words else ""
 
     def _end(self) -> None:
         self._socket.close()  # the worker reads end of file and ends

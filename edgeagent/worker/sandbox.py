@@ -1,8 +1,10 @@
-"""Restrictions of a worker process: no internet sockets, no core dumps, killed when its parent ends.
+"""Restrictions of a worker process: no internet sockets, no io_uring, no core dumps, killed with its parent.
 
 A seccomp filter refuses ``socket(AF_INET)`` and ``socket(AF_INET6)`` with EACCES in all threads; local
-sockets stay allowed, since drivers use them. The filter is written here because the usual binding,
-libseccomp, is not permissively licensed. Sources: seccomp(2), prctl(2), linux/filter.h, linux/audit.h.
+sockets stay allowed, since drivers use them. The calls of io_uring, which opens sockets without the system
+call ``socket``, are refused with ENOSYS, as by a kernel without it. The filter is written here because the
+usual binding, libseccomp, is not permissively licensed. Sources: seccomp(2), prctl(2), linux/filter.h,
+linux/audit.h.
 """
 
 from __future__ import annotations
@@ -20,9 +22,11 @@ _SECCOMP_MODE_FILTER = 2
 _LOAD, _EQUAL, _RETURN = 0x20, 0x15, 0x06  # BPF: load word, jump if equal, return
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
-_EACCES = 13
+_EACCES, _ENOSYS = 13, 38
 _SOCKET_CALLS = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198), "armv7l": (0x40000028, 281)}
 """Audit architecture and number of the system call ``socket``, by machine."""
+_IO_URING_CALLS = (425, 426, 427)
+"""Numbers of ``io_uring_setup``, ``io_uring_enter`` and ``io_uring_register``, the same on all machines."""
 
 
 def die_with_parent(parent: int) -> None:
@@ -61,14 +65,16 @@ def _filter(architecture: int, call: int) -> bytes:
     """Return BPF instructions: (code, jump if true, jump if false, operand)."""
     instructions = (
         (_LOAD, 0, 0, _ARCHITECTURE),
-        (_EQUAL, 0, 5, architecture),
+        (_EQUAL, 0, 8, architecture),
         (_LOAD, 0, 0, _NUMBER),
+        *((_EQUAL, 8 - place, 0, number) for place, number in enumerate(_IO_URING_CALLS)),
         (_EQUAL, 0, 3, call),
         (_LOAD, 0, 0, _FIRST_ARGUMENT),
         (_EQUAL, 2, 0, socket.AF_INET),
         (_EQUAL, 1, 0, socket.AF_INET6),
         (_RETURN, 0, 0, _ALLOW),
         (_RETURN, 0, 0, _ERRNO | _EACCES),
+        (_RETURN, 0, 0, _ERRNO | _ENOSYS),
     )
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in instructions)
 

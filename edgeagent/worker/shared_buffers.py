@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -59,6 +59,10 @@ class SharedBuffers:
         """Return a slot."""
         return self._slots[number]
 
+    def __iter__(self) -> Iterator[Buffers]:
+        """Iterate over the slots."""
+        return iter(self._slots)
+
     def __len__(self) -> int:
         """Return the number of slots."""
         return len(self._slots)
@@ -68,7 +72,10 @@ class SharedBuffers:
         os.close(self.descriptor)
 
     def _make(self) -> int:
-        descriptor = os.memfd_create("edgeagent-slots", os.MFD_CLOEXEC)
+        try:
+            descriptor = os.memfd_create("edgeagent-slots", os.MFD_CLOEXEC)
+        except OSError as error:
+            raise EngineError(f"cannot share memory with the worker ({error})") from error
         try:
             os.posix_fallocate(descriptor, 0, self._size)  # now, instead of a bus error on the first frame
         except OSError as error:

@@ -6,6 +6,7 @@ import logging
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from edgeagent.camera.capture import Camera
 from edgeagent.camera.source import FrameSource
+from edgeagent.camera.sources import open_source
 from edgeagent.errors import ConfigurationError
 from edgeagent.settings.sections.camera import CameraSettings
 from tests.camera.consumer import WAIT_S, frames_of, wait_for_failures
@@ -170,17 +172,24 @@ def test_leaving_the_program_without_stopping_does_not_abort_it(tmp_path: Path) 
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_fault_in_the_thread_is_loud_and_wakes_the_consumer(
+def test_a_fault_in_the_thread_is_loud_and_the_source_is_opened_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    failures = [RuntimeError("a bug"), RuntimeError("a bug")]
+
     def faulty(settings: CameraSettings) -> FrameSource:
-        raise RuntimeError("a bug")
+        if failures:
+            raise failures.pop()
+        return open_source(settings)
 
     monkeypatch.setattr("edgeagent.camera.capture.open_source", faulty)
+    monkeypatch.setattr("edgeagent.timing.guarded_thread.FIRST_S", 0.1)
     with Camera(settings(tmp_path)) as camera:
-        assert camera.slot.take(WAIT_S) is None
-        assert camera.slot.closed
-        assert camera.state == "lost"
+        assert camera.wait_for("lost", timeout=WAIT_S)
         assert "a bug" in (camera.status().last_error or "")
-    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+        assert not camera.slot.closed
+        while failures:
+            time.sleep(0.01)
+    faults = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(faults) == 2
+    assert all(record.exc_info for record in faults)

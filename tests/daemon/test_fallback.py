@@ -39,11 +39,15 @@ def worker(daemon: Daemon) -> psutil.Process:
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT, signal.SIGSTOP])
-def test_an_engine_that_is_gone_costs_an_alarm_and_no_camera(
+def detects(consumer: Consumer) -> None:
+    before = len(consumer.payloads("detections/yard"))
+    consumer.wait_for("detections/yard", lambda m: len(consumer.payloads("detections/yard")) > before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT])
+def test_an_engine_that_crashes_serves_again_and_after_the_next_crash_another(
     number: signal.Signals, pictures: Path, broker: Mosquitto, tmp_path: Path
 ) -> None:
-    """SIGSTOP is an engine that never answers."""
     wanted = settings(pictures, broker.port, loop=True, pace="unthrottled")
     wanted["model"] = {"engine": "onnxruntime-cpu, tflite-xnnpack"}
     wanted["telemetry"]["detections_empty"] = True
@@ -51,15 +55,35 @@ def test_an_engine_that_is_gone_costs_an_alarm_and_no_camera(
         daemon.wait_for_notification("READY=1")
         consumer.wait_for("alarm", lambda m: m["serving"] == "onnxruntime-cpu model.onnx")
         os.kill(worker(daemon).pid, number)
+        event = consumer.wait_for("event", lambda m: m["kind"] == "delegate")
+        assert event["best"] is True
+        assert f"died of {number.name}" in event["text"]
+        detects(consumer)
+        os.kill(worker(daemon).pid, number)
+        alarm = consumer.wait_for("alarm", lambda m: m["problems"])
+        assert alarm["serving"] == "tflite-xnnpack model.tflite"
+        assert f"died of {number.name}" in alarm["problems"][0]["text"]
+        detects(consumer)
+        assert daemon.stop() == 0, daemon.log()
+
+
+def test_an_engine_that_hangs_costs_an_alarm_and_no_camera(
+    pictures: Path, broker: Mosquitto, tmp_path: Path
+) -> None:
+    wanted = settings(pictures, broker.port, loop=True, pace="unthrottled")
+    wanted["model"] = {"engine": "onnxruntime-cpu, tflite-xnnpack"}
+    wanted["telemetry"]["detections_empty"] = True
+    with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
+        daemon.wait_for_notification("READY=1")
+        consumer.wait_for("alarm", lambda m: m["serving"] == "onnxruntime-cpu model.onnx")
+        os.kill(worker(daemon).pid, signal.SIGSTOP)
         alarm = consumer.wait_for("alarm", lambda m: m["problems"])
         assert alarm["serving"] == "tflite-xnnpack model.tflite"
         (problem,) = alarm["problems"]
         assert problem["code"] == "fallback_delegate"
-        told = "no answer within" if number == signal.SIGSTOP else f"died of {number.name}"
-        assert told in problem["text"]
+        assert "no answer within" in problem["text"]
         consumer.wait_for("info", lambda m: m["engine"]["name"] == "tflite")
-        before = len(consumer.payloads("detections/yard"))
-        consumer.wait_for("detections/yard", lambda m: len(consumer.payloads("detections/yard")) > before)
+        detects(consumer)
         consumer.wait_for(
             "alarm", lambda m: not m["problems"] and m["time"] > alarm["time"]
         )  # the first choice is back

@@ -73,6 +73,15 @@ def test_a_clip_becomes_detections_and_telemetry(clip: Path, broker: Mosquitto, 
     assert info["cameras"][0]["source"] == str(clip)
 
 
+def test_signals_without_a_meaning_are_ignored(clip: Path, tmp_path: Path) -> None:
+    with running(tmp_path, settings(clip, loop=True)) as daemon:
+        daemon.wait_for_notification("READY=1")
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            daemon.process.send_signal(number)
+        assert daemon.stop() == 0, daemon.log()
+        assert "SIGHUP is ignored" in daemon.log()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_cleanly(
     clip: Path, broker: Mosquitto, tmp_path: Path, number: signal.Signals

@@ -25,7 +25,8 @@ from edgeagent.detection.trials import CandidateTrials
 from edgeagent.engines.delegates import CATALOGUE, EXTERNAL, Delegate, external_delegate
 from edgeagent.errors import EngineError
 from edgeagent.files.resources import default_bundle
-from edgeagent.worker.engine import WorkerEngine
+from edgeagent.timing.guarded_thread import Fault, subscribe
+from edgeagent.worker.engine import WorkerEngine, WorkerStarvedError
 from edgeagent.worker.protocol import LoadRequest
 from tests.engines.standin import build_standin
 from tests.worker.running import running_workers
@@ -215,6 +216,80 @@ def test_the_only_delegate_is_started_again_at_once(
     change = board.changes.get(timeout=PATIENCE)
     assert (change.serving, change.best) == ("onnxruntime-cpu model.onnx", True)
     assert board.worker().pid != before.pid
+
+
+def test_after_a_first_crash_the_same_serves_again_and_after_the_next_another(
+    bundle: Bundle, boards: list[Board], tmp_path: Path
+) -> None:
+    board = Board(bundle, tmp_path, ["onnxruntime-cpu", "tflite-xnnpack"])
+    boards.append(board)
+    for serving in ("onnxruntime-cpu model.onnx", "tflite-xnnpack model.tflite"):
+        board.detect()
+        os.kill(board.worker().pid, signal.SIGKILL)
+        board.detect()
+        change = board.changes.get(timeout=PATIENCE)
+        assert (change.serving, change.best) == (serving, serving.startswith("onnxruntime"))
+        assert change.failure is not None
+        assert "died of SIGKILL" in change.failure
+
+
+def test_a_bug_in_the_supervision_costs_no_detection(
+    bundle: Bundle, boards: list[Board], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = Board(bundle, tmp_path, ["onnxruntime-cpu"])
+    boards.append(board)
+    faults: Queue[Fault] = Queue()
+    end, start, failures = subscribe(faults.put), CandidateTrials.start, [OSError(24, "Too many open files")]
+
+    def faulty(trials: CandidateTrials, candidate: Candidate) -> WorkerDetector:
+        if failures:
+            raise failures.pop()
+        return start(trials, candidate)
+
+    monkeypatch.setattr(CandidateTrials, "start", faulty)
+    os.kill(board.worker().pid, signal.SIGKILL)
+    board.detect()
+    assert faults.get(timeout=PATIENCE) == Fault("serving", "OSError: [Errno 24] Too many open files", False)
+    assert board.changes.get(timeout=PATIENCE).serving == "onnxruntime-cpu model.onnx"
+    board.detect()
+    end()
+
+
+def test_with_all_in_back_off_the_quickest_to_load_serves(
+    bundle: Bundle, boards: list[Board], tmp_path: Path
+) -> None:
+    board = Board(bundle, tmp_path, ["onnxruntime-cpu", "tflite-xnnpack", "openvino-cpu"])
+    boards.append(board)
+    for one in board.serving._candidates:
+        one.retry_at, one.load_s = float("inf"), 9.0 if one.candidate.delegate.name == "openvino-cpu" else 0.3
+        one.failures = 3
+    for serving in ("tflite-xnnpack", "onnxruntime-cpu", "tflite-xnnpack"):
+        board.detect()
+        os.kill(board.worker().pid, signal.SIGKILL)
+        board.detect()
+        change = board.changes.get(timeout=PATIENCE)
+        assert change.serving is not None
+        assert change.serving.split()[0] == serving
+        for one in board.serving._candidates:
+            one.retry_at = float("inf")
+
+
+def test_a_machine_that_is_too_busy_at_the_start_is_waited_for(
+    bundle: Bundle, boards: list[Board], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgeagent.detection.serving.STARVED_AGAIN_S", (0.0, 0.0))
+    start, failures = CandidateTrials.start, [WorkerStarvedError("no processor"), WorkerStarvedError("none")]
+
+    def starved(trials: CandidateTrials, candidate: Candidate) -> WorkerDetector:
+        if failures:
+            raise failures.pop()
+        return start(trials, candidate)
+
+    monkeypatch.setattr(CandidateTrials, "start", starved)
+    board = Board(bundle, tmp_path, ["onnxruntime-cpu"])
+    boards.append(board)
+    assert board.state() == "best"
+    assert not failures
 
 
 def test_a_first_choice_that_is_not_right_is_told_and_tried_again(

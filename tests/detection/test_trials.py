@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 from edgeagent.bundle.reading import Bundle, open_bundle
-from edgeagent.detection.candidates import find_candidates
+from edgeagent.detection.candidates import Candidate, find_candidates
 from edgeagent.detection.journal import Journal
 from edgeagent.detection.ranking import fastest_first
-from edgeagent.detection.records import VERDICTS, TrialRecords, load_verdicts
+from edgeagent.detection.records import VERDICTS, TrialRecords, TrialVerdict, load_verdicts
 from edgeagent.detection.starting import WorkerOptions
 from edgeagent.detection.trials import CandidateTrials
 from edgeagent.engines.delegates import CATALOGUE, external_delegate
 from edgeagent.errors import EdgeagentError, EngineError
 from edgeagent.files.resources import default_bundle
+from edgeagent.worker.engine import WorkerHungError, WorkerStarvedError
 from tests.engines.standin import build_standin
 
 
@@ -141,6 +142,27 @@ def test_what_failed_is_tried_again_at_the_next_start(
     assert events(tmp_path) == ["start", "error", "start", "end"]
     trials(bundle, tmp_path, *names, mode="wrong", library=library).verdicts()
     assert events(tmp_path)[4:] == ["start", "error"]
+
+
+def test_what_got_no_processor_is_tried_again_at_once(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgeagent.detection.trials.RETRY_AFTER_S", (0.0, 0.0))
+    measure, failures = CandidateTrials._measure, [WorkerStarvedError("busy"), WorkerStarvedError("busy")]
+
+    def starved(tried: CandidateTrials, candidate: Candidate, threads: int) -> TrialVerdict:
+        if failures:
+            raise failures.pop()
+        return measure(tried, candidate, threads)
+
+    monkeypatch.setattr(CandidateTrials, "_measure", starved)
+    (verdict,) = trials(bundle, tmp_path, "onnxruntime-cpu").verdicts()
+    assert verdict.right
+    assert events(tmp_path) == ["start", "error", "start", "error", "start", "end"]
+    failures += [WorkerHungError("hung")]
+    (tmp_path / "other").mkdir()
+    (verdict,) = trials(bundle, tmp_path / "other", "onnxruntime-cpu").verdicts()
+    assert not verdict.right
 
 
 def test_without_a_journal_only_the_processor_is_tried(bundle: Bundle, library: str, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -118,3 +119,22 @@ def test_intervals_begin_anew_and_the_total_goes_on() -> None:
     assert second["inference"].percentiles().p50 == pytest.approx(40, rel=0.01)
     assert times.total["inference"].count == 17
     assert times.interval()["inference"].percentiles().p50 is None
+
+
+def test_buckets_are_those_of_one_moment_while_another_thread_records() -> None:
+    histogram, ended = Histogram(), threading.Event()
+
+    def record() -> None:
+        while not ended.is_set():
+            for exponent in range(14, 35):
+                histogram.record(2**exponent)
+            histogram._counts[:] = 0
+
+    recorder = threading.Thread(target=record)
+    recorder.start()
+    try:
+        for _ in range(3000):
+            assert all(count >= 0 for count in histogram.buckets().values())
+    finally:
+        ended.set()
+        recorder.join()

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import gc
 import os
+import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -175,6 +181,67 @@ def test_workers_that_came_and_went_leave_nothing_open(model: Path) -> None:
     assert sum("edgeagent-slots" in mapped.path for mapped in own.memory_maps()) == 0
 
 
+def test_memory_of_a_dead_worker_goes_without_the_cyclic_collector(model: Path) -> None:
+    own = psutil.Process()
+    gc.collect()
+    gc.disable()
+    try:
+        engine = WorkerEngine(LoadRequest(model, delegate(), 1))
+        buffers = fill(engine)
+        os.kill(engine.pid, signal.SIGKILL)
+        with contextlib.suppress(WorkerDiedError):  # pytest.raises would keep the frames
+            engine.infer(*buffers)
+        del buffers
+        engine.close()
+        assert sum("edgeagent-slots" in mapped.path for mapped in own.memory_maps()) == 0
+    finally:
+        gc.enable()
+    with pytest.raises(WorkerDiedError):
+        engine.infer(*fill(engine))
+
+
+def no_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
+
+
+def no_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+
+
+def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+
+
+def no_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:
+    used = psutil.Process().num_fds()
+    monkeypatch.setattr(tempfile, "TemporaryFile", partial(limited, used + 1, tempfile.TemporaryFile))
+
+
+def limited(count: int, function: Callable[[], Any]) -> Any:
+    """Call a function, and let this process have no more than ``count`` descriptors afterwards."""
+    result = function()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    return result
+
+
+@pytest.mark.parametrize("lack", [no_temporary_folder, no_interpreter, no_process, no_descriptor])
+def test_a_worker_that_cannot_be_started_is_an_engine_error(
+    lack: Callable[[pytest.MonkeyPatch], None], model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, limits = psutil.Process(), resource.getrlimit(resource.RLIMIT_NOFILE)
+    before = own.num_fds()
+    lack(monkeypatch)
+    try:
+        with pytest.raises(EngineError, match="a worker process cannot be started"):
+            WorkerEngine(LoadRequest(model, delegate(), 1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert own.num_fds() == before
+
+
 def test_the_worker_dies_with_its_agent(model: Path) -> None:
     program = f"""
         from pathlib import Path
@@ -213,6 +280,22 @@ def test_a_worker_has_no_network() -> None:
         [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["refused", "refused", "local"]
+
+
+def test_a_worker_has_no_io_uring() -> None:
+    program = """
+        import ctypes, os
+        from edgeagent.worker.sandbox import give_up_network
+        assert give_up_network()
+        libc = ctypes.CDLL(None, use_errno=True)
+        for call in (425, 426, 427):
+            assert libc.syscall(call, 4, ctypes.create_string_buffer(120)) == -1
+            print(os.strerror(ctypes.get_errno()))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["Function not implemented"] * 3
 
 
 def test_memory_that_is_not_there_is_told() -> None:

@@ -31,6 +31,7 @@ from edgeagent.sensors.board import read_board
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.state import state_folder
 from edgeagent.telemetry.contract.accuracy import AccuracyMessage, GoldenReport
+from edgeagent.timing.guarded_thread import GuardedThread
 from edgeagent.timing.utc import utc_time
 
 logger = logging.getLogger(__name__)
@@ -96,7 +97,7 @@ class AccuracyWatch:
         self._stopping, self._wake = threading.Event(), threading.Event()
         self._golden_due = None if settings.accuracy.golden_every is None else 0.0
         self._message_due = 0.0
-        self._thread = threading.Thread(target=self._watch, name="accuracy", daemon=True)
+        self._thread = GuardedThread(self._watch, "accuracy")
         self._served = self._serve(models.exchange.bundle)
 
     def start(self) -> None:

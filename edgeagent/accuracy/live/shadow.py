@@ -17,6 +17,7 @@ from edgeagent.detection.pipeline import Result
 from edgeagent.errors import EdgeagentError
 from edgeagent.imaging.frame import Image
 from edgeagent.settings.sections.model import ModelSettings
+from edgeagent.timing.guarded_thread import GuardedThread
 from edgeagent.vision.detections import Detections
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class Shadow:
         self._free = False
         self._offered, self.dropped = 0, 0
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
+        self._thread = GuardedThread(self._run, "shadow")
 
     def start(self) -> None:
         """Start loading the model; frames are dropped until it is loaded."""

@@ -31,6 +31,7 @@ from edgeagent.delivery.state.record import FINAL_STATES, Record
 from edgeagent.delivery.update.policy import Device
 from edgeagent.errors import DeliveryError, EdgeagentError
 from edgeagent.timing.backoff import Backoff
+from edgeagent.timing.guarded_thread import GuardedThread
 from edgeagent.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ class Hawkbit:
         self._sent: tuple[str, ActionFeedback] | None = None
         self._sent_attributes: Mapping[str, str] | None = None
         self._wake, self._stopping = threading.Event(), False
-        self._thread = threading.Thread(target=self._run, name="hawkbit", daemon=True)
+        self._thread = GuardedThread(self._run, "hawkbit")
         source.on_change = self._wake.set
 
     def start(self) -> None:

@@ -31,6 +31,7 @@ from edgeagent.delivery.update.updater_status import UpdaterStatus
 from edgeagent.errors import EdgeagentError
 from edgeagent.settings.sections.delivery import DeliverySettings
 from edgeagent.timing.backoff import Backoff
+from edgeagent.timing.guarded_thread import GuardedThread
 from edgeagent.timing.stopwatch import Stopwatch, boot_seconds
 
 logger = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class Updater(Generic[Passed]):
         self._step_backoff = Backoff(RETRY_FIRST_S, RETRY_LONGEST_S)
         self._stopwatch = Stopwatch(clock)
         self._status = UpdaterStatus(context.store.record)
-        self._thread = threading.Thread(target=self._run, name="updater", daemon=True)
+        self._thread = GuardedThread(self._run, "updater")
 
     def start(self) -> None:
         """Start the thread."""

@@ -23,6 +23,7 @@ ProblemCode = Literal[
     "under_voltage",
     "drift",
     "certificate_expires",
+    "internal_error",
 ]
 EventKind = Literal["delegate", "camera", "rate", "drift"]
 

@@ -31,6 +31,7 @@ PROBLEMS = {
     "under_voltage": "Under-voltage",
     "drift": "Drift",
     "certificate_expires": "Certificate expires",
+    "internal_error": "Internal error",
 }
 
 

@@ -16,6 +16,7 @@ from typing import Protocol
 from edgeagent.telemetry.contract.commands import CommandReply
 from edgeagent.telemetry.contract.messages import Reply
 from edgeagent.telemetry.mqtt.interface import Arrival, Publisher
+from edgeagent.timing.guarded_thread import GuardedThread
 from edgeagent.timing.rate_limit import RateLimit
 from edgeagent.timing.utc import utc_time
 
@@ -83,7 +84,7 @@ class CommandTopic:
         self._waiting: SimpleQueue[Arrival | None] = SimpleQueue()
         self._flooded = False
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=topic, daemon=True)
+        self._thread = GuardedThread(self._run, topic)
         self.ignored = 0
         publisher.subscribe(topic, self._receive)
 

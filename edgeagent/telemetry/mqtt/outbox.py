@@ -31,6 +31,7 @@ from edgeagent.telemetry.contract.streams import HIGHEST, stream_of
 from edgeagent.telemetry.mqtt.fault_tolerant_spool import FaultTolerantSpool, SpoolState
 from edgeagent.telemetry.mqtt.replay import Replay
 from edgeagent.telemetry.mqtt.spool import Spool, SpooledMessage
+from edgeagent.timing.guarded_thread import GuardedThread
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ class Outbox:
         self._send, self._limit = send, memory
         self._has_spool = open_spool is not None
         self._inbox: SimpleQueue[_Message | _Acknowledged | bool | threading.Event | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+        self._thread = GuardedThread(self._run, "outbox", vital=True)
         self._lock = threading.Lock()  # protects what callers read
         self._dropped: Counter[str] = Counter()
         self._state = SpoolState()
