@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import logging
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 from edgeagent.daemon.agent import Agent
 from edgeagent.settings.file import load_settings
@@ -40,9 +42,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the daemon until a signal, or until all file sources have ended."""
     for number in IGNORED:
         signal.signal(number, _ignore)
-    agent = Agent(load_settings(arguments.config))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: agent.request_stop())
+    settings = load_settings(arguments.config)
+    _handle_signals(_end_start)
+    agent = Agent(settings)
+    _handle_signals(lambda *_: agent.request_stop())
     agent.run()
     return 0
 
@@ -50,3 +53,13 @@ def run(arguments: argparse.Namespace) -> int:
 def _ignore(number: int, _: object) -> None:
     name = signal.Signals(number).name
     logger.warning("%s is ignored; to use a changed configuration, restart the agent", name)
+
+
+def _handle_signals(handler: Callable[[int, FrameType | None], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handler)
+
+
+def _end_start(number: int, frame: FrameType | None) -> None:
+    """End the agent while its model starts, which may last: while no delegate works, it is tried again."""
+    raise SystemExit(0)

@@ -21,13 +21,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
 
 from edgeagent.telemetry.contract.messages import historical
 from edgeagent.telemetry.contract.streams import HIGHEST, stream_of
+from edgeagent.telemetry.mqtt.direct import DirectMessages
 from edgeagent.telemetry.mqtt.fault_tolerant_spool import FaultTolerantSpool, SpoolState
 from edgeagent.telemetry.mqtt.replay import Replay
 from edgeagent.telemetry.mqtt.spool import Spool, SpooledMessage
@@ -80,21 +82,26 @@ class Outbox:
         memory: largest number of messages that wait in memory.
         replay: highest rate of replayed messages, per second.
         open_spool: opens the spool, in the thread; None keeps messages in memory only.
+        direct: messages that do not pass the outbox; their acknowledgements arrive here, too.
     """
 
     def __init__(
-        self, send: Send, memory: int, replay: float, open_spool: Callable[[], Spool] | None = None
+        self,
+        send: Send,
+        memory: int,
+        replay: float,
+        open_spool: Callable[[], Spool] | None,
+        direct: DirectMessages,
     ) -> None:
         self._send, self._limit = send, memory
         self._has_spool = open_spool is not None
         self._inbox: SimpleQueue[_Message | _Acknowledged | bool | threading.Event | None] = SimpleQueue()
         self._thread = GuardedThread(self._run, "outbox", vital=True)
-        self._lock = threading.Lock()  # protects what callers read
-        self._dropped: Counter[str] = Counter()
+        self._direct, self._losses = direct, direct.losses
         self._state = SpoolState()
         # the rest belongs to the thread
         self._spool = FaultTolerantSpool(open_spool)
-        self._replay = Replay(self._spool, replay, lambda count: self._drop("unknown", count))
+        self._replay = Replay(self._spool, replay, partial(self._losses.count, "unknown"))
         self._numbered = False  # whether IDs follow those of the spool
         self._last_id = 0
         self._connected = False
@@ -103,12 +110,6 @@ class Outbox:
         self._in_flight: dict[int, _Message] = {}  # by the ID of the acknowledgement
         self._acknowledged: list[int] = []  # to be deleted from the disk
         self._delete_due = 0.0
-
-    @property
-    def dropped(self) -> Counter[str]:
-        """Number of lost messages by stream, since the start."""
-        with self._lock:
-            return Counter(self._dropped)
 
     @property
     def state(self) -> SpoolState | None:
@@ -122,7 +123,7 @@ class Outbox:
     def post(self, topic: str, payload: bytes) -> None:
         """Accept a message, from any thread; never waits for the disk or the network."""
         if self._inbox.qsize() >= INBOX:  # the disk hangs
-            self._drop(topic)
+            self._losses.count(topic)
             return
         self._inbox.put(_Message(0, topic, stream_of(topic).priority, payload, time.monotonic()))
 
@@ -208,11 +209,11 @@ class Outbox:
 
     def _finish(self, answer: _Acknowledged) -> None:
         message = self._in_flight.pop(answer.mid, None)
-        if message is None:  # a retained message, which does not pass the outbox
+        if message is None:
+            self._direct.finish(answer.mid, answer.refusal)
             return
         if answer.refusal is not None:
-            logger.error("the broker refuses a message of %s: %s; dropped", message.topic, answer.refusal)
-            self._drop(message.topic)
+            self._losses.report(message.topic, answer.refusal)
         if message in self._fresh:
             self._fresh.remove(message)
         else:
@@ -243,7 +244,7 @@ class Outbox:
             self._unsent.remove(victim)
             if victim in self._fresh:
                 self._fresh.remove(victim)
-            self._drop(victim.topic)
+            self._losses.count(victim.topic)
 
     def _send_unsent(self) -> None:
         while self._connected and self._unsent and len(self._in_flight) < WINDOW:
@@ -305,8 +306,4 @@ class Outbox:
             safe = {m.id for m in (*self._in_flight.values(), *self._unsent)} | set(self._acknowledged)
             for number, topic in evicted:
                 if number not in safe:
-                    self._drop(topic)
-
-    def _drop(self, topic: str, count: int = 1) -> None:
-        with self._lock:
-            self._dropped[topic.partition("/")[0]] += count
+                    self._losses.count(topic)

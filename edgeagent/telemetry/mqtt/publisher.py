@@ -3,7 +3,8 @@
 At every connect the device publishes ``status`` (``online``) and all retained messages; the broker publishes
 ``offline`` for it when the connection breaks; a clean stop publishes ``stopped``. QoS 1 messages pass
 :mod:`edgeagent.telemetry.mqtt.outbox`, where they wait while the broker is away; QoS 0 messages are dropped
-then. Every loss is counted. The device keeps no session: messages to it while it is away are lost.
+then. Every loss that the device can know of is counted. The device keeps no session: messages to it while it
+is away are lost.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from paho.mqtt.reasoncodes import ReasonCode
 from edgeagent.settings.sections.mqtt import MqttSettings
 from edgeagent.telemetry.contract.messages import ROOT, Status
 from edgeagent.telemetry.mqtt.client import (
-    HEADER,
     STOP_TIMEOUT_S,
     connect_in_background,
     missing_acknowledgement,
@@ -30,8 +30,10 @@ from edgeagent.telemetry.mqtt.client import (
     retry_delays,
 )
 from edgeagent.telemetry.mqtt.client_id_conflict import ClientIdConflict
+from edgeagent.telemetry.mqtt.direct import DirectMessages
 from edgeagent.telemetry.mqtt.fault_tolerant_spool import SpoolState
 from edgeagent.telemetry.mqtt.interface import Arrival, ConnectionState, Receive
+from edgeagent.telemetry.mqtt.losses import Losses
 from edgeagent.telemetry.mqtt.outbox import WINDOW, Outbox
 from edgeagent.telemetry.mqtt.spool import Spool
 
@@ -74,13 +76,12 @@ class MqttPublisher:
         self.changed = threading.Condition()
         self._receivers: dict[str, Receive] = {}
         self._stopping = False
-        self._unsent: Counter[str] = Counter()  # losses besides those of the outbox
-        self._largest: int | None = None  # packet size that the broker accepts (MQTT 5, 3.2.2.3.6)
         self._refused = 0  # IDs of messages that are not passed to paho are negative
-        self._reported: set[str] = set()
         self._client_id_conflict = ClientIdConflict()
         self._client = self._build_client(device)
-        self._outbox = Outbox(self._send, settings.queue, replay, open_spool)
+        self._losses = Losses()
+        self._direct = DirectMessages(self._client, self._losses, self._prefix, settings.protocol == "5")
+        self._outbox = Outbox(self._send, settings.queue, replay, open_spool, self._direct)
 
     @property
     def address(self) -> str:
@@ -88,7 +89,7 @@ class MqttPublisher:
         return f"{self._settings.host}:{self._settings.port}"
 
     def subscribe(self, topic: str, receive: Receive) -> None:
-        """Subscribe to a topic below the device's prefix; to be called before :meth:`start`.
+        """Subscribe to a topic below the device's prefix, now or at the next connect.
 
         ``receive`` is called in the network thread and must not block.
         """
@@ -96,13 +97,16 @@ class MqttPublisher:
 
     def subscribe_absolute(self, topic: str, receive: Receive) -> None:
         """As :meth:`subscribe`, for a complete topic, such as one outside of the device's prefix."""
-        self._receivers[topic] = receive
+        with self.changed:
+            self._receivers[topic] = receive
+            if self.state != "connected":
+                return
+        self._client.subscribe(topic, qos=1)
 
     @property
     def dropped(self) -> Counter[str]:
         """Number of lost messages by stream: evicted, refused, too large, or not connected (QoS 0)."""
-        with self.changed:
-            return self._unsent + self._outbox.dropped
+        return self._losses.counts
 
     @property
     def spool(self) -> SpoolState | None:
@@ -120,14 +124,9 @@ class MqttPublisher:
             self._outbox.post(topic, payload)
             return
         if self.state == "connected":
-            problem = self._too_large(self._full(topic), payload)
-            if problem is None:
-                if self._client.publish(self._full(topic), payload, 0).rc == paho.MQTT_ERR_SUCCESS:
-                    return
-            else:
-                self._report_loss(topic, problem)
-        with self.changed:
-            self._unsent[topic.partition("/")[0]] += 1
+            self._direct.send_unacknowledged(self._full(topic), payload)
+        else:
+            self._losses.count(topic)
 
     def flush(self, timeout: float) -> bool:
         """Wait until every QoS 1 message so far is sent, on the disk, or waits in memory."""
@@ -143,14 +142,15 @@ class MqttPublisher:
             self._retained[topic] = payload
             if self.state != "connected":
                 return
-        self._send_retained(topic, payload)
+        self._direct.retain(topic, payload)
 
     def stop(self) -> None:
         """Publish ``stopped`` and disconnect; each wait takes :data:`STOP_TIMEOUT_S` at most."""
         self._stopping = True
         self.flush(STOP_TIMEOUT_S)
         if self.state == "connected":
-            problem = missing_acknowledgement(self._publish_status("stopped"))
+            last = self._publish_status("stopped")
+            problem = "not sent" if last is None else missing_acknowledgement(last)
             if problem is not None:
                 logger.warning("broker %s: the last message was not acknowledged: %s", self.address, problem)
         else:
@@ -180,7 +180,7 @@ class MqttPublisher:
 
     def _send(self, topic: str, payload: bytes) -> int | None:
         """Pass a QoS 1 message to paho, which sends it until it is acknowledged; return its ID."""
-        problem = self._too_large(self._full(topic), payload)
+        problem = self._direct.too_large(self._full(topic), payload)
         if problem is not None:
             self._refused -= 1
             self._outbox.acknowledge(self._refused, problem)
@@ -188,34 +188,11 @@ class MqttPublisher:
         result = self._client.publish(self._full(topic), payload, qos=1)
         return None if result.rc == paho.MQTT_ERR_QUEUE_SIZE else result.mid
 
-    def _send_retained(self, topic: str, payload: bytes) -> None:
-        problem = self._too_large(topic, payload)
-        if problem is None:
-            self._client.publish(topic, payload, qos=1, retain=True)
-            return
-        name = topic.removeprefix(f"{self._prefix}/")
-        self._report_loss(name, problem)
-        with self.changed:
-            self._unsent[name.partition("/")[0]] += 1
-
-    def _too_large(self, topic: str, payload: bytes) -> str | None:
-        """Return why a message is too large for the broker, which would close the connection; else None."""
-        size = len(topic) + len(payload) + HEADER
-        if self._largest is None or size <= self._largest:
-            return None
-        return f"{size} bytes, the broker takes {self._largest}; raise its maximum packet size"
-
-    def _report_loss(self, topic: str, problem: str) -> None:
-        """Log a message that cannot be sent, once for each topic and connection."""
-        if topic not in self._reported:
-            self._reported.add(topic)
-            logger.error("a message of %s is dropped, and so will be others of it: %s", topic, problem)
-
     def _full(self, topic: str) -> str:
         return f"{self._prefix}/{topic}"
 
-    def _publish_status(self, status: Status) -> paho.MQTTMessageInfo:
-        return self._client.publish(f"{self._prefix}/status", status.encode(), qos=1, retain=True)
+    def _publish_status(self, status: Status) -> paho.MQTTMessageInfo | None:
+        return self._direct.retain(self._full("status"), status.encode())
 
     def _set_state(self, state: ConnectionState, error: str | None = None) -> None:
         """Record a state; a failure is logged once, not at every attempt."""
@@ -234,15 +211,14 @@ class MqttPublisher:
         if code.is_failure:
             self._set_state("refused", f"refused the connection: {code}")
             return
-        for topic in self._receivers:  # before ``online``, so that whoever sees it can send commands
-            client.subscribe(topic, qos=1)
-        self._largest = getattr(more, "MaximumPacketSize", None)
-        self._reported.clear()
-        self._client_id_conflict.connected(time.monotonic())
-        self._publish_status("online")
         with self.changed:
+            self._direct.connected(getattr(more, "MaximumPacketSize", None))
+            for topic in self._receivers:  # before ``online``, so that whoever sees it can send commands
+                client.subscribe(topic, qos=1)
+            self._client_id_conflict.connected(time.monotonic())
+            self._publish_status("online")
             for topic, payload in self._retained.items():
-                self._send_retained(topic, payload)
+                self._direct.retain(topic, payload)
             self._outbox.set_connected(True)
             self._set_state("connected")
 
@@ -261,7 +237,8 @@ class MqttPublisher:
 
     def _on_publish(self, client: paho.Client, data: Any, mid: int, code: ReasonCode, more: Any) -> None:
         # paho holds a lock that publishing needs, so nothing here may block
-        self._outbox.acknowledge(mid, str(code) if code.is_failure else None)
+        problem = f"the broker refuses it ({code}); check its access rules" if code.is_failure else None
+        self._outbox.acknowledge(mid, problem)
 
     def _on_connect_fail(self, client: paho.Client, data: Any) -> None:
         # paho calls this while it handles the exception, but does not pass it
