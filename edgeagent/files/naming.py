@@ -17,10 +17,22 @@ _SECRET_OPTION = re.compile(
     re.IGNORECASE,
 )
 
+# C0, DEL, C1, line and paragraph separators, bidirectional controls (UAX #9), surrogates
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
 
 def printable(path: str | os.PathLike[str]) -> str:
     """Return a file name that can be printed: bytes that are not UTF-8 become ``\\xNN``."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def escape_controls(text: str) -> str:
+    r"""Return a text without control characters, which appear as ``\n``, ``\x1b`` or ``\u202e``.
+
+    Line separators, marks that change the direction of writing and halves of surrogate pairs count as
+    control characters, too. The result has one line.
+    """
+    return _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), text)
 
 
 def redact(source: str) -> str:
