@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -35,7 +34,6 @@ _EXPECTED = {
 _MAX_SHOWN = 60
 """Characters of a value in a message."""
 
-_USERINFO = re.compile(r"://.*@", re.DOTALL)
 _AnySection = TypeVar("_AnySection", bound=SettingsSection)
 
 
@@ -120,8 +118,7 @@ def _shown(value: Any) -> str:
         return "a list" if value else "an empty list"
     if value is None:
         return "nothing"
-    # redact() ends a URL at blanks and quotes, which a password may contain
-    text = redact(_USERINFO.sub("://***@", value)) if isinstance(value, str) else json.dumps(value)
+    text = redact(value) if isinstance(value, str) else json.dumps(value)
     text = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
     return json.dumps(text, ensure_ascii=False) if isinstance(value, str) else text
 
