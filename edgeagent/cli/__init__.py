@@ -46,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.DEBUG if arguments.verbose else logging.INFO, handlers=[handler])
     if not arguments.verbose:
         logging.getLogger("tuf").setLevel(logging.WARNING)  # logs every key without a signature
+    logging.getLogger("urllib3").setLevel(logging.INFO)  # its debug messages hold the queries of URLs
     try:
         code: int = arguments.run(arguments)
         _finish_output()
