@@ -179,7 +179,7 @@ def test_a_proxy_that_is_gone(new_client: NewClient, monkeypatch: pytest.MonkeyP
         port = proxy.server_port
     with pytest.raises(UnreachableError, match=r"cannot be reached, by the proxy \(Connection refused\)"):
         new_client(proxy=f"http://127.0.0.1:{port}").refresh()
-    with pytest.raises(ValidationError, match="proxy\n.*expected http:// or https://"):
+    with pytest.raises(ValidationError, match=r"proxy\n.*expected http:// or https://"):
         new_client(proxy="socks://127.0.0.1:1")
     monkeypatch.setenv("http_proxy", "socks://127.0.0.1:1")
     with pytest.raises(DeliveryError, match=r"socks://127.0.0.1:1: is not an HTTP proxy"):
