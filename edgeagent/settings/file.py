@@ -106,8 +106,6 @@ def _text(detail: ErrorDetails, document: Document) -> str:
 
 def _value_at(place: Place, data: Any) -> Any:
     for step in place:
-        if not isinstance(data, dict | list):
-            break
         data = data[step]
     return data
 
