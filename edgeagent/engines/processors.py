@@ -18,8 +18,8 @@ from pathlib import Path, PurePosixPath
 from edgeagent.sensors.kernel_file import read_number, read_text
 
 _MOUNT = "sys/fs/cgroup"
-_MOUNTS_V1 = (f"{_MOUNT}/cpu", f"{_MOUNT}/cpu,cpuacct", f"{_MOUNT}/cpuacct,cpu")
-_MOUNTS_V2 = (_MOUNT, f"{_MOUNT}/unified")
+_MOUNTS_V1: tuple[str, ...] = (f"{_MOUNT}/cpu", f"{_MOUNT}/cpu,cpuacct", f"{_MOUNT}/cpuacct,cpu")
+_MOUNTS_V2: tuple[str, ...] = (_MOUNT, f"{_MOUNT}/unified")
 
 
 def available_processors(root: Path = Path("/")) -> int:
@@ -34,6 +34,7 @@ def _groups(root: Path) -> Iterator[Path]:
     for line in (read_text(root / "proc/self/cgroup") or "").splitlines():
         number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
+        mounts: tuple[str, ...]
         if number == "0" and not controllers:
             mounts = _MOUNTS_V2
         elif "cpu" in controllers.split(","):

@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edgeagent.files.naming import escape_controls, printable, redact
+from tests.fuzz import bounded
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,7 @@ def as_written(form: str, password: str) -> str:
 
 
 @pytest.mark.parametrize("form", FORMS)
+@bounded
 @given(middle=st.text(max_size=40))
 @example(middle="it's")
 @example(middle='a"b')
