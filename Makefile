@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SECONDS ?= 20
+EXAMPLES ?= 100000
 
-.PHONY: demo test check docs data-test bench crash-test model clean help
+.PHONY: demo test check docs data-test bench fuzz crash-test model clean help
 
 help:
 	@echo "make demo     detect on the sample clip for $(SECONDS) s (installs a small virtual environment first)"
@@ -12,6 +13,7 @@ help:
 	@echo "make test     install everything the tests need and run them, ruff, lint-imports, vulture, mypy"
 	@echo "make docs     build the documentation site in build/site; a broken link fails"
 	@echo "make bench    frames/s of the whole agent over runs/s of the bare engine"
+	@echo "make fuzz     files and messages of any content, $(EXAMPLES) examples for each reader (hours)"
 	@echo "make crash-test  kill the updater at every durable step and at random moments (some minutes)"
 	@echo "make model    make the default bundle again, three seeds (needs the development data, some hours)"
 	@echo "make clean    remove the virtual environment and caches"
@@ -52,6 +54,9 @@ docs: $(VENV)/.docs
 
 bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/loop_efficiency.py
+
+fuzz: $(VENV)/.test
+	EDGEAGENT_FUZZ=$(EXAMPLES) $(BIN)/python -m pytest --timeout 0 tests/fuzz tests/files/test_naming.py
 
 crash-test: $(VENV)/.test
 	$(BIN)/python -m tests.delivery.crash --sabotage

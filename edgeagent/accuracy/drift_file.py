@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from edgeagent.accuracy.drift import Hysteresis, SavedDrift
 from edgeagent.accuracy.scene import QUANTITIES, SceneCounts
 from edgeagent.files.atomic import write_state
+from edgeagent.files.state_json import read_json
 from edgeagent.telemetry.contract.accuracy import Quantity
 
 logger = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ def read_drift(path: Path, model: str, classes: int) -> SavedDrift | None:
         classes: number of classes of the model.
     """
     try:
-        file = _File.model_validate_json(path.read_bytes())
+        file = read_json(path, _File)
         if file.model != model:
             logger.info("%s belongs to %s; a new reference is started", path, file.model)
             return None
@@ -80,7 +81,7 @@ def read_drift(path: Path, model: str, classes: int) -> SavedDrift | None:
         reference, filling = _parsed(file.reference, classes), _parsed(file.filling, classes)
     except FileNotFoundError:
         return None
-    except (OSError, ValidationError, ValueError) as error:
+    except (OSError, ValueError) as error:
         logger.error("%s: cannot be read (%s); a new reference is started", path, error)
         return None
     hysteresis = {name: Hysteresis(hold.drifted, hold.count) for name, hold in file.holds.items()}

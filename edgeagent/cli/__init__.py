@@ -20,6 +20,8 @@ from collections.abc import Sequence
 from edgeagent.cli import bench, bundle, demo, doctor, publish, qat, run, status
 from edgeagent.cli import eval as eval_command
 from edgeagent.errors import EdgeagentError
+from edgeagent.files.log_format import LogFormatter
+from edgeagent.files.naming import escape_controls
 from edgeagent.version import __version__
 
 EPILOG = """\
@@ -39,22 +41,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     for stream in (sys.stdout, sys.stderr):  # file names may contain bytes that are not valid UTF-8
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    logging.basicConfig(
-        level=logging.DEBUG if arguments.verbose else logging.INFO,
-        format="%(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LogFormatter())
+    logging.basicConfig(level=logging.DEBUG if arguments.verbose else logging.INFO, handlers=[handler])
     if not arguments.verbose:
         logging.getLogger("tuf").setLevel(logging.WARNING)  # logs every key without a signature
+    logging.getLogger("urllib3").setLevel(logging.INFO)  # its debug messages hold the queries of URLs
     try:
         code: int = arguments.run(arguments)
         _finish_output()
     except EdgeagentError as error:
-        print(f"edgeagent: {error}", file=sys.stderr)
+        _print_error(str(error))
         return error.exit_code
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"edgeagent: {where}{error.strerror or error}", file=sys.stderr)
+        _print_error(f"{where}{error.strerror or error}")
         with contextlib.suppress(EdgeagentError):
             _finish_output()
         return EdgeagentError.exit_code
@@ -62,6 +63,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("edgeagent: interrupted", file=sys.stderr)
         return 130
     return code
+
+
+def _print_error(text: str) -> None:
+    """Print an error; it may have several lines, but no other control characters."""
+    print("edgeagent: " + "\n".join(map(escape_controls, text.split("\n"))), file=sys.stderr)
 
 
 def _finish_output() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from edgeagent.daemon.agent import Agent
+from edgeagent.settings.device_name import passing_device_name
 from edgeagent.settings.file import load_settings
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
     for number in IGNORED:
         signal.signal(number, _ignore)
     settings = load_settings(arguments.config)
+    warning = passing_device_name(settings)
+    if warning is not None:
+        logger.warning("%s", warning)
     _handle_signals(_end_start)
     agent = Agent(settings)
     _handle_signals(lambda *_: agent.request_stop())

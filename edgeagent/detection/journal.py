@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from edgeagent.errors import EdgeagentError
+from edgeagent.files.state_json import DamagedJsonError, parse_json
 
 logger = logging.getLogger(__name__)
 
@@ -134,11 +135,9 @@ def _read_or_create(path: Path) -> bytes:
 
 def _parse(line: bytes) -> JournalEntry | None:
     try:
-        found = json.loads(line)
-        entry = JournalEntry(found["event"], found["key"], found["boot"], found.get("reason", ""))
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return parse_json(line, JournalEntry)
+    except DamagedJsonError:
         return None
-    return entry if entry.event in ("start", "end", "error", "forgive") else None
 
 
 def _boot_id() -> str:

@@ -11,13 +11,19 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from edgeagent.detection.journal import Journal, TrialEvent, open_journal
 from edgeagent.errors import EdgeagentError, EngineError
 from edgeagent.files.atomic import write_state
+from edgeagent.files.state_json import DamagedJsonError, read_json
 
 logger = logging.getLogger(__name__)
 
+MAX_THREADS = 4096
+"""More are not believed."""
 VERDICTS = "verdicts.json"
 """Name of the kept verdicts in the state folder."""
 
@@ -39,10 +45,10 @@ class TrialVerdict:
     candidate: str
     right: bool
     reason: str
-    p50_ms: float | None = None
-    load_s: float | None = None
-    threads: int | None = None
-    placed: float | None = None
+    p50_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    load_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    threads: Annotated[int, Field(ge=0, le=MAX_THREADS)] | None = None
+    placed: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
 class TrialRecords:
@@ -119,9 +125,9 @@ def open_records(state: Path | None) -> TrialRecords:
 def load_verdicts(path: Path) -> dict[str, TrialVerdict]:
     """Return kept verdicts by their keys; none, with a warning, where the file cannot be read."""
     try:
-        return {key: TrialVerdict(**verdict) for key, verdict in json.loads(path.read_bytes()).items()}
+        return read_json(path, dict[str, TrialVerdict])
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, DamagedJsonError) as error:
         logger.warning("%s: kept verdicts cannot be read (%s); trying all again", path, error)
         return {}

@@ -5,17 +5,23 @@ ONNX has no field for it; edgeagent's exporter writes it as JSON into a metadata
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from edgeagent.engines.engine import TensorSpec
 from edgeagent.errors import EngineError
+from edgeagent.files.state_json import DamagedJsonError, parse_json
 
 INPUT_GRID = "edgeagent.input"
 """Name of the metadata entry; it holds ``{"scale": s, "zero_point": z}`` as JSON."""
+
+
+@dataclass(frozen=True)
+class _Grid:
+    scale: float
+    zero_point: int
 
 
 def with_noted_grid(spec: TensorSpec, noted: str | None, path: Path) -> TensorSpec:
@@ -32,12 +38,11 @@ def with_noted_grid(spec: TensorSpec, noted: str | None, path: Path) -> TensorSp
     if noted is None or spec.dtype == np.float32:
         return spec
     try:
-        grid = json.loads(noted)
-        scale, zero_point = float(grid["scale"]), int(grid["zero_point"])
-    except (ValueError, TypeError, KeyError) as error:
+        grid = parse_json(noted, _Grid)
+    except DamagedJsonError as error:
         raise EngineError(
             f"{path}: its metadata entry {INPUT_GRID} holds no grid: {noted[:60]!r}; export it again"
         ) from error
-    if not 0 < scale < float("inf"):
-        raise EngineError(f"{path}: its input has the scale {scale:g}; export it again")
-    return replace(spec, scale=scale, zero_point=zero_point)
+    if not 0 < grid.scale < float("inf"):
+        raise EngineError(f"{path}: its input has the scale {grid.scale:g}; export it again")
+    return replace(spec, scale=grid.scale, zero_point=grid.zero_point)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from edgeagent.engines.engine import Engine
 from edgeagent.engines.hailo_engine import HailoEngine
 from edgeagent.engines.onnxruntime_engine import OnnxRuntimeEngine
 from edgeagent.engines.openvino_engine import OpenvinoEngine
+from edgeagent.engines.processors import available_processors
 from edgeagent.engines.tflite_engine import PACKAGES, TfliteEngine
 from edgeagent.errors import BundleError, EngineError
 
@@ -124,11 +124,14 @@ def load_on(delegate: Delegate, path: Path, threads: int = 0, cache: Path | None
 
 
 def thread_choices() -> list[int]:
-    """Return the numbers of threads to try on this board: all processors but one, and all of them."""
-    processors = len(os.sched_getaffinity(0))
+    """Return the numbers of threads to try on this board: all processors but one, and all of them.
+
+    See :func:`edgeagent.engines.processors.available_processors`.
+    """
+    processors = available_processors()
     return sorted({max(1, processors - 1), processors})
 
 
 def default_threads() -> int:
     """Return the processors of this process minus one, which is left to capture, decoding and telemetry."""
-    return max(1, len(os.sched_getaffinity(0)) - 1)
+    return max(1, available_processors() - 1)

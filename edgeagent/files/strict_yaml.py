@@ -89,6 +89,11 @@ class _Loader(yaml.SafeLoader):
         self._depth = 0
         self._nodes = 0
 
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:  # noqa: N803  (a name of PyYAML)
+        if self.flow_level >= MAX_DEPTH:  # the scanner's time grows with the square of the depth
+            raise YamlMistakeError(self.line + 1, f"nested more than {MAX_DEPTH} levels deep")
+        super().fetch_flow_collection_start(TokenClass)  # type: ignore[misc]
+
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
         line = event.start_mark.line + 1

@@ -6,11 +6,11 @@ Percentiles are those of all frames of all devices: their histograms are merged.
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgeagent.files.state_json import parse_json
 from edgeagent.publisher.condition import LATENCIES, FleetMeasurements
 from edgeagent.telemetry.contract.messages import ROOT
 from edgeagent.timing.histogram import Histogram
@@ -50,12 +50,12 @@ class Fleet:
             device.status = payload.decode("utf-8", "replace")
             return
         try:
-            message = json.loads(payload) if payload else {}
+            message = parse_json(payload, dict[str, Any]) if payload else {}
             if kind == "deployment":
                 _take_deployment(device, message)
             elif device.state in RUNNING:
                 _take_telemetry(device, message)
-        except (ValueError, AttributeError, TypeError) as error:
+        except (ValueError, AttributeError, TypeError, KeyError) as error:
             logger.warning("%s: is not as documented (%s)", topic, error)
 
     def measure(self, metric: str, name: str, version: str) -> FleetMeasurements:

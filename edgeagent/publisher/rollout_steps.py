@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from edgeagent.bundle.manifest import Name, Version
 from edgeagent.delivery.repository.channel import Release
 from edgeagent.files.atomic import write_state
-from edgeagent.files.validation import first_mistake
+from edgeagent.files.state_json import DamagedJsonError, read_json
 from edgeagent.publisher.condition import Condition, parse_condition
 from edgeagent.publisher.errors import PublishError
 from edgeagent.publisher.places import STEPS
@@ -102,15 +102,13 @@ def read_steps(folder: Path) -> Steps:
     """
     path = folder / STEPS
     try:
-        return Steps.model_validate_json(path.read_bytes())
+        return read_json(path, Steps)
     except FileNotFoundError:
         return Steps()
     except OSError as error:
         raise PublishError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValidationError as error:
-        raise PublishError(
-            f"{path}: {first_mistake(error)}; remove it and run `edgeagent publish rollout` again"
-        ) from None
+    except DamagedJsonError as error:
+        raise PublishError(f"{path}: {error}; remove it and run `edgeagent publish rollout` again") from None
 
 
 def write_steps(folder: Path, steps: Steps) -> None:

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from securesystemslib.signer import Key, Signer
 
 from edgeagent.errors import EdgeagentError
 from edgeagent.files.atomic import write_state
-from edgeagent.files.validation import first_mistake
+from edgeagent.files.state_json import DamagedJsonError, read_json
 from edgeagent.publisher.errors import PublishError, SigningKeyError
 from edgeagent.publisher.keys import import_key
 from edgeagent.publisher.passphrase import Secrets
@@ -56,13 +56,13 @@ def read_config(folder: Path) -> PublisherConfig:
     """
     path = folder / CONFIG
     try:
-        return PublisherConfig.model_validate_json(path.read_bytes())
+        return read_json(path, PublisherConfig)
     except FileNotFoundError:
         return PublisherConfig()
     except OSError as error:
         raise PublishError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValidationError as error:
-        raise PublishError(f"{path}: {first_mistake(error)}") from None
+    except DamagedJsonError as error:
+        raise PublishError(f"{path}: {error}") from None
 
 
 def write_config(folder: Path, config: PublisherConfig) -> None:

@@ -22,12 +22,16 @@ def read_text(path: Path) -> str | None:
 
 
 def read_number(path: Path, base: int = 10) -> int | None:
-    """Return the integer at the start of the text, as in ``32760 ma``; None without one."""
+    """Return the integer at the start of the text, as in ``32760 ma``.
+
+    None without one, and for one of more than 64 bits, which no counter of the kernel has.
+    """
     words = (read_text(path) or "").split()
     try:
-        return int(words[0], base) if words and words[0].isascii() and "_" not in words[0] else None
+        number = int(words[0], base) if words and words[0].isascii() and "_" not in words[0] else None
     except ValueError:
         return None
+    return number if number is not None and abs(number) < 1 << 64 else None
 
 
 def find_files(root: Path, pattern: str) -> list[Path]:

@@ -94,6 +94,13 @@ def _is_package(zone: Path) -> bool:
         return False
 
 
+def _counter(path: Path) -> int:
+    counter = int(path.read_text(encoding="ascii"))
+    if not 0 <= counter < 1 << 64:
+        raise ValueError(f"{path}: the kernel's counters have 64 bits")
+    return counter
+
+
 def _read_packages(root: Path) -> tuple[dict[str, int], dict[str, int]]:
     """Return (counters, ranges) of the readable packages in microjoules, by zone."""
     energies, ranges = {}, {}
@@ -101,8 +108,8 @@ def _read_packages(root: Path) -> tuple[dict[str, int], dict[str, int]]:
         if not _is_package(package):
             continue
         try:
-            energy = int((package / "energy_uj").read_text(encoding="ascii"))
-            ranges[package.name] = int((package / "max_energy_range_uj").read_text(encoding="ascii"))
+            energy = _counter(package / "energy_uj")
+            ranges[package.name] = _counter(package / "max_energy_range_uj")
         except (OSError, ValueError):
             continue
         energies[package.name] = energy

@@ -8,8 +8,8 @@ a misspelt key may hold a password.
 from __future__ import annotations
 
 import difflib
+import heapq
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from edgeagent.errors import ConfigurationError
-from edgeagent.files.naming import printable, redact
+from edgeagent.files.naming import printable, redact, shortened
 from edgeagent.files.strict_yaml import MAX_BYTES, Document, Place, YamlMistakeError, parse
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.types import SettingsSection
@@ -32,10 +32,11 @@ _EXPECTED = {
     "float_type": "expected a number",
     "bool_type": "expected true or false",
 }
+_MAX_LISTED = 20
+"""Mistakes in a message; more are counted."""
 _MAX_SHOWN = 60
 """Characters of a value in a message."""
 
-_USERINFO = re.compile(r"://.*@", re.DOTALL)
 _AnySection = TypeVar("_AnySection", bound=SettingsSection)
 
 
@@ -55,15 +56,20 @@ def load_settings(path: Path) -> Settings:
         raise ConfigurationError(f"{shown}:1: the file is empty; it needs `cameras:` with at least one")
     mistakes = [
         (line, f"{_dotted(place)}: duplicate key (first in line {document.lines[place]})")
-        for line, place in document.duplicates
+        for line, place in document.duplicates[:_MAX_LISTED]
     ]
+    found = len(document.duplicates)
     settings = None
     try:
         settings = Settings.model_validate_json(json.dumps(document.data), strict=True)
     except ValidationError as error:
         mistakes += _mistakes(error, document)
+        found += error.error_count()
     if mistakes or settings is None:
-        raise ConfigurationError("\n".join(f"{shown}:{line}: {text}" for line, text in sorted(mistakes)))
+        listed = sorted(mistakes)[:_MAX_LISTED]
+        if found > _MAX_LISTED:
+            listed.append((listed[-1][0], f"and {found - _MAX_LISTED} more mistakes"))
+        raise ConfigurationError("\n".join(f"{shown}:{line}: {text}" for line, text in listed))
     return _resolve_paths(path.parent, settings)
 
 
@@ -80,13 +86,17 @@ def _read(path: Path) -> bytes:
 
 
 def _mistakes(error: ValidationError, document: Document) -> Iterator[tuple[int, str]]:
-    """Yield (line, message) for each validation error."""
-    for detail in error.errors(include_url=False):
-        if detail["type"] == "too_short" and detail["input"]:
-            continue  # pydantic reports a list of invalid items as empty
+    """Yield (line, message) for the first validation errors by their lines."""
+    details = [
+        (_line(detail["loc"], document), number, detail)
+        for number, detail in enumerate(error.errors(include_url=False, include_context=True))
+        # pydantic reports a list of invalid items as empty
+        if not (detail["type"] == "too_short" and detail["input"])
+    ]
+    for line, _, detail in heapq.nsmallest(_MAX_LISTED, details):
         place = detail["loc"]
         prefix = f"{_dotted(place)}: " if place else ""
-        yield _line(place, document), prefix + _text(detail, document)
+        yield line, prefix + _text(detail, document)
 
 
 def _text(detail: ErrorDetails, document: Document) -> str:
@@ -120,15 +130,14 @@ def _shown(value: Any) -> str:
         return "a list" if value else "an empty list"
     if value is None:
         return "nothing"
-    # redact() ends a URL at blanks and quotes, which a password may contain
-    text = redact(_USERINFO.sub("://***@", value)) if isinstance(value, str) else json.dumps(value)
+    text = redact(value) if isinstance(value, str) else json.dumps(value)
     text = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
     return json.dumps(text, ensure_ascii=False) if isinstance(value, str) else text
 
 
 def _suggestion(place: Place) -> str:
     """Return a suggestion for an unknown key: a similar key here, or the same key in another section."""
-    section, key = _section_at(place[:-1]), str(place[-1])
+    section, key = _section_at(place[:-1]), str(place[-1])[:_MAX_SHOWN]
     near = difflib.get_close_matches(key.lower(), section.model_fields, n=1)
     if near:
         return f"did you mean {near[0]}?"
@@ -170,7 +179,9 @@ def _line(place: Place, document: Document) -> int:
 
 
 def _dotted(place: Place) -> str:
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
+    text = "".join(
+        f"[{step}]" if isinstance(step, int) else f".{shortened(step, _MAX_SHOWN)}" for step in place
+    )
     return text.removeprefix(".")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from edgeagent.errors import ConfigurationError
 from edgeagent.settings.schema import Settings
 
 
@@ -17,9 +18,20 @@ def default_state() -> Path:
     """Return systemd's ``StateDirectory``; without one ``edgeagent`` in the user's own state folder.
 
     See systemd.exec(5), ``STATE_DIRECTORY``, and the XDG base directory specification.
+
+    Raises:
+        ConfigurationError: none is given, and the user has no home folder.
     """
     given = os.environ.get("STATE_DIRECTORY")
     if given:
         return Path(given.split(":")[0])
     base = os.environ.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "state") / "edgeagent"
+    if base:
+        return Path(base) / "edgeagent"
+    try:
+        return Path.home() / ".local" / "state" / "edgeagent"
+    except RuntimeError:
+        raise ConfigurationError(
+            "this user has no home folder for the agent's state; give `state` in the configuration, or set "
+            "STATE_DIRECTORY"
+        ) from None

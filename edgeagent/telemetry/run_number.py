@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from edgeagent.errors import EdgeagentError
 from edgeagent.files.atomic import write_state
+from edgeagent.files.state_json import DamagedJsonError, read_json
 
 logger = logging.getLogger(__name__)
 
 RUN = "run"
 """File name in the agent's state folder; the file contains one decimal number."""
+
+_RunNumber = Annotated[int, Field(ge=0, lt=2**53)]
 
 
 def next_run(state: Path) -> int | None:
@@ -21,10 +27,10 @@ def next_run(state: Path) -> int | None:
     """
     path = state / RUN
     try:
-        last = int(path.read_text(encoding="ascii"))
+        last = read_json(path, _RunNumber)
     except FileNotFoundError:
         last = 0
-    except (OSError, ValueError) as error:
+    except (OSError, DamagedJsonError) as error:
         logger.error("%s: not a number (%s); runs are counted from 1 again", path, error)
         last = 0
     try:

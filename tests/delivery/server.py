@@ -24,6 +24,7 @@ class Asked:
     path: str
     range: str | None
     authorization: str | None
+    query: str = ""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -33,8 +34,10 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        path = unquote(urlsplit(self.path).path)
-        self.server.asked.append(Asked(path, self.headers.get("Range"), self.headers.get("Authorization")))
+        path, query = unquote(urlsplit(self.path).path), urlsplit(self.path).query
+        self.server.asked.append(
+            Asked(path, self.headers.get("Range"), self.headers.get("Authorization"), query)
+        )
         file = self.server.folder / path.lstrip("/")
         content = file.read_bytes() if file.is_file() else None
         fault = self.server.fault(path)

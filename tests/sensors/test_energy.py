@@ -144,3 +144,9 @@ def test_a_counter_is_exact_over_any_time(tmp_path: Path) -> None:
     (tmp_path / ENERGY).write_text(f"{START + 15_000_000}\n", encoding="ascii")
     found = integrate_power(begin, at(700, meter.read(700 * SECOND)))
     assert found == IntegrationStep(600.0, approximately(15.0), 0, "RAPL packages", "measured rail")
+
+
+def test_a_counter_of_400_digits_gives_no_reading(tmp_path: Path) -> None:
+    root = unpack("x86-rapl", tmp_path)
+    (root / ENERGY).write_text("9" * 400, encoding="ascii")
+    assert RaplMeter(root).read_j() is None

@@ -64,3 +64,15 @@ def test_paths_are_sorted_and_empty_for_a_missing_folder(tmp_path: Path) -> None
         (tmp_path / name).mkdir()
     assert [path.name for path in find_files(tmp_path, "hwmon*")] == ["hwmon0", "hwmon2"]
     assert find_files(tmp_path / "missing", "hwmon*") == []
+
+
+@pytest.mark.parametrize("text", ["9" * 400, "-" + "9" * 400, str(1 << 64), "9" * 5000])
+def test_a_number_that_no_counter_has(tmp_path: Path, text: str) -> None:
+    """Larger numbers would overflow where a float is made of them."""
+    (tmp_path / "temp").write_text(text, encoding="ascii")
+    assert read_number(tmp_path / "temp") is None
+
+
+def test_the_largest_number(tmp_path: Path) -> None:
+    (tmp_path / "temp").write_text(str((1 << 64) - 1), encoding="ascii")
+    assert read_number(tmp_path / "temp") == (1 << 64) - 1

@@ -65,7 +65,7 @@ class Client:
         self._folder = folder
         self._now = now
         limits = limits or TransferLimits()
-        self._transport = _transport(settings, _base_url(settings.repository), limits)
+        self._transport = _transport(settings, limits)
         self._base = without_login(_base_url(settings.repository))  # tuf logs URLs
         self._reader = ThrottledReader(limits, settings.bandwidth)
         self._fetcher = Fetcher(self._transport, self._reader)
@@ -220,12 +220,12 @@ def _check_file(release: Release, file: str) -> None:
 
 
 def _base_url(repository: str) -> str:
-    """Return the URL of the repository, with a slash at the end."""
-    url = repository if "://" in repository else Path(repository).resolve().as_uri()
+    """Return the URL of the repository without its query, with a slash at the end."""
+    url = repository.partition("?")[0] if "://" in repository else Path(repository).resolve().as_uri()
     return url if url.endswith("/") else f"{url}/"
 
 
-def _transport(settings: DeliverySettings, base: str, limits: TransferLimits) -> Transport:
-    if urlsplit(base).scheme == "file":
+def _transport(settings: DeliverySettings, limits: TransferLimits) -> Transport:
+    if urlsplit(_base_url(settings.repository)).scheme == "file":
         return FolderTransport()
-    return HttpTransport(base, settings.proxy, settings.ca, limits)
+    return HttpTransport(settings.repository, settings.proxy, settings.ca, limits)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from time import monotonic
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import urllib3
 from urllib3.exceptions import HTTPError, ProxyError, ReadTimeoutError
@@ -38,7 +38,8 @@ class HttpTransport:
     """Transport from a web server; see :class:`edgeagent.delivery.repository.transport.Transport`.
 
     Args:
-        repository: URL of the repository; its user name and password are sent to that server only.
+        repository: URL of the repository; its user name and password are sent to that server only, and so is
+            its query (the signature of an object store), with the URL of every file.
         proxy, ca: see :class:`edgeagent.delivery.http.pool.HttpPools`.
         limits: time limits.
 
@@ -48,6 +49,7 @@ class HttpTransport:
 
     def __init__(self, repository: str, proxy: str | None, ca: Path | None, limits: TransferLimits) -> None:
         self._origin = _origin(repository)
+        self._query = urlsplit(repository).query
         self._login = basic_auth(repository, "authorization")
         self._pools = HttpPools(proxy, ca)
         self._timeout = urllib3.Timeout(connect=limits.connect_s, read=limits.silence_s)
@@ -55,6 +57,7 @@ class HttpTransport:
 
     def open(self, url: str, offset: int = 0) -> TransportResponse:
         """Open a file; see :meth:`edgeagent.delivery.repository.transport.Transport.open`."""
+        url = self._with_query(url)
         for _ in range(_REDIRECTS):
             response = self._request(url, offset)
             if response.status not in (301, 302, 303, 307, 308):
@@ -71,6 +74,12 @@ class HttpTransport:
             return None
         server_time, at = self._clock
         return server_time + timedelta(seconds=monotonic() - at)
+
+    def _with_query(self, url: str) -> str:
+        parts = urlsplit(url)
+        if not self._query or parts.query or _origin(url) != self._origin:
+            return url
+        return urlunsplit(parts._replace(query=self._query))
 
     def _request(self, url: str, offset: int) -> urllib3.BaseHTTPResponse:
         headers = {"User-Agent": f"edgeagent/{__version__}", "Accept-Encoding": "identity"}

@@ -8,11 +8,12 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from pydantic import NonNegativeInt, ValidationError
+from pydantic import NonNegativeInt
 
 from edgeagent.delivery.state.record import Installed, StateDocument
 from edgeagent.files.atomic import write_state
 from edgeagent.files.durable import make_folder, remove_file
+from edgeagent.files.state_json import DamagedJsonError, read_json
 
 logger = logging.getLogger(__name__)
 
@@ -69,8 +70,8 @@ class KnownGoodModels:
         entries = []
         for path in self._folder.glob("*.json"):
             try:
-                entry = KnownGoodModel.model_validate_json(path.read_bytes())
-            except (ValidationError, OSError) as error:
+                entry = read_json(path, KnownGoodModel)
+            except (DamagedJsonError, OSError) as error:
                 logger.error("%s: is ignored, it cannot be read (%s)", path, type(error).__name__)
                 continue
             if path == self._path(entry.model.slot):

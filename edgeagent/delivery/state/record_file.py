@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
-
-from pydantic import ValidationError
+from typing import Any
 
 from edgeagent.delivery.state.known_good_models import KnownGoodModels
 from edgeagent.delivery.state.record import SCHEMA_VERSION, Installed, Record
 from edgeagent.delivery.state.slots import ModelSlots
 from edgeagent.errors import BundleError, DeliveryError
-from edgeagent.files.validation import first_mistake
+from edgeagent.files.state_json import DamagedJsonError, read_json
 
 logger = logging.getLogger(__name__)
 
@@ -41,25 +39,23 @@ def read_record(folder: Path) -> Record | None:
     """
     path = folder / RECORD
     try:
-        content = path.read_bytes()
+        data = read_json(path, dict[str, Any])
     except FileNotFoundError:
         return None
     except OSError as error:
         raise DeliveryError(f"{path}: cannot be read ({error.strerror})") from error
-    try:
-        data = json.loads(content)
-        schema = data.get("schema_version")
-    except (ValueError, AttributeError):
-        raise DamagedRecordError(f"{path}: is damaged, it is no JSON object") from None
+    except DamagedJsonError as error:
+        raise DamagedRecordError(f"{path}: is damaged, it is no JSON object ({error})") from None
+    schema = data.get("schema_version")
     if isinstance(schema, int) and schema > SCHEMA_VERSION:
         raise NewerRecordError(
             f"{path}: was written by a newer edgeagent (schema {schema}, this one knows {SCHEMA_VERSION}); "
             "install that again, or move the file away to start from the configured bundle"
         )
     try:
-        return Record.model_validate_json(content)
-    except ValidationError as error:
-        raise DamagedRecordError(f"{path}: is damaged ({first_mistake(error)})") from None
+        return read_json(path, Record)
+    except (OSError, DamagedJsonError) as error:
+        raise DamagedRecordError(f"{path}: is damaged ({error})") from None
 
 
 def rebuild_record(slots: ModelSlots, known_good: KnownGoodModels) -> Record:

@@ -20,8 +20,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from edgeagent.bundle.manifest import FileName, Sha256
 from edgeagent.bundle.reading import MANIFEST, Bundle, open_bundle
 from edgeagent.delivery.state.record import Installed, StateDocument
@@ -29,6 +27,7 @@ from edgeagent.errors import BundleError
 from edgeagent.files.atomic import sync, write_state
 from edgeagent.files.durable import disk_errors, make_folder, move_folder, remove_folder
 from edgeagent.files.hashing import hash_file
+from edgeagent.files.state_json import DamagedJsonError, read_json
 
 logger = logging.getLogger(__name__)
 
@@ -234,12 +233,12 @@ def _manifest_hash(folder: Path) -> str:
 
 def _read_seal(folder: Path) -> Seal:
     try:
-        return Seal.model_validate_json((folder / SEAL).read_bytes())
+        return read_json(folder / SEAL, Seal)
     except FileNotFoundError:
         raise BundleError(f"{folder}: there is no sealed model") from None
     except OSError as error:
         raise BundleError(f"{folder}: {SEAL} cannot be read ({error.strerror})") from None
-    except ValidationError:
+    except DamagedJsonError:
         raise BundleError(f"{folder}: {SEAL} is damaged; the model has to be fetched again") from None
 
 

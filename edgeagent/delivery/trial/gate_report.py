@@ -6,11 +6,10 @@ import logging
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
 from edgeagent.delivery.state.record import StateDocument
 from edgeagent.errors import EdgeagentError
 from edgeagent.files.atomic import write_state
+from edgeagent.files.state_json import DamagedJsonError, read_json
 
 logger = logging.getLogger(__name__)
 
@@ -81,9 +80,9 @@ def load_report(folder: Path, file: str = GATE_REPORT) -> GateReport | None:
         file: name of the file.
     """
     try:
-        return GateReport.model_validate_json((folder / file).read_bytes())
+        return read_json(folder / file, GateReport)
     except FileNotFoundError:
         return None
-    except (OSError, ValidationError) as error:
+    except (OSError, DamagedJsonError) as error:
         logger.warning("%s: cannot be read (%s)", folder / file, error)
         return None

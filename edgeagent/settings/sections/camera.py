@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     StringConstraints,
@@ -13,6 +14,7 @@ from pydantic import (
     WrapValidator,
 )
 
+from edgeagent.settings.addresses import camera_source
 from edgeagent.settings.types import Seconds, SettingsSection, TopicLevel, number_as_text
 
 
@@ -41,7 +43,11 @@ class CameraSettings(SettingsSection):
 
     name: TopicLevel
     source: Annotated[
-        str, StringConstraints(min_length=1), BeforeValidator(number_as_text), WrapValidator(_file_name)
+        str,
+        StringConstraints(min_length=1),
+        BeforeValidator(number_as_text),
+        WrapValidator(_file_name),
+        AfterValidator(camera_source),
     ]
     width: Annotated[int, Field(gt=0)] | None = None
     height: Annotated[int, Field(gt=0)] | None = None

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator
 
+from edgeagent.settings.addresses import server_url
 from edgeagent.settings.types import Bytes, Fraction, Seconds, SettingsSection, TopicLevel
 
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
@@ -76,10 +77,8 @@ class HawkbitSettings(SettingsSection):
     @field_validator("url")
     @classmethod
     def _token_is_not_sent_in_clear_text(cls, value: str) -> str:
-        parts = urlsplit(value)
+        parts = urlsplit(server_url(value))
         local = parts.hostname in ("localhost", "127.0.0.1", "::1")
-        if not parts.hostname or parts.scheme not in ("http", "https"):
-            raise ValueError("expected https://, a host, and a path where the server has one")
         if parts.scheme == "http" and not local:
             raise ValueError(
                 "http:// would send the token in clear text; only https:// may leave this machine"
@@ -93,7 +92,8 @@ class DeliverySettings(SettingsSection):
     """Delivery settings.
 
     Attributes:
-        repository: URL or folder of a repository created by ``edgeagent publish``.
+        repository: URL or folder of a repository created by ``edgeagent publish``. A query of the URL, such
+            as the signature of an object store, is sent with the request of every file.
         root: trusted root metadata of the repository, shipped with the configuration.
         channel: channel of the repository.
         boards: board names that apply to this device, in addition to the detected ones and ``any``.
@@ -118,7 +118,7 @@ class DeliverySettings(SettingsSection):
     check_every: Seconds = 3600.0
     jitter: Fraction = 0.5
     bandwidth: Bytes | None = None
-    proxy: str | None = None
+    proxy: Annotated[str, AfterValidator(server_url)] | None = None
     ca: Path | None = None
     deadline: Seconds = 86400.0
     keep: Bytes = 500_000_000
@@ -127,9 +127,10 @@ class DeliverySettings(SettingsSection):
     probation: ProbationSettings = ProbationSettings()
     hawkbit: HawkbitSettings | None = None
 
-    @model_validator(mode="after")
-    def _repository_is_url_or_folder(self) -> DeliverySettings:
-        scheme = self.repository.split("://")[0] if "://" in self.repository else "file"
+    @field_validator("repository")
+    @classmethod
+    def _repository_is_url_or_folder(cls, value: str) -> str:
+        scheme = value.split("://")[0].lower() if "://" in value else "file"
         if scheme not in ("http", "https", "file"):
-            raise ValueError(f"repository: expected http://, https:// or a folder, not {scheme}://")
-        return self
+            raise ValueError(f"expected http://, https:// or a folder, not {scheme}://")
+        return value if scheme == "file" else server_url(value)

@@ -9,11 +9,13 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    StringConstraints,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
+from edgeagent.settings.addresses import host_name
 from edgeagent.settings.types import Seconds, SettingsSection, number_as_text
 
 
@@ -49,8 +51,10 @@ class MqttSettings(SettingsSection):
     """MQTT settings.
 
     Attributes:
-        host: host name of the broker; None disables telemetry over MQTT.
+        host: host name or IP address of the broker; None disables telemetry over MQTT.
         port: TCP port; usually 8883 with TLS.
+        transport: ``websockets`` for brokers behind a web server, else ``tcp``.
+        path: path of the websocket; None is ``/mqtt``.
         protocol: MQTT version; 3.1.1 for brokers without version 5.
         username: user name for password authentication.
         password_file: file whose first line is the password.
@@ -62,8 +66,10 @@ class MqttSettings(SettingsSection):
         commands: whether the device executes ``cmd`` messages, which can only select signed models.
     """
 
-    host: str | None = None
+    host: Annotated[str, AfterValidator(host_name)] | None = None
     port: Annotated[int, Field(gt=0, lt=65536)] = 1883
+    transport: Literal["tcp", "websockets"] = "tcp"
+    path: Annotated[str, StringConstraints(pattern=r"^/[!-~]*$")] | None = None
     protocol: Annotated[Literal["5", "3.1.1"], BeforeValidator(number_as_text)] = "5"
     username: str | None = None
     password_file: Path | None = None
@@ -78,6 +84,12 @@ class MqttSettings(SettingsSection):
     def _password_with_username(self) -> MqttSettings:
         if self.password_file is not None and self.username is None:
             raise ValueError("password_file needs a username")
+        return self
+
+    @model_validator(mode="after")
+    def _path_with_websockets(self) -> MqttSettings:
+        if self.path is not None and self.transport != "websockets":
+            raise ValueError("path needs `transport: websockets`")
         return self
 
     @field_validator("tls", mode="before")

@@ -13,10 +13,13 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import BaseModel, StringConstraints
 
 from edgeagent.errors import EdgeagentError
 from edgeagent.files.atomic import write_state
+from edgeagent.files.state_json import DamagedJsonError, read_json
 from edgeagent.settings.sections.home_assistant import HomeAssistantSettings
 from edgeagent.telemetry.contract.messages import Telemetry
 from edgeagent.telemetry.home_assistant import discovery
@@ -44,6 +47,18 @@ class AnnouncedDevice:
     commands: bool
 
 
+class _AnnouncedComponent(BaseModel, extra="allow"):
+    p: str
+
+
+class _Announced(BaseModel):
+    """Content of the file: topic, what made it, and components by their key."""
+
+    topic: Annotated[str, StringConstraints(pattern=r"^[^+#\x00]{1,1000}$")]
+    by: list[str]
+    components: dict[str, _AnnouncedComponent]
+
+
 class Announcer:
     """Announces one device, from the first :meth:`update` on; thread-safe.
 
@@ -69,11 +84,12 @@ class Announcer:
         self._lock = threading.Lock()
         self._payload = b""
         before = _read(self._file)
-        if before is not None and before["topic"] != self._topic:
-            publisher.retain_absolute(before["topic"], b"")
+        if before is not None and before.topic != self._topic:
+            publisher.retain_absolute(before.topic, b"")
             before = None
-        announced: discovery.Components = {} if before is None else before["components"]
-        same = before is not None and before["by"] == self._by()
+        components = {} if before is None else before.components
+        announced: discovery.Components = {key: c.model_dump() for key, c in components.items()}
+        same = before is not None and before.by == self._by()
         self._sensors = {k: c for k, c in announced.items() if same and c["p"] == "sensor"}
         self._before = {key: discovery.removal(component["p"]) for key, component in announced.items()}
         publisher.subscribe_absolute(f"{settings.prefix}/status", self._on_status)
@@ -132,7 +148,7 @@ class Withdrawal:
         before = _read(self._file)
         self._pending = before is not None
         if before is not None:
-            publisher.retain_absolute(before["topic"], b"")
+            publisher.retain_absolute(before.topic, b"")
 
     def update(self, retained: Mapping[str, bytes]) -> None:
         """Do nothing: nothing is announced."""
@@ -144,15 +160,12 @@ class Withdrawal:
             self._file.unlink(missing_ok=True)
 
 
-def _read(file: Path) -> dict[str, Any] | None:
+def _read(file: Path) -> _Announced | None:
     """Return the recorded announcement; None where there is none."""
     try:
-        announced: dict[str, Any] = json.loads(file.read_bytes())
-        if isinstance(announced["topic"], str) and all("p" in c for c in announced["components"].values()):
-            return announced
-        raise ValueError("unexpected content")
+        return read_json(file, _Announced)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, DamagedJsonError) as error:
         logger.error("%s: cannot be read (%s); Home Assistant may keep older entities", file, error)
         return None

@@ -20,12 +20,16 @@ def plain_client(settings: MqttSettings, client_id: str) -> paho.Client:
     """Return a client with protocol, password and certificates of the settings, without callbacks.
 
     Raises:
-        ConfigurationError: the host is no valid name, or password, certificate or key cannot be read.
+        ConfigurationError: password, certificate or key cannot be read.
     """
-    _check_host(settings.host)
     client = paho.Client(
-        CallbackAPIVersion.VERSION2, client_id=client_id, protocol=PROTOCOLS[settings.protocol]
+        CallbackAPIVersion.VERSION2,
+        client_id=client_id,
+        protocol=PROTOCOLS[settings.protocol],
+        transport=settings.transport,
     )
+    if settings.transport == "websockets":
+        client.ws_set_options(path=settings.path or "/mqtt")
     if settings.username is not None:
         path = settings.password_file
         password = read_secret(path, "the broker's password") if path is not None else None
@@ -53,14 +57,6 @@ def missing_acknowledgement(message: paho.MQTTMessageInfo) -> str | None:
     except (RuntimeError, ValueError) as error:
         return str(error)
     return None if message.is_published() else "no answer"
-
-
-def _check_host(host: str | None) -> None:
-    """Reject a host for which the resolver raises UnicodeError, which would end paho's thread."""
-    try:
-        (host or "").encode("idna")
-    except UnicodeError as error:
-        raise ConfigurationError(f"mqtt host {host!r} cannot be a host name ({error})") from None
 
 
 def _tls_context(tls: TlsSettings) -> ssl.SSLContext:

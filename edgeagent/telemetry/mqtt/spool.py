@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sqlite3
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +24,11 @@ from typing import Any
 
 from edgeagent.errors import EdgeagentError
 from edgeagent.telemetry.contract.streams import HIGHEST, LOWEST
+
+try:
+    import sqlite3
+except ImportError:  # a Python that was built without SQLite
+    sqlite3 = None  # type: ignore[assignment]
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +97,10 @@ class Spool:
         self._synchronized = -SYNC_S
         self._absent: set[int] = set()
         """Priorities without a message, which eviction skips."""
+        if sqlite3 is None:
+            raise SpoolError(
+                "telemetry.spool: this Python has no sqlite3; install one with SQLite, or give `spool: null`"
+            )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:

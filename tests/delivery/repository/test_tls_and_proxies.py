@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from edgeagent.delivery.errors import RefusedError, UnreachableError, WrongClockError
 from edgeagent.errors import DeliveryError
@@ -173,13 +174,16 @@ def test_the_proxy_of_the_environment(
         assert len(proxy.seen.lines) == seen
 
 
-def test_a_proxy_that_is_gone(new_client: NewClient) -> None:
+def test_a_proxy_that_is_gone(new_client: NewClient, monkeypatch: pytest.MonkeyPatch) -> None:
     with Proxy() as proxy:
         port = proxy.server_port
     with pytest.raises(UnreachableError, match=r"cannot be reached, by the proxy \(Connection refused\)"):
         new_client(proxy=f"http://127.0.0.1:{port}").refresh()
+    with pytest.raises(ValidationError, match=r"proxy\n.*expected http:// or https://"):
+        new_client(proxy="socks://127.0.0.1:1")
+    monkeypatch.setenv("http_proxy", "socks://127.0.0.1:1")
     with pytest.raises(DeliveryError, match=r"socks://127.0.0.1:1: is not an HTTP proxy"):
-        new_client(proxy="socks://127.0.0.1:1").refresh()
+        new_client().refresh()
 
 
 def test_a_login_of_the_repository(
@@ -207,3 +211,24 @@ def test_a_login_of_the_repository(
     assert "ss@" not in str(caught.value)
     assert "timestamp.json" in caplog.text
     assert "p%40ss" not in caplog.text
+
+
+def test_a_query_of_the_address_is_sent_with_every_file(
+    new_client: NewClient, server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Signed addresses of object stores; the signature stays out of the log."""
+    query = "sv=2024-11-04&sig=aS3C%2Fb%3D"
+    with caplog.at_level(logging.DEBUG):
+        assert fetched(new_client, tmp_path, repository=f"{server.url}?{query}") == MODEL
+    assert {asked.query for asked in server.asked} == {query}
+    assert {asked.path.rpartition(".")[2] for asked in server.asked} >= {"json", "onnx"}
+    assert "S3C" not in "".join(
+        record.getMessage() for record in caplog.records if record.name.startswith(("edgeagent", "tuf"))
+    )
+
+
+def test_a_query_stays_out_of_errors(new_client: NewClient) -> None:
+    with pytest.raises(UnreachableError) as caught:
+        new_client(repository="http://127.0.0.1:1/models?sv=1&sig=S3C").refresh()
+    assert "sig=***" in str(caught.value)
+    assert "S3C" not in str(caught.value)

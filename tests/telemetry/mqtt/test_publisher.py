@@ -14,9 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.errors import ConfigurationError
-from edgeagent.telemetry.mqtt.publisher import MqttPublisher
-from tests.broker import PATIENCE, Mosquitto
+from tests.broker import ANONYMOUS, PATIENCE, Mosquitto, free_port
 from tests.telemetry.publishing import INFO, PROTOCOLS, Protocol, numbered, publishing, settings
 from tests.telemetry.subscriber import Arrival, Subscriber
 
@@ -166,7 +164,14 @@ def test_a_full_socket_does_not_hold_up_the_stop(broker: Mosquitto) -> None:
             os.kill(broker.pid, signal.SIGCONT)
 
 
-@pytest.mark.parametrize("host", ["broker..local", ".local", "x" * 64])
-def test_a_host_that_cannot_be_a_name_is_refused(host: str) -> None:
-    with pytest.raises(ConfigurationError, match="cannot be a host name"):
-        MqttPublisher(settings(1883, host=host), "board")
+def test_a_broker_over_websockets(tmp_path: Path) -> None:
+    """The second listener is on all interfaces: libwebsockets takes no address."""
+    port = free_port()
+    listener = (f"listener {port}", "protocol websockets")
+    with (
+        Mosquitto(tmp_path, (*ANONYMOUS, *listener)) as broker,
+        Subscriber(broker.port, "board") as subscriber,
+        publishing(settings(port, transport="websockets", path="/mqtt")) as publisher,
+    ):
+        assert publisher.wait_for("connected", PATIENCE)
+        subscriber.wait_for("info", INFO)
