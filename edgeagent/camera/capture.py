@@ -50,7 +50,7 @@ class CameraStatus:
         dropped: frames that were never taken from the slot.
         reconnects: number of times the camera ran again after a loss.
         failures: number of losses and failed attempts to open, including retries.
-        unreadable: number of skipped pictures of a folder.
+        unreadable: number of frames and pictures left out because they cannot be decoded, since the start.
         size: (width, height) of the last frame in pixels; None before the first.
         last_frame_ns: ``time.monotonic_ns()`` of the last frame; None before the first.
         last_error: reason of the last loss, without credentials; kept after a reconnect.
@@ -105,6 +105,7 @@ class Camera:
         self._reconnects = 0
         self._failures = 0
         self._unreadable = 0
+        self._unreadable_before = 0  # of the sources before the present one
         self._size: tuple[int, int] | None = None
         self._last_error: str | None = None
 
@@ -211,6 +212,7 @@ class Camera:
             return self._record_failure(error)  # before closing, which can block on a disconnected camera
         finally:
             if source is not None:
+                self._unreadable_before = self._unreadable
                 source.close()
         return None
 
@@ -219,7 +221,7 @@ class Camera:
         every_frame = not source.facts.live and pacer is None
         while not self._stopping.is_set():
             image = source.read(self.slot.buffer())
-            self._unreadable = source.unreadable
+            self._unreadable = self._unreadable_before + source.unreadable
             if image is None:
                 return True
             if pacer is not None:

@@ -25,11 +25,13 @@ _COMPLETE = 0.9
 class ClipSource(VideoCaptureSource):
     """Video file; reading ends after its last frame.
 
-    A truncated file is played to its last decodable frame, with a warning.
+    A damaged frame is left out. A truncated file is played to its last decodable frame, with a warning.
 
     Args:
         path: path of the file; need not be valid UTF-8.
     """
+
+    failed_reads = 250
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(printable(path))
@@ -60,7 +62,7 @@ class ClipSource(VideoCaptureSource):
         self._read_facts(live=False)
 
     def read(self, into: Image | None) -> Image | None:
-        image = self._read(into)
+        image = self._next(into)
         if image is not None:
             self._read_frames += 1
             return image

@@ -39,7 +39,7 @@ class FrameSource(Protocol):
 
     @property
     def unreadable(self) -> int:
-        """Number of unreadable pictures skipped since the source was created."""
+        """Number of frames or pictures left out, as they cannot be decoded, since the source was created."""
 
     def open(self) -> None:
         """Open the source.

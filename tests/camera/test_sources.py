@@ -114,6 +114,17 @@ def test_a_clip_can_be_opened_again_after_its_end(tmp_path: Path) -> None:
     assert len(read_all(source)) == len(read_all(source)) == 3
 
 
+def test_a_damaged_frame_of_a_clip_is_left_out(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "clip.avi", frames=12)
+    data, start = path.read_bytes(), 0
+    for _ in range(6):
+        start = data.index(b"\xff\xd8\xff", start + 1)
+    path.write_bytes(data[:start] + bytes(200) + data[start + 200 :])
+    source = ClipSource(path)
+    assert [number_of(image) for image in read_all(source)] == [0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11]
+    assert source.unreadable == 1
+
+
 @pytest.mark.parametrize(
     "name",
     [b"h\xf6f.avi", "höf.avi".encode(), b"a:b.avi", b"http:x.avi", b"100%03d.avi", b"-x.avi", b"a b'c.avi"],

@@ -155,6 +155,7 @@ class CameraReport(Message):
     frames_processed: int
     frames_dropped: int
     frames_failed: int
+    frames_unreadable: int | None = None
     reconnects: int
     failures: int
     last_error: str | None = None
