@@ -13,6 +13,7 @@ import numpy as np
 
 from edgeagent.engines.engine import Array, TensorSpec
 from edgeagent.vision.detections import Detections
+from edgeagent.vision.discard import keep_finite
 
 
 class SsdDecoder:
@@ -38,4 +39,4 @@ class SsdDecoder:
         kept = scores >= score_threshold
         boxes = outputs[self._boxes][0, :count][kept][:, [1, 0, 3, 2]].astype(np.float32) * self._size
         classes = outputs[self._classes][0, :count][kept].astype(np.int32)
-        return Detections(boxes, scores[kept], classes)
+        return keep_finite(Detections(boxes, scores[kept], classes))
