@@ -7,7 +7,8 @@
        +-----open failed------+   +--first frame
                   |               |
                   v               |
-                 lost ------------+   unlimited attempts, exponential back-off
+                 lost ------------+   unlimited attempts, exponential back-off; at once when the port of
+                                       a network camera answers again
 
 Stopping a camera also ends in ``ended``.
 """
@@ -19,14 +20,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
 from edgeagent.camera.pace import Pacer
+from edgeagent.camera.patience import Patience
+from edgeagent.camera.port import PROBE_EVERY_S, port_of
 from edgeagent.camera.rate import FrameRate
 from edgeagent.camera.slot import FrameSlot
 from edgeagent.camera.source import FrameSource
 from edgeagent.camera.sources import open_source, source_kind
+from edgeagent.camera.status import CameraState, CameraStatus
 from edgeagent.errors import CameraError
 from edgeagent.files.naming import redact
 from edgeagent.imaging.frame import Image
@@ -35,37 +37,7 @@ from edgeagent.timing.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
-CameraState = Literal["opening", "running", "lost", "ended"]
 OnChange = Callable[[str, CameraState, str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class CameraStatus:
-    """Snapshot of a camera.
-
-    Attributes:
-        state: see the module.
-        fps: frames captured per second over the last 2 s; 0 in every state except ``running``.
-        captured: frames read since the start, including dropped ones.
-        dropped: frames that were never taken from the slot.
-        reconnects: number of times the camera ran again after a loss.
-        failures: number of losses and failed attempts to open, including retries.
-        unreadable: number of frames and pictures left out because they cannot be decoded, since the start.
-        size: (width, height) of the last frame in pixels; None before the first.
-        last_frame_ns: ``time.monotonic_ns()`` of the last frame; None before the first.
-        last_error: reason of the last loss, without credentials; kept after a reconnect.
-    """
-
-    state: CameraState
-    fps: float
-    captured: int
-    dropped: int
-    reconnects: int
-    failures: int
-    unreadable: int
-    size: tuple[int, int] | None
-    last_frame_ns: int | None
-    last_error: str | None
 
 
 class Camera:
@@ -97,6 +69,8 @@ class Camera:
         self._thread = threading.Thread(target=self._run, name=f"camera-{settings.name}", daemon=True)
         self._stopping = threading.Event()
         self._backoff = Backoff(settings.retry_first, settings.retry_longest)
+        self._port = port_of(settings.source)
+        self._patience = Patience(settings.read_timeout)
         self._changed = threading.Condition()
         self._state: CameraState = "opening"
         self._rate = FrameRate()
@@ -185,7 +159,7 @@ class Camera:
                 delay = self._open_and_play()
                 if delay is None:
                     break
-                self._stopping.wait(delay)
+                self._pause(delay)
             self._end()
         except BaseException as error:
             # A bug, not a camera failure: no retry. The thread's exception hook prints the traceback.
@@ -201,7 +175,8 @@ class Camera:
         """Open the source and read it; return seconds until the next attempt, None at the end or on stop."""
         source: FrameSource | None = None
         try:
-            source = open_source(self.settings)
+            timeout = self._patience.seconds
+            source = open_source(self.settings.model_copy(update={"read_timeout": timeout}))
             pacer = None
             if not source.facts.live and self.settings.pace == "clock":
                 pacer = Pacer(source.facts.fps)
@@ -216,10 +191,25 @@ class Camera:
                 source.close()
         return None
 
+    def _pause(self, delay: float) -> None:
+        """Wait for the next attempt, or until the port of the camera answers again."""
+        end = time.monotonic() + delay
+        while (left := end - time.monotonic()) > 0:
+            if self._port is not None and left > PROBE_EVERY_S and self._port.has_returned():
+                self._backoff.reset()
+                return
+            if self._stopping.wait(min(PROBE_EVERY_S, left)):
+                return
+
     def _play(self, source: FrameSource, pacer: Pacer | None) -> bool:
         """Read to the end of the source; False when stopped before it."""
         every_frame = not source.facts.live and pacer is None
+        poll_period, due = source.facts.poll_period, time.monotonic()
         while not self._stopping.is_set():
+            if poll_period is not None:
+                if self._stopping.wait(max(0.0, due - time.monotonic())):
+                    return False
+                due = max(due, time.monotonic()) + poll_period
             image = source.read(self.slot.buffer())
             self._unreadable = self._unreadable_before + source.unreadable
             if image is None:
@@ -238,6 +228,7 @@ class Camera:
         with self._changed:
             before = self._state
             self._rate.add(time.monotonic_ns())
+            self._patience.frame(time.monotonic())
             self._size = (width, height)
             if before == "running" or not self._set_state("running"):
                 return
@@ -264,6 +255,7 @@ class Camera:
             if before != "lost":
                 self._lost_since = now
             self._rate.reset()
+            self._patience.lost(now)
             self._set_state("lost")
         if before != "lost":
             log.warning("camera %s: lost: %s; trying again until it is back", self.name, self._last_error)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from edgeagent.camera.capture import CameraState
+from edgeagent.camera.status import CameraState
 from edgeagent.daemon.adapters import Adapters
 from edgeagent.daemon.alarms import Alarms
 from edgeagent.daemon.device_watch import BoardProblem
