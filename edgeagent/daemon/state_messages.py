@@ -96,8 +96,11 @@ class StateMessages(AgentPart):
         self.publish()
 
     def camera_changed(self, camera: str, state: CameraState, text: str) -> None:
-        """Publish the state of a camera."""
+        """Publish the state of a camera; a lost camera is a problem until it runs again or has ended."""
+        lost = f"camera {camera} is lost: {text}" if state == "lost" else None
+        self._alarms.update_camera("camera_lost", camera, lost)
         self._events.record("camera", text, camera=camera, state=state)
+        self.publish()
 
     def drift_changed(self, camera: str, text: str | None) -> None:
         """Publish that drift of a camera has begun, or with None that it is over."""

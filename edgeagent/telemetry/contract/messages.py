@@ -23,6 +23,8 @@ ProblemCode = Literal[
     "under_voltage",
     "drift",
     "certificate_expires",
+    "camera_lost",
+    "camera_unhealthy",
 ]
 EventKind = Literal["delegate", "camera", "rate", "drift"]
 
@@ -105,10 +107,11 @@ class Info(Message):
 
 
 class Problem(Message):
-    """Problem of the device; ``since`` is the time at which it began."""
+    """Problem of the device, or of one ``camera``; ``since`` is the time at which it began."""
 
     code: ProblemCode
     text: str
+    camera: str | None = None
     since: str
 
 

@@ -31,6 +31,8 @@ PROBLEMS = {
     "under_voltage": "Under-voltage",
     "drift": "Drift",
     "certificate_expires": "Certificate expires",
+    "camera_lost": "Camera lost",
+    "camera_unhealthy": "Camera unhealthy",
 }
 
 
