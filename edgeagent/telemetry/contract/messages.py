@@ -26,7 +26,7 @@ ProblemCode = Literal[
     "camera_lost",
     "camera_unhealthy",
 ]
-EventKind = Literal["delegate", "camera", "rate", "drift"]
+EventKind = Literal["delegate", "camera", "camera_health", "rate", "drift"]
 
 
 class Message(BaseModel):
