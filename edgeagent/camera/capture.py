@@ -7,7 +7,8 @@
        +-----open failed------+   +--first frame
                   |               |
                   v               |
-                 lost ------------+   unlimited attempts, exponential back-off
+                 lost ------------+   unlimited attempts, exponential back-off; at once when the port of
+                                       a network camera answers again
 
 Stopping a camera also ends in ``ended``.
 """
@@ -19,14 +20,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
 from edgeagent.camera.pace import Pacer
+from edgeagent.camera.patience import Patience
+from edgeagent.camera.port import PROBE_EVERY_S, port_of
 from edgeagent.camera.rate import FrameRate
 from edgeagent.camera.slot import FrameSlot
 from edgeagent.camera.source import FrameSource
 from edgeagent.camera.sources import open_source, source_kind
+from edgeagent.camera.status import CameraState, CameraStatus
 from edgeagent.errors import CameraError
 from edgeagent.files.naming import redact
 from edgeagent.imaging.frame import Image
@@ -36,37 +38,7 @@ from edgeagent.timing.guarded_thread import GuardedThread
 
 log = logging.getLogger(__name__)
 
-CameraState = Literal["opening", "running", "lost", "ended"]
 OnChange = Callable[[str, CameraState, str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class CameraStatus:
-    """Snapshot of a camera.
-
-    Attributes:
-        state: see the module.
-        fps: frames captured per second over the last 2 s; 0 in every state except ``running``.
-        captured: frames read since the start, including dropped ones.
-        dropped: frames that were never taken from the slot.
-        reconnects: number of times the camera ran again after a loss.
-        failures: number of losses and failed attempts to open, including retries.
-        unreadable: number of skipped pictures of a folder.
-        size: (width, height) of the last frame in pixels; None before the first.
-        last_frame_ns: ``time.monotonic_ns()`` of the last frame; None before the first.
-        last_error: reason of the last loss, without credentials; kept after a reconnect.
-    """
-
-    state: CameraState
-    fps: float
-    captured: int
-    dropped: int
-    reconnects: int
-    failures: int
-    unreadable: int
-    size: tuple[int, int] | None
-    last_frame_ns: int | None
-    last_error: str | None
 
 
 class Camera:
@@ -98,6 +70,8 @@ class Camera:
         self._thread = GuardedThread(self._run, f"camera-{settings.name}")
         self._stopping = threading.Event()
         self._backoff = Backoff(settings.retry_first, settings.retry_longest)
+        self._port = port_of(settings.source)
+        self._patience = Patience(settings.read_timeout)
         self._changed = threading.Condition()
         self._state: CameraState = "opening"
         self._rate = FrameRate()
@@ -106,6 +80,7 @@ class Camera:
         self._reconnects = 0
         self._failures = 0
         self._unreadable = 0
+        self._unreadable_before = 0  # of the sources before the present one
         self._size: tuple[int, int] | None = None
         self._last_error: str | None = None
 
@@ -185,7 +160,7 @@ class Camera:
                 delay = self._open_and_play()
                 if delay is None:
                     break
-                self._stopping.wait(delay)
+                self._pause(delay)
             self._end()
         except Exception as error:  # a bug, not a camera failure; the thread opens the source again
             self._record_failure(error)
@@ -196,7 +171,8 @@ class Camera:
         """Open the source and read it; return seconds until the next attempt, None at the end or on stop."""
         source: FrameSource | None = None
         try:
-            source = open_source(self.settings)
+            timeout = self._patience.seconds
+            source = open_source(self.settings.model_copy(update={"read_timeout": timeout}))
             pacer = None
             if not source.facts.live and self.settings.pace == "clock":
                 pacer = Pacer(source.facts.fps)
@@ -207,15 +183,31 @@ class Camera:
             return self._record_failure(error)  # before closing, which can block on a disconnected camera
         finally:
             if source is not None:
+                self._unreadable_before = self._unreadable
                 source.close()
         return None
+
+    def _pause(self, delay: float) -> None:
+        """Wait for the next attempt, or until the port of the camera answers again."""
+        end = time.monotonic() + delay
+        while (left := end - time.monotonic()) > 0:
+            if self._port is not None and left > PROBE_EVERY_S and self._port.has_returned():
+                self._backoff.reset()
+                return
+            if self._stopping.wait(min(PROBE_EVERY_S, left)):
+                return
 
     def _play(self, source: FrameSource, pacer: Pacer | None) -> bool:
         """Read to the end of the source; False when stopped before it."""
         every_frame = not source.facts.live and pacer is None
+        poll_period, due = source.facts.poll_period, time.monotonic()
         while not self._stopping.is_set():
+            if poll_period is not None:
+                if self._stopping.wait(max(0.0, due - time.monotonic())):
+                    return False
+                due = max(due, time.monotonic()) + poll_period
             image = source.read(self.slot.buffer())
-            self._unreadable = source.unreadable
+            self._unreadable = self._unreadable_before + source.unreadable
             if image is None:
                 return True
             if pacer is not None:
@@ -232,6 +224,7 @@ class Camera:
         with self._changed:
             before = self._state
             self._rate.add(time.monotonic_ns())
+            self._patience.frame(time.monotonic())
             self._size = (width, height)
             if before == "running" or not self._set_state("running"):
                 return
@@ -258,6 +251,7 @@ class Camera:
             if before != "lost":
                 self._lost_since = now
             self._rate.reset()
+            self._patience.lost(now)
             self._set_state("lost")
         if before != "lost":
             log.warning("camera %s: lost: %s; trying again until it is back", self.name, self._last_error)

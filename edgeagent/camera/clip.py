@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
+import select
+import stat
 
 import cv2
 
@@ -25,15 +27,20 @@ _COMPLETE = 0.9
 class ClipSource(VideoCaptureSource):
     """Video file; reading ends after its last frame.
 
-    A truncated file is played to its last decodable frame, with a warning.
+    A damaged frame is left out. A truncated file is played to its last decodable frame, with a warning.
 
     Args:
-        path: path of the file; need not be valid UTF-8.
+        path: path of the file; need not be valid UTF-8. A named pipe is read as it is written.
+        timeout: seconds to wait for the writer of a named pipe.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    failed_reads = 250
+
+    def __init__(self, path: str | os.PathLike[str], timeout: float = 10.0) -> None:
         super().__init__(printable(path))
         self._name = printable(path)
+        self._timeout = timeout
+        self._pipe = False
         self._path = path
         self._descriptor: int | None = None
         self._read_frames = 0
@@ -47,10 +54,19 @@ class ClipSource(VideoCaptureSource):
     def open(self) -> None:
         self.close()
         try:
-            self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            self._pipe = stat.S_ISFIFO(os.fstat(self._descriptor).st_mode)
+            self._read_timeout = self._timeout if self._pipe else None
+            if self._pipe and not self._has_data():
+                raise CameraError(f"named pipe {self._name}: nobody writes to it for {self._timeout:g} s")
+        except CameraError:
+            self.close()
+            raise
         except OSError as error:
             raise CameraError(f"clip {self._name} cannot be opened: {error.strerror}") from error
-        if not self._open(self._target(), cv2.CAP_FFMPEG, {}):
+        timeout = round(self._timeout * 1000)
+        timeouts = {cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: timeout, cv2.CAP_PROP_READ_TIMEOUT_MSEC: timeout}
+        if not self._open(self._target(), cv2.CAP_FFMPEG, timeouts if self._pipe else {}):
             self.close()
             raise CameraError(
                 f"clip {self._name} cannot be played: it is not a video, its codec is missing in this "
@@ -60,7 +76,7 @@ class ClipSource(VideoCaptureSource):
         self._read_facts(live=False)
 
     def read(self, into: Image | None) -> Image | None:
-        image = self._read(into)
+        image = self._next(into)
         if image is not None:
             self._read_frames += 1
             return image
@@ -81,12 +97,21 @@ class ClipSource(VideoCaptureSource):
         if descriptor is not None:
             os.close(descriptor)
 
+    def _has_data(self) -> bool:
+        """Wait for the writer of the named pipe; False after the time-out."""
+        poll = select.poll()
+        poll.register(self._descriptor or 0, select.POLLIN)
+        return bool(poll.poll(self._timeout * 1000))
+
     def _target(self) -> str:
         """Return the name under which OpenCV opens the file.
 
         The prefix ``file:`` keeps FFmpeg from parsing ``a:b.mp4`` as a protocol. A name that is not valid
-        UTF-8 crashes OpenCV or is refused, so such a file is opened through its descriptor.
+        UTF-8 crashes OpenCV or is refused, so such a file is opened through its descriptor. A named pipe is
+        read through its descriptor, which does not block, so that FFmpeg heeds its time-outs.
         """
+        if self._pipe:
+            return f"pipe:{self._descriptor}"
         path = os.fspath(self._path)
         try:
             path.encode()

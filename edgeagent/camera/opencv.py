@@ -8,8 +8,10 @@ because the capture thread logs each loss once; set ``OPENCV_FFMPEG_LOGLEVEL`` (
 from __future__ import annotations
 
 import errno
+import logging
 import math
 import os
+import time
 from pathlib import Path
 
 import cv2
@@ -19,6 +21,8 @@ from edgeagent.camera.source import SourceFacts
 from edgeagent.errors import CameraError
 from edgeagent.files.naming import redact
 from edgeagent.imaging.frame import Image
+
+log = logging.getLogger(__name__)
 
 _LOG_LEVEL_ERROR = 2
 
@@ -35,12 +39,25 @@ _YUYV_PIXELS = 640 * 480
 class VideoCaptureSource:
     """Base of the :class:`~edgeagent.camera.source.FrameSource` classes on OpenCV; live by default.
 
+    A damaged frame makes one read fail, as the end of a stream does; reading goes on after it. The source
+    counts as ended after :attr:`failed_reads` failed reads in a row, or after failed reads for
+    ``read_timeout`` seconds.
+
     Args:
         source: configured source string; printed in redacted form only.
+        read_timeout: seconds without a frame after which the source counts as lost; None for a file.
+
+    Attributes:
+        failed_reads: failed reads in a row that count as the end.
     """
 
-    def __init__(self, source: str) -> None:
+    failed_reads = 25
+
+    def __init__(self, source: str, read_timeout: float | None = None) -> None:
         self._name = redact(source)
+        self._read_timeout = read_timeout
+        self._unreadable = 0
+        self._read_error: str | None = None
         self._capture: cv2.VideoCapture | None = None
         self._facts = SourceFacts(live=True)
 
@@ -54,13 +71,13 @@ class VideoCaptureSource:
 
     @property
     def unreadable(self) -> int:
-        return 0
+        return self._unreadable
 
     def open(self) -> None:
         raise NotImplementedError
 
     def read(self, into: Image | None) -> Image | None:
-        image = self._read(into)
+        image = self._next(into)
         if image is None:
             raise CameraError(f"{self._name} delivers no more frames")
         return image
@@ -83,9 +100,41 @@ class VideoCaptureSource:
         self._capture = capture
         return True
 
+    def _next(self, into: Image | None) -> Image | None:
+        """Return the next frame that can be decoded, as BGR; None at the end of the source.
+
+        Damaged frames before it are counted in :attr:`unreadable`.
+
+        Raises:
+            CameraError: nothing came for ``read_timeout`` seconds, or OpenCV refuses what comes.
+        """
+        begun = time.monotonic()
+        for failed in range(self.failed_reads):
+            read_begun = time.monotonic()
+            image = self._read(into)
+            now = time.monotonic()
+            if self._read_timeout is not None and now - read_begun >= self._read_timeout:
+                # the decoder may still deliver an older frame, which does not prove a connection
+                raise CameraError(f"{self._name} sent nothing for {self._read_timeout:g} s")
+            if image is not None:
+                self._leave_out(failed)
+                return image
+            if self._read_timeout is not None and now - begun >= self._read_timeout:
+                break
+        if self._read_error is not None:
+            raise CameraError(f"{self._name}: OpenCV cannot read it: {self._read_error}")
+        return None
+
+    def _leave_out(self, frames: int) -> None:
+        """Count damaged frames; the first is logged."""
+        if frames and not self._unreadable:
+            log.warning("%s: a damaged frame is left out, and further ones are; they are counted", self._name)
+        self._unreadable += frames
+
     def _read(self, into: Image | None) -> Image | None:
-        """Return the next frame as BGR; None at the end or on failure, which OpenCV does not distinguish."""
+        """Read once; None at the end or on failure, which OpenCV does not distinguish."""
         capture = self._opened()
+        self._read_error = None
         try:
             ok, image = capture.read() if into is None else capture.read(into)
             if not ok:
@@ -95,7 +144,8 @@ class VideoCaptureSource:
             elif image.shape[2] == 4:
                 image = cv2.cvtColor(image, cv2.COLOR_BGRA2BGR, into)
         except cv2.error as error:
-            raise CameraError(f"{self._name}: OpenCV cannot read it: {redact(error.err)}") from error
+            self._read_error = redact(error.err)
+            return None
         return np.asarray(image, np.uint8)
 
     def _get(self, prop: int) -> float | None:
@@ -132,14 +182,14 @@ class DeviceSource(VideoCaptureSource):
     def __init__(
         self, source: str, width: int | None, height: int | None, fps: float | None, read_timeout: float
     ) -> None:
-        super().__init__(source)
+        super().__init__(source, read_timeout)
         self._path = Path(f"/dev/video{source}" if source.isdecimal() else source)
         self._width, self._height, self._fps = width, height, fps
-        self._read_timeout = read_timeout
 
     def open(self) -> None:
         self.close()
-        os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(math.ceil(self._read_timeout)))
+        timeout = math.ceil(self._read_timeout or 0) or 10
+        os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(timeout))
         if not self._open(str(self._path), cv2.CAP_V4L2, {}):
             raise CameraError(f"camera {self._path}: {self._open_failure()}")
         capture = self._opened()
@@ -177,7 +227,7 @@ class GStreamerSource(VideoCaptureSource):
     """
 
     def __init__(self, pipeline: str, open_timeout: float, read_timeout: float) -> None:
-        super().__init__(f"gstreamer:{pipeline}")
+        super().__init__(f"gstreamer:{pipeline}", read_timeout)
         self._pipeline = pipeline
         self._parameters = {
             cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: round(open_timeout * 1000),

@@ -16,11 +16,13 @@ class SourceFacts:
         live: whether frames arrive in real time; False for a file, which can be read at any speed.
         fps: nominal frame rate; None when unknown.
         size: (width, height) in pixels; None when unknown or variable.
+        poll_period: seconds between two reads of a source that is polled; None where reading waits by itself.
     """
 
     live: bool
     fps: float | None = None
     size: tuple[int, int] | None = None
+    poll_period: float | None = None
 
 
 class FrameSource(Protocol):
@@ -39,7 +41,7 @@ class FrameSource(Protocol):
 
     @property
     def unreadable(self) -> int:
-        """Number of unreadable pictures skipped since the source was created."""
+        """Number of frames or pictures left out, as they cannot be decoded, since the source was created."""
 
     def open(self) -> None:
         """Open the source.

@@ -13,6 +13,7 @@ from edgeagent.camera.opencv import DeviceSource, GStreamerSource
 from edgeagent.camera.picamera2 import Picamera2Source
 from edgeagent.camera.source import FrameSource
 from edgeagent.camera.stream import DEFAULT_PORTS, StreamSource
+from edgeagent.camera.web import HttpSource
 from edgeagent.errors import CameraError, ConfigurationError
 from edgeagent.files.naming import printable, redact
 from edgeagent.imaging.picture import PICTURE_SUFFIXES
@@ -86,6 +87,8 @@ def choose_source(settings: CameraSettings) -> FrameSource:
     match source_kind(source):
         case "device":
             return DeviceSource(source, settings.width, settings.height, settings.fps, settings.read_timeout)
+        case "stream" if source[:4].lower() == "http":
+            return HttpSource(settings)
         case "stream":
             return StreamSource(source, settings.open_timeout, settings.read_timeout)
         case "gstreamer":
@@ -106,7 +109,7 @@ def choose_source(settings: CameraSettings) -> FrameSource:
                 raise CameraError(f"camera source {printable(path)}: {error.strerror}") from error
             if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
                 return FolderSource(path, settings.fps or _FOLDER_FPS)
-            return ClipSource(path)
+            return ClipSource(path, settings.open_timeout)
 
 
 def open_source(settings: CameraSettings) -> FrameSource:

@@ -33,10 +33,10 @@ class StreamSource(VideoCaptureSource):
     """
 
     def __init__(self, url: str, open_timeout: float, read_timeout: float) -> None:
-        super().__init__(url)
+        super().__init__(url, read_timeout)
         self._url = url
         self._open_timeout = open_timeout
-        self._read_timeout = read_timeout
+        self._read_timeout: float = read_timeout
         self._frames: float | None = None
         self._read_frames = 0
 
@@ -65,11 +65,7 @@ class StreamSource(VideoCaptureSource):
             self._skip_backlog()
 
     def read(self, into: Image | None) -> Image | None:
-        begun = time.monotonic()
-        image = self._read(into)
-        # after a timeout the decoder may still deliver an older frame, which does not prove a connection
-        if time.monotonic() - begun >= self._read_timeout:
-            raise CameraError(f"{self._name} sent nothing for {self._read_timeout:g} s")
+        image = self._next(into)
         if image is not None:
             self._read_frames += 1
             return image

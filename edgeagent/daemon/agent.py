@@ -27,6 +27,7 @@ from edgeagent.daemon.broker_parts import (
     build_publisher,
     has_broker,
 )
+from edgeagent.daemon.camera_health import CameraHealth
 from edgeagent.daemon.cameras import Cameras
 from edgeagent.daemon.detection_messages import DetectionMessages
 from edgeagent.daemon.device_watch import DeviceWatch, WatchCallbacks
@@ -176,6 +177,7 @@ class Agent:
             taking_feedback,
             accuracy,
             self.delivery,
+            CameraHealth(settings.cameras, self._state.camera_health_changed),
             ResultCallback(on_result) if on_result else None,
             detections,
             service,

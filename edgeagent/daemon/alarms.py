@@ -50,8 +50,13 @@ class Alarms:
 
     def update_drift(self, camera: str, text: str | None) -> None:
         """Set the drift of a camera, or clear it with None."""
+        self.update_camera("drift", camera, text)
+
+    def update_camera(self, code: ProblemCode, camera: str, text: str | None) -> None:
+        """Set a problem of a camera, or clear it with None."""
         now = utc_time(time.time())
-        self._set(f"drift {camera}", None if text is None else Problem(code="drift", text=text, since=now))
+        found = None if text is None else Problem(code=code, text=text, camera=camera, since=now)
+        self._set(f"{code} {camera}", found)
 
     def message(self, serving: str | None) -> Alarm:
         """Return the message ``alarm``; ``serving`` is the name of the candidate that serves."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from edgeagent.camera.capture import Camera, CameraState
+from edgeagent.camera.capture import Camera
+from edgeagent.camera.status import CameraState
 from edgeagent.daemon.part import AgentPart
 from edgeagent.settings.sections.camera import CameraSettings
 

@@ -124,6 +124,7 @@ class TelemetryReporter:
             frames_processed=times.total["end_to_end"].count,
             frames_dropped=status.dropped,
             frames_failed=self._failed.get(camera.name, 0),
+            frames_unreadable=status.unreadable,
             reconnects=status.reconnects,
             failures=status.failures,
             last_error=status.last_error,

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from edgeagent.camera.capture import CameraState
+from edgeagent.camera.health import HealthState
+from edgeagent.camera.status import CameraState
 from edgeagent.daemon.adapters import Adapters
 from edgeagent.daemon.alarms import Alarms
 from edgeagent.daemon.device_watch import BoardProblem
@@ -119,8 +120,19 @@ class StateMessages(AgentPart):
         self.publish()
 
     def camera_changed(self, camera: str, state: CameraState, text: str) -> None:
-        """Publish the state of a camera."""
+        """Publish the state of a camera; a lost camera is a problem until it runs again or has ended."""
+        lost = f"camera {camera} is lost: {text}" if state == "lost" else None
+        self._alarms.update_camera("camera_lost", camera, lost)
         self._events.record("camera", text, camera=camera, state=state)
+        self.publish()
+
+    def camera_health_changed(self, camera: str, state: HealthState, text: str | None) -> None:
+        """Publish that the picture of a camera shows nothing useful, or with None that it does again."""
+        self._alarms.update_camera("camera_unhealthy", camera, text)
+        about = text or f"the picture of camera {camera} is as usual again"
+        logger.warning("%s", about)
+        self._events.record("camera_health", about, camera=camera, state=state)
+        self.publish()
 
     def drift_changed(self, camera: str, text: str | None) -> None:
         """Publish that drift of a camera has begun, or with None that it is over."""

@@ -1,7 +1,7 @@
 """Letterbox arithmetic: placement of a picture in a model input, and boxes converted between the two.
 
-Convention of YOLOX: scale r = min(W / w, H / h), scaled size int(w * r) x int(h * r). A stretched picture
-fills the input and has one scale per axis.
+Convention of YOLOX: ratio r = min(W / w, H / h), scaled size int(w * r) x int(h * r). As the size is cut to
+whole pixels, the scale is that of each axis: scaled size / size. A stretched picture fills the input.
 """
 
 from __future__ import annotations
@@ -69,4 +69,4 @@ def fit_size(
     size = (max(1, int(source[0] * ratio)), max(1, int(source[1] * ratio)))
     centred = anchor == "centre"
     offset = ((target[0] - size[0]) // 2, (target[1] - size[1]) // 2) if centred else (0, 0)
-    return Fit(source, size, offset, (ratio, ratio))
+    return Fit(source, size, offset, (size[0] / source[0], size[1] / source[1]))

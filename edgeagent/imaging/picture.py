@@ -16,8 +16,12 @@ import numpy as np
 from edgeagent.errors import DataError
 from edgeagent.files.naming import printable
 from edgeagent.imaging.frame import Image
+from edgeagent.imaging.picture_size import picture_size
 
 PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+
+MAX_PIXELS = 100_000_000
+"""Largest picture that is decoded: 300 MB as BGR."""
 
 _JPEG_START = b"\xff\xd8"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -58,20 +62,42 @@ def read_picture(path: str | os.PathLike[str]) -> Image:
         (height, width, 3) uint8, BGR.
 
     Raises:
-        DataError: the file is missing, unreadable, truncated or not a picture.
+        DataError: the file is missing, unreadable, truncated, above :data:`MAX_PIXELS` or not a picture.
     """
     try:
         data = Path(path).read_bytes()
     except OSError as error:
         raise DataError(f"picture {printable(path)} cannot be read: {error.strerror}") from error
+    return decode_picture(data, printable(path))
+
+
+def decode_picture(data: bytes, name: str) -> Image:
+    """Decode the content of a picture file, as :func:`read_picture` does.
+
+    Args:
+        data: content of the file.
+        name: name of the picture in messages.
+
+    Returns:
+        (height, width, 3) uint8, BGR.
+
+    Raises:
+        DataError: the content is empty, truncated, above :data:`MAX_PIXELS` or not a picture.
+    """
     if not data:
-        raise DataError(f"picture {printable(path)} is empty")
+        raise DataError(f"picture {name} is empty")
     if is_truncated(data):
-        raise DataError(f"picture {printable(path)} is truncated: its end is missing; copy it again")
+        raise DataError(f"picture {name} is truncated: its end is missing; copy it again")
+    size = picture_size(data)
+    if size is not None and size[0] * size[1] > MAX_PIXELS:
+        raise DataError(
+            f"picture {name} has {size[0]} x {size[1]} pixels, more than the limit of "
+            f"{MAX_PIXELS // 1_000_000} million; make it smaller"
+        )
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise DataError(f"picture {printable(path)} cannot be decoded: {error.err}") from error
+        raise DataError(f"picture {name} cannot be decoded: {error.err}") from error
     if image is None:
-        raise DataError(f"picture {printable(path)} cannot be decoded: damaged, or of an unsupported format")
+        raise DataError(f"picture {name} cannot be decoded: damaged, or of an unsupported format")
     return np.asarray(image, np.uint8)

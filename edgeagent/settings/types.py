@@ -64,6 +64,12 @@ def _size(value: Any, info: ValidationInfo) -> Any:
     return value if isinstance(value, int) and info.mode == "python" else parse_size(value)
 
 
+def _at_most_one_hour(value: float) -> float:
+    if value > 3600:
+        raise ValueError("expected 1h at most")
+    return value
+
+
 def _topic_level(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value):
         raise ValueError("expected 1 to 64 letters, digits, - or _")
@@ -77,6 +83,9 @@ def number_as_text(value: Any) -> Any:
 
 Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
 """Duration: text with a unit in the file, seconds as float in Python."""
+
+Timeout = Annotated[float, BeforeValidator(_duration), Field(gt=0), AfterValidator(_at_most_one_hour)]
+"""Duration of at most one hour; libraries count milliseconds of time-outs in 32 bits."""
 
 Bytes = Annotated[int, BeforeValidator(_size), Field(gt=0)]
 """Size: text with a unit in the file, bytes as int in Python."""

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeagent.vision.detections import Detections
+from edgeagent.vision.discard import keep_finite
 
 MAX_DETECTIONS = 300
 """Detections kept per frame."""
@@ -19,11 +20,13 @@ def suppress(candidates: Detections, iou_threshold: float) -> Detections:
     """Apply non-maximum suppression per class.
 
     Of two detections of one class whose intersection over union is above ``iou_threshold``, the one with the
-    lower score is removed. Only the :data:`MAX_CANDIDATES` best are compared.
+    lower score is removed. Only the :data:`MAX_CANDIDATES` best are compared. Candidates that are not finite
+    are left out first: one of them would make OpenCV remove boxes of other classes.
 
     Returns:
         At most :data:`MAX_DETECTIONS` detections, highest score first.
     """
+    candidates = keep_finite(candidates)
     if len(candidates) > MAX_CANDIDATES:
         best = np.argpartition(candidates.scores, -MAX_CANDIDATES)[-MAX_CANDIDATES:]
         candidates = candidates.take(best)

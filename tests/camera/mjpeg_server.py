@@ -17,11 +17,13 @@ class MjpegServer:
     Attributes:
         dropping: when set, open connections are closed and new ones refused with 503.
         stalling: when set, connections stay open without data.
+        damaging: frames that cannot be decoded: every n-th; 0 for none, 1 for all.
     """
 
     def __init__(self) -> None:
         self.dropping = threading.Event()
         self.stalling = threading.Event()
+        self.damaging = 0
         self._closing = threading.Event()
         server = self
 
@@ -39,6 +41,8 @@ class MjpegServer:
                         if server.stalling.is_set():
                             continue
                         data = encode(grey(number % 30), ".jpg")
+                        if server.damaging and number % server.damaging == server.damaging - 1:
+                            data = b"\xff\xd8" + bytes(500)
                         head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
                         self.wfile.write(head.encode() + data + b"\r\n")
                         number += 1

@@ -104,6 +104,25 @@ def test_a_stalled_camera_is_lost_after_the_read_timeout() -> None:
         assert camera.status().reconnects >= 1
 
 
+def test_damaged_frames_of_a_stream_are_left_out_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    with MjpegServer() as server:
+        server.damaging = 4
+        with Camera(settings(server.url)) as camera:
+            for count, _ in enumerate(frames_of(camera)):
+                if count >= 10 and camera.status().unreadable >= 3:
+                    break
+            status = camera.status()
+    assert (status.state, status.failures, status.reconnects) == ("running", 0, 0)
+    assert len([record for record in caplog.records if "damaged frame" in record.message]) == 1
+
+
+def test_a_stream_of_damaged_frames_only_is_lost() -> None:
+    with MjpegServer() as server, Camera(settings(server.url, read_timeout=30.0)) as camera:
+        assert camera.wait_for("running", timeout=WAIT_S)
+        server.damaging = 1
+        assert camera.wait_for("lost", timeout=WAIT_S)
+
+
 def test_a_malformed_source_is_refused_at_once() -> None:
     with pytest.raises(ConfigurationError):
         Camera(settings("ftp://cam/live"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,53 @@ def test_a_clip_gives_all_frames_in_order_with_time_stamps(tmp_path: Path, name:
 def test_a_clip_can_be_opened_again_after_its_end(tmp_path: Path) -> None:
     source = ClipSource(write_clip(tmp_path / "clip.avi", frames=3))
     assert len(read_all(source)) == len(read_all(source)) == 3
+
+
+def test_a_damaged_frame_of_a_clip_is_left_out(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "clip.avi", frames=12)
+    data, start = path.read_bytes(), 0
+    for _ in range(6):
+        start = data.index(b"\xff\xd8\xff", start + 1)
+    path.write_bytes(data[:start] + bytes(200) + data[start + 200 :])
+    source = ClipSource(path)
+    assert [number_of(image) for image in read_all(source)] == [0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11]
+    assert source.unreadable == 1
+
+
+def test_a_named_pipe_without_a_writer_is_given_up_after_the_open_timeout(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.avi")
+    with pytest.raises(CameraError, match=r"pipe\.avi: nobody writes to it for 0\.1 s"):
+        open_source(camera(tmp_path / "pipe.avi", open_timeout=0.1))
+
+
+def test_a_named_pipe_is_played_as_it_is_written(tmp_path: Path) -> None:
+    data = write_clip(tmp_path / "clip.avi", frames=6).read_bytes()
+    os.mkfifo(tmp_path / "pipe.avi")
+    writer = threading.Thread(target=(tmp_path / "pipe.avi").write_bytes, args=(data,), daemon=True)
+    writer.start()
+    source = choose_source(camera(tmp_path / "pipe.avi"))
+    assert [number_of(image) for image in read_all(source)] == list(range(6))
+    writer.join()
+
+
+def test_a_writer_that_stalls_is_a_loss(tmp_path: Path) -> None:
+    data = write_clip(tmp_path / "clip.avi", frames=30).read_bytes()
+    path = tmp_path / "pipe.avi"
+    os.mkfifo(path)
+    ends: list[int] = []
+
+    def write() -> None:
+        ends.append(os.open(path, os.O_WRONLY))
+        os.write(ends[0], data[: len(data) // 2])
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    source = choose_source(camera(path, open_timeout=0.5))
+    with pytest.raises(CameraError, match=r"sent nothing for 0\.5 s"):
+        read_all(source)
+    source.close()
+    writer.join()
+    os.close(ends[0])
 
 
 @pytest.mark.parametrize(

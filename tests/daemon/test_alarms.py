@@ -29,3 +29,14 @@ def test_each_camera_drifts_by_itself() -> None:
     alarms.update_drift("yard", None)
     (left,) = alarms.message("a").problems
     assert (left.code, left.text) == ("drift", "dirty")
+
+
+def test_each_lost_camera_is_a_problem_until_it_is_back() -> None:
+    alarms = Alarms()
+    alarms.update_camera("camera_lost", "yard", "camera yard is lost: no such device")
+    alarms.update_camera("camera_lost", "gate", "camera gate is lost: refused")
+    alarms.update_camera("drift", "yard", "moved")
+    alarms.update_camera("camera_lost", "gate", None)
+    alarms.update_camera("camera_lost", "gate", None)
+    lost, drift = alarms.message("a").problems
+    assert (lost.code, lost.camera, drift.code, drift.camera) == ("camera_lost", "yard", "drift", "yard")

@@ -97,6 +97,8 @@ def test_programs_may_name_a_clip_that_is_not_utf8() -> None:
         ("telemetry:\n  interval: 10", f"5: telemetry.interval: {DURATION} (got 10)"),
         ("telemetry:\n  interval: 2.5", f"5: telemetry.interval: {DURATION} (got 2.5)"),
         ("telemetry: {interval: 10 parsecs}", f'4: telemetry.interval: {DURATION} (got "10 parsecs")'),
+        ("    read_timeout: 25d", '4: cameras[0].read_timeout: expected 1h at most (got "25d")'),
+        ("    open_timeout: 3601s", '4: cameras[0].open_timeout: expected 1h at most (got "3601s")'),
         ("telemetry: {interval: 0s}", '4: telemetry.interval: expected greater than 0 (got "0s")'),
         (
             "telemetry: {detections_rate: .inf}",

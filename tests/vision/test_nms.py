@@ -10,6 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from edgeagent.vision.detections import Detections
+from edgeagent.vision.discard import not_finite
 from edgeagent.vision.nms import (
     MAX_CANDIDATES,
     MAX_DETECTIONS,
@@ -128,3 +129,18 @@ def test_boxes_without_area_overlap_nothing() -> None:
     ratio = intersection_over_union(boxes, boxes)
     np.testing.assert_array_equal(ratio, np.diag([0, 0, 1]))
     assert intersection_over_union(boxes[:0], boxes).shape == (0, 3)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", ["box", "score"])
+def test_a_candidate_that_is_not_finite_takes_no_others_with_it(bad: float, place: str) -> None:
+    boxes = np.array([[0, 0, 10, 10], [1, 1, 5, 5], [0, 0, 10, 10], [40, 40, 50, 50]], np.float32)
+    scores = np.array([0.9, 0.8, 0.7, 0.6], np.float32)
+    if place == "box":
+        boxes[1, 0] = bad
+    else:
+        scores[1] = bad
+    before = not_finite.count
+    kept = suppress(Detections(boxes, scores, np.array([0, 1, 2, 0], np.int32)), 0.5)
+    assert kept.scores.tolist() == scores[[0, 2, 3]].tolist()
+    assert not_finite.count == before + 1

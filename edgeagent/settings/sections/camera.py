@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from edgeagent.settings.addresses import camera_source
-from edgeagent.settings.types import Seconds, SettingsSection, TopicLevel, number_as_text
+from edgeagent.settings.types import Seconds, SettingsSection, Timeout, TopicLevel, number_as_text
 
 
 def _file_name(value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
@@ -36,7 +36,7 @@ class CameraSettings(SettingsSection):
         weight: relative share of processed frames when the engine cannot process all frames.
         pace: ``clock`` plays a file at its frame rate, ``unthrottled`` as fast as it is processed.
         loop: whether a file or folder restarts at its end.
-        open_timeout, read_timeout: seconds after which a camera counts as lost.
+        open_timeout, read_timeout: seconds after which a camera counts as lost; at most one hour.
         retry_first, retry_longest: first and longest delay between attempts to open a lost camera, in
             seconds.
     """
@@ -55,7 +55,7 @@ class CameraSettings(SettingsSection):
     weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
     pace: Literal["clock", "unthrottled"] = "clock"
     loop: bool = False
-    open_timeout: Seconds = 10.0
-    read_timeout: Seconds = 5.0
+    open_timeout: Timeout = 10.0
+    read_timeout: Timeout = 5.0
     retry_first: Seconds = 1.0
     retry_longest: Seconds = 30.0

@@ -25,8 +25,10 @@ ProblemCode = Literal[
     "drift",
     "certificate_expires",
     "internal_error",
+    "camera_lost",
+    "camera_unhealthy",
 ]
-EventKind = Literal["delegate", "camera", "rate", "drift"]
+EventKind = Literal["delegate", "camera", "camera_health", "rate", "drift"]
 
 
 class Message(BaseModel):
@@ -107,10 +109,11 @@ class Info(Message):
 
 
 class Problem(Message):
-    """Problem of the device; ``since`` is the time at which it began."""
+    """Problem of the device, or of one ``camera``; ``since`` is the time at which it began."""
 
     code: ProblemCode
     text: str
+    camera: str | None = None
     since: str
 
 
@@ -157,6 +160,7 @@ class CameraReport(Message):
     frames_processed: int
     frames_dropped: int
     frames_failed: int
+    frames_unreadable: int | None = None
     reconnects: int
     failures: int
     last_error: str | None = None

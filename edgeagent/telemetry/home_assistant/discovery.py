@@ -33,6 +33,8 @@ PROBLEMS = {
     "drift": "Drift",
     "certificate_expires": "Certificate expires",
     "internal_error": "Internal error",
+    "camera_lost": "Camera lost",
+    "camera_unhealthy": "Camera unhealthy",
 }
 
 
