@@ -71,7 +71,7 @@ def check_pictures(pictures: Sequence[Path], report: Callable[[int], None] = lam
             report(done)
     if damaged:
         more = f" (and {len(damaged) - 1} more pictures)" if len(damaged) > 1 else ""
-        raise DataError(f"{damaged[0]}{more}; replace or remove it")
+        raise DataError(f"{damaged[0]}{more}")
 
 
 def _damage(path: Path) -> DataError | None:
