@@ -56,7 +56,12 @@ def subscribe(on_fault: OnFault) -> Callable[[], None]:
         Function that ends the subscription.
     """
     _subscribers.append(on_fault)
-    return lambda: _subscribers.remove(on_fault) if on_fault in _subscribers else None
+
+    def end() -> None:
+        if on_fault in _subscribers:
+            _subscribers.remove(on_fault)
+
+    return end
 
 
 class GuardedThread(threading.Thread):

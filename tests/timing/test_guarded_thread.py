@@ -99,7 +99,12 @@ def test_a_receiver_that_fails_does_not_end_the_thread(faults: list[Fault]) -> N
         raise RuntimeError("no alarm")
 
     failures, end = [ValueError("once")], subscribe(refuse)
-    thread = GuardedThread(lambda: failures and (_ for _ in ()).throw(failures.pop()), "updater")
+
+    def part() -> None:
+        if failures:
+            raise failures.pop()
+
+    thread = GuardedThread(part, "updater")
     thread.start()
     thread.join()
     end()
