@@ -29,6 +29,10 @@ class EngineError(EdgeagentError):
     exit_code = 4
 
 
+class NoCandidateError(EngineError):
+    """No engine of the settings can ever run the bundle, whatever the state of the board."""
+
+
 class CameraError(EdgeagentError):
     """A frame source cannot be opened or read."""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 from edgeagent.daemon.agent import Agent
 from edgeagent.settings.file import load_settings
@@ -32,8 +34,19 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the daemon until a signal, or until all file sources have ended."""
-    agent = Agent(load_settings(arguments.config))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: agent.request_stop())
+    settings = load_settings(arguments.config)
+    _handle_signals(_end_start)
+    agent = Agent(settings)
+    _handle_signals(lambda *_: agent.request_stop())
     agent.run()
     return 0
+
+
+def _handle_signals(handler: Callable[[int, FrameType | None], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handler)
+
+
+def _end_start(number: int, frame: FrameType | None) -> None:
+    """End the agent while its model starts, which may last: while no delegate works, it is tried again."""
+    raise SystemExit(0)

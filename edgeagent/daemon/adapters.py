@@ -71,8 +71,12 @@ class Adapters(AgentPart):
             adapter.record(telemetry)
 
     def update(self, retained: Mapping[str, bytes]) -> None:
-        """Pass the retained messages of the device, by topic, to all adapters."""
-        self._announcer.update(retained)
+        """Pass the retained messages of the device, by topic, to all adapters.
+
+        While the agent starts there is only ``alarm``; Home Assistant keeps its last announcement then.
+        """
+        if len(retained) > 1:
+            self._announcer.update(retained)
         alarm = Alarm.model_validate_json(retained["alarm"])
         for adapter in self._metrics:
             adapter.record_alarm(alarm)

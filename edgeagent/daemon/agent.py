@@ -2,7 +2,7 @@
 
 ::
 
-    verify bundle -> choose a delegate, start it in a worker -> connect to the broker -> start cameras
+    connect to the broker -> verify bundle -> choose a delegate, start it in a worker -> start cameras
         -> detect -> READY with the first processed frame -> ... -> SIGTERM, SIGINT, or the end of all files
         -> stop
 
@@ -30,6 +30,7 @@ from edgeagent.daemon.broker_parts import (
 from edgeagent.daemon.cameras import Cameras
 from edgeagent.daemon.detection_messages import DetectionMessages
 from edgeagent.daemon.device_watch import DeviceWatch, WatchCallbacks
+from edgeagent.daemon.model_start import keep_starting
 from edgeagent.daemon.part import AgentPart, Background, ResultCallback, present
 from edgeagent.daemon.rate_controller import Decision
 from edgeagent.daemon.reporter import TelemetryReporter
@@ -39,6 +40,7 @@ from edgeagent.daemon.telemetry_messages import TelemetryMessages
 from edgeagent.delivery.first_model import open_store, serve_first
 from edgeagent.delivery.service import Delivery
 from edgeagent.delivery.state.record import Record
+from edgeagent.delivery.state.store import Store
 from edgeagent.detection.exchange import ModelExchange
 from edgeagent.detection.journal import open_journal
 from edgeagent.detection.pipeline import STAGES, Pipeline, Result
@@ -56,9 +58,13 @@ from edgeagent.timing.histogram import StageTimes
 class Agent:
     """Detection daemon of one device.
 
+    The constructor connects to the broker first, and reports that the agent starts. While no delegate works
+    it reports that, too, and tries all delegates again with back-off.
+
     Args:
         settings: validated settings.
         on_result: also called with every result, in the pipeline's finish thread.
+        keep_trying: whether to try again while no delegate works; otherwise that is an error.
 
     Attributes:
         models: model that serves.
@@ -70,37 +76,62 @@ class Agent:
         times: stage times by camera.
 
     Raises:
-        BundleError, EngineError, ConfigurationError: no part has been started.
+        BundleError, NoCandidateError, ConfigurationError: the agent can never work with these settings;
+            nothing runs.
+        EngineError: no delegate works, and ``keep_trying`` is false.
     """
 
-    def __init__(self, settings: Settings, on_result: Callable[[Result], None] | None = None) -> None:
-        self._settings, state, broker = settings, state_folder(settings), has_broker(settings)
+    def __init__(
+        self,
+        settings: Settings,
+        on_result: Callable[[Result], None] | None = None,
+        *,
+        keep_trying: bool = True,
+    ) -> None:
+        self._settings, state = settings, state_folder(settings)
         self._over: SimpleQueue[None] = SimpleQueue()
         self.times = {camera.name: StageTimes(STAGES) for camera in settings.cameras}
 
-        # Model
+        # Messages
         self._journal = open_journal(state)
         store = open_store(settings)
-        notify("STATUS=choosing a delegate")
-        self.models = serve_first(settings, store, self._start_model)
-        self.delivery = (
-            None
-            if store is None
-            else Delivery(settings, store, self.models, self._journal, self._deployment_changed)
-        )
-
-        # Messages
         run = next_run(state)
         self.publisher = build_publisher(settings)
         self.events = EventLog(run, partial(self.publisher.publish, qos=1))
         adapters = Adapters(settings, self.publisher, state, self.times)
         alarms = Alarms()
-        alarms.update_serving(self.models.serving.state())
         if store is not None:
             alarms.update_deployment(store.record)
-        retained = RetainedMessages(alarms, settings.cameras, self.models, self.delivery)
+        retained = RetainedMessages(alarms, settings.cameras)
         self._state = StateMessages(alarms, retained, self.events, self.publisher, adapters)
-        self._state.publish()
+        self._state.starting()
+        self.publisher.start()
+        try:
+            self._build(store, on_result, keep_trying, run, adapters)
+        except BaseException:
+            self.publisher.stop()
+            raise
+
+    def _build(
+        self,
+        store: Store | None,
+        on_result: Callable[[Result], None] | None,
+        keep_trying: bool,
+        run: int | None,
+        adapters: Adapters,
+    ) -> None:
+        """Start the model, and build all parts that need one."""
+        settings, broker = self._settings, has_broker(self._settings)
+
+        # Model
+        notify("STATUS=choosing a delegate")
+        self.models = self._serve(store, keep_trying)
+        self.delivery = (
+            None
+            if store is None
+            else Delivery(settings, store, self.models, self._journal, self._deployment_changed)
+        )
+        self._state.started(self.models, self.delivery)
 
         # Detection
         self.pipeline = Pipeline(
@@ -124,7 +155,7 @@ class Agent:
 
         # Parts
         service = ServiceStatus()
-        publisher = Background(self.publisher.start, self.publisher.stop)
+        publisher = Background(lambda: None, self.publisher.stop)  # it runs since the sign of life
         serving = Background(self.models.start, self.models.stop)
         pipeline = Background(lambda: self.pipeline.start(self.cameras), self.pipeline.stop)
         taking_commands = Background(commands.start, commands.stop) if commands else None
@@ -134,7 +165,6 @@ class Agent:
             self._state,
             adapters,  # before all threads, as its port may be in use
             serving,
-            publisher,
             pipeline,
             watch,
             cameras,
@@ -191,10 +221,15 @@ class Agent:
         """Start all parts.
 
         Raises:
-            ConfigurationError: a port cannot be opened; no thread has been started.
+            ConfigurationError: a port cannot be opened; nothing runs.
         """
-        for part in self._parts:
-            part.start()
+        try:
+            for part in self._parts:
+                part.start()
+        except BaseException:
+            self.models.stop()
+            self.publisher.stop()
+            raise
 
     def stop(self) -> None:
         """Stop all parts; a camera that hangs is abandoned."""
@@ -211,6 +246,14 @@ class Agent:
         while not self.wait(max(0.0, due - time.monotonic())):
             self.report()
             due += interval
+
+    def _serve(self, store: Store | None, keep_trying: bool) -> ModelExchange:
+        """Start the model that serves first."""
+
+        def start() -> ModelExchange:
+            return serve_first(self._settings, store, self._start_model)
+
+        return keep_starting(start, self._state.not_started) if keep_trying else start()
 
     def _start_model(self, bundle: Bundle) -> ModelExchange:
         """Try the delegates of a bundle, and start the first choice."""

@@ -33,21 +33,21 @@ class RetainedMessages:
     Args:
         alarms: present problems.
         cameras: settings of all cameras.
-        models: model that serves.
-        delivery: source of ``deployment`` and ``update``; None without delivery.
     """
 
-    def __init__(
-        self,
-        alarms: Alarms,
-        cameras: Sequence[CameraSettings],
-        models: ModelExchange,
-        delivery: Delivery | None,
-    ) -> None:
-        self._alarms, self._cameras, self._models, self._delivery = alarms, cameras, models, delivery
+    def __init__(self, alarms: Alarms, cameras: Sequence[CameraSettings]) -> None:
+        self._alarms, self._cameras = alarms, cameras
+        self._models: ModelExchange | None = None
+        self._delivery: Delivery | None = None
+
+    def set_models(self, models: ModelExchange, delivery: Delivery | None) -> None:
+        """Set the model that serves, and the source of ``deployment`` and ``update``."""
+        self._models, self._delivery = models, delivery
 
     def build(self) -> dict[str, bytes]:
         """Return the payloads by topic; ``info`` is absent while nothing serves."""
+        if self._models is None:
+            return {"alarm": self._alarms.message(None).payload()}
         serving = self._models.serving
         candidate, detector = serving.candidate, serving.current(0)
         retained = {"alarm": self._alarms.message(candidate.name if candidate else None).payload()}
@@ -81,6 +81,7 @@ class StateMessages(AgentPart):
     ) -> None:
         self._alarms, self._retained, self._events = alarms, retained, events
         self._publisher, self._adapters = publisher, adapters
+        self._not_started: str | None = None
 
     def publish(self) -> None:
         """Publish all retained messages."""
@@ -89,10 +90,32 @@ class StateMessages(AgentPart):
             self._publisher.retain(topic, payload)
         self._adapters.update(retained)
 
+    def starting(self) -> None:
+        """Publish that the agent has started and does not detect yet."""
+        self._alarms.update("starting", "the model is loaded, and its engines are measured")
+        self.publish()
+
+    def not_started(self, reason: str) -> None:
+        """Publish that no delegate works at the start, and that it is tried again; each reason once."""
+        if reason != self._not_started:
+            self._not_started = reason
+            self._alarms.update("starting", None)
+            self.changed(Change(None, False, reason))
+
+    def started(self, models: ModelExchange, delivery: Delivery | None) -> None:
+        """Publish what serves, and the state of the deployment."""
+        self._alarms.update("starting", None)
+        self._retained.set_models(models, delivery)
+        change = models.serving.state()
+        self._alarms.update_serving(change)
+        if self._not_started is not None:
+            self._record(change)
+        self.publish()
+
     def changed(self, change: Change) -> None:
         """Publish which detector serves."""
         self._alarms.update_serving(change)
-        self._events.record("delegate", change.reason, serving=str(change.serving or ""), best=change.best)
+        self._record(change)
         self.publish()
 
     def camera_changed(self, camera: str, state: CameraState, text: str) -> None:
@@ -125,3 +148,6 @@ class StateMessages(AgentPart):
     def rate_changed(self, decision: Decision) -> None:
         """Publish a new limit of the frame rate."""
         self._events.record("rate", decision.describe(), **decision.data())
+
+    def _record(self, change: Change) -> None:
+        self._events.record("delegate", change.reason, serving=str(change.serving or ""), best=change.best)

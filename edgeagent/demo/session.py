@@ -49,7 +49,11 @@ def run_demo(seconds: float, folder: Path, bundle: Path | None, source: str | No
     clip = ClipWriter(folder / "annotated.mp4", CLIP_FPS)
     totals: Counter[str] = Counter()
     with EmbeddedBroker() as broker:
-        agent = Agent(_settings(broker.port, bundle, source), on_result=lambda result: collect(result))
+        agent = Agent(
+            _settings(broker.port, bundle, source),
+            on_result=lambda result: collect(result),
+            keep_trying=False,
+        )
 
         def collect(result: Result) -> None:
             totals.update(result.labels[index] for index in result.detections.classes)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgeagent.bundle.manifest import Artefact, Manifest
 from edgeagent.engines.delegates import CATALOGUE, Delegate, find_delegates
-from edgeagent.errors import EngineError
+from edgeagent.errors import NoCandidateError
 
 AUTO = "auto"
 
@@ -41,7 +41,7 @@ def find_candidates(
         catalogue: of delegates.
 
     Raises:
-        EngineError: a name is unknown, or no artefact of the bundle fits any of the delegates.
+        NoCandidateError: a name is unknown, or no artefact of the bundle fits any of the delegates.
     """
     delegates = (
         list(catalogue)
@@ -58,7 +58,7 @@ def find_candidates(
             artefact.file + (f" (for {artefact.compiled_for})" if artefact.compiled_for else "")
             for artefact in manifest.artefacts
         )
-        raise EngineError(
+        raise NoCandidateError(
             f"bundle {manifest.name} {manifest.version} holds {files}; none of it runs on "
             f"{', '.join(delegate.name for delegate in delegates)}"
         )

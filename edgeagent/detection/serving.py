@@ -129,7 +129,7 @@ class ServingDetector:
         self._problems = [verdict.reason for _, verdict in candidates.ranked if not verdict.right]
         self._problems += self._start_first([one for one in self._candidates if one.due])
         if self._current is None:
-            raise EngineError("no delegate serves: " + "; ".join(self._problems or ["there is no candidate"]))
+            raise EngineError("no delegate serves: " + "; ".join(self._problems or _refused(candidates)))
 
     @property
     def bundle(self) -> Bundle:
@@ -334,3 +334,9 @@ class ServingDetector:
 
     def _report(self, reason: str, took_s: float = 0.0, failure: str | None = None) -> None:
         self._on_change(self.state(reason, took_s, failure))
+
+
+def _refused(candidates: RankedCandidates) -> list[str]:
+    """Return why no candidate is ranked."""
+    refused = [f"{verdict.candidate}: {verdict.reason}" for verdict in candidates.verdicts]
+    return refused or ["there is no candidate"]

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from edgeagent.errors import EngineError
+from edgeagent.errors import NoCandidateError
 
 Tested = Literal["run here", "stand-in", "untested"]
 """``run here``: tests run the real delegate; ``stand-in``: tests run a stand-in of its interface."""
@@ -241,10 +241,10 @@ def find_delegates(name: str, catalogue: tuple[Delegate, ...] = CATALOGUE) -> li
     """Return the entries of a name: one delegate, or all delegates of an engine.
 
     Raises:
-        EngineError: there is none of that name.
+        NoCandidateError: there is none of that name.
     """
     found = [delegate for delegate in catalogue if name in (delegate.name, delegate.engine)]
     if not found:
         known = ", ".join(delegate.name for delegate in catalogue)
-        raise EngineError(f"no delegate or engine is called {name!r}; choose from {known}")
+        raise NoCandidateError(f"no delegate or engine is called {name!r}; choose from {known}")
     return found

@@ -90,6 +90,32 @@ def test_with_no_engine_left_the_daemon_stays_and_says_not_detecting(
         assert "not detecting: " in daemon.log()
 
 
+def test_with_no_engine_at_the_start_the_daemon_says_so_and_tries_again(
+    pictures: Path, broker: Mosquitto, tmp_path: Path
+) -> None:
+    wanted = settings(pictures, broker.port, loop=True)
+    library = tmp_path / "libdelegate.so"  # not there yet
+    wanted["model"] = {"engine": "tflite-external", "library": {"path": str(library)}}
+    with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
+        consumer.wait_for("alarm", lambda m: [p["code"] for p in m["problems"]] == ["starting"])
+        alarm = consumer.wait_for("alarm", lambda m: [p["code"] for p in m["problems"]] == ["not_detecting"])
+        assert str(library) in alarm["problems"][0]["text"]
+        assert consumer.wait_for("events/delegate", lambda m: not m["data"]["best"])["sequence"] == 1
+        assert daemon.stop() == 0, daemon.log()
+        assert "trying all delegates again in 5 s" in daemon.log()
+        assert "Traceback" not in daemon.log()
+
+
+def test_an_engine_that_can_never_work_ends_the_daemon(
+    pictures: Path, broker: Mosquitto, tmp_path: Path
+) -> None:
+    wanted = settings(pictures, broker.port, loop=True)
+    wanted["model"] = {"engine": "steam"}
+    with running(tmp_path, wanted) as daemon:
+        assert daemon.wait() == 4
+        assert "no delegate or engine is called 'steam'" in daemon.log()
+
+
 def test_the_engine_ends_with_the_daemon(pictures: Path, tmp_path: Path) -> None:
     with running(tmp_path, settings(pictures, loop=True)) as daemon:
         daemon.wait_for_notification("READY=1")

@@ -111,6 +111,10 @@ def test_programs_may_name_a_clip_that_is_not_utf8() -> None:
         ("mqtt: {port: true}", "4: mqtt.port: expected a whole number (got true)"),
         ("mqtt: {port: 1883.5}", "4: mqtt.port: expected a whole number (got 1883.5)"),
         ("mqtt: {port: 70000}", "4: mqtt.port: expected less than 65536 (got 70000)"),
+        (
+            "mqtt: {keepalive: 1d}",
+            '4: mqtt.keepalive: expected at most 65535s, the most that MQTT can express (got "1d")',
+        ),
         ("mqtt: {protocol: 4}", "4: mqtt.protocol: expected '5' or '3.1.1' (got 4)"),
         ("mqtt: {username: 7}", f"4: mqtt.username: {TEXT} (got 7)"),
         ("mqtt: {host: [a]}", f"4: mqtt.host: {TEXT} (got a list)"),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     ValidationInfo,
@@ -35,6 +36,15 @@ class TlsSettings(SettingsSection):
         return self
 
 
+LONGEST_KEEPALIVE_S = 65535  # two bytes (MQTT 5, 3.1.2.10)
+
+
+def _keepalive(value: float) -> float:
+    if round(value) > LONGEST_KEEPALIVE_S:
+        raise ValueError(f"expected at most {LONGEST_KEEPALIVE_S}s, the most that MQTT can express")
+    return value
+
+
 class MqttSettings(SettingsSection):
     """MQTT settings.
 
@@ -45,7 +55,8 @@ class MqttSettings(SettingsSection):
         username: user name for password authentication.
         password_file: file whose first line is the password.
         tls: TLS settings; None connects without encryption.
-        keepalive: keepalive in seconds; the broker marks a silent device offline after 1.5 x keepalive.
+        keepalive: keepalive in seconds, at most 65535; the broker marks a silent device offline after 1.5
+            times as long.
         retry_first, retry_longest: first and longest delay between connection attempts, in seconds.
         queue: maximum number of QoS 1 messages in memory when the spool cannot store them.
         commands: whether the device executes ``cmd`` messages, which can only select signed models.
@@ -57,7 +68,7 @@ class MqttSettings(SettingsSection):
     username: str | None = None
     password_file: Path | None = None
     tls: TlsSettings | None = None
-    keepalive: Seconds = 30.0
+    keepalive: Annotated[Seconds, AfterValidator(_keepalive)] = 30.0
     retry_first: Seconds = 1.0
     retry_longest: Seconds = 60.0
     queue: Annotated[int, Field(gt=0)] = 1000

@@ -15,6 +15,7 @@ ROOT = "edgeagent/v1"
 
 Status = Literal["online", "stopped", "offline"]
 ProblemCode = Literal[
+    "starting",
     "not_detecting",
     "fallback_delegate",
     "update_rejected",

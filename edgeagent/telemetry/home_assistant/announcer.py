@@ -114,8 +114,9 @@ class Announcer:
     def _on_status(self, arrival: Arrival) -> None:
         """Announce again after a start of Home Assistant, which may have lost the device."""
         if arrival.payload == BIRTH:
-            with self._lock:  # there is a payload: the publisher starts after the first update
-                self._publisher.retain_absolute(self._topic, self._payload)
+            with self._lock:
+                if self._payload:  # else nothing has been announced yet
+                    self._publisher.retain_absolute(self._topic, self._payload)
 
 
 class Withdrawal:

@@ -23,6 +23,7 @@ Components = dict[str, Component]
 AVAILABILITY = "{{ 'online' if value == 'online' else 'offline' }}"
 PERCENTILES = ("p50_ms", "p90_ms", "p99_ms")
 PROBLEMS = {
+    "starting": "Starting",
     "not_detecting": "Not detecting",
     "fallback_delegate": "Slower delegate",
     "update_rejected": "Update rejected",

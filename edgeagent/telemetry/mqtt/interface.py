@@ -62,7 +62,7 @@ class Publisher(Protocol):
         """As :meth:`retain`, for a complete topic."""
 
     def subscribe(self, topic: str, receive: Receive) -> None:
-        """Subscribe to a topic; to be called before :meth:`start`."""
+        """Subscribe to a topic, now or at the next connect."""
 
     def subscribe_absolute(self, topic: str, receive: Receive) -> None:
         """As :meth:`subscribe`, for a complete topic."""

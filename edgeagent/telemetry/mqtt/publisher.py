@@ -89,7 +89,7 @@ class MqttPublisher:
         return f"{self._settings.host}:{self._settings.port}"
 
     def subscribe(self, topic: str, receive: Receive) -> None:
-        """Subscribe to a topic below the device's prefix; to be called before :meth:`start`.
+        """Subscribe to a topic below the device's prefix, now or at the next connect.
 
         ``receive`` is called in the network thread and must not block.
         """
@@ -97,7 +97,11 @@ class MqttPublisher:
 
     def subscribe_absolute(self, topic: str, receive: Receive) -> None:
         """As :meth:`subscribe`, for a complete topic, such as one outside of the device's prefix."""
-        self._receivers[topic] = receive
+        with self.changed:
+            self._receivers[topic] = receive
+            if self.state != "connected":
+                return
+        self._client.subscribe(topic, qos=1)
 
     @property
     def dropped(self) -> Counter[str]:
@@ -207,12 +211,12 @@ class MqttPublisher:
         if code.is_failure:
             self._set_state("refused", f"refused the connection: {code}")
             return
-        for topic in self._receivers:  # before ``online``, so that whoever sees it can send commands
-            client.subscribe(topic, qos=1)
-        self._direct.connected(getattr(more, "MaximumPacketSize", None))
-        self._client_id_conflict.connected(time.monotonic())
-        self._publish_status("online")
         with self.changed:
+            self._direct.connected(getattr(more, "MaximumPacketSize", None))
+            for topic in self._receivers:  # before ``online``, so that whoever sees it can send commands
+                client.subscribe(topic, qos=1)
+            self._client_id_conflict.connected(time.monotonic())
+            self._publish_status("online")
             for topic, payload in self._retained.items():
                 self._direct.retain(topic, payload)
             self._outbox.set_connected(True)

@@ -32,10 +32,14 @@ SPOOL = "spool.db"
 """File name in the agent's state folder."""
 SYNC_S = 10.0  # longest time between two synchronisations, lost by a power cut
 LOG_PAGES = 256  # of 4 KiB; a longer write-ahead log is merged into the file
+LONGEST_S = 1e10  # running time of the agent, 300 years
 BATCH = 32  # messages evicted at once
 
 DISK = ("is locked", "disk is full", "readonly database", "unable to open", "disk I/O error")
 """Messages of errors that the disk or another program causes; every other error is a damaged file."""
+
+DAMAGE = (sqlite3.Error, UnicodeError, OverflowError)
+"""Errors of a damaged file; the last two come of texts and numbers in it that Python cannot hold."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS waiting (
@@ -175,7 +179,7 @@ class Spool:
         """Open the file; rename it when it is damaged."""
         try:
             self._connect()
-        except sqlite3.DatabaseError as error:
+        except DAMAGE as error:
             if any(reason in str(error) for reason in DISK):
                 raise SpoolError(f"{self._path}: cannot be used ({error})") from error
             self._replace_damaged(error)
@@ -195,13 +199,16 @@ class Spool:
             execute(_SCHEMA)
             self._page_size = int(execute("PRAGMA page_size").fetchone()[0])
             newest = execute("SELECT CAST(kept AS REAL) FROM waiting ORDER BY id DESC LIMIT 1").fetchone()
-            self._began = time.monotonic() - (newest[0] or 0.0 if newest else 0.0)
+            running_s = newest[0] or 0.0 if newest else 0.0
+            if not 0.0 <= running_s <= LONGEST_S:
+                raise sqlite3.DatabaseError(f"a message that was stored after {running_s} s")
+            self._began = time.monotonic() - running_s
             (self.waiting,) = execute("SELECT count(*) FROM waiting").fetchone()
         except BaseException:
             self._connection.close()
             raise
 
-    def _replace_damaged(self, error: sqlite3.DatabaseError) -> None:
+    def _replace_damaged(self, error: Exception) -> None:
         """Create a new file; the last damaged one is kept under another name for analysis."""
         self.damaged += 1
         aside = damaged_name(self._path)
@@ -212,7 +219,7 @@ class Spool:
             for log in (f"{self._path}-wal", f"{self._path}-shm"):
                 Path(log).unlink(missing_ok=True)
             self._connect()
-        except (OSError, sqlite3.Error) as another:
+        except (OSError, *DAMAGE) as another:
             raise SpoolError(f"{self._path}: cannot be created again ({another})") from another
 
     @contextlib.contextmanager
@@ -220,7 +227,7 @@ class Spool:
         """Convert database errors into :class:`SpoolError`; a damaged file is replaced as well."""
         try:
             yield
-        except sqlite3.DatabaseError as error:
+        except DAMAGE as error:
             if any(reason in str(error) for reason in DISK):
                 raise SpoolError(f"{self._path}: {error}") from error
             self.close()

@@ -1,23 +1,21 @@
-"""Exporter of ``/metrics`` for Prometheus: the web server of prometheus-client (extra ``prometheus``)."""
+"""Exporter of ``/metrics`` for Prometheus, with prometheus-client (extra ``prometheus``)."""
 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgeagent.errors import ConfigurationError
 from edgeagent.settings.sections.prometheus import PrometheusSettings
 from edgeagent.telemetry.contract.messages import Alarm, Telemetry
+from edgeagent.telemetry.prometheus.server import MetricsServer
 from edgeagent.timing.histogram import StageTimes
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 logger = logging.getLogger(__name__)
-
-STOP_S = 1.0
 
 
 class Exporter:
@@ -41,7 +39,7 @@ class Exporter:
         self._settings, self._times = settings, times
         self._telemetry: Telemetry | None = None
         self._alarm: Alarm | None = None
-        self._running: tuple[Any, threading.Thread] | None = None
+        self._server: MetricsServer | None = None
 
     def start(self) -> None:
         """Open the port.
@@ -49,24 +47,22 @@ class Exporter:
         Raises:
             ConfigurationError: the port cannot be opened.
         """
-        from prometheus_client import CollectorRegistry, start_http_server
+        from prometheus_client import CollectorRegistry, make_wsgi_app
 
         registry = CollectorRegistry()
         registry.register(self)
         host, port = self._settings.host, self._settings.port
         try:
-            self._running = start_http_server(port, host, registry)
+            self._server = MetricsServer(host, port, make_wsgi_app(registry))
         except OSError as error:
             raise ConfigurationError(f"prometheus: {host}:{port} cannot be listened on ({error})") from error
+        self._server.start()
         logger.info("metrics for Prometheus at http://%s:%d/metrics", host, port)
 
     def stop(self) -> None:
         """Close the port."""
-        if self._running is not None:
-            server, thread = self._running
-            server.shutdown()
-            server.server_close()
-            thread.join(STOP_S)
+        if self._server is not None:
+            self._server.stop()
 
     def record(self, telemetry: Telemetry) -> None:
         """Keep the telemetry of an interval for the next request."""

@@ -291,3 +291,33 @@ def test_the_file_can_be_read_by_other_programs(tmp_path: Path) -> None:
     shutil.copy(path, tmp_path / "copy.db")
     rows = sqlite3.connect(tmp_path / "copy.db").execute("SELECT id, worth, message FROM waiting").fetchall()
     assert rows == [(1, LOWEST, zlib.compress(b"telemetry\n{}"))]
+
+
+def test_a_file_with_a_text_that_is_not_utf8_is_put_aside(tmp_path: Path) -> None:
+    """SQLite's error names the damaged index, whose name is not UTF-8 any more."""
+    path = tmp_path / "spool.db"
+    spool = Spool(path, LIMIT, WEEK)
+    spool.append([telemetry(1)])
+    spool.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE INDEX marker ON waiting (kept)")
+    connection.close()
+    path.write_bytes(path.read_bytes().replace(b"CREATE INDEX marker", b"CREATE XNDEX m\xce\xffker"))
+    spool = Spool(path, LIMIT, WEEK)
+    assert (spool.damaged, held(spool)) == (1, [])
+    assert spool.append([telemetry(2)]) == []
+    spool.close()
+
+
+@pytest.mark.parametrize("kept", ["9e999", "-1.0", "1e300"])
+def test_a_running_time_that_cannot_be_is_damage(tmp_path: Path, kept: str) -> None:
+    path = tmp_path / "spool.db"
+    spool = Spool(path, LIMIT, WEEK)
+    spool.append([telemetry(1)])
+    spool.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE waiting SET kept = {kept}")
+    connection.close()
+    spool = Spool(path, LIMIT, WEEK)
+    assert (spool.damaged, spool.waiting) == (1, 0)
+    spool.close()
