@@ -15,6 +15,8 @@ class Board:
 
     Attributes:
         model: device-tree model or DMI product name.
+        maker: DMI system vendor, or vendor prefix of the device-tree's first ``compatible`` (Devicetree
+            specification 0.4, 2.3.1), such as ``raspberrypi``.
         architecture: machine type, such as ``aarch64``.
         system: name of the operating system (os-release(5), PRETTY_NAME).
         kernel: kernel release.
@@ -22,6 +24,7 @@ class Board:
     """
 
     model: str | None
+    maker: str | None
     architecture: str
     system: str
     kernel: str
@@ -37,11 +40,17 @@ def read_board(root: Path = Path("/")) -> Board:
     models = (_read(root / path) for path in MODELS)
     return Board(
         model=next((model for model in models if model), None),
+        maker=_maker(root),
         architecture=platform.machine(),
         system=_system(root),
         kernel=platform.release(),
         boot_id=_read(root / "proc/sys/kernel/random/boot_id"),
     )
+
+
+def _maker(root: Path) -> str | None:
+    vendor, _, part = (_read(root / "proc/device-tree/compatible") or "").partition(",")
+    return vendor if part else _read(root / "sys/class/dmi/id/sys_vendor")
 
 
 def _system(root: Path) -> str:

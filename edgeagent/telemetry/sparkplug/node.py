@@ -5,7 +5,7 @@
     first telemetry -> CONNECT (will: NDEATH with bdSeq n) -> NBIRTH (seq 0, bdSeq n, every metric)
         -> waiting telemetry, as historical NDATA -> NDATA (seq 1, 2, ... 255, 0, ...), changes only -> ...
         -> a new metric, or "Node Control/Rebirth": NBIRTH again
-        -> connection lost: telemetry waits in memory, bdSeq n + 1 with the next CONNECT
+        -> connection lost: telemetry waits in memory, bdSeq n + 1 with the next CONNECT that is sent
         -> stop: NDEATH, DISCONNECT
 
 Specification: Eclipse Sparkplug 3.0, chapters 5 (operational behavior) and 6 (payloads).
@@ -67,28 +67,36 @@ class SparkplugNode:
         self._lock = threading.Condition()  # protects all that follows; NBIRTH and NDATA are sent in order
         self._values = readings.properties()
         self._aliases: dict[str, int] = {}
-        self._alias(REBIRTH)
+        self._measured: set[str] = set()  # names of the metrics of all telemetry so far
         self._waiting: deque[tuple[int, readings.Readings]] = deque(maxlen=MOST_WAITING)
         self._allowance = RateLimit(REBIRTHS_PER_SECOND, REBIRTHS)
         self._connected = self._begun = False
         self._largest: int | None = None
         self._seq = 0
-        self._bd_seq = _read_bd_seq(self._file)
+        self._bd_seq = _read_bd_seq(self._file)  # of the last CONNECT that was sent
+        self._late_birth: threading.Timer | None = None
         self._client = plain_client(mqtt, f"edgeagent-{device}-sparkplug")
         self._client.reconnect_delay_set(*retry_delays(mqtt))
         self._client.on_pre_connect = self._before_connect
+        self._client.on_socket_open = self._before_connect_packet
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
 
     def record_alarm(self, alarm: Alarm) -> None:
         """Publish changed problems."""
-        self._report(readings.alarm_readings(alarm), _now_ms())
+        with self._lock:
+            self._report(readings.alarm_readings(alarm), _now_ms())
 
     def record(self, telemetry: Telemetry) -> None:
         """Publish changed metrics of an interval; the first one connects, as a birth needs all metrics."""
         moment = datetime.fromisoformat(telemetry.time.replace("Z", "+00:00"))
-        self._report(readings.telemetry_readings(telemetry), round(moment.timestamp() * 1000))
+        values = readings.telemetry_readings(telemetry)
+        with self._lock:
+            gone = self._measured - values.keys()
+            self._measured |= values.keys()
+            values |= {name: (self._values[name][0], None) for name in gone}  # null, sent once
+            self._report(values, round(moment.timestamp() * 1000))
         if not self._begun:
             self._begun = True
             connect_in_background(self._client, self._mqtt)
@@ -103,7 +111,9 @@ class SparkplugNode:
         if not self._begun:
             return
         with self._lock:
-            topic, death = self._topic("NDEATH"), self._death()
+            topic, death = self._topic("NDEATH"), self._death(self._bd_seq)
+            if self._late_birth is not None:
+                self._late_birth.cancel()
             message = self._client.publish(topic, death, qos=1) if self._connected else None
         problem = "not connected" if message is None else missing_acknowledgement(message)
         if message is not None and problem is not None:
@@ -113,23 +123,25 @@ class SparkplugNode:
             self._client.loop_stop()
 
     def _report(self, values: readings.Readings, now_ms: int) -> None:
-        with self._lock:
-            new = [name for name in values if name not in self._values]
-            changed = {name: it for name, it in values.items() if self._values.get(name) != it}
-            self._values = {**self._values, **values}
-            if not self._connected:
-                if self._begun:
-                    self._waiting.append((now_ms, values))
-            elif new:
-                self._birth()
-            elif changed:
-                self._send("NDATA", self._data(changed, now_ms), now_ms)
+        new = [name for name in values if name not in self._values]
+        changed = {name: it for name, it in values.items() if self._values.get(name) != it}
+        self._values = {**self._values, **values}
+        if not self._connected:
+            if self._begun:
+                self._waiting.append((now_ms, values))
+        elif new:
+            self._birth()
+        elif changed:
+            self._send("NDATA", self._data(changed, now_ms), now_ms)
 
     def _birth(self) -> None:
-        """Publish NBIRTH, which restarts the sequence numbers."""
+        """Publish NBIRTH, which restarts the sequence numbers, and answers all orders so far."""
+        if self._late_birth is not None:
+            self._late_birth.cancel()
+            self._late_birth = None
         now, self._seq = _now_ms(), 0
         metrics = [SparkplugMetric(BD_SEQ, DataType.INT64, self._bd_seq, now)]
-        metrics.append(SparkplugMetric(REBIRTH, DataType.BOOLEAN, False, now, self._alias(REBIRTH)))
+        metrics.append(SparkplugMetric(REBIRTH, DataType.BOOLEAN, False, now))  # commands name it: no alias
         for name, (datatype, value) in self._values.items():
             metrics.append(SparkplugMetric(name, datatype, value, now, self._alias(name)))
         self._send("NBIRTH", metrics, now)
@@ -149,9 +161,9 @@ class SparkplugNode:
         self._client.publish(topic, payload, qos=0)
         self._seq = (self._seq + 1) % 256
 
-    def _death(self) -> bytes:
+    def _death(self, bd_seq: int) -> bytes:
         now = _now_ms()
-        return encode_payload([SparkplugMetric(BD_SEQ, DataType.INT64, self._bd_seq, now)], now, None)
+        return encode_payload([SparkplugMetric(BD_SEQ, DataType.INT64, bd_seq, now)], now, None)
 
     def _alias(self, name: str) -> int:
         return self._aliases.setdefault(name, len(self._aliases))
@@ -163,12 +175,17 @@ class SparkplugNode:
 
     def _before_connect(self, client: paho.Client, data: Any) -> None:
         with self._lock:
+            will = self._death((self._bd_seq + 1) % 256)
+            client.will_set(self._topic("NDEATH"), will, qos=1, retain=False)
+
+    def _before_connect_packet(self, client: paho.Client, data: Any, connection: Any) -> None:
+        """Count the CONNECT that is sent next; an attempt without a connection counts nothing."""
+        with self._lock:
             self._bd_seq = (self._bd_seq + 1) % 256
             try:
                 write_state(self._file, str(self._bd_seq).encode())
             except EdgeagentError as error:
                 logger.error("%s; Sparkplug births may repeat a number after the next start", error)
-            client.will_set(self._topic("NDEATH"), self._death(), qos=1, retain=False)
 
     def _on_connect(self, client: paho.Client, data: Any, flags: Any, code: ReasonCode, more: Any) -> None:
         if code.is_failure:
@@ -198,15 +215,26 @@ class SparkplugNode:
         except ValueError as error:  # includes bytes that are not UTF-8
             logger.warning("sparkplug: an unreadable command is ignored: %s", error)
             return
-        rebirth = self._aliases[REBIRTH]
-        if not any(one.boolean and (one.name == REBIRTH or one.alias == rebirth) for one in commands):
+        if not any(one.boolean and one.name == REBIRTH for one in commands):
             logger.warning("sparkplug: a command without %s is ignored", REBIRTH)
         elif not self._allowance.allows(time.monotonic_ns()):
-            logger.warning("sparkplug: too many rebirths are requested; one is ignored")
+            self._give_birth_later()
         else:
-            with self._lock:
-                if self._connected:
-                    self._birth()
+            self._give_birth()
+
+    def _give_birth(self) -> None:
+        with self._lock:
+            if self._connected:
+                self._birth()
+
+    def _give_birth_later(self) -> None:
+        """Answer orders beyond the allowance with one birth."""
+        with self._lock:
+            if self._late_birth is None:
+                logger.warning("sparkplug: too many rebirths are requested; one follows for all of them")
+                self._late_birth = threading.Timer(1 / REBIRTHS_PER_SECOND, self._give_birth)
+                self._late_birth.daemon = True
+                self._late_birth.start()
 
 
 def _now_ms() -> int:

@@ -35,7 +35,7 @@ class SparkplugMetric:
 
     Attributes:
         name: name of the metric; None where its alias identifies it.
-        datatype: data type of the value.
+        datatype: data type of the value; it is sent with the name only.
         value: value; None is null.
         timestamp_ms: milliseconds since the epoch.
         alias: number in place of the name; None without one.
@@ -94,7 +94,9 @@ def _metric(metric: SparkplugMetric) -> bytes:
         parts.append(_bytes(1, metric.name.encode()))
     if metric.alias is not None:
         parts.append(_number(2, metric.alias))
-    parts += [_number(3, metric.timestamp_ms), _number(4, metric.datatype)]
+    parts.append(_number(3, metric.timestamp_ms))
+    if metric.name is not None:  # its birth has told the type (6.4.6)
+        parts.append(_number(4, metric.datatype))
     if metric.historical:
         parts.append(_number(5, 1))
     parts.append(_number(7, 1) if metric.value is None else _value(metric.datatype, metric.value))

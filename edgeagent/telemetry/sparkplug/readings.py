@@ -20,13 +20,13 @@ def properties() -> Readings:
     """Return the properties of the node: hardware, operating system and version."""
     board = read_board()
     texts = {
-        "Properties/Hardware Make": "edgeagent",
+        "Properties/Hardware Make": board.maker,
         "Properties/Hardware Model": board.model or board.architecture,
         "Properties/OS": board.system,
         "Properties/OS Version": board.kernel,
         "Properties/FW": __version__,
     }
-    return {name: (DataType.STRING, text) for name, text in texts.items()}
+    return {name: (DataType.STRING, text) for name, text in texts.items() if text}
 
 
 def alarm_readings(alarm: Alarm) -> Readings:

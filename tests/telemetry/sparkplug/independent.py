@@ -61,7 +61,12 @@ def parse(content: bytes) -> Any:
 
 def value(metric: Any) -> Any:
     """The value of a metric; None is null."""
-    return None if metric.is_null else getattr(metric, VALUES[metric.datatype])
+    if metric.is_null:
+        return None
+    if metric.HasField("datatype"):
+        return getattr(metric, VALUES[metric.datatype])
+    (field,) = {field for field in VALUES.values() if metric.HasField(field)}
+    return getattr(metric, field)
 
 
 def command(**fields: Any) -> bytes:

@@ -12,7 +12,7 @@ import pytest
 from edgeagent.settings.sections.sparkplug import SparkplugSettings
 from edgeagent.telemetry.contract.messages import Alarm, Telemetry
 from edgeagent.telemetry.sparkplug.node import BD_SEQ, REBIRTH, REBIRTHS, SparkplugNode
-from tests.broker import PATIENCE, Mosquitto
+from tests.broker import PATIENCE, Mosquitto, free_port
 from tests.telemetry.home_assistant.values import documented
 from tests.telemetry.publishing import settings
 from tests.telemetry.sparkplug import independent
@@ -73,11 +73,14 @@ def test_birth_data_and_death(broker: Mosquitto, tmp_path: Path) -> None:
     assert born["Cameras/yard/end_to_end/p99_ms"] is None
     assert born["Problems/not_detecting"] is False
     assert "Properties/Hardware Model" in born
-    assert len(set(aliases(birth))) == len(birth.metrics) - 1
+    assert len(set(aliases(birth))) == len(birth.metrics) - 2
+    assert REBIRTH not in aliases(birth).values()  # tck-id-operational-behavior-data-commands-rebirth-name
+    assert born.get("Properties/Hardware Make") != "edgeagent"
     assert data.seq == 1
     (changed,) = data.metrics
     assert (aliases(birth)[changed.alias], independent.value(changed)) == ("Messages Dropped", 101)
     assert not changed.HasField("name")
+    assert not changed.HasField("datatype")
     assert not death.HasField("seq")
     assert metrics(death) == {BD_SEQ: 0}
 
@@ -94,6 +97,7 @@ def test_seq_wraps_and_a_rebirth_begins_anew(broker: Mosquitto, tmp_path: Path) 
         host.order(b"\xff")  # is ignored, as is a command for something else
         host.order(independent.command(name="x", datatype=11, boolean_value=True))
         host.order(independent.command(name=REBIRTH, datatype=11, boolean_value=False))
+        host.order(independent.command(alias=0, datatype=11, boolean_value=True))  # it has no alias
         host.order(REBIRTH_NOW)
         again = host.wait_for("NBIRTH", 2)
         assert (again.seq, metrics(again)["Messages Dropped"], metrics(again)[BD_SEQ]) == (0, 358, 0)
@@ -110,6 +114,27 @@ def test_a_metric_that_is_new_is_born(broker: Mosquitto, tmp_path: Path) -> None
         assert aliases(first).items() <= aliases(second).items()
 
 
+def test_a_reading_that_disappears_is_null_once(broker: Mosquitto, tmp_path: Path) -> None:
+    name = "System/temperatures_c/cpu-thermal"
+    with Host(broker.port) as host, living(broker.port, tmp_path) as node:
+        names = aliases(host.wait_for("NBIRTH"))
+        node.record(telemetry(100, temperatures_c={}))
+        data = host.wait_for("NDATA")
+        assert {names[metric.alias]: independent.value(metric) for metric in data.metrics}[name] is None
+        node.record(telemetry(101, temperatures_c={}))
+        (changed,) = host.wait_for("NDATA", 2).metrics
+        assert names[changed.alias] == "Messages Dropped"
+        host.order(REBIRTH_NOW)
+        assert metrics(host.wait_for("NBIRTH", 2))[name] is None
+
+
+def test_an_attempt_without_a_connection_uses_no_number(tmp_path: Path) -> None:
+    (tmp_path / "sparkplug-bdseq").write_bytes(b"6")
+    with living(free_port(), tmp_path) as node:
+        assert not node.wait_for_connection(True, 2.5)  # two attempts or three
+    assert (tmp_path / "sparkplug-bdseq").read_bytes() == b"6"
+
+
 def test_a_flood_of_rebirths_is_bounded(
     broker: Mosquitto, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -119,6 +144,8 @@ def test_a_flood_of_rebirths_is_bounded(
             host.order(REBIRTH_NOW)
         node.record(telemetry(101))
         host.wait_for("NDATA")
+        node._give_birth()  # what the timer of the late birth does
+        host.wait_for("NBIRTH", 1 + REBIRTHS + 1)
         births = sum(kind == "NBIRTH" for kind, _, _, _ in host.arrived)
         assert 2 <= births <= 2 * REBIRTHS
     assert "too many rebirths" in caplog.text

@@ -41,6 +41,7 @@ def test_a_metric_is_read_as_it_was_written(datatype: DataType, value: MetricVal
     named, other = payload.metrics
     assert (named.name, named.alias, named.timestamp, named.datatype) == ("a/b", 300, NOW, datatype)
     assert (other.HasField("name"), other.HasField("alias"), other.alias) == (False, True, 0)
+    assert not other.HasField("datatype")
     assert (named.is_historical, other.is_historical) == (False, True)
     assert independent.value(named) == independent.value(other) == value
 
