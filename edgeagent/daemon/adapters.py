@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from edgeagent.daemon.part import AgentPart
@@ -70,6 +70,16 @@ class Adapters(AgentPart):
         for adapter in self._metrics:
             adapter.record(telemetry)
 
+    def read_live(self, refresh: Callable[[Telemetry], Telemetry]) -> None:
+        """Read counters at each request for metrics; ``refresh`` returns telemetry with those of now."""
+        for exporter in self._exporters:
+            exporter.refresh = refresh
+
+    def update_accuracy(self, payload: bytes) -> None:
+        """Pass the message ``accuracy``."""
+        for exporter in self._exporters:
+            exporter.retain({"accuracy": payload})
+
     def update(self, retained: Mapping[str, bytes]) -> None:
         """Pass the retained messages of the device, by topic, to all adapters.
 
@@ -77,6 +87,8 @@ class Adapters(AgentPart):
         """
         if len(retained) > 1:
             self._announcer.update(retained)
+        for exporter in self._exporters:
+            exporter.retain(retained)
         alarm = Alarm.model_validate_json(retained["alarm"])
         for adapter in self._metrics:
             adapter.record_alarm(alarm)

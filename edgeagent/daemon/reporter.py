@@ -90,6 +90,29 @@ class TelemetryReporter:
             spool=_spool_report(spool) if spool else None,
         )
 
+    def refresh(self, telemetry: Telemetry, dropped: Mapping[str, int]) -> Telemetry:
+        """Return the telemetry of an interval with the counters, and the states of cameras, of now.
+
+        Args:
+            telemetry: message of an earlier interval.
+            dropped: number of lost messages by stream, since the start.
+        """
+        cameras = dict(telemetry.cameras)
+        for camera in self._cameras:
+            status = camera.status()
+            counters = {
+                "state": status.state,
+                "frames_captured": status.captured,
+                "frames_processed": self._times[camera.name].total["end_to_end"].count,
+                "frames_dropped": status.dropped,
+                "frames_failed": self._failed.get(camera.name, 0),
+                "reconnects": status.reconnects,
+                "failures": status.failures,
+            }
+            cameras[camera.name] = cameras[camera.name].model_copy(update=counters)
+        lost = {"messages_dropped": sum(dropped.values()), "messages_dropped_by_stream": dict(dropped)}
+        return telemetry.model_copy(update={"cameras": cameras, **lost})
+
     def _camera(self, camera: Camera, interval: float) -> CameraReport:
         status, times = camera.status(), self._times[camera.name]
         stages = times.interval()

@@ -129,6 +129,11 @@ class StateMessages(AgentPart):
         self._events.record("drift", text or f"the drift of {camera} is over", camera=camera, state=state)
         self.publish()
 
+    def accuracy_changed(self, payload: bytes) -> None:
+        """Publish the message ``accuracy``."""
+        self._publisher.retain("accuracy", payload)
+        self._adapters.update_accuracy(payload)
+
     def deployment_changed(self, record: Record) -> None:
         """Publish the state of the deployment."""
         self._alarms.update_deployment(record)

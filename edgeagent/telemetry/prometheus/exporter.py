@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from edgeagent.errors import ConfigurationError
@@ -39,6 +39,9 @@ class Exporter:
         self._settings, self._times = settings, times
         self._telemetry: Telemetry | None = None
         self._alarm: Alarm | None = None
+        self._retained: dict[str, bytes] = {}
+        self.refresh: Callable[[Telemetry], Telemetry] = lambda telemetry: telemetry
+        """Returns the telemetry of an interval with the counters of now."""
         self._server: MetricsServer | None = None
 
     def start(self) -> None:
@@ -72,6 +75,10 @@ class Exporter:
         """Keep the current problems for the next request."""
         self._alarm = alarm
 
+    def retain(self, retained: Mapping[str, bytes]) -> None:
+        """Keep retained messages, by topic, for the next request."""
+        self._retained = {**self._retained, **retained}
+
     def describe(self) -> list[Metric]:
         """Return no metric; prometheus-client asks once, at the registration."""
         return []
@@ -79,9 +86,11 @@ class Exporter:
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics; prometheus-client calls this in the thread of a request."""
         from edgeagent.telemetry.prometheus import metrics
+        from edgeagent.telemetry.prometheus.model_metrics import model_metrics
 
         yield metrics.stage_durations({camera: times.total for camera, times in self._times.items()})
         if self._alarm is not None:
             yield metrics.problem_metrics(self._alarm)
+        yield from model_metrics(self._retained)
         if self._telemetry is not None:
-            yield from metrics.telemetry_metrics(self._telemetry)
+            yield from metrics.telemetry_metrics(self.refresh(self._telemetry))

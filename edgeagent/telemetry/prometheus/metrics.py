@@ -1,7 +1,7 @@
 """Mapping of the contract to Prometheus metrics.
 
 Units and names follow prometheus.io, "Metric and label naming". An unknown value has no sample. Gauges are
-those of the last telemetry message; counters and histograms count from the start of the agent.
+those of the last telemetry message; counters and histograms count from the start of the agent to the request.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from prometheus_client.core import (
 
 from edgeagent.sensors.throttling import FLAGS
 from edgeagent.telemetry.contract.messages import Alarm, ProblemCode, SystemReport, Telemetry
+from edgeagent.telemetry.contract.streams import STREAMS
 from edgeagent.timing.histogram import PER_DOUBLING, Histogram, middle_of
 from edgeagent.version import __version__
 
@@ -74,7 +75,8 @@ def telemetry_metrics(telemetry: Telemetry) -> Iterator[Metric]:
     yield from _cameras(telemetry)
     yield from _system(telemetry.system)
     dropped = CounterMetricFamily("edgeagent_messages_dropped", "Messages lost", labels=("stream",))
-    for stream, count in telemetry.messages_dropped_by_stream.items():
+    sent = {stream.name: 0 for stream in STREAMS if stream.direction == "send"}
+    for stream, count in {**sent, **telemetry.messages_dropped_by_stream}.items():
         dropped.add_metric((stream,), count)
     yield dropped
     if telemetry.commands_ignored is not None:

@@ -7,6 +7,7 @@ import socket
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -23,6 +24,12 @@ from tests.broker import PATIENCE, free_port
 from tests.telemetry.home_assistant.values import documented
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "mqtt.md").read_text(encoding="utf-8")
+EXAMPLES = {
+    topic: found.group(1).encode()
+    for topic in ("info", "accuracy", "deployment")
+    if (found := re.search(rf"## `{topic}`\n.*?```json\n(.*?)```", DOCUMENT, re.DOTALL))
+}
 PROBLEM = Problem(code="throttled", text="hot", since="2026-01-31T12:00:00.000Z")
 
 
@@ -135,3 +142,32 @@ def test_an_address_may_be_a_name_or_ipv6(listen: str, host: str) -> None:
 def test_an_address_that_is_none_is_refused(listen: str) -> None:
     with pytest.raises(ValueError, match="expected an address and a port"):
         PrometheusSettings(listen=listen)
+
+
+def test_counters_are_those_of_the_request_and_known_streams_start_at_0() -> None:
+    telemetry = documented()
+    yard = telemetry.cameras["yard"]
+    with serving({}) as (exporter, settings):
+        exporter.record(telemetry.model_copy(update={"messages_dropped_by_stream": {}}))
+        before, _ = scrape(settings)
+        later = {"yard": yard.model_copy(update={"frames_processed": yard.frames_processed + 7})}
+        exporter.refresh = lambda telemetry: telemetry.model_copy(update={"cameras": later})
+        after, _ = scrape(settings)
+    key = ("edgeagent_frames_processed_total", (("camera", "yard"),))
+    assert after[key] - before[key] == 7
+    for stream in ("telemetry", "alarm", "picture"):
+        assert before["edgeagent_messages_dropped_total", (("stream", stream),)] == 0
+
+
+def test_the_model_its_accuracy_and_its_deployment_are_metrics() -> None:
+    with serving({}) as (exporter, settings):
+        for topic, text in EXAMPLES.items():
+            exporter.retain({topic: text})
+        samples, _ = scrape(settings)
+    (model,) = [dict(labels) for name, labels in samples if name == "edgeagent_model_info"]
+    assert set(model) == {"name", "version", "artefact", "delegate"}
+    assert samples["edgeagent_golden_map", ()] == 0.8574
+    assert samples["edgeagent_agreement_ratio", ()] == 0.9217
+    assert samples["edgeagent_drifted", (("camera", "yard"),)] == 0
+    assert samples["edgeagent_deployment_state", (("state", "fetching"),)] == 1
+    assert samples["edgeagent_deployment_state", (("state", "good"),)] == 0
