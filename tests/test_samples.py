@@ -54,8 +54,8 @@ def test_the_dashboard_asks_for_what_there_is(expression: str) -> None:
 def test_a_panel_names_its_series_by_labels_that_there_are(panel: dict[str, Any]) -> None:
     known = metrics()
     for target in panel["targets"]:
-        (name,) = set(re.findall(r"edgeagent_[a-z_]+", target["expr"]))
-        assert set(re.findall(r"{{(\w+)}}", target["legendFormat"])) <= known[name] | {"instance"}
+        (name,) = set(re.findall(r"edgeagent_[a-z_]+", target["expr"])) or {"up"}
+        assert set(re.findall(r"{{(\w+)}}", target["legendFormat"])) <= known.get(name, set()) | {"instance"}
         assert target["datasource"] == panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
 
 
