@@ -65,7 +65,7 @@ def measure(image: Image) -> PictureStatistics:
     return PictureStatistics(float(grey.mean()), deviation, laplacian / (deviation**2 + 1.0), grey)
 
 
-def judge(
+def judge_picture(
     picture: PictureStatistics, before: PictureStatistics | None, usual_sharpness: float | None
 ) -> HealthState:
     """Return what one picture looks like.
@@ -104,7 +104,7 @@ class PictureHealth:
         """Take a sample at monotonic time ``now`` in seconds, and return the state."""
         picture = measure(image)
         usual = median(self._sharpness) if len(self._sharpness) >= MINIMUM_SAMPLES else None
-        seen = judge(picture, self._before, usual)
+        seen = judge_picture(picture, self._before, usual)
         self._before = picture
         if seen == "ok":
             self._sharpness.append(picture.sharpness)
