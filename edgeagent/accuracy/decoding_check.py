@@ -174,8 +174,7 @@ def _best(own: OwnOutput) -> Array:
 
 
 def _sized(found: Detections) -> Array:
-    sized: Array = (found.boxes[:, 2:] > found.boxes[:, :2]).all(axis=1)
-    return sized
+    return np.asarray((found.boxes[:, 2:] > found.boxes[:, :2]).all(axis=1))
 
 
 def _agreeing(own: Detections, ours: Detections) -> int:

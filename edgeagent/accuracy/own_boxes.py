@@ -108,7 +108,7 @@ class CellBoxes:
         if output.shape[1] != cells and output.shape[2] != cells:
             return None
         rows = output[0] if output.shape[1] == cells else output[0].T
-        return rows.astype(np.float32, copy=False)
+        return np.asarray(rows, np.float32)
 
 
 def as_scores(values: FloatArray) -> FloatArray:

@@ -27,10 +27,10 @@ def list_pictures(folder: Path, *, recursive: bool = False) -> list[Path]:
         folder: an existing folder.
         recursive: whether folders in it are searched, too.
     """
-    return usable_files(folder.rglob("*") if recursive else folder.iterdir(), PICTURE_SUFFIXES, folder)
+    return readable_files(folder.rglob("*") if recursive else folder.iterdir(), PICTURE_SUFFIXES, folder)
 
 
-def usable_files(paths: Iterable[Path], suffixes: Iterable[str], folder: Path) -> list[Path]:
+def readable_files(paths: Iterable[Path], suffixes: Iterable[str], folder: Path) -> list[Path]:
     """Return the files with one of the suffixes (lower case), sorted; what is no file is left out.
 
     Args:

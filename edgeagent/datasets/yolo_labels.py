@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edgeagent.datasets.picture_files import list_pictures, usable_files
+from edgeagent.datasets.picture_files import list_pictures, readable_files
 from edgeagent.errors import DataError
 from edgeagent.files.naming import printable
 from edgeagent.vision.detections import Detections
@@ -91,7 +91,7 @@ class LabelledPictures:
         if not labels.is_dir():
             raise DataError(f"{printable(labels)}: no such folder")
         files: dict[str, Path] = {}
-        for path in usable_files(labels.iterdir(), (".txt",), labels):
+        for path in readable_files(labels.iterdir(), (".txt",), labels):
             _claim(files, path)
         owners: dict[str, Path] = {}
         for picture in pictures:

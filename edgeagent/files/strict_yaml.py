@@ -92,7 +92,7 @@ class _Loader(yaml.SafeLoader):
     def fetch_flow_collection_start(self, TokenClass: Any) -> None:  # noqa: N803  (a name of PyYAML)
         if self.flow_level >= MAX_DEPTH:  # the scanner's time grows with the square of the depth
             raise YamlMistakeError(self.line + 1, f"nested more than {MAX_DEPTH} levels deep")
-        super().fetch_flow_collection_start(TokenClass)  # type: ignore[misc]
+        super().fetch_flow_collection_start(TokenClass)
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]

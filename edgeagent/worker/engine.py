@@ -42,7 +42,7 @@ from edgeagent.worker.protocol import (
 )
 from edgeagent.worker.run_state import read_run_state
 from edgeagent.worker.shared_buffers import SharedBuffers
-from edgeagent.worker.starvation import Patience
+from edgeagent.worker.starvation import DeadlineWatch
 
 SLOTS = 8
 LOAD_DEADLINE_S = 120.0
@@ -262,32 +262,32 @@ class WorkerEngine(LoadedEngine):
             raise self._died() from None
 
     def _receive(self, what: str, deadline_s: float) -> bytes:
-        patience = Patience(deadline_s)
+        watch = DeadlineWatch(deadline_s)
         while True:
-            wait_s = patience.next_wait_s
+            wait_s = watch.next_wait_s
             try:
                 self._socket.settimeout(wait_s)
                 message = self._socket.recv(LONGEST)
                 break
             except TimeoutError:
                 # the time asked for, not the time passed: this process may have been frozen or starved itself
-                verdict = patience.verdict(wait_s, read_run_state(self.pid))
+                verdict = watch.verdict(wait_s, read_run_state(self.pid))
                 if verdict != "wait":
-                    raise self._give_up(what, deadline_s, patience, verdict == "starved") from None
+                    raise self._give_up(what, deadline_s, watch, verdict == "starved") from None
             except OSError:
                 raise self._died() from None
         if not message:
             raise self._died()
         return message
 
-    def _give_up(self, what: str, deadline_s: float, patience: Patience, starved: bool) -> WorkerHungError:
+    def _give_up(self, what: str, deadline_s: float, watch: DeadlineWatch, starved: bool) -> WorkerHungError:
         """Kill the worker, which has not answered in time."""
         kind: type[WorkerHungError] = WorkerStarvedError if starved else WorkerHungError
         text = f"{self._name}: no answer within {deadline_s:g} s of {what}; worker killed"
         if starved:
             text = (
-                f"{self._name}: no answer to {what} in {patience.waited_s:.0f} s, of which it waited "
-                f"{patience.deprived_s:.0f} s for a processor; worker killed; reduce the load of the machine"
+                f"{self._name}: no answer to {what} in {watch.waited_s:.0f} s, of which it waited "
+                f"{watch.deprived_s:.0f} s for a processor; worker killed; reduce the load of the machine"
             )
         self._ended = kind, text
         self._end()

@@ -26,7 +26,7 @@ BOUND_FACTOR, LEAST_BOUND_S = 10.0, 60.0
 Verdict = Literal["wait", "hung", "starved"]
 
 
-class Patience:
+class DeadlineWatch:
     """Time that a worker still has for one answer.
 
     Args:

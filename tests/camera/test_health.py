@@ -17,7 +17,7 @@ SCENE = np.asarray(cv2.resize(_CELLS, (160, 120), interpolation=cv2.INTER_NEARES
 def noisy(image: Image) -> Image:
     """Return a picture with the noise of a sensor."""
     noise = RANDOM.integers(-2, 3, image.shape, np.int16)
-    return np.clip(image.astype(np.int16) + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image.astype(np.int16) + noise, 0, 255), np.uint8)
 
 
 def healthy() -> tuple[PictureHealth, float]:

@@ -9,7 +9,9 @@ from queue import Queue
 from typing import Any
 
 import numpy as np
+import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from edgeagent.daemon import fault_watch
 from edgeagent.daemon.device_watch import DeviceWatch
@@ -18,7 +20,9 @@ from edgeagent.errors import EdgeagentError
 from edgeagent.settings.sections.adaptive import AdaptiveSettings
 from edgeagent.settings.sections.power import PowerSettings
 from edgeagent.telemetry import pictures
+from edgeagent.telemetry.mqtt.direct import DirectMessages
 from edgeagent.telemetry.mqtt.fault_tolerant_spool import FaultTolerantSpool
+from edgeagent.telemetry.mqtt.losses import Losses
 from edgeagent.telemetry.mqtt.outbox import Outbox
 from edgeagent.telemetry.pictures import Pictures
 from edgeagent.timing import guarded_thread
@@ -112,7 +116,8 @@ def test_the_outbox_goes_on_and_loses_nothing(device: Device, monkeypatch: pytes
         return 1
 
     fail_once(monkeypatch, FaultTolerantSpool, "open")
-    outbox = Outbox(send, 10, 1.0)
+    direct = DirectMessages(paho.Client(CallbackAPIVersion.VERSION2), Losses(), "edgeagent/v1/board", False)
+    outbox = Outbox(send, 10, 1.0, None, direct)
     outbox.set_connected(True)
     outbox.post("telemetry", b"{}")
     outbox.start()

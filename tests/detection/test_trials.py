@@ -148,7 +148,8 @@ def test_what_got_no_processor_is_tried_again_at_once(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edgeagent.detection.trials.RETRY_AFTER_S", (0.0, 0.0))
-    measure, failures = CandidateTrials._measure, [WorkerStarvedError("busy"), WorkerStarvedError("busy")]
+    measure = CandidateTrials._measure
+    failures: list[EngineError] = [WorkerStarvedError("busy"), WorkerStarvedError("busy")]
 
     def starved(tried: CandidateTrials, candidate: Candidate, threads: int) -> TrialVerdict:
         if failures:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from edgeagent.datasets.picture_files import usable_files
+from edgeagent.datasets.picture_files import readable_files
 from edgeagent.datasets.yolo_labels import Labels, log_remarks, read_labels
 from edgeagent.errors import DataError
 from edgeagent.files.naming import printable
@@ -76,7 +76,7 @@ def find_labels(pictures: Sequence[Path], folder: Path, classes: int) -> dict[Pa
     if not folder.is_dir():
         raise DataError(f"{printable(folder)}: no such folder of labels")
     files: dict[str, list[Path]] = {}
-    for path in usable_files(folder.rglob("*"), (".txt",), folder):
+    for path in readable_files(folder.rglob("*"), (".txt",), folder):
         files.setdefault(path.stem, []).append(path)
     owners: dict[str, Path] = {}
     labels = {}
