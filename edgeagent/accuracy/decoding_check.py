@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 
 from edgeagent.accuracy.own_boxes import CENTRES, RAW, CellBoxes, OwnOutput
 from edgeagent.bundle.manifest import ModelDescription
@@ -27,6 +27,9 @@ from edgeagent.errors import DataError
 from edgeagent.imaging.frame import Image
 from edgeagent.vision.detections import Detections
 from edgeagent.vision.nms import intersection_over_union
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 PICTURES = 4
 """Number of pictures that is sufficient."""
@@ -153,6 +156,8 @@ class _OwnModel:
         try:
             if self._session is None:
                 providers = ["CPUExecutionProvider"]
+                import onnxruntime
+
                 self._session = onnxruntime.InferenceSession(str(self._model), providers=providers)
             given = self._session.get_inputs()[0]
             dtype = np.float16 if given.type == "tensor(float16)" else np.float32

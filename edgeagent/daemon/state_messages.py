@@ -83,6 +83,7 @@ class StateMessages(AgentPart):
         self._alarms, self._retained, self._events = alarms, retained, events
         self._publisher, self._adapters = publisher, adapters
         self._not_started: str | None = None
+        self._lost: set[str] = set()
 
     def publish(self) -> None:
         """Publish all retained messages."""
@@ -124,7 +125,9 @@ class StateMessages(AgentPart):
         lost = f"camera {camera} is lost: {text}" if state == "lost" else None
         self._alarms.update_camera("camera_lost", camera, lost)
         self._events.record("camera", text, camera=camera, state=state)
-        self.publish()
+        if lost is not None or camera in self._lost:
+            (self._lost.discard if lost is None else self._lost.add)(camera)
+            self.publish()
 
     def camera_health_changed(self, camera: str, state: HealthState, text: str | None) -> None:
         """Publish that the picture of a camera shows nothing useful, or with None that it does again."""

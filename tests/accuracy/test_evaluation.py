@@ -90,6 +90,7 @@ def test_damaged_data_end_it(tmp_path: Path, detector: Detector) -> None:
     label_file.write_text("2 0.5 0.5 0.1 0.1")
     with pytest.raises(DataError, match=r"1\.txt:1: class 2 is not one of the 2 labels"):
         evaluate_detector(detector, data)
+    label_file.write_text("1 0.5 0.5 0.1 0.1")
     data.pictures[0].write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"0\.png cannot be decoded"):
         evaluate_detector(detector, data)

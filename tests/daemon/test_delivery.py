@@ -119,7 +119,7 @@ def test_a_good_model_takes_over_and_a_broken_one_stays_outside(
         rejected = reaches(consumer, "rejected", "2.1.0")
         assert "does not compute what was trained" in rejected["reason"]
         assert rejected["current"]["version"] == "2.0.0"
-        alarm = consumer.wait_for("alarm", lambda m: m["problems"])
+        alarm = consumer.wait_for("alarm", lambda m: m["problems"] and "serving" in m)
         assert [problem["code"] for problem in alarm["problems"]] == ["update_rejected"]
         before = len(consumer.payloads("detections/yard"))
         consumer.wait_for("detections/yard", lambda _: len(consumer.payloads("detections/yard")) > before)

@@ -179,7 +179,9 @@ def test_one_camera_that_never_opens_does_not_stop_the_other(
             ),
         )
         assert "/dev/video250" in message["cameras"]["gate"]["last_error"]
-        alarm = consumer.wait_for("alarm", lambda m: m["problems"])
+        alarm = consumer.wait_for(
+            "alarm", lambda m: any(each["code"] == "camera_lost" for each in m["problems"])
+        )
         (problem,) = [each for each in alarm["problems"] if each["code"] == "camera_lost"]
         assert problem["camera"] == "gate"
         assert "/dev/video250" in problem["text"]

@@ -181,5 +181,5 @@ def test_a_part_of_a_picture_can_be_written() -> None:
 def test_placement_of_a_picture() -> None:
     assert fit_picture((48, 32), TOP_LEFT) == Fit((48, 32), (24, 16), (0, 0), (0.5, 0.5))
     assert fit_picture((48, 32), CENTRE) == Fit((48, 32), (24, 16), (0, 8), (0.5, 0.5))
-    assert fit_picture((5, 64), CENTRE) == Fit((5, 64), (2, 32), (11, 0), (0.5, 0.5))
+    assert fit_picture((5, 64), CENTRE) == Fit((5, 64), (2, 32), (11, 0), (0.4, 0.5))
     assert fit_picture((48, 16), STRETCHED) == Fit((48, 16), (24, 32), (0, 0), (0.5, 2.0))

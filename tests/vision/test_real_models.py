@@ -94,8 +94,8 @@ def test_yolox_finds_what_a_plain_session_and_plain_loops_find(stem: str) -> Non
     candidates = slow.yolox(read, (8, 16, 32), (416, 416), 80, 0.3, activated=True)
     wanted = []
     for box, score, label in slow.suppress(candidates, 0.45):
-        x1, x2 = (min(max(x / ratio, 0), width) for x in box[0::2])
-        y1, y2 = (min(max(y / ratio, 0), height) for y in box[1::2])
+        x1, x2 = (min(max(x * width / small.shape[1], 0), width) for x in box[0::2])
+        y1, y2 = (min(max(y * height / small.shape[0], 0), height) for y in box[1::2])
         wanted.append(slow.Found((x1, y1, x2, y2), score, label))
     assert len(candidates) > len(wanted) >= 2
     detector = yolox()

@@ -25,10 +25,12 @@ from edgeagent.qat.export.exports import FORMATS, Exported
 from edgeagent.qat.factory.accuracy_meter import AccuracyMeter, QuantizationState
 from edgeagent.qat.factory.bundle_recipe import BundleRecipe, load_recipe, with_settings
 from edgeagent.qat.factory.bundling import BundleWriter
+from edgeagent.qat.factory.description_check import check_input
 from edgeagent.qat.factory.factory import Factory
 from edgeagent.qat.factory.golden_section import GoldenPictures
 from edgeagent.qat.factory.job import QuantizationJob, TrainingSource
 from edgeagent.qat.factory.progress import ProgressCallback, Reporter
+from edgeagent.qat.graph.graph import read_graph
 from edgeagent.qat.pictures.finding import check_varied, evenly_spread, find_pictures
 from edgeagent.qat.training.execution import Execution
 from edgeagent.qat.training.labelled import find_labels
@@ -144,6 +146,7 @@ def quantize(
     with joined_processes() as processes:
         reporter = Reporter(progress if processes.first else None)
         if processes.first:
+            check_input(read_graph(model, chosen.heads), model, description)
             measured = validation.pictures if validation else ()
             given = list(dict.fromkeys((*pictures, *calibration, *measured, *golden_pictures.pictures)))
             with reporter.stage("checking the pictures", len(given)) as report:

@@ -42,7 +42,7 @@ BATCH = 32  # messages evicted at once
 DISK = ("is locked", "disk is full", "readonly database", "unable to open", "disk I/O error")
 """Messages of errors that the disk or another program causes; every other error is a damaged file."""
 
-DAMAGE = (sqlite3.Error, UnicodeError, OverflowError)
+DAMAGE = (*((sqlite3.Error,) if sqlite3 is not None else ()), UnicodeError, OverflowError)
 """Errors of a damaged file; the last two come of texts and numbers in it that Python cannot hold."""
 
 _SCHEMA = """

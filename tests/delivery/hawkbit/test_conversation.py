@@ -549,8 +549,8 @@ def test_the_token_is_in_no_log(
     ("url", "mistake"),
     [
         ("http://hawkbit.example.org", "clear text"),
-        ("ftp://127.0.0.1", "expected https"),
-        ("hawkbit.example.org", "expected https"),
+        ("ftp://127.0.0.1", "expected http"),
+        ("hawkbit.example.org", "expected http"),
         ("https://me:secret@hawkbit.example.org", "is not used"),
     ],
 )
