@@ -14,6 +14,7 @@ comparisons with the bare engine.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -172,13 +173,19 @@ class DetectorSession:
         if not 1 <= in_flight <= MOST_IN_FLIGHT:
             raise EngineError(f"in_flight: expected 1 to {MOST_IN_FLIGHT}, got {in_flight}")
         waiting: deque[tuple[Image, PendingDetections]] = deque()
-        for frame in frames:
-            waiting.append((frame, self.submit(frame, score_threshold)))
-            if len(waiting) == in_flight:
+        try:
+            for frame in frames:
+                waiting.append((frame, self.submit(frame, score_threshold)))
+                if len(waiting) == in_flight:
+                    first, pending = waiting.popleft()
+                    yield first, pending.result()
+            while waiting:
                 first, pending = waiting.popleft()
                 yield first, pending.result()
-        for first, pending in waiting:
-            yield first, pending.result()
+        finally:
+            for _, pending in waiting:  # of a loop that was left early
+                with contextlib.suppress(EngineError):
+                    pending.result()
 
     def close(self) -> None:
         """Stop the worker; does nothing when it is closed already."""

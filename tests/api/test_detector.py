@@ -74,6 +74,16 @@ def test_a_stream_gives_each_frame_with_its_own_detections(
     assert [boxes(found) for _, found in streamed] == wanted
 
 
+def test_a_stream_that_is_left_early_leaves_no_frame_in_flight(detector: edgeagent.DetectorSession) -> None:
+    given = frames(MOST_IN_FLIGHT)
+    for _ in range(3):
+        stream = detector.stream(given, MOST_IN_FLIGHT)
+        next(stream)
+        stream.close()  # type: ignore[attr-defined]
+    pending = [detector.submit(given[0]) for _ in range(MOST_IN_FLIGHT)]
+    assert all(len(one.result()) for one in pending)
+
+
 def test_a_result_can_be_taken_twice(detector: edgeagent.DetectorSession) -> None:
     pending = detector.submit(frames(1)[0])
     assert pending.result() is pending.result()

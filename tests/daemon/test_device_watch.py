@@ -170,7 +170,9 @@ def test_the_thread_samples_and_stops(tmp_path: Path) -> None:
 
 
 def test_a_watch_that_was_never_started_can_be_stopped(tmp_path: Path) -> None:
+    before = threading.active_count()
     Board(tmp_path).watch.stop()
+    assert threading.active_count() == before
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,10 @@ def test_a_service_is_ready_with_its_first_frame(systemd: socket.socket) -> None
 
 def test_without_systemd_nothing_is_notified(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    opened: list[object] = []
+    monkeypatch.setattr("edgeagent.daemon.systemd.socket.socket", lambda *kind: opened.append(kind))
     notify("READY=1")
+    assert opened == []
 
 
 def test_a_service_manager_that_is_gone_is_logged(
