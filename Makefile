@@ -22,7 +22,9 @@ demo: $(VENV)/.demo
 	$(BIN)/edgeagent demo --seconds $(SECONDS)
 
 # Training and engines are tested in processes of their own: OpenVINO crashes in one that has had torch and all
-# the others in it.
+# the others in it. Files of tests run side by side, one per core; the last group measures what engines use.
+PYTEST := $(BIN)/python -m pytest
+SIDE_BY_SIDE := --numprocesses logical --dist loadfile
 test: $(VENV)/.test
 	sh tools/debian-packages.sh gcc libc6-dev mosquitto openssl ffmpeg systemd \
 	    gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
@@ -32,9 +34,9 @@ test: $(VENV)/.test
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --ignore tests/qat --ignore tests/engines --ignore tests/worker --ignore tests/detection
-	$(BIN)/python -m pytest tests/qat
-	$(BIN)/python -m pytest tests/engines tests/worker tests/detection
+	$(PYTEST) $(SIDE_BY_SIDE) --ignore tests/qat --ignore tests/engines --ignore tests/worker --ignore tests/detection
+	OMP_NUM_THREADS=1 $(PYTEST) $(SIDE_BY_SIDE) tests/qat
+	$(PYTEST) tests/engines tests/worker tests/detection
 
 # No engine, camera, broker or process: what most changes break first.
 FAST := tests/files tests/timing tests/imaging tests/sensors tests/bundle tests/settings tests/vision tests/datasets \
@@ -47,7 +49,7 @@ check: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --quiet --numprocesses auto -m "not slow" $(FAST)
+	$(PYTEST) --quiet --numprocesses logical -m "not slow" $(FAST)
 
 docs: $(VENV)/.docs
 	$(BIN)/python tools/build_site.py

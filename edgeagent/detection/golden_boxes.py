@@ -23,6 +23,8 @@ FIND_SCORE = 0.05
 """Score from which a detection counts as found."""
 SOUND_SCORE = 0.3
 """Score from which a detection must have a place and a size."""
+JUDGED = 10
+"""Such detections on all golden pictures from which the decoder is judged by them."""
 FIND_IOU = 0.5
 CLAIM_SHARE = 0.5
 """Share of the claimed mAP50-95 that the share of found objects must reach; a sound decoder finds more."""
@@ -64,10 +66,7 @@ class GoldenBoxes:
             detections: in input pixels, from :data:`FIND_SCORE` on.
             fit: placement of the picture in the input.
 
-        Raises:
-            EngineError: most of the detections lie outside the picture or have no size.
         """
-        _check_sound(detections.take(detections.scores >= SOUND_SCORE), fit)
         found = to_picture(detections, fit)
         if not self._labels or not len(found):
             return 0
@@ -81,14 +80,33 @@ class GoldenBoxes:
         return int((same & overlaps).any(axis=1).sum())
 
 
-def _check_sound(found: Detections, fit: Fit) -> None:
-    if not len(found):
-        return
-    _, inside = fit.to_source(found.boxes)
-    sides = found.boxes[:, 2:] - found.boxes[:, :2]
-    sound = int((inside & (sides >= 1).all(axis=1)).sum())
-    if sound < len(found) / 2:
-        raise EngineError(
-            f"only {sound} of {len(found)} boxes on a golden picture lie in it and have a size; the decoder "
-            "of the manifest does not fit the model"
-        )
+class SoundBoxes:
+    """Count of confident detections that lie in their picture and have a size."""
+
+    def __init__(self) -> None:
+        self._sound, self._total = 0, 0
+
+    def add(self, detections: Detections, fit: Fit) -> None:
+        """Add the detections of a picture, in input pixels.
+
+        Args:
+            detections: those from :data:`SOUND_SCORE` on are counted.
+            fit: placement of the picture in the input.
+        """
+        found = detections.take(detections.scores >= SOUND_SCORE)
+        _, inside = fit.to_source(found.boxes)
+        sides = found.boxes[:, 2:] - found.boxes[:, :2]
+        self._sound += int((inside & (sides >= 1).all(axis=1)).sum())
+        self._total += len(found)
+
+    def check(self) -> None:
+        """Judge all pictures together.
+
+        Raises:
+            EngineError: most of :data:`JUDGED` or more detections lie outside their picture or have no size.
+        """
+        if self._total >= JUDGED and self._sound < self._total / 2:
+            raise EngineError(
+                f"only {self._sound} of {self._total} boxes on the golden pictures lie in them and have a "
+                "size; the decoder of the manifest does not fit the model"
+            )

@@ -15,7 +15,7 @@ from edgeagent.bundle.golden import ReferenceOutputs, compare_outputs, load_refe
 from edgeagent.bundle.manifest import Artefact
 from edgeagent.bundle.reading import Bundle
 from edgeagent.detection.detector import build_detector
-from edgeagent.detection.golden_boxes import FIND_SCORE, GoldenBoxes
+from edgeagent.detection.golden_boxes import FIND_SCORE, GoldenBoxes, SoundBoxes
 from edgeagent.engines.engine import Array, Engine
 from edgeagent.errors import BundleError
 from edgeagent.imaging.letterbox import Fit
@@ -107,15 +107,18 @@ class GoldenCheck:
         artefact = self._artefact
         detector = build_detector(self._manifest, engine, artefact.outputs, artefact.file, IOU_THRESHOLD)
         differences: list[float] = []
-        found = 0
+        found, sound = 0, SoundBoxes()
         pictures = zip(self._pictures_for(engine), self._golden.outputs, strict=True)
         for number, ((codes, fit), reference) in enumerate(pictures):
             engine.infer((codes, *buffers.inputs[1:]), buffers.outputs)
-            found += self._boxes.found(number, detector.decoder.decode(buffers.outputs, FIND_SCORE), fit)
+            detections = detector.decoder.decode(buffers.outputs, FIND_SCORE)
+            sound.add(detections, fit)
+            found += self._boxes.found(number, detections, fit)
             measured = [
                 spec.dequantize(output) for spec, output in zip(engine.outputs, buffers.outputs, strict=True)
             ]
             differences += compare_outputs(reference, measured, self._golden.steps)
+        sound.check()
         mean = sum(differences) / len(differences)
         boxes = self._boxes
         return GoldenResult(max(differences), self.tolerance, mean, boxes.labelled, found, boxes.least)

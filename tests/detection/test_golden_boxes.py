@@ -54,5 +54,5 @@ def test_boxes_in_shares_of_the_picture_are_refused(
         return decoder_yolox.corners(grid * 0.01, np.full_like(grid, 0.2))
 
     monkeypatch.setattr(decoder_yolox, "raw_boxes", shares)
-    with pytest.raises(EngineError, match="boxes on a golden picture lie in it and have a size"):
+    with pytest.raises(EngineError, match="boxes on the golden pictures lie in them and have a size"):
         GoldenCheck(BUNDLE, ARTEFACT).run(detector.engine)

@@ -21,7 +21,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "name": "small",
         "version": "1.0.0",
         "task": "detection",
-        "input": {"width": SIZE, "height": SIZE, "layout": "nhwc", "colour": "bgr"},
+        "input": {
+            **{"width": SIZE, "height": SIZE, "layout": "nhwc", "colour": "bgr"},
+            **{"mean": [128.0] * 3, "std": [64.0] * 3},  # random weights give boxes of all sizes
+        },
         "decoder": {"family": "yolox", "strides": [8, 16], "boxes": "raw"},
         "licence": "Apache-2.0",
         "attribution": "made by the tests",

@@ -116,6 +116,8 @@ def own_labels(data: Path) -> Path:
         picture = read_picture(path)
         height, width = picture.shape[:2]
         best = detector.detect(picture, buffers, 0.01)
+        sides = best.boxes[:, 2:] - best.boxes[:, :2]
+        best = best.take((sides >= 1).all(axis=1))
         lines = []
         for kind, (x0, y0, x1, y1) in list(zip(best.classes, best.boxes, strict=True))[:5]:
             centre = (x0 + x1) / 2 / width, (y0 + y1) / 2 / height
