@@ -23,7 +23,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "task": "detection",
         "input": {
             **{"width": SIZE, "height": SIZE, "layout": "nhwc", "colour": "bgr"},
-            **{"mean": [128.0] * 3, "std": [64.0] * 3},  # random weights give boxes of all sizes
+            **{"mean": [128.0] * 3, "std": [255.0] * 3},  # random weights give boxes of all sizes
         },
         "decoder": {"family": "yolox", "strides": [8, 16], "boxes": "raw"},
         "licence": "Apache-2.0",
