@@ -99,7 +99,7 @@ def _announcer(settings: Settings, publisher: Publisher, state: Path) -> Announc
         return Withdrawal(publisher, state)
     cameras = tuple(camera.name for camera in settings.cameras)
     commands = settings.mqtt.commands and settings.delivery is not None
-    device = AnnouncedDevice(settings.device, cameras, commands)
+    device = AnnouncedDevice(settings.device, cameras, commands, settings.objects.labels)
     return Announcer(publisher, settings.home_assistant, device, state)
 
 

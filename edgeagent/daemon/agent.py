@@ -33,12 +33,14 @@ from edgeagent.daemon.detection_messages import DetectionMessages
 from edgeagent.daemon.device_watch import DeviceWatch, WatchCallbacks
 from edgeagent.daemon.fault_watch import FaultWatch
 from edgeagent.daemon.model_start import keep_starting
+from edgeagent.daemon.object_watch import ObjectWatch
 from edgeagent.daemon.part import AgentPart, Background, ResultCallback, present
 from edgeagent.daemon.rate_controller import Decision
-from edgeagent.daemon.reporter import TelemetryReporter
+from edgeagent.daemon.reporter import CameraCounters, TelemetryReporter
 from edgeagent.daemon.state_messages import RetainedMessages, StateMessages
 from edgeagent.daemon.systemd import ServiceStatus, notify
 from edgeagent.daemon.telemetry_messages import TelemetryMessages
+from edgeagent.daemon.update_events import UpdateEvents
 from edgeagent.delivery.first_model import open_store, serve_first
 from edgeagent.delivery.service import Delivery
 from edgeagent.delivery.state.record import Record
@@ -106,6 +108,7 @@ class Agent:
             alarms.update_deployment(store.record)
         retained = RetainedMessages(alarms, settings.cameras)
         self._state = StateMessages(alarms, retained, self.events, self.publisher, adapters)
+        self._updates = UpdateEvents(state, self.events)
         self._faults = FaultWatch(self._state.fault_changed, self.request_stop)
         self._state.starting()
         self.publisher.start()
@@ -129,6 +132,8 @@ class Agent:
         # Model
         notify("STATUS=choosing a delegate")
         self.models = self._serve(store, keep_trying)
+        if store is not None:
+            self._deployment_changed(store.record)  # the start may have ended it
         self.delivery = (
             None
             if store is None
@@ -152,9 +157,14 @@ class Agent:
         accuracy = AccuracyWatch(settings, models, feedback, run, results) if broker else None
         reactions = WatchCallbacks(self._limit_rate, self._state.board_changed)
         watch = DeviceWatch(settings.power, settings.adaptive, self._count_inferences, reactions)
-        reporter = TelemetryReporter(self.cameras, self.times, self.pipeline.failed, run, watch)
+        names = [camera.name for camera in settings.cameras]
+        objects = ObjectWatch(settings.objects, names, run, self._state.presence_changed)
+        counters = CameraCounters(self.cameras, self.times, self.pipeline.failed, objects)
+        reporter = TelemetryReporter(counters, run, watch)
         adapters.read_live(lambda telemetry: reporter.refresh(telemetry, self.publisher.dropped))
-        certificates = CertificateWatch(settings.mqtt.tls, self._state.certificates_changed)
+        certificates = CertificateWatch(
+            settings.mqtt.tls, self._state.certificates_changed, self._state.certificate_changed
+        )
         self._telemetry = TelemetryMessages(reporter, self.publisher, adapters, certificates, commands)
 
         # Parts
@@ -178,6 +188,7 @@ class Agent:
             accuracy,
             self.delivery,
             CameraHealth(settings.cameras, self._state.camera_health_changed),
+            objects,
             ResultCallback(on_result) if on_result else None,
             detections,
             service,
@@ -280,6 +291,7 @@ class Agent:
             part.changed(change)
 
     def _deployment_changed(self, record: Record) -> None:
+        self._updates.check(record)
         self._state.deployment_changed(record)
 
     def _record(self, camera: str, stage: str, duration_ns: int) -> None:

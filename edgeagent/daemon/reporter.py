@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import psutil
 
 from edgeagent.camera.capture import Camera
 from edgeagent.daemon.device_watch import DeviceWatch
+from edgeagent.daemon.object_watch import ObjectWatch
 from edgeagent.daemon.sensor_report import sensor_fields
 from edgeagent.sensors.board import read_board
 from edgeagent.sensors.footprint import Footprint
@@ -26,27 +28,35 @@ from edgeagent.timing.utc import utc_time
 MEGABYTE = 1e6
 
 
+@dataclass(frozen=True)
+class CameraCounters:
+    """What is counted of the cameras.
+
+    Attributes:
+        cameras: running cameras.
+        times: stage times by camera.
+        failed: number of frames on which an engine failed, by camera.
+        objects: counts of objects.
+    """
+
+    cameras: Sequence[Camera]
+    times: Mapping[str, StageTimes]
+    failed: Mapping[str, int]
+    objects: ObjectWatch
+
+
 class TelemetryReporter:
     """Builder of the ``telemetry`` message of each interval.
 
     Args:
-        cameras: running cameras.
-        times: stage times by camera.
-        failed: number of frames on which an engine failed, by camera.
+        counters: what is counted of the cameras.
         run: number of this start of the agent, None where it is unknown.
         watch: watch of the board's sensors.
     """
 
-    def __init__(
-        self,
-        cameras: Sequence[Camera],
-        times: Mapping[str, StageTimes],
-        failed: Mapping[str, int],
-        run: int | None,
-        watch: DeviceWatch,
-    ) -> None:
-        self._cameras, self._times, self._failed, self._run = cameras, times, failed, run
-        self._watch = watch
+    def __init__(self, counters: CameraCounters, run: int | None, watch: DeviceWatch) -> None:
+        self._cameras, self._times, self._failed = counters.cameras, counters.times, counters.failed
+        self._objects, self._run, self._watch = counters.objects, run, watch
         self._started = self._last = time.monotonic()
         self._sequence = 0
         self._energy_j = 0.0
@@ -91,7 +101,7 @@ class TelemetryReporter:
         )
 
     def refresh(self, telemetry: Telemetry, dropped: Mapping[str, int]) -> Telemetry:
-        """Return the telemetry of an interval with the counters, and the states of cameras, of now.
+        """Return the telemetry of an interval with the counters, states and objects of now.
 
         Args:
             telemetry: message of an earlier interval.
@@ -109,7 +119,13 @@ class TelemetryReporter:
                 "reconnects": status.reconnects,
                 "failures": status.failures,
             }
-            cameras[camera.name] = cameras[camera.name].model_copy(update=counters)
+            report = cameras[camera.name]
+            newest = self._objects.newest(camera.name)
+            objects = {
+                label: each.model_copy(update={"current": newest.get(label, each.current)})
+                for label, each in (report.objects or {}).items()
+            }
+            cameras[camera.name] = report.model_copy(update={**counters, "objects": objects or None})
         lost = {"messages_dropped": sum(dropped.values()), "messages_dropped_by_stream": dict(dropped)}
         return telemetry.model_copy(update={"cameras": cameras, **lost})
 
@@ -128,6 +144,8 @@ class TelemetryReporter:
             reconnects=status.reconnects,
             failures=status.failures,
             last_error=status.last_error,
+            objects=self._objects.take(camera.name),
+            objects_left_out=self._objects.left_out(camera.name),
             stages={stage: stage_report(histogram) for stage, histogram in stages.items()},
         )
 

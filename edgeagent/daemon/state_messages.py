@@ -15,6 +15,7 @@ from edgeagent.daemon.adapters import Adapters
 from edgeagent.daemon.alarms import Alarms
 from edgeagent.daemon.device_watch import BoardProblem
 from edgeagent.daemon.info_message import build_info
+from edgeagent.daemon.object_watch import PresenceChange
 from edgeagent.daemon.part import AgentPart
 from edgeagent.daemon.rate_controller import Decision
 from edgeagent.delivery.service import Delivery
@@ -22,7 +23,9 @@ from edgeagent.delivery.state.record import Record
 from edgeagent.detection.exchange import ModelExchange
 from edgeagent.detection.serving import Change
 from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.telemetry.contract.presence import Presence
 from edgeagent.telemetry.event_log import EventLog
+from edgeagent.telemetry.mqtt.certificates import CertificateExpiry
 from edgeagent.telemetry.mqtt.interface import Publisher
 
 logger = logging.getLogger(__name__)
@@ -156,9 +159,26 @@ class StateMessages(AgentPart):
 
     def board_changed(self, code: BoardProblem, text: str | None) -> None:
         """Publish a problem of the board, or with None that it is over."""
-        logger.warning("%s: %s", code.replace("_", " "), text or "over")
+        about = f"{code.replace('_', ' ')}: {text or 'over'}"
+        logger.warning("%s", about)
         self._alarms.update(code, text)
+        self._events.record("board", about, problem=code, state="ended" if text is None else "begun")
         self.publish()
+
+    def presence_changed(self, message: Presence, changes: Sequence[PresenceChange]) -> None:
+        """Publish which labels the cameras see, and which of them have appeared or disappeared."""
+        for change in changes:
+            state = "appeared" if change.present else "disappeared"
+            text = f"{change.label} {state} at camera {change.camera}"
+            place = {"camera": change.camera, "label": change.label}
+            self._events.record("presence", text, **place, state=state, count=change.count)
+        self._publisher.retain("presence", message.payload())
+
+    def certificate_changed(self, found: CertificateExpiry) -> None:
+        """Publish that a certificate expires soon, has expired, or is renewed."""
+        logger.warning("%s", found.text)
+        data = {"certificate": found.name, "file": str(found.file), "state": found.state}
+        self._events.record("certificate", found.text, **data, days_left=round(found.days, 1))
 
     def certificates_changed(self, text: str | None) -> None:
         """Publish which certificates expire, or with None that none does."""
@@ -168,6 +188,8 @@ class StateMessages(AgentPart):
     def fault_changed(self, text: str | None) -> None:
         """Publish that a part has failed by a bug, or with None that all have run without a fault since."""
         self._alarms.update("internal_error", text)
+        about = text or "all parts have run without a fault since"
+        self._events.record("fault", about, state="ended" if text is None else "begun")
         self.publish()
 
     def rate_changed(self, decision: Decision) -> None:

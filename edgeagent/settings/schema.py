@@ -24,6 +24,7 @@ from edgeagent.settings.sections.delivery import DeliverySettings
 from edgeagent.settings.sections.home_assistant import HomeAssistantSettings
 from edgeagent.settings.sections.model import ModelSettings
 from edgeagent.settings.sections.mqtt import MqttSettings
+from edgeagent.settings.sections.objects import ObjectSettings
 from edgeagent.settings.sections.power import PowerSettings
 from edgeagent.settings.sections.prometheus import PrometheusSettings
 from edgeagent.settings.sections.sparkplug import SparkplugSettings
@@ -45,6 +46,7 @@ class Settings(SettingsSection):
         model: model and engine.
         mqtt: broker connection.
         telemetry: telemetry messages and the spool.
+        objects: labels that are counted and watched.
         power: declared power of the board.
         adaptive: adaptive frame rate.
         accuracy: accuracy measurements during operation.
@@ -60,6 +62,7 @@ class Settings(SettingsSection):
     model: ModelSettings = ModelSettings()
     mqtt: MqttSettings = MqttSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    objects: ObjectSettings = ObjectSettings()
     power: PowerSettings = PowerSettings()
     adaptive: AdaptiveSettings = AdaptiveSettings()
     accuracy: AccuracySettings = AccuracySettings()

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from edgeagent.sensors.throttling import Flag
+from edgeagent.telemetry.contract.objects import ObjectReport
 
 ROOT = "edgeagent/v1"
 
@@ -28,7 +29,18 @@ ProblemCode = Literal[
     "camera_lost",
     "camera_unhealthy",
 ]
-EventKind = Literal["delegate", "camera", "camera_health", "rate", "drift"]
+EventKind = Literal[
+    "delegate",
+    "camera",
+    "camera_health",
+    "rate",
+    "drift",
+    "presence",
+    "update",
+    "certificate",
+    "board",
+    "fault",
+]
 
 
 class Message(BaseModel):
@@ -164,6 +176,8 @@ class CameraReport(Message):
     reconnects: int
     failures: int
     last_error: str | None = None
+    objects: dict[str, ObjectReport] | None = None
+    objects_left_out: int | None = None
     stages: dict[str, StageReport]
 
 

@@ -22,6 +22,7 @@ from edgeagent.telemetry.contract.messages import (
     Status,
     Telemetry,
 )
+from edgeagent.telemetry.contract.presence import Presence
 
 LOWEST, HIGHEST = 0, 1
 """Priorities of messages in the spool: the oldest message of the lowest priority is evicted first."""
@@ -75,6 +76,7 @@ STREAMS: tuple[Stream, ...] = (
         "telemetry", Telemetry, 1, False, LOWEST, "Latency, counters and sensor readings of one interval."
     ),
     Stream("accuracy", AccuracyMessage, 1, True, LOWEST, "Accuracy indicators of the serving model."),
+    Stream("presence", Presence, 1, True, LOWEST, "Labels that each camera sees now."),
     Stream("events/<kind>", Event, 1, False, HIGHEST, "Decision of the device, or observed change."),
     Stream("detections/<camera>", DetectionsMessage, 0, False, LOWEST, "Objects detected in one frame."),
     Stream("picture/<camera>", bytes, 0, False, LOWEST, "Frame with its detections drawn, as JPEG."),

@@ -23,6 +23,7 @@ from edgeagent.files.state_json import DamagedJsonError, read_json
 from edgeagent.settings.sections.home_assistant import HomeAssistantSettings
 from edgeagent.telemetry.contract.messages import Telemetry
 from edgeagent.telemetry.home_assistant import discovery
+from edgeagent.telemetry.home_assistant.object_entities import object_entities
 from edgeagent.telemetry.mqtt.interface import Arrival, Publisher
 from edgeagent.version import __version__
 
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 ANNOUNCED = "home-assistant.json"
 BIRTH = b"online"
+FOUND = ("sensor", "binary_sensor", "device_automation")
+"""Platforms of components that are announced with their first value."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,13 @@ class AnnouncedDevice:
         name: name of the device in topics.
         cameras: names of its cameras.
         commands: whether the device accepts ``cmd``.
+        labels: labels that are counted; None for those that are seen.
     """
 
     name: str
     cameras: tuple[str, ...]
     commands: bool
+    labels: tuple[str, ...] | None = ()
 
 
 class _AnnouncedComponent(BaseModel, extra="allow"):
@@ -80,7 +85,11 @@ class Announcer:
         self._file = state / ANNOUNCED
         self._topic = discovery.discovery_topic(settings.prefix, device.name)
         pictured = device.cameras if settings.pictures_every is not None else ()
-        self._fixed = discovery.problem_entities(device.name) | discovery.pictures(device.name, pictured)
+        self._fixed = (
+            discovery.problem_entities(device.name)
+            | discovery.event_entity(device.name)
+            | discovery.pictures(device.name, pictured)
+        )
         self._lock = threading.Lock()
         self._payload = b""
         before = _read(self._file)
@@ -90,7 +99,9 @@ class Announcer:
         components = {} if before is None else before.components
         announced: discovery.Components = {key: c.model_dump() for key, c in components.items()}
         same = before is not None and before.by == self._by()
-        self._sensors = {k: c for k, c in announced.items() if same and c["p"] == "sensor"}
+        self._sensors = {
+            key: c for key, c in announced.items() if same and c["p"] in FOUND and key not in self._fixed
+        }
         self._before = {key: discovery.removal(component["p"]) for key, component in announced.items()}
         publisher.subscribe_absolute(f"{settings.prefix}/status", self._on_status)
 
@@ -108,6 +119,7 @@ class Announcer:
         """Announce sensors that have their first value."""
         with self._lock:
             self._sensors |= discovery.sensors(self._device.name, telemetry)
+            self._sensors |= object_entities(self._device.name, telemetry)
             self._announce()
 
     def _announce(self) -> None:
@@ -125,7 +137,8 @@ class Announcer:
 
     def _by(self) -> list[str]:
         """Return what must be unchanged for the sensors of an earlier run to be announced again."""
-        return [__version__, *self._device.cameras]
+        labels = ("*",) if self._device.labels is None else self._device.labels
+        return [__version__, *self._device.cameras, "objects", *labels]
 
     def _on_status(self, arrival: Arrival) -> None:
         """Announce again after a start of Home Assistant, which may have lost the device."""

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
-from edgeagent.telemetry.contract.messages import ROOT, CameraReport, ProblemCode, Telemetry
+from edgeagent.telemetry.contract.messages import ROOT, CameraReport, EventKind, ProblemCode, Telemetry
 from edgeagent.version import __version__
 
 Component = dict[str, Any]
@@ -114,6 +114,22 @@ def model_update(device: str, state: dict[str, Any], commands: bool) -> Componen
     return {"update": component}
 
 
+def event_entity(device: str) -> Components:
+    """Return an event entity for the events of all kinds but ``presence``, which has entities of its own."""
+    event = "dict(value_json.get('data', {}), event_type=value_json.kind, text=value_json.text)"
+    wanted = "value_json.historical is not defined and value_json.kind != 'presence'"
+    return {
+        "event": {
+            "p": "event",
+            "name": "Event",
+            "ent_cat": "diagnostic",
+            "stat_t": f"{ROOT}/{device}/events/+",
+            "evt_typ": [kind for kind in get_args(EventKind) if kind != "presence"],
+            "val_tpl": f"{{% if {wanted} %}}{{{{ {event} | tojson }}}}{{% endif %}}",
+        }
+    }
+
+
 def pictures(device: str, cameras: tuple[str, ...]) -> Components:
     """Return an image entity for each camera."""
     return {
@@ -130,7 +146,7 @@ def pictures(device: str, cameras: tuple[str, ...]) -> Components:
 def sensors(device: str, telemetry: Telemetry) -> Components:
     """Return a sensor for each value in a telemetry message."""
     topic = f"{ROOT}/{device}/telemetry"
-    found = dict(_system(telemetry))
+    found = dict(_system(telemetry, topic))
     for camera, report in telemetry.cameras.items():
         found |= dict(_camera(camera, report))
     return {key: {"p": "sensor", "stat_t": topic, **component} for key, component in found.items()}
@@ -140,24 +156,27 @@ def _camera(camera: str, report: CameraReport) -> Iterator[tuple[str, Component]
     place = ("cameras", camera)
     for name in ("fps_in", "fps_processed"):
         words = f"{camera} frames {'in' if name == 'fps_in' else 'processed'}"
-        yield f"{camera}_{name}", _measured(words, "fps", (*place, name), digits=1)
+        yield f"{camera}_{name}", telemetry_sensor(words, "fps", (*place, name), digits=1)
     for name in ("frames_dropped", "frames_failed"):
         words = f"{camera} {name.replace('_', ' ')}"
-        yield f"{camera}_{name}", _measured(words, "frames", (*place, name), state="total_increasing")
+        yield f"{camera}_{name}", telemetry_sensor(words, "frames", (*place, name), state="total_increasing")
     for stage in ("end_to_end", "inference"):
         times = report.stages.get(stage)
         for percentile in PERCENTILES:
             if getattr(times, percentile, None) is not None:
                 words = f"{camera} {stage.replace('_', ' ')} {percentile.removesuffix('_ms')}"
                 field = (*place, "stages", stage, percentile)
-                yield f"{camera}_{stage}_{percentile}", _measured(words, "ms", field, "duration", digits=1)
+                yield (
+                    f"{camera}_{stage}_{percentile}",
+                    telemetry_sensor(words, "ms", field, "duration", digits=1),
+                )
 
 
-def _system(telemetry: Telemetry) -> Iterator[tuple[str, Component]]:
+def _system(telemetry: Telemetry, topic: str) -> Iterator[tuple[str, Component]]:
     system = telemetry.system
 
     def measured(name: str, unit: str, *field: str, kind: str | None = None, digits: int = 0) -> Component:
-        return _measured(name, unit, ("system", *field), kind, digits=digits)
+        return telemetry_sensor(name, unit, ("system", *field), kind, digits=digits)
 
     yield "cpu", measured("Processor load", "%", "cpu_percent")
     yield "agent_cpu", measured("Agent processor load", "%", "agent_cpu_percent")
@@ -171,22 +190,33 @@ def _system(telemetry: Telemetry) -> Iterator[tuple[str, Component]]:
         component = measured(f"Temperature {name}", "°C", *field, kind="temperature", digits=1)
         yield f"temperature_{_key(name)}", component
     if system.power is not None:
-        yield "power", measured("Power", "W", "power", "watts", kind="power", digits=2)
+        watts = measured("Power", "W", "power", "watts", kind="power", digits=2)
+        yield "power", watts | _origin(topic, "power")
     if system.energy is not None:
         total = ("system", "energy", "total_j")
-        yield "energy", _measured("Energy", "kWh", total, "energy", "total_increasing", 3, "3.6e6")
+        energy = telemetry_sensor("Energy", "kWh", total, "energy", "total_increasing", 3, "3.6e6")
+        yield "energy", energy | _origin(topic, "energy")
     if system.joules_per_inference is not None:
         per_inference = measured("Energy per inference", "J", "joules_per_inference", "value_j", digits=3)
-        yield "energy_per_inference", per_inference
+        yield "energy_per_inference", per_inference | _origin(topic, "joules_per_inference")
     if system.gpu_percent is not None:
         yield "gpu", measured("GPU load", "%", "gpu_percent")
     if system.fps_limit is not None:
         yield "fps_limit", measured("Frame rate limit", "fps", "fps_limit", digits=1)
-    dropped = _measured("Messages dropped", "messages", ("messages_dropped",), state="total_increasing")
+    dropped = telemetry_sensor(
+        "Messages dropped", "messages", ("messages_dropped",), state="total_increasing"
+    )
     yield "messages_dropped", dropped | {"ent_cat": "diagnostic"}
 
 
-def _measured(
+def _origin(topic: str, field: str) -> Component:
+    """Return the attributes of a sensor that describe the measurement: quality, source, idle baseline."""
+    parts = f"value_json.get('system', {{}}).get('{field}', {{}}).items()"
+    chosen = f"{parts} | selectattr(0, 'in', ['quality', 'source', 'idle', 'estimated_input_w'])"
+    return {"json_attr_t": topic, "json_attr_tpl": f"{{{{ dict({chosen}) | tojson }}}}"}
+
+
+def telemetry_sensor(
     name: str,
     unit: str,
     field: Sequence[str],
@@ -215,6 +245,12 @@ def _measured(
 
 def _identified(device: str, key: str, component: Component) -> Component:
     return component if set(component) == {"p"} else {**component, "uniq_id": f"edgeagent_{device}_{key}"}
+
+
+def entity_key(name: str) -> str:
+    """Return a name as a part of a key: letters, digits, ``_`` and ``-``; different for different names."""
+    key = re.sub(r"[^A-Za-z0-9_-]", "_", name)
+    return key if key == name else f"{key}_{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
 def _key(name: str) -> str:

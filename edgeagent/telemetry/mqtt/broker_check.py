@@ -14,6 +14,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edgeagent.settings.sections.mqtt import MqttSettings
+from edgeagent.telemetry.mqtt.certificates import name_expired
 from edgeagent.telemetry.mqtt.client import plain_client
 
 _STEP = 0.1  # seconds for which one call of paho's loop may wait for the network
@@ -41,10 +42,11 @@ def check_connection(settings: MqttSettings, deadline: float) -> str | None:
     client.on_connect = answered
     client.connect_timeout = deadline
     until = time.monotonic() + deadline
+    expired = f"; {name}" if (name := name_expired(settings.tls)) else ""
     try:
         client.connect(settings.host or "", settings.port, keepalive=max(1, round(deadline)))
     except (OSError, ValueError) as error:  # unresolved names, refused ports, failed TLS
-        return f"cannot be reached ({error})"
+        return f"cannot be reached ({error}{expired})"
     try:
         state = paho.MQTT_ERR_SUCCESS
         while not codes and state == paho.MQTT_ERR_SUCCESS and time.monotonic() < until:
@@ -54,5 +56,5 @@ def check_connection(settings: MqttSettings, deadline: float) -> str | None:
     if codes:
         return f"refuses the connection ({codes[0]})" if codes[0].is_failure else None
     if state != paho.MQTT_ERR_SUCCESS:
-        return "closed the connection before accepting it; check its port, TLS and the certificate"
+        return f"closed the connection before accepting it; check its port, TLS and the certificate{expired}"
     return f"did not answer within {deadline:g} s; is this port a broker's?"

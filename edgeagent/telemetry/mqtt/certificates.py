@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Literal
 
 from cryptography import x509
 
@@ -29,23 +32,67 @@ def days_left(file: Path, now: datetime) -> float:
     return (min(ends) - now).total_seconds() / DAY_S
 
 
+@dataclass(frozen=True)
+class CertificateExpiry:
+    """Remaining validity of a certificate file.
+
+    Attributes:
+        name: ``ca`` or ``device``.
+        file: its path.
+        days: days left; negative when it has expired.
+    """
+
+    name: str
+    file: Path
+    days: float
+
+    @property
+    def state(self) -> Literal["valid", "expires", "expired"]:
+        """``expires`` within :data:`WARN_DAYS`."""
+        if self.days < 0:
+            return "expired"
+        return "expires" if self.days < WARN_DAYS else "valid"
+
+    @property
+    def text(self) -> str:
+        """Sentence for people, with the file."""
+        if self.state == "valid":
+            return f"{self.file} is valid for {int(self.days)} days"
+        return f"{self.file} {_expiry(self.days)}"
+
+
+def name_expired(tls: TlsSettings | None) -> str | None:
+    """Return a sentence that names the expired files of a connection; None where none has expired."""
+    now, expired = datetime.now(timezone.utc), []
+    for file in (tls.ca, tls.certificate) if tls is not None else ():
+        with contextlib.suppress(OSError, ValueError):  # CertificateWatch logs files that cannot be read
+            if file is not None and days_left(file, now) < 0:
+                expired.append(f"{file} has expired")
+    return "; ".join(expired) or None
+
+
 class CertificateWatch:
     """Periodic check of the certificate files, which may be renewed while the agent runs.
 
     Args:
         tls: TLS settings of the broker; None for a clear-text connection.
         on_change: called with the new problem, or with None when it is over.
+        on_certificate: called when the state of a certificate changes; the first state, if not ``valid``.
 
     Attributes:
         days: days left by certificate, ``ca`` or ``device``, at the last check.
     """
 
     def __init__(
-        self, tls: TlsSettings | None, on_change: Callable[[str | None], None] = lambda problem: None
+        self,
+        tls: TlsSettings | None,
+        on_change: Callable[[str | None], None] = lambda problem: None,
+        on_certificate: Callable[[CertificateExpiry], None] = lambda found: None,
     ) -> None:
         files = {"ca": tls.ca, "device": tls.certificate} if tls is not None else {}
         self._files = {name: file for name, file in files.items() if file is not None}
-        self._on_change = on_change
+        self._on_change, self._on_certificate = on_change, on_certificate
+        self._states: dict[str, str] = {}
         self._due = -math.inf
         self.days: dict[str, float] = {}
 
@@ -63,6 +110,14 @@ class CertificateWatch:
         self.days = found
         if (problem := self.problem()) != before:
             self._on_change(problem)
+        for each in self.found():
+            if each.state != self._states.get(each.name, "valid"):
+                self._on_certificate(each)
+            self._states[each.name] = each.state
+
+    def found(self) -> list[CertificateExpiry]:
+        """Return the certificates that could be read at the last check."""
+        return [CertificateExpiry(name, self._files[name], days) for name, days in self.days.items()]
 
     def problem(self) -> str | None:
         """Return a description of expired certificates, and of those that expire soon; None without any."""

@@ -22,6 +22,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edgeagent.settings.sections.mqtt import MqttSettings
 from edgeagent.telemetry.contract.messages import ROOT, Status
+from edgeagent.telemetry.mqtt.certificates import name_expired
 from edgeagent.telemetry.mqtt.client import (
     STOP_TIMEOUT_S,
     connect_in_background,
@@ -243,7 +244,7 @@ class MqttPublisher:
     def _on_connect_fail(self, client: paho.Client, data: Any) -> None:
         # paho calls this while it handles the exception, but does not pass it
         error = sys.exc_info()[1]
-        self._set_state("disconnected", f"cannot be reached: {error or 'no answer'}")
+        self._set_state("disconnected", f"cannot be reached: {error or 'no answer'}{self._expired()}")
 
     def _on_disconnect(self, client: paho.Client, data: Any, flags: Any, code: ReasonCode, more: Any) -> None:
         self._outbox.set_connected(False)
@@ -253,12 +254,17 @@ class MqttPublisher:
             # A clear-text broker does not answer TLS, nor the reverse; one that requires a certificate
             # closes the connection without a reason.
             problem = "closed the connection before accepting it; check its port, TLS and the certificate"
-            self._set_state("disconnected", f"{problem} ({code})")
+            self._set_state("disconnected", f"{problem} ({code}){self._expired()}")
         elif code.is_failure:
             self._back_off(code)
             self._set_state("disconnected", f"was lost: {code}")
         else:
             self._set_state("disconnected")
+
+    def _expired(self) -> str:
+        """Return what to add to the reason of a failure: the certificate files that have expired."""
+        expired = name_expired(self._settings.tls)
+        return f"; {expired}" if expired else ""
 
     def _back_off(self, code: ReasonCode) -> None:
         """Back off when another client uses this ID: each would disconnect the other for ever."""

@@ -1,7 +1,8 @@
 """Mapping of the contract to Prometheus metrics.
 
 Units and names follow prometheus.io, "Metric and label naming". An unknown value has no sample. Gauges are
-those of the last telemetry message; counters and histograms count from the start of the agent to the request.
+those of the last telemetry message, except states of cameras and objects in the newest frame, which are read
+at the request. Counters and histograms count from the start of the agent to the request.
 """
 
 from __future__ import annotations
@@ -105,11 +106,31 @@ def _cameras(telemetry: Telemetry) -> Iterator[Metric]:
         for camera, report in telemetry.cameras.items():
             family.add_metric((camera,), getattr(report, f"frames_{field}"))
         yield family
+    yield from _objects(telemetry)
     for field in ("reconnects", "failures"):
         family = CounterMetricFamily(f"edgeagent_camera_{field}", f"Camera {field}", labels=("camera",))
         for camera, report in telemetry.cameras.items():
             family.add_metric((camera,), getattr(report, field))
         yield family
+
+
+def _objects(telemetry: Telemetry) -> Iterator[Metric]:
+    labels = ("camera", "label")
+    families = {
+        "current": GaugeMetricFamily("edgeagent_objects", "Objects in the newest frame", labels=labels),
+        "maximum": GaugeMetricFamily("edgeagent_objects_maximum", "Of the last interval", labels=labels),
+        "mean": GaugeMetricFamily("edgeagent_objects_mean", "Of the last interval", labels=labels),
+    }
+    about = "Objects whose label is beyond the bounds"
+    left_out = CounterMetricFamily("edgeagent_objects_left_out", about, labels=("camera",))
+    for camera, report in telemetry.cameras.items():
+        for label, objects in (report.objects or {}).items():
+            for field, family in families.items():
+                family.add_metric((camera, label), getattr(objects, field))
+        if report.objects_left_out is not None:
+            left_out.add_metric((camera,), report.objects_left_out)
+    yield from families.values()
+    yield left_out
 
 
 def _system(system: SystemReport) -> Iterator[Metric]:

@@ -50,6 +50,11 @@ def _camera(place: str, report: CameraReport) -> Iterator[tuple[str, tuple[DataT
         yield f"{place}/{field}", (DataType.DOUBLE, getattr(report, field))
     for field in ("frames_processed", "frames_dropped", "frames_failed"):
         yield f"{place}/{field}", (DataType.UINT64, getattr(report, field))
+    for label, objects in (report.objects or {}).items():
+        way = f"{place}/objects/{label.replace('/', '_')}"
+        yield f"{way}/current", (DataType.UINT64, objects.current)
+        yield f"{way}/maximum", (DataType.UINT64, objects.maximum)
+        yield f"{way}/mean", (DataType.DOUBLE, objects.mean)
     for stage in STAGES:
         times = report.stages.get(stage)
         for percentile in PERCENTILES:
