@@ -14,13 +14,15 @@ from edgeagent.camera.capture import Camera
 from edgeagent.daemon.detection_messages import build_detections
 from edgeagent.daemon.device_watch import DeviceWatch
 from edgeagent.daemon.info_message import build_info
-from edgeagent.daemon.reporter import TelemetryReporter
+from edgeagent.daemon.object_watch import ObjectWatch
+from edgeagent.daemon.reporter import CameraCounters, TelemetryReporter
 from edgeagent.detection.pipeline import STAGES
 from edgeagent.engines.engine import EngineFacts
 from edgeagent.files.resources import default_bundle
 from edgeagent.imaging.frame import Frame
 from edgeagent.settings.sections.adaptive import AdaptiveSettings
 from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.settings.sections.objects import ObjectSettings
 from edgeagent.settings.sections.power import PowerSettings
 from edgeagent.telemetry.mqtt.fault_tolerant_spool import SpoolState
 from edgeagent.timing.histogram import StageTimes
@@ -28,6 +30,7 @@ from edgeagent.version import __version__
 from edgeagent.vision.detections import Detections
 from tests.camera.consumer import WAIT_S, frames_of
 from tests.camera.media import write_pictures
+from tests.daemon.test_object_watch import result
 
 SPOOL = SpoolState(on_disk=True, waiting=2, size=12_288)
 
@@ -72,7 +75,8 @@ def test_a_camera_in_numbers(tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "pictures", 6)
     camera = Camera(CameraSettings(name="yard", source=str(folder), pace="unthrottled"))
     times = {"yard": StageTimes(STAGES)}
-    reporter = TelemetryReporter([camera], times, {"yard": 2}, 17, watch())
+    objects = ObjectWatch(ObjectSettings(), ["yard"])
+    reporter = TelemetryReporter(CameraCounters([camera], times, {"yard": 2}, objects), 17, watch())
     with camera:
         for _ in frames_of(camera):
             times["yard"].record("end_to_end", 20_000_000)
@@ -134,7 +138,8 @@ def test_a_camera_that_is_lost_says_why_and_its_frames_are_not_invented(tmp_path
     lost = Camera(CameraSettings(name="gate", source=absent, retry_first=30.0))
     waiting = Camera(CameraSettings(name="yard", source=absent))
     times = {name: StageTimes(STAGES) for name in ("gate", "yard")}
-    reporter = TelemetryReporter([lost, waiting], times, {}, None, watch())
+    objects = ObjectWatch(ObjectSettings(), ["gate", "yard"])
+    reporter = TelemetryReporter(CameraCounters([lost, waiting], times, {}, objects), None, watch())
     with lost:
         assert lost.wait_for("lost", timeout=WAIT_S)
         cameras = json.loads(reporter.build({}, None).payload())["cameras"]
@@ -146,5 +151,28 @@ def test_a_camera_that_is_lost_says_why_and_its_frames_are_not_invented(tmp_path
     assert "absent.avi" in cameras["gate"]["last_error"]
     assert (cameras["yard"]["state"], cameras["yard"]["failures"]) == ("opening", 0)
     assert "last_error" not in cameras["yard"]
+    assert not {"objects", "objects_left_out"} & (set(cameras["yard"]) | set(cameras["gate"]))
     for camera in cameras.values():
         assert camera["stages"] == {stage: {"count": 0, "buckets": {}} for stage in STAGES}
+
+
+def test_objects_are_counted_over_the_interval_and_those_of_now_are_read_live(tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path / "pictures", 1)
+    camera = Camera(CameraSettings(name="yard", source=str(folder)))
+    objects = ObjectWatch(ObjectSettings(), ["yard"])
+    times = {"yard": StageTimes(STAGES)}
+    reporter = TelemetryReporter(CameraCounters([camera], times, {}, objects), 17, watch())
+    for people in (1, 3):
+        objects.frame(result("yard", 0.1 * people, *[0] * people))
+    first = reporter.build({}, None)
+    assert json.loads(first.payload())["cameras"]["yard"]["objects"] == {
+        "person": {"current": 3, "maximum": 3, "mean": 2.0},
+        "car": {"current": 0, "maximum": 0, "mean": 0.0},
+    }
+    assert reporter.refresh(first, {}).cameras["yard"].objects == first.cameras["yard"].objects
+    objects.frame(result("yard", 0.5, 0, 0))
+    live = reporter.refresh(first, {}).cameras["yard"].objects
+    assert live is not None
+    assert (live["person"].current, live["person"].maximum) == (2, 3)
+    objects.take("yard")
+    assert reporter.build({}, None).cameras["yard"].objects is None

@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from edgeagent.settings.sections.mqtt import TlsSettings
-from edgeagent.telemetry.mqtt.certificates import CHECK_EVERY_S, CertificateWatch, days_left
+from edgeagent.telemetry.mqtt.certificates import (
+    CHECK_EVERY_S,
+    CertificateExpiry,
+    CertificateWatch,
+    days_left,
+    name_expired,
+)
+from tests.telemetry.certificates import expired_certificate
 
 
 def certificate(file: Path, days: int) -> Path:
@@ -74,3 +81,33 @@ def test_without_files_there_is_nothing_to_watch(tls: TlsSettings | None) -> Non
     watch.check(0.0)
     assert watch.days == {}
     assert problems == []
+
+
+def test_each_change_of_a_certificate_is_told_once_with_its_file(tmp_path: Path) -> None:
+    ca, device = certificate(tmp_path / "ca.pem", 3000), certificate(tmp_path / "device.pem", 10)
+    found: list[CertificateExpiry] = []
+    tls = TlsSettings(ca=ca, certificate=device, key=Path(f"{device}.key"))
+    watch = CertificateWatch(tls, on_certificate=found.append)
+    watch.check(0.0)
+    watch.check(2 * CHECK_EVERY_S)
+    expired_certificate(device)
+    watch.check(4 * CHECK_EVERY_S)
+    certificate(device, 365)
+    watch.check(6 * CHECK_EVERY_S)
+    assert [(each.name, each.file, each.state) for each in found] == [
+        ("device", device, "expires"),
+        ("device", device, "expired"),
+        ("device", device, "valid"),
+    ]
+    assert found[1].text == f"{device} has expired"
+
+
+def test_expired_files_are_named(tmp_path: Path) -> None:
+    ca, device = certificate(tmp_path / "ca.pem", 3000), certificate(tmp_path / "device.pem", 10)
+    tls = TlsSettings(ca=ca, certificate=device, key=Path(f"{device}.key"))
+    assert name_expired(None) is None
+    assert name_expired(tls) is None
+    expired_certificate(device)
+    assert name_expired(tls) == f"{device} has expired"
+    ca.unlink()
+    assert name_expired(tls) == f"{device} has expired"

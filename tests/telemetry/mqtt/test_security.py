@@ -14,10 +14,11 @@ import pytest
 
 from edgeagent.errors import ConfigurationError
 from edgeagent.settings.sections.mqtt import TlsSettings
+from edgeagent.telemetry.mqtt.broker_check import check_connection
 from edgeagent.telemetry.mqtt.client import plain_client
 from edgeagent.telemetry.mqtt.publisher import MqttPublisher
 from tests.broker import PATIENCE, Mosquitto
-from tests.telemetry.certificates import Certificates, make_certificates
+from tests.telemetry.certificates import Certificates, expired_certificate, make_certificates
 from tests.telemetry.publishing import PROTOCOLS, Protocol, publishing, settings
 
 PASSWORD = "correct horse battery"
@@ -180,3 +181,18 @@ def test_tls_is_1_2_or_newer(certificates: Certificates) -> None:
     assert client._ssl_context.minimum_version >= ssl.TLSVersion.TLSv1_2
     assert client._ssl_context.verify_mode == ssl.CERT_REQUIRED
     assert client._ssl_context.check_hostname
+
+
+def test_an_expired_certificate_of_the_device_is_named(
+    tmp_path: Path, certificates: Certificates, caplog: pytest.LogCaptureFixture
+) -> None:
+    device = tmp_path / "old device.pem"
+    key = expired_certificate(device, certificates.ca, certificates.ca.with_suffix(".key"))
+    tls = TlsSettings(ca=certificates.ca, certificate=device, key=key)
+    with Mosquitto(tmp_path, tls_broker(certificates)) as broker:
+        chosen = settings(broker.port, tls=tls)
+        with publishing(chosen) as publisher:
+            assert publisher.wait_for("disconnected", PATIENCE)
+            assert (publisher.last_error or "").endswith(f"; {device} has expired")
+        assert f"; {device} has expired" in (check_connection(chosen, PATIENCE) or "")
+    assert f"; {device} has expired; trying again" in caplog.text

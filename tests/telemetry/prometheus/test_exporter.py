@@ -80,6 +80,10 @@ def test_a_request_reads_the_contract() -> None:
         ("edgeagent_memory_available_bytes", ()): pytest.approx(system.memory_available_mb * 1e6),
         ("edgeagent_messages_dropped_total", (("stream", "detections"),)): 3,
         ("edgeagent_certificate_remaining_seconds", (("certificate", "ca"),)): 3120.5 * 86400,
+        ("edgeagent_objects", (("camera", "yard"), ("label", "person"))): 1,
+        ("edgeagent_objects_maximum", (("camera", "yard"), ("label", "person"))): 3,
+        ("edgeagent_objects_mean", (("camera", "yard"), ("label", "person"))): 1.413,
+        ("edgeagent_objects", (("camera", "yard"), ("label", "car"))): 0,
         ("edgeagent_stage_duration_seconds_count", (("camera", "yard"), ("stage", "inference"))): 3,
     }
     assert {key: samples.get(key) for key in expected} == expected
@@ -171,3 +175,19 @@ def test_the_model_its_accuracy_and_its_deployment_are_metrics() -> None:
     assert samples["edgeagent_drifted", (("camera", "yard"),)] == 0
     assert samples["edgeagent_deployment_state", (("state", "fetching"),)] == 1
     assert samples["edgeagent_deployment_state", (("state", "good"),)] == 0
+
+
+def test_a_camera_without_results_has_no_objects_and_a_hostile_label_is_escaped() -> None:
+    telemetry = documented()
+    yard = telemetry.cameras["yard"]
+    label = 'a"} 1\nedgeagent_objects{label="b\\'
+    (report, *_) = (yard.objects or {}).values()
+    hostile = yard.model_copy(update={"objects": {label: report}, "objects_left_out": 5})
+    with serving({}) as (exporter, settings):
+        cameras = {"gate": yard.model_copy(update={"objects": None}), "yard": hostile}
+        exporter.record(telemetry.model_copy(update={"cameras": cameras}))
+        samples, _ = scrape(settings)
+    counted = {labels: value for (name, labels), value in samples.items() if name == "edgeagent_objects"}
+    assert counted == {(("camera", "yard"), ("label", label)): 1}
+    assert samples["edgeagent_objects_left_out_total", (("camera", "yard"),)] == 5
+    assert ("edgeagent_objects_left_out_total", (("camera", "gate"),)) not in samples

@@ -71,6 +71,8 @@ def test_birth_data_and_death(broker: Mosquitto, tmp_path: Path) -> None:
     assert (birth.seq, born[BD_SEQ], born[REBIRTH]) == (0, 0, False)
     assert born["Cameras/yard/fps_processed"] == documented().cameras["yard"].fps_processed
     assert born["Cameras/yard/end_to_end/p99_ms"] is None
+    assert born["Cameras/yard/objects/person/current"] == 1
+    assert born["Cameras/yard/objects/person/mean"] == 1.413
     assert born["Problems/not_detecting"] is False
     assert "Properties/Hardware Model" in born
     assert len(set(aliases(birth))) == len(birth.metrics) - 2
