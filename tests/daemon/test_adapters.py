@@ -13,7 +13,9 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from prometheus_client.parser import text_string_to_metric_families
 
-from edgeagent.files.resources import sample_clip
+from edgeagent.bundle.reading import open_bundle
+from edgeagent.files.resources import default_bundle, sample_clip
+from edgeagent.settings.sections.objects import DEFAULT_LABELS
 from tests.broker import Mosquitto, free_port
 from tests.daemon.running import PATIENCE, Consumer, running
 from tests.telemetry.sparkplug.host import Host
@@ -69,6 +71,9 @@ def test_the_daemon_is_found_measured_and_pictured(tmp_path: Path) -> None:
         with running(tmp_path, wanted) as daemon:
             daemon.wait_for_notification("READY=1")
             consumer.wait_for("telemetry", lambda m: m["cameras"]["yard"]["fps_processed"] > 0)
+            counted = consumer.wait_for("telemetry", lambda m: "objects" in m["cameras"]["yard"])
+            presence = consumer.wait_for("presence", lambda m: "yard" in m["cameras"])
+            appeared = consumer.wait_for("events/presence", lambda m: m["data"]["state"] == "appeared")
             consumer.wait_for("telemetry", lambda m: m["sequence"] >= 3)
             found = json.loads(retained(broker.port, CONFIG))
             url = f"http://127.0.0.1:{port}/metrics"
@@ -81,6 +86,16 @@ def test_the_daemon_is_found_measured_and_pictured(tmp_path: Path) -> None:
     assert "Cameras/yard/fps_processed" in [metric.name for metric in birth.metrics]
     assert {"yard_fps_processed", "yard_picture", "problem_not_detecting", "cpu"} <= set(found["cmps"])
     assert "update" not in found["cmps"]  # there is no delivery
+    label = appeared["data"]["label"]
+    assert label in DEFAULT_LABELS
+    for entity in ("objects", "presence", "appeared", "disappeared"):
+        assert found["cmps"][f"yard_{entity}_{label}"]["p"]
+    chosen = set(DEFAULT_LABELS) & set(open_bundle(default_bundle()).manifest.labels)
+    assert set(counted["cameras"]["yard"]["objects"]) == chosen
+    assert set(presence["cameras"]["yard"]) <= chosen
+    objects = {sample.labels["label"] for sample in families["edgeagent_objects"].samples}
+    assert objects == chosen
+    assert f"Cameras/yard/objects/{label}/current" in [metric.name for metric in birth.metrics]
     (processed,) = families["edgeagent_frames_processed"].samples
     assert processed.value > 0
     pictures = consumer.payloads("picture/yard")

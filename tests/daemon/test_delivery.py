@@ -119,12 +119,16 @@ def test_a_good_model_takes_over_and_a_broken_one_stays_outside(
         rejected = reaches(consumer, "rejected", "2.1.0")
         assert "does not compute what was trained" in rejected["reason"]
         assert rejected["current"]["version"] == "2.0.0"
+        event = consumer.wait_for("events/update", lambda m: m["data"]["state"] == "rejected")
+        assert event["data"]["reason"] == rejected["reason"]
         alarm = consumer.wait_for("alarm", lambda m: m["problems"] and "serving" in m)
         assert [problem["code"] for problem in alarm["problems"]] == ["update_rejected"]
         before = len(consumer.payloads("detections/yard"))
         consumer.wait_for("detections/yard", lambda _: len(consumer.payloads("detections/yard")) > before)
         assert daemon.stop() == 0, daemon.log()
         messages = [json.loads(payload) for payload in consumer.payloads("detections/yard")]
+    ends = [json.loads(payload)["data"] for payload in consumer.payloads("events/update")]
+    assert [(end["version"], end["state"]) for end in ends] == [("2.0.0", "good"), ("2.1.0", "rejected")]
     sequences = [message["sequence"] for message in messages]
     assert all(one < other for one, other in itertools.pairwise(sequences))
     states = [json.loads(payload) for payload in consumer.payloads("deployment")]
@@ -174,6 +178,10 @@ def test_an_agent_that_is_killed_three_times_on_trial_is_back_on_the_good_model(
                 daemon.wait()
         with board.runs(server) as (daemon, consumer):
             serves(consumer, FIRST)
+            alarm = consumer.wait_for("alarm", lambda m: m["problems"] and "serving" in m)
             assert daemon.stop() == 0, daemon.log()
+        assert [problem["code"] for problem in alarm["problems"]] == ["rolled_back"]
+        (end,) = [json.loads(payload)["data"] for payload in consumer.payloads("events/update")]
+        assert (end["state"], end["version"]) == ("rolled_back", "2.0.0")
     assert board.record()["deployment"]["state"] == "rolled_back"
     assert [bad["slot"].rsplit("-", 1)[0] for bad in board.record()["bad"]] == ["coco-nano-2.0.0"]

@@ -10,8 +10,8 @@ from edgeagent.settings.types import Seconds, SettingsSection
 
 MOST_LABELS = 32
 LONGEST_LABEL = 64  # characters
-DEFAULT_LABELS = ("person", "bicycle", "car", "motorcycle", "bus", "truck")
-"""People and vehicles, as COCO names them."""
+DEFAULT_LABELS = ("person", "bicycle", "car", "motorcycle", "motorbike", "bus", "truck")
+"""People and vehicles, as COCO and its derivatives name them."""
 
 
 def _unique(labels: tuple[str, ...]) -> tuple[str, ...]:
