@@ -6,5 +6,7 @@ information and events, ``telemetry_messages`` and ``detection_messages`` the st
 ``adapters`` passes all of them to other systems; ``reporter``, ``sensor_report``, ``info_message`` and
 ``alarms`` build the messages. ``device_watch`` samples the sensors in a thread, and ``rate_controller``
 limits the frame rate by heat, power and battery. ``cameras`` starts and stops the cameras, ``systemd``
-notifies the service manager, ``fault_watch`` turns faults of threads into an alarm.
+notifies the service manager, ``fault_watch`` turns faults of threads into an alarm. ``object_watch`` counts
+objects (``label_counts``, ``object_counts``) and watches their presence (``debounce``); ``update_events``
+reports the ends of deployments.
 """
