@@ -20,14 +20,25 @@ from edgeagent.telemetry.mqtt.certificates import CertificateExpiry
 from edgeagent.telemetry.mqtt.interface import NoPublisher
 
 
+class Recorder(NoPublisher):
+    """Publisher that keeps retained messages."""
+
+    def __init__(self, retained: dict[str, bytes]) -> None:
+        super().__init__()
+        self._retained = retained
+
+    def retain(self, topic: str, payload: bytes) -> None:
+        """Keep a message."""
+        self._retained[topic] = payload
+
+
 class Device:
     """State messages of a device, what was published, and what the broker would retain."""
 
     def __init__(self, state: Path) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.retained: dict[str, bytes] = {}
-        publisher = NoPublisher()
-        publisher.retain = self.retained.__setitem__  # type: ignore[method-assign]
+        publisher = Recorder(self.retained)
         settings = Settings(cameras=(CameraSettings(name="yard", source="0"),))
         alarms = Alarms()
         self.messages = StateMessages(
