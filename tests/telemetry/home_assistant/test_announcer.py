@@ -73,10 +73,14 @@ class HomeAssistant:
 
 @contextmanager
 def announcing(
-    port: int, state: Path, cameras: tuple[str, ...] = ("yard",), chosen: HomeAssistantSettings | None = None
+    port: int,
+    state: Path,
+    cameras: tuple[str, ...] = ("yard",),
+    chosen: HomeAssistantSettings | None = None,
+    labels: tuple[str, ...] | None = ("person",),
 ) -> Iterator[Announcer]:
     publisher = MqttPublisher(settings(port), "board")
-    device = AnnouncedDevice("board", cameras, commands=False)
+    device = AnnouncedDevice("board", cameras, commands=False, labels=labels)
     announcer = Announcer(publisher, chosen or HomeAssistantSettings(), device, state)
     announcer.update({})
     publisher.start()
@@ -164,3 +168,23 @@ def test_a_file_that_is_garbled_is_told_and_replaced(
     announcer.update({})
     assert "cannot be read" in caplog.text
     assert json.loads((tmp_path / ANNOUNCED).read_bytes())["topic"] == TOPIC
+
+
+OBJECTS = ("yard_objects_car", "yard_presence_car", "yard_appeared_car", "yard_disappeared_car")
+
+
+def test_objects_are_announced_and_stay_at_a_start_and_go_with_their_label(
+    broker: Mosquitto, tmp_path: Path
+) -> None:
+    with HomeAssistant(broker.port) as home, announcing(broker.port, tmp_path) as announcer:
+        assert platforms(home.wait_for(1))["event"]
+        announcer.record(documented())
+        home.wait_until(lambda found: all(found.get(key) for key in OBJECTS))
+    with announcing(broker.port, tmp_path), HomeAssistant(broker.port) as home:
+        assert all(platforms(home.wait_for(1))[key] for key in OBJECTS)
+    with announcing(broker.port, tmp_path, labels=()), HomeAssistant(broker.port) as home:
+        components = json.loads(home.wait_for(1))["cmps"]
+        assert [components[key] for key in OBJECTS] == [
+            {"p": platform}
+            for platform in ("sensor", "binary_sensor", "device_automation", "device_automation")
+        ]
