@@ -192,6 +192,7 @@ class Agent:
             serving,
             self.delivery,
             cameras,
+            detections,
             self._telemetry,  # the last interval, before its receivers stop
             adapters,
             publisher,

@@ -28,6 +28,7 @@ ProblemCode = Literal[
     "camera_lost",
     "camera_unhealthy",
 ]
+DetectionsReason = Literal["start", "objects", "moved", "refresh", "frame"]
 EventKind = Literal["delegate", "camera", "camera_health", "rate", "drift"]
 
 
@@ -280,6 +281,7 @@ class DetectionsMessage(Message):
     time: str
     run: int | None = None
     sequence: int
+    reason: DetectionsReason | None = None
     width: int
     height: int
     latency_ms: float
