@@ -115,4 +115,5 @@ def _distances(before: Detections, after: Detections) -> FloatArray:
     longer = np.maximum(sides.max(axis=1), 1.0)
     edges = np.abs(before.boxes[:, None] - after.boxes[None]).max(axis=2)
     same = before.classes[:, None] == after.classes[None]
-    return np.where(same, edges / longer[:, None], np.float32(np.inf)).astype(np.float32)
+    distances: FloatArray = np.where(same, edges / longer[:, None], np.float32(np.inf))
+    return distances

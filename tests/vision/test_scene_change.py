@@ -35,7 +35,7 @@ class Film:
 
     def show(self, found: Detections, seconds: float) -> list[tuple[float, str]]:
         """Show a scene, and return the reports with their seconds from its begin."""
-        reports = []
+        reports: list[tuple[float, str]] = []
         for frame in range(round(seconds * 10)):
             reason = self.change.reason(found, self.now_ns)
             if reason is not None:

@@ -2,8 +2,8 @@
 
 A row ``| `a.b`, `c[].d` | type | meaning |`` describes fields by their path in the message, or by the end of
 it (``count`` for ``cameras.stages.count``); the longest path that fits counts. A field without a row that
-holds a section has the description of the section. A heading names the streams of its part of the document; of
-two streams, the first has the rows above the example, the second those below.
+holds a section has the description of the section. A heading names the streams of its part of the document;
+of two streams, the first has the rows above the example, the second those below.
 """
 
 from __future__ import annotations
