@@ -28,7 +28,6 @@ ProblemCode = Literal[
     "camera_lost",
     "camera_unhealthy",
 ]
-DetectionsReason = Literal["start", "objects", "moved", "refresh", "frame"]
 EventKind = Literal["delegate", "camera", "camera_health", "rate", "drift"]
 
 
@@ -265,6 +264,9 @@ class Event(Numbered):
     kind: EventKind
     text: str
     data: dict[str, str | int | float | bool] | None = None
+
+
+DetectionsReason = Literal["start", "objects", "moved", "refresh", "frame"]
 
 
 class PublishedDetection(Message):
