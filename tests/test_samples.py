@@ -87,9 +87,12 @@ def test_telegraf_reads_topics_and_fields_that_there_are() -> None:
     found = re.findall(r'topics? = \[?"([^"]+)"', text)
     assert len(found) == 2
     assert set(found) <= topics
-    selections = re.findall(r'metric_selection = "/(\w+)', text)
-    assert selections == ["cameras", "system"]
-    assert {*selections, "time"} <= set(Telemetry.model_fields)
+    selections = re.findall(r'metric_selection = "/(\w*)', text)
+    assert selections == ["cameras", "system", ""]
+    losses = set(re.findall(r"name\(\)='(\w+)'|parent::(\w+)", text))
+    names = {name for pair in losses for name in pair if name}
+    assert names == {"sequence", "run", "messages_dropped", "messages_dropped_by_stream"}
+    assert {"cameras", "system", "time", *names} <= set(Telemetry.model_fields)
     named = re.findall(r"\b[a-z]+_[a-z_]+", " ".join(re.findall(r"# Of .*: (.*)", text)))
     flat = flattened(json.loads(documented().payload()))
     for name in (name.rstrip("_") for name in named):

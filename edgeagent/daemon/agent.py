@@ -203,6 +203,7 @@ class Agent:
             serving,
             self.delivery,
             cameras,
+            detections,
             self._telemetry,  # the last interval, before its receivers stop
             adapters,
             publisher,

@@ -1,20 +1,27 @@
-"""Messages ``detections/<camera>``: the objects of processed frames, at a limited rate."""
+"""Messages ``detections/<camera>``: the objects of a frame, when they have changed or for every frame.
+
+By change, the broker retains the last message of each camera, and the publisher repeats it at every connect:
+whoever connects later knows what is there. Frames are looked at, and messages built, at a limited rate only.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 
 from edgeagent.accuracy.live.feedback_handler import FeedbackTopic
 from edgeagent.daemon.part import AgentPart
+from edgeagent.daemon.retained_detections import RetainedDetections
 from edgeagent.detection.pipeline import Result
 from edgeagent.imaging.frame import Frame
 from edgeagent.settings.schema import Settings
-from edgeagent.telemetry.contract.messages import DetectionsMessage, PublishedDetection
+from edgeagent.settings.sections.telemetry import DetectionChangesSettings
+from edgeagent.settings.state import state_folder
+from edgeagent.telemetry.contract.messages import DetectionsMessage, DetectionsReason, PublishedDetection
 from edgeagent.telemetry.mqtt.interface import Publisher
 from edgeagent.timing.rate_limit import RateLimit
 from edgeagent.timing.utc import utc_time
 from edgeagent.vision.detections import Detections
+from edgeagent.vision.scene_change import ChangeLimits, SceneChange
 
 
 class DetectionMessages(AgentPart):
@@ -31,32 +38,57 @@ class DetectionMessages(AgentPart):
         self, settings: Settings, run: int | None, publisher: Publisher, feedback: FeedbackTopic | None
     ) -> None:
         self._run, self._publisher, self._feedback = run, publisher, feedback
-        self._empty = settings.telemetry.detections_empty
-        rate = settings.telemetry.detections_rate
-        self._limits = {camera.name: RateLimit(rate) for camera in settings.cameras}
+        telemetry, cameras = settings.telemetry, [camera.name for camera in settings.cameras]
+        self._mode, self._empty = telemetry.detections, telemetry.detections_empty
+        rate = 0.0 if self._mode == "off" else telemetry.detections_rate
+        self._limits = {camera: RateLimit(rate) for camera in cameras}
+        by_change = cameras if self._mode == "changes" and rate else []
+        limits = change_limits(telemetry.detections_changes)
+        self._changes = {camera: SceneChange(limits) for camera in by_change}
+        self._retained = RetainedDetections(publisher, state_folder(settings), by_change)
 
     def frame(self, result: Result) -> None:
-        """Publish the detections of a frame, if the rate allows it."""
+        """Publish the detections of a frame, if the rate allows it and the mode asks for it."""
         now = time.monotonic_ns()
-        wanted = len(result.detections) > 0 or self._empty
-        if wanted and self._limits[result.camera].allows(now):
-            if self._feedback is not None:
-                self._feedback.handler.record(result)
-            message = build_detections(result.frame, result.detections, result.labels, now, self._run)
-            self._publisher.publish(f"detections/{result.camera}", message.payload(), qos=0)
+        if self._mode == "frames" and not (len(result.detections) or self._empty):
+            return
+        if not self._limits[result.camera].allows(now):
+            return
+        reason: DetectionsReason | None = "frame"
+        if self._mode == "changes":
+            reason = self._changes[result.camera].reason(result.detections, now)
+        if reason is None:
+            return
+        if self._feedback is not None:
+            self._feedback.handler.record(result)
+        message = build_detections(result.frame, result.detections, now, self._run, reason)
+        topic = f"detections/{result.camera}"
+        if reason == "frame":
+            self._publisher.publish(topic, message.payload(), qos=0)
+        else:
+            self._publisher.retain_unacknowledged(topic, message.payload())
+
+    def stop(self) -> None:
+        """Record which retained messages were removed."""
+        self._retained.stop()
+
+
+def change_limits(settings: DetectionChangesSettings) -> ChangeLimits:
+    """Return the limits of the settings."""
+    return ChangeLimits(settings.moved, settings.moves_every, settings.settle, settings.refresh)
 
 
 def build_detections(
-    frame: Frame, detections: Detections, labels: Sequence[str], delivered_ns: int, run: int | None
+    frame: Frame, detections: Detections, delivered_ns: int, run: int | None, reason: DetectionsReason
 ) -> DetectionsMessage:
     """Return the message of one frame.
 
     Args:
         frame: processed frame.
-        detections: its detections, in pixels of the frame.
-        labels: names of the classes.
+        detections: its detections, in pixels of the frame, with the names of their classes.
         delivered_ns: monotonic time at which the detections are published, in ns.
         run: number of this start of the agent, None where it is unknown.
+        reason: why it is published.
     """
     height, width = frame.image.shape[:2]
     rows = zip(
@@ -66,12 +98,15 @@ def build_detections(
         time=utc_time(frame.captured_utc),
         run=run,
         sequence=frame.sequence,
+        reason=reason,
         width=width,
         height=height,
         latency_ms=round((delivered_ns - frame.captured_ns) / 1e6, 1),
         detections=tuple(
             PublishedDetection(
-                label=labels[index], score=round(score, 3), box=tuple(round(value, 1) for value in box)
+                label=detections.labels[index],
+                score=round(score, 3),
+                box=tuple(round(value, 1) for value in box),
             )
             for box, score, index in rows
         ),

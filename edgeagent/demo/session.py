@@ -111,6 +111,6 @@ def _settings(port: int, bundle: Path | None, source: str | None) -> Settings:
         cameras=(camera,),
         model=ModelSettings(bundle=bundle),
         mqtt=MqttSettings(host="127.0.0.1", port=port, protocol="3.1.1"),
-        telemetry=TelemetrySettings(detections_rate=100.0, spool=None),
+        telemetry=TelemetrySettings(detections="frames", detections_rate=100.0, spool=None),
         accuracy=AccuracySettings(golden_every=None, drift=False),  # a short clip yields no result
     )

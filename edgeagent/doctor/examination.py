@@ -13,6 +13,7 @@ from edgeagent.doctor import (
     permissions,
     sensors,
     storage,
+    traffic,
     versions,
 )
 from edgeagent.doctor.finding import Check, ExaminedSystem, Finding
@@ -39,6 +40,7 @@ CHECKS: tuple[Check, ...] = (
     sensors.check_hailo,
     permissions.check_groups,
     broker.check_broker,
+    traffic.check_traffic,
     clock.check_year,
     clock.check_synchronized,
     storage.check_state,

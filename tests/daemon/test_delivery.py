@@ -57,7 +57,12 @@ class Device:
             "state": str(self.folder / "state"),
             "cameras": [{"name": "yard", "source": str(sample_clip()), "loop": True}],
             "model": {"engine": "onnxruntime-cpu", "threads": 1},
-            "telemetry": {"interval": "1s", "detections_rate": 1000.0, "detections_empty": True},
+            "telemetry": {
+                "interval": "1s",
+                "detections": "frames",
+                "detections_rate": 1000.0,
+                "detections_empty": True,
+            },
             "mqtt": {"host": "127.0.0.1", "port": self._broker.port, "commands": True},
             "delivery": {
                 "repository": server.url,

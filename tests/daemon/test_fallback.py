@@ -50,7 +50,7 @@ def test_an_engine_that_crashes_serves_again_and_after_the_next_crash_another(
 ) -> None:
     wanted = settings(pictures, broker.port, loop=True, pace="unthrottled")
     wanted["model"] = {"engine": "onnxruntime-cpu, tflite-xnnpack"}
-    wanted["telemetry"]["detections_empty"] = True
+    wanted["telemetry"] |= {"detections": "frames", "detections_empty": True}
     with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
         daemon.wait_for_notification("READY=1")
         consumer.wait_for("alarm", lambda m: m.get("serving") == "onnxruntime-cpu model.onnx")
@@ -72,7 +72,7 @@ def test_an_engine_that_hangs_costs_an_alarm_and_no_camera(
 ) -> None:
     wanted = settings(pictures, broker.port, loop=True, pace="unthrottled")
     wanted["model"] = {"engine": "onnxruntime-cpu, tflite-xnnpack"}
-    wanted["telemetry"]["detections_empty"] = True
+    wanted["telemetry"] |= {"detections": "frames", "detections_empty": True}
     with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
         daemon.wait_for_notification("READY=1")
         consumer.wait_for("alarm", lambda m: m.get("serving") == "onnxruntime-cpu model.onnx")

@@ -46,12 +46,14 @@ def test_detections_are_in_pixels_of_the_frame_and_rounded() -> None:
         np.array([[1.04, 2.06, 30.5, 40.0]], np.float32),
         np.array([0.87654], np.float32),
         np.array([1], np.int32),
+        ("a", "b"),
     )
-    message = json.loads(build_detections(frame, found, ["a", "b"], 1_012_345_678, 17).payload())
+    message = json.loads(build_detections(frame, found, 1_012_345_678, 17, "frame").payload())
     assert message == {
         "time": "1970-01-01T00:00:00.000Z",
         "run": 17,
         "sequence": 7,
+        "reason": "frame",
         "width": 64,
         "height": 48,
         "latency_ms": 12.3,

@@ -56,9 +56,9 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
     known = {
         "model": ("bundle", "engine", "threads", "library", "worker"),
         "mqtt": ("host", "port", "path", "username", "password_file", "keepalive", "queue", "tls"),
-        "telemetry": ("interval", "detections_rate", "spool"),
+        "telemetry": ("interval", "detections", "detections_changes", "detections_rate", "spool"),
         "prometheus": ("listen",),
-        "sparkplug": ("group", "node"),
+        "sparkplug": ("group", "node", "primary_host"),
         "delivery": ("repository", "root", "proxy", "bandwidth", "hawkbit", "gate"),
     }.get(section, ("enabled",))
     return {"cameras": [CAMERA], section: {**NEW.get(section, {}), draw(st.sampled_from(known)): draw(odd)}}

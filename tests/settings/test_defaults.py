@@ -88,7 +88,7 @@ def test_the_file_says_nothing_but_the_defaults() -> None:
 def test_the_optional_keys_can_be_set(tmp_path: Path) -> None:
     path = tmp_path / "edgeagent.yaml"
     text = OPTIONAL_KEY.sub(r"\1\2", FILE.read_text(encoding="utf-8"))
-    path.write_text(text.replace("host: null", "host: broker.local"), encoding="utf-8")
+    path.write_text(text.replace("\n  host: null", "\n  host: broker.local"), encoding="utf-8")
     loaded = load_settings(path)
     assert loaded.device == "front-gate"
     assert loaded.mqtt == MqttSettings(host="broker.local", tls=TlsSettings())

@@ -38,6 +38,12 @@ def test_the_minimal_file(tmp_path: Path) -> None:
     assert loaded == Settings(cameras=(CameraSettings(name="front", source="0"),))
 
 
+@pytest.mark.parametrize("mode", ["changes", "frames", "off", "'off'"])
+def test_detections_off_is_a_mode_and_not_a_boolean(tmp_path: Path, mode: str) -> None:
+    loaded = load_settings(write(tmp_path, f"{CAMERA}telemetry: {{detections: {mode}}}\n"))
+    assert loaded.telemetry.detections == mode.strip("'")
+
+
 def test_all_keys_can_be_set(tmp_path: Path) -> None:
     text = """\
 device: gate-7
@@ -107,6 +113,10 @@ def test_programs_may_name_a_clip_that_is_not_utf8() -> None:
         (
             "telemetry: {detections_rate: .nan}",
             "4: telemetry.detections_rate: expected a finite number (got NaN)",
+        ),
+        (
+            "telemetry: {detections: on}",
+            "4: telemetry.detections: expected 'changes', 'frames' or 'off' (got true)",
         ),
         ("telemetry: {detections_empty: 1}", "4: telemetry.detections_empty: expected true or false (got 1)"),
         ("mqtt:\n\n  port: '1883'", '6: mqtt.port: expected a whole number (got "1883")'),

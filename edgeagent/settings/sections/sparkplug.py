@@ -21,7 +21,9 @@ class SparkplugSettings(SettingsSection):
     Attributes:
         group: group ID.
         node: edge node ID; None uses ``device``.
+        primary_host: ID of the primary host application, without which nothing is published; None for none.
     """
 
     group: Annotated[str, AfterValidator(_element)] = "edgeagent"
     node: Annotated[str, AfterValidator(_element)] | None = None
+    primary_host: Annotated[str, AfterValidator(_element)] | None = None

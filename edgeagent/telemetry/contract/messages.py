@@ -280,6 +280,9 @@ class Event(Numbered):
     data: dict[str, str | int | float | bool] | None = None
 
 
+DetectionsReason = Literal["start", "objects", "moved", "refresh", "frame"]
+
+
 class PublishedDetection(Message):
     """Detected object; ``box`` is x1, y1, x2, y2 in pixels of the frame."""
 
@@ -294,6 +297,7 @@ class DetectionsMessage(Message):
     time: str
     run: int | None = None
     sequence: int
+    reason: DetectionsReason | None = None
     width: int
     height: int
     latency_ms: float

@@ -1,12 +1,15 @@
 """Generator of the machine-readable contract: JSON Schema of every message, and an AsyncAPI 3.0 document.
 
 ``python -m edgeagent.telemetry.contract.schema`` writes docs/mqtt.schema.json and docs/asyncapi.yaml;
-docs/mqtt.md is the contract for people. The schemas use no keyword beyond draft 7, the dialect of AsyncAPI.
+docs/mqtt.md is the contract for people; its tables describe the fields here, too
+(:mod:`edgeagent.telemetry.contract.descriptions`). The schemas use no keyword beyond draft 7, the dialect of
+AsyncAPI. Their form is in :mod:`edgeagent.telemetry.contract.schema_form`.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,15 @@ import yaml
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
+from edgeagent.telemetry.contract.descriptions import field_descriptions
 from edgeagent.telemetry.contract.messages import ROOT, Status
+from edgeagent.telemetry.contract.schema_form import as_sent, described, open_type
 from edgeagent.telemetry.contract.streams import STREAMS, Stream
 
 VERSION = "1"
+DOCS = Path(__file__).parents[3] / "docs"
+DOCUMENT = DOCS / "mqtt.md"
+JPEG = {"type": "string", "contentMediaType": "image/jpeg"}
 SCHEMA, ASYNCAPI = "mqtt.schema.json", "asyncapi.yaml"
 CONTENT_TYPES = {Status: "text/plain", bytes: "image/jpeg"}
 PARAMETERS = {
@@ -28,23 +36,39 @@ PARAMETERS = {
 
 
 def payload_schemas(place: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the payload schemas by stream, and the schemas of the types that they reference at ``place``."""
+    """Return the payload schemas by stream, and the schemas of the types that they reference at ``place``.
+
+    Raises:
+        UndescribedFieldError: docs/mqtt.md does not describe a field.
+    """
     mode: JsonSchemaMode = "validation"
-    kinds = [(stream.name, mode, TypeAdapter(stream.kind)) for stream in STREAMS]
+    kinds = [(stream.name, mode, TypeAdapter(stream.kind)) for stream in STREAMS if stream.kind is not bytes]
     found, shared = TypeAdapter.json_schemas(kinds, ref_template=f"{place}/{{model}}")
-    payloads = {name: _as_sent(schema) for (name, _), schema in found.items()}
-    return payloads, {name: _as_sent(schema) for name, schema in shared["$defs"].items()}
+    payloads = {name: as_sent(schema) for (name, _), schema in found.items()}
+    payloads |= {stream.name: JPEG for stream in STREAMS if stream.kind is bytes}
+    about = field_descriptions(DOCUMENT.read_text(encoding="utf-8"))
+    types = {name: as_sent(schema) for name, schema in shared["$defs"].items()}
+    return payloads, {name: described(open_type(schema), about[name]) for name, schema in types.items()}
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema document: ``$defs`` by type, and which topic carries which."""
+    """Return the JSON Schema document, of an object that has payloads by their topics; ``$defs`` by type."""
     payloads, types = payload_schemas("#/$defs")
-    topics = {f"{ROOT}/<device>/{stream.topic}": payloads[stream.name] for stream in STREAMS}
+    level = "[A-Za-z0-9_-]+"
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:edgeagent:mqtt:1",
         "title": "edgeagent MQTT contract, version 1",
-        "description": "Types of docs/mqtt.md. Version 1 only grows: ignore fields that you do not know.",
-        "x-topics": topics,
+        "description": "Payloads of docs/mqtt.md by their topics. Version 1 only grows: ignore fields and "
+        "topics that you do not know, and expect further values where values are listed as known.",
+        "type": "object",
+        "patternProperties": {
+            f"^{ROOT}/{level}/{re.sub('<[a-z]+>', level, stream.topic)}$": {
+                "description": stream.about,
+                "allOf": [payloads[stream.name]],
+            }
+            for stream in STREAMS
+        },
         "$defs": types,
     }
 
@@ -102,33 +126,6 @@ def _message(stream: Stream, payload: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _as_sent(schema: Any) -> Any:
-    """Return a pydantic schema adapted to the wire format: an unknown value is absent, never null."""
-    if isinstance(schema, list):
-        return [_as_sent(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    found = {
-        key: _as_sent(part)
-        for key, part in schema.items()
-        if not (key == "title" and isinstance(part, str))  # repeats the name
-        and not (key == "discriminator" and "oneOf" in schema)  # OpenAPI syntax; AsyncAPI differs
-    }
-    if isinstance(text := found.get("description"), str):
-        found["description"] = text.partition("\n\n")[0].replace("``", "`")
-    if "default" in found and found["default"] is None:
-        del found["default"]
-        known = [part for part in found.get("anyOf", ()) if part != {"type": "null"}]
-        found["anyOf"] = known
-        if len(known) == 1:
-            del found["anyOf"]
-            found.update(known[0])
-    if isinstance(parts := found.get("prefixItems"), list):  # a tuple of one type
-        (found["items"],) = [part for place, part in enumerate(parts) if part not in parts[:place]]
-        del found["prefixItems"]
-    return found
-
-
 def write_contract(folder: Path) -> None:
     """Write both documents to a folder."""
     text = json.dumps(json_schema(), indent=2) + "\n"
@@ -142,4 +139,4 @@ def write_contract(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    write_contract(Path(__file__).parents[3] / "docs")
+    write_contract(DOCS)

@@ -36,7 +36,8 @@ class Stream:
         topic: topic below the device's prefix; ``<...>`` is a variable topic level.
         kind: payload type: a message (JSON), a set of words (text), or bytes (JPEG).
         qos: MQTT quality of service.
-        retained: whether the broker retains the last message. Retained messages are not spooled: they are
+        retained: whether the broker retains the last message (``detections``: unless every frame is
+            published). Retained messages are not spooled: they are
             published again at every connect.
         priority: in the spool, :data:`LOWEST` to :data:`HIGHEST`; a message of the highest priority is also
             written to the disk before it is sent.
@@ -78,7 +79,7 @@ STREAMS: tuple[Stream, ...] = (
     Stream("accuracy", AccuracyMessage, 1, True, LOWEST, "Accuracy indicators of the serving model."),
     Stream("presence", Presence, 1, True, LOWEST, "Labels that each camera sees now."),
     Stream("events/<kind>", Event, 1, False, HIGHEST, "Decision of the device, or observed change."),
-    Stream("detections/<camera>", DetectionsMessage, 0, False, LOWEST, "Objects detected in one frame."),
+    Stream("detections/<camera>", DetectionsMessage, 0, True, LOWEST, "Objects detected in one frame."),
     Stream("picture/<camera>", bytes, 0, False, LOWEST, "Frame with its detections drawn, as JPEG."),
 )
 

@@ -57,7 +57,7 @@ class DirectMessages:
         """Send a retained message; None where it is lost."""
         return self._send(topic, payload, retain=True)
 
-    def send_unacknowledged(self, topic: str, payload: bytes) -> None:
+    def send_unacknowledged(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Send a message with QoS 0, or with QoS 1 where it is not known whether the topic is allowed."""
         with self._lock:
             waits = topic in self._probed or not self._reasons
@@ -66,10 +66,10 @@ class DirectMessages:
         if refused:  # until the broker has answered the message before
             self.losses.count(self._name(topic))
         elif not waits:
-            self._send(topic, payload, retain=False)
+            self._send(topic, payload, retain=retain)
         elif (problem := self.too_large(topic, payload)) is not None:
             self.losses.report(self._name(topic), problem)
-        elif self._client.publish(topic, payload, 0).rc != paho.MQTT_ERR_SUCCESS:
+        elif self._client.publish(topic, payload, 0, retain).rc != paho.MQTT_ERR_SUCCESS:
             self.losses.count(self._name(topic))
 
     def finish(self, mid: int, problem: str | None) -> None:

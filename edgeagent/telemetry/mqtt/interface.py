@@ -61,6 +61,9 @@ class Publisher(Protocol):
     def retain_absolute(self, topic: str, payload: bytes) -> None:
         """As :meth:`retain`, for a complete topic."""
 
+    def retain_unacknowledged(self, topic: str, payload: bytes) -> None:
+        """As :meth:`retain`, with QoS 0."""
+
     def subscribe(self, topic: str, receive: Receive) -> None:
         """Subscribe to a topic, now or at the next connect."""
 
@@ -95,6 +98,9 @@ class NoPublisher:
         """Discard the message."""
 
     def retain_absolute(self, topic: str, payload: bytes) -> None:
+        """Discard the message."""
+
+    def retain_unacknowledged(self, topic: str, payload: bytes) -> None:
         """Discard the message."""
 
     def subscribe(self, topic: str, receive: Receive) -> None:

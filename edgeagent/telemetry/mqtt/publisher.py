@@ -72,6 +72,7 @@ class MqttPublisher:
     ) -> None:
         self._settings, self._device, self._prefix = settings, device, f"{ROOT}/{device}"
         self._retained: dict[str, bytes] = {}
+        self._unacknowledged: dict[str, bytes] = {}  # retained messages of QoS 0
         self.state: ConnectionState = "connecting"
         self.last_error: str | None = None
         self.changed = threading.Condition()
@@ -144,6 +145,14 @@ class MqttPublisher:
             if self.state != "connected":
                 return
         self._direct.retain(topic, payload)
+
+    def retain_unacknowledged(self, topic: str, payload: bytes) -> None:
+        """As :meth:`retain`, with QoS 0; a message that is lost with its connection is sent at the next."""
+        with self.changed:
+            self._unacknowledged[self._full(topic)] = payload
+            if self.state != "connected":
+                return
+        self._direct.send_unacknowledged(self._full(topic), payload, retain=True)
 
     def stop(self) -> None:
         """Publish ``stopped`` and disconnect; each wait takes :data:`STOP_TIMEOUT_S` at most."""
@@ -220,6 +229,8 @@ class MqttPublisher:
             self._publish_status("online")
             for topic, payload in self._retained.items():
                 self._direct.retain(topic, payload)
+            for topic, payload in self._unacknowledged.items():
+                self._direct.send_unacknowledged(topic, payload, retain=True)
             self._outbox.set_connected(True)
             self._set_state("connected")
 

@@ -5,6 +5,7 @@
     first telemetry -> CONNECT (will: NDEATH with bdSeq n) -> NBIRTH (seq 0, bdSeq n, every metric)
         -> waiting telemetry, as historical NDATA -> NDATA (seq 1, 2, ... 255, 0, ...), changes only -> ...
         -> a new metric, or "Node Control/Rebirth": NBIRTH again
+        -> with a primary host: NBIRTH when it is online; when it goes offline, NDEATH, DISCONNECT, CONNECT
         -> connection lost: telemetry waits in memory, bdSeq n + 1 with the next CONNECT that is sent
         -> stop: NDEATH, DISCONNECT
 
@@ -24,8 +25,7 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edgeagent.errors import EdgeagentError
-from edgeagent.files.atomic import write_state
+from edgeagent.errors import ConfigurationError
 from edgeagent.settings.sections.mqtt import MqttSettings
 from edgeagent.settings.sections.sparkplug import SparkplugSettings
 from edgeagent.telemetry.contract.messages import Alarm, Telemetry
@@ -37,13 +37,14 @@ from edgeagent.telemetry.mqtt.client import (
     retry_delays,
 )
 from edgeagent.telemetry.sparkplug import readings
+from edgeagent.telemetry.sparkplug.bd_seq import BirthDeathNumber
+from edgeagent.telemetry.sparkplug.host_state import HostState
 from edgeagent.telemetry.sparkplug.payload import DataType, SparkplugMetric, decode_commands, encode_payload
 from edgeagent.timing.rate_limit import RateLimit
 
 logger = logging.getLogger(__name__)
 
 BD_SEQ, REBIRTH = "bdSeq", "Node Control/Rebirth"
-BD_SEQ_FILE = "sparkplug-bdseq"
 MOST_WAITING = 360  # telemetry intervals kept in memory while the broker is away
 REBIRTHS, REBIRTHS_PER_SECOND = 5, 0.2
 
@@ -62,7 +63,7 @@ class SparkplugNode:
     """
 
     def __init__(self, settings: SparkplugSettings, mqtt: MqttSettings, device: str, state: Path) -> None:
-        self._mqtt, self._file = mqtt, state / BD_SEQ_FILE
+        self._mqtt, self._bd_seq = mqtt, BirthDeathNumber(state)
         self._group, self._node = settings.group, settings.node or device
         self._lock = threading.Condition()  # protects all that follows; NBIRTH and NDATA are sent in order
         self._values = readings.properties()
@@ -70,18 +71,15 @@ class SparkplugNode:
         self._measured: set[str] = set()  # names of the metrics of all telemetry so far
         self._waiting: deque[tuple[int, readings.Readings]] = deque(maxlen=MOST_WAITING)
         self._allowance = RateLimit(REBIRTHS_PER_SECOND, REBIRTHS)
-        self._connected = self._begun = False
+        self._connected = self._born = self._begun = False
+        self._ending = self._stopping = False  # ending: the session, as the primary host is offline
+        self._host = settings.primary_host
+        self._host_state = HostState()
         self._largest: int | None = None
         self._seq = 0
-        self._bd_seq = _read_bd_seq(self._file)  # of the last CONNECT that was sent
         self._late_birth: threading.Timer | None = None
-        self._client = plain_client(mqtt, f"edgeagent-{device}-sparkplug")
-        self._client.reconnect_delay_set(*retry_delays(mqtt))
-        self._client.on_pre_connect = self._before_connect
-        self._client.on_socket_open = self._before_connect_packet
-        self._client.on_connect = self._on_connect
-        self._client.on_disconnect = self._on_disconnect
-        self._client.on_message = self._on_message
+        self._client_id = f"edgeagent-{device}-sparkplug"
+        self._client = self._build_client()
 
     def record_alarm(self, alarm: Alarm) -> None:
         """Publish changed problems."""
@@ -108,25 +106,56 @@ class SparkplugNode:
 
     def stop(self) -> None:
         """Publish NDEATH and disconnect."""
-        if not self._begun:
-            return
         with self._lock:
-            topic, death = self._topic("NDEATH"), self._death(self._bd_seq)
+            self._stopping = True
+            self._lock.notify_all()
+        if self._begun and self._end_session():
+            self._client.loop_stop()
+
+    def _end_session(self) -> bool:
+        """Publish NDEATH and disconnect; return whether it was acknowledged, so that the thread ends soon."""
+        with self._lock:
+            client, topic, death = self._client, self._topic("NDEATH"), self._death(self._bd_seq.value)
+            self._born = False
             if self._late_birth is not None:
                 self._late_birth.cancel()
-            message = self._client.publish(topic, death, qos=1) if self._connected else None
-        problem = "not connected" if message is None else missing_acknowledgement(message)
-        if message is not None and problem is not None:
+                self._late_birth = None
+            message = client.publish(topic, death, qos=1) if self._connected else None
+        problem = missing_acknowledgement(message) if message is not None else None
+        if problem is not None:
             logger.warning("sparkplug: NDEATH was not acknowledged: %s", problem)
-        self._client.disconnect()
-        if problem is None:  # else its thread may hang; it ends with the program
-            self._client.loop_stop()
+        client.disconnect()
+        return message is not None and problem is None
+
+    def _begin_again(self) -> None:
+        """End the session, as the primary host is offline, and connect anew."""
+        self._end_session()
+        with self._lock:
+            while not self._stopping and self._ending:
+                try:
+                    self._client = self._build_client()
+                except ConfigurationError as error:  # a file is replaced at the moment
+                    logger.error("sparkplug: %s; trying again", error)
+                    self._lock.wait(self._mqtt.retry_longest)
+                else:
+                    self._connected = self._ending = False
+                    connect_in_background(self._client, self._mqtt)
+
+    def _build_client(self) -> paho.Client:
+        client = plain_client(self._mqtt, self._client_id)
+        client.reconnect_delay_set(*retry_delays(self._mqtt))
+        client.on_pre_connect = self._before_connect
+        client.on_socket_open = self._before_connect_packet
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        return client
 
     def _report(self, values: readings.Readings, now_ms: int) -> None:
         new = [name for name in values if name not in self._values]
         changed = {name: it for name, it in values.items() if self._values.get(name) != it}
         self._values = {**self._values, **values}
-        if not self._connected:
+        if not self._born:
             if self._begun:
                 self._waiting.append((now_ms, values))
         elif new:
@@ -140,7 +169,7 @@ class SparkplugNode:
             self._late_birth.cancel()
             self._late_birth = None
         now, self._seq = _now_ms(), 0
-        metrics = [SparkplugMetric(BD_SEQ, DataType.INT64, self._bd_seq, now)]
+        metrics = [SparkplugMetric(BD_SEQ, DataType.INT64, self._bd_seq.value, now)]
         metrics.append(SparkplugMetric(REBIRTH, DataType.BOOLEAN, False, now))  # commands name it: no alias
         for name, (datatype, value) in self._values.items():
             metrics.append(SparkplugMetric(name, datatype, value, now, self._alias(name)))
@@ -168,6 +197,10 @@ class SparkplugNode:
     def _alias(self, name: str) -> int:
         return self._aliases.setdefault(name, len(self._aliases))
 
+    @property
+    def _state_topic(self) -> str:
+        return f"spBv1.0/STATE/{self._host}"
+
     def _topic(self, kind: str) -> str:
         return f"spBv1.0/{self._group}/{kind}/{self._node}"
 
@@ -175,41 +208,51 @@ class SparkplugNode:
 
     def _before_connect(self, client: paho.Client, data: Any) -> None:
         with self._lock:
-            will = self._death((self._bd_seq + 1) % 256)
+            will = self._death(self._bd_seq.following)
             client.will_set(self._topic("NDEATH"), will, qos=1, retain=False)
 
     def _before_connect_packet(self, client: paho.Client, data: Any, connection: Any) -> None:
         """Count the CONNECT that is sent next; an attempt without a connection counts nothing."""
         with self._lock:
-            self._bd_seq = (self._bd_seq + 1) % 256
-            try:
-                write_state(self._file, str(self._bd_seq).encode())
-            except EdgeagentError as error:
-                logger.error("%s; Sparkplug births may repeat a number after the next start", error)
+            self._bd_seq.count()
 
     def _on_connect(self, client: paho.Client, data: Any, flags: Any, code: ReasonCode, more: Any) -> None:
         if code.is_failure:
             logger.warning("sparkplug: the broker refused the connection: %s", code)
             return
-        client.subscribe(self._topic("NCMD"), qos=1)
         with self._lock:
             self._largest = getattr(more, "MaximumPacketSize", None)
-            self._connected = True
+            self._connected, self._host_state = True, HostState()
+            client.subscribe(self._topic("NCMD"), qos=1)
             self._lock.notify_all()
-            self._birth()
-            while self._waiting:
-                at_ms, values = self._waiting.popleft()
-                self._send("NDATA", self._data(values, at_ms, historical=True), _now_ms())
-        logger.info("sparkplug: born as %s/%s, bdSeq %d", self._group, self._node, self._bd_seq)
+            if self._host is None:
+                self._begin_session()
+            else:
+                client.subscribe(self._state_topic, qos=1)
+                logger.info("sparkplug: connected; the primary host %s must be online first", self._host)
+
+    def _begin_session(self) -> None:
+        """Publish NBIRTH, and what has waited."""
+        self._born = True
+        self._birth()
+        while self._waiting:
+            at_ms, values = self._waiting.popleft()
+            self._send("NDATA", self._data(values, at_ms, historical=True), _now_ms())
+        logger.info("sparkplug: born as %s/%s, bdSeq %d", self._group, self._node, self._bd_seq.value)
 
     def _on_disconnect(self, client: paho.Client, data: Any, flags: Any, code: ReasonCode, more: Any) -> None:
         with self._lock:
-            lost, self._connected = self._connected, False
+            if client is not self._client:  # of a session that was ended
+                return
+            lost, self._connected, self._born = self._connected, False, False
             self._lock.notify_all()
         if lost and code.is_failure:
             logger.warning("sparkplug: the connection was lost: %s", code)
 
     def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
+        if message.topic == self._state_topic:
+            self._on_state(bytes(message.payload))
+            return
         try:
             commands = decode_commands(bytes(message.payload))
         except ValueError as error:  # includes bytes that are not UTF-8
@@ -222,9 +265,27 @@ class SparkplugNode:
         else:
             self._give_birth()
 
+    def _on_state(self, payload: bytes) -> None:
+        """Begin or end the session, as the primary host says."""
+        with self._lock:
+            try:
+                changed = self._host_state.update(payload)
+            except ValueError as error:
+                logger.warning("sparkplug: a STATE of %s is ignored: %s", self._host, error)
+                return
+            if not changed or self._ending:
+                return
+            if self._host_state.online:
+                self._begin_session()
+                return
+            self._born, self._ending = False, True  # telemetry waits from now on
+        logger.warning("sparkplug: the primary host %s is offline", self._host)
+        again = threading.Thread(target=self._begin_again, name="sparkplug-again", daemon=True)
+        again.start()  # not here: the network thread must receive the acknowledgement of NDEATH
+
     def _give_birth(self) -> None:
         with self._lock:
-            if self._connected:
+            if self._born:
                 self._birth()
 
     def _give_birth_later(self) -> None:
@@ -239,14 +300,3 @@ class SparkplugNode:
 
 def _now_ms() -> int:
     return round(time.time() * 1000)
-
-
-def _read_bd_seq(file: Path) -> int:
-    """Return the birth-death sequence number of the last connection; -1 before the first."""
-    try:
-        return int(file.read_bytes()) % 256
-    except FileNotFoundError:
-        return -1
-    except (OSError, ValueError) as error:
-        logger.warning("%s: cannot be read (%s); Sparkplug births are numbered from 0 again", file, error)
-        return -1

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from edgeagent.telemetry.contract.commands import COMMANDS
+from edgeagent.telemetry.contract.descriptions import UndescribedFieldError, field_descriptions
 from edgeagent.telemetry.contract.messages import ROOT, Numbered, Status, historical
 from edgeagent.telemetry.contract.schema import ASYNCAPI, SCHEMA, asyncapi, json_schema, write_contract
 from edgeagent.telemetry.contract.streams import STREAMS, Stream, stream_of
@@ -80,12 +81,32 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 def validator(stream: Stream) -> Any:
     schema = json_schema()
-    topic = f"{ROOT}/<device>/{stream.topic}"
-    return jsonschema.Draft202012Validator({**schema["x-topics"][topic], "$defs": schema["$defs"]})
+    topic = f"{ROOT}/board/{stream.topic.replace('<', '').replace('>', '')}"
+    (payload,) = [part for like, part in schema["patternProperties"].items() if re.search(like, topic)]
+    return jsonschema.Draft202012Validator({**payload, "$defs": schema["$defs"]})
 
 
 def test_the_schema_is_one() -> None:
     jsonschema.Draft202012Validator.check_schema(json_schema())
+
+
+def test_the_document_is_for_payloads_by_topic() -> None:
+    schema = jsonschema.Draft202012Validator(json_schema())
+    assert schema.is_valid({f"{ROOT}/board/status": "online", f"{ROOT}/board/new": 1, "elsewhere/x": 2})
+    assert not schema.is_valid({f"{ROOT}/board/status": "asleep"})
+    assert not schema.is_valid({f"{ROOT}/board/alarm": {"problems": []}})
+
+
+def test_lists_of_values_that_the_device_sends_are_open_and_what_it_receives_is_closed() -> None:
+    problem = {"code": "of_a_later_program", "text": "x", "since": "2026-01-31T12:07:31.249Z"}
+    alarm = {"time": "2026-01-31T12:07:31.250Z", "problems": [problem]}
+    assert validator(stream_of("alarm")).is_valid(alarm)
+    assert not validator(stream_of("alarm")).is_valid({**alarm, "problems": [{**problem, "code": 7}]})
+    lists = [values for values in schemas(json_schema()["$defs"]) if "enum" in values]
+    assert len(lists) > 10
+    assert all(
+        re.fullmatch(r"/\w+/properties/.*anyOf/0", path) for path in paths(json_schema()["$defs"], "enum")
+    )
 
 
 def examples() -> list[tuple[Stream, Any]]:
@@ -137,6 +158,111 @@ def test_commands_of_the_document_are_valid(command: str) -> None:
     message = json.loads(example)
     assert not list(validator(stream_of("cmd")).iter_errors(message))
     assert list(validator(stream_of("cmd")).iter_errors({**message, "command": "reboot"}))
+
+
+TYPES = {
+    "object": {"properties", "required", "additionalProperties", "patternProperties"},
+    "array": {"items", "minItems", "maxItems"},
+    "string": {"pattern", "minLength", "maxLength", "contentMediaType"},
+    "number": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"},
+}
+KEYWORDS = {"$schema", "$id", "$ref", "$defs", "title", "description", "type", "enum", "const"}
+COMBINING = {"anyOf", "oneOf", "allOf"}
+
+
+def schemas(part: Any) -> list[dict[str, Any]]:
+    """All schemas in a map of names to schemas, those inside of others included."""
+    found: list[dict[str, Any]] = []
+    for schema in part.values():
+        found.append(schema)
+        for keyword in ("properties", "patternProperties"):
+            found += schemas(schema.get(keyword, {}))
+        for keyword in ("items", "additionalProperties"):
+            if isinstance(schema.get(keyword), dict):
+                found += schemas({keyword: schema[keyword]})
+        for keyword in COMBINING & schema.keys():
+            found += schemas(dict(enumerate(schema[keyword])))
+    return found
+
+
+def paths(part: Any, keyword: str, path: str = "") -> list[str]:
+    """Places of the schemas that have a keyword."""
+    parts = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
+    own = [path] if isinstance(part, dict) and isinstance(part.get(keyword), list) else []
+    return own + [place for name, value in parts for place in paths(value, keyword, f"{path}/{name}")]
+
+
+def complaints(schema: dict[str, Any]) -> list[str]:
+    """What the strict mode of AJV 8 complains about, as far as pydantic makes such things."""
+    known = KEYWORDS | COMBINING | set().union(*TYPES.values())
+    found = [f"unknown keyword {keyword}" for keyword in schema.keys() - known]
+    kind = "number" if schema.get("type") == "integer" else schema.get("type")
+    if isinstance(kind, list):
+        found.append("union of types")
+    for name, keywords in TYPES.items():
+        if keywords & schema.keys() and kind != name:
+            found.append(f"{sorted(keywords & schema.keys())} without type {name}")
+    if {"enum", "const"} & schema.keys() and kind is None:
+        found.append("values without a type")
+    undefined = set(schema.get("required", ())) - schema.get("properties", {}).keys()
+    if undefined:
+        found.append(f"required and not defined: {sorted(undefined)}")
+    return found
+
+
+@pytest.mark.parametrize("document", [json_schema(), asyncapi()["components"]])
+def test_nothing_in_the_schemas_is_against_strict_rules(document: dict[str, Any]) -> None:
+    types = document.get("$defs") or document["schemas"]
+    payloads = [document] if "$defs" in document else []
+    payloads += [message["payload"] for message in document.get("messages", {}).values()]
+    every = schemas({**types, **dict(enumerate(payloads))})
+    assert len(every) > 200
+    assert [(schema, found) for schema in every if (found := complaints(schema))] == []
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"x-topics": {}},
+        {"properties": {"a": {"type": "string"}}},
+        {"type": "object", "required": ["a"]},
+        {"type": "string", "format": "binary"},
+        {"type": ["string", "null"]},
+        {"type": "string", "minimum": 1},
+        {"enum": ["a"]},
+    ],
+)
+def test_those_rules_complain(schema: dict[str, Any]) -> None:
+    assert complaints(schema)
+
+
+@pytest.mark.parametrize("types", [json_schema()["$defs"], asyncapi()["components"]["schemas"]])
+def test_every_type_and_every_property_is_described(types: dict[str, Any]) -> None:
+    undescribed = [name for name, schema in types.items() if not schema.get("description")]
+    for name, schema in types.items():
+        for field, part in schema["properties"].items():
+            if len(part.get("description", "")) < 3:
+                undescribed.append(f"{name}.{field}")
+    assert undescribed == []
+
+
+def test_a_field_without_a_row_in_the_document_is_named() -> None:
+    text = (DOCS / "mqtt.md").read_text(encoding="utf-8")
+    without = re.sub(r"^\| `throttled.now` .*\n", "", text, flags=re.MULTILINE)
+    assert without != text
+    with pytest.raises(UndescribedFieldError, match=r"telemetry: system\.throttled\.now$"):
+        field_descriptions(without)
+
+
+def test_descriptions_are_those_of_the_document() -> None:
+    found = field_descriptions((DOCS / "mqtt.md").read_text(encoding="utf-8"))
+    assert found["StageReport"]["count"] == "samples in the interval"
+    assert found["SpoolReport"]["state"].startswith("`disk`, or `memory`")
+    assert found["CameraReport"]["state"].startswith("`opening` (never had a frame)")
+    assert found["Event"]["run"] == found["Telemetry"]["run"]  # "as in `telemetry`"
+    assert found["Reply"]["request_id"].startswith("of the command or feedback")
+    assert found["Pin"]["request_id"].startswith("1 to 64 letters")
+    assert found["Alarm"]["problems"].startswith("Problem of the device")
 
 
 def test_a_topic_leads_to_its_stream() -> None:

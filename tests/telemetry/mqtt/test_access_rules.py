@@ -25,6 +25,7 @@ from tests.telemetry.publishing import settings
 SAMPLES = Path(__file__).parents[3] / "config" / "broker"
 USERS = ("gate", "yard", "dashboard", "operator", "homeassistant", "scada")
 SENT = [stream for stream in STREAMS if stream.direction == "send"]
+STATE = "spBv1.0/STATE/scada"
 NODE = ("NBIRTH", "NDATA", "NDEATH")
 
 
@@ -120,14 +121,15 @@ def test_a_device_neither_reads_nor_writes_what_is_anothers(
         dashboard.say(f"{ROOT}/gate/cmd", f"{ROOT}/gate/telemetry")
         operator.say(f"{ROOT}/gate/cmd", f"{ROOT}/yard/cmd", f"{ROOT}/gate/telemetry")
         home.say("homeassistant/status")
-        scada.say("spBv1.0/edgeagent/NCMD/gate", "spBv1.0/edgeagent/NCMD/yard")
+        scada.say("spBv1.0/edgeagent/NCMD/gate", "spBv1.0/edgeagent/NCMD/yard", STATE)
         for device, name in ((gate, "gate"), (yard, "yard")):
             device.wait_for(f"{ROOT}/{name}/cmd")
-            device.wait_for(f"spBv1.0/edgeagent/NCMD/{name}")
+            device.wait_for(STATE)
             assert device.heard == [
                 f"{ROOT}/{name}/cmd",
                 "homeassistant/status",
                 f"spBv1.0/edgeagent/NCMD/{name}",
+                STATE,
             ]
         for user, prefixes in (
             (dashboard, (ROOT,)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.broker import PATIENCE
 from tests.telemetry.sparkplug import independent
 
 NCMD = "spBv1.0/edgeagent/NCMD/board"
+STATE = "spBv1.0/STATE/scada"
 
 
 class Host:
@@ -38,8 +40,8 @@ class Host:
         self.client.loop_stop()
 
     def _collect(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
-        _, _, kind, _ = message.topic.split("/")
-        if kind == "NCMD":
+        kind = message.topic.split("/")[2]
+        if message.topic in (NCMD, STATE):
             return
         with self.changed:
             payload = independent.parse(bytes(message.payload))
@@ -58,3 +60,15 @@ class Host:
 
     def order(self, payload: bytes) -> None:
         self.client.publish(NCMD, payload, qos=1).wait_for_publish(PATIENCE)
+
+    def state(self, online: bool, timestamp: int) -> None:
+        """Publish the state of the host ``scada``."""
+        self.state_payload(json.dumps({"online": online, "timestamp": timestamp}).encode())
+
+    def state_payload(self, payload: bytes) -> None:
+        self.client.publish(STATE, payload, qos=1, retain=True).wait_for_publish(PATIENCE)
+
+    def kinds(self) -> list[str]:
+        """Kinds of all messages so far, oldest first."""
+        with self.changed:
+            return [kind for kind, _, _, _ in self.arrived]
