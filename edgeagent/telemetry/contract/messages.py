@@ -172,7 +172,7 @@ class PowerReport(Message):
 
     watts: float
     source: str
-    quality: Literal["measured rail", "whole board", "estimated"]
+    quality: Literal["measured rail", "module", "whole board", "estimated"]
     estimated_input_w: float | None = None
 
 
@@ -184,7 +184,7 @@ class EnergyReport(Message):
     covered_s: float
     uncovered_s: float
     source: str
-    quality: Literal["measured rail", "whole board", "estimated"]
+    quality: Literal["measured rail", "module", "whole board", "estimated"]
 
 
 class InferenceEnergyReport(Message):
@@ -196,7 +196,7 @@ class InferenceEnergyReport(Message):
     inferences: int
     idle: Literal["measured", "declared"]
     source: str
-    quality: Literal["measured rail", "whole board", "estimated"]
+    quality: Literal["measured rail", "module", "whole board", "estimated"]
 
 
 class ThrottlingReport(Message):
