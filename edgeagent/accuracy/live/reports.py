@@ -86,14 +86,20 @@ def feedback_report(tally: Tally, since: str, refused: int, ignored: int) -> Fee
 def problem_text(camera: str, drift: Drift) -> str:
     """Return a description of the drift of a camera, with advice."""
     comparisons: Mapping[Quantity, ReferenceComparison] = drift.comparisons
-    parts = [
-        f"{name} (stability index {comparisons[name].stability_index:.2f})" if name in comparisons else name
-        for name in drift.drifted
-    ]
+    parts = [_drifted_text(name, comparisons.get(name)) for name in drift.drifted]
     return (
         f"the scene of {camera} differs from that of its first days: {', '.join(parts)}. Check whether the "
-        "camera was moved, its lens is dirty, or the scene is meant to change. This is no measure of accuracy"
+        "camera was moved, its lens is dirty, the model finds nothing any more, or the scene is meant to change. "
+        "This is no measure of accuracy"
     )
+
+
+def _drifted_text(name: Quantity, comparison: ReferenceComparison | None) -> str:
+    if comparison is None:
+        return name
+    if comparison.vanished:
+        return f"{name} (no values any more, as hardly anything is detected)"
+    return f"{name} (stability index {comparison.stability_index:.2f})"
 
 
 def _comparison(found: ReferenceComparison) -> DriftComparison:
@@ -103,6 +109,7 @@ def _comparison(found: ReferenceComparison) -> DriftComparison:
         reference_frames=found.reference_frames,
         window_frames=found.window_frames,
         drifted=found.drifted,
+        vanished=True if found.vanished else None,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from edgeagent.telemetry.contract.messages import Message
 
-Quantity = Literal["score", "label", "area", "brightness"]
+Quantity = Literal["score", "label", "area", "brightness", "detections"]
 """Quantities of a camera's frames that drift detection compares."""
 
 
@@ -44,6 +44,7 @@ class DriftComparison(Message):
     reference_frames: int
     window_frames: int
     drifted: bool
+    vanished: Literal[True] | None = None
 
 
 class DriftReport(Message):

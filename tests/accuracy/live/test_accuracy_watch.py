@@ -159,7 +159,9 @@ def test_drift_is_told_kept_and_told_again_after_a_restart(tmp_path: Path) -> No
         told = made.message(lambda m: m["drift"]["yard"]["state"] == "drifted")["drift"]["yard"]
         assert told["quantities"]["brightness"]["drifted"]
         assert told["quantities"]["brightness"]["p_value"] < 1e-3
-        assert list(told["quantities"]) == ["brightness"], "nothing was detected"
+        assert list(told["quantities"]) == ["brightness"], (
+            "nothing was detected, the saved days have no numbers"
+        )
     saved = read_drift(path, key, len(cells.LABELS))
     assert saved is not None
     assert saved.hysteresis["brightness"].drifted
