@@ -7,9 +7,9 @@
         iio:deviceN/   rail_name_0  in_power0_input (mW)                                 channels 0 to 2
 
 The rail VDD_IN (or POM_5V_IN) is the input of the module: the carrier board with its USB ports, fan and
-converters is not included. A module without it (AGX Orin, AGX Xavier) has no total: its rails do not add up to
-the input and are reported as measured rails. Channel 7 (sum of the shunt voltages)
-and channels labelled NC (not connected) are not rails.
+converters is not included. A module without it (AGX Orin, AGX Xavier) has no total: its rails do not add up
+to the input and are reported as measured rails. Channel 7 (sum of the shunt voltages) and channels labelled
+NC (not connected) are not rails.
 
 Source of the format: jetson_stats, ``jtop/core/power.py`` and the issues named there (#51, #344).
 """

@@ -241,7 +241,7 @@ def test_a_battery_that_feeds_the_board_is_the_whole_board(tmp_path: Path) -> No
     shutil.copytree(supply, module / "sys/class/power_supply/BAT0")
     (module / "sys/class/power_supply/BAT0/status").write_text("Discharging\n", encoding="ascii")
     assert PowerMeter(module).read() == Power(8.4, "battery", "whole board"), (
-        "it feeds the carrier board, too"
+        "it feeds the whole board"
     )
 
 

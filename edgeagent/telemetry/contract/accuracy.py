@@ -23,6 +23,18 @@ class GoldenReport(Message):
     reason: str | None = None
 
 
+class RecentAgreementReport(Message):
+    """Agreement on the last frames with boxes, with the 95 % interval of the share."""
+
+    frames: int
+    boxes: int
+    matched: int
+    matched_share: float
+    low: float
+    high: float
+    alarm: bool
+
+
 class AgreementReport(Message):
     """Agreement of the serving model with a reference model on live frames."""
 
@@ -33,6 +45,7 @@ class AgreementReport(Message):
     matched: int
     matched_share: float | None = None
     mean_score_difference: float | None = None
+    recent: RecentAgreementReport | None = None
     reason: str | None = None
 
 

@@ -27,8 +27,9 @@ ProblemCode = Literal[
     "internal_error",
     "camera_lost",
     "camera_unhealthy",
+    "low_agreement",
 ]
-EventKind = Literal["delegate", "camera", "camera_health", "rate", "drift"]
+EventKind = Literal["delegate", "camera", "camera_health", "rate", "drift", "agreement"]
 
 
 class Message(BaseModel):
