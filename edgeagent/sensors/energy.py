@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edgeagent.sensors.power import Power
 
 Quality = Literal["measured rail", "module", "whole board", "estimated"]
-"""What a reading covers; ``module`` is the input of a module such as a Jetson's, without the carrier board."""
+"""What a reading covers; ``module`` is the input of a Jetson's module, without its carrier board."""
 
 LONGEST_GAP_S = 5.0
 """Seconds between two instantaneous readings above which the energy between them is unknown."""

@@ -240,9 +240,7 @@ def test_a_battery_that_feeds_the_board_is_the_whole_board(tmp_path: Path) -> No
     module = unpack("jetson-orin-nano", tmp_path / "module")
     shutil.copytree(supply, module / "sys/class/power_supply/BAT0")
     (module / "sys/class/power_supply/BAT0/status").write_text("Discharging\n", encoding="ascii")
-    assert PowerMeter(module).read() == Power(8.4, "battery", "whole board"), (
-        "it feeds the whole board"
-    )
+    assert PowerMeter(module).read() == Power(8.4, "battery", "whole board"), "it feeds the whole board"
 
 
 def add_chip(root: Path, number: int, name: str, **files: int) -> None:

@@ -54,8 +54,9 @@ def low_agreement_text(recent: RecentAgreement, reference: str | None) -> str:
     found, (low, high) = recent.agreement, recent.interval or (0.0, 1.0)
     return (
         f"of the boxes of the last {found.pictures} compared frames only {found.share or 0.0:.0%} "
-        f"({low:.0%} to {high:.0%}) are found by both the serving model and {reference or 'the reference model'}. "
-        "Check the model, its delegate and the cameras; either model may be wrong"
+        f"({low:.0%} to {high:.0%}) are found by both the serving model and "
+        f"{reference or 'the reference model'}. Check the model, its delegate and the cameras; either model "
+        "may be wrong"
     )
 
 

@@ -165,9 +165,7 @@ def test_drift_is_told_kept_and_told_again_after_a_restart(tmp_path: Path) -> No
         told = made.message(lambda m: m["drift"]["yard"]["state"] == "drifted")["drift"]["yard"]
         assert told["quantities"]["brightness"]["drifted"]
         assert told["quantities"]["brightness"]["p_value"] < 1e-3
-        assert list(told["quantities"]) == ["brightness"], (
-            "the saved days have nothing else"
-        )
+        assert list(told["quantities"]) == ["brightness"], "the saved days have nothing else"
     saved = read_drift(path, key, len(cells.LABELS))
     assert saved is not None
     assert saved.hysteresis["brightness"].drifted
