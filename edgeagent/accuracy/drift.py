@@ -8,17 +8,24 @@
 Reference and window cover whole days, so both contain dawn, noon and night, and no clock is needed: a day is
 8640 samples. A change is drift when it is large (population stability index), significant (test), and has
 lasted for :data:`HOLD` comparisons, which an unusual day does not, but a moved camera does. Brightness has to
-last longer, as weather does. Drift ends when the change has been small for as long.
+last longer, as weather does, and the number of detections, as a long weekend does. Drift ends when the change
+has been small for as long.
+
+A quantity of the detections that has vanished has no distribution to compare, and counts as changed: a
+detector that finds nothing any more differs from its first days.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from edgeagent.accuracy.scene import QUANTITIES, SceneCounts, total
+import numpy as np
+
+from edgeagent.accuracy.scene import OF_EVERY_FRAME, QUANTITIES, SceneCounts, total
 from edgeagent.accuracy.two_samples import chi_square, kolmogorov_smirnov, stability_index
 from edgeagent.imaging.frame import Image
 from edgeagent.telemetry.contract.accuracy import Quantity
@@ -27,14 +34,23 @@ from edgeagent.vision.detections import Detections
 SAMPLE_EVERY_S = 10.0
 SLOT = 360  # samples
 DAY = 24  # slots
-HOLD: dict[Quantity, int] = {"score": 36, "label": 36, "area": 36, "brightness": 7 * DAY}
-"""Number of consecutive comparisons, one per slot, after which drift begins or ends."""
+HOLD: dict[Quantity, int] = {
+    "score": 36,
+    "label": 36,
+    "area": 36,
+    "brightness": 7 * DAY,
+    "detections": 4 * DAY,
+}
+"""Number of consecutive comparisons, one per slot, after which drift begins or ends. Quantities that have
+vanished are held like the number of detections."""
 LARGE, SMALL = 0.25, 0.1
 """Stability index from which drift begins, and below which it ends."""
 SIGNIFICANCE = 0.001
 """Upper limit of the p-value for drift."""
 LEAST_FRAMES = 200
 """Least contributing frames of reference and window; a quantity with fewer is not compared."""
+VANISHED_SHARE = 0.1
+"""Share of the contributing frames expected from the reference, up to which a quantity has vanished."""
 
 DriftState = Literal["collecting", "steady", "drifted"]
 
@@ -48,6 +64,8 @@ class ReferenceComparison:
         p_value: p-value of the two-sample test: Kolmogorov-Smirnov, or chi-square for labels.
         reference_frames, window_frames: number of contributing frames.
         drifted: whether the quantity has drifted.
+        vanished: whether the window has hardly any value of it; then index and p-value are those of the share
+            of frames with a value.
     """
 
     stability_index: float
@@ -55,6 +73,7 @@ class ReferenceComparison:
     reference_frames: int
     window_frames: int
     drifted: bool
+    vanished: bool = False
 
 
 @dataclass
@@ -177,14 +196,39 @@ class Drift:
 
     def _compare(self) -> None:
         window = total(self._window, self._classes)
-        self.comparisons = {}
-        for name in QUANTITIES:
-            n, m = self._reference.contributing[name], window.contributing[name]
-            if min(n, m) < LEAST_FRAMES:
-                continue
-            before, now = self._reference.counts[name], window.counts[name]
+        found = {name: self._compare_quantity(name, window) for name in QUANTITIES}
+        self.comparisons = {name: one for name, one in found.items() if one is not None}
+
+    def _compare_quantity(self, name: Quantity, window: SceneCounts) -> ReferenceComparison | None:
+        """Compare one quantity, and record the result; None where it cannot be compared."""
+        reference, hysteresis = self._reference, self._hysteresis[name]
+        n, m = reference.contributing[name], window.contributing[name]
+        vanished = _vanished(name, reference, window)
+        if vanished:
+            index, p_value = _compare_presence(name, reference, window)
+            hysteresis.record(math.inf, p_value, HOLD["detections"])
+        elif min(n, m) >= LEAST_FRAMES and reference.covers(name) and window.covers(name):
+            before, now = reference.counts[name], window.counts[name]
             test: Callable[..., float] = chi_square if name == "label" else kolmogorov_smirnov
             index, p_value = stability_index(before, now), test(before, now, n, m)
-            hysteresis = self._hysteresis[name]
             hysteresis.record(index, p_value, HOLD[name])
-            self.comparisons[name] = ReferenceComparison(index, p_value, n, m, hysteresis.drifted)
+        else:
+            return None
+        return ReferenceComparison(index, p_value, n, m, hysteresis.drifted, vanished)
+
+
+def _vanished(name: Quantity, reference: SceneCounts, window: SceneCounts) -> bool:
+    """Return whether a quantity of the reference has hardly any value in the window."""
+    if name in OF_EVERY_FRAME:
+        return False
+    expected = reference.contributing[name] / reference.frames * window.frames
+    return expected >= LEAST_FRAMES and window.contributing[name] <= VANISHED_SHARE * expected
+
+
+def _compare_presence(name: Quantity, reference: SceneCounts, window: SceneCounts) -> tuple[float, float]:
+    """Return stability index and p-value of the share of frames with a value of the quantity."""
+    before, now = (
+        np.array([counts.contributing[name], counts.frames - counts.contributing[name]], np.int64)
+        for counts in (reference, window)
+    )
+    return stability_index(before, now), kolmogorov_smirnov(before, now, reference.frames, window.frames)

@@ -17,6 +17,9 @@ from edgeagent.telemetry.contract.accuracy import Quantity
 
 logger = logging.getLogger(__name__)
 
+ADDED: tuple[Quantity, ...] = ("detections",)
+"""Quantities that files of the first version of the program do not have."""
+
 FOLDER = "drift"
 """Name of the folder in the agent's state folder."""
 MOST_COUNT = 2**53
@@ -100,6 +103,8 @@ def _parsed(part: _Counts, classes: int) -> SceneCounts:
     found = SceneCounts(classes)
     found.frames = part.frames
     for name in QUANTITIES:
+        if name in ADDED and name not in part.counts:
+            continue
         values = part.counts.get(name, [])
         if len(values) != len(found.counts[name]) or name not in part.contributing:
             raise ValueError(f"{name} has {len(values)} bins, not {len(found.counts[name])}")

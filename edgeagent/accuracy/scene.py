@@ -1,8 +1,8 @@
 """Histograms of a camera's scene as a model sees it; no labels are needed.
 
-Four quantities of each sampled frame are counted: scores, classes and areas of its detections, and its
-brightness. The number of contributing frames is counted per quantity, as detections of one frame are not
-independent of each other.
+Five quantities of each sampled frame are counted: scores, classes and areas of its detections, its
+brightness, and the number of its detections. The number of contributing frames is counted per quantity, as
+detections of one frame are not independent of each other.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from edgeagent.imaging.frame import Image
 from edgeagent.telemetry.contract.accuracy import Quantity
 from edgeagent.vision.detections import Detections
 
-QUANTITIES: tuple[Quantity, ...] = ("score", "label", "area", "brightness")
-SCORE_BINS, AREA_BINS, BRIGHTNESS_BINS = 20, 16, 8
+QUANTITIES: tuple[Quantity, ...] = ("score", "label", "area", "brightness", "detections")
+OF_EVERY_FRAME: tuple[Quantity, ...] = ("brightness", "detections")
+"""Quantities of which every frame has a value, also one without detections."""
+SCORE_BINS, AREA_BINS, BRIGHTNESS_BINS, DETECTIONS_BINS = 20, 16, 8, 8
 """Scores have bins of 0.05; areas (shares of the frame) bins of 1/2 to 1, 1/4 to 1/2, and so on; brightness
-has bins of 32, which a cloud does not change."""
+has bins of 32, which a cloud does not change; numbers of detections have bins of 0, 1, 2 to 3, 4 to 7, and so
+on, the last one open-ended."""
 STRIDE = 16
 """Step of rows and columns in pixels at which the brightness is sampled."""
 LUMA = np.array([0.114, 0.587, 0.299], np.float32)
@@ -43,7 +46,7 @@ class SceneCounts:
 
     def __init__(self, classes: int) -> None:
         self.frames = 0
-        sizes = (SCORE_BINS, classes, AREA_BINS, BRIGHTNESS_BINS)
+        sizes = (SCORE_BINS, classes, AREA_BINS, BRIGHTNESS_BINS, DETECTIONS_BINS)
         self.counts: dict[Quantity, Counts] = {
             name: np.zeros(size, np.int64) for name, size in zip(QUANTITIES, sizes, strict=True)
         }
@@ -53,10 +56,18 @@ class SceneCounts:
         """Count one frame (height, width, 3) uint8 BGR and its detections, in pixels of the frame."""
         self.frames += 1
         self._add("brightness", brightness_bin(image)[None])
+        self._add("detections", detections_bin(len(detections))[None])
         if len(detections):
             self._add("score", score_bins(detections.scores))
             self._add("label", detections.classes)
             self._add("area", area_bins(detections.boxes, image.shape[0] * image.shape[1]))
+
+    def covers(self, name: Quantity) -> bool:
+        """Return whether the quantity was counted in all frames in which it can be.
+
+        A quantity of every frame is not covered where an older version of the program has counted a part.
+        """
+        return name not in OF_EVERY_FRAME or self.contributing[name] == self.frames
 
     def add(self, other: SceneCounts) -> None:
         """Add other counts with the same number of classes."""
@@ -101,3 +112,8 @@ def brightness_bin(image: Image) -> npt.NDArray[np.intp]:
     """Return the bin of the mean luma of a picture (height, width, 3) uint8 BGR, as an array of shape ()."""
     mean = image[::STRIDE, ::STRIDE].reshape(-1, 3).mean(axis=0, dtype=np.float32) @ LUMA
     return np.asarray(min(int(mean) * BRIGHTNESS_BINS // 256, BRIGHTNESS_BINS - 1), np.intp)
+
+
+def detections_bin(count: int) -> npt.NDArray[np.intp]:
+    """Return the bin of a number of detections, as an array of shape ()."""
+    return np.asarray(min(count.bit_length(), DETECTIONS_BINS - 1), np.intp)

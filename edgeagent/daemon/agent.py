@@ -153,7 +153,9 @@ class Agent:
         feedback = build_feedback(settings, self.publisher, run, self.models.bundle.manifest)
         previous = self.delivery.previous if self.delivery is not None else lambda: None
         models = DeviceModels(self.models, self._journal, previous)
-        results = AccuracyCallbacks(self._state.accuracy_changed, self._state.drift_changed)
+        results = AccuracyCallbacks(
+            self._state.accuracy_changed, self._state.drift_changed, self._state.agreement_changed
+        )
         accuracy = AccuracyWatch(settings, models, feedback, run, results) if broker else None
         reactions = WatchCallbacks(self._limit_rate, self._state.board_changed)
         watch = DeviceWatch(settings.power, settings.adaptive, self._count_inferences, reactions)

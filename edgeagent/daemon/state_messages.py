@@ -147,6 +147,14 @@ class StateMessages(AgentPart):
         self._events.record("drift", text or f"the drift of {camera} is over", camera=camera, state=state)
         self.publish()
 
+    def agreement_changed(self, text: str | None) -> None:
+        """Publish that the agreement with the reference model is low, or with None that it no longer is."""
+        self._alarms.update("low_agreement", text)
+        state = "ok" if text is None else "low"
+        about = text or "the agreement with the reference model is no longer low"
+        self._events.record("agreement", about, state=state)
+        self.publish()
+
     def accuracy_changed(self, payload: bytes) -> None:
         """Publish the message ``accuracy``."""
         self._publisher.retain("accuracy", payload)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from edgeagent.sensors.power import Power
 
-Quality = Literal["measured rail", "whole board", "estimated"]
+Quality = Literal["measured rail", "module", "whole board", "estimated"]
+"""What a reading covers; ``module`` is the input of a Jetson's module, without its carrier board."""
 
 LONGEST_GAP_S = 5.0
 """Seconds between two instantaneous readings above which the energy between them is unknown."""

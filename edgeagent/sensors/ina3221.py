@@ -6,9 +6,10 @@
         hwmon/hwmonN/  in1_label  in1_input (mV)  curr1_input (mA)                       channels 1 to 3
         iio:deviceN/   rail_name_0  in_power0_input (mW)                                 channels 0 to 2
 
-The rail VDD_IN (or POM_5V_IN) is the input of the whole board. A board without it (AGX Orin) has no total:
-its rails do not add up to the input and are reported as measured rails. Channel 7 (sum of the shunt voltages)
-and channels labelled NC (not connected) are not rails.
+The rail VDD_IN (or POM_5V_IN) is the input of the module: the carrier board with its USB ports, fan and
+converters is not included. A module without it (AGX Orin, AGX Xavier) has no total: its rails do not add up
+to the input and are reported as measured rails. Channel 7 (sum of the shunt voltages) and channels labelled
+NC (not connected) are not rails.
 
 Source of the format: jetson_stats, ``jtop/core/power.py`` and the issues named there (#51, #344).
 """
@@ -35,7 +36,7 @@ def read_ina3221_rails(root: Path = Path("/")) -> dict[str, float]:
 
 
 def read_ina3221_watts(root: Path = Path("/")) -> float | None:
-    """Return the board's input power in watts; None without such a sensor or rail."""
+    """Return the module's input power in watts; None without such a sensor or rail."""
     rails = read_ina3221_rails(root)
     return next((rails[name] for name in INPUT_RAILS if name in rails), None)
 

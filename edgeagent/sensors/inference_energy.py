@@ -1,7 +1,7 @@
 """Energy of a reporting interval and of one inference: (used - idle) / inferences.
 
 The idle baseline is the mean power of the same source while no inference runs, or the declared idle power. A
-declared baseline covers the whole board, so it is not applied to a measured rail.
+declared baseline covers the whole board, so it is applied only to readings that cover it too.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from edgeagent.sensors.energy import IntegrationStep, Quality
+
+DECLARED_BASELINE: tuple[Quality, ...] = ("whole board", "estimated")
+"""Qualities whose readings cover what the declared idle power covers."""
 
 MIN_IDLE_S = 3.0
 """Seconds without inference that a measured baseline needs."""
@@ -132,7 +135,7 @@ class EnergyAccount:
         if totals.inferences == 0:
             return None
         measured = self._baselines.get(source, _IdleBaseline())
-        declared = self.idle_w is not None and totals.quality != "measured rail"
+        declared = self.idle_w is not None and totals.quality in DECLARED_BASELINE
         if declared:
             idle_w = self.idle_w or 0.0
         elif measured.seconds >= MIN_IDLE_S:

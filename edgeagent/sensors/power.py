@@ -2,9 +2,9 @@
 
 Order of the sensors::
 
-    whole board     1. INA3221, rail VDD_IN or POM_5V_IN   Jetson Nano, TX2, Xavier NX, Orin Nano, Orin NX
-                    2. INA238                              Jetson AGX Thor
-                    3. discharging batteries               boards that run on one
+    whole board     1. INA238                              Jetson AGX Thor
+                    2. discharging batteries               boards that run on one
+    module          3. INA3221, rail VDD_IN or POM_5V_IN   Jetson Nano, TX2, Xavier NX, Orin Nano, Orin NX
     measured rail   4. INA3221, sum of its rails           Jetson AGX Orin, AGX Xavier
                     5. power meter with an hwmon driver    INA219 and related chips, USB meters
                     6. PMIC, sum of its rails              Raspberry Pi 5
@@ -74,15 +74,15 @@ class PowerMeter:
 
     def _readings(self, now_ns: int) -> Iterator[Power]:
         rails = ina3221.read_ina3221_rails(self._root)
-        for name in ina3221.INPUT_RAILS:
-            if name in rails:
-                yield Power(rails[name], f"INA3221 {name}", "whole board")
         watts = ina238.read_ina238_watts(self._root)
         if watts is not None:
             yield Power(watts, "INA238 VIN", "whole board")
         watts = battery_power.read_battery_watts(self._root)
         if watts is not None:
             yield Power(watts, "battery", "whole board")
+        for name in ina3221.INPUT_RAILS:
+            if name in rails:
+                yield Power(rails[name], f"INA3221 {name}", "module")
         if rails:
             yield Power(sum(rails.values()), f"INA3221 {_names(rails)}", "measured rail")
         yield from self._hwmon_readings()

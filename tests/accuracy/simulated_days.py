@@ -27,6 +27,7 @@ class Scene:
         area: logarithm of the share of the frame that an object takes: a camera that is moved changes it.
         surety: added to the scores.
         cars: share of cars at noon.
+        found: share of the things that the model still finds.
     """
 
     light: float = 1.0
@@ -34,6 +35,7 @@ class Scene:
     area: float = -4.0
     surety: float = 0.0
     cars: float = 0.5
+    found: float = 1.0
     chance: np.random.Generator = field(default_factory=lambda: np.random.default_rng(7))
 
     def day(self, weather: float | None = None) -> Iterator[tuple[Detections, Image]]:
@@ -49,7 +51,7 @@ class Scene:
 
     def _things(self, sun: float) -> Detections:
         chance = self.chance
-        count = chance.poisson(0.05 + 2 * sun)
+        count = chance.poisson(self.found * (0.05 + 2 * sun))
         shares = np.exp(chance.normal(self.area, 0.7, count))
         side = np.sqrt(np.clip(shares, 0, 1))  # of a picture of one pixel
         boxes = np.stack([np.zeros(count), np.zeros(count), side, side], axis=1).astype(np.float32)

@@ -8,6 +8,7 @@ import pytest
 from edgeagent.accuracy.drift import DAY, HOLD, LARGE, LEAST_FRAMES, SLOT, SMALL, Drift, Hysteresis
 from edgeagent.accuracy.scene import QUANTITIES, SceneCounts
 from edgeagent.accuracy.two_samples import stability_index
+from edgeagent.vision.detections import Detections
 from tests.accuracy.simulated_days import LABELS, SAMPLES, Scene, watch
 
 REFERENCE_DAYS = 2
@@ -99,7 +100,54 @@ def test_what_was_kept_goes_on_where_it_was(learned: Drift) -> None:
     assert (parts.state, parts.window_frames) == (through.state, through.window_frames)
 
 
-def test_a_scene_where_nothing_happens_is_judged_by_its_light_alone() -> None:
+@pytest.mark.parametrize("found", [0.0, 0.001], ids=["nothing", "a false alarm now and then"])
+def test_a_model_that_finds_nothing_any_more_in_the_same_light_is_found(learned: Drift, found: float) -> None:
+    drift = again(learned)
+    assert watch(drift, Scene(), 1) == []
+    assert watch(drift, Scene(found=found), 3) == [], "a long weekend is no drift"
+    (begins,) = watch(drift, Scene(found=found), 2)
+    assert begins < 2 * SAMPLES
+    assert drift.state == "drifted"
+    assert set(drift.drifted) == {"score", "label", "area", "detections"}
+    for name in ("score", "label", "area"):
+        assert drift.comparisons[name].vanished
+        assert drift.comparisons[name].stability_index > LARGE
+    assert not drift.comparisons["brightness"].vanished
+
+
+def test_a_file_without_numbers_of_detections_still_finds_what_vanished(learned: Drift) -> None:
+    saved = learned.snapshot()
+    for counts in (saved.reference, saved.filling, *saved.window):
+        counts.counts["detections"][:] = 0
+        counts.contributing["detections"] = 0
+    drift = Drift(len(LABELS), REFERENCE_DAYS, saved)
+    assert watch(drift, Scene(), 1) == []
+    assert set(drift.comparisons) == {*QUANTITIES} - {"detections"}
+    assert len(watch(drift, Scene(found=0.0), 5)) == 1
+    assert set(drift.drifted) == {"score", "label", "area"}
+
+
+def test_numbers_of_detections_of_a_part_of_the_reference_are_not_compared(learned: Drift) -> None:
+    saved = learned.snapshot()
+    saved.reference.contributing["detections"] -= SLOT
+    drift = Drift(len(LABELS), REFERENCE_DAYS, saved)
+    watch(drift, Scene(), 1)
+    assert "detections" not in drift.comparisons
+    assert "brightness" in drift.comparisons
+
+
+def test_a_quantity_that_was_rare_has_not_vanished() -> None:
+    drift = Drift(len(LABELS), 1)
+    thing = Detections(np.ones((1, 4), np.float32), np.ones(1, np.float32), np.zeros(1, np.int32))
+    for sample in range(2 * SAMPLES):
+        drift.record(
+            thing if sample < LEAST_FRAMES - 1 else Detections.empty(), np.zeros((1, 1, 3), np.uint8)
+        )
+        drift.compare_new_slots()
+    assert list(drift.comparisons) == ["brightness", "detections"]
+
+
+def test_a_scene_where_nothing_happens_is_judged_by_its_light_and_by_nothing_happening() -> None:
     drift = Drift(len(LABELS), 1)
     empty = next(iter(Scene().day()))[0]
     assert len(empty) == 0
@@ -107,7 +155,8 @@ def test_a_scene_where_nothing_happens_is_judged_by_its_light_alone() -> None:
     for _ in range(2 * SAMPLES):
         drift.record(empty, image)
         drift.compare_new_slots()
-    assert list(drift.comparisons) == ["brightness"]
+    assert list(drift.comparisons) == ["brightness", "detections"]
+    assert drift.comparisons["detections"].stability_index == 0
     assert drift.comparisons["brightness"].stability_index == 0
     assert LEAST_FRAMES < DAY * SLOT
 

@@ -40,6 +40,23 @@ def test_what_is_written_is_read(tmp_path: Path, samples: int) -> None:
             assert (one.counts[name] == other.counts[name]).all()
 
 
+def test_a_file_of_the_first_version_is_read(tmp_path: Path) -> None:
+    """It has no numbers of detections."""
+    path = tmp_path / "yard.json"
+    write_drift(path, MODEL, seen(2 * DAY * SLOT).snapshot())
+    file = json.loads(path.read_text())
+    for part in (file["reference"], file["filling"], *file["window"]):
+        del part["counts"]["detections"], part["contributing"]["detections"]
+    del file["holds"]["detections"]
+    path.write_text(json.dumps(file))
+    found = read_drift(path, MODEL, 2)
+    assert found is not None
+    assert found.reference.frames == found.reference.contributing["score"] == DAY * SLOT
+    assert found.reference.contributing["detections"] == 0
+    drift = Drift(2, 1, found)
+    assert drift.state == "steady"
+
+
 def test_a_day_is_kept_in_few_bytes(tmp_path: Path) -> None:
     write_drift(tmp_path / "yard.json", MODEL, seen(2 * DAY * SLOT).snapshot())
     assert (tmp_path / "yard.json").stat().st_size < 20_000

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from edgeagent.accuracy.scene import (
     AREA_BINS,
     BRIGHTNESS_BINS,
+    DETECTIONS_BINS,
     QUANTITIES,
     SCORE_BINS,
     SceneCounts,
     area_bins,
     brightness_bin,
+    detections_bin,
     score_bins,
     total,
 )
@@ -38,7 +40,15 @@ def test_every_quantity_is_counted_and_so_are_the_frames_that_gave_something() -
     assert counts.counts["label"].tolist() == [1, 0, 2]
     assert dict(enumerate(counts.counts["score"])) == {**dict.fromkeys(range(SCORE_BINS), 0), 10: 2, 19: 1}
     assert counts.counts["brightness"].tolist() == [1, *[0] * (BRIGHTNESS_BINS - 2), 1]
-    assert counts.contributing == {"score": 1, "label": 1, "area": 1, "brightness": 2}
+    assert counts.counts["detections"].tolist() == [1, 0, 1, *[0] * (DETECTIONS_BINS - 3)]
+    assert counts.contributing == {"score": 1, "label": 1, "area": 1, "brightness": 2, "detections": 2}
+
+
+@pytest.mark.parametrize(
+    ("count", "place"), [(0, 0), (1, 1), (2, 2), (3, 2), (4, 3), (63, 6), (64, 7), (300, 7)]
+)
+def test_numbers_of_detections_go_by_doubling(count: int, place: int) -> None:
+    assert int(detections_bin(count)) == place
 
 
 @pytest.mark.parametrize(
@@ -70,7 +80,7 @@ def test_each_detection_is_counted_once_whatever_it_is(
     counts.record(found, np.full((5, 7, 3), level, np.uint8))
     for name in ("score", "label", "area"):
         assert counts.counts[name].sum() == len(rows)
-    assert counts.counts["brightness"].sum() == 1
+    assert counts.counts["brightness"].sum() == counts.counts["detections"].sum() == 1
     assert (area_bins(found.boxes, 35) < AREA_BINS).all()
     assert (score_bins(found.scores) >= 0).all()
 

@@ -39,7 +39,7 @@ def test_power_over_time_is_energy(tmp_path: Path) -> None:
     assert last is not None
     assert last - first >= WATTS * 2 * PERIOD_S * 0.999
     assert last <= WATTS * (time.monotonic() - begun)
-    assert (meter.source, meter.quality) == ("INA3221 VDD_IN", "whole board")
+    assert (meter.source, meter.quality) == ("INA3221 VDD_IN", "module")
 
 
 def test_after_a_gap_all_readings_are_none(tmp_path: Path) -> None:

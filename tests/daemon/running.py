@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +26,31 @@ STOP_LIMIT = 3.0
 
 
 class Daemon:
-    """A running daemon; notifications arrive as systemd would get them."""
+    """A running daemon; notifications arrive as systemd would get them.
 
-    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
+    Args:
+        folder: for the configuration and the log.
+        settings: the configuration.
+        launcher: program and arguments that start the daemon's command line.
+        environment: environment without that of the supervisor; None is that of the test.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: dict[str, Any],
+        launcher: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         config, self._log = folder / "edgeagent.yaml", folder / "stderr.log"
         config.write_text(yaml.safe_dump(settings), encoding="utf-8")
         self._notifications = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notifications.bind(str(folder / "notify"))
-        environment = {**os.environ, "NOTIFY_SOCKET": str(folder / "notify")}
+        about = os.environ if environment is None else environment
+        command = [*launcher, sys.executable, "-m", "edgeagent", "run", "-c", str(config)]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "edgeagent", "run", "-c", str(config)], env=environment, stderr=log
+                command, env={**about, "NOTIFY_SOCKET": str(folder / "notify")}, stderr=log
             )
 
     def wait_for_notification(self, wanted: str) -> None:
@@ -70,9 +84,14 @@ class Daemon:
 
 
 @contextlib.contextmanager
-def running(folder: Path, settings: dict[str, Any]) -> Iterator[Daemon]:
-    """Run the daemon on settings for a while."""
-    daemon = Daemon(folder, settings)
+def running(
+    folder: Path,
+    settings: dict[str, Any],
+    launcher: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Daemon]:
+    """Run the daemon on settings for a while; the arguments are those of :class:`Daemon`."""
+    daemon = Daemon(folder, settings, launcher, environment)
     try:
         yield daemon
     finally:

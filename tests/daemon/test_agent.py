@@ -21,6 +21,7 @@ from edgeagent.settings.sections.prometheus import PrometheusSettings
 from edgeagent.telemetry.mqtt.interface import NoPublisher
 from tests.broker import PATIENCE, Mosquitto, free_port
 from tests.camera.media import write_pictures
+from tests.daemon.running import Consumer
 
 
 def settings(folder: Path, **more: Any) -> Settings:
@@ -74,6 +75,26 @@ def test_without_a_broker_results_and_telemetry_are_there(tmp_path: Path) -> Non
     agent.pipeline.raise_failure()
     assert (telemetry.sequence, telemetry.messages_dropped, telemetry.spool) == (1, 0, None)
     assert telemetry.commands_ignored is None
+
+
+def test_a_low_agreement_is_an_alarm_and_an_event(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path) as broker, Consumer(broker.port, "board") as consumer:
+        agent = Agent(settings(tmp_path, mqtt=MqttSettings(host="127.0.0.1", port=broker.port)))
+        agent.start()
+        try:
+            agent._state.agreement_changed("only 10% of the boxes are found by both models")
+            alarm = consumer.wait_for(
+                "alarm", lambda m: any(m["problems"]) and m["problems"][-1]["code"] != "starting"
+            )
+            assert [problem["code"] for problem in alarm["problems"]] == ["low_agreement"]
+            agent._state.agreement_changed(None)
+            event = consumer.wait_for("events/agreement", lambda m: m["data"]["state"] == "ok")
+            assert event["text"] == "the agreement with the reference model is no longer low"
+            assert consumer.wait_for("events/agreement", lambda m: m["data"]["state"] == "low")[
+                "text"
+            ] in str(alarm)
+        finally:
+            agent.stop()
 
 
 def test_a_port_that_is_in_use_starts_nothing(tmp_path: Path) -> None:

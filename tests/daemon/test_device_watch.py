@@ -43,20 +43,31 @@ class Board:
 
 
 def test_power_becomes_energy(tmp_path: Path) -> None:
-    board = Board(unpack("jetson-orin-nano", tmp_path), PowerSettings(idle_w=4.0))
+    board = Board(unpack("jetson-thor", tmp_path), PowerSettings(idle_w=4.0))
     for _ in range(3):
         board.watch.sample()
     seen = board.watch.take()
     assert seen.power is not None
-    assert seen.power.watts == pytest.approx(9.250304)
+    assert seen.power.watts == pytest.approx(35.4378)
     assert seen.energy is not None
-    assert seen.energy.joules == pytest.approx(9.250304 * seen.energy.covered_s)
+    assert seen.energy.joules == pytest.approx(35.4378 * seen.energy.covered_s)
     assert seen.energy.uncovered_s == 0.0
     parts = seen.energy.per_inference
     assert parts is not None
     assert (parts.inferences, parts.idle) == (120, "declared")
-    assert parts.value_j == pytest.approx((9.250304 - 4.0) * seen.energy.covered_s / 120)
+    assert parts.value_j == pytest.approx((35.4378 - 4.0) * seen.energy.covered_s / 120)
     assert board.watch.take().energy is None  # nothing since then
+
+
+def test_the_declared_power_of_a_board_is_no_baseline_of_its_module(tmp_path: Path) -> None:
+    board = Board(unpack("jetson-orin-nano", tmp_path), PowerSettings(idle_w=4.0))
+    for _ in range(3):
+        board.watch.sample()
+    energy = board.watch.take().energy
+    assert energy is not None
+    assert (energy.source, energy.quality) == ("INA3221 VDD_IN", "module")
+    assert energy.joules == pytest.approx(9.250304 * energy.covered_s)
+    assert energy.per_inference is None
 
 
 def test_what_a_failing_sensor_leaves_is_uncovered_time(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_thermal_zones(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("board", "findings"),
     [
-        ("jetson-orin-nano", [("power", "ok", "9.3 W, INA3221 VDD_IN (whole board)")]),
+        ("jetson-orin-nano", [("power", "ok", "9.3 W, INA3221 VDD_IN (module)")]),
         (
             "jetson-agx-orin",
             [

@@ -18,6 +18,10 @@ from tests.sensors.tree import link_entries, unpack
     [
         ("jetson-nano", {"policy0": 1428.0}, 43.7, 921.6),
         ("jetson-orin-nano", {"policy0": 1510.4, "policy4": 729.6}, 38.5, 612.0),
+        ("jetson-tx2", {"policy0": 1113.6}, 21.2, 624.75),
+        ("jetson-agx-xavier", {"policy0": 1190.4}, 64.0, 905.25),
+        ("jetson-xavier-nx", {"policy0": 1420.8}, 99.8, 1109.25),
+        ("jetson-orin-nx", {"policy0": 729.6, "policy4": 1190.4}, 5.7, 306.0),
         ("jetson-thor", {}, None, 1575.0),
         ("raspberry-pi-5", {"policy0": 2400.0}, None, None),
         ("x86-rapl", {"policy0": 1800.0, "policy1": 2100.0}, None, None),
@@ -50,7 +54,19 @@ def test_what_cannot_be_read_is_absent(tmp_path: Path, damage: str) -> None:
     assert (read_gpu_percent(root), read_gpu_mhz(root)) == (None, None)
 
 
-def test_devices_are_links_in_a_real_tree(tmp_path: Path) -> None:
-    root = unpack("jetson-orin-nano", tmp_path)
+@pytest.mark.parametrize(
+    ("board", "gpu_mhz"), [("jetson-orin-nano", 612.0), ("jetson-tx2", 624.75), ("jetson-orin-nx", 306.0)]
+)
+def test_devices_are_links_in_a_real_tree(tmp_path: Path, board: str, gpu_mhz: float) -> None:
+    root = unpack(board, tmp_path)
     link_entries(root, "sys/class/devfreq")
-    assert read_gpu_mhz(root) == 612.0
+    assert read_gpu_mhz(root) == gpu_mhz
+
+
+def test_a_gpu_is_known_by_its_node_and_else_by_its_name(tmp_path: Path) -> None:
+    root = unpack("jetson-tx2", tmp_path)
+    node = root / "sys/class/devfreq/17000000.gp10b/device/of_node/name"
+    node.unlink()
+    assert read_gpu_mhz(root) == 624.75
+    node.write_text("nvenc\0", encoding="ascii")
+    assert read_gpu_mhz(root) is None

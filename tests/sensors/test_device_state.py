@@ -71,4 +71,4 @@ def test_files_that_appear_and_vanish_during_a_read(tmp_path: Path) -> None:
     finally:
         stopping.set()
         mover.join()
-    assert PowerMeter(root).read() == Power(4.984 * 1.856, "INA3221 VDD_IN", "whole board")
+    assert PowerMeter(root).read() == Power(4.984 * 1.856, "INA3221 VDD_IN", "module")

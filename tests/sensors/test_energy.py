@@ -98,7 +98,7 @@ def _refusing(real: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def board(watts: float) -> Power:
-    return Power(watts, "INA3221 VDD_IN", "whole board")
+    return Power(watts, "INA3221 VDD_IN", "module")
 
 
 def at(seconds: float, power: Power | None, inferences: int = 0) -> PowerSample:
@@ -107,7 +107,7 @@ def at(seconds: float, power: Power | None, inferences: int = 0) -> PowerSample:
 
 def test_power_is_interpolated_linearly_between_two_readings() -> None:
     found = integrate_power(at(10, board(4.0), 7), at(12, board(6.0), 12))
-    assert found == IntegrationStep(2.0, 10.0, 5, "INA3221 VDD_IN", "whole board")
+    assert found == IntegrationStep(2.0, 10.0, 5, "INA3221 VDD_IN", "module")
 
 
 @given(st.lists(st.tuples(st.floats(0.1, 4.9), st.floats(0, 60)), min_size=2, max_size=30))

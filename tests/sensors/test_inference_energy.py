@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from edgeagent.sensors.energy import IntegrationStep, Quality
 from edgeagent.sensors.inference_energy import EnergyAccount, InferenceEnergy, IntervalEnergy
 
-BOARD = "INA3221 VDD_IN"
+BOARD = "INA238 VIN"
 
 
 def step(
@@ -77,9 +77,12 @@ def test_a_declared_baseline() -> None:
     assert found.per_inference == InferenceEnergy(0.1, 20.0, 10.0, 100, "declared")
 
 
-def test_a_declared_baseline_of_the_board_is_not_one_of_a_rail() -> None:
+@pytest.mark.parametrize(
+    ("source", "quality"), [("RAPL packages", "measured rail"), ("INA3221 VDD_IN", "module")]
+)
+def test_a_declared_baseline_of_the_board_is_not_one_of_a_part(source: str, quality: Quality) -> None:
     account = EnergyAccount(idle_w=2.5)
-    account.add(step(4.0, 5.0, 100, "RAPL packages", "measured rail"))
+    account.add(step(4.0, 5.0, 100, source, quality))
     found = account.take()
     assert found is not None
     assert found.per_inference is None

@@ -31,12 +31,16 @@ def approximately(number: float) -> Any:
     [
         ("jetson-orin-nano", 4.984 * 1.856),
         ("jetson-nano", 3.774),
+        ("jetson-tx2", 5.073),
+        ("jetson-xavier-nx", 4.928 * 0.768),
+        ("jetson-orin-nx", 5.064 * 1.128),
+        ("jetson-agx-xavier", None),
         ("jetson-agx-orin", None),  # no rail is the input, and rails do not add up to it
         ("raspberry-pi-5", None),
         ("x86-rapl", None),
     ],
 )
-def test_input_power_of_a_board(tmp_path: Path, board: str, watts: float | None) -> None:
+def test_input_power_of_a_module(tmp_path: Path, board: str, watts: float | None) -> None:
     found = ina3221.read_ina3221_watts(unpack(board, tmp_path))
     assert found == (None if watts is None else pytest.approx(watts))
 
@@ -81,7 +85,7 @@ def test_another_rail_that_cannot_be_read_takes_nothing_away(tmp_path: Path, dam
 
 def test_a_board_that_draws_nothing_reads_zero(tmp_path: Path) -> None:
     (unpack("jetson-orin-nano", tmp_path) / HWMON / "curr1_input").write_text("0\n", encoding="ascii")
-    assert PowerMeter(tmp_path).read() == Power(0.0, "INA3221 VDD_IN", "whole board")
+    assert PowerMeter(tmp_path).read() == Power(0.0, "INA3221 VDD_IN", "module")
 
 
 @pytest.mark.parametrize(("board", "watts"), [("jetson-orin-nano", 9.250304), ("jetson-nano", 3.774)])
@@ -165,7 +169,7 @@ def test_cores_are_inside_their_package(tmp_path: Path) -> None:
 
 def test_the_meter_says_what_it_read_and_what_that_covers(tmp_path: Path) -> None:
     orin = PowerMeter(unpack("jetson-orin-nano", tmp_path / "orin"))
-    assert orin.read() == Power(4.984 * 1.856, "INA3221 VDD_IN", "whole board")
+    assert orin.read() == Power(4.984 * 1.856, "INA3221 VDD_IN", "module")
     desktop = PowerMeter(unpack("x86-rapl", tmp_path / "x86"))
     assert desktop.read() is None
     reading = desktop.read()
@@ -233,6 +237,10 @@ def test_a_battery_that_feeds_the_board_is_the_whole_board(tmp_path: Path) -> No
     assert meter.read() == Power(8.4, "battery", "whole board")
     (supply / "status").write_text("Charging\n", encoding="ascii")
     assert [meter.read(), getattr(meter.read(), "source", None)] == [None, "RAPL packages"]
+    module = unpack("jetson-orin-nano", tmp_path / "module")
+    shutil.copytree(supply, module / "sys/class/power_supply/BAT0")
+    (module / "sys/class/power_supply/BAT0/status").write_text("Discharging\n", encoding="ascii")
+    assert PowerMeter(module).read() == Power(8.4, "battery", "whole board"), "it feeds the whole board"
 
 
 def add_chip(root: Path, number: int, name: str, **files: int) -> None:
@@ -257,7 +265,7 @@ def test_of_meters_in_a_row_the_outermost_counts_for_good(tmp_path: Path) -> Non
 def test_declared_watts_are_the_last_resort_and_an_estimate(tmp_path: Path) -> None:
     declared = DeclaredPower(3.0, 8.0)
     assert PowerMeter(unpack("jetson-nano", tmp_path / "a"), declared).read() == Power(
-        3.774, "INA3221 POM_5V_IN", "whole board"
+        3.774, "INA3221 POM_5V_IN", "module"
     )
     meter = PowerMeter(unpack("raspberry-pi-4", tmp_path / "b"), declared)
     until = time.process_time() + 0.05  # several clock ticks, the resolution of processor times

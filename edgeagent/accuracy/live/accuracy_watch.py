@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeagent.accuracy.drift_file import FOLDER
-from edgeagent.accuracy.live.agreement_run import AgreementRun, DeviceModels
+from edgeagent.accuracy.live.agreement_run import AgreementRun, DeviceModels, OnAgreement
 from edgeagent.accuracy.live.camera_drift import CameraDrift, OnDrift
 from edgeagent.accuracy.live.feedback_handler import FeedbackTopic
 from edgeagent.accuracy.live.golden_run import InterruptedRunError, run_golden
@@ -47,10 +47,12 @@ class AccuracyCallbacks:
     Attributes:
         publish: called with the payload of the ``accuracy`` message.
         on_drift: called when drift of a camera begins or ends.
+        on_agreement: called when the agreement with the reference model becomes low, or is not any more.
     """
 
     publish: Callable[[bytes], None]
     on_drift: OnDrift
+    on_agreement: OnAgreement
 
 
 @dataclass
@@ -148,7 +150,10 @@ class AccuracyWatch:
         """Follow the serving model, compare full slots, and publish the message if it is due."""
         if self._models.exchange.bundle.manifest is not self._served.manifest:
             self._follow(self._models.exchange.bundle)
-        changes = [camera.update() for camera in self._served.cameras.values()]
+        served = self._served
+        changes = [camera.update() for camera in served.cameras.values()]
+        if served.agreement is not None:
+            changes.append(served.agreement.notify())
         if any(changes) or time.monotonic() >= self._message_due:
             self._publish()
 
@@ -192,7 +197,8 @@ class AccuracyWatch:
             file, threshold = self._folder / f"{name}.json", settings.model.score_threshold
             cameras[name] = CameraDrift(file, manifest, threshold, settings.accuracy, on_drift)
         compared = settings.accuracy.agreement_every > 0
-        agreement = AgreementRun(settings, manifest, self._models) if compared else None
+        on_agreement = self._callbacks.on_agreement
+        agreement = AgreementRun(settings, manifest, self._models, on_agreement) if compared else None
         return _Served(manifest, cameras, agreement)
 
     def _follow(self, bundle: Bundle) -> None:
@@ -205,6 +211,8 @@ class AccuracyWatch:
         before.stop()
         for camera in before.cameras.values():
             camera.withdraw()
+        if before.agreement is not None:
+            before.agreement.withdraw()
         for camera in served.cameras.values():
             camera.notify()
         self._publish()

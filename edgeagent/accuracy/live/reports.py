@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgeagent.accuracy.agreement import Agreement
+from edgeagent.accuracy.agreement_window import RecentAgreement
 from edgeagent.accuracy.drift import Drift, ReferenceComparison
 from edgeagent.accuracy.feedback import Tally
 from edgeagent.accuracy.proportion import wilson_interval
@@ -16,6 +17,7 @@ from edgeagent.telemetry.contract.accuracy import (
     LabelReport,
     Proportion,
     Quantity,
+    RecentAgreementReport,
 )
 
 LEAST_OF_LABEL = 30
@@ -23,12 +25,13 @@ LEAST_OF_LABEL = 30
 
 
 def agreement_report(
-    agreed: Agreement, dropped: int, reference: str | None, reason: str | None
+    agreed: Agreement, recent: RecentAgreement, dropped: int, reference: str | None, reason: str | None
 ) -> AgreementReport:
     """Return the section of agreement.
 
     Args:
         agreed: counts so far.
+        recent: counts of the last frames with boxes.
         dropped: number of frames that were not compared, as the reference model was busy.
         reference: name of the reference model; None before it is loaded.
         reason: why no frame is compared, or none any more; None while frames are compared.
@@ -41,7 +44,35 @@ def agreement_report(
         matched=agreed.matched,
         matched_share=_rounded(agreed.share),
         mean_score_difference=_rounded(agreed.mean_score_difference),
+        recent=_recent_report(recent),
         reason=reason,
+    )
+
+
+def low_agreement_text(recent: RecentAgreement, reference: str | None) -> str:
+    """Return a description of a low agreement, with advice."""
+    found, (low, high) = recent.agreement, recent.interval or (0.0, 1.0)
+    return (
+        f"of the boxes of the last {found.pictures} compared frames only {found.share or 0.0:.0%} "
+        f"({low:.0%} to {high:.0%}) are found by both the serving model and "
+        f"{reference or 'the reference model'}. Check the model, its delegate and the cameras; either model "
+        "may be wrong"
+    )
+
+
+def _recent_report(recent: RecentAgreement) -> RecentAgreementReport | None:
+    found, share = recent.agreement, recent.agreement.share
+    if share is None or recent.interval is None:
+        return None
+    low, high = recent.interval
+    return RecentAgreementReport(
+        frames=found.pictures,
+        boxes=found.boxes,
+        matched=found.matched,
+        matched_share=round(share, 4),
+        low=round(low, 4),
+        high=round(high, 4),
+        alarm=recent.low,
     )
 
 
@@ -86,14 +117,20 @@ def feedback_report(tally: Tally, since: str, refused: int, ignored: int) -> Fee
 def problem_text(camera: str, drift: Drift) -> str:
     """Return a description of the drift of a camera, with advice."""
     comparisons: Mapping[Quantity, ReferenceComparison] = drift.comparisons
-    parts = [
-        f"{name} (stability index {comparisons[name].stability_index:.2f})" if name in comparisons else name
-        for name in drift.drifted
-    ]
+    parts = [_drifted_text(name, comparisons.get(name)) for name in drift.drifted]
     return (
         f"the scene of {camera} differs from that of its first days: {', '.join(parts)}. Check whether the "
-        "camera was moved, its lens is dirty, or the scene is meant to change. This is no measure of accuracy"
+        "camera was moved, its lens is dirty, the model finds nothing any more, or the scene is meant to "
+        "change. This is no measure of accuracy"
     )
+
+
+def _drifted_text(name: Quantity, comparison: ReferenceComparison | None) -> str:
+    if comparison is None:
+        return name
+    if comparison.vanished:
+        return f"{name} (no values any more, as hardly anything is detected)"
+    return f"{name} (stability index {comparison.stability_index:.2f})"
 
 
 def _comparison(found: ReferenceComparison) -> DriftComparison:
@@ -103,6 +140,7 @@ def _comparison(found: ReferenceComparison) -> DriftComparison:
         reference_frames=found.reference_frames,
         window_frames=found.window_frames,
         drifted=found.drifted,
+        vanished=True if found.vanished else None,
     )
 
 

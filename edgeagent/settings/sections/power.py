@@ -16,7 +16,7 @@ class PowerSettings(SettingsSection):
 
     Attributes:
         idle_w: power of the whole board without inference in watts, the baseline of the energy per
-            inference; None measures it.
+            inference for readings of the whole board; None measures it.
         full_w: power of the whole board at full processor load in watts; with ``idle_w`` it gives an
             estimate for a board without a sensor.
         budget_w: power in watts above which the frame rate is lowered; None has no limit.

@@ -6,7 +6,7 @@ from typing import Literal
 
 from edgeagent.telemetry.contract.messages import Message
 
-Quantity = Literal["score", "label", "area", "brightness"]
+Quantity = Literal["score", "label", "area", "brightness", "detections"]
 """Quantities of a camera's frames that drift detection compares."""
 
 
@@ -23,6 +23,18 @@ class GoldenReport(Message):
     reason: str | None = None
 
 
+class RecentAgreementReport(Message):
+    """Agreement on the last frames with boxes, with the 95 % interval of the share."""
+
+    frames: int
+    boxes: int
+    matched: int
+    matched_share: float
+    low: float
+    high: float
+    alarm: bool
+
+
 class AgreementReport(Message):
     """Agreement of the serving model with a reference model on live frames."""
 
@@ -33,6 +45,7 @@ class AgreementReport(Message):
     matched: int
     matched_share: float | None = None
     mean_score_difference: float | None = None
+    recent: RecentAgreementReport | None = None
     reason: str | None = None
 
 
@@ -44,6 +57,7 @@ class DriftComparison(Message):
     reference_frames: int
     window_frames: int
     drifted: bool
+    vanished: Literal[True] | None = None
 
 
 class DriftReport(Message):

@@ -28,6 +28,7 @@ ProblemCode = Literal[
     "internal_error",
     "camera_lost",
     "camera_unhealthy",
+    "low_agreement",
 ]
 EventKind = Literal[
     "delegate",
@@ -35,6 +36,7 @@ EventKind = Literal[
     "camera_health",
     "rate",
     "drift",
+    "agreement",
     "presence",
     "update",
     "certificate",
@@ -186,7 +188,7 @@ class PowerReport(Message):
 
     watts: float
     source: str
-    quality: Literal["measured rail", "whole board", "estimated"]
+    quality: Literal["measured rail", "module", "whole board", "estimated"]
     estimated_input_w: float | None = None
 
 
@@ -198,7 +200,7 @@ class EnergyReport(Message):
     covered_s: float
     uncovered_s: float
     source: str
-    quality: Literal["measured rail", "whole board", "estimated"]
+    quality: Literal["measured rail", "module", "whole board", "estimated"]
 
 
 class InferenceEnergyReport(Message):
@@ -210,7 +212,7 @@ class InferenceEnergyReport(Message):
     inferences: int
     idle: Literal["measured", "declared"]
     source: str
-    quality: Literal["measured rail", "whole board", "estimated"]
+    quality: Literal["measured rail", "module", "whole board", "estimated"]
 
 
 class ThrottlingReport(Message):

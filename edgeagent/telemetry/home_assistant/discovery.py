@@ -35,6 +35,7 @@ PROBLEMS = {
     "internal_error": "Internal error",
     "camera_lost": "Camera lost",
     "camera_unhealthy": "Camera unhealthy",
+    "low_agreement": "Low agreement",
 }
 
 

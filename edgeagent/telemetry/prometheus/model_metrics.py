@@ -42,6 +42,8 @@ def _accuracy(message: AccuracyMessage) -> Iterator[Metric]:
     if (agreement := message.agreement) is not None:
         about = "Share of boxes that the reference model confirms, 0..1"
         values["edgeagent_agreement_ratio"] = (about, agreement.matched_share)
+        about, recent = "The same on the last frames with boxes, 0..1", agreement.recent
+        values["edgeagent_agreement_recent_ratio"] = (about, recent.matched_share if recent else None)
     for name, (about, value) in values.items():
         if value is not None:
             yield GaugeMetricFamily(name, about, value=value)

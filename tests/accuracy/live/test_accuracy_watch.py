@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgeagent.accuracy.agreement_window import LEAST_PICTURES
 from edgeagent.accuracy.drift import DAY, HOLD, SLOT, Hysteresis, SavedDrift
 from edgeagent.accuracy.drift_file import FOLDER, read_drift, write_drift
 from edgeagent.accuracy.live.accuracy_watch import AccuracyCallbacks, AccuracyWatch
@@ -53,13 +54,18 @@ class Device:
         )
         self.messages: Queue[bytes] = Queue()
         self.drifted: Queue[tuple[str, str | None]] = Queue()
+        self.agreement: Queue[str | None] = Queue()
         self.previous: Callable[[], Bundle | None] = lambda: None
         self.watch = AccuracyWatch(
             self.settings,
             DeviceModels(self.models, self._journal, lambda: self.previous()),
             None,
             17,
-            AccuracyCallbacks(self.messages.put, lambda camera, text: self.drifted.put((camera, text))),
+            AccuracyCallbacks(
+                self.messages.put,
+                lambda camera, text: self.drifted.put((camera, text)),
+                self.agreement.put,
+            ),
         )
 
     def exchange(self, bundle: Bundle) -> None:
@@ -159,7 +165,7 @@ def test_drift_is_told_kept_and_told_again_after_a_restart(tmp_path: Path) -> No
         told = made.message(lambda m: m["drift"]["yard"]["state"] == "drifted")["drift"]["yard"]
         assert told["quantities"]["brightness"]["drifted"]
         assert told["quantities"]["brightness"]["p_value"] < 1e-3
-        assert list(told["quantities"]) == ["brightness"], "nothing was detected"
+        assert list(told["quantities"]) == ["brightness"], "the saved days have nothing else"
     saved = read_drift(path, key, len(cells.LABELS))
     assert saved is not None
     assert saved.hysteresis["brightness"].drifted
@@ -197,6 +203,17 @@ def test_the_good_model_before_is_the_reference(tmp_path: Path, compare: Accurac
         assert told["reference"] == "tiny 1.0.0"
         assert (told["boxes"], told["matched"], told["matched_share"]) == (told["frames"], 0, 0.0)
         assert "mean_score_difference" not in told, "there is no pair"
+        while made.agreement.empty():
+            made.frames(0, 3, box)
+        text = made.agreement.get(timeout=PATIENCE)
+        assert text is not None
+        assert "are found by both the serving model and tiny 1.0.0" in text
+        recent = made.message(lambda m: m["agreement"]["recent"]["alarm"])["agreement"]["recent"]
+        assert recent["frames"] >= LEAST_PICTURES
+        assert (recent["matched_share"], recent["low"]) == (0.0, 0.0)
+        assert 0 < recent["high"] < 0.5
+        made.exchange(cells.build_bundle(tmp_path / "next", version="2.0.0"))
+        assert made.agreement.get(timeout=PATIENCE) is None, "of another model nothing is known"
     finally:
         made.watch.stop()
         made.models.stop()

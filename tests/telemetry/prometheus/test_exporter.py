@@ -172,6 +172,7 @@ def test_the_model_its_accuracy_and_its_deployment_are_metrics() -> None:
     assert set(model) == {"name", "version", "artefact", "delegate"}
     assert samples["edgeagent_golden_map", ()] == 0.8574
     assert samples["edgeagent_agreement_ratio", ()] == 0.9217
+    assert samples["edgeagent_agreement_recent_ratio", ()] == 0.9127
     assert samples["edgeagent_drifted", (("camera", "yard"),)] == 0
     assert samples["edgeagent_deployment_state", (("state", "fetching"),)] == 1
     assert samples["edgeagent_deployment_state", (("state", "good"),)] == 0
