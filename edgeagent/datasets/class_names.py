@@ -2,7 +2,8 @@
 
 Data sets and models number the same classes differently: COCO has 80 classes with the ids 1 to 90, exports of
 annotation tools are in alphabetical order. Numbers of a file that names its classes are therefore never used
-for a model without a look at the names. Upper and lower case, ``-``, ``_`` and blanks count as the same.
+for a model without a look at the names. Case, blanks, ``-`` and ``_`` do not matter, and the names of the
+80 classes in COCO 2017 are the same as those of Darknet's ``coco.names`` and Pascal VOC (:data:`ALIASES`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 SHOWN = 8
 """Most names in a message."""
+ALIASES = {"aeroplane": "airplane", "motorbike": "motorcycle", "sofa": "couch", "tvmonitor": "tv"}
+"""Names of Darknet and Pascal VOC, and those of COCO 2017 for the same classes, without blanks."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,9 @@ class ClassNames:
     ) -> None:
         source = printable(self.source)
         moved = [
-            f"{self.names[index]} {index} -> {target[index]}" for index in known if target[index] != index
+            _move(self.names[index], index, labels[target[index]], target[index])
+            for index in known
+            if target[index] != index or _letters(self.names[index]) != _letters(labels[target[index]])
         ]
         if moved:
             logger.warning(
@@ -101,8 +106,18 @@ def match_names(names: Sequence[str], labels: Sequence[str]) -> tuple[int, ...]:
     return tuple(exact.get(name, alike.get(_plain(name), -1)) for name in names)
 
 
+def _letters(name: str) -> str:
+    return "".join(name.casefold().replace("_", " ").replace("-", " ").split())
+
+
 def _plain(name: str) -> str:
-    return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
+    letters = _letters(name)
+    return ALIASES.get(letters, letters)
+
+
+def _move(name: str, index: int, label: str, position: int) -> str:
+    other = "" if _letters(name) == _letters(label) else f"{label} "
+    return f"{name} {index} -> {other}{position}"
 
 
 def _renumbered(labels: Labels, target: np.ndarray[tuple[int], np.dtype[np.int32]]) -> Labels:

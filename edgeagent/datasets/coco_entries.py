@@ -175,10 +175,12 @@ def _images(entries: Sequence[Any], where: str) -> dict[int | str, CocoImage]:
 def _size(entry: _Entry) -> tuple[float, float] | None:
     if entry.values.get("width") is None and entry.values.get("height") is None:
         return None
-    sides = _numbers([entry.values.get("width"), entry.values.get("height")])
-    if sides is None or min(sides) <= 0:
-        wrong = "height" if _numbers([entry.values.get("width")]) else "width"
-        raise entry.error(wrong, "a size in pixels above 0")
+    sides = []
+    for key in ("width", "height"):
+        side = _numbers([entry.values.get(key)])
+        if side is None or side[0] <= 0:
+            raise entry.error(key, "a size in pixels above 0")
+        sides += side
     return sides[0], sides[1]
 
 
