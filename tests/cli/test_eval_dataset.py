@@ -93,7 +93,8 @@ def test_mistakes(bundle: Path, tmp_path: Path, capsys: Capture) -> None:
     write_json(file, document)
     line = mistake(capsys, 6, *start, "--dataset", str(file))
     assert line == (
-        f"{file}: annotations[2] (id 2): `bbox`: expected 4 numbers x, y, width, height in pixels; got '0,0,8,8'"
+        f"{file}: annotations[2] (id 2): `bbox`: expected 4 numbers x, y, width, height in pixels; got "
+        "'0,0,8,8'"
     )
 
 
@@ -102,8 +103,8 @@ def test_names_without_a_label_are_refused(bundle: Path, tmp_path: Path, capsys:
     file.write_text("val: images/val\nnames: [x, y, z]\n")
     line = mistake(capsys, 6, "eval", "--bundle", str(bundle), "--dataset", str(file))
     assert line == (
-        f"{file}: none of its classes (z) is a label of the model (person, Straßenbahn); write the names of the "
-        "model there"
+        f"{file}: none of its classes (z) is a label of the model (person, Straßenbahn); write the names of "
+        "the model there"
     )
 
 
