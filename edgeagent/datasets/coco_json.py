@@ -25,9 +25,10 @@ from pathlib import Path
 from edgeagent.datasets.class_names import ClassNames
 from edgeagent.datasets.coco_entries import CocoAnnotation, CocoEntries, check_entries
 from edgeagent.datasets.labels import POLYGON, WITHOUT_AREA, Labels, labels_of, log_remarks
+from edgeagent.datasets.picture_files import names_file
 from edgeagent.datasets.picture_shape import Size, displayed_size, is_scaled
 from edgeagent.errors import DataError
-from edgeagent.files.naming import printable
+from edgeagent.files.naming import escape_controls, printable
 
 logger = logging.getLogger(__name__)
 
@@ -160,10 +161,10 @@ def _locate(entries: CocoEntries, file: Path, given: Path | None) -> dict[int | 
     best: dict[int | str, Path] = {}
     for folder in folders:
         paths = {key: folder / image.name for key, image in entries.images.items()}
-        found = {key: path for key, path in paths.items() if path.is_file()}
+        found = {key: path for key, path in paths.items() if names_file(path)}
         if len(found) > len(best):
             best = found
-    missing = [printable(image.name) for key, image in entries.images.items() if key not in best]
+    missing = [escape_controls(image.name) for key, image in entries.images.items() if key not in best]
     if not best:
         searched = ", ".join(printable(folder) for folder in dict.fromkeys(folders))
         raise DataError(

@@ -24,7 +24,7 @@ from typing import Any
 
 from edgeagent.datasets.class_names import ClassNames
 from edgeagent.datasets.image_folders import with_label_files
-from edgeagent.datasets.picture_files import RESOURCE_FORK, list_pictures
+from edgeagent.datasets.picture_files import RESOURCE_FORK, list_pictures, names_file, names_folder
 from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.errors import DataError
 from edgeagent.files.naming import escape_controls, printable
@@ -101,7 +101,7 @@ class _DataYaml:
         candidates = [own / value, Path(value)]
         if own.absolute().name == Path(value).name:  # the data set was moved, together with the file
             candidates.append(own)
-        found = next((folder for folder in candidates if folder.is_dir()), None)
+        found = next((folder for folder in candidates if names_folder(folder)), None)
         if found is None:
             raise self.error(
                 ("path",),
@@ -169,13 +169,13 @@ class _DataYaml:
         return with_label_files(unique, self.names, where, whole_folders=not lists)
 
     def _find(self, place: Place, item: Any) -> Path:
-        if not isinstance(item, str) or not item or "\0" in item:
+        if not isinstance(item, str) or not item:
             raise self.error(place, f"expected a folder of pictures, got {_shown(item)}")
         candidates = [self.root / item]
         if item.startswith(ABOVE):
             candidates.append(self.root / item.removeprefix(ABOVE))
         candidates.append(self.file.parent / item)
-        found = next((path for path in candidates if path.exists()), None)
+        found = next((path for path in candidates if names_folder(path) or names_file(path)), None)
         if found is None:
             raise self.error(
                 place,
@@ -193,7 +193,7 @@ class _DataYaml:
         found, strange = [], []
         for name in names:
             paths = (file.parent / name, self.root / name, Path(name))
-            picture = next((path for path in paths if "\0" not in name and path.is_file()), None)
+            picture = next((path for path in paths if names_file(path)), None)
             usable = picture is not None and picture.suffix.lower() in PICTURE_SUFFIXES
             if picture is None or not usable or picture.name.startswith(RESOURCE_FORK):
                 strange.append(name)

@@ -8,6 +8,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from edgeagent.accuracy.coco_map import GroundTruth, mean_average_precision
 from edgeagent.datasets.coco_json import CocoPictures
@@ -302,6 +304,41 @@ def test_a_file_of_another_kind(file: Path, content: bytes, sentence: str) -> No
     with pytest.raises(DataError) as caught:
         CocoPictures.find(file)
     assert str(caught.value).startswith(f"{file}: {sentence}")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 20) | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_change_of_a_value_is_read_or_refused(file: Path, data: st.DataObject) -> None:
+    document = coco_document(SCENES)
+    place: Any = document
+    key = data.draw(st.sampled_from([*document]))
+    while isinstance(place[key], (dict, list)) and place[key] and data.draw(st.integers(0, 4)):
+        place = place[key]
+        key = data.draw(st.sampled_from([*place] if isinstance(place, dict) else range(len(place))))
+    place[key] = data.draw(JSON)
+    write_json(file, document)
+    try:
+        labels = CocoPictures.find(file).read(LABELS)
+    except DataError as error:
+        assert "\n" not in str(error)
+    else:
+        assert len(labels) <= 3
+        assert all(((one.boxes >= 0) & (one.boxes <= 1)).all() for one in labels)
+
+
+@pytest.mark.parametrize("name", ["a" * 5000 + ".png", "\ud800.png", "\x1b[2J.png", "."])
+def test_names_that_no_file_can_have(file: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    data = changed(file, lambda document: document["images"][0].update(file_name=name))
+    assert len(data) == 2
+    assert "1 of 3 pictures are not on the disk" in caplog.text
+    assert "\x1b" not in caplog.text
 
 
 def test_a_byte_order_mark_is_read(file: Path) -> None:

@@ -143,6 +143,9 @@ def test_a_class_beyond_the_names(root: Path) -> None:
             {"path": "/absent", "val": "x"},
             "line 4: path: /absent: no such folder; correct it, or delete the line",
         ),
+        ({"val": "a\0b"}, "line 4: val: a\\x00b: no such folder or list"),
+        ({"val": "a" * 5000}, "line 4: val: aaa"),
+        ({"path": "a\0b", "val": "x"}, "line 4: path: a\\x00b: no such folder"),
         ({"path": 3, "val": "x"}, "line 4: path: expected a folder, got 3"),
         (
             {"names": None, "val": "x"},
