@@ -52,8 +52,8 @@ def evaluate(
         NoAccuracyError: pycocotools (extra ``eval``) is not installed, or the labels hold no object.
     """
     opened = bundle if isinstance(bundle, Bundle) else open_bundle(Path(bundle))
-    paths = [None if path is None else Path(path) for path in (dataset, dataset_images, images, labels)]
-    data = GivenData(paths[0], split, *paths[1:]).open()
+    given = GivenData(_path(dataset), split, _path(dataset_images), _path(images), _path(labels))
+    data = given.open()
     if data is None:
         raise ConfigurationError("no labelled pictures: give `dataset`, or `images` and `labels`")
     check_data(data, opened.manifest.labels)
@@ -62,3 +62,7 @@ def evaluate(
         return evaluate_detector(detector, data, progress)
     finally:
         detector.engine.close()
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)

@@ -44,7 +44,8 @@ def pixels(labels: Labels) -> list[list[float]]:
     """Return class, x, y, width, height in pixels."""
     size = np.float32([cells.WIDTH, cells.HEIGHT] * 2)  # type: ignore[arg-type]
     x, y, w, h = (labels.boxes * size).T
-    return np.stack([labels.classes, x - w / 2, y - h / 2, w, h], 1).tolist()
+    rows: list[list[float]] = np.stack([labels.classes, x - w / 2, y - h / 2, w, h], 1).tolist()
+    return rows
 
 
 def refusal(file: Path, change: Callable[[Document], object]) -> str:
