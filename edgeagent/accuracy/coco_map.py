@@ -27,11 +27,14 @@ class GroundTruth:
         size: (width, height) of the picture in pixels.
         boxes: (n, 4) float32, x1, y1, x2, y2 in pixels.
         classes: (n,) int32.
+        crowds: regions where detections count neither as right nor as wrong (``iscrowd`` of COCO); None
+            without any.
     """
 
     size: tuple[int, int]
     boxes: npt.NDArray[np.float32]
     classes: npt.NDArray[np.int32]
+    crowds: GroundTruth | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +93,19 @@ def mean_average_precision(
 def _dataset(truths: Sequence[GroundTruth], labels: Sequence[str]) -> dict[str, Any]:
     annotations: list[dict[str, Any]] = []
     for image, truth in enumerate(truths):
-        for box, index in zip(truth.boxes, truth.classes, strict=True):
-            x, y, width, height = _position_and_size(box)
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": image,
-                    "category_id": int(index),
-                    "bbox": [x, y, width, height],
-                    "area": width * height,
-                    "iscrowd": 0,
-                }
-            )
+        for part, crowd in ((truth, 0), (truth.crowds, 1)):
+            for box, index in zip(part.boxes, part.classes, strict=True) if part else ():
+                x, y, width, height = _position_and_size(box)
+                annotations.append(
+                    {
+                        "id": len(annotations) + 1,
+                        "image_id": image,
+                        "category_id": int(index),
+                        "bbox": [x, y, width, height],
+                        "area": width * height,
+                        "iscrowd": crowd,
+                    }
+                )
     images = [{"id": i, "width": truth.size[0], "height": truth.size[1]} for i, truth in enumerate(truths)]
     categories = [{"id": index, "name": label} for index, label in enumerate(labels)]
     return {"images": images, "annotations": annotations, "categories": categories}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from edgeagent.accuracy.coco_map import Accuracy, GroundTruth, mean_average_precision
-from edgeagent.datasets.yolo_labels import LabelledPictures, Labels
+from edgeagent.datasets.labels import LabelledData, Labels
 from edgeagent.detection.detector import Detector
 from edgeagent.imaging.picture import read_picture
 
@@ -17,7 +17,7 @@ IOU_THRESHOLD = 0.65
 
 
 def evaluate_detector(
-    detector: Detector, data: LabelledPictures, report: Callable[[int], None] = lambda done: None
+    detector: Detector, data: LabelledData, report: Callable[[int], None] = lambda done: None
 ) -> Accuracy:
     """Return the accuracy of a detector on all pictures.
 
@@ -32,7 +32,7 @@ def evaluate_detector(
         NoAccuracyError: pycocotools is not installed, or there is no labelled object.
     """
     labels = detector.description.labels
-    objects = data.read(len(labels))
+    objects = data.read(labels)
     buffers = detector.allocate()
     truths, found = [], []
     for done, (picture, own) in enumerate(zip(data.pictures, objects, strict=True), 1):
@@ -48,4 +48,5 @@ def _truth(labels: Labels, width: int, height: int) -> GroundTruth:
     centre, size = labels.boxes[:, :2], labels.boxes[:, 2:]
     shares = np.concatenate([centre - size / 2, centre + size / 2], axis=1)
     pixels = shares * np.array([width, height, width, height], np.float32)
-    return GroundTruth((width, height), pixels, labels.classes)
+    crowds = None if labels.crowds is None else _truth(labels.crowds, width, height)
+    return GroundTruth((width, height), pixels, labels.classes, crowds)

@@ -8,15 +8,19 @@ from pathlib import Path
 from edgeagent.accuracy.coco_map import Accuracy
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_detector
 from edgeagent.bundle.reading import Bundle, open_bundle
-from edgeagent.datasets.yolo_labels import LabelledPictures
+from edgeagent.datasets.given import GivenData, check_data
 from edgeagent.detection.detector import load_bundle_detector
+from edgeagent.errors import ConfigurationError
 
 
 def evaluate(
     bundle: str | Path | Bundle,
-    images: str | Path,
-    labels: str | Path,
+    images: str | Path | None = None,
+    labels: str | Path | None = None,
     *,
+    dataset: str | Path | None = None,
+    split: str | None = None,
+    dataset_images: str | Path | None = None,
     engine: str = "auto",
     threads: int = 0,
     artefact: str | None = None,
@@ -28,8 +32,13 @@ def evaluate(
 
     Args:
         bundle: directory of a model bundle, or an open one.
-        images: folder of pictures.
-        labels: folder of their labels in YOLO format, one text file a picture.
+        images: folder of pictures; instead of ``dataset``.
+        labels: folder of their labels in YOLO format, one text file a picture, with the class numbers of the
+            model.
+        dataset: ``data.yaml`` of Ultralytics or Roboflow, a COCO JSON file, or a folder with one of these or
+            with YOLO labels; classes that have names are matched to the labels of the model by name.
+        split: ``train``, ``val`` or ``test`` of a data set with splits; None is ``val``.
+        dataset_images: folder of the pictures of a COCO JSON file; None looks for it.
         engine: key of :data:`edgeagent.engines.loading.ENGINES`, or ``auto`` for the first that is installed.
         threads: intra-operator threads; 0 leaves one processor free.
         artefact: file of the bundle; None takes the first that the engine reads.
@@ -38,13 +47,22 @@ def evaluate(
     Raises:
         BundleError: the bundle is refused, or has no such artefact.
         EngineError: the engine is missing or cannot load the artefact.
+        ConfigurationError: no pictures are given, or what is given does not go together.
         DataError: pictures or labels cannot be used.
         NoAccuracyError: pycocotools (extra ``eval``) is not installed, or the labels hold no object.
     """
     opened = bundle if isinstance(bundle, Bundle) else open_bundle(Path(bundle))
-    data = LabelledPictures.find(Path(images), Path(labels))
+    given = GivenData(_path(dataset), split, _path(dataset_images), _path(images), _path(labels))
+    data = given.open()
+    if data is None:
+        raise ConfigurationError("no labelled pictures: give `dataset`, or `images` and `labels`")
+    check_data(data, opened.manifest.labels)
     detector = load_bundle_detector(opened, engine, threads, IOU_THRESHOLD, artefact)
     try:
         return evaluate_detector(detector, data, progress)
     finally:
         detector.engine.close()
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)

@@ -116,7 +116,7 @@ def make_row(
     why: dict[str, str] = dict.fromkeys(values, failed or "not measured")
     if not failed:
         why.update({name: f"requires at least {least} queries" for name, least in MIN_QUERIES.items()})
-        why["map50_95"] = "no labelled pictures: give --val-images and --val-labels"
+        why["map50_95"] = "no labelled pictures: give --dataset, or --val-images and --val-labels"
         why["golden"] = _no_golden(candidate)
         why["energy"] = environment.no_meter if environment.meter is None else "the sensor gave no reading"
         why["ratio_to_reference"] = no_ratio

@@ -49,7 +49,8 @@ from edgeagent.bench.rows import (
     make_row,
 )
 from edgeagent.bundle.reading import MANIFEST, Bundle
-from edgeagent.datasets.yolo_labels import LabelledPictures
+from edgeagent.datasets.given import check_data
+from edgeagent.datasets.labels import LabelledData
 from edgeagent.detection.detector import Detector
 from edgeagent.detection.golden_check import GoldenCheck
 from edgeagent.engines.engine import Buffers
@@ -98,7 +99,7 @@ class BenchRequest:
     seed: int
     threads: int
     clip: Path
-    data: LabelledPictures | None = None
+    data: LabelledData | None = None
     meter: EnergyMeter | None = None
     no_meter: str = "no sensor"
     idle_s: float = IDLE_S
@@ -130,6 +131,8 @@ def run_bench(
         EdgeagentError: labelled pictures were given and pycocotools is not installed.
     """
     threads = request.threads or default_threads()
+    if request.data is not None:
+        check_data(request.data, request.bundle.manifest.labels)
     pictures, named = _pictures(request.bundle)
     items = [CandidateMeasurements(candidate, threads) for candidate in request.candidates]
     checks, progress = 2 * len(items), _Progress(report_progress, request, len(items))

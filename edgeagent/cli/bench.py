@@ -19,7 +19,7 @@ from edgeagent.bench.sampled_meter import SampledMeter, find_meter
 from edgeagent.bench.table import headline, report_notes, report_tables
 from edgeagent.bench.terminal import progress, show_tables
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.datasets.yolo_labels import LabelledPictures
+from edgeagent.cli.dataset_options import add_dataset_options, given_data
 from edgeagent.errors import ConfigurationError
 from edgeagent.files.resources import default_bundle, sample_clip
 from edgeagent.files.result import write_result
@@ -46,6 +46,7 @@ examples:
   edgeagent bench --engine onnxruntime tflite --duration 60 --json bench.json --html bench.html
   edgeagent bench --bundle models/coco-nano --reference yolox_nano.onnx
   edgeagent bench --scenario camera --clip street.mp4
+  edgeagent bench --dataset data.yaml
   edgeagent bench --val-images val/images --val-labels val/labels
   edgeagent bench --compare monday.json tuesday.json
 
@@ -100,7 +101,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="description of --reference (default: the .yaml beside it, otherwise the bundle)",
     )
     parser.add_argument("--clip", type=Path, metavar="VIDEO", help="clip of the camera scenario")
-    parser.add_argument("--val-images", type=Path, metavar="DIR", help="pictures for mAP")
+    add_dataset_options(parser)
+    parser.add_argument(
+        "--val-images", type=Path, metavar="DIR", help="pictures for mAP, instead of --dataset"
+    )
     parser.add_argument("--val-labels", type=Path, metavar="DIR", help="YOLO labels of the pictures")
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write the report to FILE (format: docs/bench.schema.json)"
@@ -149,12 +153,11 @@ def _request(arguments: argparse.Namespace) -> BenchRequest:
         raise ConfigurationError(f"--seed: expected 0 or more, got {arguments.seed}")
     if not 0 <= arguments.threads <= MAX_THREADS:
         raise ConfigurationError(f"--threads: expected 0 to {MAX_THREADS}, got {arguments.threads}")
-    if (arguments.val_images is None) != (arguments.val_labels is None):
-        raise ConfigurationError("--val-images and --val-labels belong together: give both or none")
     if arguments.describe is not None and arguments.reference is None:
         raise ConfigurationError("--describe goes with --reference")
     if arguments.clip is not None and arguments.scenario != "camera":
         raise ConfigurationError("--clip goes with --scenario camera")
+    data = given_data(arguments, arguments.val_images, arguments.val_labels, "--val-").open()
     bundle = open_bundle(arguments.bundle or default_bundle())
     candidates = choose_candidates(bundle, arguments.engine)
     if arguments.reference is not None:
@@ -169,7 +172,7 @@ def _request(arguments: argparse.Namespace) -> BenchRequest:
         arguments.seed,
         arguments.threads,
         arguments.clip or sample_clip(),
-        LabelledPictures.find(arguments.val_images, arguments.val_labels) if arguments.val_images else None,
+        data,
         meter,
         no_meter,
     )

@@ -12,7 +12,8 @@ from edgeagent.accuracy.decoding_check import PICTURES, check_output_decoding
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_detector
 from edgeagent.bundle.model_description import describe_model
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.datasets.yolo_labels import LabelledPictures
+from edgeagent.cli.dataset_options import add_dataset_options, given_data
+from edgeagent.datasets.given import check_data
 from edgeagent.detection.detector import Detector, load_bundle_detector, load_detector
 from edgeagent.engines.loading import CHOICES
 from edgeagent.errors import ConfigurationError
@@ -21,11 +22,14 @@ from edgeagent.imaging.picture import read_picture
 from edgeagent.settings.sections.model import MAX_THREADS
 
 DESCRIPTION = """\
-Detect on pictures with YOLO labels and print the COCO mAP, computed by pycocotools. Preprocessing, engine and
-decoding are those of the daemon. Score threshold .01, IoU threshold .65."""
+Detect on labelled pictures and print the COCO mAP, computed by pycocotools. Preprocessing, engine and
+decoding are those of the daemon. Score threshold .01, IoU threshold .65. Classes of a data set are matched to
+the labels of the model by name; files of --labels have the class numbers of the model."""
 
 EPILOG = """\
 examples:
+  edgeagent eval --bundle models/coco-nano --dataset data.yaml
+  edgeagent eval --bundle models/coco-nano --dataset annotations/instances_val2017.json
   edgeagent eval --bundle models/coco-nano --images val/images --labels val/labels
   edgeagent eval --bundle models/coco-nano --artefact model.onnx --engine openvino --images ... --labels ...
   edgeagent eval --model yolox_nano.onnx --like models/coco-nano --images val/images --labels val/labels
@@ -48,10 +52,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     what.add_argument("--bundle", type=Path, help="directory of a bundle")
     what.add_argument("--model", type=Path, help="float model, .onnx or .tflite")
     parser.add_argument("--like", type=Path, metavar="BUNDLE", help="bundle that describes --model")
-    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="pictures")
-    parser.add_argument(
-        "--labels", type=Path, required=True, metavar="DIR", help="YOLO labels of the pictures"
-    )
+    add_dataset_options(parser)
+    parser.add_argument("--images", type=Path, metavar="DIR", help="pictures, instead of --dataset")
+    parser.add_argument("--labels", type=Path, metavar="DIR", help="YOLO labels of the pictures")
     parser.add_argument(
         "--artefact", metavar="FILE", help="artefact of the bundle (default: the first the engine can load)"
     )
@@ -67,19 +70,23 @@ def run(arguments: argparse.Namespace) -> int:
     """Evaluate the model and print its mAP."""
     if not 0 <= arguments.threads <= MAX_THREADS:
         raise ConfigurationError(f"--threads: expected 0 to {MAX_THREADS}, got {arguments.threads}")
-    data = LabelledPictures.find(arguments.images, arguments.labels)
+    data = given_data(arguments, arguments.images, arguments.labels).open()
+    if data is None:
+        raise ConfigurationError("no labelled pictures: give --dataset, or --images and --labels")
     detector = _load(arguments)
+
+    def report(done: int, what: str = "pictures") -> None:
+        if sys.stderr.isatty():
+            print(f"\r{done}/{len(data)} {what}", end="", file=sys.stderr, flush=True)
+
+    check_data(data, detector.description.labels, lambda done: report(done, "pictures checked"))
     if arguments.model:
         some = data.pictures[:: max(1, len(data) // PICTURES)][:PICTURES]
         check_output_decoding(arguments.model, detector, [read_picture(path) for path in some])
 
-    def report(done: int) -> None:
-        if sys.stderr.isatty():
-            print(f"\r{done}/{len(data)} pictures", end="", file=sys.stderr, flush=True)
-
     accuracy = evaluate_detector(detector, data, report)
     if sys.stderr.isatty():
-        print("\r", end="", file=sys.stderr)
+        print("\r\x1b[K", end="", file=sys.stderr)
     facts = detector.engine.facts
     engine = f"{facts.engine} {facts.version} {facts.delegate}"
     _print(accuracy, engine)

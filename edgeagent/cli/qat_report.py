@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.datasets.yolo_labels import LabelledPictures
+from edgeagent.cli.dataset_options import add_dataset_options, given_data
+from edgeagent.datasets.given import check_data
 from edgeagent.errors import ConfigurationError, EdgeagentError
 from edgeagent.files.result import write_result
 from edgeagent.settings.sections.model import MAX_THREADS
@@ -43,7 +44,10 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="the page (default: %(default)s)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers here")
-    parser.add_argument("--images", type=Path, metavar="DIR", help="pictures to measure mAP on")
+    add_dataset_options(parser)
+    parser.add_argument(
+        "--images", type=Path, metavar="DIR", help="pictures to measure mAP on, instead of --dataset"
+    )
     parser.add_argument("--labels", type=Path, metavar="DIR", help="their YOLO labels")
     parser.add_argument("--float-model", type=Path, metavar="ONNX", help="the float reference, for its boxes")
     parser.add_argument(
@@ -61,8 +65,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Run ``edgeagent qat report``."""
     if not 0 <= arguments.threads <= MAX_THREADS:
         raise ConfigurationError(f"--threads: expected 0 to {MAX_THREADS}, got {arguments.threads}")
-    if (arguments.images is None) != (arguments.labels is None):
-        raise ConfigurationError("--images and --labels belong together: give both or none")
     if arguments.latency and arguments.float_model is None:
         raise ConfigurationError("--latency compares with the float reference: give --float-model")
     try:
@@ -71,8 +73,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(
             f"a report needs more packages ({error}); pip install 'edgeagent[qat]'"
         ) from error
+    data = given_data(arguments, arguments.images, arguments.labels).open()
     bundle = open_bundle(arguments.bundle)
-    data = LabelledPictures.find(arguments.images, arguments.labels) if arguments.images else None
+    if data is not None:
+        check_data(data, bundle.manifest.labels)
     request = ReportRequest(bundle, data, arguments.float_model, arguments.latency, arguments.threads)
     report, examples = make_report(request)
     try:

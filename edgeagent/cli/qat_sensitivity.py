@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from edgeagent.cli.dataset_options import LAYOUTS, add_dataset_images
 from edgeagent.errors import ConfigurationError
 
 DESCRIPTION = """\
@@ -16,8 +17,8 @@ example:
   edgeagent qat sensitivity --model yolox_nano.onnx --describe yolox-nano.yaml --images photos/ \\
       --integer-share 0.9 --json sensitivity.json
 
-The error is the loss of the heads against the float model; with --val-images it is the lost mAP50-95, which
-takes one measurement per layer."""
+The error is the loss of the heads against the float model; with --val-dataset or --val-images it is the lost
+mAP50-95, which takes one measurement per layer."""
 
 
 def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,7 +37,24 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--like", type=Path, metavar="BUNDLE", help="take the description from an existing bundle"
     )
     parser.add_argument(
-        "--images", type=Path, required=True, action="append", metavar="DIR", help="pictures to calibrate on"
+        "--dataset",
+        type=Path,
+        metavar="PATH",
+        help=f"pictures to calibrate on, the split train: {LAYOUTS}",
+    )
+    add_dataset_images(parser)
+    parser.add_argument(
+        "--images",
+        type=Path,
+        action="append",
+        metavar="DIR",
+        help="the same as folders, searched recursively",
+    )
+    parser.add_argument(
+        "--val-dataset",
+        type=Path,
+        metavar="PATH",
+        help="labelled pictures to measure mAP on, as --dataset; its split val, where it has splits",
     )
     parser.add_argument("--val-images", type=Path, metavar="DIR", help="pictures to measure mAP on")
     parser.add_argument("--val-labels", type=Path, metavar="DIR", help="their YOLO labels")

@@ -7,13 +7,14 @@ import argparse
 from rich.table import Table
 
 from edgeagent.bundle.model_description import describe_model
+from edgeagent.cli.dataset_options import given_validation
 from edgeagent.cli.qat_progress import TerminalProgress
+from edgeagent.datasets.picture_files import check_pictures
 from edgeagent.files.result import write_result
+from edgeagent.qat.factory.given_pictures import GivenPictures
 from edgeagent.qat.factory.layer_sensitivity import SensitivityRequest, SensitivityResult, measure_layers
 from edgeagent.qat.factory.progress import Reporter
-from edgeagent.qat.factory.quantize import labelled_pictures
 from edgeagent.qat.mixed.selection import FloatSelection
-from edgeagent.qat.pictures.finding import find_pictures
 
 SHOWN = 30  # layers
 
@@ -21,20 +22,29 @@ SHOWN = 30  # layers
 def sensitivity(arguments: argparse.Namespace) -> int:
     """Run the command with the arguments of :mod:`edgeagent.cli.qat_sensitivity`."""
     view = TerminalProgress()
-    validation = labelled_pictures(arguments.val_images, arguments.val_labels)
-    pictures = find_pictures(arguments.images)
+    given = GivenPictures(
+        arguments.images or (), arguments.dataset, arguments.dataset_images, given_validation(arguments)
+    )
+    found = given.find(measure=False)
+    description = describe_model(arguments.model, arguments.describe, arguments.like)
     request = SensitivityRequest(
         arguments.model,
-        describe_model(arguments.model, arguments.describe, arguments.like),
-        pictures,
-        validation,
+        description,
+        found.pictures,
+        found.validation,
         measured_pictures=arguments.pictures,
         layers=arguments.layers,
         group=arguments.group,
         alone=arguments.alone,
         integer_share=arguments.integer_share,
     )
-    result = measure_layers(request, Reporter(view))
+    reporter, measured = Reporter(view), found.validation
+    if measured is not None:
+        measured.read(description.labels)
+    checked = list(dict.fromkeys((*found.pictures, *(measured.pictures if measured else ()))))
+    with reporter.stage("checking the pictures", len(checked)) as report:
+        check_pictures(checked, report)
+    result = measure_layers(request, reporter)
     view.console.print(_layers(result))
     if result.selection is not None:
         view.console.print(_selection(result.selection))

@@ -33,7 +33,10 @@ def train(arguments: argparse.Namespace) -> int:
         like=arguments.like,
         recipe=read_recipe(arguments),
         labels=arguments.labels,
+        dataset=arguments.dataset,
+        dataset_images=arguments.dataset_images,
         calibrate=arguments.calibrate,
+        val_dataset=arguments.val_dataset,
         val_images=arguments.val_images,
         val_labels=arguments.val_labels,
         golden=arguments.golden,
@@ -90,5 +93,5 @@ def _table(result: QuantizedBundle) -> Table:
         scores = (f"{item.map50_95:.3f}", f"{item.map50:.3f}", str(item.images))
         table.add_row(item.state, item.method, item.engine.split()[0], *scores)
     if not result.accuracy:
-        table.add_row(result.state, "accuracy not measured: no --val-images", "", "", "", "")
+        table.add_row(result.state, "accuracy not measured: no --val-dataset or --val-images", "", "", "", "")
     return table

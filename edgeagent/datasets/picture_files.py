@@ -53,6 +53,22 @@ def readable_files(paths: Iterable[Path], suffixes: Iterable[str], folder: Path)
     return found
 
 
+def names_file(path: Path) -> bool:
+    """Return whether a path from a document is a file; a name that no file system takes is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def names_folder(path: Path) -> bool:
+    """Return whether a path from a document is a folder, as :func:`names_file` does for files."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def check_pictures(pictures: Sequence[Path], report: Callable[[int], None] = lambda done: None) -> None:
     """Read every picture once, so that a damaged one is found before work begins.
 

@@ -14,12 +14,13 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from edgeagent.datasets.class_names import ClassNames
+from edgeagent.datasets.labels import POLYGON, WITHOUT_AREA, Labels, labels_of, log_remarks
 from edgeagent.datasets.picture_files import list_pictures, readable_files
 from edgeagent.errors import DataError
 from edgeagent.files.naming import printable
@@ -28,24 +29,9 @@ from edgeagent.vision.detections import Detections
 logger = logging.getLogger(__name__)
 
 REPEATED = "repeated lines are counted once"
-WITHOUT_AREA = "boxes without an area are left out"
 CONFIDENCE = "lines have a sixth number, which is taken for a confidence and ignored"
-POLYGON = "polygons are replaced by the box around them"
 NUMBERS = 5
 LEAST_POLYGON = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """Labelled objects of one picture.
-
-    Attributes:
-        classes: (n,) int32, class index.
-        boxes: (n, 4) float32, centre x, centre y, width, height as fractions of the picture size.
-    """
-
-    classes: npt.NDArray[np.int32]
-    boxes: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +41,15 @@ class LabelledPictures:
     Attributes:
         pictures: paths of the pictures.
         label_files: paths of their label files; None for a picture without objects.
+        names: names of the classes in the label files; None where these are the labels of the model.
     """
 
     pictures: tuple[Path, ...]
     label_files: tuple[Path | None, ...]
+    names: ClassNames | None = None
+    _read: dict[tuple[str, ...], list[Labels]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @classmethod
     def find(cls, images: Path, labels: Path) -> LabelledPictures:
@@ -85,48 +76,44 @@ class LabelledPictures:
         """Pair given pictures with the label files of the same stem; see :meth:`find`.
 
         Raises:
-            DataError: the folder is missing, contains no label file of these pictures, or two pictures or two
-                label files have the same stem.
+            DataError: see :func:`label_files`, or the folder contains no label file of these pictures.
         """
-        if not labels.is_dir():
-            raise DataError(f"{printable(labels)}: no such folder")
-        files: dict[str, Path] = {}
-        for path in readable_files(labels.iterdir(), (".txt",), labels):
-            _claim(files, path)
-        owners: dict[str, Path] = {}
-        for picture in pictures:
-            if picture.stem in files:
-                _claim(owners, picture)
-        found = tuple(files.get(picture.stem) for picture in pictures)
+        found, unpaired = label_files(pictures, labels)
         if not any(found):
             folder = printable(pictures[0].parent)
             raise DataError(f"{printable(labels)}: no label file matches a picture of {folder}")
-        unpaired = set(files.values()).difference(found)
-        if unpaired:
-            first = printable(min(unpaired))
-            logger.warning("%d label files have no picture, the first is %s", len(unpaired), first)
+        log_unpaired(unpaired)
         return cls(tuple(pictures), found)
 
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def read(self, classes: int) -> list[Labels]:
-        """Return the labels of all pictures; what is left out is logged with counts.
+    def read(self, labels: Sequence[str]) -> list[Labels]:
+        """Return the labels of all pictures; what is left out or changed is logged once, with counts.
 
         Args:
-            classes: number of classes.
+            labels: names of the classes of the model, by class index.
 
         Raises:
-            DataError: see :func:`read_labels`.
+            DataError: see :func:`read_labels`, or no class has the name of a label.
         """
-        remarks: Counter[str] = Counter()
-        labels = [read_labels(path, classes, remarks) for path in self.label_files]
-        log_remarks(remarks, next((path.parent for path in self.label_files if path), None))
-        return labels
+        key = tuple(labels)
+        if key not in self._read:
+            remarks: Counter[str] = Counter()
+            classes = len(labels) if self.names is None else len(self.names.names)
+            found = [read_labels(path, classes, remarks) for path in self.label_files]
+            log_remarks(remarks, next((path.parent for path in self.label_files if path), None))
+            self._read[key] = found if self.names is None else self.names.renumber(found, labels)
+        return self._read[key]
 
     def data_hash(self) -> str:
-        """Return the SHA-256 (hexadecimal) over names and contents of pictures and label files, in order."""
+        """Return the SHA-256 (hexadecimal) over names and contents of pictures and label files, in order.
+
+        Names of classes belong to it.
+        """
         digest = hashlib.sha256()
+        for name in self.names.names if self.names else ():
+            digest.update(name.encode("utf-8", "surrogateescape") + b"\0")
         for picture, labels in zip(self.pictures, self.label_files, strict=True):
             for path in (picture, labels):
                 if path is not None:
@@ -135,19 +122,49 @@ class LabelledPictures:
         return digest.hexdigest()
 
 
+def label_files(pictures: Sequence[Path], folder: Path) -> tuple[tuple[Path | None, ...], set[Path]]:
+    """Return the label file of each picture, None without one, and the label files without a picture.
+
+    Args:
+        pictures: paths of pictures.
+        folder: folder of the label files, each with the stem of its picture.
+
+    Raises:
+        DataError: the folder is missing, or two pictures or two label files have the same stem.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{printable(folder)}: no such folder")
+    files: dict[str, Path] = {}
+    for path in readable_files(folder.iterdir(), (".txt",), folder):
+        _claim(files, path)
+    owners: dict[str, Path] = {}
+    for picture in pictures:
+        if picture.stem in files:
+            _claim(owners, picture)
+    found = tuple(files.get(picture.stem) for picture in pictures)
+    return found, set(files.values()).difference(found)
+
+
+def log_unpaired(files: set[Path]) -> None:
+    """Log label files that have no picture, as a warning."""
+    if files:
+        logger.warning("%d label files have no picture, the first is %s", len(files), printable(min(files)))
+
+
 def read_labels(path: Path | None, classes: int, remarks: Counter[str] | None = None) -> Labels:
     """Read a label file.
 
     Args:
         path: label file; None for a picture without objects.
         classes: number of classes; a larger class index is an error.
-        remarks: counts what is left out or changed, for :func:`log_remarks`; None logs it for this file.
+        remarks: counts what is left out or changed, for :func:`edgeagent.datasets.labels.log_remarks`; None
+            logs it for this file.
 
     Raises:
         DataError: the file is unreadable, or a line is no box or polygon in range.
     """
     if path is None:
-        return Labels(np.zeros(0, np.int32), np.zeros((0, 4), np.float32))
+        return labels_of(())
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -166,20 +183,7 @@ def read_labels(path: Path | None, classes: int, remarks: Counter[str] | None = 
         log_remarks(found, path)
     else:
         remarks.update(found)
-    table = np.array(sized, np.float32).reshape(-1, NUMBERS)
-    return Labels(table[:, 0].astype(np.int32), table[:, 1:])
-
-
-def log_remarks(remarks: Counter[str], place: Path | None) -> None:
-    """Log each remark on label files with its count, as a warning.
-
-    Args:
-        remarks: of :func:`read_labels`.
-        place: file or folder of the labels.
-    """
-    for remark, count in remarks.items():
-        if count:
-            logger.warning("%s: %d %s", printable(place or Path()), count, remark)
+    return labels_of(sized)
 
 
 def label_text(found: Detections, width: int, height: int) -> bytes:

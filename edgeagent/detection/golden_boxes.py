@@ -12,7 +12,8 @@ import numpy as np
 
 from edgeagent.bundle.manifest import Artefact
 from edgeagent.bundle.reading import Bundle
-from edgeagent.datasets.yolo_labels import Labels, read_labels
+from edgeagent.datasets.labels import Labels
+from edgeagent.datasets.yolo_labels import read_labels
 from edgeagent.errors import EngineError
 from edgeagent.imaging.letterbox import Fit
 from edgeagent.vision.detections import Detections

@@ -18,6 +18,7 @@ MAX_NODES = 50_000
 _MAX_NUMBER = 64
 _TYPES = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float"))
 _TEXT = "tag:yaml.org,2002:str"
+_NUMBER = "tag:yaml.org,2002:int"
 
 Place = tuple[str | int, ...]
 """Keys and list positions from the root of a document to a value."""
@@ -50,8 +51,12 @@ class Document:
     duplicates: list[tuple[int, Place]] = field(default_factory=list)
 
 
-def parse(content: bytes) -> Document:
+def parse(content: bytes, *, number_keys: bool = False) -> Document:
     """Parse the content of a file; an empty one is None.
+
+    Args:
+        content: of the file.
+        number_keys: whether a key may be a whole number; it becomes text.
 
     Raises:
         YamlMistakeError: more than 1 MiB, not UTF-8, not YAML or not in the subset.
@@ -73,7 +78,7 @@ def parse(content: bytes) -> Document:
         line = text.count("\n", 0, error.position) + 1
         raise YamlMistakeError(line, f"the character U+{error.character:04X} is not allowed") from None
     document = Document(None)
-    return document if root is None else _build(loader, root)
+    return document if root is None else _build(loader, root, number_keys)
 
 
 class _Loader(yaml.SafeLoader):
@@ -112,7 +117,7 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-def _build(loader: _Loader, root: yaml.Node) -> Document:
+def _build(loader: _Loader, root: yaml.Node, number_keys: bool) -> Document:
     lines: dict[Place, int] = {}
     duplicates: list[tuple[int, Place]] = []
 
@@ -131,9 +136,9 @@ def _build(loader: _Loader, root: yaml.Node) -> Document:
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
-            if key_node.tag != _TEXT:
+            if key_node.tag != _TEXT and not (number_keys and key_node.tag == _NUMBER):
                 raise YamlMistakeError(line, "a key must be text; quote it")
-            key = _scalar(loader, key_node)
+            key = str(_scalar(loader, key_node))
             inner = (*path, key)
             if key in mapping:
                 duplicates.append((line, inner))

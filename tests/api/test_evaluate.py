@@ -9,6 +9,8 @@ import pytest
 import edgeagent
 from edgeagent.files.resources import default_bundle
 from tests.data import shared
+from tests.datasets.layouts import cell_scene, write_coco, write_roboflow
+from tests.engines import cell_detector as cells
 
 
 @pytest.mark.data
@@ -25,3 +27,15 @@ def test_a_bundle_is_evaluated(tmp_path: Path) -> None:
 def test_missing_pictures_are_named(tmp_path: Path) -> None:
     with pytest.raises(edgeagent.DataError, match="no such folder"):
         edgeagent.evaluate(default_bundle(), tmp_path / "pictures", tmp_path / "labels")
+
+
+def test_a_data_set_is_evaluated(tmp_path: Path) -> None:
+    bundle = cells.build_bundle(tmp_path / "tiny").directory
+    scenes = [cell_scene(((2, 1),)), cell_scene(((6, 3),))]
+    file = write_coco(scenes, tmp_path / "set", "instances.json", "elsewhere")
+    found = edgeagent.evaluate(bundle, dataset=str(file), dataset_images=tmp_path / "set" / "elsewhere")
+    assert (found.images, found.map50) == (2, pytest.approx(1.0))
+    found = edgeagent.evaluate(bundle, dataset=write_roboflow(scenes, tmp_path / "r"), split="val")
+    assert (found.images, found.map50) == (2, pytest.approx(1.0))
+    with pytest.raises(edgeagent.ConfigurationError, match="give `dataset`, or `images` and `labels`"):
+        edgeagent.evaluate(bundle)

@@ -70,7 +70,7 @@ def test_numbers_of_a_row() -> None:
 def test_what_is_absent_is_null_with_a_reason() -> None:
     found = row(measured([block([5.0] * 700)]))
     assert found.absent == {
-        "map50_95": "no labelled pictures: give --val-images and --val-labels",
+        "map50_95": "no labelled pictures: give --dataset, or --val-images and --val-labels",
         "energy": "no sensor",
         "ratio_to_reference": "is the reference",
     }

@@ -27,6 +27,7 @@ from edgeagent.files.resources import sample_clip
 from tests.bench.made import ScriptedMeter
 from tests.bundle.tiny import ARTEFACT
 from tests.cli.command import edgeagent, mistake
+from tests.datasets.layouts import cell_scene, write_roboflow
 from tests.engines import cell_detector as cells
 from tests.engines.onnx_graphs import FLOAT, UINT8
 
@@ -207,6 +208,19 @@ def test_the_command_writes_a_report_and_a_page(bundle: Bundle, tmp_path: Path, 
     assert "http://www.w3.org/2000/svg" in text
     assert "src=" not in text
     assert "href=" not in text
+
+
+def test_the_accuracy_on_a_data_set(bundle: Bundle, tmp_path: Path, capsys: Capture) -> None:
+    """Classes are in another order there, and one of two objects is not found."""
+    scenes = [cell_scene(((2, 1),), [(0, 0.0, 0.0, 8.0, 8.0)])]
+    file, json_file = write_roboflow(scenes, tmp_path / "set"), tmp_path / "r.json"
+    engine = ("--bundle", bundle.directory, "--engine", "onnxruntime")
+    command(capsys, 0, *engine, "--dataset", file, "--json", json_file)
+    report = BenchReport.model_validate_json(json_file.read_bytes())
+    assert report.rows[0].map50_95 == pytest.approx(51 / 101, abs=1e-3)
+    (tmp_path / "set" / "valid" / "images" / "0.png").write_bytes(b"")
+    line = mistake(capsys, 6, "bench", *map(str, (*engine, "--dataset", file)))
+    assert line.endswith("0.png is empty")
 
 
 def test_outputs_outside_the_tolerance_fail_the_command(tmp_path: Path, capsys: Capture) -> None:

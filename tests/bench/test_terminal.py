@@ -114,7 +114,7 @@ def test_notes_give_the_reasons() -> None:
     notes = report_notes(make_report(three()))
     assert notes[0] == "onnxruntime-cpu broken.onnx: it does not load"
     assert set(notes[1:-1]) == {
-        "map50_95 -: no labelled pictures: give --val-images and --val-labels",
+        "map50_95 -: no labelled pictures: give --dataset, or --val-images and --val-labels",
         "energy -: no sensor",
         "ratio_to_reference -: is the reference (onnxruntime-cpu model.onnx)",
         "p99_ms -: requires at least 662 queries (onnxruntime-cpu model.onnx)",

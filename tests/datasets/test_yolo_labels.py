@@ -15,6 +15,7 @@ from edgeagent.datasets.yolo_labels import LabelledPictures, read_labels
 from edgeagent.errors import DataError
 
 CLASSES = 80
+NAMES = [f"class {number}" for number in range(CLASSES)]
 RIGHT = "3 0.5 0.25 0.125 0.0625"
 
 
@@ -146,7 +147,7 @@ def test_remarks_on_many_files_are_logged_once(
     _, labels = folders
     for name in ("a.txt", "b.txt"):
         write(labels / name, f"{RIGHT}\n{RIGHT}\n")
-    assert [len(one.classes) for one in LabelledPictures.find(*folders).read(CLASSES)] == [1, 1, 0]
+    assert [len(one.classes) for one in LabelledPictures.find(*folders).read(NAMES)] == [1, 1, 0]
     assert [record.message for record in caplog.records] == [f"{labels}: 2 repeated lines are counted once"]
 
 

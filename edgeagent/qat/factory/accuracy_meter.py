@@ -11,7 +11,7 @@ from typing import Literal
 
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_detector
 from edgeagent.bundle.manifest import Measurement, ModelDescription
-from edgeagent.datasets.yolo_labels import LabelledPictures
+from edgeagent.datasets.labels import LabelledData
 from edgeagent.detection.detector import Detector, build_detector, load_detector
 from edgeagent.qat.export.exports import Exported, roles
 from edgeagent.qat.factory.progress import Reporter
@@ -49,7 +49,7 @@ class AccuracyMeter:
     """
 
     def __init__(
-        self, description: ModelDescription, pictures: LabelledPictures | None, reporter: Reporter
+        self, description: ModelDescription, pictures: LabelledData | None, reporter: Reporter
     ) -> None:
         self._description, self._pictures, self._reporter = description, pictures, reporter
         self.measurements: list[Measurement] = []
@@ -101,7 +101,7 @@ class AccuracyMeter:
         return row
 
     def _measure(
-        self, detector: Detector, pictures: LabelledPictures, version: ModelVersion, file: str | None
+        self, detector: Detector, pictures: LabelledData, version: ModelVersion, file: str | None
     ) -> Measurement:
         facts = detector.engine.facts
         with self._reporter.stage(f"measuring {version.state} ({version.method}) in {facts.engine}"):

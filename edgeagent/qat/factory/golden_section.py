@@ -60,7 +60,7 @@ class GoldenPictures:
         Raises:
             DataError: a picture or label file cannot be used.
         """
-        texts = self._given(len(description.labels)) or _found(description, reference, self.pictures)
+        texts = self._given(description.labels) or _found(description, reference, self.pictures)
         if not any(texts):
             return None, {}
         files, folder = {}, work / GOLDEN
@@ -75,10 +75,10 @@ class GoldenPictures:
         by: Literal["people", "float model"] = "people" if self.labels else "float model"
         return accuracy_entry(dict(zip(self.names, files, strict=True)), by, claimed), files
 
-    def _given(self, classes: int) -> list[bytes] | None:
+    def _given(self, labels: Sequence[str]) -> list[bytes] | None:
         if self.labels is None:
             return None
-        self.labels.read(classes)
+        self.labels.read(labels)
         return [b"" if path is None else path.read_bytes() for path in self.labels.label_files]
 
 

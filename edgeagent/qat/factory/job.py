@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgeagent.bundle.manifest import ModelDescription
-from edgeagent.datasets.yolo_labels import Labels
+from edgeagent.datasets.labels import Labels
 from edgeagent.qat.factory.bundle_recipe import BundleRecipe
 from edgeagent.qat.factory.golden_section import GoldenPictures
 

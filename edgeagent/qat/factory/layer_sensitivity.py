@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_detector
 from edgeagent.bundle.manifest import ModelDescription
-from edgeagent.datasets.yolo_labels import LabelledPictures
+from edgeagent.datasets.labels import LabelledData
 from edgeagent.detection.detector import load_detector
 from edgeagent.qat.distillation.held_out import HeldOut
 from edgeagent.qat.export.exports import export
@@ -61,7 +61,7 @@ class SensitivityRequest:
     model: Path
     description: ModelDescription
     pictures: Sequence[Path]
-    validation: LabelledPictures | None = None
+    validation: LabelledData | None = None
     measured_pictures: int = 8
     layers: int = 0
     group: int = 1
@@ -138,7 +138,7 @@ def _head_error(network: Network, pictures: Fitted) -> ErrorMeasure:
     return HeldOut(network, batches).loss
 
 
-def _lost_map(description: ModelDescription, validation: LabelledPictures) -> ErrorMeasure:
+def _lost_map(description: ModelDescription, validation: LabelledData) -> ErrorMeasure:
     """Return 1 - mAP50-95 of a network, exported to ONNX, in its engine."""
 
     def measure_error(network: Network) -> float:

@@ -18,8 +18,9 @@ from pathlib import Path
 
 from edgeagent.bundle.manifest import Measurement
 from edgeagent.bundle.model_description import describe_model
+from edgeagent.datasets.given import validation_data
 from edgeagent.datasets.picture_files import check_pictures
-from edgeagent.datasets.yolo_labels import LabelledPictures, Labels
+from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.errors import ConfigurationError
 from edgeagent.qat.export.exports import FORMATS, Exported
 from edgeagent.qat.factory.accuracy_meter import AccuracyMeter, QuantizationState
@@ -27,13 +28,13 @@ from edgeagent.qat.factory.bundle_recipe import BundleRecipe, load_recipe, with_
 from edgeagent.qat.factory.bundling import BundleWriter
 from edgeagent.qat.factory.description_check import check_input
 from edgeagent.qat.factory.factory import Factory
+from edgeagent.qat.factory.given_pictures import GivenPictures
 from edgeagent.qat.factory.golden_section import GoldenPictures
 from edgeagent.qat.factory.job import QuantizationJob, TrainingSource
 from edgeagent.qat.factory.progress import ProgressCallback, Reporter
 from edgeagent.qat.graph.graph import read_graph
 from edgeagent.qat.pictures.finding import check_varied, evenly_spread, find_pictures
 from edgeagent.qat.training.execution import Execution
-from edgeagent.qat.training.labelled import find_labels
 from edgeagent.qat.training.processes import joined_processes
 from edgeagent.qat.training.supervised import check_family
 
@@ -61,7 +62,7 @@ class QuantizedBundle:
 
 def quantize(
     model: str | Path,
-    images: str | Path | Sequence[str | Path],
+    images: str | Path | Sequence[str | Path] | None,
     out: str | Path,
     *,
     describe: str | Path | None = None,
@@ -71,7 +72,10 @@ def quantize(
     seed: int | None = None,
     formats: Sequence[str] | None = None,
     labels: str | Path | None = None,
+    dataset: str | Path | None = None,
+    dataset_images: str | Path | None = None,
     calibrate: str | Path | None = None,
+    val_dataset: str | Path | None = None,
     val_images: str | Path | None = None,
     val_labels: str | Path | None = None,
     golden: str | Path | None = None,
@@ -90,7 +94,7 @@ def quantize(
     Args:
         model: float ONNX detector with a static input shape.
         images: folder, or folders, of pictures to train on, searched recursively; a folder listed twice
-            counts twice.
+            counts twice; None with ``dataset`` alone.
         out: directory of the new bundle.
         describe: description of the model (labels, input, decoder); default: ``model`` with the suffix .yaml.
         like: existing bundle to take the description from.
@@ -99,8 +103,13 @@ def quantize(
         seed: seed, instead of that of the recipe.
         formats: artefacts to export, instead of those of the recipe: keys of
             :data:`edgeagent.qat.export.exports.FORMATS`.
-        labels: folder of YOLO labels of some or all pictures; adds the supervised loss.
-        calibrate: folder of pictures to calibrate on; default: the first of ``images``.
+        labels: folder of YOLO labels of some or all pictures of ``images``; adds the supervised loss.
+        dataset: data set to train on, whose labels add the supervised loss: ``data.yaml`` of Ultralytics or
+            Roboflow, a COCO JSON file, or a folder with one of these or with YOLO labels. Where it has
+            splits, ``train`` is trained on, and ``val`` is measured on if nothing else is given for that.
+        dataset_images: folder of the pictures of COCO JSON files; None looks for it.
+        calibrate: folder of pictures to calibrate on; default: the first of ``images``, else ``dataset``.
+        val_dataset: data set to measure mAP on.
         val_images: folder of labelled pictures to measure mAP on.
         val_labels: folder of their YOLO labels.
         golden: folder of a few pictures that are published with the bundle.
@@ -126,20 +135,23 @@ def quantize(
     chosen = with_settings(chosen, {"steps": steps, "seed": seed}, {"formats": formats})
     for name in chosen.formats:
         FORMATS[name].check()
-    validation = labelled_pictures(_path(val_images), _path(val_labels))
     golden_pictures = _golden_pictures(_path(golden), _path(golden_labels))
-    folders = [Path(folder) for folder in ([images] if isinstance(images, (str, Path)) else images)]
-    pictures = find_pictures(folders)
-    calibration = evenly_spread(find_pictures([_path(calibrate) or folders[0]]), CALIBRATION_PICTURES)
+    folders = [Path(folder) for folder in ([images] if isinstance(images, (str, Path)) else images or ())]
+    measured_on = validation_data(
+        _path(val_dataset), _path(dataset_images), _path(val_images), _path(val_labels)
+    )
+    given = GivenPictures(folders, _path(dataset), _path(dataset_images), measured_on).find(measure=True)
+    pictures, validation = given.pictures, given.validation
+    calibrated_on = [Path(calibrate)] if calibrate else folders[:1]
+    calibration = evenly_spread(find_pictures(calibrated_on) or pictures, CALIBRATION_PICTURES)
     check_varied(calibration)
     description = describe_model(model, _path(describe), _path(like))
-    found: dict[Path, Labels] = {}
-    if labels:
+    if labels or given.data:
         check_family(description.decoder.family)
-        found = find_labels(pictures, Path(labels), len(description.labels))
+    found = given.labels(_path(labels), description.labels)
     for labelled in (validation, golden_pictures.labels):
         if labelled is not None:
-            labelled.read(len(description.labels))
+            labelled.read(description.labels)
     source = TrainingSource(model, description, pictures, calibration, found)
     job = QuantizationJob(source, _with_supervised_weight(chosen, bool(found)), golden_pictures)
     work = out.with_name(f"{out.name}.work")
@@ -148,9 +160,9 @@ def quantize(
         if processes.first:
             check_input(read_graph(model, chosen.heads), model, description)
             measured = validation.pictures if validation else ()
-            given = list(dict.fromkeys((*pictures, *calibration, *measured, *golden_pictures.pictures)))
-            with reporter.stage("checking the pictures", len(given)) as report:
-                check_pictures(given, report)
+            checked = list(dict.fromkeys((*pictures, *calibration, *measured, *golden_pictures.pictures)))
+            with reporter.stage("checking the pictures", len(checked)) as report:
+                check_pictures(checked, report)
         meter = AccuracyMeter(description, validation, reporter)
         product = Factory(job, Execution(work, processes, compiled, resume), meter, reporter).make()
         if processes.first:
@@ -164,20 +176,6 @@ def quantize(
 
 def _path(given: str | Path | None) -> Path | None:
     return None if given is None else Path(given)
-
-
-def labelled_pictures(images: Path | None, labels: Path | None) -> LabelledPictures | None:
-    """Return the pictures to measure mAP on; None without any.
-
-    Raises:
-        ConfigurationError: only one of the folders is given.
-        DataError: a folder is missing, or no label belongs to a picture.
-    """
-    if images is None and labels is None:
-        return None
-    if images is None or labels is None:
-        raise ConfigurationError("--val-images and --val-labels belong together: give both or none")
-    return LabelledPictures.find(images, labels)
 
 
 def _golden_pictures(folder: Path | None, labels: Path | None) -> GoldenPictures:

@@ -23,7 +23,7 @@ from edgeagent.accuracy.evaluation import IOU_THRESHOLD as EVAL_IOU_THRESHOLD
 from edgeagent.accuracy.evaluation import evaluate_detector
 from edgeagent.bundle.evidence import BOXES
 from edgeagent.bundle.reading import Bundle
-from edgeagent.datasets.yolo_labels import LabelledPictures
+from edgeagent.datasets.labels import LabelledData
 from edgeagent.detection.detector import Detector, load_bundle_detector, load_detector
 from edgeagent.engines.loading import READERS, available_engines
 from edgeagent.qat.export.artefact_macs import artefact_macs
@@ -51,7 +51,7 @@ class ReportRequest:
     """
 
     bundle: Bundle
-    data: LabelledPictures | None = None
+    data: LabelledData | None = None
     float_model: Path | None = None
     latency: bool = False
     threads: int = 0
@@ -131,7 +131,7 @@ def _float_detector(request: ReportRequest, model: Path, iou_threshold: float) -
     return load_detector(manifest, model, "onnx", (), threads, iou_threshold, FLOAT_ENGINE)
 
 
-def _evaluated(row: ReportRow, detector: Detector, data: LabelledPictures) -> ReportRow:
+def _evaluated(row: ReportRow, detector: Detector, data: LabelledData) -> ReportRow:
     accuracy = evaluate_detector(detector, data)
     return replace(
         row,

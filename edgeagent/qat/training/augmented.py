@@ -16,7 +16,7 @@ import torch
 from torch.utils.data import Dataset
 
 from edgeagent.bundle.manifest import InputSpec
-from edgeagent.datasets.yolo_labels import Labels
+from edgeagent.datasets.labels import Labels
 from edgeagent.imaging.frame import Image
 from edgeagent.imaging.picture import read_picture
 from edgeagent.qat.pictures.fitted import fit, normalized

@@ -16,8 +16,9 @@ import numpy.typing as npt
 from torch import Tensor
 from torch.utils.data import default_collate
 
+from edgeagent.datasets.labels import Labels, log_remarks
 from edgeagent.datasets.picture_files import readable_files
-from edgeagent.datasets.yolo_labels import Labels, log_remarks, read_labels
+from edgeagent.datasets.yolo_labels import read_labels
 from edgeagent.errors import DataError
 from edgeagent.files.naming import printable
 from edgeagent.imaging.letterbox import Fit

@@ -38,7 +38,7 @@ def check_family(family: str) -> None:
     if family not in FAMILIES:
         raise DataError(
             f"labels: only {' and '.join(FAMILIES)} have a supervised loss, {family} has none; train "
-            "without labels"
+            "on --images without labels"
         )
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from edgeagent.bundle.manifest import InputSpec, Letterbox
-from edgeagent.datasets.yolo_labels import Labels
+from edgeagent.datasets.labels import Labels
 from edgeagent.errors import DataError
 from edgeagent.imaging.frame import Image
 from edgeagent.imaging.picture import read_picture

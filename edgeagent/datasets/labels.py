@@ -1,0 +1,78 @@
+"""Labels of pictures, and remarks on what a reader of labels left out or changed."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeagent.files.naming import printable
+
+logger = logging.getLogger(__name__)
+
+WITHOUT_AREA = "boxes without an area are left out"
+POLYGON = "polygons are replaced by the box around them"
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Labelled objects of one picture.
+
+    Attributes:
+        classes: (n,) int32, class index.
+        boxes: (n, 4) float32, centre x, centre y, width, height as fractions of the picture size.
+        crowds: regions in which objects of a class are not labelled one by one (``iscrowd`` of COCO):
+            detections there are neither right nor wrong, and nothing is trained on them; None without any.
+    """
+
+    classes: npt.NDArray[np.int32]
+    boxes: npt.NDArray[np.float32]
+    crowds: Labels | None = None
+
+
+class LabelledData(Protocol):
+    """Pictures of a data set with their labels, in any layout."""
+
+    @property
+    def pictures(self) -> tuple[Path, ...]:
+        """Paths of the pictures."""
+
+    def __len__(self) -> int:
+        """Return the number of pictures."""
+
+    def read(self, labels: Sequence[str]) -> list[Labels]:
+        """Return the labels of all pictures; what is left out or changed is logged once, with counts.
+
+        Args:
+            labels: names of the classes of the model, by class index; those of the result are of this list.
+
+        Raises:
+            DataError: a label cannot be used.
+        """
+
+    def data_hash(self) -> str:
+        """Return the SHA-256 (hexadecimal) over names and contents of pictures and labels."""
+
+
+def labels_of(rows: Sequence[Sequence[float]], crowds: Sequence[Sequence[float]] = ()) -> Labels:
+    """Return labels from rows of class, centre x, centre y, width, height."""
+    table = np.array(rows, np.float32).reshape(-1, 5)
+    return Labels(table[:, 0].astype(np.int32), table[:, 1:], labels_of(crowds) if len(crowds) else None)
+
+
+def log_remarks(remarks: Counter[str], place: Path | None) -> None:
+    """Log each remark on labels with its count, as a warning.
+
+    Args:
+        remarks: count of each remark.
+        place: file or folder of the labels.
+    """
+    for remark, count in remarks.items():
+        if count:
+            logger.warning("%s: %d %s", printable(place or Path()), count, remark)
