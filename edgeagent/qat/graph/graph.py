@@ -22,6 +22,7 @@ from edgeagent.errors import DataError
 from edgeagent.qat.graph.as_convolution import lower_weighted
 from edgeagent.qat.graph.batch_norm_folding import fold_affine, lower_affine
 from edgeagent.qat.graph.branches import join_branches
+from edgeagent.qat.graph.channel_flow import ChannelFlow
 from edgeagent.qat.graph.constant_folding import fold
 from edgeagent.qat.graph.cut import (
     End,
@@ -33,7 +34,7 @@ from edgeagent.qat.graph.cut import (
 from edgeagent.qat.graph.draft import Draft, readers
 from edgeagent.qat.graph.node import Constant, Node, Shape
 from edgeagent.qat.graph.operators import find_problems, operands
-from edgeagent.qat.graph.reading import picture_of, read_model
+from edgeagent.qat.graph.reading import TO_CHANNELS_LAST, inputs_of, picture_of, read_model
 
 LOWEST_OPSET = 13  # first with an axis of DequantizeLinear; normal forms need no later one
 
@@ -46,11 +47,13 @@ class GraphHead:
         tensor: name of the tensor, usually the output of a convolution.
         shape: (1, channels, height, width).
         logits: whether the source graph applies a sigmoid to it.
+        position: of its first channel where the source graph joins it with other heads; None if it does not.
     """
 
     tensor: str
     shape: tuple[int, int, int, int]
     logits: bool
+    position: int | None = None
 
 
 @dataclass(frozen=True)
@@ -109,16 +112,19 @@ def _cut(model: onnx.ModelProto, heads: Sequence[str]) -> Graph:
     if not tensors:
         raise DataError("no convolution found; is this a detector?")
     ends = separate_ends(draft, tensors)
+    flow = ChannelFlow(draft)
+    positions = {end.tensor: flow.position(end.tensor) for end in ends}
     inside = needed(draft.nodes, {end.tensor for end in ends})
     names = {node.name for node in inside}
     after = tuple(node.operator for node in draft.nodes if node.name not in names)
     draft.nodes = inside
+    picture = picture_of(model).name
+    _check_inputs(draft, [item.name for item in inputs_of(model)], picture)
     lower_affine(draft)
     lower_weighted(draft)
     _part_weights(draft)
     _write_out_ranks(draft)
     _check(draft)
-    picture = picture_of(model).name
     used = {name for node in draft.nodes for name in node.inputs}
     computed = {picture, *(name for node in draft.nodes for name in node.outputs)}
     return Graph(
@@ -126,11 +132,31 @@ def _cut(model: onnx.ModelProto, heads: Sequence[str]) -> Graph:
         constants={name: array for name, array in draft.constants.items() if name in used},
         input=picture,
         input_shape=_shape4(draft, picture),
-        heads=tuple(_head(draft, end) for end in ends),
+        heads=tuple(_head(draft, end, positions[end.tensor]) for end in ends),
         opset=LOWEST_OPSET,
         shapes={name: shape for name, shape in draft.shapes.items() if name in computed},
         after=after,
     )
+
+
+def _check_inputs(draft: Draft, inputs: Sequence[str], picture: str) -> None:
+    """Refuse heads that depend on more than the picture with channels first.
+
+    Raises:
+        DataError: they depend on another input, or on a picture with channels last.
+    """
+    read = {name for node in draft.nodes for name in node.inputs}
+    others = [name for name in inputs if name != picture and name in read]
+    if others:
+        raise DataError(
+            f"the heads depend on the inputs {', '.join(others)} besides the picture {picture}; export the "
+            "model with the picture as its only input"
+        )
+    if any(node.name == TO_CHANNELS_LAST for node in draft.nodes):
+        raise DataError(
+            "takes pictures with channels last, and changes them before it puts the channels first; export "
+            "it with channels first (tf2onnx: --inputs-as-nchw NAME), without preprocessing"
+        )
 
 
 def _fold_linear(draft: Draft, named: frozenset[str]) -> None:
@@ -192,8 +218,8 @@ def _check(draft: Draft) -> None:
                 raise DataError(f"node {node.name} ({node.operator}) mixes the pictures of a batch")
 
 
-def _head(draft: Draft, end: End) -> GraphHead:
-    return GraphHead(end.tensor, _shape4(draft, end.tensor), end.logits)
+def _head(draft: Draft, end: End, position: int | None) -> GraphHead:
+    return GraphHead(end.tensor, _shape4(draft, end.tensor), end.logits, position)
 
 
 def _shape4(draft: Draft, tensor: str) -> tuple[int, int, int, int]:
