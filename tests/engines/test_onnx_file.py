@@ -131,7 +131,7 @@ def test_weights_outside_the_folder_are_not_read(location: str, tmp_path: Path) 
         for entry in item.external_data:
             entry.value = location if entry.key == "location" else entry.value
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(EngineError, match="its weights lie in .*put that file beside the model"):
+    with pytest.raises(EngineError, match=r"its weights lie in .*put that file beside the model"):
         read_onnx(path)
 
 

@@ -44,7 +44,7 @@ def test_fields_are_replaced_in_their_place() -> None:
 
 @pytest.mark.parametrize("content", [b"\x08", b"\x12\x05abc", b"\x0f", b"\x08" + b"\xff" * 11, b"\x21\x00"])
 def test_bytes_that_are_no_message(content: bytes) -> None:
-    with pytest.raises(ValueError, match="byte|exceeds"):
+    with pytest.raises(ValueError, match=r"byte|exceeds"):
         Message.parse(content)
 
 

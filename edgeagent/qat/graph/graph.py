@@ -18,14 +18,15 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from edgeagent.bundle.manifest import Role
 from edgeagent.errors import DataError
 from edgeagent.qat.graph.as_convolution import lower_weighted
 from edgeagent.qat.graph.batch_norm_folding import fold_affine, lower_affine
 from edgeagent.qat.graph.branches import join_branches
-from edgeagent.qat.graph.channel_flow import ChannelFlow
 from edgeagent.qat.graph.constant_folding import fold
 from edgeagent.qat.graph.cut import (
     End,
+    name_roles,
     named_ends,
     needed,
     separate_ends,
@@ -47,13 +48,13 @@ class GraphHead:
         tensor: name of the tensor, usually the output of a convolution.
         shape: (1, channels, height, width).
         logits: whether the source graph applies a sigmoid to it.
-        position: of its first channel where the source graph joins it with other heads; None if it does not.
+        role: predicted quantity.
     """
 
     tensor: str
     shape: tuple[int, int, int, int]
     logits: bool
-    position: int | None = None
+    role: Role | None = None
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,7 @@ def _cut(model: onnx.ModelProto, heads: Sequence[str]) -> Graph:
     tensors = [draft.resolve(tensor) for tensor in named] or terminal_convolutions(draft)
     if not tensors:
         raise DataError("no convolution found; is this a detector?")
-    ends = separate_ends(draft, tensors)
-    flow = ChannelFlow(draft)
-    positions = {end.tensor: flow.position(end.tensor) for end in ends}
+    ends = name_roles(draft, separate_ends(draft, tensors))
     inside = needed(draft.nodes, {end.tensor for end in ends})
     names = {node.name for node in inside}
     after = tuple(node.operator for node in draft.nodes if node.name not in names)
@@ -132,7 +131,7 @@ def _cut(model: onnx.ModelProto, heads: Sequence[str]) -> Graph:
         constants={name: array for name, array in draft.constants.items() if name in used},
         input=picture,
         input_shape=_shape4(draft, picture),
-        heads=tuple(_head(draft, end, positions[end.tensor]) for end in ends),
+        heads=tuple(_head(draft, end) for end in ends),
         opset=LOWEST_OPSET,
         shapes={name: shape for name, shape in draft.shapes.items() if name in computed},
         after=after,
@@ -218,8 +217,8 @@ def _check(draft: Draft) -> None:
                 raise DataError(f"node {node.name} ({node.operator}) mixes the pictures of a batch")
 
 
-def _head(draft: Draft, end: End, position: int | None) -> GraphHead:
-    return GraphHead(end.tensor, _shape4(draft, end.tensor), end.logits, position)
+def _head(draft: Draft, end: End) -> GraphHead:
+    return GraphHead(end.tensor, _shape4(draft, end.tensor), end.logits, end.role)
 
 
 def _shape4(draft: Draft, tensor: str) -> tuple[int, int, int, int]:

@@ -17,21 +17,8 @@ def stride(head: GraphHead, graph: Graph) -> int:
 
 
 def role(head: GraphHead, graph: Graph) -> Role:
-    """Return the role of a head.
-
-    A head without a sigmoid predicts boxes. Of two heads of one stride with a sigmoid, the one of a single
-    channel is objectness; where both have one channel (a single class), it is the one before the other in the
-    output of the graph.
-    """
-    if not head.logits:
-        return "box"
-    scores = [other for other in graph.heads if other.logits and stride(other, graph) == stride(head, graph)]
-    if head.shape[1] > 1 or len(scores) == 1:
-        return "classes"
-    single = [other for other in scores if other.shape[1] == 1]
-    if len(single) == len(scores):
-        single = [min(single, key=lambda other: other.position or 0)]
-    return "objectness" if head in single else "classes"
+    """Return the role of a head."""
+    return head.role or ("classes" if head.logits else "box")
 
 
 def describe_cut(graph: Graph) -> list[str]:
