@@ -23,7 +23,8 @@ from edgeagent.accuracy.own_boxes import CENTRES, RAW, CellBoxes, OwnOutput
 from edgeagent.bundle.manifest import ModelDescription
 from edgeagent.detection.detector import Detector
 from edgeagent.engines.engine import Array
-from edgeagent.errors import DataError
+from edgeagent.engines.onnx_file import read_onnx
+from edgeagent.errors import DataError, EdgeagentError
 from edgeagent.imaging.frame import Image
 from edgeagent.vision.detections import Detections
 from edgeagent.vision.nms import intersection_over_union
@@ -31,6 +32,7 @@ from edgeagent.vision.nms import intersection_over_union
 if TYPE_CHECKING:
     import onnxruntime
 
+SCALE_FACTOR = "scale_factor"
 PICTURES = 4
 """Number of pictures that is sufficient."""
 CELLS = 200
@@ -159,13 +161,30 @@ class _OwnModel:
                 providers = ["CPUExecutionProvider"]
                 import onnxruntime
 
-                self._session = onnxruntime.InferenceSession(str(self._model), providers=providers)
-            given = self._session.get_inputs()[0]
-            dtype = np.float16 if given.type == "tensor(float16)" else np.float32
-            found: list[Array] = self._session.run(None, {given.name: picture.astype(dtype, copy=False)})
+                content = read_onnx(self._model)
+                self._session = onnxruntime.InferenceSession(content, providers=providers)
+            feeds = {one.name: _feed(one.name, one.shape, picture) for one in self._session.get_inputs()}
+            found: list[Array] = self._session.run(None, feeds)
+        except EdgeagentError as error:
+            raise DataError(str(error)) from error
         except Exception as error:  # onnxruntime raises types of its own
             raise DataError(f"{self._model}: {_first_line(error)}") from error
         return [output for output in found if isinstance(output, np.ndarray)]
+
+
+def _feed(name: str, shape: Sequence[int | str], picture: Array) -> Array:
+    """Return what an input is given: the picture, or a scale of 1 for boxes in pixels of the model input.
+
+    ``scale_factor`` is that of models exported by PaddleDetection.
+
+    Raises:
+        DataError: the input is neither.
+    """
+    if len(shape) == picture.ndim:
+        return picture if shape[1] == picture.shape[1] else picture.transpose(0, 2, 3, 1)
+    if name == SCALE_FACTOR:
+        return np.ones((1, 2), np.float32)
+    raise DataError(f"the model takes the input {name} besides the picture")
 
 
 def _described(description: ModelDescription) -> str:

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from edgeagent.bundle.files import MAX_ARTEFACT, MAX_EVIDENCE, MAX_GOLDEN, locate, verify_file
 from edgeagent.bundle.manifest import SCHEMA_VERSION, Artefact, GoldenSet, Manifest
+from edgeagent.bundle.onnx_message import external_files
 from edgeagent.errors import BundleError
 from edgeagent.files.strict_yaml import MAX_BYTES, YamlMistakeError, parse
 from edgeagent.files.validation import first_mistake
@@ -187,10 +188,16 @@ def verify_files(directory: Path, manifest: Manifest) -> None:
     """Verify that every file of a manifest is in the directory, complete and unchanged.
 
     Raises:
-        BundleError: see :func:`edgeagent.bundle.files.verify_file`.
+        BundleError: see :func:`edgeagent.bundle.files.verify_file`; or the weights of an ONNX artefact lie in
+            other files, which the manifest does not cover.
     """
     for artefact in manifest.artefacts:
         verify_file(directory, artefact.file, artefact.sha256, MAX_ARTEFACT, artefact.size)
+        if artefact.format == "onnx" and (others := external_files(directory / artefact.file)):
+            raise BundleError(
+                f"{directory}: the weights of {artefact.file} lie in {', '.join(others)}, which the manifest "
+                "does not verify; write the bundle again with the weights inside the ONNX file"
+            )
     golden = manifest.golden
     if golden is not None:
         for name in sorted({*golden.files(), *golden.sha256}):

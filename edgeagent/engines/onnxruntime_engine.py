@@ -18,9 +18,9 @@ from edgeagent.engines.engine import (
     TensorSpec,
     check_buffers,
     one_line,
-    read_artefact,
 )
 from edgeagent.engines.input_grid import INPUT_GRID, with_noted_grid
+from edgeagent.engines.onnx_file import read_onnx
 from edgeagent.errors import EngineError
 
 PROVIDER = "CPUExecutionProvider"
@@ -53,7 +53,7 @@ class OnnxRuntimeEngine(LoadedEngine):
             import onnxruntime
         except ImportError as error:
             raise EngineError(f"onnxruntime cannot be imported ({error}); pip install onnxruntime") from error
-        content = read_artefact(path)
+        content = read_onnx(path)
         started = time.monotonic()
         try:
             self._session = _open(onnxruntime, content, threads, provider, options)

@@ -24,9 +24,9 @@ from edgeagent.engines.engine import (
     LoadedEngine,
     TensorSpec,
     check_buffers,
-    read_artefact,
 )
 from edgeagent.engines.input_grid import INPUT_GRID, with_noted_grid
+from edgeagent.engines.onnx_file import read_onnx
 from edgeagent.engines.onnxruntime_engine import MOST_BINDINGS, saturating_multiply
 from edgeagent.errors import EngineError
 
@@ -73,7 +73,7 @@ class OpenvinoEngine(LoadedEngine):
 
     def __init__(self, path: Path, threads: int, device: str = DEVICE) -> None:
         openvino = _import_openvino()
-        content = read_artefact(path)
+        content = read_onnx(path)
         version = openvino.__version__.split("-")[0]
         exact = device == DEVICE and saturating_multiply()
         started = time.monotonic()

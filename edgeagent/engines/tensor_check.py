@@ -63,7 +63,11 @@ def check_tensors(
 def _check_input(manifest: ModelDescription, where: str, inputs: Sequence[TensorSpec]) -> None:
     spec = manifest.input
     if len(inputs) != 1:
-        raise BundleError(f"{where}: has {len(inputs)} inputs, needs one picture")
+        names = ", ".join(tensor.name for tensor in inputs)
+        raise BundleError(
+            f"{where}: has the inputs {names}, needs one picture; export the model without its "
+            "post-processing (PaddleDetection: -o export.benchmark=True), or with further inputs as constants"
+        )
     nhwc, nchw = (1, spec.height, spec.width, 3), (1, 3, spec.height, spec.width)
     wanted = nhwc if spec.layout == "nhwc" else nchw
     if inputs[0].shape != wanted:

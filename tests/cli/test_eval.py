@@ -130,6 +130,19 @@ def test_a_float_model(tmp_path: Path, capsys: Capture, like: bool) -> None:
     assert capsys.readouterr().out.startswith("mAP50-95 1.0000 ")
 
 
+def test_a_float_model_with_weights_in_another_file_and_a_free_batch(tmp_path: Path, capsys: Capture) -> None:
+    import onnx
+
+    data = Data(tmp_path)
+    model = onnx.load(str(_concatenated(tmp_path / "m.onnx")))
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    path = tmp_path / "free.onnx"
+    onnx.save(model, str(path), save_as_external_data=True, location="weights.bin", size_threshold=0)
+    assert main(data.arguments("--model", path, "--like", data.bundle)) == 0
+    assert capsys.readouterr().out.startswith("mAP50-95 1.0000 ")
+
+
 def _concatenated(path: Path) -> Path:
     """Return the cell detector as a float export: one output of all cells, objectness and scores 0..1."""
     import onnx

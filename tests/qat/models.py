@@ -54,10 +54,17 @@ class GraphBuilder:
     def silu(self, x: str) -> str:
         return self.node("Mul", x, self.node("Sigmoid", x))
 
-    def save(self, path: Path, outputs: dict[str, tuple[int, ...]], opset: int = 13) -> Path:
-        picture = helper.make_tensor_value_info("images", TensorProto.FLOAT, (1, 3, SIZE, SIZE))
+    def save(
+        self,
+        path: Path,
+        outputs: dict[str, tuple[int, ...]],
+        opset: int = 13,
+        inputs: dict[str, tuple[int, ...]] | None = None,
+    ) -> Path:
+        given = {"images": (1, 3, SIZE, SIZE), **(inputs or {})}
+        pictures = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in given.items()]
         values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in outputs.items()]
-        graph = helper.make_graph(self.nodes, "test", [picture], values, self.initializers)
+        graph = helper.make_graph(self.nodes, "test", pictures, values, self.initializers)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
         onnx.checker.check_model(model)
         onnx.save(model, str(path))

@@ -1,7 +1,7 @@
 """Loss of self-distillation: the float model is the teacher of its fake-quantized copy, without labels.
 
-Heads that the source model passes through a sigmoid are logits: one channel is objectness, several are
-classes; the other heads are boxes. For each scale (heads of one size):
+Heads that the source model passes through a sigmoid are logits of objectness or classes; the other heads are
+boxes. For each scale (heads of one size):
 
 - objectness: binary cross-entropy against the teacher's probability, at every cell;
 - classes: the same, weighted by the teacher's objectness;
@@ -44,10 +44,11 @@ def distillation_loss(
     normalizer = student[0].new_zeros(())
     for positions in scales.values():
         logits = [p for p in positions if heads[p].logits]
-        objectness = [p for p in logits if heads[p].shape[1] == 1]
-        classes = [p for p in logits if heads[p].shape[1] > 1]
-        presence = _presence(teacher, objectness, classes)
-        score = presence * _best_class(teacher, classes) if objectness else presence
+        objectness = [p for p in logits if heads[p].role == "objectness"]
+        classes = [p for p in logits if heads[p].role != "objectness"]
+        found = _best_class(teacher, classes) if classes else torch.ones_like(teacher[positions[0]][:, :1])
+        presence = torch.sigmoid(teacher[objectness[0]]) if objectness else found
+        score = presence * found if objectness else presence
         total = total + sum(_cross_entropy(student[p], teacher[p]).sum() for p in objectness)
         for p in classes:
             weight = presence if objectness else torch.ones_like(presence)
@@ -68,14 +69,8 @@ def feature_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor
     return torch.stack(distances).mean()
 
 
-def _presence(teacher: Sequence[Tensor], objectness: list[int], classes: list[int]) -> Tensor:
-    """Return the probability that a cell has an object, (batch, 1, h, w)."""
-    return torch.sigmoid(teacher[objectness[0]]) if objectness else _best_class(teacher, classes)
-
-
 def _best_class(teacher: Sequence[Tensor], classes: list[int]) -> Tensor:
-    if not classes:
-        return torch.ones_like(teacher[0][:, :1])
+    """Return the highest probability of a class at each cell, (batch, 1, h, w)."""
     return torch.sigmoid(torch.cat([teacher[p] for p in classes], 1)).amax(1, keepdim=True)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgeagent.qat.graph.draft import Draft
 from edgeagent.qat.graph.node import Node, Shape
@@ -69,6 +69,24 @@ class ChannelFlow:
             if use.operator == "Sigmoid":
                 result[use.first : use.last] = [True] * (use.last - use.first)
         return result
+
+    def position(self, tensor: str) -> int | None:
+        """Return the position of a tensor's first channel where the graph joins it with others.
+
+        Scores are followed through their sigmoid. None when the channels are never joined with others.
+        """
+        places = [_Place(tensor, 1, 0, 0, self._draft.shape(tensor)[1])]
+        while places:
+            place = places.pop()
+            for node in self._readers[place.tensor]:
+                if node.operator == "Sigmoid":
+                    places.append(replace(place, tensor=node.outputs[0]))
+                    continue
+                for moved in self._moved(node, place):
+                    if node.operator == "Concat" and node.attributes["axis"] == place.axis:
+                        return moved.start
+                    places.append(moved)
+        return None
 
     def _drops(self, node: Node) -> bool:
         """Return whether a node that passes on none of some channels only discards them."""

@@ -17,9 +17,9 @@ from onnx.reference import ReferenceEvaluator
 from onnx.shape_inference import InferenceError
 
 from edgeagent.qat.graph.draft import Draft, unused
-from edgeagent.qat.graph.node import Constant, Node, Shape, module_name
+from edgeagent.qat.graph.node import Constant, Node, Shape
 from edgeagent.qat.graph.normal_form import Forms
-from edgeagent.qat.graph.reading import FLOATS, opset_of, picture_of
+from edgeagent.qat.graph.reading import FLOATS, KNOWN_OPSET, inputs_of, opset_of
 
 LARGEST_SHAPE_CONSTANT = 1024
 """Largest number of elements of a constant passed to shape inference: sizes and axes, not weights."""
@@ -40,18 +40,20 @@ class _Folding:
         self._imports = [helper.make_opsetid("", self._opset)]
         self._draft = Draft()
         self._forms = Forms(self._draft, self._opset)
-        picture = picture_of(model)
-        shape = _static(picture.type)
-        self._types = {picture.name: helper.make_tensor_type_proto(TensorProto.FLOAT, shape)}
-        self._draft.shapes[picture.name] = shape
+        self._types: dict[str, onnx.TypeProto] = {}
+        for item in inputs_of(model):
+            if _is_static(item.type):
+                shape = _static(item.type)
+                self._types[item.name] = helper.make_tensor_type_proto(TensorProto.FLOAT, shape)
+                self._draft.shapes[item.name] = shape
         for item in self._graph.initializer:
             self._add_constant(item.name, numpy_helper.to_array(item))
 
     def draft(self) -> Draft:
         names: set[str] = set()
         for index, item in enumerate(self._graph.node):
-            name = unused(item.name or f"{item.op_type}_{index}", names, module_name)
-            names.add(module_name(name))
+            name = unused(item.name or f"{item.op_type}_{index}", names)
+            names.add(name)
             self._take(self._node(name, item))
         return self._draft
 
@@ -73,14 +75,28 @@ class _Folding:
         elif node.inputs and all(name in draft.constants for name in node.inputs if name):
             self._evaluate(node)
         elif self._changes_nothing(node):
-            draft.aliases[node.outputs[0]] = node.inputs[0]
+            draft.aliases[node.outputs[0]] = self._undone(node) or node.inputs[0]
         else:
             self._infer(node)
             self._forms.add(node)
+            self._note_unknown_version(node)
+
+    def _note_unknown_version(self, node: Node) -> None:
+        """Record the problem of an operator that changed after the last known opset."""
+        if self._opset > KNOWN_OPSET and onnx.defs.has(node.operator):
+            since = onnx.defs.get_schema(node.operator, self._opset, "").since_version
+            if since > KNOWN_OPSET:
+                self._draft.problems[node.name] = (
+                    f"operator {node.operator} of node {node.name} is that of opset {since}, qat knows "
+                    f"those up to {KNOWN_OPSET}; export the model again with an opset from 11 to "
+                    f"{KNOWN_OPSET}"
+                )
 
     def _changes_nothing(self, node: Node) -> bool:
         if node.operator in ("Identity", "Dropout"):
             return True
+        if node.operator == "Transpose":
+            return self._undone(node) is not None
         if node.operator == "Expand":
             shape = self._draft.shape(node.inputs[0])
             wanted = self._draft.constants.get(node.inputs[1])
@@ -92,6 +108,18 @@ class _Folding:
             and given is not None
             and given.tensor_type.elem_type in FLOATS
         )
+
+    def _undone(self, node: Node) -> str | None:
+        """Return the tensor before two transposes, the second of which undoes the first; else None."""
+        if node.operator != "Transpose":
+            return None
+        first = next((one for one in self._draft.nodes if node.inputs[0] in one.outputs), None)
+        if first is None or first.operator != "Transpose":
+            return None
+        order, again = first.attributes["perm"], node.attributes.get("perm")
+        if not again or [order[axis] for axis in again] != list(range(len(order))):
+            return None
+        return first.inputs[0]
 
     def _evaluate(self, node: Node) -> None:
         graph = helper.make_graph(

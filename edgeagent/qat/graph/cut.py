@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from edgeagent.bundle.manifest import Role
 from edgeagent.errors import DataError
 from edgeagent.qat.core.operator_kinds import CONVOLUTIONS
 from edgeagent.qat.graph.channel_flow import ChannelFlow
@@ -25,10 +26,17 @@ CLOSE_MATCHES = 5
 
 @dataclass(frozen=True)
 class End:
-    """Tensor at which the integer graph ends, and whether a sigmoid follows it."""
+    """Tensor at which the integer graph ends.
+
+    Attributes:
+        tensor: name of the tensor.
+        logits: whether it holds scores before their sigmoid.
+        role: predicted quantity, where it is known.
+    """
 
     tensor: str
     logits: bool
+    role: Role | None = None
 
 
 def terminal_convolutions(draft: Draft) -> list[str]:
@@ -98,6 +106,30 @@ def separate_ends(draft: Draft, tensors: Sequence[str]) -> list[End]:
         firsts = np.flatnonzero(np.diff(logits, prepend=not logits[0]))
         ends += [End(part, logits[first]) for part, first in zip(parts, firsts, strict=True)]
     return ends
+
+
+def name_roles(draft: Draft, ends: Sequence[End]) -> list[End]:
+    """Return the ends with their roles.
+
+    An end without a sigmoid predicts boxes. Of two ends of one stride with a sigmoid, the one of a single
+    channel is objectness; where both have one channel (a single class), it is the one that comes first where
+    the graph joins them.
+    """
+    flow = ChannelFlow(draft)
+    return [end if end.role else replace(end, role=_role(draft, flow, end, ends)) for end in ends]
+
+
+def _role(draft: Draft, flow: ChannelFlow, end: End, ends: Sequence[End]) -> Role:
+    if not end.logits:
+        return "box"
+    size = draft.shape(end.tensor)[2:]
+    scores = [other for other in ends if other.logits and draft.shape(other.tensor)[2:] == size]
+    single = [other for other in scores if draft.shape(other.tensor)[1] == 1]
+    if len(scores) == 1 or end not in single:
+        return "classes"
+    if len(single) == len(scores):
+        single = [min(single, key=lambda other: flow.position(other.tensor) or 0)]
+    return "objectness" if end in single else "classes"
 
 
 def needed(nodes: Sequence[Node], tensors: set[str]) -> list[Node]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,10 +59,10 @@ def readers(nodes: Iterable[Node]) -> dict[str, list[Node]]:
     return found
 
 
-def unused(name: str, taken: Collection[str], key: Callable[[str], str] = str) -> str:
-    """Return ``name``, with a number appended if its key is taken."""
+def unused(name: str, taken: Collection[str]) -> str:
+    """Return ``name``, with a number appended if it is taken."""
     candidate, number = name, 1
-    while key(candidate) in taken:
+    while candidate in taken:
         number += 1
         candidate = f"{name}_{number}"
     return candidate

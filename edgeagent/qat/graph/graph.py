@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from edgeagent.bundle.manifest import Role
 from edgeagent.errors import DataError
 from edgeagent.qat.graph.as_convolution import lower_weighted
 from edgeagent.qat.graph.batch_norm_folding import fold_affine, lower_affine
@@ -25,6 +26,7 @@ from edgeagent.qat.graph.branches import join_branches
 from edgeagent.qat.graph.constant_folding import fold
 from edgeagent.qat.graph.cut import (
     End,
+    name_roles,
     named_ends,
     needed,
     separate_ends,
@@ -33,7 +35,7 @@ from edgeagent.qat.graph.cut import (
 from edgeagent.qat.graph.draft import Draft, readers
 from edgeagent.qat.graph.node import Constant, Node, Shape
 from edgeagent.qat.graph.operators import find_problems, operands
-from edgeagent.qat.graph.reading import picture_of, read_model
+from edgeagent.qat.graph.reading import TO_CHANNELS_LAST, inputs_of, picture_of, read_model
 
 LOWEST_OPSET = 13  # first with an axis of DequantizeLinear; normal forms need no later one
 
@@ -46,11 +48,13 @@ class GraphHead:
         tensor: name of the tensor, usually the output of a convolution.
         shape: (1, channels, height, width).
         logits: whether the source graph applies a sigmoid to it.
+        role: predicted quantity.
     """
 
     tensor: str
     shape: tuple[int, int, int, int]
     logits: bool
+    role: Role | None = None
 
 
 @dataclass(frozen=True)
@@ -108,17 +112,18 @@ def _cut(model: onnx.ModelProto, heads: Sequence[str]) -> Graph:
     tensors = [draft.resolve(tensor) for tensor in named] or terminal_convolutions(draft)
     if not tensors:
         raise DataError("no convolution found; is this a detector?")
-    ends = separate_ends(draft, tensors)
+    ends = name_roles(draft, separate_ends(draft, tensors))
     inside = needed(draft.nodes, {end.tensor for end in ends})
     names = {node.name for node in inside}
     after = tuple(node.operator for node in draft.nodes if node.name not in names)
     draft.nodes = inside
+    picture = picture_of(model).name
+    _check_inputs(draft, [item.name for item in inputs_of(model)], picture)
     lower_affine(draft)
     lower_weighted(draft)
     _part_weights(draft)
     _write_out_ranks(draft)
     _check(draft)
-    picture = picture_of(model).name
     used = {name for node in draft.nodes for name in node.inputs}
     computed = {picture, *(name for node in draft.nodes for name in node.outputs)}
     return Graph(
@@ -131,6 +136,26 @@ def _cut(model: onnx.ModelProto, heads: Sequence[str]) -> Graph:
         shapes={name: shape for name, shape in draft.shapes.items() if name in computed},
         after=after,
     )
+
+
+def _check_inputs(draft: Draft, inputs: Sequence[str], picture: str) -> None:
+    """Refuse heads that depend on more than the picture with channels first.
+
+    Raises:
+        DataError: they depend on another input, or on a picture with channels last.
+    """
+    read = {name for node in draft.nodes for name in node.inputs}
+    others = [name for name in inputs if name != picture and name in read]
+    if others:
+        raise DataError(
+            f"the heads depend on the inputs {', '.join(others)} besides the picture {picture}; export the "
+            "model with the picture as its only input"
+        )
+    if any(node.name == TO_CHANNELS_LAST for node in draft.nodes):
+        raise DataError(
+            "takes pictures with channels last, and changes them before it puts the channels first; export "
+            "it with channels first (tf2onnx: --inputs-as-nchw NAME), without preprocessing"
+        )
 
 
 def _fold_linear(draft: Draft, named: frozenset[str]) -> None:
@@ -193,7 +218,7 @@ def _check(draft: Draft) -> None:
 
 
 def _head(draft: Draft, end: End) -> GraphHead:
-    return GraphHead(end.tensor, _shape4(draft, end.tensor), end.logits)
+    return GraphHead(end.tensor, _shape4(draft, end.tensor), end.logits, end.role)
 
 
 def _shape4(draft: Draft, tensor: str) -> tuple[int, int, int, int]:

@@ -17,15 +17,8 @@ def stride(head: GraphHead, graph: Graph) -> int:
 
 
 def role(head: GraphHead, graph: Graph) -> Role:
-    """Return the role of a head.
-
-    A head without a sigmoid predicts boxes. Of two heads of one stride with a sigmoid, the one of a single
-    channel is objectness.
-    """
-    if not head.logits:
-        return "box"
-    scores = [other for other in graph.heads if other.logits and stride(other, graph) == stride(head, graph)]
-    return "objectness" if head.shape[1] == 1 and len(scores) > 1 else "classes"
+    """Return the role of a head."""
+    return head.role or ("classes" if head.logits else "box")
 
 
 def describe_cut(graph: Graph) -> list[str]:

@@ -32,11 +32,6 @@ class Node:
     attributes: dict[str, Any]
 
 
-def module_name(name: str) -> str:
-    """Return the name of a node's module in the network: the node's name without dots."""
-    return name.replace(".", "_")
-
-
 def unsupported(node: Node, what: str) -> DataError:
     """Return the error for an unsupported use of an operator."""
     return DataError(f"{what} of node {node.name} ({node.operator}) is not supported by qat")

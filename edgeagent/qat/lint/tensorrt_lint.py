@@ -16,6 +16,7 @@ from onnx import TensorProto
 
 from edgeagent.errors import DataError
 from edgeagent.qat.core.operator_kinds import ACTIVATIONS, WEIGHTED
+from edgeagent.qat.graph.reading import load_onnx
 from edgeagent.qat.lint.finding import LintFinding, Severity
 from edgeagent.qat.lint.qdq_model import QdqModel, is_dq, is_q
 
@@ -35,11 +36,7 @@ def lint_tensorrt_file(path: Path) -> list[LintFinding]:
     Raises:
         DataError: the file cannot be read.
     """
-    try:
-        model = onnx.load(str(path))
-    except Exception as error:  # onnx and protobuf raise many types on a damaged file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path}: not a readable ONNX model ({reason}); export it again") from error
+    model = load_onnx(path)
     if not model.graph.node:
         raise DataError(f"{path}: an ONNX model without operators; export it again")
     return lint_tensorrt(model)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from edgeagent.qat.graph.graph import Graph
-from edgeagent.qat.graph.node import Node, module_name
+from edgeagent.qat.graph.node import Node
 from edgeagent.qat.graph.operators import build_function, convolution_options, operands
 from edgeagent.qat.grid.plan import GridPlan, keeps_codes
 from edgeagent.qat.network.fake_quantize import (
@@ -47,7 +47,7 @@ class Network(nn.Module):
         plan: its grids.
         compiled: whether the fake-quantizers are compiled.
         grids: :class:`ActivationGrid` of each grid of the plan, in order.
-        convolutions: :class:`Convolution` by module name of the node.
+        convolutions: :class:`Convolution` of each Conv node, in the order of the graph.
         features: names of the tensors where branches of the graph join, for the feature loss.
         body: traced graph, from (batch, 3, h, w) float32 to the head tensors and the features.
     """
@@ -58,7 +58,8 @@ class Network(nn.Module):
         kernels = Kernels(compiled)
         self.compiled = kernels.compiled
         self.grids = nn.ModuleList(ActivationGrid(grid.fixed, grid.symmetric) for grid in plan.grids)
-        self.convolutions = nn.ModuleDict()
+        self.convolutions = nn.ModuleList()
+        self._places: dict[str, int] = {}  # of convolutions, by name of the node
         self.features = tuple(node.outputs[0] for node in graph.nodes if node.operator in JOINTS)
         self.body = _Training(self, kernels).build()
 
@@ -73,7 +74,12 @@ class Network(nn.Module):
 
     def convolution(self, node: Node) -> Convolution:
         """Return the module of a Conv node of the graph."""
-        return cast(Convolution, self.convolutions[module_name(node.name)])
+        return cast(Convolution, self.convolutions[self._places[node.name]])
+
+    def add_convolution(self, node: Node, module: Convolution) -> None:
+        """Add the module of a Conv node."""
+        self._places[node.name] = len(self.convolutions)
+        self.convolutions.append(module)
 
     def set_mode(self, mode: Mode) -> None:
         """Set the mode: ``float``, or ``quantize`` for fake-quantized weights and activations."""
@@ -263,7 +269,7 @@ class _Training(Builder):
         module.stays_float = node.name in plan.float_nodes
         if plan.kind == "affine" and read in plan.of:
             module.read_from(self.grid(plan.of[read]))
-        self._network.convolutions[module_name(node.name)] = module
+        self._network.add_convolution(node, module)
         return module
 
     def constant(self, value: Tensor, index: int | None) -> nn.Module:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import CameraSettings
 from edgeagent.settings.sections.model import ModelSettings
 from tests.data import shared
+from tests.qat.factory.test_description_check import description
+from tests.qat.float_files import external_weights, free_batch, half_precision
 
 
 def settings(folder: Path, reference: Path | None) -> Settings:
@@ -60,6 +63,18 @@ def test_the_float_model_agrees_with_the_one_made_of_it(tmp_path: Path) -> None:
     assert 0.8 < total.share < 1
     assert total.mean_score_difference is not None
     assert abs(total.mean_score_difference) < 0.1
+
+
+@pytest.mark.parametrize("form", [external_weights, free_batch, half_precision])
+def test_a_float_model_is_read_as_qat_reads_it(form: Callable[[Path], Path], tmp_path: Path) -> None:
+    described = description(family="yolox")
+    model = ReferenceModel(settings(tmp_path, form(tmp_path / "m.onnx")), described, None, lambda: None)
+    reference = model.load()
+    try:
+        assert [spec.dtype.name for spec in reference.engine.outputs] == ["float32"]
+        reference.warm_up()
+    finally:
+        reference.engine.close()
 
 
 def test_a_worker_beside_another_has_time(tmp_path: Path) -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from edgeagent.accuracy.decoding_check import check_output_decoding
 from edgeagent.bundle.manifest import DecoderSpec, InputSpec, ModelDescription
 from edgeagent.detection.detector import load_detector
-from edgeagent.errors import DataError
+from edgeagent.errors import BundleError, DataError
 from edgeagent.imaging.picture import read_picture
 from edgeagent.qat.factory.description_check import check_description
 from edgeagent.qat.factory.layer_sensitivity import SensitivityRequest, measure_layers
 from edgeagent.qat.factory.progress import ProgressEvent, ProgressMessage, Reporter
 from edgeagent.qat.graph.graph import read_graph
+from tests.qat.float_files import FORMS
 from tests.qat.models import SIZE, GraphBuilder, small_yolox
 
 CLASSES = 3
@@ -106,6 +110,51 @@ def test_a_right_description_gives_the_boxes_of_the_model(
 def test_yolox_without_decoding_fits_its_description(tmp_path: Path, pictures: list[Path]) -> None:
     (line,) = check(small_yolox(tmp_path / "m.onnx"), description(family="yolox"), pictures)
     assert line.startswith("the description gives ")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_a_file_is_compared_with_its_own_output(
+    form: Callable[[Path], Path], tmp_path: Path, pictures: list[Path]
+) -> None:
+    model = form(tmp_path / "m.onnx")
+    (line,) = check(model, description(family="yolox"), pictures)
+    assert line.startswith("the description gives ")
+    loaded = load_detector(description(family="yolox"), model, "onnx", (), 1, 0.65)
+    check_output_decoding(model, loaded, [read_picture(path) for path in pictures])
+
+
+def with_input(model: Path, name: str) -> Path:
+    """Divide the boxes in the output (1, cells, 4 + classes) by an input of two scales, as PicoDet does."""
+    loaded = onnx.load(str(model))
+    graph = loaded.graph
+    graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 2)))
+    graph.initializer.append(numpy_helper.from_array(np.ones((1, CLASSES), np.float32), "of_scores"))
+    graph.node.append(helper.make_node("Concat", [name, name, "of_scores"], ["divisor"], axis=1))
+    graph.node.append(helper.make_node("Div", [graph.output[0].name, "divisor"], ["scaled"]))
+    graph.output[0].name = "scaled"
+    model.write_bytes(loaded.SerializeToString())
+    return model
+
+
+def test_boxes_are_compared_at_a_scale_of_one(tmp_path: Path, pictures: list[Path]) -> None:
+    plain = detector(tmp_path / "plain.onnx", "linear")
+    scaled = with_input(detector(tmp_path / "m.onnx", "linear"), "scale_factor")
+    assert check(scaled, description(), pictures) == check(plain, description(), pictures)
+    wrong = with_input(detector(tmp_path / "wrong.onnx", "Exp"), "scale_factor")
+    with pytest.raises(DataError, match="the model itself finds"):
+        check(wrong, description(), pictures)
+
+
+def test_a_further_input_of_unknown_meaning_is_said(tmp_path: Path, pictures: list[Path]) -> None:
+    model = with_input(detector(tmp_path / "m.onnx", "linear"), "im_shape")
+    (line,) = check(model, description(), pictures)
+    assert line.endswith("the model takes the input im_shape besides the picture")
+
+
+def test_a_float_model_with_a_further_input_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    model = with_input(detector(tmp_path / "m.onnx", "linear"), "scale_factor")
+    with pytest.raises(BundleError, match="has the inputs images, scale_factor, needs one picture; export"):
+        load_detector(description(), model, "onnx", (), 1, 0.65)
 
 
 def test_distances_of_another_family_are_refused_with_both_results(

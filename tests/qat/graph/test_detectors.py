@@ -38,6 +38,29 @@ def test_the_heads_are_the_raw_predictions(build: Build, tmp_path: Path) -> None
     assert "Softmax" not in graph.after or "Conv" in graph.after  # the expectation over the bins is decoding
 
 
+@pytest.mark.parametrize("first", ["objectness", "classes"])
+def test_the_two_scores_of_one_class_are_told_apart_by_the_output(first: str, tmp_path: Path) -> None:
+    path = small_yolox(tmp_path / "m.onnx", classes=1)
+    model = onnx.load(str(path))
+    if first == "classes":  # the convolutions change places in the file, not in the output
+        nodes = list(model.graph.node)
+        places = [index for index, node in enumerate(nodes) if node.op_type == "Conv"]
+        for one, other in ((places[-5], places[-4]), (places[-2], places[-1])):
+            nodes[one], nodes[other] = nodes[other], nodes[one]
+        del model.graph.node[:]
+        model.graph.node.extend(nodes)
+        onnx.save(model, str(path))
+    writers = {name: node for node in model.graph.node for name in node.output}
+    joined = [node for node in model.graph.node if node.op_type == "Concat"][-3:-1]
+    wanted = {}
+    for node in joined:
+        for name, kind in zip(node.input, ("box", "objectness", "classes"), strict=True):
+            wanted[name if kind == "box" else writers[name].input[0]] = kind
+    graph = read_graph(path)
+    assert {head.tensor: role(head, graph) for head in graph.heads} == wanted
+    described(graph, 1, "yolox")
+
+
 @pytest.mark.parametrize("build", FAMILIES)
 def test_float_run_equals_onnxruntime(build: Build, tmp_path: Path) -> None:
     path = build(tmp_path / "m.onnx")

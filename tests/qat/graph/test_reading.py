@@ -1,4 +1,4 @@
-"""Float models as they come: opsets, dynamic batches, damaged files, weights elsewhere, odd names."""
+"""Float models as they come: opsets, dynamic batches, further inputs, damaged files, odd names."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeagent.errors import DataError
+from edgeagent.qat.graph import constant_folding
 from edgeagent.qat.graph.graph import read_graph
 from tests.qat.models import SIZE, GraphBuilder, small_yolox
 
@@ -58,7 +59,11 @@ def test_a_dynamic_size_is_refused_with_what_to_do(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("shape", "reason"),
-    [((2, 3, SIZE, SIZE), "batch size is fixed at 2"), ((1, SIZE, SIZE, 3), "expected a static input shape")],
+    [
+        ((2, 3, SIZE, SIZE), "batch size is fixed at 2"),
+        ((1, SIZE, SIZE, 4), "expected a static input shape"),
+        ((1, SIZE, "width", 3), "width of the picture are dynamic"),
+    ],
 )
 def test_other_shapes_are_refused(shape: tuple[int, ...], reason: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=reason):
@@ -115,12 +120,86 @@ def test_nodes_without_names_and_of_one_name_get_unique_ones(tmp_path: Path) -> 
     onnx.save(model, str(path))
     names = [node.name for node in read_graph(path).nodes]
     assert all(names)
-    assert len({name.replace(".", "_") for name in names}) == len(names)
+    assert len(set(names)) == len(names)
 
 
-def test_an_opset_that_is_too_new_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"opset 23 is not supported; export .* an opset from 11 to 21"):
-        read_graph(small_yolox(tmp_path / "m.onnx", opset=23))
+@pytest.mark.parametrize("opset", [7, 11, 22, 25])
+def test_opsets_are_read_whose_operators_are_known(opset: int, tmp_path: Path) -> None:
+    g = GraphBuilder()
+    head = g.conv(g.node("Relu", g.conv("images", (3, 8))), (8, 2))
+    graph = read_graph(g.save(tmp_path / "m.onnx", {head: (1, 2, SIZE, SIZE)}, opset))
+    assert [node.operator for node in graph.nodes] == ["Conv", "Relu", "Conv"]
+
+
+def test_an_old_opset_is_refused(tmp_path: Path) -> None:
+    g = GraphBuilder()
+    path = g.save(tmp_path / "m.onnx", {g.conv("images", (3, 2)): (1, 2, SIZE, SIZE)}, opset=6)
+    with pytest.raises(DataError, match=r"opset 6 is not supported; export .* an opset from 11 to 25"):
+        read_graph(path)
+
+
+def test_a_new_opset_is_refused_by_the_operators_that_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constant_folding, "KNOWN_OPSET", 21)
+    g = GraphBuilder()
+    x = g.node("Relu", g.conv("images", (3, 8)))
+    path = g.save(tmp_path / "m.onnx", {x: (1, 8, SIZE, SIZE)}, opset=22)
+    with pytest.raises(
+        DataError, match=r"operator Conv of node Conv\.0 is that of opset 22, qat knows .* up to 21"
+    ):
+        read_graph(path)
+    monkeypatch.setattr(constant_folding, "KNOWN_OPSET", 22)
+    assert read_graph(path).nodes
+
+
+def test_an_opset_that_onnx_does_not_know_is_refused(tmp_path: Path) -> None:
+    path = small_yolox(tmp_path / "m.onnx")
+    model = onnx.load(str(path))
+    model.opset_import[0].version = 99
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(DataError, match=r"opset 99 is newer than onnx .* knows"):
+        read_graph(path)
+
+
+def with_scale(path: Path, before_heads: bool) -> Path:
+    """A second input scales the boxes behind the heads, as PicoDet's, or the features before them."""
+    g = GraphBuilder()
+    x = g.node("Relu", g.conv("images", (3, 8)))
+    one = g.node("Slice", "scale_factor", g.constant([0]), g.constant([1]), g.constant([1]))
+    scale = g.node("Reshape", one, g.constant([1, 1, 1, 1]))
+    head = g.conv(g.node("Mul", x, scale) if before_heads else x, (8, 4))
+    boxes = head if before_heads else g.node("Div", head, scale)
+    g.save(path, {boxes: (1, 4, SIZE, SIZE)}, inputs={"scale_factor": (1, 2)})
+    return path
+
+
+def test_an_input_that_only_scales_boxes_is_ignored(tmp_path: Path) -> None:
+    graph = read_graph(with_scale(tmp_path / "m.onnx", before_heads=False))
+    assert (graph.input, [node.operator for node in graph.nodes]) == ("images", ["Conv", "Relu", "Conv"])
+
+
+def test_an_input_that_the_heads_need_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="heads depend on the inputs scale_factor besides the picture images"):
+        read_graph(with_scale(tmp_path / "m.onnx", before_heads=True))
+
+
+def test_two_pictures_are_refused(tmp_path: Path) -> None:
+    g = GraphBuilder()
+    head = g.node("Add", g.conv("images", (3, 2)), g.conv("depth", (3, 2)))
+    shape = (1, 3, SIZE, SIZE)
+    path = g.save(tmp_path / "m.onnx", {head: (1, 2, SIZE, SIZE)}, inputs={"depth": shape})
+    with pytest.raises(DataError, match=r"expected one picture .* found images, depth"):
+        read_graph(path)
+
+
+def test_a_picture_with_channels_last_is_refused_with_what_to_do_if_it_is_used_so(tmp_path: Path) -> None:
+    g = GraphBuilder()
+    scaled = g.node("Mul", "images", g.constant([0.1, 0.2, 0.3], np.float32))
+    head = g.conv(g.node("Transpose", scaled, perm=[0, 3, 1, 2]), (3, 2))
+    path = with_shape(g.save(tmp_path / "m.onnx", {head: (1, 2, SIZE, SIZE)}), 1, SIZE, SIZE, 3)
+    with pytest.raises(DataError, match=r"channels last.*tf2onnx: --inputs-as-nchw"):
+        read_graph(path)
 
 
 def test_a_quantized_model_is_refused_as_such(tmp_path: Path) -> None:

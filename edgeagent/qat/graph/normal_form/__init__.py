@@ -1,6 +1,6 @@
 """Normal form of ONNX operators: one form per operator, independent of the opset of the file.
 
-Opsets 7 to 21 moved parameters between attributes and inputs, and changed defaults and the meaning of axes.
+Opsets 7 to 25 moved parameters between attributes and inputs, and changed defaults and the meaning of axes.
 The normal form is valid from opset 13 on: sizes and axes are constant inputs where opset 13 has them so, axes
 count from the front, pads and defaults are explicit. Some operators are replaced by others that every engine
 computes on integers (HardSwish, Flatten, Div by a constant), see docs/adr/0008.
