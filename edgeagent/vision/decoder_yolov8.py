@@ -118,11 +118,13 @@ def point_offset(spec: DecoderSpec) -> float:
 
 
 def _exponential(raw: FloatArray) -> FloatArray:
-    return np.exp(np.minimum(raw, np.float32(MAX_EXPONENT)))
+    result: FloatArray = np.exp(np.minimum(raw, np.float32(MAX_EXPONENT)))
+    return result
 
 
 def _positive(raw: FloatArray) -> FloatArray:
-    return np.maximum(raw, np.float32(0))
+    result: FloatArray = np.maximum(raw, np.float32(0))
+    return result
 
 
 def _same(raw: FloatArray) -> FloatArray:

@@ -71,7 +71,7 @@ def test_one_to_one_heads_are_not_suppressed(bins: int, quantized: bool) -> None
 
 def test_the_best_are_kept() -> None:
     count = MAX_DETECTIONS + 50
-    scores = np.random.default_rng(0).permutation(count).astype(np.float32) / count
+    scores = np.random.default_rng(0).permutation(np.linspace(0, 1, count, dtype=np.float32))
     boxes = np.tile(np.array([0, 0, 1, 1], np.float32), (count, 1))
     boxes[scores.argmax()] = np.nan
     found = keep_best(Detections(boxes, scores, np.zeros(count, np.int32)))

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from edgeagent.bundle.manifest import Role
 from edgeagent.errors import DataError
 from edgeagent.qat.graph.as_convolution import lower_weighted
 from edgeagent.qat.graph.batch_norm_folding import fold_affine, lower_affine
@@ -45,12 +46,16 @@ class GraphHead:
     Attributes:
         tensor: name of the tensor, usually the output of a convolution.
         shape: (1, channels, height, width).
-        logits: whether the source graph applies a sigmoid to it.
+        logits: whether the source graph makes scores of it by a sigmoid.
+        role: predicted quantity, where the cut knows it; see :func:`edgeagent.qat.graph.heads.role`.
+        anchors: boxes per cell relative to anchors, by which the channels are ordered; 0 without anchors.
     """
 
     tensor: str
     shape: tuple[int, int, int, int]
     logits: bool
+    role: Role | None = None
+    anchors: int = 0
 
 
 @dataclass(frozen=True)
@@ -193,7 +198,7 @@ def _check(draft: Draft) -> None:
 
 
 def _head(draft: Draft, end: End) -> GraphHead:
-    return GraphHead(end.tensor, _shape4(draft, end.tensor), end.logits)
+    return GraphHead(end.tensor, _shape4(draft, end.tensor), end.logits, end.role, end.anchors)
 
 
 def _shape4(draft: Draft, tensor: str) -> tuple[int, int, int, int]:
