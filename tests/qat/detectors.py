@@ -170,7 +170,7 @@ def yolov6_like(path: Path) -> Path:
     return g.save(path, outputs)
 
 
-ANCHORS = {8: ((6.0, 8.0), (12.0, 9.0), (10.0, 20.0)), 16: ((24.0, 30.0), (40.0, 22.0), (50.0, 48.0))}
+ANCHORS = {8: ((3.0, 4.0), (6.0, 5.0), (5.0, 8.0)), 16: ((8.0, 9.0), (12.0, 7.0), (13.0, 12.0))}
 """Width and height in input pixels, by stride."""
 ANCHOR_ROWS = sum(3 * (SIZE // stride) ** 2 for stride in ANCHORS)
 

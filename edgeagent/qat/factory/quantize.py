@@ -135,7 +135,7 @@ def quantize(
     description = describe_model(model, _path(describe), _path(like))
     found: dict[Path, Labels] = {}
     if labels:
-        check_family(description.decoder.family)
+        check_family(description.decoder)
         found = find_labels(pictures, Path(labels), len(description.labels))
     for labelled in (validation, golden_pictures.labels):
         if labelled is not None:
