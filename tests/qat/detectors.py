@@ -190,7 +190,10 @@ class AnchorBuilder(DetectorBuilder):
                 ``raw`` for the raw predictions (1, 3, side, side, 5 + classes).
         """
         side, numbers = SIZE // stride, 5 + classes
-        head = self.conv(x, (channels, 3 * numbers))
+        gain = np.where(np.arange(3 * numbers) % numbers < 4, 0.02, 0.3)  # boxes stay near their cell
+        weight = gain[:, None, None, None] * self.random.normal(0, 1, (3 * numbers, channels, 1, 1))
+        constants = (self.constant(value, np.float32) for value in (weight, gain * 3))
+        head = self.node("Conv", x, *constants, kernel_shape=[1, 1])
         raw = self.node("Reshape", head, self.constant([1, 3, numbers, side, side]))
         raw = self.node("Transpose", raw, perm=[0, 1, 3, 4, 2])
         if form == "raw":
