@@ -34,12 +34,14 @@ class End:
         logits: whether it holds scores before their sigmoid.
         role: predicted quantity, where the cut knows it.
         anchors: boxes per cell relative to anchors; 0 without anchors.
+        used_by: operators that compute with it.
     """
 
     tensor: str
     logits: bool
     role: Role | None = None
     anchors: int = 0
+    used_by: frozenset[str] = frozenset()
 
 
 def terminal_convolutions(draft: Draft) -> list[str]:
@@ -104,7 +106,8 @@ def separate_ends(draft: Draft, tensors: Sequence[str]) -> list[End]:
             named = zip(parts, kinds, strict=True)
             ends += [End(part, kind != "box", kind, anchors) for part, kind in named]
         elif len(set(logits)) == 1:
-            ends.append(End(tensor, logits[0]))
+            used_by = frozenset(use.operator for use in ChannelFlow(draft).uses(tensor))
+            ends.append(End(tensor, logits[0], used_by=used_by))
         else:
             channels = runs(logits)
             parts = _split(draft, tensor, channels)

@@ -49,6 +49,7 @@ class GraphHead:
         logits: whether the source graph makes scores of it by a sigmoid.
         role: predicted quantity, where the cut knows it; see :func:`edgeagent.qat.graph.heads.role`.
         anchors: boxes per cell relative to anchors, by which the channels are ordered; 0 without anchors.
+        used_by: operators of the source graph that compute with it, where the head is not split.
     """
 
     tensor: str
@@ -56,6 +57,7 @@ class GraphHead:
     logits: bool
     role: Role | None = None
     anchors: int = 0
+    used_by: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,8 @@ def _check(draft: Draft) -> None:
 
 
 def _head(draft: Draft, end: End) -> GraphHead:
-    return GraphHead(end.tensor, _shape4(draft, end.tensor), end.logits, end.role, end.anchors)
+    shape = _shape4(draft, end.tensor)
+    return GraphHead(end.tensor, shape, end.logits, end.role, end.anchors, end.used_by)
 
 
 def _shape4(draft: Draft, tensor: str) -> tuple[int, int, int, int]:

@@ -9,6 +9,8 @@ from edgeagent.errors import DataError
 from edgeagent.qat.graph.graph import Graph, GraphHead
 
 SIDES = 4  # of a box
+FUNCTIONS = {"Exp": "exp", "Relu": "relu"}
+"""Functions of distances in descriptions, by operator."""
 WITH_OBJECTNESS = ("yolox", "yolov5")
 """Families whose heads predict objectness beside classes."""
 
@@ -81,6 +83,27 @@ def check_heads(graph: Graph, description: ModelDescription) -> None:
             raise DataError(
                 f"head {head.tensor} predicts {head.anchors} boxes per cell, the description lists {listed} "
                 f"anchors at stride {stride(head, graph)}; correct decoder.anchors"
+            )
+
+
+def check_distances(graph: Graph, description: ModelDescription) -> None:
+    """Check the function that the graph applies to plain distances against a description.
+
+    Raises:
+        DataError: the graph computes another function of the distances than the description says.
+    """
+    decoder = description.decoder
+    if decoder.family not in ("yolov8", "rtmdet"):
+        return
+    described = decoder.distances if decoder.family == "rtmdet" else "linear"
+    for head in graph.heads:
+        found = {FUNCTIONS[operator] for operator in head.used_by & FUNCTIONS.keys()}
+        if role(head, graph) == "box" and head.shape[1] == SIDES and found and found != {described}:
+            (function, *_) = sorted(found)
+            raise DataError(
+                f"head {head.tensor}: the graph takes {function} of its distances, the description as "
+                f"{decoder.family} says {described}; RTMDet is described by family: rtmdet and distances: "
+                f"{function}"
             )
 
 

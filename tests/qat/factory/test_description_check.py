@@ -6,7 +6,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
+from onnx import helper
 
 from edgeagent.accuracy.decoding_check import check_output_decoding
 from edgeagent.bundle.manifest import DecoderSpec, InputSpec, ModelDescription
@@ -174,6 +176,24 @@ def test_another_function_of_distances_is_refused(tmp_path: Path, pictures: list
     model = detector(tmp_path / "m.onnx", "Relu", offset=0)
     with pytest.raises(DataError, match=r"as rtmdet gives \d+ boxes, which agree with \d+ of them"):
         check(model, description(family="rtmdet", distances="exp"), pictures)
+
+
+@pytest.mark.parametrize("family", ["yolov8", "rtmdet"])
+def test_the_function_of_distances_is_seen_where_the_output_is_of_no_known_form(
+    tmp_path: Path, pictures: list[Path], family: str
+) -> None:
+    model = detector(tmp_path / "m.onnx", "Exp", offset=0)
+    changed = onnx.load(str(model))
+    last = changed.graph.output[0].name
+    changed.graph.node.append(helper.make_node("ReduceMax", [last], ["highest"], axes=[1], keepdims=0))
+    changed.graph.output[0].CopyFrom(helper.make_tensor_value_info("highest", 1, (1, 4 + CLASSES)))
+    onnx.save(changed, str(model))
+    with pytest.raises(
+        DataError, match=f"takes exp of its distances, the description as {family} says linear"
+    ):
+        check(model, description(family=family), pictures)
+    (line,) = check(model, description(family="rtmdet", distances="exp"), pictures)
+    assert "of no known form" in line
 
 
 @pytest.mark.parametrize("bins", [BINS, 1], ids=["YOLOv10", "YOLO26"])

@@ -19,7 +19,7 @@ from edgeagent.cli import main
 from edgeagent.detection.detector import load_detector
 from edgeagent.imaging.picture import read_picture
 from edgeagent.qat.factory.baseline import is_within_tolerance
-from tests.qat.detectors import ANCHORS, BINS, yolov5_like, yolov8_like
+from tests.qat.detectors import BINS, yolov8_like
 from tests.small_disk import on_small_disk
 
 STEPS = 4
@@ -350,38 +350,3 @@ def test_where_layers_in_float_are_not_enough_it_is_trained_on_with_them(
     (artefact,) = open_bundle(out).manifest.artefacts
     assert artefact.operators is not None
     assert 0 < sum(count for name, count in artefact.operators.float.items() if "Conv" in name) < 13
-
-
-def test_a_detector_with_anchors_becomes_a_bundle(data: Path, tmp_path: Path) -> None:
-    model = tmp_path / "v5" / "small.onnx"
-    model.parent.mkdir()
-    yolov5_like(model)
-    described = yaml.safe_load((data / "small.yaml").read_text(encoding="utf-8"))
-    anchors = [[list(anchor) for anchor in sizes] for sizes in ANCHORS.values()]
-    described["decoder"] = {"family": "yolov5", "strides": list(ANCHORS), "anchors": anchors}
-    described["input"]["std"] = [255.0, 255.0, 255.0]
-    model.with_suffix(".yaml").write_text(yaml.safe_dump(described), encoding="utf-8")
-    out = tmp_path / "bundle"
-    more = ("--golden", str(data / "golden"), "--format", "tflite", "--model", str(model))
-    done = train(data, out, *more)
-    assert done.returncode == 0, done.stderr
-    assert "boxes of the model's own output" in " ".join(done.stderr.split())
-    manifest = open_bundle(out).manifest
-    assert [item.file for item in manifest.artefacts] == ["model.onnx", "model.tflite"]
-    assert manifest.decoder.anchors_by_stride() == ANCHORS
-    for artefact in manifest.artefacts:
-        assert [item.role for item in artefact.outputs] == ["box", "objectness", "classes"] * 2
-        assert artefact.operators is not None
-        assert not any("CONV" in name.upper() for name in artefact.operators.float)
-    assert main(["bundle", "check", str(out)]) == 0
-
-
-def test_labels_need_a_loss_of_the_family(data: Path, tmp_path: Path) -> None:
-    described = yaml.safe_load((data / "small.yaml").read_text(encoding="utf-8"))
-    described["decoder"]["nms"] = "none"
-    description = tmp_path / "other.yaml"
-    description.write_text(yaml.safe_dump(described), encoding="utf-8")
-    more = ("--labels", str(data / "labels"), "--describe", str(description))
-    done = train(data, tmp_path / "bundle", *more)
-    assert done.returncode == 6
-    assert "give one box per object, the supervised losses several" in " ".join(done.stderr.split())
