@@ -19,7 +19,7 @@ def test_a_detector_with_anchors_becomes_a_bundle(data: Path, tmp_path: Path) ->
     described = yaml.safe_load((data / "small.yaml").read_text(encoding="utf-8"))
     anchors = [[list(anchor) for anchor in sizes] for sizes in ANCHORS.values()]
     described["decoder"] = {"family": "yolov5", "strides": list(ANCHORS), "anchors": anchors}
-    described["input"]["std"] = [255.0, 255.0, 255.0]
+    described["input"] |= {"mean": [0.0] * 3, "std": [255.0] * 3}
     model.with_suffix(".yaml").write_text(yaml.safe_dump(described), encoding="utf-8")
     out = tmp_path / "bundle"
     more = ("--golden", str(data / "golden"), "--format", "tflite", "--model", str(model))
