@@ -19,7 +19,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeagent.accuracy.own_boxes import CENTRES, RAW, CellBoxes, OwnOutput
+from edgeagent.accuracy.own_anchors import anchor_advice
+from edgeagent.accuracy.own_boxes import (
+    CENTRE_SHARES,
+    CENTRES,
+    CORNER_SHARES,
+    CORNERS,
+    RAW,
+    CellBoxes,
+    OwnOutput,
+)
 from edgeagent.bundle.manifest import ModelDescription
 from edgeagent.detection.detector import Detector
 from edgeagent.engines.engine import Array
@@ -41,6 +50,9 @@ LEAST_SCORE = 0.01
 SAME_IOU = 0.5
 LEAST_GIVEN = 0.1
 """Boxes that a description must give, as a share of those that the model itself finds."""
+LEAST_AGREEING = {"yolov5": 0.5, "rtmdet": 0.5}
+"""Share of the boxes of the model that must agree, by family: wrong anchors or another function of distances
+change the size of boxes, not their number."""
 SOUND = 0.8
 """Share of boxes around their cell from which a form of boxes fits."""
 UNSOUND = 0.75
@@ -60,13 +72,14 @@ def check_heads_decoding(model: Path, detector: Detector, pictures: Sequence[Ima
 
     Raises:
         DataError: the description gives hardly any boxes where the model finds some: less than
-            :data:`LEAST_GIVEN` of them.
+            :data:`LEAST_GIVEN` of them, or boxes that are less alike than :data:`LEAST_AGREEING`.
         EngineError: the heads cannot be run.
     """
     cells, buffers = CellBoxes(detector.description), detector.allocate()
     own_model = _OwnModel(model)
-    own_count, ours_count = 0, 0
+    own_count, ours_count, advice = 0, 0, ""
     shared: Counter[str] = Counter()
+    sized: Counter[str] = Counter()
     for picture in pictures:
         detector.preprocessor.write(picture, buffers.inputs[0])
         try:
@@ -83,19 +96,22 @@ def check_heads_decoding(model: Path, detector: Detector, pictures: Sequence[Ima
         detector.engine.infer(buffers.inputs, buffers.outputs)
         ours = detector.decoder.decode(buffers.outputs, max(0.0, float(own.scores[best].min()) - 1e-3))
         ours = ours.take(_sized(ours))
+        advice = anchor_advice(detector, own, buffers.outputs)
         own_count += len(best)
         ours_count += len(ours)
         for form, found in cells.forms(own, best):
             shared[form] += _agreeing(found, ours)
+            sized[form] += int(_sized(found).sum())
     if not own_count:
         return "the model finds nothing on the pictures of the check; the description is not compared"
-    agreeing = max(shared.values())
-    if ours_count < LEAST_GIVEN * own_count:
+    form, agreeing = max(shared.items(), key=lambda item: item[1])
+    least = LEAST_AGREEING.get(detector.description.decoder.family, 0.0) * max(1, sized[form])
+    if ours_count < LEAST_GIVEN * own_count or agreeing < least:
         raise DataError(
             f"{model}: the model itself finds {own_count} boxes on {len(pictures)} pictures, its description "
             f"as {detector.description.decoder.family} gives {ours_count} boxes, which agree with {agreeing} "
-            "of them; correct the family, strides, reg_max or the heads in the description (docs/bundle.md "
-            "lists what is decoded)"
+            "of them; correct the family, strides, reg_max, anchors, distances or the heads in the "
+            f"description (docs/bundle.md lists what is decoded){advice}"
         )
     return f"the description gives {agreeing} of {own_count} boxes of the model's own output"
 
@@ -130,10 +146,10 @@ def check_output_decoding(model: Path, detector: Detector, pictures: Sequence[Im
         best = _best(own)
         total += len(best)
         for form, found in cells.forms(own, best):
-            sound[form] += cells.sound(found, best)
-    described = _described(description)
+            sound[form] += cells.sound(own, found, best)
     if not total:
         return
+    described = _described(description)
     form, number = max(sound.items(), key=lambda item: item[1])
     if number >= SOUND * total and sound[described] < UNSOUND * number:
         raise DataError(
@@ -188,8 +204,12 @@ def _feed(name: str, shape: Sequence[int | str], picture: Array) -> Array:
 
 
 def _described(description: ModelDescription) -> str:
-    raw = description.decoder.family == "yolox" and description.decoder.boxes == "raw"
-    return RAW if raw else CENTRES
+    decoder = description.decoder
+    if decoder.nms == "none":
+        return CORNER_SHARES if decoder.boxes == "shares" else CORNERS
+    if decoder.boxes == "shares":
+        return CENTRE_SHARES
+    return RAW if decoder.family == "yolox" and decoder.boxes == "raw" else CENTRES
 
 
 def _best(own: OwnOutput) -> Array:

@@ -1,10 +1,11 @@
 """Boxes that the output of a float graph says by itself, in every form that exporters use.
 
-A graph with one box per cell gives one tensor (1, cells, 4 + classes), one (1, cells, 5 + classes) with
-objectness, or a tensor of boxes (1, cells, 4) beside one of scores (1, cells, classes); each also with the
-last two dimensions exchanged. Boxes are corners, or centre and size, in input pixels or as shares of the
-input; distances of the sides from the centre of the cell in input pixels (RTMDet before its decoding); or raw
-predictions of YOLOX.
+A graph with one box per cell, or one per cell and anchor, gives one tensor (1, cells, 4 + classes), one
+(1, cells, 5 + classes) with objectness, or a tensor of boxes (1, cells, 4) beside one of scores
+(1, cells, classes); each also with the last two dimensions exchanged. Boxes are corners, or centre and size,
+in input pixels or as shares of the input; distances of the sides from the point of the cell in input pixels
+(RTMDet before its decoding); or raw predictions of YOLOX. An end-to-end graph gives final detections
+(1, n, 6): corners, score, class.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 
 from edgeagent.bundle.manifest import ModelDescription
 from edgeagent.engines.engine import Array
+from edgeagent.vision.decoder_yolov8 import point_offset
 from edgeagent.vision.decoder_yolox import corners, raw_boxes
 from edgeagent.vision.detections import Detections
 from edgeagent.vision.heads import FloatArray, cell_grid, sigmoid
@@ -33,11 +35,13 @@ class OwnOutput:
         values: (cells, 4) float32, boxes in a form that is not known.
         scores: (cells,) float32, score of the best class, 0..1.
         classes: (cells,) int32, best class.
+        final: whether the rows are final detections instead of cells.
     """
 
     values: FloatArray
     scores: FloatArray
     classes: Array
+    final: bool = False
 
 
 class CellBoxes:
@@ -52,7 +56,12 @@ class CellBoxes:
         self._labels = len(description.labels)
         self._size = np.array([width, height, width, height], np.float32)
         strides = description.decoder.strides
-        grids = [cell_grid(height // stride, width // stride) for stride in strides]
+        anchors = description.decoder.anchors_by_stride()
+        grids = [
+            np.tile(cell_grid(height // stride, width // stride), (len(anchors.get(stride, ())) or 1, 1))
+            for stride in strides
+        ]
+        self._point = np.float32(point_offset(description.decoder))
         self._grid = np.concatenate(grids)
         counts = [len(grid) for grid in grids]
         self._stride = np.repeat(np.array(strides, np.float32), counts)[:, None]
@@ -60,6 +69,9 @@ class CellBoxes:
 
     def read(self, outputs: Sequence[Array]) -> OwnOutput | None:
         """Return the outputs as rows of cells; None if they have none of the known shapes."""
+        if len(outputs) == 1 and _is_final(outputs[0], len(self._grid)):
+            final = np.asarray(outputs[0][0], np.float32)
+            return OwnOutput(final[:, :4], final[:, 4], final[:, 5].astype(np.int32), final=True)
         rows = [found for output in outputs if (found := self._rows(output)) is not None]
         if len(rows) != len(outputs):
             return None
@@ -76,30 +88,39 @@ class CellBoxes:
 
     def forms(self, own: OwnOutput, cells: Array) -> Iterator[tuple[str, Detections]]:
         """Return the detections (input pixels) of some cells, once for each form of the boxes."""
+        if own.final:
+            for form, unit in ((CORNERS, np.ones(4, np.float32)), (CORNER_SHARES, self._size)):
+                yield form, Detections(own.values[cells] * unit, own.scores[cells], own.classes[cells])
+            return
         values, grid, stride = own.values[cells], self._grid[cells], self._stride[cells]
-        centre = (grid + np.float32(0.5)) * stride
+        point = (grid + self._point) * stride
         boxes = {
             CORNERS: values,
             CENTRES: corners(values[:, :2], values[:, 2:]),
             CORNER_SHARES: values * self._size,
             CENTRE_SHARES: corners(values[:, :2], values[:, 2:]) * self._size,
-            DISTANCES: np.concatenate([centre - values[:, :2], centre + values[:, 2:]], axis=1),
+            DISTANCES: np.concatenate([point - values[:, :2], point + values[:, 2:]], axis=1),
         }
         if self._raw:
             boxes[RAW] = raw_boxes(values, grid, stride)
         for form, found in boxes.items():
             yield form, Detections(found, own.scores[cells], own.classes[cells])
 
-    def sound(self, found: Detections, cells: Array) -> int:
-        """Return how many boxes contain the centre of their cell, to one stride, and lie in the input."""
-        stride = self._stride[cells]
-        centre = (self._grid[cells] + np.float32(0.5)) * stride
-        boxes, margin = found.boxes, stride
-        around = (boxes[:, :2] - margin <= centre) & (centre <= boxes[:, 2:] + margin)
+    def sound(self, own: OwnOutput, found: Detections, cells: Array) -> int:
+        """Return how many boxes contain the centre of their cell, to one stride, and lie in the input.
+
+        Final detections have no cell; they must have a size of a pixel and lie in the input.
+        """
+        boxes = found.boxes
         sized = boxes[:, 2:] - boxes[:, :2] >= 1
         edge = np.float32(0.1) * self._size[:2]
         inside = (boxes[:, :2] >= -edge) & (boxes[:, 2:] <= self._size[:2] + edge)
-        return int((around & sized & inside).all(axis=1).sum())
+        right = sized & inside
+        if not own.final:
+            margin = self._stride[cells]
+            centre = (self._grid[cells] + np.float32(0.5)) * margin
+            right &= (boxes[:, :2] - margin <= centre) & (centre <= boxes[:, 2:] + margin)
+        return int(right.all(axis=1).sum())
 
     def _rows(self, output: Array) -> FloatArray | None:
         if output.ndim != 3 or output.shape[0] != 1 or output.dtype.kind != "f":
@@ -115,6 +136,14 @@ def as_scores(values: FloatArray) -> FloatArray:
     """Return scores 0..1; numbers outside that range are taken for logits."""
     inside = len(values) == 0 or (values.min() >= 0 and values.max() <= 1)
     return values if inside else sigmoid(values)
+
+
+def _is_final(output: Array, cells: int) -> bool:
+    """Return whether an output (1, n, 6) has the form of final detections: scores and whole classes."""
+    if output.ndim != 3 or output.shape[0] != 1 or output.shape[2] != 6 or output.shape[1] == cells:
+        return False
+    scores, classes = output[0, :, 4], output[0, :, 5]
+    return bool(((scores >= 0) & (scores <= 1) & (classes >= 0) & (classes == np.floor(classes))).all())
 
 
 def _own(values: FloatArray, scores: FloatArray) -> OwnOutput:

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
 from typing_extensions import Self
 
+from edgeagent.bundle.anchors import Anchor, anchors_by_stride
+
 SCHEMA_VERSION: Literal[1] = 1
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -85,17 +87,36 @@ class DecoderSpec(ManifestSection):
     """Decoder of the output tensors.
 
     Attributes:
-        family: ``yolox`` (anchor-free, objectness, exponential sizes), ``yolov8`` (YOLOv8/YOLO11: distances,
-            optionally distribution focal loss bins) or ``ssd`` (TFLite_Detection_PostProcess in the graph).
+        family: ``yolox`` (anchor-free, objectness, exponential sizes), ``yolov5`` (YOLOv5/YOLOv7: anchors and
+            objectness), ``yolov8`` (YOLOv8 to YOLO26: distances, optionally distribution focal loss bins),
+            ``rtmdet`` (distances from the corner of a cell) or ``ssd`` (TFLite_Detection_PostProcess in the
+            graph).
         strides: input pixels per cell, finest scale first; unused by ``ssd``.
         reg_max: bins per box side for distribution focal loss (``yolov8``).
-        boxes: for a single concatenated output: ``raw`` grid offsets, or ``decoded`` input pixels.
+        anchors: sizes in input pixels for each stride (``yolov5``); None takes those of COCO.
+        distances: function of the raw distances (``rtmdet``).
+        boxes: for a single concatenated output: ``raw`` grid offsets (``yolox`` only), ``decoded`` input
+            pixels, or ``shares`` of the input's width and height.
+        nms: ``per-class`` non-maximum suppression, or ``none`` for end-to-end detectors (YOLOv10, YOLO26),
+            whose single output holds final detections.
     """
 
-    family: Literal["yolox", "yolov8", "ssd"]
+    family: Literal["yolox", "yolov5", "yolov8", "rtmdet", "ssd"]
     strides: tuple[PositiveInt, ...] = (8, 16, 32)
     reg_max: PositiveInt = 16
-    boxes: Literal["raw", "decoded"] = "raw"
+    anchors: tuple[tuple[tuple[Divisor, Divisor], ...], ...] | None = None
+    distances: Literal["linear", "relu", "exp"] = "linear"
+    boxes: Literal["raw", "decoded", "shares"] = "raw"
+    nms: Literal["per-class", "none"] = "per-class"
+
+    def anchors_by_stride(self) -> dict[int, tuple[Anchor, ...]]:
+        """Return the anchors of each stride; empty for a family without anchors."""
+        return anchors_by_stride(self.strides, self.anchors) if self.family == "yolov5" else {}
+
+    @model_validator(mode="after")
+    def _anchors_fit_strides(self) -> Self:
+        self.anchors_by_stride()
+        return self
 
 
 class OperatorCounts(ManifestSection):

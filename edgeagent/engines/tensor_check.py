@@ -1,7 +1,8 @@
 """Check of the tensors of a loaded artefact against its manifest.
 
 Raw outputs are (1, channels, height, width) or (1, height, width, channels), the same order for all of an
-artefact; one concatenated output is (1, cells, channels) or (1, channels, cells).
+artefact; one concatenated output is (1, cells, channels) or (1, channels, cells), and one of final detections
+(1, detections, 6).
 """
 
 from __future__ import annotations
@@ -17,7 +18,14 @@ from edgeagent.engines.engine import TensorSpec
 from edgeagent.errors import BundleError
 
 _SSD_OUTPUTS = 4  # boxes, classes, scores, count (TFLite_Detection_PostProcess)
-_ROLES = {"yolox": ("box", "objectness", "classes"), "yolov8": ("box", "classes")}
+_WITH_OBJECTNESS, _WITHOUT_OBJECTNESS = ("box", "objectness", "classes"), ("box", "classes")
+_ROLES = {
+    "yolox": _WITH_OBJECTNESS,
+    "yolov5": _WITH_OBJECTNESS,
+    "yolov8": _WITHOUT_OBJECTNESS,
+    "rtmdet": _WITHOUT_OBJECTNESS,
+}
+_DETECTION = 6  # numbers of a final detection: x1, y1, x2, y2, score, class
 
 
 def check_tensors(
@@ -57,7 +65,10 @@ def check_tensors(
         _check_raw(manifest, declared, where, outputs)
     else:
         _check_count(where, outputs, 1)
-        _check_concatenated(manifest, where, outputs[0])
+        if manifest.decoder.nms == "none":
+            _check_final(where, outputs[0])
+        else:
+            _check_concatenated(manifest, where, outputs[0])
 
 
 def _check_input(manifest: ModelDescription, where: str, inputs: Sequence[TensorSpec]) -> None:
@@ -123,21 +134,31 @@ def _check_raw(
 
 
 def _channels(manifest: ModelDescription, declared: OutputSpec) -> int:
+    boxes = len(manifest.decoder.anchors_by_stride().get(declared.stride, ())) or 1
     if declared.role == "classes":
-        return len(manifest.labels)
+        return boxes * len(manifest.labels)
     if declared.role == "objectness":
-        return 1
-    return 4 * manifest.decoder.reg_max if manifest.decoder.family == "yolov8" else 4
+        return boxes
+    return boxes * 4 * (manifest.decoder.reg_max if manifest.decoder.family == "yolov8" else 1)
 
 
 def _check_concatenated(manifest: ModelDescription, where: str, output: TensorSpec) -> None:
     decoder = manifest.decoder
     area = manifest.input.width * manifest.input.height
-    cells = sum(area // stride**2 for stride in decoder.strides)
+    anchors = decoder.anchors_by_stride()
+    cells = sum((len(anchors.get(stride, ())) or 1) * area // stride**2 for stride in decoder.strides)
     channels = 4 + ("objectness" in _ROLES[decoder.family]) + len(manifest.labels)
     shapes = ((1, cells, channels), (1, channels, cells))
     if output.shape not in shapes:
         raise BundleError(
             f"{where}: output {output.name} has the shape {output.shape}, needs {shapes[0]} or {shapes[1]} "
             f"for {len(manifest.labels)} labels"
+        )
+
+
+def _check_final(where: str, output: TensorSpec) -> None:
+    if len(output.shape) != 3 or output.shape[0] != 1 or output.shape[2] != _DETECTION:
+        raise BundleError(
+            f"{where}: output {output.name} has the shape {output.shape}, needs (1, detections, "
+            f"{_DETECTION}) for a decoder without non-maximum suppression (x1, y1, x2, y2, score, class)"
         )

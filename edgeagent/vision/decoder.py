@@ -7,10 +7,13 @@ from typing import Protocol
 
 from edgeagent.bundle.manifest import DecoderSpec, OutputSpec
 from edgeagent.engines.engine import Array, TensorSpec
+from edgeagent.vision.decoder_end_to_end import EndToEndDecoder
 from edgeagent.vision.decoder_ssd import SsdDecoder
+from edgeagent.vision.decoder_yolov5 import YoloV5ConcatenatedDecoder, YoloV5Decoder
 from edgeagent.vision.decoder_yolov8 import YoloV8ConcatenatedDecoder, YoloV8Decoder
 from edgeagent.vision.decoder_yolox import YoloxConcatenatedDecoder, YoloxDecoder
 from edgeagent.vision.detections import Detections
+from edgeagent.vision.nms import selection
 
 
 class Decoder(Protocol):
@@ -24,7 +27,7 @@ class Decoder(Protocol):
             score_threshold: minimum score, 0..1.
 
         Returns:
-            Detections in input pixels, after non-maximum suppression.
+            Detections in input pixels, after non-maximum suppression where the model needs it.
 
         Raises:
             EngineError: the outputs cannot be those of the model, as a score is outside 0..1.
@@ -51,10 +54,17 @@ def build_decoder(
     """
     if spec.family == "ssd":
         return SsdDecoder(tensors, input_size, classes)
+    if spec.nms == "none" and not outputs:
+        return EndToEndDecoder(spec, tensors[0], input_size, classes)
+    select = selection(spec.nms, iou_threshold)
     if spec.family == "yolox" and outputs:
-        return YoloxDecoder(tensors, outputs, input_size, iou_threshold)
+        return YoloxDecoder(tensors, outputs, input_size, select)
     if spec.family == "yolox":
-        return YoloxConcatenatedDecoder(spec, tensors[0], input_size, iou_threshold)
+        return YoloxConcatenatedDecoder(spec, tensors[0], input_size, select)
+    if spec.family == "yolov5" and outputs:
+        return YoloV5Decoder(spec, tensors, outputs, input_size, select)
+    if spec.family == "yolov5":
+        return YoloV5ConcatenatedDecoder(spec, tensors[0], input_size, classes, select)
     if outputs:
-        return YoloV8Decoder(spec, tensors, outputs, input_size, iou_threshold)
-    return YoloV8ConcatenatedDecoder(tensors[0], classes, iou_threshold)
+        return YoloV8Decoder(spec, tensors, outputs, input_size, select)
+    return YoloV8ConcatenatedDecoder(spec, tensors[0], input_size, classes, select)

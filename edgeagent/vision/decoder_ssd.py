@@ -7,7 +7,6 @@ does not, boxes and count are identified by shape, and classes precede scores.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,9 +14,8 @@ import numpy as np
 from edgeagent.engines.engine import Array, DetectionRole, TensorSpec
 from edgeagent.errors import EngineError
 from edgeagent.vision.detections import Detections
+from edgeagent.vision.labelled import LabelledClasses
 from edgeagent.vision.scores import checked_scores
-
-logger = logging.getLogger(__name__)
 
 
 class SsdDecoder:
@@ -27,17 +25,18 @@ class SsdDecoder:
         tensors: output tensors of the engine.
         input_size: (width, height) of the input in pixels.
         classes: number of labels; detections of other classes are dropped.
-
-    Attributes:
-        dropped: detections that were dropped, as their class has no label or their box no numbers.
     """
 
     def __init__(self, tensors: Sequence[TensorSpec], input_size: tuple[int, int], classes: int) -> None:
         self._places = _places(tensors)
-        self._labels = classes
         width, height = input_size
         self._size = np.array([width, height, width, height], np.float32)
-        self.dropped = 0
+        self._labelled = LabelledClasses(classes)
+
+    @property
+    def dropped(self) -> int:
+        """Detections that were dropped, as their class has no label or their box no numbers."""
+        return self._labelled.dropped
 
     def decode(self, outputs: Sequence[Array], score_threshold: float) -> Detections:
         """Decode one frame; see :meth:`edgeagent.vision.decoder.Decoder.decode`."""
@@ -47,10 +46,7 @@ class SsdDecoder:
         kept = scores >= score_threshold
         boxes = real["boxes"][0, :count][kept][:, [1, 0, 3, 2]].astype(np.float32) * self._size
         classes = real["classes"][0, :count][kept].astype(np.float32)
-        usable = (classes >= 0) & (classes < self._labels) & np.isfinite(boxes).all(axis=1)
-        if not usable.all():
-            self._drop(classes[~usable])
-        return Detections(boxes[usable], scores[kept][usable], classes[usable].astype(np.int32))
+        return self._labelled.keep(boxes, scores[kept], classes)
 
     @staticmethod
     def _count(output: Array, most: int) -> int:
@@ -61,17 +57,6 @@ class SsdDecoder:
                 "of TFLite_Detection_PostProcess"
             )
         return int(count)
-
-    def _drop(self, classes: Array) -> None:
-        if not self.dropped:
-            logger.warning(
-                "a detection of class %g is dropped: the model has %d labels (0..%d); give the bundle a "
-                "label for each class. Further ones are counted without a message",
-                classes[0],
-                self._labels,
-                self._labels - 1,
-            )
-        self.dropped += len(classes)
 
 
 def _places(tensors: Sequence[TensorSpec]) -> dict[DetectionRole, int]:

@@ -1,22 +1,27 @@
-"""YOLOv8 and YOLO11 decoders: anchor-free cells without objectness.
+"""YOLOv8 to YOLO26 and RTMDet decoders: anchor-free cells without objectness.
 
-For a cell with centre c = (column + .5, row + .5) and distances (left, top, right, bottom) in cells:
-x1 = (c_x - left) * stride and so on; score = sigmoid(class). A distance may be given as a distribution over
-``reg_max`` bins (distribution focal loss, Li et al. 2020, arXiv:2006.04388); its value is the expectation.
+For a cell with point c and distances (left, top, right, bottom) in cells: x1 = (c_x - left) * stride and so
+on; score = sigmoid(class).
+
+* ``yolov8``: c is the centre (column + .5, row + .5). A distance may be given as a distribution over
+  ``reg_max`` bins (distribution focal loss, Li et al. 2020, arXiv:2006.04388); its value is the expectation.
+* ``rtmdet``: c is the corner (column, row), as ``MlvlPointGenerator`` of RTMDet's configurations has offset
+  0. A distance is the raw number, its exponential (``exp_on_reg``) or its positive part: ``RTMDetSepBNHead``
+  of MMDetection (Lyu et al. 2022, arXiv:2212.07784) and forks of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from edgeagent.bundle.manifest import DecoderSpec, OutputSpec
 from edgeagent.engines.engine import Array, TensorSpec
-from edgeagent.vision.decoder_yolox import corners
+from edgeagent.vision.decoder_yolox import MAX_EXPONENT, box_unit, corners
 from edgeagent.vision.detections import Detections
 from edgeagent.vision.heads import FloatArray, HeadScale, find_scales, logit, sigmoid
-from edgeagent.vision.nms import suppress
+from edgeagent.vision.nms import Selection
 from edgeagent.vision.scores import checked_scores
 
 
@@ -28,7 +33,7 @@ class YoloV8Decoder:
         tensors: output tensors of the engine.
         outputs: roles and strides of the outputs, in the same order.
         input_size: (width, height) of the input in pixels.
-        iou_threshold: threshold of non-maximum suppression, 0..1.
+        select: selection among the decoded boxes.
     """
 
     def __init__(
@@ -37,16 +42,18 @@ class YoloV8Decoder:
         tensors: Sequence[TensorSpec],
         outputs: Sequence[OutputSpec],
         input_size: tuple[int, int],
-        iou_threshold: float,
+        select: Selection,
     ) -> None:
         self._scales = find_scales(tensors, outputs, input_size)
         self._bins = np.arange(spec.reg_max, dtype=np.float32)
-        self._iou_threshold = iou_threshold
+        self._offset = np.float32(point_offset(spec))
+        self._distance = _DISTANCES[spec.distances if spec.family == "rtmdet" else "linear"]
+        self._select = select
 
     def decode(self, outputs: Sequence[Array], score_threshold: float) -> Detections:
         """Decode one frame; see :meth:`edgeagent.vision.decoder.Decoder.decode`."""
         found = [self._decode_scale(scale, outputs, score_threshold) for scale in self._scales]
-        return suppress(Detections.join([part for part in found if len(part)]), self._iou_threshold)
+        return self._select(Detections.join([part for part in found if len(part)]))
 
     def _decode_scale(self, scale: HeadScale, outputs: Sequence[Array], score_threshold: float) -> Detections:
         box, classes = scale.heads["box"], scale.heads["classes"]
@@ -57,13 +64,13 @@ class YoloV8Decoder:
         best = codes[cells].argmax(axis=1)
         scores = sigmoid(classes.real(codes[cells, best]))
         distances = self._distances(box.real(box.cells(outputs)[cells]))
-        centre = scale.grid[cells] + np.float32(0.5)
-        boxes = np.concatenate([centre - distances[:, :2], centre + distances[:, 2:]], axis=1)
+        point = scale.grid[cells] + self._offset
+        boxes = np.concatenate([point - distances[:, :2], point + distances[:, 2:]], axis=1)
         return Detections(boxes * np.float32(scale.stride), scores, best.astype(np.int32))
 
     def _distances(self, raw: FloatArray) -> FloatArray:
         if raw.shape[1] == 4:
-            return raw
+            return self._distance(raw)
         bins = raw.reshape(len(raw), 4, -1)
         weights = np.exp(bins - bins.max(axis=2, keepdims=True))
         result: FloatArray = (weights @ self._bins) / weights.sum(axis=2)
@@ -71,16 +78,27 @@ class YoloV8Decoder:
 
 
 class YoloV8ConcatenatedDecoder:
-    """Decoder of one output (1, 4 + classes, cells): centre and size in input pixels, class scores.
+    """Decoder of one output (1, 4 + classes, cells): centre and size, class scores.
 
     Args:
+        spec: model family and its parameters; centre and size are shares of the input for ``boxes: shares``,
+            else input pixels.
         tensor: output tensor of the engine; (1, cells, 4 + classes) is accepted too.
+        input_size: (width, height) of the input in pixels.
         classes: number of classes.
-        iou_threshold: threshold of non-maximum suppression, 0..1.
+        select: selection among the decoded boxes.
     """
 
-    def __init__(self, tensor: TensorSpec, classes: int, iou_threshold: float) -> None:
-        self._tensor, self._iou_threshold = tensor, iou_threshold
+    def __init__(
+        self,
+        spec: DecoderSpec,
+        tensor: TensorSpec,
+        input_size: tuple[int, int],
+        classes: int,
+        select: Selection,
+    ) -> None:
+        self._tensor, self._select = tensor, select
+        self._unit = box_unit(spec, input_size)
         self._cells_first = tensor.shape[2] == 4 + classes and tensor.shape[1] != 4 + classes
 
     def decode(self, outputs: Sequence[Array], score_threshold: float) -> Detections:
@@ -90,5 +108,31 @@ class YoloV8ConcatenatedDecoder:
         best = rows[:, 4:].argmax(axis=1)
         scores = checked_scores(rows[np.arange(len(rows)), 4 + best])
         kept = scores >= score_threshold
-        boxes = corners(rows[kept, :2], rows[kept, 2:4])
-        return suppress(Detections(boxes, scores[kept], best[kept].astype(np.int32)), self._iou_threshold)
+        boxes = corners(rows[kept, :2], rows[kept, 2:4]) * self._unit
+        return self._select(Detections(boxes, scores[kept], best[kept].astype(np.int32)))
+
+
+def point_offset(spec: DecoderSpec) -> float:
+    """Return the place in its cell from which a family counts distances: 0 corner, .5 centre."""
+    return 0.0 if spec.family == "rtmdet" else 0.5
+
+
+def _exponential(raw: FloatArray) -> FloatArray:
+    result: FloatArray = np.exp(np.minimum(raw, np.float32(MAX_EXPONENT)))
+    return result
+
+
+def _positive(raw: FloatArray) -> FloatArray:
+    result: FloatArray = np.maximum(raw, np.float32(0))
+    return result
+
+
+def _same(raw: FloatArray) -> FloatArray:
+    return raw
+
+
+_DISTANCES: dict[str, Callable[[FloatArray], FloatArray]] = {
+    "linear": _same,
+    "relu": _positive,
+    "exp": _exponential,
+}

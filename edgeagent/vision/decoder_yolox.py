@@ -21,7 +21,7 @@ from edgeagent.vision.heads import (
     logit,
     sigmoid,
 )
-from edgeagent.vision.nms import suppress
+from edgeagent.vision.nms import Selection
 from edgeagent.vision.scores import checked_scores
 
 MAX_EXPONENT = 8.0
@@ -38,7 +38,7 @@ class YoloxDecoder:
         tensors: output tensors of the engine.
         outputs: roles and strides of the outputs, in the same order.
         input_size: (width, height) of the input in pixels.
-        iou_threshold: threshold of non-maximum suppression, 0..1.
+        select: selection among the decoded boxes.
     """
 
     def __init__(
@@ -46,15 +46,15 @@ class YoloxDecoder:
         tensors: Sequence[TensorSpec],
         outputs: Sequence[OutputSpec],
         input_size: tuple[int, int],
-        iou_threshold: float,
+        select: Selection,
     ) -> None:
         self._scales = find_scales(tensors, outputs, input_size)
-        self._iou_threshold = iou_threshold
+        self._select = select
 
     def decode(self, outputs: Sequence[Array], score_threshold: float) -> Detections:
         """Decode one frame; see :meth:`edgeagent.vision.decoder.Decoder.decode`."""
         found = [self._decode_scale(scale, outputs, score_threshold) for scale in self._scales]
-        return suppress(Detections.join([part for part in found if len(part)]), self._iou_threshold)
+        return self._select(Detections.join([part for part in found if len(part)]))
 
     @staticmethod
     def _decode_scale(scale: HeadScale, outputs: Sequence[Array], score_threshold: float) -> Detections:
@@ -76,20 +76,21 @@ class YoloxConcatenatedDecoder:
     """Decoder of one output (1, cells, 5 + classes) that concatenates the scales.
 
     Objectness and classes are scores (after their sigmoid); boxes are raw, or decoded to centre and size in
-    input pixels.
+    input pixels or as shares of the input.
 
     Args:
         spec: model family and its parameters.
         tensor: output tensor of the engine; (1, 5 + classes, cells) is accepted too.
         input_size: (width, height) of the input in pixels.
-        iou_threshold: threshold of non-maximum suppression, 0..1.
+        select: selection among the decoded boxes.
     """
 
     def __init__(
-        self, spec: DecoderSpec, tensor: TensorSpec, input_size: tuple[int, int], iou_threshold: float
+        self, spec: DecoderSpec, tensor: TensorSpec, input_size: tuple[int, int], select: Selection
     ) -> None:
-        self._tensor, self._iou_threshold = tensor, iou_threshold
+        self._tensor, self._select = tensor, select
         self._raw = spec.boxes == "raw"
+        self._unit = box_unit(spec, input_size)
         width, height = input_size
         grids = [cell_grid(height // stride, width // stride) for stride in spec.strides]
         self._grid = np.concatenate(grids)
@@ -110,8 +111,8 @@ class YoloxConcatenatedDecoder:
         if self._raw:
             boxes = raw_boxes(rows[:, :4], self._grid[cells], self._strides[cells])
         else:
-            boxes = corners(rows[:, :2], rows[:, 2:4])
-        return suppress(Detections(boxes, scores[kept], best[kept].astype(np.int32)), self._iou_threshold)
+            boxes = corners(rows[:, :2], rows[:, 2:4]) * self._unit
+        return self._select(Detections(boxes, scores[kept], best[kept].astype(np.int32)))
 
 
 def raw_boxes(raw: FloatArray, grid: FloatArray, stride: FloatArray | np.float32) -> FloatArray:
@@ -130,3 +131,9 @@ def corners(centre: FloatArray, size: FloatArray) -> FloatArray:
     """Return boxes (n, 4) x1 y1 x2 y2 of centres (n, 2) and sizes (n, 2), float32."""
     half = size * np.float32(0.5)
     return np.concatenate([centre - half, centre + half], axis=1)
+
+
+def box_unit(spec: DecoderSpec, input_size: tuple[int, int]) -> FloatArray:
+    """Return the input pixels (4,) float32 of one unit of decoded boxes x1 y1 x2 y2."""
+    width, height = input_size if spec.boxes == "shares" else (1, 1)
+    return np.array([width, height, width, height], np.float32)

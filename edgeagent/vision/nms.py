@@ -1,6 +1,10 @@
-"""Class-aware non-maximum suppression through OpenCV."""
+"""Selection among decoded boxes: class-aware non-maximum suppression through OpenCV, or the best scores."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -14,6 +18,32 @@ MAX_DETECTIONS = 300
 
 MAX_CANDIDATES = 10_000
 """Candidates compared per frame, best scores first."""
+
+Selection = Callable[[Detections], Detections]
+"""Function from all candidates of a frame to its detections, highest score first."""
+
+
+def selection(nms: Literal["per-class", "none"], iou_threshold: float) -> Selection:
+    """Return the selection of a decoder.
+
+    Args:
+        nms: ``per-class`` takes :func:`suppress`, ``none`` takes :func:`keep_best`.
+        iou_threshold: threshold of non-maximum suppression, 0..1.
+    """
+    return keep_best if nms == "none" else partial(suppress, iou_threshold=iou_threshold)
+
+
+def keep_best(candidates: Detections) -> Detections:
+    """Return the :data:`MAX_DETECTIONS` best candidates, highest score first, without suppression.
+
+    For detectors that are trained to give one box per object (one-to-one heads of YOLOv10, Wang et al. 2024,
+    arXiv:2405.14458, and YOLO26). Candidates that are not finite are left out.
+    """
+    candidates = keep_finite(candidates)
+    if len(candidates) > MAX_DETECTIONS:
+        best = np.argpartition(candidates.scores, -MAX_DETECTIONS)[-MAX_DETECTIONS:]
+        candidates = candidates.take(best)
+    return candidates.take(np.argsort(-candidates.scores, kind="stable"))
 
 
 def suppress(candidates: Detections, iou_threshold: float) -> Detections:

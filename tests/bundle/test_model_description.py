@@ -107,7 +107,10 @@ def test_a_directory_is_no_description(tmp_path: Path) -> None:
         (TEXT.replace("width: 64", "width: 0"), "line 5: input.width: Input should be greater than 0"),
         (TEXT.replace("64, height: 32", "64"), "line 5: input.height: Field required"),
         (TEXT.replace("[8, 16]", "[8, x]"), "line 8: decoder.strides.1: Input should be a valid integer"),
-        (TEXT.replace("yolox", "yolo99"), "line 7: decoder.family: Input should be 'yolox', 'yolov8' or"),
+        (
+            TEXT.replace("yolox", "yolo99"),
+            "line 7: decoder.family: Input should be 'yolox', 'yolov5', 'yolov8', 'rtmdet' or",
+        ),
         (TEXT.replace("[person, Straßenbahn]", "person"), "line 4: labels: Input should be a valid array"),
         (TEXT.replace("Straßenbahn", "person"), "line 1: labels must be unique"),
         (TEXT.replace("version: 1.2.3", "version: 1.2"), "line 2: version: "),

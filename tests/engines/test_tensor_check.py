@@ -136,6 +136,36 @@ def test_yolov8_boxes_have_bins(tmp_path: Path, reg_max: int, channels: int) -> 
     assert "output box" in refusal(made, [spec("box", 1, channels + 1, 4, 8), classes])
 
 
+def test_anchors_multiply_the_channels(tmp_path: Path) -> None:
+    anchors = [[[10, 13], [16, 30], [33, 23]]]
+    decoder = {"family": "yolov5", "strides": (8,), "anchors": anchors}
+    outputs = [{"name": role, "role": role, "stride": 8} for role in CHANNELS]
+    made = manifest(tmp_path, {"outputs": outputs}, decoder=decoder)
+    fitting = [spec(role, 1, 3 * channels, 4, 8) for role, channels in CHANNELS.items()]
+    check(made, fitting)
+    assert "needs (1, 6, 4, 8)" in refusal(made, [*fitting[:2], spec("classes", 1, 2, 4, 8)])
+    joined = manifest(tmp_path / "2", {"outputs": []}, decoder=decoder)
+    check(joined, [spec("output", 1, 3 * 32, 7)])
+    check(joined, [spec("output", 1, 7, 3 * 32)])
+    assert "needs (1, 96, 7) or (1, 7, 96)" in refusal(joined, [spec("output", 1, 32, 7)])
+
+
+def test_rtmdet_boxes_are_four_distances(tmp_path: Path) -> None:
+    outputs = [{"name": role, "role": role, "stride": 8} for role in ("box", "classes")]
+    made = manifest(tmp_path, {"outputs": outputs}, decoder={"family": "rtmdet", "strides": (8,)})
+    classes = spec("classes", 1, 2, 4, 8)
+    check(made, [spec("box", 1, 4, 4, 8), classes])
+    assert "output box" in refusal(made, [spec("box", 1, 64, 4, 8), classes])
+
+
+def test_final_detections_have_six_numbers(tmp_path: Path) -> None:
+    decoder = {"family": "yolov8", "strides": (8, 16), "nms": "none"}
+    made = manifest(tmp_path, {"outputs": []}, decoder=decoder)
+    check(made, [spec("output", 1, 300, 6)])
+    for shape in ((1, 300, 7), (300, 6), (1, 6, 300)):
+        assert "needs (1, detections, 6)" in refusal(made, [spec("output", *shape)])
+
+
 @pytest.mark.parametrize(("family", "channels"), [("yolox", 7), ("yolov8", 6)])
 def test_concatenated_output(tmp_path: Path, family: str, channels: int) -> None:
     made = manifest(tmp_path, {"outputs": ()}, decoder={"family": family, "strides": (8, 16)})

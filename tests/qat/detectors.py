@@ -168,3 +168,66 @@ def yolov6_like(path: Path) -> Path:
         outputs[g.node("Mul", box, g.constant(float(SIZE // side), np.float32))] = (1, 4, side, side)
         outputs[g.node("Sigmoid", classes)] = (1, CLASSES, side, side)
     return g.save(path, outputs)
+
+
+ANCHORS = {8: ((3.0, 4.0), (6.0, 5.0), (5.0, 8.0)), 16: ((8.0, 9.0), (12.0, 7.0), (13.0, 12.0))}
+"""Width and height in input pixels, by stride."""
+ANCHOR_ROWS = sum(3 * (SIZE // stride) ** 2 for stride in ANCHORS)
+
+
+class AnchorBuilder(DetectorBuilder):
+    """Heads of YOLOv5 and YOLOv7, in the forms of their exports."""
+
+    def anchor_head(self, x: str, channels: int, classes: int, stride: int, form: str) -> str:
+        """Return the rows (1, 3 * cells, 5 + classes) of a scale: centre and size in pixels, scores.
+
+        Args:
+            x: features (1, channels, SIZE / stride, SIZE / stride).
+            channels: of the features.
+            classes: number of classes.
+            stride: input pixels per cell.
+            form: ``slices`` as the first releases of YOLOv5 write it, ``split`` as later ones and YOLOv7, or
+                ``raw`` for the raw predictions (1, 3, side, side, 5 + classes).
+        """
+        side, numbers = SIZE // stride, 5 + classes
+        gain = np.where(np.arange(3 * numbers) % numbers < 4, 0.02, 0.3)  # boxes stay near their cell
+        weight = gain[:, None, None, None] * self.random.normal(0, 1, (3 * numbers, channels, 1, 1))
+        constants = (self.constant(value, np.float32) for value in (weight, gain * 3))
+        head = self.node("Conv", x, *constants, kernel_shape=[1, 1])
+        raw = self.node("Reshape", head, self.constant([1, 3, numbers, side, side]))
+        raw = self.node("Transpose", raw, perm=[0, 1, 3, 4, 2])
+        if form == "raw":
+            return raw
+        values = self.node("Sigmoid", raw)
+        if form == "split":
+            parts = self.constant([2, 2, 1 + classes])
+            centre = self.node("Split", values, parts, outputs=3, axis=4)
+            size, scores = centre[:-1] + "1", centre[:-1] + "2"
+        else:
+            ends = zip((0, 2, 4), (2, 4, numbers), strict=True)
+            centre, size, scores = (
+                self.node("Slice", values, *(self.constant([n]) for n in (first, last, 4)))
+                for first, last in ends
+            )
+        row, column = np.indices((side, side))
+        grid = self.constant(np.stack([column, row], 2)[None, None] - 0.5, np.float32)
+        anchors = self.constant(np.array(ANCHORS[stride]).reshape(1, 3, 1, 1, 2), np.float32)
+        two, step = self.constant(2.0, np.float32), self.constant(float(stride), np.float32)
+        centre = self.node("Mul", self.node("Add", self.node("Mul", centre, two), grid), step)
+        size = self.node("Mul", self.node("Pow", self.node("Mul", size, two), two), anchors)
+        rows = self.node("Concat", centre, size, scores, axis=4)
+        return self.node("Reshape", rows, self.constant([1, 3 * side * side, numbers]))
+
+
+def yolov5_like(path: Path, form: str = "split", classes: int = CLASSES) -> Path:
+    """Heads with three anchors per cell on a small backbone; ``form`` as in :class:`AnchorBuilder`."""
+    g = AnchorBuilder(6)
+    x = g.block(g.block("images", (3, 8), 3, 2), (8, 16), 3, 4)
+    scales = [
+        g.anchor_head(feature, 16, classes, stride, form)
+        for stride, feature in zip(ANCHORS, (x, g.block(x, (16, 16), 3, 2)), strict=True)
+    ]
+    if form == "raw":
+        sides = {name: SIZE // stride for name, stride in zip(scales, ANCHORS, strict=True)}
+        return g.save(path, {name: (1, 3, side, side, 5 + classes) for name, side in sides.items()})
+    return g.save(path, {g.node("Concat", *scales, axis=1): (1, ANCHOR_ROWS, 5 + classes)})

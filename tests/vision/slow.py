@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -89,6 +89,56 @@ def yolov8(
                 cells = (x - left, y - top, x + right, y + bottom)
                 x1, y1, x2, y2 = (value * stride for value in cells)
                 found.append(Found((x1, y1, x2, y2), of_class[best], best))
+    return found
+
+
+def yolov5(
+    read: Read,
+    anchors: Mapping[int, Sequence[tuple[float, float]]],
+    size: tuple[int, int],
+    classes: int,
+    score: float,
+) -> list[Found]:
+    """Decode boxes relative to anchors (width, height) by stride; channels are ordered by anchor."""
+    found = []
+    for stride, sizes in anchors.items():
+        for row in range(size[1] // stride):
+            for column in range(size[0] // stride):
+                for number, (width, height) in enumerate(sizes):
+                    objectness = sigmoid(read(stride, "objectness", number, row, column))
+                    first = number * classes
+                    of_class = [
+                        sigmoid(read(stride, "classes", first + k, row, column)) for k in range(classes)
+                    ]
+                    best = of_class.index(max(of_class))
+                    if objectness * of_class[best] < score:
+                        continue
+                    x, y, w, h = (sigmoid(read(stride, "box", 4 * number + k, row, column)) for k in range(4))
+                    cx, cy = (2 * x - 0.5 + column) * stride, (2 * y - 0.5 + row) * stride
+                    w, h = (2 * w) ** 2 * width, (2 * h) ** 2 * height
+                    box = (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
+                    found.append(Found(box, objectness * of_class[best], best))
+    return found
+
+
+def rtmdet(
+    read: Read, strides: Sequence[int], size: tuple[int, int], classes: int, score: float, distances: str
+) -> list[Found]:
+    """Decode distances from the corner of a cell: ``linear``, ``relu`` or ``exp`` of the raw numbers."""
+    function = {"linear": float, "relu": lambda x: max(x, 0.0), "exp": math.exp}[distances]
+    found = []
+    for stride in strides:
+        for row in range(size[1] // stride):
+            for column in range(size[0] // stride):
+                of_class = [sigmoid(read(stride, "classes", k, row, column)) for k in range(classes)]
+                best = of_class.index(max(of_class))
+                if of_class[best] < score:
+                    continue
+                left, top, right, bottom = (
+                    function(read(stride, "box", side, row, column)) * stride for side in range(4)
+                )
+                x, y = column * stride, row * stride
+                found.append(Found((x - left, y - top, x + right, y + bottom), of_class[best], best))
     return found
 
 

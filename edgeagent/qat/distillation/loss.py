@@ -1,7 +1,8 @@
 """Loss of self-distillation: the float model is the teacher of its fake-quantized copy, without labels.
 
 Heads that the source model passes through a sigmoid are logits of objectness or classes; the other heads are
-boxes. For each scale (heads of one size):
+boxes. A head of several boxes per cell (anchors) is taken apart: each box counts like a cell. For each scale
+(heads of one size):
 
 - objectness: binary cross-entropy against the teacher's probability, at every cell;
 - classes: the same, weighted by the teacher's objectness;
@@ -37,6 +38,8 @@ def distillation_loss(
         student: head tensors of the fake-quantized network, each (batch, channels, h, w).
         teacher: head tensors of the float network.
     """
+    student = [_one_box_per_cell(head, value) for head, value in zip(heads, student, strict=True)]
+    teacher = [_one_box_per_cell(head, value) for head, value in zip(heads, teacher, strict=True)]
     scales: dict[tuple[int, int], list[int]] = defaultdict(list)
     for position, head in enumerate(heads):
         scales[head.shape[2:]].append(position)
@@ -67,6 +70,15 @@ def feature_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor
         for one, other in zip(student, teacher, strict=True)
     ]
     return torch.stack(distances).mean()
+
+
+def _one_box_per_cell(head: GraphHead, value: Tensor) -> Tensor:
+    """Return a head (batch, anchors * n, h, w) as (batch, n, anchors * h, w)."""
+    if not head.anchors:
+        return value
+    batch, channels, height, width = value.shape
+    boxes = value.reshape(batch, head.anchors, channels // head.anchors, height, width)
+    return boxes.transpose(1, 2).flatten(2, 3)
 
 
 def _best_class(teacher: Sequence[Tensor], classes: list[int]) -> Tensor:

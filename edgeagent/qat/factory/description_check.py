@@ -14,7 +14,7 @@ from edgeagent.imaging.picture import read_picture
 from edgeagent.qat.export.exports import export_reference
 from edgeagent.qat.factory.progress import Reporter
 from edgeagent.qat.graph.graph import Graph
-from edgeagent.qat.graph.heads import check_heads
+from edgeagent.qat.graph.heads import check_distances, check_heads
 from edgeagent.qat.pictures.finding import evenly_spread
 
 EVERY_BOX = 1.0
@@ -48,6 +48,7 @@ def check_description(
             reporter.message(check_heads_decoding(model, detector, images))
         finally:
             detector.engine.close()
+    check_distances(graph, description)
 
 
 def check_input(graph: Graph, model: Path, description: ModelDescription) -> None:

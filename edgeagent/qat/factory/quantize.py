@@ -147,7 +147,7 @@ def quantize(
     check_varied(calibration)
     description = describe_model(model, _path(describe), _path(like))
     if labels or given.data:
-        check_family(description.decoder.family)
+        check_family(description.decoder)
     found = given.labels(_path(labels), description.labels)
     for labelled in (validation, golden_pictures.labels):
         if labelled is not None:

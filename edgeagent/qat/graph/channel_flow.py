@@ -48,11 +48,16 @@ class ChannelFlow:
         self._draft = draft
         self._readers = draft.readers()
 
-    def uses(self, tensor: str) -> list[ChannelUse]:
-        """Return the operators that read the channels of a tensor (1, channels, h, w), in channel order."""
-        channels = self._draft.shape(tensor)[1]
+    def uses(self, tensor: str, axis: int = 1) -> list[ChannelUse]:
+        """Return the operators that read the channels of a tensor, in channel order.
+
+        Args:
+            tensor: (1, channels, h, w), or another shape.
+            axis: axis of the channels.
+        """
+        channels = self._draft.shape(tensor)[axis]
         found: list[ChannelUse] = []
-        places = [_Place(tensor, 1, 0, 0, channels)]
+        places = [_Place(tensor, axis, 0, 0, channels)]
         while places:
             place = places.pop()
             for node in self._readers[place.tensor]:

@@ -16,10 +16,11 @@ import numpy as np
 from edgeagent.bundle.manifest import Role
 from edgeagent.errors import DataError
 from edgeagent.qat.core.operator_kinds import CONVOLUTIONS
+from edgeagent.qat.graph.anchor_heads import anchor_parts, anchors_of
 from edgeagent.qat.graph.channel_flow import ChannelFlow
 from edgeagent.qat.graph.draft import Draft
 from edgeagent.qat.graph.node import Constant, Node
-from edgeagent.qat.graph.split_heads import split_head
+from edgeagent.qat.graph.split_heads import Channels, runs, split_head
 
 CLOSE_MATCHES = 5
 
@@ -31,12 +32,16 @@ class End:
     Attributes:
         tensor: name of the tensor.
         logits: whether it holds scores before their sigmoid.
-        role: predicted quantity, where it is known.
+        role: predicted quantity, where the cut knows it.
+        anchors: boxes per cell relative to anchors; 0 without anchors.
+        used_by: operators that compute with it.
     """
 
     tensor: str
     logits: bool
     role: Role | None = None
+    anchors: int = 0
+    used_by: frozenset[str] = frozenset()
 
 
 def terminal_convolutions(draft: Draft) -> list[str]:
@@ -88,23 +93,25 @@ def separate_ends(draft: Draft, tensors: Sequence[str]) -> list[End]:
     """Return the ends; heads that predict boxes and scores together are split in the draft.
 
     Raises:
-        DataError: a head predicts boxes and scores together and is not a convolution that can be split.
+        DataError: a head predicts boxes and scores together and is not a convolution that can be split, or
+            has anchors other than those of YOLOv5.
     """
-    ends = []
+    ends: list[End] = []
     for tensor in tensors:
+        anchors = anchors_of(draft, tensor)
         logits = ChannelFlow(draft).logits(tensor)
-        if len(set(logits)) == 1:
-            ends.append(End(tensor, logits[0]))
-            continue
-        parts = split_head(draft, tensor, logits)
-        if parts is None:
-            raise DataError(
-                f"boxes and scores would share the tensor {tensor} and one 8-bit grid, which costs the "
-                "scores their "
-                f"resolution; cut before they are joined: {', '.join(_before(draft, tensor))}"
-            )
-        firsts = np.flatnonzero(np.diff(logits, prepend=not logits[0]))
-        ends += [End(part, logits[first]) for part, first in zip(parts, firsts, strict=True)]
+        if anchors:
+            kinds = anchor_parts(len(logits), anchors)
+            parts = _split(draft, tensor, list(kinds.values()))
+            named = zip(parts, kinds, strict=True)
+            ends += [End(part, kind != "box", kind, anchors) for part, kind in named]
+        elif len(set(logits)) == 1:
+            used_by = frozenset(use.operator for use in ChannelFlow(draft).uses(tensor))
+            ends.append(End(tensor, logits[0], used_by=used_by))
+        else:
+            channels = runs(logits)
+            parts = _split(draft, tensor, channels)
+            ends += [End(part, logits[own[0]]) for part, own in zip(parts, channels, strict=True)]
     return ends
 
 
@@ -141,6 +148,16 @@ def needed(nodes: Sequence[Node], tensors: set[str]) -> list[Node]:
             wanted.update(node.inputs)
             kept.append(node)
     return kept[::-1]
+
+
+def _split(draft: Draft, tensor: str, channels: Sequence[Channels]) -> list[str]:
+    parts = split_head(draft, tensor, channels)
+    if parts is None:
+        raise DataError(
+            f"boxes and scores would share the tensor {tensor} and one 8-bit grid, which costs the scores "
+            f"their resolution; cut before they are joined: {', '.join(_before(draft, tensor))}"
+        )
+    return parts
 
 
 def _before(draft: Draft, tensor: str) -> list[str]:

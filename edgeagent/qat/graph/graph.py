@@ -47,14 +47,18 @@ class GraphHead:
     Attributes:
         tensor: name of the tensor, usually the output of a convolution.
         shape: (1, channels, height, width).
-        logits: whether the source graph applies a sigmoid to it.
+        logits: whether the source graph makes scores of it by a sigmoid.
         role: predicted quantity.
+        anchors: boxes per cell relative to anchors, by which the channels are ordered; 0 without anchors.
+        used_by: operators of the source graph that compute with it, where the head is not split.
     """
 
     tensor: str
     shape: tuple[int, int, int, int]
     logits: bool
     role: Role | None = None
+    anchors: int = 0
+    used_by: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -218,7 +222,8 @@ def _check(draft: Draft) -> None:
 
 
 def _head(draft: Draft, end: End) -> GraphHead:
-    return GraphHead(end.tensor, _shape4(draft, end.tensor), end.logits, end.role)
+    shape = _shape4(draft, end.tensor)
+    return GraphHead(end.tensor, shape, end.logits, end.role, end.anchors, end.used_by)
 
 
 def _shape4(draft: Draft, tensor: str) -> tuple[int, int, int, int]:

@@ -9,6 +9,10 @@ from edgeagent.errors import DataError
 from edgeagent.qat.graph.graph import Graph, GraphHead
 
 SIDES = 4  # of a box
+FUNCTIONS = {"Exp": "exp", "Relu": "relu"}
+"""Functions of distances in descriptions, by operator."""
+WITH_OBJECTNESS = ("yolox", "yolov5")
+"""Families whose heads predict objectness beside classes."""
 
 
 def stride(head: GraphHead, graph: Graph) -> int:
@@ -27,6 +31,7 @@ def describe_cut(graph: Graph) -> list[str]:
     for head in graph.heads:
         _, channels, height, width = head.shape
         shape = f"{channels} x {height} x {width}, stride {stride(head, graph)}"
+        shape += f", {head.anchors} anchors" if head.anchors else ""
         lines.append(f"{head.tensor}: {role(head, graph)}, {shape}")
     counts = Counter(graph.after)
     behind = ", ".join(f"{number} {name}" for name, number in sorted(counts.items())) or "nothing"
@@ -43,7 +48,8 @@ def check_heads(graph: Graph, description: ModelDescription) -> None:
     decoder = description.decoder
     if decoder.family == "ssd":
         return
-    wanted = ["box", "classes", *(["objectness"] if decoder.family == "yolox" else [])]
+    _check_anchors(graph, decoder)
+    wanted = ["box", "classes", *(["objectness"] if decoder.family in WITH_OBJECTNESS else [])]
     strides = sorted({stride(head, graph) for head in graph.heads})
     if strides != sorted(decoder.strides):
         raise DataError(
@@ -61,10 +67,55 @@ def check_heads(graph: Graph, description: ModelDescription) -> None:
             )
         for head in heads:
             _check_channels(head, role(head, graph), decoder, len(description.labels))
+    anchors = decoder.anchors_by_stride()
+    for head in graph.heads:
+        listed = len(anchors.get(stride(head, graph), ()))
+        if head.anchors != listed:
+            raise DataError(
+                f"head {head.tensor} predicts {head.anchors} boxes per cell, the description lists {listed} "
+                f"anchors at stride {stride(head, graph)}; correct decoder.anchors"
+            )
+
+
+def check_distances(graph: Graph, description: ModelDescription) -> None:
+    """Check the function that the graph applies to plain distances against a description.
+
+    Raises:
+        DataError: the graph computes another function of the distances than the description says.
+    """
+    decoder = description.decoder
+    if decoder.family not in ("yolov8", "rtmdet"):
+        return
+    described = decoder.distances if decoder.family == "rtmdet" else "linear"
+    for head in graph.heads:
+        found = {FUNCTIONS[operator] for operator in head.used_by & FUNCTIONS.keys()}
+        if role(head, graph) == "box" and head.shape[1] == SIDES and found and found != {described}:
+            (function, *_) = sorted(found)
+            raise DataError(
+                f"head {head.tensor}: the graph takes {function} of its distances, the description as "
+                f"{decoder.family} says {described}; RTMDet is described by family: rtmdet and distances: "
+                f"{function}"
+            )
+
+
+def _check_anchors(graph: Graph, decoder: DecoderSpec) -> None:
+    """Check whether heads and family both have anchors, or neither."""
+    head = graph.heads[0]
+    if head.anchors and decoder.family != "yolov5":
+        raise DataError(
+            f"head {head.tensor} predicts {head.anchors} boxes per cell relative to anchors, as YOLOv5 and "
+            f"YOLOv7 do; the description says {decoder.family}: write family: yolov5, with the anchors of "
+            "the training where they are not those of COCO"
+        )
+    if not head.anchors and decoder.family == "yolov5":
+        raise DataError(
+            f"head {head.tensor} has no anchors, the description says yolov5 ({_listed(graph)}); correct the "
+            "family in the description"
+        )
 
 
 def _check_channels(head: GraphHead, kind: Role, decoder: DecoderSpec, labels: int) -> None:
-    channels = head.shape[1]
+    channels = head.shape[1] // max(1, head.anchors)
     if kind == "classes" and channels != labels:
         raise DataError(
             f"head {head.tensor} predicts {channels} classes, the description lists {labels} labels; "

@@ -29,16 +29,21 @@ FAMILIES: dict[str, Callable[[Graph, DecoderSpec], Supervision]] = {
 }
 
 
-def check_family(family: str) -> None:
-    """Reject a decoder family without a supervised loss.
+def check_family(decoder: DecoderSpec) -> None:
+    """Reject a decoder without a supervised loss.
 
     Raises:
-        DataError: the family is not one of :data:`FAMILIES`.
+        DataError: the family is not one of :data:`FAMILIES`, or its heads give one box per object.
     """
-    if family not in FAMILIES:
+    if decoder.family not in FAMILIES:
         raise DataError(
-            f"labels: only {' and '.join(FAMILIES)} have a supervised loss, {family} has none; train "
+            f"labels: only {' and '.join(FAMILIES)} have a supervised loss, {decoder.family} has none; train "
             "on --images without labels"
+        )
+    if decoder.nms == "none":
+        raise DataError(
+            "labels: heads without non-maximum suppression give one box per object, the supervised losses "
+            "several; train on --images without labels"
         )
 
 
@@ -52,5 +57,5 @@ def supervise(graph: Graph, decoder: DecoderSpec) -> Supervision:
     Raises:
         DataError: the family has no supervised loss, or the heads are not those of the family.
     """
-    check_family(decoder.family)
+    check_family(decoder)
     return FAMILIES[decoder.family](graph, decoder)

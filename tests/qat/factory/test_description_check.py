@@ -20,6 +20,8 @@ from edgeagent.qat.factory.description_check import check_description
 from edgeagent.qat.factory.layer_sensitivity import SensitivityRequest, measure_layers
 from edgeagent.qat.factory.progress import ProgressEvent, ProgressMessage, Reporter
 from edgeagent.qat.graph.graph import read_graph
+from tests.qat.detectors import ANCHORS, BINS, yolov5_like
+from tests.qat.end_to_end_detectors import end_to_end
 from tests.qat.float_files import FORMS
 from tests.qat.models import SIZE, GraphBuilder, small_yolox
 
@@ -27,8 +29,10 @@ CLASSES = 3
 STRIDES = (8, 16)
 
 
-def description(size: int = SIZE, family: str = "yolov8", boxes: str = "raw") -> ModelDescription:
-    decoder = {"family": family, "strides": STRIDES, "reg_max": 1, "boxes": boxes}
+def description(
+    size: int = SIZE, family: str = "yolov8", boxes: str = "raw", **more: object
+) -> ModelDescription:
+    decoder = {"family": family, "strides": STRIDES, "reg_max": 1, "boxes": boxes, **more}
     return ModelDescription(
         name="tiny",
         version="1.0.0",
@@ -41,13 +45,14 @@ def description(size: int = SIZE, family: str = "yolov8", boxes: str = "raw") ->
     )
 
 
-def detector(path: Path, distance: str, form: str = "corners") -> Path:
+def detector(path: Path, distance: str, form: str = "corners", offset: float = 0.5) -> Path:
     """Write a detector with distances to the sides, and boxes of its own.
 
     Args:
         path: of the file.
-        distance: ``linear`` as in YOLOv8 with reg_max 1, or ``Exp``.
+        distance: ``linear`` as in YOLOv8 with reg_max 1, ``Exp`` or ``Relu``.
         form: ``corners``, ``centres`` or ``shares`` (corners).
+        offset: place of a cell's point in it: .5 centre, 0 corner (RTMDet).
     """
     g = GraphBuilder(5)
     x = g.node("Relu", g.conv("images", (3, 8), 3, 8))
@@ -55,14 +60,12 @@ def detector(path: Path, distance: str, form: str = "corners") -> Path:
     for stride, feature in zip(STRIDES, (x, g.node("Relu", g.conv(x, (8, 8), 3, 2))), strict=True):
         side = SIZE // stride
         weight = g.constant(g.random.normal(0, 0.02, (4, 8, 1, 1)), np.float32)
-        bias = g.constant(
-            [1.0, 1.2, 0.8, 1.1] if distance == "linear" else [-2.0, 0.1, -1.5, 0.2], np.float32
-        )
+        bias = g.constant([-2.0, 0.1, -1.5, 0.2] if distance == "Exp" else [1.0, 1.2, 0.8, 1.1], np.float32)
         raw = g.node("Conv", feature, weight, bias, kernel_shape=[1, 1])
         real = raw if distance == "linear" else g.node(distance, raw)
         rows = g.node("Transpose", g.node("Reshape", real, g.constant([1, 4, -1])), perm=[0, 2, 1])
         row, column = np.indices((side, side))
-        centre = g.constant((np.stack([column.ravel(), row.ravel()], 1)[None] + 0.5), np.float32)
+        centre = g.constant((np.stack([column.ravel(), row.ravel()], 1)[None] + offset), np.float32)
         near = g.node("Slice", rows, *(g.constant([n]) for n in (0, 2, 2)))
         far = g.node("Slice", rows, *(g.constant([n]) for n in (2, 4, 2)))
         first, last = g.node("Sub", centre, near), g.node("Add", centre, far)
@@ -181,4 +184,99 @@ def test_a_float_output_of_another_form_is_refused(tmp_path: Path, pictures: lis
         check_output_decoding(model, loaded, images)
         return
     with pytest.raises(DataError, match=r"the boxes of the model are corners .* which its description says"):
+        check_output_decoding(model, loaded, images)
+
+
+def given(line: str) -> tuple[int, int]:
+    """Return how many of the model's own boxes its description gives, and their number."""
+    agreeing, of = (int(word) for word in line.split() if word.isdigit())
+    return agreeing, of
+
+
+@pytest.mark.parametrize("form", ["split", "slices"])
+def test_anchors_give_the_boxes_of_the_model(tmp_path: Path, pictures: list[Path], form: str) -> None:
+    described = description(family="yolov5", anchors=tuple(ANCHORS.values()))
+    (line,) = check(yolov5_like(tmp_path / "m.onnx", form), described, pictures)
+    agreeing, of = given(line)
+    assert 0.95 * of <= agreeing <= of
+
+
+def test_other_anchors_are_refused_and_those_of_the_model_told(tmp_path: Path, pictures: list[Path]) -> None:
+    anchors = [[[5.0 * width, height] for width, height in sizes] for sizes in ANCHORS.values()]
+    with pytest.raises(DataError, match=r"the anchors of the model are ") as caught:
+        check(yolov5_like(tmp_path / "m.onnx"), description(family="yolov5", anchors=anchors), pictures)
+    told = str([[list(anchor) for anchor in sizes] for sizes in ANCHORS.values()])
+    assert str(caught.value).endswith(told)
+
+
+@pytest.mark.parametrize(("operator", "distances"), [("linear", "linear"), ("Relu", "relu"), ("Exp", "exp")])
+def test_rtmdet_gives_the_boxes_of_the_model(
+    tmp_path: Path, pictures: list[Path], operator: str, distances: str
+) -> None:
+    model = detector(tmp_path / "m.onnx", operator, offset=0)
+    (line,) = check(model, description(family="rtmdet", distances=distances), pictures)
+    agreeing, of = given(line)
+    assert 0.95 * of <= agreeing <= of
+
+
+def test_another_function_of_distances_is_refused(tmp_path: Path, pictures: list[Path]) -> None:
+    model = detector(tmp_path / "m.onnx", "Relu", offset=0)
+    with pytest.raises(DataError, match=r"as rtmdet gives \d+ boxes, which agree with \d+ of them"):
+        check(model, description(family="rtmdet", distances="exp"), pictures)
+
+
+@pytest.mark.parametrize("family", ["yolov8", "rtmdet"])
+def test_the_function_of_distances_is_seen_where_the_output_is_of_no_known_form(
+    tmp_path: Path, pictures: list[Path], family: str
+) -> None:
+    model = detector(tmp_path / "m.onnx", "Exp", offset=0)
+    changed = onnx.load(str(model))
+    last = changed.graph.output[0].name
+    changed.graph.node.append(helper.make_node("ReduceMax", [last], ["highest"], axes=[1], keepdims=0))
+    changed.graph.output[0].CopyFrom(helper.make_tensor_value_info("highest", 1, (1, 4 + CLASSES)))
+    onnx.save(changed, str(model))
+    with pytest.raises(
+        DataError, match=f"takes exp of its distances, the description as {family} says linear"
+    ):
+        check(model, description(family=family), pictures)
+    (line,) = check(model, description(family="rtmdet", distances="exp"), pictures)
+    assert "of no known form" in line
+
+
+@pytest.mark.parametrize("bins", [BINS, 1], ids=["YOLOv10", "YOLO26"])
+def test_one_to_one_heads_give_the_final_detections(tmp_path: Path, pictures: list[Path], bins: int) -> None:
+    model = end_to_end(tmp_path / "m.onnx", bins)
+    (line,) = check(model, description(reg_max=bins, nms="none"), pictures)
+    agreeing, of = given(line)
+    assert of > 100
+    assert 0.5 * of <= agreeing  # the graph also takes the second class of a cell
+
+
+@pytest.mark.parametrize("boxes", ["decoded", "shares"])
+def test_final_detections_of_another_form_are_refused(
+    tmp_path: Path, pictures: list[Path], boxes: str
+) -> None:
+    model = end_to_end(tmp_path / "m.onnx", 1)
+    loaded = load_detector(description(boxes=boxes, nms="none"), model, "onnx", (), 1, 0.65)
+    images = [read_picture(path) for path in pictures]
+    if boxes == "decoded":
+        check_output_decoding(model, loaded, images)
+        found = loaded.detect(images[0], loaded.allocate(), 0.3)
+        assert len(found) > 10
+        return
+    with pytest.raises(DataError, match="the boxes of the model are corners in pixels"):
+        check_output_decoding(model, loaded, images)
+
+
+@pytest.mark.parametrize("boxes", ["raw", "decoded", "shares"])
+def test_a_decoded_output_with_anchors_is_checked(tmp_path: Path, pictures: list[Path], boxes: str) -> None:
+    described = description(family="yolov5", boxes=boxes, anchors=tuple(ANCHORS.values()))
+    model = yolov5_like(tmp_path / "m.onnx")
+    loaded = load_detector(described, model, "onnx", (), 1, 0.65)
+    images = [read_picture(path) for path in pictures]
+    if boxes != "shares":
+        check_output_decoding(model, loaded, images)
+        assert len(loaded.detect(images[0], loaded.allocate(), 0.1)) > 3
+        return
+    with pytest.raises(DataError, match="the boxes of the model are centre and size in pixels"):
         check_output_decoding(model, loaded, images)

@@ -170,10 +170,12 @@ def test_scales_are_recognised_in_the_graph(tmp_path: Path) -> None:
 
 
 def test_other_families_are_refused(tmp_path: Path) -> None:
-    check_family("yolox")
-    check_family("yolov8")
+    check_family(DecoderSpec(family="yolox"))
+    check_family(DecoderSpec(family="yolov8"))
     with pytest.raises(DataError, match="only yolox and yolov8 have a supervised loss, ssd has none"):
-        check_family("ssd")
+        check_family(DecoderSpec(family="ssd"))
+    with pytest.raises(DataError, match="give one box per object, the supervised losses several"):
+        check_family(DecoderSpec(family="yolov8", nms="none"))
     with pytest.raises(DataError, match="are not box, objectness"):
         yolox_scales(read_graph(small_relu_net(tmp_path / "m.onnx")))
     with pytest.raises(DataError, match="at least two classes"):
