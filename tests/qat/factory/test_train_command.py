@@ -127,6 +127,37 @@ def own_labels(data: Path) -> Path:
     return folder
 
 
+def test_a_training_that_is_worse_than_calibration_is_not_kept(
+    data: Path, own_labels: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "bundle"
+    validation = ("--val-images", str(data / "pictures"), "--val-labels", str(own_labels))
+    done = train(data, out, *validation, "--tolerance", "-1", "--rate", "3")
+    assert done.returncode == 0, done.stderr
+    assert "training makes the model worse (mAP50-95 " in " ".join(done.stderr.split())
+    evidence = open_bundle(out).manifest.evidence
+    calibrated = [row.map50_95 for row in evidence.measurements if row.state == "ptq"]
+    (trained,) = [row for row in evidence.measurements if row.state == "qat" and "onnx" in row.engine]
+    shipped = next(row for row in reversed(evidence.measurements) if row.artefact == "model.onnx")
+    assert shipped.state == "ptq"
+    assert shipped.map50_95 == max(calibrated) > trained.map50_95
+    assert "training not kept: 4 steps of 4 pictures gave mAP50-95 " in evidence.recipe["method"]
+    assert TRAINING.read(open_bundle(out)) is None
+
+
+def test_without_labels_the_output_error_decides(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bundle"
+    done = train(data, out, "--rate", "3")
+    assert done.returncode == 0, done.stderr
+    assert "training makes the model worse (output error " in " ".join(done.stderr.split())
+    assert main(["bundle", "check", str(out)]) == 0
+    gentle = tmp_path / "gentle"
+    assert train(data, gentle).returncode == 0
+    recipe = open_bundle(gentle).manifest.evidence.recipe
+    assert recipe["steps"] == STEPS
+    assert recipe["start"] != "percentile calibration on 8 pictures"
+
+
 def test_training_is_left_out_where_calibration_is_enough(
     data: Path, own_labels: Path, tmp_path: Path
 ) -> None:
