@@ -204,7 +204,7 @@ class Factory:
     def _keep_better(self, product: Product) -> None:
         """Replace the trained network by the calibrated one where that is better."""
         baseline, lost = self._baseline, ""
-        if baseline is None:
+        if baseline is None or self._recipe.keep == "trained":
             return
         if self._processes.first:
             trained, meter = product.networks["affine"], self._meter
@@ -223,7 +223,7 @@ class Factory:
             return
         self._reporter.message(
             f"training makes the model worse ({lost}): the calibrated model is kept; train with more steps "
-            "or more pictures like those of the camera"
+            "or more pictures like those of the camera (--keep trained keeps the trained model anyway)"
         )
         product.not_kept = f"{product.method} gave {lost}"
         nodes = frozenset(self._recipe.float_nodes)

@@ -31,7 +31,7 @@ def command(data: Path, out: Path, *more: str) -> list[str]:
         sys.executable,
         *("-m", "edgeagent", "qat", "train", "--no-compile"),
         *("--model", str(data / "small.onnx"), "--images", str(data / "pictures"), "--out", str(out)),
-        *("--steps", str(STEPS), "--batch", "4", "--format", "onnx"),
+        *("--steps", str(STEPS), "--batch", "4", "--format", "onnx", "--keep", "trained"),
         *more,
     ]
 
@@ -132,7 +132,7 @@ def test_a_training_that_is_worse_than_calibration_is_not_kept(
 ) -> None:
     out = tmp_path / "bundle"
     validation = ("--val-images", str(data / "pictures"), "--val-labels", str(own_labels))
-    done = train(data, out, *validation, "--tolerance", "-1", "--rate", "3")
+    done = train(data, out, *validation, "--tolerance", "-1", "--rate", "3", "--keep", "better")
     assert done.returncode == 0, done.stderr
     assert "training makes the model worse (mAP50-95 " in " ".join(done.stderr.split())
     evidence = open_bundle(out).manifest.evidence
@@ -147,15 +147,15 @@ def test_a_training_that_is_worse_than_calibration_is_not_kept(
 
 def test_without_labels_the_output_error_decides(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "bundle"
-    done = train(data, out, "--rate", "3")
+    done = train(data, out, "--rate", "3", "--keep", "better")
     assert done.returncode == 0, done.stderr
     assert "training makes the model worse (output error " in " ".join(done.stderr.split())
     assert main(["bundle", "check", str(out)]) == 0
-    gentle = tmp_path / "gentle"
-    assert train(data, gentle).returncode == 0
-    recipe = open_bundle(gentle).manifest.evidence.recipe
+    kept = tmp_path / "kept"
+    assert train(data, kept, "--rate", "3").returncode == 0
+    recipe = open_bundle(kept).manifest.evidence.recipe
     assert recipe["steps"] == STEPS
-    assert recipe["start"] != "percentile calibration on 8 pictures"
+    assert recipe["start"] == open_bundle(out).manifest.evidence.recipe["method"].split(", training")[0]
 
 
 def test_training_is_left_out_where_calibration_is_enough(
