@@ -152,7 +152,7 @@ def test_without_labels_the_output_error_decides(data: Path, tmp_path: Path) -> 
     assert "training makes the model worse (output error " in " ".join(done.stderr.split())
     assert main(["bundle", "check", str(out)]) == 0
     kept = tmp_path / "kept"
-    assert train(data, kept, "--rate", "3").returncode == 0
+    assert train(data, kept).returncode == 0
     recipe = open_bundle(kept).manifest.evidence.recipe
     assert recipe["steps"] == STEPS
     assert recipe["start"] == open_bundle(out).manifest.evidence.recipe["method"].split(", training")[0]
