@@ -142,6 +142,12 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="train only if the best calibration loses more mAP50-95 than this (default 0.005)",
     )
     train.add_argument(
+        "--keep",
+        choices=("better", "trained"),
+        help="model that is exported: the better one of the trained and the calibrated, by --val-images or "
+        "else by the output error (default), or always the trained one",
+    )
+    train.add_argument(
         "--golden",
         type=Path,
         metavar="DIR",

@@ -64,6 +64,7 @@ def read_recipe(arguments: argparse.Namespace) -> BundleRecipe:
         "heads": arguments.head,
         "float_nodes": arguments.float_node,
         "tolerance": arguments.tolerance,
+        "keep": arguments.keep,
         "activation": arguments.activation,
         "budget": _budget(arguments, recipe.budget),
     }

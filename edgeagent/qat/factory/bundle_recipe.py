@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -55,6 +55,8 @@ class BundleRecipe(BaseModel):
         formats: artefacts to export, see :data:`edgeagent.qat.export.exports.FORMATS`; ``onnx-b`` is the
             artefact on symmetric grids, for TensorRT.
         tolerance: mAP50-95 that calibration alone may lose without a training.
+        keep: network that becomes the artefacts: the ``better`` one of the trained and the calibrated, or
+            always the ``trained`` one.
         heads: names of tensors or nodes where the integer part ends; empty: found automatically.
         activation: activation function that replaces SiLU.
         activation_steps: steps of float training after the replacement.
@@ -70,6 +72,7 @@ class BundleRecipe(BaseModel):
     seeds: tuple[Seed, ...] = ()
     formats: tuple[str, ...] = ("onnx", "tflite")
     tolerance: float = 0.005
+    keep: Literal["better", "trained"] = "better"
     heads: tuple[str, ...] = ()
     activation: Activation | None = None
     activation_steps: Count = 500

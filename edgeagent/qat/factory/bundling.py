@@ -26,9 +26,8 @@ from edgeagent.files.hashing import hash_file
 from edgeagent.qat.core.codes import STORED_NAMES, ArtefactGrid
 from edgeagent.qat.export.exports import Exported, export_reference
 from edgeagent.qat.factory.card import card_text
-from edgeagent.qat.factory.factory import Product
 from edgeagent.qat.factory.job import QuantizationJob
-from edgeagent.qat.factory.run import START
+from edgeagent.qat.factory.product import Product
 from edgeagent.qat.parity.layer_parity import compare_layers
 from edgeagent.qat.parity.outputs import (
     float_outputs,
@@ -158,14 +157,15 @@ def recipe_record(job: QuantizationJob, product: Product) -> dict[str, Any]:
         "machine": platform.machine(),
     }
     if product.state == "ptq":
-        return {"method": f"{product.method} {calibration}, no training", **record}
+        trained = f"training not kept: {product.not_kept}" if product.not_kept else "no training"
+        return {"method": f"{product.method} {calibration}, {trained}", **record}
     training = recipe.training
     teachers = "self-distillation and labels" if training.supervised_weight else "self-distillation"
     return {
         **asdict(training),
         **recipe.model_dump(mode="json", exclude={"training"}),
         "method": f"{teachers}, {training.scales} scales and zero points, straight-through rounding",
-        "start": f"{START} {calibration}",
+        "start": f"{product.start} {calibration}",
         "device": "cuda" if torch.cuda.is_available() else "cpu",
         "pictures": len(source.pictures),
         "labelled_pictures": len(source.labels),

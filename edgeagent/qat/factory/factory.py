@@ -4,7 +4,7 @@
 
     read graph, cut at its heads [-> replace activations, train in float]
         -> best quantization without training (evidence; sufficient if it loses little)
-        -> train on affine grids [-> from there, on symmetric grids for TensorRT]
+        -> train on affine grids from there; the better of both [-> from it, symmetric grids for TensorRT]
         -> [choose layers that stay float, train further] -> export -> measure each artefact in its engines
         -> [the same training with other seeds, measured]
 
@@ -15,20 +15,21 @@ All intermediate files are in a work folder, so that a run can be resumed and in
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from edgeagent.bundle.evidence import SensitivityRecord, TrainingPoint
 from edgeagent.engines.loading import READERS, available_engines
 from edgeagent.errors import DataError
 from edgeagent.qat.core.codes import GridKind
-from edgeagent.qat.export.exports import FORMATS, Exported, export, export_reference
+from edgeagent.qat.export.exports import FORMATS, export, export_reference
 from edgeagent.qat.factory.accuracy_meter import AccuracyMeter, ModelVersion, QuantizationState
-from edgeagent.qat.factory.baseline import find_baseline, is_within_tolerance
+from edgeagent.qat.factory.baseline import PtqBaseline, find_baseline, is_within_tolerance
 from edgeagent.qat.factory.description_check import check_description
 from edgeagent.qat.factory.job import QuantizationJob
+from edgeagent.qat.factory.product import Product
 from edgeagent.qat.factory.progress import Reporter
 from edgeagent.qat.factory.run import START, TrainingRun
 from edgeagent.qat.factory.selective import FloatNodeChoice, SelectiveQuantization, accuracy_check
+from edgeagent.qat.factory.trained_or_calibrated import accuracy_lost_by_training, output_error_of_training
 from edgeagent.qat.graph.activation_swap import swap_activations
 from edgeagent.qat.graph.focus import fold_focus
 from edgeagent.qat.graph.graph import Graph, read_graph
@@ -39,31 +40,6 @@ from edgeagent.qat.network.network import Network
 from edgeagent.qat.pictures.finding import hold_out
 from edgeagent.qat.training.execution import Execution
 from edgeagent.qat.training.recipe import Recipe
-
-
-@dataclass
-class Product:
-    """Result of a factory.
-
-    Attributes:
-        graph: float graph.
-        networks: network of the artefacts of each kind of grid.
-        artefacts: exported artefacts, in the order of the recipe's formats.
-        state: ``ptq`` or ``qat``.
-        method: method of quantization.
-        training: loss of the steps of the training; empty without training.
-        sensitivity: sensitivity of each layer, if the recipe asks for it.
-        choice: nodes that stay float because of a budget.
-    """
-
-    graph: Graph
-    networks: dict[GridKind, Network] = field(default_factory=dict)
-    artefacts: list[Exported] = field(default_factory=list)
-    state: QuantizationState = "qat"
-    method: str = ""
-    training: list[TrainingPoint] = field(default_factory=list)
-    sensitivity: list[SensitivityRecord] = field(default_factory=list)
-    choice: FloatNodeChoice = field(default_factory=FloatNodeChoice)
 
 
 class Factory:
@@ -86,6 +62,7 @@ class Factory:
         self._source, self._recipe = job.source, job.recipe
         self._execution, self._processes = execution, execution.processes
         self._meter, self._reporter = meter, reporter
+        self._baseline: PtqBaseline | None = None
         if execution.resume and not any(execution.work.rglob(execution.checkpoint.name)):
             raise DataError(f"{execution.work}: no checkpoint to resume from; start without --resume")
         execution.work.mkdir(parents=True, exist_ok=True)
@@ -157,6 +134,7 @@ class Factory:
                 original, best.map50_95, self._recipe.tolerance
             )
             self._reporter.message(f"best without training: {best.describe(original)}")
+            self._baseline = best
             if enough:
                 self._reporter.message(
                     f"this is within the tolerance of {self._recipe.tolerance:g}: no training is needed "
@@ -165,34 +143,93 @@ class Factory:
                 product.networks["affine"], product.method = best.network, best.name
         if self._processes.same(float(enough)):
             product.state = "ptq"
+        self._baseline = self._processes.same(self._baseline)
         return product.state == "ptq"
 
     def _train(self, product: Product) -> None:
         """Train on each kind of grid, from the second on with the weights of the affine grids."""
         recipe = self._recipe.training
         product.method = f"{recipe.steps} steps of {recipe.batch} pictures"
+        if self._baseline is not None:
+            product.start = self._baseline.name
         for kind in self._grid_kinds():
-            first = not product.networks
-            steps = recipe.steps if first else self._recipe.tensorrt_steps
-            run = self._run(product.graph, replace(recipe, steps=steps), "" if first else kind, kind)
-            if not first:
-                weights = product.networks["affine"].convolutions.state_dict()
-                run.network.convolutions.load_state_dict(weights)
-            run.calibrate()
-            if kind == "symmetric" and self._processes.first:
-                run.network.set_mode("quantize")
-                self._meter.network(run.network, ModelVersion("ptq", f"{START} calibration, {kind} grid"))
-            with self._reporter.training(f"training, {kind} grid", steps) as report:
-                run.train(product.graph, report)
-            product.networks[kind] = run.network
-            if first:
-                product.training = run.loss_curve()
-        if not self._processes.first:
+            if kind == "affine":
+                run = self._started_run(product, recipe, "")
+                with self._reporter.training("training, affine grid", recipe.steps) as report:
+                    run.train(product.graph, report)
+                product.networks[kind], product.training = run.network, run.loss_curve()
+                self._measure(product, kind)
+                self._keep_better(product)
+            else:
+                self._train_symmetric(product)
+
+    def _train_symmetric(self, product: Product) -> None:
+        """Train on symmetric grids, with the weights of the affine grids if there are some."""
+        affine = product.networks.get("affine")
+        graph = affine.graph if affine else product.graph
+        steps = self._recipe.tensorrt_steps if affine else self._recipe.training.steps
+        recipe = replace(self._recipe.training, steps=steps)
+        run = self._run(graph, recipe, "symmetric" if affine else "", "symmetric")
+        if affine is not None:
+            run.network.convolutions.load_state_dict(affine.convolutions.state_dict())
+        run.calibrate()
+        if self._processes.first:
+            run.network.set_mode("quantize")
+            self._meter.network(run.network, ModelVersion("ptq", f"{START} calibration, symmetric grid"))
+        product.networks["symmetric"] = run.network
+        if product.state == "ptq":
             return
-        for kind, network in product.networks.items():
+        with self._reporter.training("training, symmetric grid", steps) as report:
+            run.train(product.graph, report)
+        if affine is None:
+            product.training = run.loss_curve()
+        self._measure(product, "symmetric")
+
+    def _started_run(self, product: Product, recipe: Recipe, folder: str) -> TrainingRun:
+        """Return a run on affine grids that starts from the best calibration."""
+        baseline = self._baseline
+        run = self._run(product.graph if baseline is None else baseline.network.graph, recipe, folder)
+        run.calibrate()
+        if baseline is not None:
+            run.network.copy_from(baseline.network)
+        return run
+
+    def _measure(self, product: Product, kind: GridKind) -> None:
+        if self._processes.first:
+            network = product.networks[kind]
             network.set_mode("quantize")
-            version = ModelVersion("qat", f"{product.method}, {kind} grid", recipe.seed)
+            version = ModelVersion("qat", f"{product.method}, {kind} grid", self._recipe.training.seed)
             self._meter.network(network, version)
+
+    def _keep_better(self, product: Product) -> None:
+        """Replace the trained network by the calibrated one where that is better."""
+        baseline, lost = self._baseline, ""
+        if baseline is None or self._recipe.keep == "trained":
+            return
+        if self._processes.first:
+            trained, meter = product.networks["affine"], self._meter
+            with self._reporter.stage("comparing training with calibration"):
+                if meter.possible:
+                    version = ModelVersion("qat", product.method, self._recipe.training.seed)
+                    folder = self._execution.work / "trained"
+                    lost = accuracy_lost_by_training(trained, baseline, meter, version, folder)
+                else:
+                    _, held_out = hold_out(self._source.pictures)
+                    pictures = held_out or self._source.calibration
+                    spec = self._source.description.input
+                    lost = output_error_of_training(trained, baseline, product.graph, spec, pictures)
+        lost = self._processes.same(lost)
+        if not lost:
+            return
+        self._reporter.message(
+            f"training makes the model worse ({lost}): the calibrated model is kept; train with more steps "
+            "or more pictures like those of the camera (--keep trained keeps the trained model anyway)"
+        )
+        product.not_kept = f"{product.method} gave {lost}"
+        nodes = frozenset(self._recipe.float_nodes)
+        network = with_float_nodes(baseline.network, nodes) if nodes else baseline.network
+        product.networks["affine"], product.training = network, []
+        product.state, product.method = "ptq", baseline.name
 
     def _measure_layers(self, product: Product) -> None:
         """Measure the sensitivity of layers and choose those that stay float, as the recipe says."""
@@ -221,12 +258,13 @@ class Factory:
             return
         seed = self._recipe.training.seed
         product.networks["affine"] = self._train_further(product.graph, network, seed, choice)
+        product.state = "qat"
         product.method += f", {budget.steps} more with {len(choice.nodes)} nodes in float"
 
     def _train_further(self, graph: Graph, network: Network, seed: int, choice: FloatNodeChoice) -> Network:
         steps = self._recipe.budget.steps if self._recipe.budget else 0
         recipe = replace(self._recipe.training, seed=seed, steps=steps)
-        run = self._run(graph, recipe, f"selective-{seed}", float_nodes=choice.nodes)
+        run = self._run(network.graph, recipe, f"selective-{seed}", float_nodes=choice.nodes)
         run.network.copy_from(network)
         stage = f"training further, {len(choice.nodes)} nodes in float"
         with self._reporter.training(stage, steps) as report:
@@ -250,8 +288,7 @@ class Factory:
 
     def _repeat(self, product: Product, seed: int) -> None:
         """Train with another seed, and measure the artefacts on affine grids."""
-        run = self._run(product.graph, replace(self._recipe.training, seed=seed), f"seed-{seed}")
-        run.calibrate()
+        run = self._started_run(product, replace(self._recipe.training, seed=seed), f"seed-{seed}")
         with self._reporter.training(f"training, seed {seed}", run.recipe.steps) as report:
             run.train(product.graph, report)
         network = run.network

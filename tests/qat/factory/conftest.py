@@ -22,8 +22,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "version": "1.0.0",
         "task": "detection",
         "input": {
-            **{"width": SIZE, "height": SIZE, "layout": "nhwc", "colour": "bgr"},
-            **{"mean": [128.0] * 3, "std": [255.0] * 3},  # random weights give boxes of all sizes
+            "width": SIZE,
+            "height": SIZE,
+            "layout": "nhwc",
+            "colour": "bgr",
+            "mean": [128.0] * 3,  # so that random weights give boxes of sound sizes
+            "std": [255.0] * 3,
         },
         "decoder": {"family": "yolox", "strides": [8, 16], "boxes": "raw"},
         "licence": "Apache-2.0",

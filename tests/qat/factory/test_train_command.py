@@ -31,7 +31,7 @@ def command(data: Path, out: Path, *more: str) -> list[str]:
         sys.executable,
         *("-m", "edgeagent", "qat", "train", "--no-compile"),
         *("--model", str(data / "small.onnx"), "--images", str(data / "pictures"), "--out", str(out)),
-        *("--steps", str(STEPS), "--batch", "4", "--format", "onnx"),
+        *("--steps", str(STEPS), "--batch", "4", "--format", "onnx", "--keep", "trained"),
         *more,
     ]
 
@@ -125,6 +125,37 @@ def own_labels(data: Path) -> Path:
             lines.append(" ".join(map(str, (int(kind), *centre, *size))))
         (folder / f"{path.stem}.txt").write_text("\n".join(lines), encoding="utf-8")
     return folder
+
+
+def test_a_training_that_is_worse_than_calibration_is_not_kept(
+    data: Path, own_labels: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "bundle"
+    validation = ("--val-images", str(data / "pictures"), "--val-labels", str(own_labels))
+    done = train(data, out, *validation, "--tolerance", "-1", "--rate", "3", "--keep", "better")
+    assert done.returncode == 0, done.stderr
+    assert "training makes the model worse (mAP50-95 " in " ".join(done.stderr.split())
+    evidence = open_bundle(out).manifest.evidence
+    calibrated = [row.map50_95 for row in evidence.measurements if row.state == "ptq"]
+    (trained,) = [row for row in evidence.measurements if row.state == "qat" and "onnx" in row.engine]
+    shipped = next(row for row in reversed(evidence.measurements) if row.artefact == "model.onnx")
+    assert shipped.state == "ptq"
+    assert shipped.map50_95 == max(calibrated) > trained.map50_95
+    assert "training not kept: 4 steps of 4 pictures gave mAP50-95 " in evidence.recipe["method"]
+    assert TRAINING.read(open_bundle(out)) is None
+
+
+def test_without_labels_the_output_error_decides(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bundle"
+    done = train(data, out, "--rate", "3", "--keep", "better")
+    assert done.returncode == 0, done.stderr
+    assert "training makes the model worse (output error " in " ".join(done.stderr.split())
+    assert main(["bundle", "check", str(out)]) == 0
+    kept = tmp_path / "kept"
+    assert train(data, kept).returncode == 0
+    recipe = open_bundle(kept).manifest.evidence.recipe
+    assert recipe["steps"] == STEPS
+    assert recipe["start"] == open_bundle(out).manifest.evidence.recipe["method"].split(", training")[0]
 
 
 def test_training_is_left_out_where_calibration_is_enough(
