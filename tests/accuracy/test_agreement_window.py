@@ -25,7 +25,10 @@ def test_a_low_agreement_needs_enough_pictures_with_boxes() -> None:
     assert record(window, OTHER) == [True]
     recent = window.recent()
     assert recent.agreement == Agreement(LEAST_PICTURES, 0, 4 * LEAST_PICTURES)
-    assert recent.interval == (0.0, pytest.approx(0.0713, abs=1e-4))
+    assert recent.interval is not None
+    low, high = recent.interval
+    assert low == 0.0
+    assert high == pytest.approx(0.0713, abs=1e-4)
 
 
 def test_the_window_forgets_so_that_a_late_change_is_found() -> None:

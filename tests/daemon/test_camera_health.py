@@ -12,6 +12,7 @@ import paho.mqtt.subscribe as mqtt
 import pytest
 
 from edgeagent.camera import health, sources
+from edgeagent.camera.clip import ClipSource
 from edgeagent.camera.source import SourceFacts
 from edgeagent.daemon import camera_health
 from edgeagent.daemon.agent import Agent
@@ -27,10 +28,11 @@ from tests.broker import PATIENCE, Mosquitto
 from tests.daemon.running import Consumer
 
 
-class ClipCamera(sources.ClipSource):
+class ClipCamera(ClipSource):
     """Live camera that shows a clip again and again, or what the test wants to see instead."""
 
     shows = "clip"
+    _last: Image | None = None
 
     @property
     def facts(self) -> SourceFacts:
@@ -38,8 +40,8 @@ class ClipCamera(sources.ClipSource):
 
     def read(self, into: Image | None) -> Image | None:
         time.sleep(0.05)
-        if self.shows == "frozen" and into is not None:
-            return np.asarray(self._last.copy(), np.uint8)
+        if self.shows == "frozen" and self._last is not None:
+            return self._last.copy()
         image = super().read(None)
         if image is None:
             self.close()
@@ -87,7 +89,7 @@ def test_a_useless_picture_is_an_alarm_until_it_is_as_usual_again(
             consumer.wait_for("detections/yard", lambda m: m["sequence"] > 20)
             assert not any(unhealthy(json.loads(one)) for one in consumer.payloads("alarm"))
             camera.shows = fault
-            (problem,) = unhealthy(consumer.wait_for("alarm", unhealthy))
+            (problem,) = unhealthy(consumer.wait_for("alarm", lambda m: bool(unhealthy(m))))
             assert problem["camera"] == "yard"
             assert text in problem["text"]
             event = consumer.wait_for("events/camera_health", lambda m: True)
@@ -97,7 +99,7 @@ def test_a_useless_picture_is_an_alarm_until_it_is_as_usual_again(
             assert event["text"] == "the picture of camera yard is as usual again"
             assert agent.publisher.wait_for("connected", PATIENCE)
             topic = "homeassistant/device/board/config"
-            message = mqtt.simple(topic, hostname="127.0.0.1", port=broker.port)
+            message = mqtt.simple(topic, hostname="127.0.0.1", port=broker.port)  # type: ignore[no-untyped-call]
             assert "camera_unhealthy" in message.payload.decode()
             count = len(consumer.payloads("events/camera_health"))
         finally:
