@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -117,7 +118,7 @@ def own_labels(data: Path) -> Path:
         height, width = picture.shape[:2]
         best = detector.detect(picture, buffers, 0.01)
         sides = best.boxes[:, 2:] - best.boxes[:, :2]
-        best = best.take((sides >= 1).all(axis=1))
+        best = best.take(np.asarray((sides >= 1).all(axis=1)))
         lines = []
         for kind, (x0, y0, x1, y1) in list(zip(best.classes, best.boxes, strict=True))[:5]:
             centre = (x0 + x1) / 2 / width, (y0 + y1) / 2 / height
