@@ -41,7 +41,8 @@ class ClipCamera(ClipSource):
     def read(self, into: Image | None) -> Image | None:
         time.sleep(0.05)
         if self.shows == "frozen" and self._last is not None:
-            return self._last.copy()
+            frozen: Image = self._last.copy()
+            return frozen
         image = super().read(None)
         if image is None:
             self.close()
