@@ -41,8 +41,7 @@ class ClipCamera(ClipSource):
     def read(self, into: Image | None) -> Image | None:
         time.sleep(0.05)
         if self.shows == "frozen" and self._last is not None:
-            frozen: Image = self._last.copy()
-            return frozen
+            return np.array(self._last, np.uint8)
         image = super().read(None)
         if image is None:
             self.close()
