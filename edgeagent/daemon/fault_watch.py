@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from edgeagent.daemon.part import AgentPart
+from edgeagent.daemon.part import PART_STOP_S, AgentPart
 from edgeagent.errors import EdgeagentError
 from edgeagent.timing.guarded_thread import STEADY_S, Fault, subscribe
 
@@ -31,7 +31,7 @@ class FaultWatch(AgentPart):
         """Receive faults from now on."""
         self._unsubscribe = subscribe(self._record)
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float = PART_STOP_S) -> None:
         """Receive no more faults."""
         self._unsubscribe()
 
@@ -58,4 +58,5 @@ class FaultWatch(AgentPart):
         if fault.fatal:
             self.fatal = self.fatal or fault
             self._on_fatal()
-        self._on_change(f"{fault.thread} failed and was started again: {fault.text}")
+        done = "has ended for good" if fault.fatal else "was started again"
+        self._on_change(f"{fault.thread} failed and {done}: {fault.text}")

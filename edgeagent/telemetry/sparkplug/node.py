@@ -31,6 +31,7 @@ from edgeagent.settings.sections.sparkplug import SparkplugSettings
 from edgeagent.telemetry.contract.messages import Alarm, Telemetry
 from edgeagent.telemetry.mqtt.client import (
     HEADER,
+    STOP_TIMEOUT_S,
     connect_in_background,
     missing_acknowledgement,
     plain_client,
@@ -106,8 +107,8 @@ class SparkplugNode:
         with self._lock:
             return self._lock.wait_for(lambda: self._connected == connected, timeout)
 
-    def stop(self) -> None:
-        """Publish NDEATH and disconnect."""
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
+        """Publish NDEATH and disconnect, waiting ``timeout_s`` at most for its acknowledgement."""
         if not self._begun:
             return
         with self._lock:
@@ -115,7 +116,7 @@ class SparkplugNode:
             if self._late_birth is not None:
                 self._late_birth.cancel()
             message = self._client.publish(topic, death, qos=1) if self._connected else None
-        problem = "not connected" if message is None else missing_acknowledgement(message)
+        problem = "not connected" if message is None else missing_acknowledgement(message, timeout_s)
         if message is not None and problem is not None:
             logger.warning("sparkplug: NDEATH was not acknowledged: %s", problem)
         self._client.disconnect()
