@@ -84,11 +84,12 @@ def detect(engine: str, seconds: float, state: Path, watched: Watched) -> float:
     """Run the agent, and return the seconds from its start to the end of the measurement."""
     camera = CameraSettings(name="clip", source=str(sample_clip()), loop=True)
     began = time.monotonic()
-    agent = Agent(
-        Settings(state=state, cameras=(camera,), model=ModelSettings(engine=engine)), watched.result
-    )
-    agent.start()
+    agent = None
     try:
+        agent = Agent(
+            Settings(state=state, cameras=(camera,), model=ModelSettings(engine=engine)), watched.result
+        )
+        agent.start()
         while (passed := time.monotonic() - began) < seconds and not agent.wait(
             min(EVERY_S, seconds - passed)
         ):
@@ -102,7 +103,8 @@ def detect(engine: str, seconds: float, state: Path, watched: Watched) -> float:
         print("interrupted", file=sys.stderr)
     finally:
         passed = time.monotonic() - began
-        agent.stop()
+        if agent is not None:
+            agent.stop()
     return passed
 
 

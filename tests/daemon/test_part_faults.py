@@ -1,4 +1,4 @@
-"""An exception that nobody expected in the threads of delivery, requests and accuracy: alarm, and they go on."""
+"""An exception that nobody expected in threads of delivery, requests and accuracy: alarm, and they go on."""
 
 from __future__ import annotations
 
