@@ -19,7 +19,6 @@ from edgeagent.settings.sections.model import ModelSettings
 from edgeagent.settings.sections.mqtt import MqttSettings
 from edgeagent.settings.sections.prometheus import PrometheusSettings
 from edgeagent.telemetry.mqtt.interface import NoPublisher
-from edgeagent.timing import deadline
 from tests.broker import PATIENCE, Mosquitto, free_port
 from tests.camera.media import write_pictures
 
@@ -106,7 +105,7 @@ def test_all_parts_share_the_time_of_a_stop(tmp_path: Path, monkeypatch: pytest.
         now_s += timeout_s
         waits.append(timeout_s)
 
-    monkeypatch.setattr(deadline.time, "monotonic", lambda: now_s)
+    monkeypatch.setattr("edgeagent.timing.deadline.time.monotonic", lambda: now_s)
     monkeypatch.setattr(agent.publisher, "stop", hang)
     agent._stop_order = (Background(lambda: None, hang),) * 5
     agent._last_messages = (Background(lambda: None, hang),) * 2

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from edgeagent.timing import deadline
 from edgeagent.timing.deadline import Deadline
 
 
 def test_waits_share_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = 1000.0
-    monkeypatch.setattr(deadline.time, "monotonic", lambda: now_s)
+    monkeypatch.setattr("edgeagent.timing.deadline.time.monotonic", lambda: now_s)
     all_waits = Deadline(2.5)
     assert all_waits.left_s == 2.5
     assert all_waits.share_s(0.75) == 0.75
