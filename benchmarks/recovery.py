@@ -2,21 +2,27 @@
 
 The agent plays the sample clip, unthrottled and again and again; then the engine that serves is made to
 fail, and the time runs until the first result of the next. SIGKILL, SIGSEGV and SIGABRT end its worker,
-SIGSTOP lets it hang. For ``wrong`` the check by the golden pictures allows nothing, so that it finds fault;
-the time runs from that check on. Back-off is that of the agent, so that most faults meet candidates whose
-pause is not over. Kinds take turns. The table states the load average of the machine before and after.
+SIGSTOP lets it hang, so that its deadline comes on top. For ``wrong`` the check by the golden pictures allows
+nothing, so that it finds fault; the time runs from that check on. Back-off is that of the agent, so that most
+faults meet candidates whose pause is not over. Kinds take turns.
+
+Progress goes to standard error; the table, with the load average before and after, to standard output. Also
+when the run is interrupted (Ctrl-C, SIGTERM) or fails, the table and ``--json`` hold what there is.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import statistics
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import Queue
 
@@ -80,20 +86,42 @@ class Watched:
         return detector.engine
 
 
-def once(watched: Watched, fail: Callable[[Watched], None]) -> float:
-    """Let what serves fail, and return the seconds until the first result of the next candidate."""
+@dataclass(frozen=True)
+class Recovery:
+    """One failure and what followed.
+
+    Attributes:
+        failure: its kind.
+        away_s: seconds from the failure to the first result of the next candidate.
+        replaced_s: seconds of these that starting the next candidate took; the rest is noticing the failure.
+        serving: candidate that served next.
+    """
+
+    failure: str
+    away_s: float
+    replaced_s: float
+    serving: str | None
+
+
+def once(watched: Watched, failure: str) -> Recovery:
+    """Let what serves fail once, and wait until the next candidate detects."""
     watched.results(3)
     while not watched.changes.empty():
         watched.changes.get()
     began = time.monotonic()
-    fail(watched)
+    FAILURES[failure](watched)
     while (change := watched.changes.get(timeout=PATIENCE_S)).failure is None or change.serving is None:
         if change.failure is not None:
-            print(f"not detecting: {change.reason}", flush=True)
+            tell(f"not detecting: {change.reason}")
     watched.results(1)
     away = time.monotonic() - began
     time.sleep(REST_S)
-    return away
+    return Recovery(failure, round(away, 3), change.took_s, change.serving)
+
+
+def tell(text: str) -> None:
+    """Print progress."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def send(number: signal.Signals) -> Callable[[Watched], None]:
@@ -123,30 +151,75 @@ def load() -> str:
     return ", ".join(f"{one:.1f}" for one in os.getloadavg())
 
 
-def main() -> None:
+def interrupt(*_: object) -> None:
+    """End the measurement as Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+def measure(engines: str, times: int, failures: Sequence[str], found: list[Recovery]) -> None:
+    """Append a recovery for each failure to ``found``."""
+    with tempfile.TemporaryDirectory() as state:
+        tell("measuring the engines")
+        watched = Watched(engines, Path(state))
+        try:
+            for number in range(times):
+                for name in failures:
+                    one = once(watched, name)
+                    found.append(one)
+                    tell(
+                        f"{number + 1}/{times} {name}: {one.away_s:.2f} s, then {one.serving}; load {load()}"
+                    )
+        finally:
+            watched.agent.stop()
+
+
+def report(found: Sequence[Recovery], failures: Sequence[str], loads: Mapping[str, str]) -> None:
+    """Print the table."""
+    print("| failure | times | median s | worst s | starting the next: median s | worst s |")
+    print("|---|---|---|---|---|---|")
+    for name in failures:
+        ones = [one for one in found if one.failure == name]
+        if not ones:
+            print(f"| {name} | 0 | | | | |")
+            continue
+        away, replaced = [one.away_s for one in ones], [one.replaced_s for one in ones]
+        cells = (statistics.median(away), max(away), statistics.median(replaced), max(replaced))
+        print(f"| {name} | {len(ones)} | " + " | ".join(f"{cell:.2f}" for cell in cells) + " |")
+    print(
+        f"load average (1, 5, 15 min): {loads['before']} before, {loads['after']} after; "
+        f"{os.cpu_count()} processors",
+        flush=True,
+    )
+
+
+def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--engines", default="auto", help="first choice first")
     parser.add_argument("--times", type=int, default=50, help="of each failure")
+    parser.add_argument("--json", type=Path, help="file for all recoveries")
     parser.add_argument("failures", nargs="*", default=list(FAILURES), help=", ".join(FAILURES))
     arguments = parser.parse_args()
-    before = load()
-    times: dict[str, list[float]] = {name: [] for name in arguments.failures}
-    with tempfile.TemporaryDirectory() as state:
-        watched = Watched(arguments.engines, Path(state))
-        try:
-            for _ in range(arguments.times):
-                for name in arguments.failures:
-                    times[name].append(once(watched, FAILURES[name]))
-        finally:
-            watched.agent.stop()
-    print("| failure | times | median s | worst s |\n|---|---|---|---|")
-    for name, found in times.items():
-        print(f"| {name} | {len(found)} | {statistics.median(found):.2f} | {max(found):.2f} |")
-    print(f"load average (1, 5, 15 min): {before} before, {load()} after; {os.cpu_count()} processors")
+    if unknown := set(arguments.failures) - set(FAILURES):
+        parser.error(f"unknown failures: {', '.join(sorted(unknown))}; known are {', '.join(FAILURES)}")
+    signal.signal(signal.SIGTERM, interrupt)
+    loads, found, code = {"before": load()}, list[Recovery](), 1
+    try:
+        measure(arguments.engines, arguments.times, arguments.failures, found)
+        code = 0
+    except KeyboardInterrupt:
+        tell("interrupted")
+        code = 130
+    finally:
+        loads["after"] = load()
+        report(found, arguments.failures, loads)
+        if arguments.json is not None:
+            content = {"load": loads, "recoveries": [asdict(one) for one in found]}
+            arguments.json.write_text(json.dumps(content, indent=1))
+    return code
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import signal
 from collections.abc import Callable
@@ -51,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     agent = Agent(settings)
     _handle_signals(lambda *_: agent.request_stop())
     agent.run()
+    gc.freeze()  # the interpreter would search all objects for cycles once more before it ends
     return 0
 
 

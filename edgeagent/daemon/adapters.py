@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from edgeagent.daemon.part import AgentPart
+from edgeagent.daemon.part import PART_STOP_S, AgentPart
 from edgeagent.detection.pipeline import Result
 from edgeagent.settings.schema import Settings
 from edgeagent.telemetry.contract.messages import Alarm, Telemetry
@@ -15,6 +15,7 @@ from edgeagent.telemetry.mqtt.interface import Publisher
 from edgeagent.telemetry.pictures import Pictures
 from edgeagent.telemetry.prometheus.exporter import Exporter
 from edgeagent.telemetry.sparkplug.node import SparkplugNode
+from edgeagent.timing.deadline import Deadline
 from edgeagent.timing.histogram import StageTimes
 
 
@@ -52,12 +53,11 @@ class Adapters(AgentPart):
         for pictures in self._pictures:
             pictures.start()
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float = PART_STOP_S) -> None:
         """Stop the adapters."""
-        for pictures in self._pictures:
-            pictures.stop()
-        for adapter in self._metrics:
-            adapter.stop()
+        deadline = Deadline(timeout_s)
+        for adapter in (*self._pictures, *self._metrics):
+            adapter.stop(deadline.left_s)
 
     def frame(self, result: Result) -> None:
         """Offer a frame for a picture."""

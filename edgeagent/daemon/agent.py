@@ -34,7 +34,7 @@ from edgeagent.daemon.device_watch import DeviceWatch, WatchCallbacks
 from edgeagent.daemon.fault_watch import FaultWatch
 from edgeagent.daemon.model_start import keep_starting
 from edgeagent.daemon.object_watch import ObjectWatch
-from edgeagent.daemon.part import AgentPart, Background, ResultCallback, present
+from edgeagent.daemon.part import PART_STOP_S, AgentPart, Background, ResultCallback, present
 from edgeagent.daemon.rate_controller import Decision
 from edgeagent.daemon.reporter import CameraCounters, TelemetryReporter
 from edgeagent.daemon.state_messages import RetainedMessages, StateMessages
@@ -56,7 +56,12 @@ from edgeagent.telemetry.contract.messages import Telemetry
 from edgeagent.telemetry.event_log import EventLog
 from edgeagent.telemetry.mqtt.certificates import CertificateWatch
 from edgeagent.telemetry.run_number import next_run
+from edgeagent.timing.deadline import Deadline
 from edgeagent.timing.histogram import StageTimes
+
+STOP_S = 2.5
+"""For all parts together, so that the process ends within 3 s."""
+LAST_MESSAGES_S = 1.25  # of these, kept for the last telemetry and ``stopped``
 
 
 class Agent:
@@ -111,11 +116,13 @@ class Agent:
         self._updates = UpdateEvents(state, self.events)
         self._faults = FaultWatch(self._state.fault_changed, self.request_stop)
         self._state.starting()
+        self._faults.start()
         self.publisher.start()
         try:
             self._build(store, on_result, keep_trying, run, adapters)
         except BaseException:
             self.publisher.stop()
+            self._faults.stop()
             raise
 
     def _build(
@@ -171,7 +178,6 @@ class Agent:
 
         # Parts
         service = ServiceStatus()
-        publisher = Background(lambda: None, self.publisher.stop)  # it runs since the sign of life
         serving = Background(self.models.start, self.models.stop)
         pipeline = Background(lambda: self.pipeline.start(self.cameras), self.pipeline.stop)
         taking_commands = Background(commands.start, commands.stop) if commands else None
@@ -179,7 +185,6 @@ class Agent:
         detections = DetectionMessages(settings, run, self.publisher, feedback) if broker else None
         self._parts: tuple[AgentPart, ...] = present(
             self._state,
-            self._faults,
             adapters,  # before all threads, as its port may be in use
             serving,
             pipeline,
@@ -201,15 +206,15 @@ class Agent:
             taking_feedback,
             watch,
             pipeline,  # before what serves, so that frames in flight are finished
+            serving,  # ends all waits for an engine that hangs
             accuracy,
-            serving,
             self.delivery,
             cameras,
             detections,
+        )
+        self._last_messages: tuple[AgentPart, ...] = (
             self._telemetry,  # the last interval, before its receivers stop
             adapters,
-            publisher,
-            self._faults,
         )
 
     def run(self) -> None:
@@ -251,12 +256,18 @@ class Agent:
         except BaseException:
             self.models.stop()
             self.publisher.stop()
+            self._faults.stop()
             raise
 
     def stop(self) -> None:
-        """Stop all parts; a camera that hangs is abandoned."""
+        """Stop all parts within :data:`STOP_S`; a camera, engine, disk or broker that hangs is abandoned."""
+        deadline = Deadline(STOP_S)
         for part in self._stop_order:
-            part.stop()
+            part.stop(deadline.share_s(PART_STOP_S, keep_s=LAST_MESSAGES_S))
+        for part in self._last_messages:
+            part.stop(deadline.share_s(PART_STOP_S, keep_s=LAST_MESSAGES_S / 2))
+        self.publisher.stop(deadline.left_s)
+        self._faults.stop()
 
     def report(self) -> Telemetry:
         """Publish the telemetry of the interval that ends now, and return it."""

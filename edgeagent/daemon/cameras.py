@@ -7,10 +7,8 @@ from collections.abc import Callable, Sequence
 
 from edgeagent.camera.capture import Camera
 from edgeagent.camera.status import CameraState
-from edgeagent.daemon.part import AgentPart
+from edgeagent.daemon.part import PART_STOP_S, AgentPart
 from edgeagent.settings.sections.camera import CameraSettings
-
-CAMERA_STOP_S = 1.0
 
 
 class Cameras(AgentPart):
@@ -38,9 +36,9 @@ class Cameras(AgentPart):
         for camera in self.cameras:
             camera.start()
 
-    def stop(self) -> None:
-        """Close all cameras at the same time; one that hangs is abandoned after :data:`CAMERA_STOP_S`."""
-        stoppers = [threading.Thread(target=camera.stop, args=(CAMERA_STOP_S,)) for camera in self.cameras]
+    def stop(self, timeout_s: float = PART_STOP_S) -> None:
+        """Close all cameras at the same time; one that hangs is abandoned."""
+        stoppers = [threading.Thread(target=camera.stop, args=(timeout_s,)) for camera in self.cameras]
         for stopper in stoppers:
             stopper.start()
         for stopper in stoppers:

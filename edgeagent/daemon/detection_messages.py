@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 from edgeagent.accuracy.live.feedback_handler import FeedbackTopic
-from edgeagent.daemon.part import AgentPart
+from edgeagent.daemon.part import PART_STOP_S, AgentPart
 from edgeagent.daemon.retained_detections import RetainedDetections
 from edgeagent.detection.pipeline import Result
 from edgeagent.imaging.frame import Frame
@@ -68,7 +68,7 @@ class DetectionMessages(AgentPart):
         else:
             self._publisher.retain_unacknowledged(topic, message.payload())
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float = PART_STOP_S) -> None:
         """Record which retained messages were removed."""
         self._retained.stop()
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edgeagent.daemon.part import AgentPart
+from edgeagent.daemon.part import PART_STOP_S, AgentPart
 from edgeagent.daemon.rate_controller import BoardConditions, Decision, RateController
 from edgeagent.sensors.battery import read_supply
 from edgeagent.sensors.declared_power import DeclaredPower
@@ -31,7 +31,6 @@ logger = logging.getLogger(__name__)
 
 SAMPLE_EVERY_S = 1.0
 CHECK_EVERY_S = 5.0
-STOP_S = 1.0
 
 BoardProblem = Literal["throttled", "under_voltage"]
 
@@ -109,11 +108,11 @@ class DeviceWatch(AgentPart):
         """Start the thread."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Stop the thread; one that waits for a sensor is abandoned after :data:`STOP_S`."""
+    def stop(self, timeout_s: float = PART_STOP_S) -> None:
+        """Stop the thread; one that waits longer for a sensor is abandoned."""
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join(STOP_S)
+            self._thread.join(timeout_s)
         self._sensors.close()
 
     def take(self) -> DeviceInterval:

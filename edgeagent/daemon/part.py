@@ -8,6 +8,9 @@ from typing import Protocol
 from edgeagent.detection.pipeline import Result
 from edgeagent.detection.serving import Change
 
+PART_STOP_S = 0.75
+"""Longest wait of a part for its threads when it stops."""
+
 
 class AgentPart(Protocol):
     """Part of the agent. A subclass overrides what concerns it; the defaults do nothing."""
@@ -20,8 +23,8 @@ class AgentPart(Protocol):
         """
         return
 
-    def stop(self) -> None:
-        """Stop threads and close ports."""
+    def stop(self, timeout_s: float = PART_STOP_S) -> None:
+        """Stop threads and close ports; a thread that takes longer than ``timeout_s`` is abandoned."""
         return
 
     def frame(self, result: Result) -> None:
@@ -38,19 +41,19 @@ class Background(AgentPart):
 
     Args:
         start: starts the threads.
-        stop: stops the threads.
+        stop: stops the threads, within the given seconds.
     """
 
-    def __init__(self, start: Callable[[], None], stop: Callable[[], None]) -> None:
+    def __init__(self, start: Callable[[], None], stop: Callable[[float], object]) -> None:
         self._start, self._stop = start, stop
 
     def start(self) -> None:
         """Start the threads."""
         self._start()
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float = PART_STOP_S) -> None:
         """Stop the threads."""
-        self._stop()
+        self._stop(timeout_s)
 
 
 class ResultCallback(AgentPart):

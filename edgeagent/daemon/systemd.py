@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 
-from edgeagent.daemon.part import AgentPart
+from edgeagent.daemon.part import PART_STOP_S, AgentPart
 from edgeagent.detection.pipeline import Result
 from edgeagent.detection.serving import Change
 
@@ -37,7 +37,7 @@ class ServiceStatus(AgentPart):
         """Notify that the agent waits for the first frame."""
         notify("STATUS=waiting for the first frame")
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float = PART_STOP_S) -> None:
         """Notify that the agent stops."""
         notify("STOPPING=1")
 

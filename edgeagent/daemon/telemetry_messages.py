@@ -6,7 +6,7 @@ import threading
 import time
 
 from edgeagent.daemon.adapters import Adapters
-from edgeagent.daemon.part import AgentPart
+from edgeagent.daemon.part import PART_STOP_S, AgentPart
 from edgeagent.daemon.reporter import TelemetryReporter
 from edgeagent.telemetry.contract.messages import Telemetry
 from edgeagent.telemetry.mqtt.certificates import CertificateWatch
@@ -37,7 +37,7 @@ class TelemetryMessages(AgentPart):
         self._certificates, self._commands = certificates, commands
         self._lock = threading.Lock()
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float = PART_STOP_S) -> None:
         """Publish the telemetry of the last interval."""
         self.publish()
 

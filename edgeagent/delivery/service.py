@@ -37,9 +37,10 @@ from edgeagent.sensors.board import read_board
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.delivery import HawkbitSettings
 from edgeagent.telemetry.contract.deployment import GateSummary
+from edgeagent.timing.deadline import Deadline
 
 FIRST_CHECK_S = 60.0  # at most: after a power cut all devices start at the same moment
-UPDATER_STOP_S = 1.0  # a gate or a request that takes longer ends with this process
+STOP_S = 1.0  # a gate or a request that takes longer ends with this process
 
 
 class Delivery:
@@ -103,12 +104,13 @@ class Delivery:
         if self._hawkbit is not None:
             self._hawkbit.start()
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float = STOP_S) -> None:
         """Stop; this does not count against a model on trial."""
+        deadline = Deadline(timeout_s)
         if self._hawkbit is not None:
-            self._hawkbit.stop()
-        self.updater.stop(UPDATER_STOP_S)
-        self._runner.stop()
+            self._hawkbit.stop(deadline.share_s(timeout_s / 2))
+        self.updater.stop(deadline.left_s)
+        self._runner.stop(deadline.left_s)
         self._store.close()
 
     def frame(self, result: Result) -> None:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from edgeagent.detection.candidates import Candidate
 from edgeagent.timing.backoff import Backoff
 
-QUICK_S = 1.5  # a candidate that loads slower is not restarted after a crash while a quicker one is there
+QUICK_S, QUICK_FACTOR = 1.5, 2.0
+"""A candidate that loads slower than these seconds, and than so many times the quickest other one, is not
+restarted first after a crash: a busy machine loads all of them slowly."""
 
 
 @dataclass
@@ -80,6 +82,7 @@ def restart_order(
     doubtful = [one for one in candidates if not one.usable and one is not failed and one.due]
     if failed is None:
         return usable + doubtful
-    if crashed and failed.usable and failed.failures == 1 and failed.load_s <= QUICK_S:
+    quick_s = max(QUICK_S, QUICK_FACTOR * min((one.load_s for one in usable), default=0.0))
+    if crashed and failed.usable and failed.failures == 1 and failed.load_s <= quick_s:
         return [failed, *usable, *doubtful]
     return [*usable, failed, *doubtful]

@@ -23,9 +23,10 @@ from collections.abc import Callable
 from edgeagent.bundle.reading import Bundle
 from edgeagent.detection.detector import Detector
 from edgeagent.detection.ranking import RankedCandidates
-from edgeagent.detection.serving import Change, ServingDetector, ServingIntervals
+from edgeagent.detection.serving import STOP_S, Change, ServingDetector, ServingIntervals
 from edgeagent.errors import EngineError
 from edgeagent.settings.sections.model import ModelSettings
+from edgeagent.timing.deadline import Deadline
 
 LAST_FRAME_S = 2.0  # longest wait for a frame through the next model; without frames none is in flight
 
@@ -93,12 +94,13 @@ class ModelExchange:
                 self._old = None
             old.stop()
 
-    def stop(self) -> None:
-        """End the supervision and the worker."""
+    def stop(self, timeout_s: float = STOP_S) -> None:
+        """End the supervision and the worker, waiting ``timeout_s`` at most."""
+        deadline = Deadline(timeout_s)
         self._stopping = True
         self._next_worked.set()
         with self._exchanging:
-            self.serving.stop()
+            self.serving.stop(deadline.left_s)
 
     def current(self, timeout: float) -> Detector | None:
         """Return the detector that serves; see :class:`edgeagent.detection.pipeline.Detectors`."""

@@ -37,6 +37,7 @@ from edgeagent.engines.engine import Buffers, Call
 from edgeagent.errors import EdgeagentError, EngineError
 from edgeagent.imaging.frame import Frame
 from edgeagent.imaging.letterbox import Fit
+from edgeagent.timing.deadline import Deadline
 from edgeagent.vision.detections import Detections
 from edgeagent.vision.preprocessor import to_picture
 
@@ -176,7 +177,7 @@ class Pipeline:
             self._free.put("new")
         stages = {"prepare": self._prepare_all, "infer": self._infer_all, "finish": self._finish_all}
         self._threads = [
-            threading.Thread(target=self._run, args=(name, stage), name=f"pipeline-{name}")
+            threading.Thread(target=self._run, args=(name, stage), name=f"pipeline-{name}", daemon=True)
             for name, stage in stages.items()
         ]
         for thread in self._threads:
@@ -187,13 +188,20 @@ class Pipeline:
         self._interval_s = 1 / rate if rate else 0.0
         self._frame_waits.set()
 
-    def stop(self) -> None:
-        """Finish what is in flight and end the threads."""
+    def stop(self, timeout_s: float | None = None) -> None:
+        """Finish what is in flight and end the threads.
+
+        Args:
+            timeout_s: longest wait for an engine that hangs; the threads then end when it is closed.
+        """
+        deadline = None if timeout_s is None else Deadline(timeout_s)
         self._stopping.set()
         self._frame_waits.set()
         self._free.put(None)
         for thread in self._threads:
-            thread.join()
+            thread.join(None if deadline is None else deadline.left_s)
+        if any(thread.is_alive() for thread in self._threads):
+            logger.warning("frames are still on their way after %g s; they are dropped", timeout_s)
 
     def raise_failure(self) -> None:
         """Raise the failure that ended the pipeline, if there was one.

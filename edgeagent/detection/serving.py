@@ -198,15 +198,19 @@ class ServingDetector:
             if gone or self._errors >= ERRORS_IN_A_ROW:
                 self._give_up(current, error)
 
-    def stop(self) -> None:
-        """End the supervision and the worker. A candidate that is just starting is closed later."""
+    def stop(self, timeout_s: float = STOP_S) -> None:
+        """End the worker, with the calls in flight, and the supervision, waiting ``timeout_s`` at most.
+
+        A candidate that is just starting is closed later.
+        """
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
+            detectors = [one for one in (self._current, self._failed) if one is not None]
+        for detector in detectors:
+            detector.engine.close()
         if self._thread.is_alive():
-            self._thread.join(STOP_S)
-        if self._current is not None:
-            self._current.engine.close()
+            self._thread.join(timeout_s)
 
     def _run(self) -> None:
         checked = pinged = time.monotonic()

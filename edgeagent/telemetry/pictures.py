@@ -55,13 +55,13 @@ class Pictures:
         """Start the thread."""
         self._thread.start()
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float = STOP_S) -> None:
         """Stop the thread after the picture that is being drawn."""
         try:
             self._waiting.put_nowait(None)
         except Full:
             logger.info("waiting pictures are dropped")
-        self._thread.join(STOP_S)
+        self._thread.join(timeout_s)
 
     def offer(self, result: Result, now_ns: int) -> None:
         """Copy a frame if a picture of its camera is due at this monotonic time (ns); never waits."""

@@ -87,19 +87,25 @@ class GuardedThread(threading.Thread):
                 return
             except Exception as error:
                 logger.exception("%s failed; report this as a bug of edgeagent", self.name)
-                text = f"{type(error).__name__}: {error}"
+                text = describe(error)
             if time.monotonic() - began > STEADY_S:
                 pauses.reset()
                 in_a_row = 0
             in_a_row += 1
             fatal = self._vital and in_a_row > MOST_IN_A_ROW
-            _notify(Fault(self.name, text, fatal))
+            notify(Fault(self.name, text, fatal))
             if fatal:
                 return
             time.sleep(pauses.next())
 
 
-def _notify(fault: Fault) -> None:
+def describe(error: BaseException) -> str:
+    """Return type and message of an exception that nobody expected."""
+    return f"{type(error).__name__}: {error}"
+
+
+def notify(fault: Fault) -> None:
+    """Pass a fault to all who have subscribed."""
     for on_fault in tuple(_subscribers):
         try:
             on_fault(fault)

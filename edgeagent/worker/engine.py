@@ -293,7 +293,9 @@ class WorkerEngine(LoadedEngine):
         self._end()
         return kind(text)
 
-    def _died(self) -> WorkerDiedError:
+    def _died(self) -> EngineError:
+        if self._ended is not None:  # closed by this process
+            return self._error()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(END_DEADLINE_S)
         text = f"{self._name}: the worker {_exit_text(self._process.poll())}{self._last_words()}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edgeagent.daemon.agent import Agent
+from edgeagent.daemon.agent import LAST_MESSAGES_S, STOP_S, Agent
 from edgeagent.daemon.part import AgentPart, Background, present
 from edgeagent.detection.pipeline import Result
 from edgeagent.errors import ConfigurationError
@@ -37,7 +37,7 @@ def settings(folder: Path, **more: Any) -> Settings:
 
 def test_absent_parts_are_left_out() -> None:
     calls: list[str] = []
-    part = Background(lambda: calls.append("start"), lambda: calls.append("stop"))
+    part = Background(lambda: calls.append("start"), lambda timeout_s: calls.append("stop"))
     assert present(None, part, None) == (part,)
     for one in present(part, None):
         one.start()
@@ -52,9 +52,12 @@ def test_every_part_that_is_started_is_stopped(tmp_path: Path) -> None:
         mqtt = MqttSettings(host="127.0.0.1", port=broker.port)
         accuracy = AccuracySettings(feedback=True, golden_every=None)
         agent = Agent(settings(tmp_path, mqtt=mqtt, accuracy=accuracy), on_result=lambda result: None)
-        never_stopped = [part for part in agent._parts if part not in agent._stop_order]
+        never_stopped = [
+            part for part in agent._parts if part not in agent._stop_order + agent._last_messages
+        ]
         assert [type(part).stop for part in never_stopped] == [AgentPart.stop] * len(never_stopped)
-        assert len(set(agent._stop_order)) == len(agent._stop_order)
+        stopped = agent._stop_order + agent._last_messages
+        assert len(set(stopped)) == len(stopped)
         agent.start()
         assert agent.publisher.wait_for("connected", PATIENCE)
         agent.stop()
@@ -110,3 +113,24 @@ def test_a_port_that_is_in_use_starts_nothing(tmp_path: Path) -> None:
     finally:
         first.stop()
         second.models.stop()
+
+
+def test_all_parts_share_the_time_of_a_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part waits as long as it may, as if its thread hung."""
+    agent = Agent(settings(tmp_path))
+    agent.models.stop()
+    now_s, waits = 1000.0, []
+
+    def hang(timeout_s: float) -> None:
+        nonlocal now_s
+        now_s += timeout_s
+        waits.append(timeout_s)
+
+    monkeypatch.setattr("edgeagent.timing.deadline.time.monotonic", lambda: now_s)
+    monkeypatch.setattr(agent.publisher, "stop", hang)
+    agent._stop_order = (Background(lambda: None, hang),) * 5
+    agent._last_messages = (Background(lambda: None, hang),) * 2
+    agent.stop()
+    assert sum(waits) == pytest.approx(STOP_S)
+    assert waits[-1] == pytest.approx(LAST_MESSAGES_S / 2)
+    assert sum(waits[5:]) == pytest.approx(LAST_MESSAGES_S)

@@ -90,6 +90,20 @@ def test_an_engine_that_hangs_costs_an_alarm_and_no_camera(
         assert daemon.stop() == 0, daemon.log()
 
 
+def test_it_stops_in_time_while_the_engine_and_the_broker_hang(
+    pictures: Path, broker: Mosquitto, tmp_path: Path
+) -> None:
+    wanted = settings(pictures, broker.port, loop=True, pace="unthrottled")
+    wanted["model"] = {"engine": "onnxruntime-cpu"}
+    wanted["accuracy"] = {"golden_every": "1s"}
+    with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
+        daemon.wait_for_notification("READY=1")
+        consumer.wait_for("accuracy", lambda m: "golden" in m)
+        os.kill(worker(daemon).pid, signal.SIGSTOP)
+        with broker.frozen():
+            assert daemon.stop() == 0, daemon.log()
+
+
 def test_with_no_engine_left_the_daemon_stays_and_says_not_detecting(
     pictures: Path, broker: Mosquitto, tmp_path: Path
 ) -> None:

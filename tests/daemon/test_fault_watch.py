@@ -91,7 +91,7 @@ def test_a_fatal_fault_ends_the_agent_with_its_reason(device: Device) -> None:
 
     GuardedThread(part, "outbox", vital=True).start()
     assert device.ended.wait(PATIENCE_S)
-    with pytest.raises(EdgeagentError, match=r"outbox failed several times in a row \(ValueError: always\)"):
+    with pytest.raises(EdgeagentError, match=r"outbox failed and has ended for good \(ValueError: always\)"):
         device.watch.raise_fatal()
 
 

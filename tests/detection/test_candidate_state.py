@@ -72,6 +72,13 @@ def test_a_slow_one_does_not_come_first_even_after_its_first_crash(
     assert restart_order([slow, quick], slow, crashed=True) == [quick, slow]
 
 
+def test_on_a_busy_machine_all_load_slowly(artefact: Artefact, clock: list[float]) -> None:
+    first, other = state(artefact, 3.5), state(artefact, 2.0)
+    first.begin_serving(3.5)
+    first.postpone(usable=True)
+    assert restart_order([first, other], first, crashed=True) == [first, other]
+
+
 def test_what_crashes_before_its_first_frame_waits_for_its_pause(
     artefact: Artefact, clock: list[float]
 ) -> None:

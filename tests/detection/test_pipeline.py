@@ -191,6 +191,37 @@ def test_it_stops_while_no_camera_has_a_frame(detector: Detector, tmp_path: Path
     assert run.pipeline.failure is None
 
 
+class Hanging(LoadedEngine):
+    """Engine that answers only when it is closed, with an error."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._inputs, self._outputs, self._facts = engine.inputs, engine.outputs, engine.facts
+        self.asked, self.closed = threading.Event(), threading.Event()
+
+    def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        self.asked.set()
+        self.closed.wait()
+        raise EngineError("closed")
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def test_it_stops_while_an_engine_hangs(detector: Detector, tmp_path: Path) -> None:
+    engine = Hanging(detector.engine)
+    run = Run(replace(detector, engine=engine))
+    cameras = run.cameras(write_pictures(tmp_path / "pictures", 9))
+    run.pipeline.start(cameras)
+    cameras[0].start()
+    assert engine.asked.wait(PATIENCE)
+    run.pipeline.stop(timeout_s=0.01)
+    assert not run.over.is_set()
+    engine.close()
+    run.pipeline.stop()
+    assert run.over.is_set()
+    cameras[0].stop()
+
+
 def test_a_failure_is_raised_with_its_reason(detector: Detector, tmp_path: Path) -> None:
     run = Run(detector, fail_at=0)
     run.to_the_end(run.cameras(write_pictures(tmp_path / "pictures", 2)))

@@ -333,6 +333,21 @@ def test_results_are_those_of_the_engine(bundle: Bundle, boards: list[Board], tm
     board.trials.check(board.trials.candidates[0], detector.engine)
 
 
+def test_it_stops_at_once_while_the_worker_hangs(
+    bundle: Bundle, boards: list[Board], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CandidateTrials, "deadline_s", lambda trials, candidate: 10 * PATIENCE)
+    board = Board(bundle, tmp_path, ["onnxruntime-cpu"])
+    boards.append(board)
+    os.kill(board.worker().pid, signal.SIGSTOP)
+    frame = threading.Thread(target=board.detect)
+    frame.start()
+    board.serving.stop()
+    frame.join(PATIENCE)
+    assert not frame.is_alive()
+    assert board.changes.empty()
+
+
 def test_it_stops_at_once_while_a_delegate_hangs_on_loading(
     bundle: Bundle, library: str, tmp_path: Path
 ) -> None:

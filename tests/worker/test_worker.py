@@ -12,9 +12,11 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,7 @@ from edgeagent.worker.protocol import LoadRequest
 from edgeagent.worker.shared_buffers import ALIGNMENT
 from tests.engines import onnx_graphs as graphs
 
+PATIENCE_S = 60.0
 RANDOM = np.random.default_rng(3)
 
 
@@ -161,6 +164,28 @@ def test_closing_ends_the_process(worker: WorkerEngine) -> None:
     assert not process.is_running()
     with pytest.raises(EngineError, match="the worker was closed"):
         worker.ping()
+
+
+def test_closing_ends_calls_in_a_worker_that_hangs(model: Path) -> None:
+    """Long before their deadline."""
+    worker = WorkerEngine(LoadRequest(model, delegate(), 1), deadline_s=10 * PATIENCE_S)
+    buffers = worker.allocate()
+    os.kill(worker.pid, signal.SIGSTOP)
+    call = worker.begin(buffers.inputs, buffers.outputs)
+    errors: Queue[EngineError] = Queue()
+
+    def wait() -> None:
+        try:
+            call.wait()
+        except EngineError as error:
+            errors.put(error)
+
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    worker.close()
+    assert "the worker was closed" in str(errors.get(timeout=PATIENCE_S))
+    waiter.join()
+    assert not psutil.pid_exists(worker.pid)
 
 
 def test_workers_that_came_and_went_leave_nothing_open(model: Path) -> None:

@@ -31,6 +31,7 @@ from edgeagent.sensors.board import read_board
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.state import state_folder
 from edgeagent.telemetry.contract.accuracy import AccuracyMessage, GoldenReport
+from edgeagent.timing.deadline import Deadline
 from edgeagent.timing.guarded_thread import GuardedThread
 from edgeagent.timing.utc import utc_time
 
@@ -68,9 +69,9 @@ class _Served:
         if self.agreement is not None:
             self.agreement.start()
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float = STOP_S) -> None:
         if self.agreement is not None:
-            self.agreement.stop()
+            self.agreement.stop(timeout_s)
 
 
 class AccuracyWatch:
@@ -107,13 +108,14 @@ class AccuracyWatch:
         self._served.start()
         self._thread.start()
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float = STOP_S) -> None:
         """Stop the measurements, and save the drift of all cameras."""
+        deadline = Deadline(timeout_s)
         self._stopping.set()
         self._wake.set()
         if self._thread.is_alive():
-            self._thread.join(STOP_S)
-        self._served.stop()
+            self._thread.join(deadline.left_s)
+        self._served.stop(deadline.left_s)
         for camera in self._served.cameras.values():
             camera.save()
 

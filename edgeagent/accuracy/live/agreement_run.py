@@ -9,7 +9,7 @@ from edgeagent.accuracy.agreement import Agreement
 from edgeagent.accuracy.agreement_window import AgreementWindow
 from edgeagent.accuracy.live.reference_model import ReferenceModel
 from edgeagent.accuracy.live.reports import agreement_report, low_agreement_text
-from edgeagent.accuracy.live.shadow import Shadow
+from edgeagent.accuracy.live.shadow import STOP_S, Shadow
 from edgeagent.bundle.manifest import Manifest
 from edgeagent.bundle.reading import Bundle
 from edgeagent.detection.exchange import ModelExchange
@@ -61,9 +61,9 @@ class AgreementRun:
         """Start to load the reference model."""
         self._shadow.start()
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float = STOP_S) -> None:
         """Stop the shadow run."""
-        self._shadow.stop()
+        self._shadow.stop(timeout_s)
 
     def frame(self, result: Result) -> None:
         """Compare a frame, if it is one of those that are compared."""

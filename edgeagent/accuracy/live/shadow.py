@@ -73,12 +73,12 @@ class Shadow:
         self._free = False
         self._frames.put((result.frame.image.copy(), result.detections, result.labels))
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float = STOP_S) -> None:
         """End the shadow run."""
         self._free = False
         self._stopping.set()
         self._frames.put(None)
-        self._thread.join(STOP_S)
+        self._thread.join(timeout_s)
 
     def _run(self) -> None:
         try:

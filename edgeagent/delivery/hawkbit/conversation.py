@@ -92,11 +92,11 @@ class Hawkbit:
         """Start polling."""
         self._thread.start()
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """Stop; a request that hangs ends with its time-out."""
         self._stopping = True
         self._wake.set()
-        self._thread.join(STOP_TIMEOUT_S)
+        self._thread.join(timeout_s)
 
     def notify(self, progress: float | None) -> None:
         """Report a change of the record or of the fetched share, 0..1; never blocks."""

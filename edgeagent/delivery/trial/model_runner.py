@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from edgeagent.accuracy.live.shadow import NICER, Shadow
+from edgeagent.accuracy.live.shadow import NICER, STOP_S, Shadow
 from edgeagent.bundle.manifest import Manifest
 from edgeagent.bundle.reading import Bundle, open_bundle
 from edgeagent.delivery.state.store import Store
@@ -163,9 +163,9 @@ class DeviceModelRunner:
         if not self._check_trial(watched, probation):
             self.listener.strike(change.failure)
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float = STOP_S) -> None:
         """End the shadow run."""
-        self._end_shadow(self._watched)
+        self._end_shadow(self._watched, timeout_s)
 
     def _check_trial(self, watched: _Watched, probation: Probation) -> bool:
         """Report the verdict, if there is one; return whether there is."""
@@ -230,10 +230,10 @@ class DeviceModelRunner:
     def _load_good(self) -> Detector:
         return rank_candidates(self._good_bundle(), self._settings, self._journal, NICER).start()
 
-    def _end_shadow(self, watched: _Watched) -> None:
+    def _end_shadow(self, watched: _Watched, timeout_s: float = STOP_S) -> None:
         shadow, watched.shadow = watched.shadow, None
         if shadow is not None:
-            shadow.stop()
+            shadow.stop(timeout_s)
 
 
 def configured_bundle(settings: Settings) -> Bundle:

@@ -50,10 +50,10 @@ def connect_in_background(client: paho.Client, settings: MqttSettings) -> None:
     client.loop_start()
 
 
-def missing_acknowledgement(message: paho.MQTTMessageInfo) -> str | None:
-    """Wait :data:`STOP_TIMEOUT_S` at most; return why a QoS 1 message is not acknowledged, None if it is."""
+def missing_acknowledgement(message: paho.MQTTMessageInfo, timeout_s: float = STOP_TIMEOUT_S) -> str | None:
+    """Wait ``timeout_s`` at most; return why a QoS 1 message is not acknowledged, None if it is."""
     try:
-        message.wait_for_publish(STOP_TIMEOUT_S)
+        message.wait_for_publish(timeout_s)
     except (RuntimeError, ValueError) as error:
         return str(error)
     return None if message.is_published() else "no answer"

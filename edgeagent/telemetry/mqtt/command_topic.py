@@ -92,11 +92,11 @@ class CommandTopic:
         """Start handling requests."""
         self._thread.start()
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """Stop handling requests; one that takes long ends with the program."""
         self._stopping.set()
         self._waiting.put(None)
-        self._thread.join(STOP_TIMEOUT_S)
+        self._thread.join(timeout_s)
 
     def _receive(self, arrival: Arrival) -> None:
         """Queue a request, unless too many arrive; a flood of commands gets a single reply."""

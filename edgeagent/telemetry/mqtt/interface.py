@@ -9,6 +9,8 @@ from typing import Literal, Protocol
 
 from edgeagent.telemetry.mqtt.fault_tolerant_spool import SpoolState
 
+STOP_S = 2.0  # for the last messages
+
 ConnectionState = Literal["connecting", "connected", "refused", "disconnected"]
 
 
@@ -49,8 +51,8 @@ class Publisher(Protocol):
     def start(self) -> None:
         """Connect in the background, and reconnect whenever the connection is lost."""
 
-    def stop(self) -> None:
-        """Publish ``stopped`` and disconnect."""
+    def stop(self, timeout_s: float = STOP_S) -> None:
+        """Publish ``stopped`` and disconnect, within ``timeout_s``."""
 
     def publish(self, topic: str, payload: bytes, *, qos: Literal[0, 1]) -> None:
         """Publish a message that the broker does not retain."""
@@ -88,7 +90,7 @@ class NoPublisher:
     def start(self) -> None:
         """Do nothing."""
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float = STOP_S) -> None:
         """Do nothing."""
 
     def publish(self, topic: str, payload: bytes, *, qos: Literal[0, 1]) -> None:

@@ -24,7 +24,6 @@ from edgeagent.settings.sections.mqtt import MqttSettings
 from edgeagent.telemetry.contract.messages import ROOT, Status
 from edgeagent.telemetry.mqtt.certificates import name_expired
 from edgeagent.telemetry.mqtt.client import (
-    STOP_TIMEOUT_S,
     connect_in_background,
     missing_acknowledgement,
     plain_client,
@@ -33,10 +32,11 @@ from edgeagent.telemetry.mqtt.client import (
 from edgeagent.telemetry.mqtt.client_id_conflict import ClientIdConflict
 from edgeagent.telemetry.mqtt.direct import DirectMessages
 from edgeagent.telemetry.mqtt.fault_tolerant_spool import SpoolState
-from edgeagent.telemetry.mqtt.interface import Arrival, ConnectionState, Receive
+from edgeagent.telemetry.mqtt.interface import STOP_S, Arrival, ConnectionState, Receive
 from edgeagent.telemetry.mqtt.losses import Losses
 from edgeagent.telemetry.mqtt.outbox import WINDOW, Outbox
 from edgeagent.telemetry.mqtt.spool import Spool
+from edgeagent.timing.deadline import Deadline
 
 logger = logging.getLogger(__name__)
 
@@ -154,13 +154,19 @@ class MqttPublisher:
                 return
         self._direct.send_unacknowledged(self._full(topic), payload, retain=True)
 
-    def stop(self) -> None:
-        """Publish ``stopped`` and disconnect; each wait takes :data:`STOP_TIMEOUT_S` at most."""
+    def stop(self, timeout_s: float = STOP_S) -> None:
+        """Publish ``stopped`` and disconnect; all waits together take ``timeout_s`` at most.
+
+        A quarter of the time is kept for the messages that the broker does not acknowledge: they are stored.
+        """
         self._stopping = True
-        self.flush(STOP_TIMEOUT_S)
+        deadline, keep_s = Deadline(timeout_s), timeout_s / 4
+        self.flush(deadline.share_s(timeout_s / 2))
         if self.state == "connected":
             last = self._publish_status("stopped")
-            problem = "not sent" if last is None else missing_acknowledgement(last)
+            problem = (
+                "not sent" if last is None else missing_acknowledgement(last, deadline.share_s(keep_s=keep_s))
+            )
             if problem is not None:
                 logger.warning("broker %s: the last message was not acknowledged: %s", self.address, problem)
         else:
@@ -168,7 +174,7 @@ class MqttPublisher:
         self._client.disconnect()
         if problem is None:  # else its thread may block on the network; it ends with the program
             self._client.loop_stop()
-        self._outbox.close(STOP_TIMEOUT_S)
+        self._outbox.close(deadline.left_s)
 
     def wait_for(self, state: ConnectionState, timeout: float) -> bool:
         """Wait until the connection is in ``state``; return False after ``timeout`` seconds."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from edgeagent.errors import ConfigurationError
 from edgeagent.settings.sections.prometheus import PrometheusSettings
 from edgeagent.telemetry.contract.messages import Alarm, Telemetry
-from edgeagent.telemetry.prometheus.server import MetricsServer
+from edgeagent.telemetry.prometheus.server import STOP_S, MetricsServer
 from edgeagent.timing.histogram import StageTimes
 
 if TYPE_CHECKING:
@@ -62,10 +62,10 @@ class Exporter:
         self._server.start()
         logger.info("metrics for Prometheus at http://%s:%d/metrics", host, port)
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float = STOP_S) -> None:
         """Close the port."""
         if self._server is not None:
-            self._server.stop()
+            self._server.stop(timeout_s)
 
     def record(self, telemetry: Telemetry) -> None:
         """Keep the telemetry of an interval for the next request."""

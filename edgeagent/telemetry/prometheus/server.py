@@ -19,10 +19,13 @@ from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
+from edgeagent.timing.guarded_thread import GuardedThread
+
 logger = logging.getLogger(__name__)
 
 MOST_CONNECTIONS = 8
 TIMEOUT_S = 5.0  # without a byte; and for the whole request, when another connection waits
+POLL_S = 0.1  # between two looks whether to stop
 STOP_S = 1.0
 
 
@@ -48,7 +51,8 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
         self.address_family = found[0][0]
         super().__init__((host, port), _RequestHandler)
         self.set_app(application)
-        self._thread = threading.Thread(target=self.serve_forever, name="prometheus", daemon=True)
+        self._stopping = False
+        self._thread = GuardedThread(self._serve, "prometheus")
 
     @property
     def connections(self) -> int:
@@ -60,11 +64,16 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
         """Start the thread that accepts connections."""
         self._thread.start()
 
-    def stop(self) -> None:
+    def stop(self, timeout_s: float = STOP_S) -> None:
         """Close the port; requests that are being answered are abandoned."""
+        self._stopping = True
         self.shutdown()
         self.server_close()
-        self._thread.join(STOP_S)
+        self._thread.join(timeout_s)
+
+    def _serve(self) -> None:
+        if not self._stopping:
+            self.serve_forever(POLL_S)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer a request in a thread, or close the connection where there are too many."""

@@ -31,6 +31,7 @@ from edgeagent.settings.sections.sparkplug import SparkplugSettings
 from edgeagent.telemetry.contract.messages import Alarm, Telemetry
 from edgeagent.telemetry.mqtt.client import (
     HEADER,
+    STOP_TIMEOUT_S,
     connect_in_background,
     missing_acknowledgement,
     plain_client,
@@ -104,15 +105,15 @@ class SparkplugNode:
         with self._lock:
             return self._lock.wait_for(lambda: self._connected == connected, timeout)
 
-    def stop(self) -> None:
-        """Publish NDEATH and disconnect."""
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
+        """Publish NDEATH and disconnect, waiting ``timeout_s`` at most for its acknowledgement."""
         with self._lock:
             self._stopping = True
             self._lock.notify_all()
-        if self._begun and self._end_session():
+        if self._begun and self._end_session(timeout_s):
             self._client.loop_stop()
 
-    def _end_session(self) -> bool:
+    def _end_session(self, timeout_s: float = STOP_TIMEOUT_S) -> bool:
         """Publish NDEATH and disconnect; return whether it was acknowledged, so that the thread ends soon."""
         with self._lock:
             client, topic, death = self._client, self._topic("NDEATH"), self._death(self._bd_seq.value)
@@ -121,11 +122,11 @@ class SparkplugNode:
                 self._late_birth.cancel()
                 self._late_birth = None
             message = client.publish(topic, death, qos=1) if self._connected else None
-        problem = missing_acknowledgement(message) if message is not None else None
-        if problem is not None:
+        problem = "not connected" if message is None else missing_acknowledgement(message, timeout_s)
+        if message is not None and problem is not None:
             logger.warning("sparkplug: NDEATH was not acknowledged: %s", problem)
         client.disconnect()
-        return message is not None and problem is None
+        return problem is None
 
     def _begin_again(self) -> None:
         """End the session, as the primary host is offline, and connect anew."""

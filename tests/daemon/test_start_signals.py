@@ -1,0 +1,103 @@
+"""Signals while the daemon starts: engines are measured, the broker is away, a camera opens."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.broker import Mosquitto
+from tests.camera.media import write_pictures
+from tests.daemon.running import PATIENCE, Consumer, Daemon, running
+from tests.daemon.test_run import settings
+
+MEASURING = "STATUS=choosing a delegate"
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    with Mosquitto(tmp_path) as broker:
+        yield broker
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    write_pictures(tmp_path / "pictures", 3)
+    return tmp_path / "pictures"
+
+
+def wait_for_worker(daemon: Daemon) -> psutil.Process:
+    """Wait until it has started a worker."""
+    while True:
+        assert daemon.process.poll() is None, daemon.log()
+        for child in psutil.Process(daemon.process.pid).children():
+            return child
+
+
+def ends_cleanly(daemon: Daemon) -> None:
+    daemon.process.send_signal(signal.SIGTERM)
+    assert daemon.wait() == 0, daemon.log()
+    assert "Traceback" not in daemon.log()
+
+
+def test_sigterm_while_engines_are_measured(pictures: Path, broker: Mosquitto, tmp_path: Path) -> None:
+    with (
+        Consumer(broker.port, "board") as consumer,
+        running(tmp_path, settings(pictures, broker.port)) as daemon,
+    ):
+        daemon.wait_for_notification(MEASURING)
+        consumer.wait_for("alarm", lambda m: [p["code"] for p in m["problems"]] == ["starting"])
+        measured = wait_for_worker(daemon)
+        ends_cleanly(daemon)
+        measured.wait(PATIENCE)
+        consumer.wait_for_status(b"stopped")
+
+
+def test_sigterm_while_the_broker_is_away(pictures: Path, broker: Mosquitto, tmp_path: Path) -> None:
+    broker.stop()
+    with running(tmp_path, settings(pictures, broker.port)) as daemon:
+        daemon.wait_for_notification(MEASURING)
+        wait_for_worker(daemon)
+        ends_cleanly(daemon)
+
+
+def test_sigterm_while_a_camera_opens(broker: Mosquitto, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as camera, Consumer(broker.port, "board") as consumer:
+        camera.settimeout(PATIENCE)
+        wanted = settings(f"rtsp://127.0.0.1:{camera.getsockname()[1]}/silent", broker.port)
+        wanted["model"] = {"engine": "onnxruntime-cpu"}
+        with running(tmp_path, wanted) as daemon:
+            daemon.wait_for_notification("STATUS=waiting for the first frame")
+            camera.accept()
+            ends_cleanly(daemon)
+        consumer.wait_for_status(b"stopped")
+
+
+def test_other_signals_at_the_start_are_ignored(pictures: Path, broker: Mosquitto, tmp_path: Path) -> None:
+    wanted = settings(pictures, broker.port, loop=True)
+    wanted["model"] = {"engine": "onnxruntime-cpu"}
+    with running(tmp_path, wanted) as daemon:
+        daemon.wait_for_notification(MEASURING)
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            daemon.process.send_signal(number)
+        daemon.wait_for_notification("READY=1")
+        ends_cleanly(daemon)
+        assert "SIGHUP is ignored" in daemon.log()
+        assert "SIGUSR1 is ignored" in daemon.log()
+
+
+def test_an_engine_that_can_never_work_is_reported_before_the_daemon_ends(
+    pictures: Path, broker: Mosquitto, tmp_path: Path
+) -> None:
+    wanted = settings(pictures, broker.port)
+    wanted["model"] = {"engine": "hailo"}
+    with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
+        assert daemon.wait() == 4, daemon.log()
+        assert "none of it runs on hailo" in daemon.log()
+        consumer.wait_for_status(b"stopped")
+        codes = [p["code"] for p in consumer.wait_for("alarm", lambda m: True)["problems"]]
+        assert codes == ["starting"]
