@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from edgeagent.files.protobuf import LENGTH, Content, Field, Message
+from edgeagent.files.protobuf import LENGTH, Content, Field, ProtobufMessage
 
 Kind = Literal["model", "graph", "function", "node", "attribute", "tensor", "sparse"]
-Change = Callable[[Message], bool]
+Change = Callable[[ProtobufMessage], bool]
 """Changes a message in place, and returns whether it did."""
 
 GRAPH = 7  # of a model
@@ -48,7 +48,7 @@ def rewrite(content: Content, kind: Kind, changes: Mapping[Kind, Change], depth:
     """
     if depth > _DEEPEST:
         raise ValueError(f"messages are nested more than {_DEEPEST} deep")
-    message, changed = Message.parse(content), False
+    message, changed = ProtobufMessage.parse(content), False
     for index, field in enumerate(message.fields):
         inner = _PARTS[kind].get(field.number)
         if inner is None or isinstance(field.value, int):
@@ -61,11 +61,11 @@ def rewrite(content: Content, kind: Kind, changes: Mapping[Kind, Change], depth:
     return message.encode() if changed else content
 
 
-def external_entries(tensor: Message) -> dict[str, str]:
+def external_entries(tensor: ProtobufMessage) -> dict[str, str]:
     """Return where the data of a tensor lies: ``location``, ``offset``, ``length``; empty if inside it."""
     if tensor.integer(_DATA_LOCATION) != _EXTERNAL:
         return {}
-    entries = [Message.parse(entry) for entry in tensor.parts(_EXTERNAL_DATA)]
+    entries = [ProtobufMessage.parse(entry) for entry in tensor.parts(_EXTERNAL_DATA)]
     return {"location": "", **{entry.text(1): entry.text(2) for entry in entries}}
 
 
@@ -77,7 +77,7 @@ def external_files(path: Path) -> list[str]:
     """
     found = set()
 
-    def look(tensor: Message) -> bool:
+    def look(tensor: ProtobufMessage) -> bool:
         entries = external_entries(tensor)
         if entries:
             found.add(entries["location"])

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from edgeagent.bundle.onnx_message import rewrite
 from edgeagent.engines.onnx_nodes import INPUT, NAME, NODE, OUTPUT, unused_tensor
-from edgeagent.files.protobuf import Message
+from edgeagent.files.protobuf import ProtobufMessage
 
 _INITIALIZER, _GRAPH_INPUT, _GRAPH_OUTPUT, _VALUE_INFO = 5, 11, 12, 13  # of a graph
 _TENSOR_NAME = 8
@@ -31,21 +31,21 @@ class _Value:
     """
 
     def __init__(self, content: bytes) -> None:
-        self._info = Message.parse(content)
-        self._type = Message.parse(self._info.part(2))
-        self._tensor = Message.parse(self._type.part(1))
+        self._info = ProtobufMessage.parse(content)
+        self._type = ProtobufMessage.parse(self._info.part(2))
+        self._tensor = ProtobufMessage.parse(self._type.part(1))
         self.name = self._info.text(1)
         self.kind = self._tensor.integer(1)
         self.sizes: list[int | str] | None = None
         for shape in self._tensor.parts(2)[-1:]:
-            dimensions = [Message.parse(part) for part in Message.parse(shape).parts(1)]
+            dimensions = [ProtobufMessage.parse(part) for part in ProtobufMessage.parse(shape).parts(1)]
             self.sizes = [one.integer(1) if one.integer(1) > 0 else one.text(2) for one in dimensions]
 
     def encode(self) -> bytes:
         """Return the bytes of it, with its present name, kind and sizes."""
-        shape = Message([])
+        shape = ProtobufMessage([])
         for size in self.sizes or ():
-            dimension = Message([])
+            dimension = ProtobufMessage([])
             if size:
                 dimension.put(1 if isinstance(size, int) else 2, [size])
             shape.put(1, [*shape.parts(1), dimension.encode()])
@@ -56,7 +56,7 @@ class _Value:
         return self._info.encode()
 
 
-def fix_batch(graph: Message) -> bool:
+def fix_batch(graph: ProtobufMessage) -> bool:
     """Set a free batch size of the picture to 1; return whether it was free.
 
     The picture is an input of four dimensions of which only the first is free. Inputs whose first dimension
@@ -92,7 +92,7 @@ def fix_batch(graph: Message) -> bool:
     return True
 
 
-def make_single(graph: Message) -> bool:
+def make_single(graph: ProtobufMessage) -> bool:
     """Cast inputs and outputs of half or double precision, so that they are float32; return whether any is.
 
     Raises:
@@ -102,7 +102,7 @@ def make_single(graph: Message) -> bool:
     inputs = [_Value(bytes(content)) for content in graph.parts(_GRAPH_INPUT)]
     outputs = [_Value(bytes(content)) for content in graph.parts(_GRAPH_OUTPUT)]
     given = [value for value in inputs if _is_other_float(value) and value.name not in weights]
-    written = {name for content in graph.parts(NODE) for name in Message.parse(content).texts(OUTPUT)}
+    written = {name for content in graph.parts(NODE) for name in ProtobufMessage.parse(content).texts(OUTPUT)}
     results = [value for value in outputs if _is_other_float(value) and value.name in written]
     if not given and not results:
         return False
@@ -115,13 +115,17 @@ def make_single(graph: Message) -> bool:
     graph.put(NODE, [*before, *nodes, *after])
     graph.put(_GRAPH_INPUT, [value.encode() for value in inputs])
     graph.put(_GRAPH_OUTPUT, [value.encode() for value in outputs])
-    kept = [content for content in graph.parts(_VALUE_INFO) if Message.parse(content).text(1) not in stored]
+    kept = [
+        content
+        for content in graph.parts(_VALUE_INFO)
+        if ProtobufMessage.parse(content).text(1) not in stored
+    ]
     graph.put(_VALUE_INFO, kept)
     return True
 
 
-def _weights(graph: Message) -> set[str]:
-    return {Message.parse(content).text(_TENSOR_NAME) for content in graph.parts(_INITIALIZER)}
+def _weights(graph: ProtobufMessage) -> set[str]:
+    return {ProtobufMessage.parse(content).text(_TENSOR_NAME) for content in graph.parts(_INITIALIZER)}
 
 
 def _is_other_float(value: _Value) -> bool:
@@ -129,7 +133,7 @@ def _is_other_float(value: _Value) -> bool:
 
 
 def _cast(source: str, target: str, kind: int) -> bytes:
-    attribute, node = Message([]), Message([])
+    attribute, node = ProtobufMessage([]), ProtobufMessage([])
     attribute.put(_ATTRIBUTE_NAME, ["to"])
     attribute.put(_ATTRIBUTE_INTEGER, [kind])
     attribute.put(_ATTRIBUTE_TYPE, [_INTEGER])
@@ -144,8 +148,8 @@ def _cast(source: str, target: str, kind: int) -> bytes:
     return node.encode()
 
 
-def _renaming(names: dict[str, str]) -> Callable[[Message], bool]:
-    def rename(node: Message) -> bool:
+def _renaming(names: dict[str, str]) -> Callable[[ProtobufMessage], bool]:
+    def rename(node: ProtobufMessage) -> bool:
         changed = False
         for number in (INPUT, OUTPUT):
             before = node.texts(number)

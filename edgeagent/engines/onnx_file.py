@@ -17,7 +17,7 @@ from edgeagent.engines.engine import read_artefact
 from edgeagent.engines.onnx_ends import fix_batch, make_single
 from edgeagent.engines.onnx_nodes import name_nodes, sort_nodes
 from edgeagent.errors import EngineError
-from edgeagent.files.protobuf import Content, Message
+from edgeagent.files.protobuf import Content, ProtobufMessage
 
 _RAW_DATA, _EXTERNAL_DATA, _DATA_LOCATION = 9, 13, 14  # of a tensor
 
@@ -36,8 +36,8 @@ def read_onnx(path: Path) -> bytes:
     weights = _Weights(path)
     try:
         whole = rewrite(content, "model", {"tensor": weights.put_into})
-        model = Message.parse(whole)
-        graph = Message.parse(model.part(GRAPH))
+        model = ProtobufMessage.parse(whole)
+        graph = ProtobufMessage.parse(model.part(GRAPH))
         changes = [change(graph) for change in (sort_nodes, fix_batch, make_single, name_nodes)]
     except ValueError:
         return content
@@ -54,7 +54,7 @@ class _Weights:
         self._model = model
         self._files: dict[str, memoryview] = {}
 
-    def put_into(self, tensor: Message) -> bool:
+    def put_into(self, tensor: ProtobufMessage) -> bool:
         """Put the weights into a tensor that refers to a file; return whether it does.
 
         Raises:

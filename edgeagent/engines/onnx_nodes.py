@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from edgeagent.bundle.onnx_message import rewrite
-from edgeagent.files.protobuf import Content, Message
+from edgeagent.files.protobuf import Content, ProtobufMessage
 
 NODE = 1  # of a graph
 INPUT, OUTPUT, NAME = 1, 2, 3  # of a node
 
 
-def sort_nodes(graph: Message) -> bool:
+def sort_nodes(graph: ProtobufMessage) -> bool:
     """Sort the nodes of a graph topologically, with as few moves as possible; return whether any moved.
 
     A graph with a cycle is left as it is.
@@ -28,7 +28,7 @@ def sort_nodes(graph: Message) -> bool:
     writers = {
         name: index
         for index, content in enumerate(contents)
-        for name in Message.parse(content).texts(OUTPUT)
+        for name in ProtobufMessage.parse(content).texts(OUTPUT)
         if name
     }
     before = [
@@ -44,13 +44,13 @@ def sort_nodes(graph: Message) -> bool:
     return True
 
 
-def name_nodes(graph: Message) -> bool:
+def name_nodes(graph: ProtobufMessage) -> bool:
     """Give nodes whose name occurred before another one; return whether there were any.
 
     Raises:
         ValueError: a node is damaged.
     """
-    nodes = [Message.parse(content) for content in graph.parts(NODE)]
+    nodes = [ProtobufMessage.parse(content) for content in graph.parts(NODE)]
     taken, seen, changed = {node.text(NAME) for node in nodes}, set(), False
     for node in nodes:
         name = node.text(NAME)
@@ -67,11 +67,11 @@ def name_nodes(graph: Message) -> bool:
     return changed
 
 
-def unused_tensor(graph: Message, name: str) -> str:
+def unused_tensor(graph: ProtobufMessage, name: str) -> str:
     """Return ``name``, with a number appended if a node reads or writes a tensor of that name."""
     taken: set[str] = set()
 
-    def look(node: Message) -> bool:
+    def look(node: ProtobufMessage) -> bool:
         taken.update(node.texts(INPUT), node.texts(OUTPUT))
         return False
 
@@ -87,7 +87,7 @@ def _reads(content: Content) -> set[str]:
     """Return the tensors that a node reads, also in the graphs inside it."""
     names: set[str] = set()
 
-    def look(node: Message) -> bool:
+    def look(node: ProtobufMessage) -> bool:
         names.update(node.texts(INPUT))
         return False
 

@@ -33,8 +33,8 @@ class Field:
 
 
 @dataclass
-class Message:
-    """Message whose fields can be replaced.
+class ProtobufMessage:
+    """ProtobufMessage whose fields can be replaced.
 
     Attributes:
         fields: in the order of the file.
@@ -43,7 +43,7 @@ class Message:
     fields: list[Field]
 
     @classmethod
-    def parse(cls, content: Content) -> Message:
+    def parse(cls, content: Content) -> ProtobufMessage:
         """Return the message in bytes, which it refers to.
 
         Raises:

@@ -93,7 +93,7 @@ class GuardedThread(threading.Thread):
                 in_a_row = 0
             in_a_row += 1
             fatal = self._vital and in_a_row > MOST_IN_A_ROW
-            notify(Fault(self.name, text, fatal))
+            report_fault(Fault(self.name, text, fatal))
             if fatal:
                 return
             time.sleep(pauses.next())
@@ -104,7 +104,7 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def notify(fault: Fault) -> None:
+def report_fault(fault: Fault) -> None:
     """Pass a fault to all who have subscribed."""
     for on_fault in tuple(_subscribers):
         try:

@@ -31,7 +31,7 @@ from edgeagent.delivery.update.updater_status import UpdaterStatus
 from edgeagent.errors import EdgeagentError
 from edgeagent.settings.sections.delivery import DeliverySettings
 from edgeagent.timing.backoff import Backoff
-from edgeagent.timing.guarded_thread import Fault, GuardedThread, describe, notify
+from edgeagent.timing.guarded_thread import Fault, GuardedThread, describe, report_fault
 from edgeagent.timing.stopwatch import Stopwatch, boot_seconds
 
 logger = logging.getLogger(__name__)
@@ -223,7 +223,7 @@ class Updater(Generic[Passed]):
         except Exception as error:
             logger.exception("the update cannot go on; report this as a bug of edgeagent")
             self._set(step_error=describe(error))
-            notify(Fault(self._thread.name, describe(error), fatal=False))
+            report_fault(Fault(self._thread.name, describe(error), fatal=False))
         else:
             return
         self._step_at = self._clock() + self._step_backoff.next()
