@@ -81,7 +81,7 @@ def interrupt(*_: object) -> None:
 
 
 def detect(engine: str, seconds: float, state: Path, watched: Watched) -> float:
-    """Run the agent, and return the seconds from its start to the end of the measurement."""
+    """Run the agent, and return the seconds from the end of its start to that of the measurement."""
     camera = CameraSettings(name="clip", source=str(sample_clip()), loop=True)
     began = time.monotonic()
     agent = None
@@ -90,6 +90,8 @@ def detect(engine: str, seconds: float, state: Path, watched: Watched) -> float:
             Settings(state=state, cameras=(camera,), model=ModelSettings(engine=engine)), watched.result
         )
         agent.start()
+        print(f"the start took {time.monotonic() - began:.0f} s; load {load()}", file=sys.stderr, flush=True)
+        began = time.monotonic()
         while (passed := time.monotonic() - began) < seconds and not agent.wait(
             min(EVERY_S, seconds - passed)
         ):
