@@ -41,6 +41,7 @@ from edgeagent.telemetry.sparkplug import readings
 from edgeagent.telemetry.sparkplug.bd_seq import BirthDeathNumber
 from edgeagent.telemetry.sparkplug.host_state import HostState
 from edgeagent.telemetry.sparkplug.payload import DataType, SparkplugMetric, decode_commands, encode_payload
+from edgeagent.timing.guarded_thread import GuardedThread
 from edgeagent.timing.rate_limit import RateLimit
 
 logger = logging.getLogger(__name__)
@@ -281,7 +282,7 @@ class SparkplugNode:
                 return
             self._born, self._ending = False, True  # telemetry waits from now on
         logger.warning("sparkplug: the primary host %s is offline", self._host)
-        again = threading.Thread(target=self._begin_again, name="sparkplug-again", daemon=True)
+        again = GuardedThread(self._begin_again, "sparkplug-again")
         again.start()  # not here: the network thread must receive the acknowledgement of NDEATH
 
     def _give_birth(self) -> None:
