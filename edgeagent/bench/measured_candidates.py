@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD
@@ -17,11 +17,14 @@ from edgeagent.detection.starting import DetectorSpec, start_detector
 from edgeagent.engines.availability import availability
 from edgeagent.engines.delegates import find_delegates
 from edgeagent.engines.loading import default_threads, find_artefact, load_on
+from edgeagent.engines.onnxruntime_engine import SPINNING
 from edgeagent.errors import ConfigurationError, EngineError
 from edgeagent.settings.state import default_state
 from edgeagent.worker.protocol import LoadRequest
 
-REFERENCE_ENGINE = "onnxruntime"
+REFERENCE_DELEGATES = ("onnxruntime-cpu", "openvino-cpu")
+DEFAULT_OPTIONS = {SPINNING: "1"}
+"""Session options of ONNX Runtime that the daemon sets otherwise: a reference has the defaults."""
 DEADLINE_S = 30.0  # of one inference: a slow board is measured, not refused
 
 
@@ -106,8 +109,10 @@ def choose_candidates(bundle: Bundle, wanted: Sequence[str]) -> list[MeasuredCan
     return chosen
 
 
-def reference_candidate(bundle: Bundle, model: Path, description: Path | None) -> MeasuredCandidate:
-    """Return the float reference; without a description, the file beside it or the bundle describes it.
+def reference_candidates(bundle: Bundle, model: Path, description: Path | None) -> list[MeasuredCandidate]:
+    """Return the float reference in every engine that reads it, with the default options of the engine.
+
+    Without a description, the file beside it or the bundle describes it.
 
     Raises:
         ConfigurationError: it is no ONNX file.
@@ -117,11 +122,16 @@ def reference_candidate(bundle: Bundle, model: Path, description: Path | None) -
         raise ConfigurationError(f"{model}: --reference takes a float model as .onnx file")
     if not model.is_file():
         raise ConfigurationError(f"{model}: --reference: there is no such file; check the path")
-    delegate = f"{REFERENCE_ENGINE}-cpu"
-    found = MeasuredCandidate(
-        REFERENCE_ENGINE, delegate, bundle.directory, str(model), "float", True, description
-    )
-    _describe(found)
+    found = [
+        MeasuredCandidate(
+            delegate.engine, delegate.name, bundle.directory, str(model), "float", True, description
+        )
+        for name in REFERENCE_DELEGATES
+        for delegate in find_delegates(name)
+        if availability(delegate).ok
+    ]
+    for reference in found[:1]:
+        _describe(reference)
     return found
 
 
@@ -148,6 +158,8 @@ def load_candidate(candidate: MeasuredCandidate, threads: int, isolated: bool = 
         artefact = find_artefact(bundle.manifest, candidate.file)
         path, outputs = bundle.artefact_path(artefact), artefact.outputs
     (delegate,) = find_delegates(candidate.delegate)
+    if candidate.reference and delegate.engine == "onnxruntime":
+        delegate = replace(delegate, options=DEFAULT_OPTIONS)
     request = LoadRequest(path, delegate, threads or default_threads())
     if isolated:
         spec = DetectorSpec(description, outputs, str(path), IOU_THRESHOLD)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from edgeagent.accuracy.decoding_check import PICTURES, check_output_decoding
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_detector
 from edgeagent.bench.camera_scenario import play_clip
 from edgeagent.bench.cold_start import cold_start
-from edgeagent.bench.interleaving import round_order, speed_ratio
+from edgeagent.bench.interleaving import block_speed, round_order, speed_ratio
 from edgeagent.bench.load_generator import (
     SAMPLES_PER_QUERY,
     SCORE_THRESHOLD,
@@ -76,8 +77,8 @@ class BenchRequest:
 
     Attributes:
         bundle: opened bundle.
-        candidates: candidates in the order of the rows; ratios refer to the float reference among them, or
-            else to the first candidate without a failure.
+        candidates: candidates in the order of the rows; ratios refer to the fastest float reference among
+            them, or else to the first candidate without a failure.
         scenario: see ``edgeagent bench --help``.
         duration_s: minimum duration of the queries per row, in seconds.
         min_queries: minimum number of queries per row.
@@ -162,7 +163,7 @@ def run_bench(
     report_progress("done", 1.0)
     edges = histogram_edges(items)
     environment = RunEnvironment(request.scenario, request.meter, request.no_meter, idle_w, edges)
-    reference = _reference(items)
+    reference = _reference(items, request.scenario)
     samples = None if request.scenario in ("offline", "camera") else SAMPLES_PER_QUERY[request.scenario]
     return BenchReport(
         edgeagent=__version__,
@@ -279,12 +280,17 @@ def _idle_power(meter: EnergyMeter | None, seconds: float) -> float | None:
     return None if used is None else used / elapsed
 
 
-def _reference(items: Sequence[CandidateMeasurements]) -> CandidateMeasurements | None:
-    """Return the float reference, or without one the first candidate without a failure."""
-    for item in items:
-        if item.candidate.reference:
-            return None if item.failure else item
-    return next((item for item in items if item.failure is None), None)
+def _reference(items: Sequence[CandidateMeasurements], scenario: str) -> CandidateMeasurements | None:
+    """Return the fastest float reference, or without one the first candidate without a failure."""
+    references = [item for item in items if item.candidate.reference]
+    working = [item for item in references or items if item.failure is None]
+    if not references:
+        return next(iter(working), None)
+    return max(
+        working,
+        key=lambda item: statistics.median(block_speed(b, scenario) for b in item.blocks),
+        default=None,
+    )
 
 
 def _ratio(

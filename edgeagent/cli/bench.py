@@ -11,7 +11,7 @@ from typing import get_args
 from pydantic import ValidationError
 
 from edgeagent.bench.comparison import check_comparable, comparison_notes, comparison_tables
-from edgeagent.bench.measured_candidates import choose_candidates, reference_candidate
+from edgeagent.bench.measured_candidates import choose_candidates, reference_candidates
 from edgeagent.bench.page import write_page
 from edgeagent.bench.results import BenchReport, Scenario
 from edgeagent.bench.run import BenchRequest, run_bench
@@ -93,7 +93,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--threads", type=int, default=0, help="threads of the engines (default: all processors but one)"
     )
-    parser.add_argument("--reference", type=Path, metavar="ONNX", help="float model as speed reference")
+    parser.add_argument(
+        "--reference", type=Path, metavar="ONNX", help="float model as speed reference, in its fastest engine"
+    )
     parser.add_argument(
         "--describe",
         type=Path,
@@ -161,7 +163,7 @@ def _request(arguments: argparse.Namespace) -> BenchRequest:
     bundle = open_bundle(arguments.bundle or default_bundle())
     candidates = choose_candidates(bundle, arguments.engine)
     if arguments.reference is not None:
-        candidates.append(reference_candidate(bundle, arguments.reference, arguments.describe))
+        candidates += reference_candidates(bundle, arguments.reference, arguments.describe)
     meter, no_meter = find_meter()
     return BenchRequest(
         bundle,

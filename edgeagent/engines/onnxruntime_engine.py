@@ -24,6 +24,8 @@ from edgeagent.engines.onnx_file import read_onnx
 from edgeagent.errors import EngineError
 
 PROVIDER = "CPUExecutionProvider"
+SPINNING = "session.intra_op.allow_spinning"
+"""Entry of the session's configuration: threads that wait for work keep a core busy (ONNX Runtime: "1")."""
 NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 MOST_BINDINGS = 16  # cached bindings of sets of buffers; a pipeline uses four sets, a worker nine
 DTYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(int8)": np.int8}
@@ -36,7 +38,7 @@ class OnnxRuntimeEngine(LoadedEngine):
         path: of the artefact.
         threads: intra-operator threads.
         provider: that runs it. Nodes that it does not support run on the CPU; ``facts.placed`` is its share.
-        options: of the provider.
+        options: of the provider; those named ``session.*`` are entries of the session's configuration.
 
     Arrays given to :meth:`infer` are bound once by address and used in place; nothing is copied or
     allocated for a call with buffers seen before.
@@ -116,6 +118,8 @@ def _open(onnxruntime: Any, content: bytes, threads: int, provider: str, options
             "board"
         )
     wanted = session_options(onnxruntime, threads)
+    for name in [name for name in options if name.startswith("session.")]:
+        wanted.add_session_config_entry(name, options[name])
     providers: list[Any] = [PROVIDER]
     if provider != PROVIDER:
         wanted.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
@@ -148,7 +152,7 @@ def session_options(onnxruntime: Any, threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry(SPINNING, "0")
     if saturating_multiply():
         options.add_session_config_entry("session.x64quantprecision", "1")
     return options

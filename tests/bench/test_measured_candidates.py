@@ -10,7 +10,7 @@ from edgeagent.bench.measured_candidates import (
     choose_candidates,
     list_candidates,
     load_candidate,
-    reference_candidate,
+    reference_candidates,
 )
 from edgeagent.bundle.reading import Bundle
 from edgeagent.detection.journal import JOURNAL, open_journal
@@ -75,9 +75,9 @@ def test_auto_without_a_right_delegate_is_an_error(tmp_path: Path, monkeypatch: 
 
 
 def test_a_candidate_with_other_tensors_leaves_no_worker(bundle: Bundle, tmp_path: Path) -> None:
-    reference = reference_candidate(bundle, write_onnx(tmp_path / "float.onnx"), None)
+    reference, *_ = reference_candidates(bundle, write_onnx(tmp_path / "float.onnx"), None)
     other = sum_and_product(tmp_path / "other.onnx")
-    with pytest.raises(BundleError, match="has 2 inputs"):
+    with pytest.raises(BundleError, match="has the inputs a, b"):
         load_candidate(replace(reference, file=str(other)), 1)
     assert running_workers() == []
 
@@ -89,17 +89,18 @@ def test_a_name_that_fits_nothing_is_refused_with_those_that_do(bundle: Bundle, 
 
 
 def test_a_reference_is_described_by_the_bundle(bundle: Bundle, tmp_path: Path) -> None:
-    found = reference_candidate(bundle, write_onnx(tmp_path / "float.onnx"), None)
+    found, *others = reference_candidates(bundle, write_onnx(tmp_path / "float.onnx"), None)
     assert (found.name, found.grid, found.reference) == ("onnxruntime-cpu float.onnx", "float", True)
+    assert [other.name for other in others] == ["openvino-cpu float.onnx"]
 
 
 def test_a_reference_that_cannot_be_one(bundle: Bundle, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no such file"):
-        reference_candidate(bundle, tmp_path / "none.onnx", None)
+        reference_candidates(bundle, tmp_path / "none.onnx", None)
     with pytest.raises(ConfigurationError, match=r"as \.onnx file"):
-        reference_candidate(bundle, tmp_path / "float.tflite", None)
+        reference_candidates(bundle, tmp_path / "float.tflite", None)
     with pytest.raises(DataError, match=r"none\.yaml"):
-        reference_candidate(bundle, write_onnx(tmp_path / "float.onnx"), tmp_path / "none.yaml")
+        reference_candidates(bundle, write_onnx(tmp_path / "float.onnx"), tmp_path / "none.yaml")
 
 
 def test_a_cold_start(bundle: Bundle) -> None:
