@@ -58,7 +58,11 @@ class Mosquitto:
         """Stop, as a broker does that is shut down."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(PATIENCE)
+            try:
+                self._process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:  # mosquitto may miss a signal that comes right at its start
+                self._process.kill()
+                self._process.wait(PATIENCE)
             self._process = None
 
     @property

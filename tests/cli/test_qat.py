@@ -129,10 +129,15 @@ def test_a_description_is_needed(folder: Path, capsys: Capture) -> None:
 def test_a_model_that_cannot_be_used(folder: Path, capsys: Capture) -> None:
     model = folder / "m.onnx"
     whole = model.read_bytes()
-    for content in (whole[: len(whole) // 2], b"", b"a text file"):
+    problems = (
+        (whole[: len(whole) // 2], "not a readable ONNX model ("),
+        (b"", "the model is empty; copy it again"),
+        (b"a text file", "not a readable ONNX model ("),
+    )
+    for content, problem in problems:
         model.write_bytes(content)
         line = refusal(capsys, folder, 6)
-        assert line.startswith(f"{model}: not a readable ONNX model (")
+        assert line.startswith(f"{model}: {problem}")
     model.unlink()
     assert refusal(capsys, folder, 6) == f"{model}: no such file"
     model.mkdir()

@@ -132,10 +132,11 @@ class Consumer:
             return list(self._messages)
 
     def wait_for(self, topic: str, wanted: Callable[[Any], bool]) -> Any:
-        """Wait for a message, as JSON, that is ``wanted``."""
+        """Wait for a message, as JSON, that is ``wanted``; an empty one removes a retained message."""
 
         def found() -> list[Any]:
-            return [m for m in (json.loads(p) for name, p in self._messages if name == topic) if wanted(m)]
+            given = [payload for name, payload in self._messages if name == topic and payload]
+            return [message for message in map(json.loads, given) if wanted(message)]
 
         with self._changed:
             assert self._changed.wait_for(found, PATIENCE), f"{topic}: {self._messages[-3:]}"
