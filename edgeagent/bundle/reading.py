@@ -59,7 +59,7 @@ class Bundle:
 
 
 def open_bundle(
-    directory: Path, files: Collection[str] | None = None, manifest_sha256: str | None = None
+    directory: str | Path, files: Collection[str] | None = None, manifest_sha256: str | None = None
 ) -> Bundle:
     """Verify a bundle and return it.
 
@@ -72,6 +72,7 @@ def open_bundle(
         BundleError: the bundle is missing, damaged, hostile or requires a newer edgeagent. The message names
             the file or field.
     """
+    directory = Path(directory)
     try:
         found = directory.is_dir()
     except OSError as error:

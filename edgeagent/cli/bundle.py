@@ -46,7 +46,8 @@ def run_check(arguments: argparse.Namespace) -> int:
         print(f"  {artefact.file}: {kind}, {artefact.size} bytes, hash verified")
     for item in manifest.evidence.measurements:
         print(
-            f"  {item.state} ({item.method}): mAP50-95 {item.map50_95:.3f} on {item.images} pictures, claimed"
+            f"  {item.state} ({item.method}) in {item.engine}: mAP50-95 {item.map50_95:.3f} "
+            f"on {item.images} pictures, claimed"
         )
     _check_golden(bundle, arguments.engine)
     return 0

@@ -40,13 +40,14 @@ _MAX_SHOWN = 60
 _AnySection = TypeVar("_AnySection", bound=SettingsSection)
 
 
-def load_settings(path: Path) -> Settings:
+def load_settings(path: str | Path) -> Settings:
     """Return the settings of a file; relative paths are resolved against its directory.
 
     Raises:
         ConfigurationError: the file cannot be read or has mistakes. Each line of the message is
             ``FILE:LINE: key.path: what was expected (got ...)``.
     """
+    path = Path(path)
     shown = printable(path)
     try:
         document = parse(_read(path))

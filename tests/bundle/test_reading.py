@@ -46,6 +46,10 @@ def test_a_good_bundle_opens(tiny: Path) -> None:
     assert bundle.golden_outputs(bundle.manifest.artefacts[0]) == tiny / OUTPUTS
 
 
+def test_the_directory_may_be_text(tiny: Path) -> None:
+    assert open_bundle(str(tiny)) == open_bundle(tiny)
+
+
 def test_the_directory_itself_may_be_a_link_and_have_any_name(tiny: Path) -> None:
     odd = tiny.parent / os.fsdecode(b"bundle-\xff")
     tiny.rename(odd)

@@ -82,7 +82,7 @@ def test_every_key_is_there_with_its_default(complete: dict[str, Any]) -> None:
 
 
 def test_the_file_says_nothing_but_the_defaults() -> None:
-    assert load_settings(FILE) == Settings(cameras=(EXAMPLE,))
+    assert load_settings(FILE) == load_settings(str(FILE)) == Settings(cameras=(EXAMPLE,))
 
 
 def test_the_optional_keys_can_be_set(tmp_path: Path) -> None:
