@@ -131,7 +131,7 @@ def test_power_shows_how_it_is_measured() -> None:
         key: json.loads(rendered(found[key]["json_attr_tpl"], payload))
         for key in ("power", "energy", "energy_per_inference")
     }
-    origin = {"source": "INA3221 VDD_IN", "quality": "whole board"}
+    origin = {"source": "INA3221 VDD_IN", "quality": "module"}
     assert shown == {
         "power": origin,
         "energy": origin,
