@@ -6,11 +6,12 @@ import argparse
 import gc
 import logging
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from edgeagent.daemon.agent import Agent
+from edgeagent.daemon.agent import STOP_S, Agent
 from edgeagent.settings.device_name import passing_device_name
 from edgeagent.settings.file import load_settings
 
@@ -48,12 +49,19 @@ def run(arguments: argparse.Namespace) -> int:
     warning = passing_device_name(settings)
     if warning is not None:
         logger.warning("%s", warning)
-    _handle_signals(_end_start)
-    agent = Agent(settings)
+    start_end = StartEnd()
+    _handle_signals(start_end)
+    try:
+        agent = Agent(settings)
+    except BaseException:  # an import that was interrupted turns SystemExit into an error of its own
+        if not start_end.requested:
+            raise
+        return _ended()
     _handle_signals(lambda *_: agent.request_stop())
+    if start_end.requested:
+        agent.request_stop()
     agent.run()
-    gc.freeze()  # the interpreter would search all objects for cycles once more before it ends
-    return 0
+    return _ended()
 
 
 def _ignore(number: int, _: object) -> None:
@@ -61,11 +69,36 @@ def _ignore(number: int, _: object) -> None:
     logger.warning("%s is ignored; to use a changed configuration, restart the agent", name)
 
 
-def _handle_signals(handler: Callable[[int, FrameType | None], None]) -> None:
+def _ended() -> int:
+    """Return the exit status of a clean end, which no further signal changes."""
+    _handle_signals(signal.SIG_IGN)
+    gc.freeze()  # the interpreter would search all objects for cycles once more before it ends
+    return 0
+
+
+def _handle_signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, handler)
 
 
-def _end_start(number: int, frame: FrameType | None) -> None:
-    """End the agent while its model starts, which may last: while no delegate works, it is tried again."""
-    raise SystemExit(0)
+class StartEnd:
+    """Handler of signals that ends the agent while its model starts.
+
+    That may last: while no delegate works, it is tried again. A further signal does not interrupt the end
+    that an earlier one began, unless that was lost: C code may drop what a handler raises.
+    """
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    @property
+    def requested(self) -> bool:
+        """Whether a signal has arrived."""
+        return self._since is not None
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Raise SystemExit."""
+        now = time.monotonic()
+        if self._since is None or now - self._since > STOP_S:
+            self._since = now
+            raise SystemExit(0)

@@ -130,6 +130,8 @@ class _DataYaml:
             if isinstance(name, (bool, float)) or not isinstance(name, (str, int)) or name == "":
                 raise self.error(place, f"expected a name, got {_shown(name)}; quote it")
         count = self.document.data.get("nc")
+        if count is not None and (isinstance(count, bool) or not isinstance(count, int)):
+            raise self.error(("nc",), f"expected a whole number, got {count!r}")
         if count is not None and count != len(entries):
             raise self.error(
                 ("nc",), f"is {_shown(count)}, but `names` has {len(entries)}; correct one of them"

@@ -65,7 +65,7 @@ class Dataset:
         if path.is_dir():
             coco = _coco_in_folder(path, images)
             found = coco or _yolo_in_folder(path)
-        elif not path.exists():
+        elif not path.is_file():  # a pipe or a device would be waited for
             raise DataError(f"{printable(path)}: no such file or folder of a data set")
         elif path.suffix.lower() == ".json":
             found = coco = cls(path, {}, partial(CocoPictures.find, path, images))

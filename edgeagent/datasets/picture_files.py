@@ -26,8 +26,17 @@ def list_pictures(folder: Path, *, recursive: bool = False) -> list[Path]:
     Args:
         folder: an existing folder.
         recursive: whether folders in it are searched, too.
+
+    Raises:
+        DataError: the folder, or one in it, cannot be listed.
     """
-    return readable_files(folder.rglob("*") if recursive else folder.iterdir(), PICTURE_SUFFIXES, folder)
+    try:
+        return readable_files(folder.rglob("*") if recursive else folder.iterdir(), PICTURE_SUFFIXES, folder)
+    except OSError as error:
+        raise DataError(
+            f"{printable(error.filename or folder)}: cannot be listed ({error.strerror}); check the "
+            "folder of pictures"
+        ) from error
 
 
 def readable_files(paths: Iterable[Path], suffixes: Iterable[str], folder: Path) -> list[Path]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from edgeagent.errors import DataError
 from edgeagent.files.naming import printable
+from edgeagent.imaging.picture import MAX_PIXELS
 from edgeagent.imaging.picture_size import picture_size
 
 Size = tuple[float, float]
@@ -16,7 +17,10 @@ Size = tuple[float, float]
 
 SAME_SHAPE = 0.02
 """Largest relative difference of the ratios of width to height of a picture that was scaled."""
-_EXIF = b"Exif\0\0"
+_EXIF = (b"Exif\0\0", b"eXIf", b"EXIF")
+"""Marks of an EXIF block in JPEG, PNG and WebP."""
+_DECODINGS = (cv2.IMREAD_REDUCED_GRAYSCALE_8, cv2.IMREAD_GRAYSCALE)
+"""The quicker first; it makes a nearly square picture square."""
 
 
 def displayed_size(path: Path) -> Size | None:
@@ -31,11 +35,17 @@ def displayed_size(path: Path) -> Size | None:
     size = picture_size(data)
     if size is None or min(size) < 1:
         return None
-    if _EXIF not in data[:65536]:
+    width, height = size
+    if width == height or width * height > MAX_PIXELS or not any(mark in data for mark in _EXIF):
         return size
-    small = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_REDUCED_GRAYSCALE_8)
-    turned = small is not None and (small.shape[0] > small.shape[1]) != (size[1] > size[0])
-    return (size[1], size[0]) if turned else size
+    for decoding in _DECODINGS:
+        try:
+            found = cv2.imdecode(np.frombuffer(data, np.uint8), decoding)
+        except cv2.error:  # reading the picture says why
+            return size
+        if found is not None and found.shape[0] != found.shape[1]:
+            return (height, width) if (found.shape[0] > found.shape[1]) != (height > width) else size
+    return size
 
 
 def is_scaled(path: Path, stated: Size, where: str) -> bool:

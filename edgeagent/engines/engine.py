@@ -198,9 +198,11 @@ def read_artefact(path: Path) -> bytes:
     """Return the content of an artefact.
 
     Raises:
-        EngineError: it cannot be read, or is empty.
+        EngineError: it cannot be read, is empty, or is no file, such as a pipe that would be waited for.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise EngineError(f"{path}: is no file; give the path of a model")
         content = path.read_bytes()
     except OSError as error:
         raise EngineError(f"{path}: the model cannot be read ({error.strerror}); check the path") from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edgeagent.bundle.onnx_message import rewrite
-from edgeagent.engines.onnx_nodes import INPUT, NAME, NODE, OUTPUT, unused_tensor
+from edgeagent.engines.onnx_nodes import INPUT, NAME, NODE, OUTPUT, unused_name, used_tensors
 from edgeagent.files.protobuf import ProtobufMessage
 
 _INITIALIZER, _GRAPH_INPUT, _GRAPH_OUTPUT, _VALUE_INFO = 5, 11, 12, 13  # of a graph
@@ -43,12 +43,13 @@ class _Value:
 
     def encode(self) -> bytes:
         """Return the bytes of it, with its present name, kind and sizes."""
-        shape = ProtobufMessage([])
+        shape, dimensions = ProtobufMessage([]), []
         for size in self.sizes or ():
             dimension = ProtobufMessage([])
             if size:
                 dimension.put(1 if isinstance(size, int) else 2, [size])
-            shape.put(1, [*shape.parts(1), dimension.encode()])
+            dimensions.append(dimension.encode())
+        shape.put(1, dimensions)
         self._tensor.put(1, [self.kind])
         self._tensor.put(2, [] if self.sizes is None else [shape.encode()])
         self._type.put(1, [self._tensor.encode()])
@@ -106,7 +107,8 @@ def make_single(graph: ProtobufMessage) -> bool:
     results = [value for value in outputs if _is_other_float(value) and value.name in written]
     if not given and not results:
         return False
-    stored = {value.name: unused_tensor(graph, f"{value.name}/stored") for value in (*given, *results)}
+    taken = used_tensors(graph)
+    stored = {value.name: unused_name(taken, f"{value.name}/stored") for value in (*given, *results)}
     before = [_cast(value.name, stored[value.name], value.kind) for value in given]
     after = [_cast(stored[value.name], value.name, _FLOAT) for value in results]
     for value in (*given, *results):

@@ -17,9 +17,12 @@ from edgeagent.engines.engine import read_artefact
 from edgeagent.engines.onnx_ends import fix_batch, make_single
 from edgeagent.engines.onnx_nodes import name_nodes, sort_nodes
 from edgeagent.errors import EngineError
+from edgeagent.files.naming import escape_controls
 from edgeagent.files.protobuf import Content, ProtobufMessage
 
 _RAW_DATA, _EXTERNAL_DATA, _DATA_LOCATION = 9, 13, 14  # of a tensor
+_MOST_BYTES = 2 << 30
+"""Largest model in one piece: the most that a protocol buffer may have."""
 
 
 def read_onnx(path: Path) -> bytes:
@@ -29,9 +32,18 @@ def read_onnx(path: Path) -> bytes:
     becomes 1; inputs and outputs in half or double precision become float32.
 
     Raises:
-        EngineError: the file or one with its weights cannot be read. A file that is no ONNX model is returned
-            as it is: its engine says what is wrong.
+        EngineError: the file or one with its weights cannot be read, or does not fit into the memory. A file
+            that is no ONNX model is returned as it is: its engine says what is wrong.
     """
+    try:
+        return _read(path)
+    except MemoryError:
+        raise EngineError(
+            f"{path}: the model does not fit into the memory; free some, or take a smaller model"
+        ) from None
+
+
+def _read(path: Path) -> bytes:
     content = read_artefact(path)
     weights = _Weights(path)
     try:
@@ -53,6 +65,7 @@ class _Weights:
     def __init__(self, model: Path) -> None:
         self._model = model
         self._files: dict[str, memoryview] = {}
+        self._bytes = 0  # put in so far
 
     def put_into(self, tensor: ProtobufMessage) -> bool:
         """Put the weights into a tensor that refers to a file; return whether it does.
@@ -72,6 +85,9 @@ class _Weights:
             raise self._unreadable(location, "its offset or length is no number") from None
         if not 0 <= start <= end <= len(file):
             raise self._unreadable(location, f"it has {len(file)} bytes, the model reads up to byte {end}")
+        self._bytes += end - start
+        if self._bytes > _MOST_BYTES:
+            raise self._unreadable(location, f"the weights have more than {_MOST_BYTES >> 30} GiB in all")
         tensor.put(_EXTERNAL_DATA, [])
         tensor.put(_DATA_LOCATION, [])
         tensor.put(_RAW_DATA, [file[start:end]])
@@ -84,6 +100,11 @@ class _Weights:
                 inside = (folder / name).resolve().is_relative_to(folder.resolve())
                 if not location or not inside or name.is_absolute() or ".." in name.parts:
                     raise self._unreadable(location, "it is not in the folder of the model")
+                if (folder / name).is_fifo() or (folder / name).is_char_device():
+                    raise self._unreadable(location, "it is no file")
+                size = (folder / name).stat().st_size
+                if size > _MOST_BYTES:
+                    raise self._unreadable(location, f"it has {size} bytes, more than a model can have")
                 self._files[location] = memoryview((folder / name).read_bytes())
             except (OSError, RuntimeError, ValueError) as error:  # absent, a loop of links, a NUL in the name
                 raise self._unreadable(location, getattr(error, "strerror", None) or str(error)) from None
@@ -91,6 +112,6 @@ class _Weights:
 
     def _unreadable(self, location: str, why: str) -> EngineError:
         return EngineError(
-            f"{self._model}: its weights lie in {location}, which cannot be read whole ({why}); put that "
-            "file beside the model, or export the model into one file"
+            f"{self._model}: its weights lie in {escape_controls(location)}, which cannot be read whole "
+            f"({why}); put that file beside the model, or export the model into one file"
         )

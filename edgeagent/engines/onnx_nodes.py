@@ -6,7 +6,8 @@ casts at the end, and some exports repeat names; ONNX Runtime reads the former, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Set
 
 from edgeagent.bundle.onnx_message import rewrite
 from edgeagent.files.protobuf import Content, ProtobufMessage
@@ -52,12 +53,14 @@ def name_nodes(graph: ProtobufMessage) -> bool:
     """
     nodes = [ProtobufMessage.parse(content) for content in graph.parts(NODE)]
     taken, seen, changed = {node.text(NAME) for node in nodes}, set(), False
+    numbers: Counter[str] = Counter()  # last one tried for each name, as thousands of nodes may share it
     for node in nodes:
         name = node.text(NAME)
         if name and name in seen:
-            number = 2
+            number = numbers[name] or 2
             while f"{name}_{number}" in taken:
                 number += 1
+            numbers[name] = number
             name, changed = f"{name}_{number}", True
             taken.add(name)
             node.put(NAME, [name])
@@ -67,8 +70,8 @@ def name_nodes(graph: ProtobufMessage) -> bool:
     return changed
 
 
-def unused_tensor(graph: ProtobufMessage, name: str) -> str:
-    """Return ``name``, with a number appended if a node reads or writes a tensor of that name."""
+def used_tensors(graph: ProtobufMessage) -> set[str]:
+    """Return the names of all tensors that a node reads or writes."""
     taken: set[str] = set()
 
     def look(node: ProtobufMessage) -> bool:
@@ -76,6 +79,11 @@ def unused_tensor(graph: ProtobufMessage, name: str) -> str:
         return False
 
     rewrite(graph.encode(), "graph", {"node": look})
+    return taken
+
+
+def unused_name(taken: Set[str], name: str) -> str:
+    """Return ``name``, with a number appended if it is taken."""
     candidate, number = name, 1
     while candidate in taken:
         number += 1

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
+import gc
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from edgeagent.cli import run
+from edgeagent.daemon.agent import STOP_S
 from tests.broker import Mosquitto
 from tests.camera.media import write_pictures
 from tests.daemon.running import PATIENCE, Consumer, Daemon, running
@@ -55,6 +60,57 @@ def test_sigterm_while_engines_are_measured(pictures: Path, broker: Mosquitto, t
         ends_cleanly(daemon)
         measured.wait(PATIENCE)
         consumer.wait_for_status(b"stopped")
+
+
+def test_many_signals_do_not_interrupt_the_end(pictures: Path, broker: Mosquitto, tmp_path: Path) -> None:
+    with (
+        Consumer(broker.port, "board") as consumer,
+        running(tmp_path, settings(pictures, broker.port)) as daemon,
+    ):
+        daemon.wait_for_notification(MEASURING)
+        measured = wait_for_worker(daemon)
+        while daemon.process.poll() is None:
+            daemon.process.send_signal(signal.SIGTERM)
+            daemon.process.send_signal(signal.SIGINT)
+            time.sleep(0.01)
+        assert daemon.wait() == 0, daemon.log()
+        assert "Traceback" not in daemon.log()
+        measured.wait(PATIENCE)
+        consumer.wait_for_status(b"stopped")
+
+
+def test_a_signal_that_an_import_turns_into_an_error_ends_cleanly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(settings: object) -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except SystemExit as error:
+            raise ImportError("initialization failed") from error
+
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, *run.IGNORED)}
+    monkeypatch.setattr(run, "Agent", fail)
+    (tmp_path / "c.yaml").write_text("cameras: [{name: c, source: x.mp4}]\n")
+    try:
+        assert run.run(argparse.Namespace(config=tmp_path / "c.yaml")) == 0
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        gc.unfreeze()
+
+
+def test_a_signal_that_was_lost_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    end, now = run.StartEnd(), 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    assert not end.requested
+    with pytest.raises(SystemExit):
+        end(signal.SIGTERM, None)
+    assert end.requested
+    end(signal.SIGTERM, None)
+    now = STOP_S + 0.1
+    with pytest.raises(SystemExit):
+        end(signal.SIGTERM, None)
 
 
 def test_sigterm_while_the_broker_is_away(pictures: Path, broker: Mosquitto, tmp_path: Path) -> None:

@@ -154,6 +154,7 @@ def test_a_class_beyond_the_names(root: Path) -> None:
         ({"names": [], "val": "x"}, "line 1: names: is empty; list the names of the classes"),
         ({"names": {0: "a", 2: "b"}, "val": "x"}, "line 3: names.2: expected the numbers 0 to 1, each once"),
         ({"names": ["a", True], "val": "x"}, "line 3: names.1: expected a name, got True; quote it"),
+        ({"nc": "2", "val": "x"}, "line 4: nc: expected a whole number, got '2'"),
         ({"nc": 3, "val": "x"}, "line 4: nc: is 3, but `names` has 2; correct one of them"),
     ],
 )

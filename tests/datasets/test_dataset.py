@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,10 @@ def test_labels_and_pictures_are_checked_before_work(tmp_path: Path) -> None:
     data.pictures[1].write_bytes(b"")
     with pytest.raises(DataError, match=r"1\.png is empty"):
         check_data(data, LABELS)
+
+
+@pytest.mark.parametrize("name", ["d.json", "data.yaml"])
+def test_a_pipe_is_not_waited_for(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(DataError, match="no such file or folder of a data set"):
+        Dataset.find(tmp_path / name)

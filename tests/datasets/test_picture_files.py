@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from edgeagent.datasets.picture_files import check_pictures
+from edgeagent.datasets.picture_files import check_pictures, list_pictures
 from edgeagent.errors import DataError
 
 
@@ -23,3 +24,15 @@ def test_damaged_pictures_are_named_before_work_begins(tmp_path: Path) -> None:
         path.write_bytes(content[: len(content) // 2])
     with pytest.raises(DataError, match=r"2\.jpg is truncated.* \(and 1 more pictures\)$"):
         check_pictures(paths)
+
+
+def test_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def vanish(folder: Path, pattern: str) -> Iterator[Path]:
+        raise FileNotFoundError(2, "No such file or directory", f"{folder}/b")
+        yield folder
+
+    monkeypatch.setattr(Path, "rglob", vanish)
+    with pytest.raises(DataError, match=r"/b: cannot be listed \(No such file or directory\)"):
+        list_pictures(tmp_path, recursive=True)
+    with pytest.raises(DataError, match="absent: cannot be listed"):
+        list_pictures(tmp_path / "absent")

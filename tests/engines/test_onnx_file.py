@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -143,4 +145,69 @@ def test_places_outside_the_file_of_weights(key: str, value: str, tmp_path: Path
         entry.value = value if entry.key == key else entry.value
     path.write_bytes(model.SerializeToString())
     with pytest.raises(EngineError, match=r"its weights lie in m\.onnx\.data, which cannot be read whole"):
+        read_onnx(path)
+
+
+def test_thousands_of_equal_names_and_sizes_are_quick(tmp_path: Path) -> None:
+    many = 4000
+    nodes = [helper.make_node("Neg", [f"t{i}"], [f"t{i + 1}"], name="n") for i in range(many)]
+    inputs = [graphs.value("t0", graphs.HALF, ["batch", 3, 4, 4])]
+    inputs += [graphs.value(f"i{i}", graphs.HALF, [1]) for i in range(many)]
+    inputs.append(graphs.value("long", graphs.FLOAT, [1] * 4 * many))
+    path = graphs.write_graph(tmp_path / "m.onnx", nodes, inputs, [graphs.value(f"t{many}")])
+    started = time.process_time()
+    graph = onnx.load_model_from_string(read_onnx(path)).graph
+    assert time.process_time() - started < 20  # the square of the number takes minutes
+    names = [node.name for node in graph.node if node.op_type == "Neg"]
+    assert names[:2] == ["n", "n_2"]
+    assert len(set(names)) == many
+
+
+@pytest.mark.parametrize(("kind", "why"), [("pipe", "it is no file"), ("huge", "more than a model can have")])
+def test_weights_that_are_no_file_or_too_large(kind: str, why: str, tmp_path: Path) -> None:
+    path, weights = external_weights(tmp_path / "m.onnx"), tmp_path / "m.onnx.data"
+    if kind == "huge":
+        os.truncate(weights, 1 << 40)
+    else:
+        weights.unlink()
+        os.mkfifo(weights)
+    with pytest.raises(EngineError, match=why):
+        read_onnx(path)
+
+
+def test_weights_that_are_used_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = external_weights(tmp_path / "m.onnx")
+    monkeypatch.setattr("edgeagent.engines.onnx_file._MOST_BYTES", (tmp_path / "m.onnx.data").stat().st_size)
+    read_onnx(path)
+    model = onnx.load(str(path), load_external_data=False)
+    first = next(item for item in model.graph.initializer if item.external_data)
+    model.graph.initializer.extend([first] * 1000)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(EngineError, match="the weights have more than"):
+        read_onnx(path)
+
+
+def test_a_model_that_does_not_fit_into_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: Path) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr("edgeagent.engines.onnx_file.read_artefact", fail)
+    with pytest.raises(EngineError, match="does not fit into the memory"):
+        read_onnx(tmp_path / "m.onnx")
+
+
+def test_a_pipe_as_model_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "m.onnx")
+    with pytest.raises(EngineError, match=r"m\.onnx: is no file"):
+        read_onnx(tmp_path / "m.onnx")
+
+
+def test_the_name_of_a_file_of_weights_is_one_line(tmp_path: Path) -> None:
+    path = external_weights(tmp_path / "m.onnx")
+    model = onnx.load(str(path), load_external_data=False)
+    for item in model.graph.initializer:
+        for entry in item.external_data:
+            entry.value = "a\n\x1b[31m" if entry.key == "location" else entry.value
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(EngineError, match=r"lie in a\\n\\x1b\[31m"):
         read_onnx(path)

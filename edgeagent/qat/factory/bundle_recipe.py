@@ -71,7 +71,7 @@ class BundleRecipe(BaseModel):
     training: Recipe = Recipe()
     seeds: tuple[Seed, ...] = ()
     formats: tuple[str, ...] = ("onnx", "tflite")
-    tolerance: float = 0.005
+    tolerance: Annotated[float, Field(allow_inf_nan=False)] = 0.005
     keep: Literal["better", "trained"] = "better"
     heads: tuple[str, ...] = ()
     activation: Activation | None = None

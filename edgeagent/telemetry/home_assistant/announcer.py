@@ -170,7 +170,14 @@ class Withdrawal:
         """Delete the file once the broker is connected and has the removal."""
         if self._pending and self._publisher.state == "connected":
             self._pending = False
-            self._file.unlink(missing_ok=True)
+            try:
+                self._file.unlink(missing_ok=True)
+            except OSError as error:
+                logger.error(
+                    "%s: cannot be removed (%s); the next start removes the device from Home Assistant again",
+                    self._file,
+                    error.strerror,
+                )
 
 
 def _read(file: Path) -> _Announced | None:

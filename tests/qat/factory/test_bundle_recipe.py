@@ -63,3 +63,8 @@ def test_scales_are_learned_until_they_are_frozen() -> None:
     recipe = Recipe(steps=10, freeze_after=0.3)
     assert [recipe.learns_scales(step) for step in (0, 2, 3, 9)] == [True, True, False, False]
     assert not Recipe(scales="frozen").learns_scales(0)
+
+
+def test_a_tolerance_that_is_no_number_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"tolerance: .*finite number"):
+        load_recipe(written(tmp_path, "tolerance: .nan\n"))

@@ -15,6 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from edgeagent.settings.sections.home_assistant import HomeAssistantSettings
 from edgeagent.telemetry.home_assistant.announcer import ANNOUNCED, AnnouncedDevice, Announcer, Withdrawal
+from edgeagent.telemetry.mqtt.interface import ConnectionState, NoPublisher
 from edgeagent.telemetry.mqtt.publisher import MqttPublisher
 from tests.broker import PATIENCE, Mosquitto
 from tests.telemetry.home_assistant.values import documented
@@ -28,6 +29,12 @@ UPDATE = b'{"installed_version": "1.0.0", "latest_version": "1.0.0", "title": "x
 def broker(tmp_path: Path) -> Iterator[Mosquitto]:
     with Mosquitto(tmp_path) as broker:
         yield broker
+
+
+class Connected(NoPublisher):
+    """Publisher whose broker has everything."""
+
+    state: ConnectionState = "connected"
 
 
 class HomeAssistant:
@@ -155,6 +162,21 @@ def test_another_prefix_and_switching_off_leave_nothing_behind(broker: Mosquitto
         withdrawal.record(documented())
         publisher.stop()
     assert not (tmp_path / ANNOUNCED).exists()
+
+
+def test_a_record_that_cannot_be_removed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise OSError(30, "Read-only file system", str(path))
+
+    content = {"topic": TOPIC, "by": [], "components": {}}
+    (tmp_path / ANNOUNCED).write_text(json.dumps(content))
+    withdrawal = Withdrawal(Connected(), tmp_path)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    withdrawal.record(documented())
+    withdrawal.record(documented())
+    assert caplog.text.count("home-assistant.json: cannot be removed (Read-only file system)") == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"topic": 3, "by": [], "components": {}}'])
