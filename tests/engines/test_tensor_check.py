@@ -75,7 +75,9 @@ def test_wrong_input(tmp_path: Path, wrong: TensorSpec) -> None:
 
 
 def test_inputs_must_be_one_and_layout_counts(tmp_path: Path) -> None:
-    assert "has 2 inputs" in refusal(manifest(tmp_path), raw(), PICTURE, PICTURE)
+    assert "has the inputs picture, picture, needs one picture" in refusal(
+        manifest(tmp_path), raw(), PICTURE, PICTURE
+    )
     turned = manifest(tmp_path / "2")
     turned = turned.model_copy(update={"input": turned.input.model_copy(update={"layout": "nchw"})})
     check(turned, raw(), spec("picture", 1, 3, 32, 64))

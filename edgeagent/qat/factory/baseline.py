@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
+
+from torch import Tensor
 
 from edgeagent.bundle.manifest import InputSpec
 from edgeagent.qat.export.exports import export
 from edgeagent.qat.factory.accuracy_meter import AccuracyMeter, ModelVersion
 from edgeagent.qat.graph.graph import Graph
-from edgeagent.qat.grid.planning import pixel_grid
+from edgeagent.qat.grid.planning import pixel_grid, plan_grids
+from edgeagent.qat.network.fake_quantize import ActivationGrid
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.pictures.fitted import Fitted
 from edgeagent.qat.ptq.search import candidates
+from edgeagent.qat.training.processes import Processes
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,47 @@ def find_baseline(
         found.append(PtqBaseline(candidate.name, candidate.network, candidate.error, score))
         report(found[-1])
     return max(found, key=lambda one: (one.map50_95 or 0.0, -one.error))
+
+
+def share_baseline(baseline: PtqBaseline | None, processes: Processes, spec: InputSpec) -> PtqBaseline | None:
+    """Return the baseline of the first process, in all processes.
+
+    Args:
+        baseline: baseline that the first process found; None without a search.
+        processes: processes of the run.
+        spec: input of the model.
+    """
+    if processes.size == 1:
+        return baseline
+    given = None if baseline is None else _content(baseline)
+    content = processes.same(given)
+    if processes.first or content is None:
+        return baseline
+    network = Network(content.graph, plan_grids(content.graph, spec, "affine"))
+    network.load_state_dict(content.state)
+    for grid, learned in zip(network.grids, content.learned, strict=True):
+        cast(ActivationGrid, grid).zero_point.requires_grad_(learned)
+    network.set_mode("quantize")
+    return PtqBaseline(content.name, network, content.error, content.map50_95)
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What a baseline consists of, without the modules of its network."""
+
+    name: str
+    graph: Graph
+    state: dict[str, Tensor]
+    learned: list[bool]
+    error: float
+    map50_95: float | None
+
+
+def _content(baseline: PtqBaseline) -> _Content:
+    network = baseline.network
+    learned = [cast(ActivationGrid, grid).zero_point.requires_grad for grid in network.grids]
+    state = dict(network.state_dict())
+    return _Content(baseline.name, network.graph, state, learned, baseline.error, baseline.map50_95)
 
 
 def is_within_tolerance(original: float | None, quantized: float | None, tolerance: float) -> bool:

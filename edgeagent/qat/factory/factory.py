@@ -22,7 +22,12 @@ from edgeagent.errors import DataError
 from edgeagent.qat.core.codes import GridKind
 from edgeagent.qat.export.exports import FORMATS, export, export_reference
 from edgeagent.qat.factory.accuracy_meter import AccuracyMeter, ModelVersion, QuantizationState
-from edgeagent.qat.factory.baseline import PtqBaseline, find_baseline, is_within_tolerance
+from edgeagent.qat.factory.baseline import (
+    PtqBaseline,
+    find_baseline,
+    is_within_tolerance,
+    share_baseline,
+)
 from edgeagent.qat.factory.description_check import check_description
 from edgeagent.qat.factory.job import QuantizationJob
 from edgeagent.qat.factory.product import Product
@@ -143,7 +148,8 @@ class Factory:
                 product.networks["affine"], product.method = best.network, best.name
         if self._processes.same(float(enough)):
             product.state = "ptq"
-        self._baseline = self._processes.same(self._baseline)
+        spec = self._source.description.input
+        self._baseline = share_baseline(self._baseline, self._processes, spec)
         return product.state == "ptq"
 
     def _train(self, product: Product) -> None:

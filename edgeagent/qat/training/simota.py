@@ -81,7 +81,7 @@ def yolox_scales(graph: Graph) -> tuple[YoloxScale, ...]:
     for heads in heads_by_size(graph):
         fits = sorted(heads.roles) == HEADS and graph.heads[heads.of("box")].shape[1] == 4
         if heads.stride is None or not fits:
-            raise heads.refusal("box, objectness and at least two classes of a yolox")
+            raise heads.refusal("box, objectness and classes of a yolox")
         scales.append(YoloxScale(heads.of("box"), heads.of("objectness"), heads.of("classes"), heads.stride))
     return tuple(scales)
 

@@ -160,13 +160,14 @@ def test_a_runaway_size_leaves_the_loss_finite() -> None:
     assert simota_loss(SCALES, heads, TARGETS[:1]).isfinite()
 
 
-def test_scales_are_recognised_in_the_graph(tmp_path: Path) -> None:
-    graph = read_graph(small_yolox(tmp_path / "m.onnx"))
+@pytest.mark.parametrize("classes", [3, 1])
+def test_scales_are_recognised_in_the_graph(classes: int, tmp_path: Path) -> None:
+    graph = read_graph(small_yolox(tmp_path / "m.onnx", classes=classes))
     scales = yolox_scales(graph)
     assert [scale.stride for scale in scales] == [8, 16]
     for scale in scales:
         channels = [graph.heads[p].shape[1] for p in (scale.box, scale.objectness, scale.classes)]
-        assert channels == [4, 1, 3]
+        assert channels == [4, 1, classes]
 
 
 def test_other_families_are_refused(tmp_path: Path) -> None:
@@ -178,8 +179,6 @@ def test_other_families_are_refused(tmp_path: Path) -> None:
         check_family(DecoderSpec(family="yolov8", nms="none"))
     with pytest.raises(DataError, match="are not box, objectness"):
         yolox_scales(read_graph(small_relu_net(tmp_path / "m.onnx")))
-    with pytest.raises(DataError, match="at least two classes"):
-        yolox_scales(read_graph(small_yolox(tmp_path / "one.onnx", classes=1)))
 
 
 class Blocks(Dataset[TrainingSample]):
