@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _print_error(f"{where}{error.strerror or error}")
+        _print_error(f"{where}{error.strerror or str(error) or type(error).__name__}")
         with contextlib.suppress(EdgeagentError):
             _finish_output()
         return EdgeagentError.exit_code

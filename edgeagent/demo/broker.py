@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
 
@@ -11,7 +12,10 @@ from amqtt.errors import BrokerError
 
 from edgeagent.errors import EdgeagentError
 
+logger = logging.getLogger(__name__)
+
 START_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 10.0
 
 
 class EmbeddedBroker:
@@ -38,7 +42,13 @@ class EmbeddedBroker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._broker.shutdown(), self._loop).result(START_TIMEOUT_S)
+        try:
+            asyncio.run_coroutine_threadsafe(self._broker.shutdown(), self._loop).result(STOP_TIMEOUT_S)
+        except TimeoutError:
+            logger.warning(
+                "the demo's broker did not stop within %g s; it ends with the program", STOP_TIMEOUT_S
+            )
+            return
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

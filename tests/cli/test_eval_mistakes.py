@@ -120,7 +120,7 @@ def test_a_model_that_does_not_load(data: Data, tmp_path: Path, capsys: Capture)
         model.unlink()
         model.mkdir()
         line = refusal(capsys, data, 4, *more)
-        assert line == f"{model}: the model cannot be read (Is a directory); check the path"
+        assert line == f"{model}: is no file; give the path of a model"
 
 
 def test_a_model_of_another_kind(data: Data, tmp_path: Path, capsys: Capture) -> None:

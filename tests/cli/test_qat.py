@@ -141,7 +141,7 @@ def test_a_model_that_cannot_be_used(folder: Path, capsys: Capture) -> None:
     model.unlink()
     assert refusal(capsys, folder, 6) == f"{model}: no such file"
     model.mkdir()
-    assert "Is a directory" in refusal(capsys, folder, 6)
+    assert "is no file; give the path of a model" in refusal(capsys, folder, 6)
 
 
 def test_a_model_of_another_size(folder: Path, capsys: Capture) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 
 from edgeagent.camera.clip import ClipSource
 from edgeagent.cli import main
+from edgeagent.demo import broker
 from edgeagent.files.resources import sample_clip
 from tests.camera.media import write_clip
 from tests.cli.command import edgeagent, mistake, the_line, wrong_use
@@ -166,3 +169,16 @@ def test_a_summary_that_cannot_be_written(tmp_path: Path, tiny: Path, capsys: Ca
     assert json.loads(printed.out)["frames"] > 0  # the clip is kept
     line = the_line(printed.err.splitlines()[-1])
     assert line == "/dev/full: the result cannot be written (No space left on device)"
+
+
+def test_a_broker_that_does_not_stop_hides_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck = threading.Event()
+
+    async def never(self: object) -> None:
+        await asyncio.to_thread(stuck.wait)
+
+    monkeypatch.setattr(broker, "STOP_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(broker.Broker, "shutdown", never)
+    with pytest.raises(ValueError, match="the reason"), broker.EmbeddedBroker():
+        raise ValueError("the reason")
+    stuck.set()
