@@ -78,7 +78,7 @@ def test_reading_an_artefact(tmp_path: Path) -> None:
     path.write_bytes(b"")
     with pytest.raises(EngineError, match="the model is empty; copy it again"):
         read_artefact(path)
-    with pytest.raises(EngineError, match=r"the model cannot be read \(Is a directory\)"):
+    with pytest.raises(EngineError, match="is no file; give the path of a model"):
         read_artefact(tmp_path)
     with pytest.raises(EngineError, match=r"absent: the model cannot be read \(No such file or directory\)"):
         read_artefact(tmp_path / "absent")

@@ -168,9 +168,8 @@ def test_agent_and_worker_that_are_frozen_together_go_on(tmp_path: Path) -> None
             worker.infer(buffers.inputs, buffers.outputs)
             print(worker.pid, flush=True)
     """
-    agent = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, start_new_session=True
-    )
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    agent = subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0, start_new_session=True)
     try:
         assert agent.stdout is not None
         for _ in range(5):
@@ -181,8 +180,9 @@ def test_agent_and_worker_that_are_frozen_together_go_on(tmp_path: Path) -> None
             os.kill(agent.pid, signal.SIGCONT)
             os.kill(worker, signal.SIGCONT)
             os.read(agent.stdout.fileno(), 65536)
+            agent.stdout.readline()  # the rest of a line
         assert agent.poll() is None
-        assert int(agent.stdout.readline().split()[-1]) == worker
+        assert int(agent.stdout.readline()) == worker
     finally:
         os.killpg(agent.pid, signal.SIGKILL)
         agent.wait()
