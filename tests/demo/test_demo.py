@@ -178,7 +178,7 @@ def test_a_broker_that_does_not_stop_hides_no_error(monkeypatch: pytest.MonkeyPa
         await asyncio.to_thread(stuck.wait)
 
     monkeypatch.setattr(broker, "STOP_TIMEOUT_S", 0.1)
-    monkeypatch.setattr(broker.Broker, "shutdown", never)
+    monkeypatch.setattr("amqtt.broker.Broker.shutdown", never)
     with pytest.raises(ValueError, match="the reason"), broker.EmbeddedBroker():
         raise ValueError("the reason")
     stuck.set()
