@@ -34,7 +34,7 @@ class Field:
 
 @dataclass
 class ProtobufMessage:
-    """ProtobufMessage whose fields can be replaced.
+    """Message whose fields can be replaced.
 
     Attributes:
         fields: in the order of the file.

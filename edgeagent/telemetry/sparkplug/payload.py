@@ -9,13 +9,14 @@ int_value 10, long_value 11, double_value 13, boolean_value 14, string_value 15.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from edgeagent.files.protobuf import FIXED64, LENGTH, VARINT, Content, Field, ProtobufMessage
+
 MetricValue = int | float | bool | str | None
 
-VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 MOST_BYTES = 65536
 
 
@@ -61,10 +62,13 @@ class NodeCommand:
 
 def encode_payload(metrics: Sequence[SparkplugMetric], timestamp_ms: int, seq: int | None) -> bytes:
     """Return the bytes of a payload; an NDEATH has no ``seq``."""
-    parts = [_number(1, timestamp_ms), *(_bytes(2, _metric(metric)) for metric in metrics)]
+    fields = [
+        Field(1, VARINT, timestamp_ms),
+        *(Field(2, LENGTH, ProtobufMessage(_metric(metric)).encode()) for metric in metrics),
+    ]
     if seq is not None:
-        parts.append(_number(3, seq))
-    return b"".join(parts)
+        fields.append(Field(3, VARINT, seq))
+    return ProtobufMessage(fields).encode()
 
 
 def decode_commands(payload: bytes) -> list[NodeCommand]:
@@ -75,95 +79,39 @@ def decode_commands(payload: bytes) -> list[NodeCommand]:
     """
     if len(payload) > MOST_BYTES:
         raise ValueError(f"{len(payload)} bytes")
-    return [_command(value) for number, value in _fields(payload) if number == 2 and isinstance(value, bytes)]
+    return [_command(metric) for metric in ProtobufMessage.parse(payload).parts(2)]
 
 
-def _command(content: bytes) -> NodeCommand:
-    found = dict(_fields(content))
+def _command(content: Content) -> NodeCommand:
+    found = {field.number: field.value for field in ProtobufMessage.parse(content).fields}
     name, alias, boolean = found.get(1), found.get(2), found.get(14)
     return NodeCommand(
-        name.decode() if isinstance(name, bytes) else None,
+        None if name is None or isinstance(name, int) else bytes(name).decode(),
         alias if isinstance(alias, int) else None,
         bool(boolean) if isinstance(boolean, int) else None,
     )
 
 
-def _metric(metric: SparkplugMetric) -> bytes:
-    parts = []
+def _metric(metric: SparkplugMetric) -> list[Field]:
+    fields = []
     if metric.name is not None:
-        parts.append(_bytes(1, metric.name.encode()))
+        fields.append(Field(1, LENGTH, metric.name.encode()))
     if metric.alias is not None:
-        parts.append(_number(2, metric.alias))
-    parts.append(_number(3, metric.timestamp_ms))
+        fields.append(Field(2, VARINT, metric.alias))
+    fields.append(Field(3, VARINT, metric.timestamp_ms))
     if metric.name is not None:  # its birth has told the type (6.4.6)
-        parts.append(_number(4, metric.datatype))
+        fields.append(Field(4, VARINT, metric.datatype))
     if metric.historical:
-        parts.append(_number(5, 1))
-    parts.append(_number(7, 1) if metric.value is None else _value(metric.datatype, metric.value))
-    return b"".join(parts)
+        fields.append(Field(5, VARINT, 1))
+    fields.append(Field(7, VARINT, 1) if metric.value is None else _value(metric.datatype, metric.value))
+    return fields
 
 
-def _value(datatype: DataType, value: int | float | str) -> bytes:
+def _value(datatype: DataType, value: int | float | str) -> Field:
     if datatype is DataType.STRING:
-        return _bytes(15, str(value).encode())
+        return Field(15, LENGTH, str(value).encode())
     if datatype is DataType.BOOLEAN:
-        return _number(14, int(bool(value)))
+        return Field(14, VARINT, int(bool(value)))
     if datatype is DataType.DOUBLE:
-        return _key(13, FIXED64) + struct.pack("<d", value)
-    return _number(11, int(value) & 0xFFFF_FFFF_FFFF_FFFF)
-
-
-def _key(number: int, wire: int) -> bytes:
-    return _varint(number << 3 | wire)
-
-
-def _number(number: int, value: int) -> bytes:
-    return _key(number, VARINT) + _varint(value)
-
-
-def _bytes(number: int, value: bytes) -> bytes:
-    return _key(number, LENGTH) + _varint(len(value)) + value
-
-
-def _varint(value: int) -> bytes:
-    found = bytearray()
-    while value > 0x7F:
-        found.append(value & 0x7F | 0x80)
-        value >>= 7
-    found.append(value)
-    return bytes(found)
-
-
-def _fields(content: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yield number and value of each field; fields of fixed width as bytes."""
-    place = 0
-    while place < len(content):
-        key, place = _read_varint(content, place)
-        wire = key & 7
-        if wire == VARINT:
-            value, place = _read_varint(content, place)
-            yield key >> 3, value
-            continue
-        if wire == LENGTH:
-            length, place = _read_varint(content, place)
-        elif wire in (FIXED64, FIXED32):
-            length = 8 if wire == FIXED64 else 4
-        else:
-            raise ValueError(f"wire type {wire} at byte {place}")
-        if place + length > len(content):
-            raise ValueError(f"the field at byte {place} exceeds the payload")
-        yield key >> 3, content[place : place + length]
-        place += length
-
-
-def _read_varint(content: bytes, place: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if place >= len(content):
-            raise ValueError("a number exceeds the payload")
-        byte = content[place]
-        place += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, place
-    raise ValueError(f"the number at byte {place} has more than 64 bits")
+        return Field(13, FIXED64, struct.pack("<d", value))
+    return Field(11, VARINT, int(value))  # a negative number as its two's complement
