@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -13,21 +12,8 @@ import pytest
 
 from edgeagent.files.resources import default_bundle
 from tests.broker import Mosquitto
-from tests.camera.media import write_pictures
 from tests.daemon.running import PATIENCE, Consumer, Daemon, running
 from tests.daemon.test_run import settings
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    with Mosquitto(tmp_path) as broker:
-        yield broker
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    write_pictures(tmp_path / "pictures", 3)
-    return tmp_path / "pictures"
 
 
 def worker(daemon: Daemon) -> psutil.Process:

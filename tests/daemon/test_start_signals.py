@@ -7,7 +7,6 @@ import gc
 import signal
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -16,23 +15,10 @@ import pytest
 from edgeagent.cli import run
 from edgeagent.daemon.agent import STOP_S
 from tests.broker import Mosquitto
-from tests.camera.media import write_pictures
 from tests.daemon.running import PATIENCE, Consumer, Daemon, running
 from tests.daemon.test_run import settings
 
 MEASURING = "STATUS=choosing a delegate"
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    with Mosquitto(tmp_path) as broker:
-        yield broker
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    write_pictures(tmp_path / "pictures", 3)
-    return tmp_path / "pictures"
 
 
 def wait_for_worker(daemon: Daemon) -> psutil.Process:
