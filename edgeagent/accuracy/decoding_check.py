@@ -33,6 +33,7 @@ from edgeagent.bundle.manifest import ModelDescription
 from edgeagent.detection.detector import Detector
 from edgeagent.engines.engine import Array
 from edgeagent.engines.onnx_file import read_onnx
+from edgeagent.engines.onnxruntime_engine import session_options
 from edgeagent.errors import DataError, EdgeagentError
 from edgeagent.imaging.frame import Image
 from edgeagent.vision.detections import Detections
@@ -178,7 +179,8 @@ class _OwnModel:
                 import onnxruntime
 
                 content = read_onnx(self._model)
-                self._session = onnxruntime.InferenceSession(content, providers=providers)
+                options = session_options(onnxruntime, 1)
+                self._session = onnxruntime.InferenceSession(content, options, providers=providers)
             feeds = {one.name: _feed(one.name, one.shape, picture) for one in self._session.get_inputs()}
             found: list[Array] = self._session.run(None, feeds)
         except EdgeagentError as error:

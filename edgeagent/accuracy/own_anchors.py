@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgeagent.accuracy.own_boxes import OwnOutput
+from edgeagent.bundle.cells import cells_along
 from edgeagent.detection.detector import Detector
 from edgeagent.engines.engine import Array
 from edgeagent.vision.heads import FloatArray, sigmoid
@@ -34,7 +35,7 @@ def anchor_advice(detector: Detector, own: OwnOutput, outputs: Sequence[Array]) 
     first, found = 0, []
     boxes = [place for place, spec in enumerate(detector.engine.outputs) if spec.shape[1] % 4 == 0]
     for stride, listed in anchors.items():
-        side = detector.description.input.height // stride
+        side = cells_along(detector.description.input.height, stride)
         raw = next(
             (
                 outputs[place][0]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgeagent.bundle.cells import cells_along
 from edgeagent.bundle.manifest import ModelDescription
 from edgeagent.engines.engine import Array
 from edgeagent.vision.decoder_yolov8 import point_offset
@@ -58,7 +59,10 @@ class CellBoxes:
         strides = description.decoder.strides
         anchors = description.decoder.anchors_by_stride()
         grids = [
-            np.tile(cell_grid(height // stride, width // stride), (len(anchors.get(stride, ())) or 1, 1))
+            np.tile(
+                cell_grid(cells_along(height, stride), cells_along(width, stride)),
+                (len(anchors.get(stride, ())) or 1, 1),
+            )
             for stride in strides
         ]
         self._point = np.float32(point_offset(description.decoder))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgeagent.bundle.cells import cells_along
 from edgeagent.bundle.manifest import (
     DecoderSpec,
     ModelDescription,
@@ -56,10 +57,6 @@ def check_tensors(
         _check_count(where, outputs, _SSD_OUTPUTS)
         _check_classes(where, outputs, len(manifest.labels))
         return
-    for stride in manifest.decoder.strides:
-        if manifest.input.width % stride or manifest.input.height % stride:
-            size = f"{manifest.input.width} x {manifest.input.height}"
-            raise BundleError(f"{where}: the input size {size} is not a multiple of stride {stride}")
     if declared:
         _check_roles(manifest.decoder, where, declared)
         _check_raw(manifest, declared, where, outputs)
@@ -120,8 +117,8 @@ def _check_raw(
     orders = {"nchw", "nhwc"}
     for declared, tensor in zip(roles, outputs, strict=True):
         channels = _channels(manifest, declared)
-        height = manifest.input.height // declared.stride
-        width = manifest.input.width // declared.stride
+        height = cells_along(manifest.input.height, declared.stride)
+        width = cells_along(manifest.input.width, declared.stride)
         shapes = {"nchw": (1, channels, height, width), "nhwc": (1, height, width, channels)}
         if tensor.shape not in shapes.values():
             raise BundleError(
@@ -144,9 +141,12 @@ def _channels(manifest: ModelDescription, declared: OutputSpec) -> int:
 
 def _check_concatenated(manifest: ModelDescription, where: str, output: TensorSpec) -> None:
     decoder = manifest.decoder
-    area = manifest.input.width * manifest.input.height
+    width, height = manifest.input.width, manifest.input.height
     anchors = decoder.anchors_by_stride()
-    cells = sum((len(anchors.get(stride, ())) or 1) * area // stride**2 for stride in decoder.strides)
+    cells = sum(
+        (len(anchors.get(stride, ())) or 1) * cells_along(width, stride) * cells_along(height, stride)
+        for stride in decoder.strides
+    )
     channels = 4 + ("objectness" in _ROLES[decoder.family]) + len(manifest.labels)
     shapes = ((1, cells, channels), (1, channels, cells))
     if output.shape not in shapes:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgeagent.bundle.cells import cells_along
 from edgeagent.bundle.manifest import DecoderSpec, OutputSpec
 from edgeagent.engines.engine import Array, TensorSpec
 from edgeagent.vision.detections import Detections
@@ -92,7 +93,9 @@ class YoloxConcatenatedDecoder:
         self._raw = spec.boxes == "raw"
         self._unit = box_unit(spec, input_size)
         width, height = input_size
-        grids = [cell_grid(height // stride, width // stride) for stride in spec.strides]
+        grids = [
+            cell_grid(cells_along(height, stride), cells_along(width, stride)) for stride in spec.strides
+        ]
         self._grid = np.concatenate(grids)
         counts = [len(grid) for grid in grids]
         self._strides = np.repeat(np.array(spec.strides, np.float32), counts)[:, None]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from edgeagent.bundle.cells import cells_along
 from edgeagent.bundle.manifest import OutputSpec
 from edgeagent.engines.engine import Array, TensorSpec
 
@@ -75,7 +76,7 @@ def find_scales(
     """
     width, height = input_size
     channels_first = all(
-        tensor.shape[2:] == (height // item.stride, width // item.stride)
+        tensor.shape[2:] == (cells_along(height, item.stride), cells_along(width, item.stride))
         for tensor, item in zip(tensors, outputs, strict=True)
     )
     return [
@@ -86,7 +87,7 @@ def find_scales(
                 for position, item in enumerate(outputs)
                 if item.stride == stride
             },
-            cell_grid(height // stride, width // stride),
+            cell_grid(cells_along(height, stride), cells_along(width, stride)),
         )
         for stride in sorted({item.stride for item in outputs})
     ]

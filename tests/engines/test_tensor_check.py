@@ -122,9 +122,13 @@ def test_roles_must_be_complete(tmp_path: Path) -> None:
     )
 
 
-def test_the_input_must_be_a_multiple_of_the_strides(tmp_path: Path) -> None:
-    wrong = manifest(tmp_path, decoder={"family": "yolox", "strides": (8, 24)})
-    assert "64 x 32 is not a multiple of stride 24" in refusal(wrong, raw())
+def test_grids_are_rounded_up(tmp_path: Path) -> None:
+    outputs = manifest(tmp_path).artefacts[0].model_dump()["outputs"]
+    declared = [{**output, "stride": 24} if output["stride"] == 16 else output for output in outputs]
+    made = manifest(tmp_path / "2", {"outputs": declared}, decoder={"family": "yolox", "strides": (8, 24)})
+    specs = raw()[:3] + [spec(tensor.name, *tensor.shape[:2], 2, 3) for tensor in raw()[3:]]
+    check(made, specs)
+    assert "needs (1, 4, 2, 3) or (1, 2, 3, 4)" in refusal(made, raw())
 
 
 @pytest.mark.parametrize(("reg_max", "channels"), [(1, 4), (16, 64)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from edgeagent.bundle.cells import stride_of
 from edgeagent.bundle.manifest import DecoderSpec, ModelDescription, Role
 from edgeagent.errors import DataError
 from edgeagent.qat.graph.graph import Graph, GraphHead
@@ -17,7 +18,7 @@ WITH_OBJECTNESS = ("yolox", "yolov5")
 
 def stride(head: GraphHead, graph: Graph) -> int:
     """Return the input pixels per cell of a head."""
-    return graph.input_shape[2] // head.shape[2]
+    return stride_of(graph.input_shape[2], head.shape[2])
 
 
 def role(head: GraphHead, graph: Graph) -> Role:

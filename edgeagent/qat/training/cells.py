@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from edgeagent.bundle.cells import cells_along, stride_of
 from edgeagent.bundle.manifest import Role
 from edgeagent.errors import DataError
 from edgeagent.qat.graph.graph import Graph
@@ -21,7 +22,7 @@ class HeadsOfSize:
     Attributes:
         positions: their positions among the heads of the graph.
         roles: their roles, in the same order.
-        stride: input pixels per cell; None where cells do not divide the input evenly.
+        stride: input pixels per cell; None where cells are not square.
         found: description for error messages.
     """
 
@@ -47,14 +48,14 @@ def heads_by_size(graph: Graph) -> list[HeadsOfSize]:
     _, _, height, width = graph.input_shape
     grouped = []
     for (rows, columns), positions in sizes.items():
-        stride = height // rows
-        whole = (rows * stride, columns * stride) == (height, width)
+        stride = stride_of(height, rows)
+        square = cells_along(width, stride) == columns
         channels = ", ".join(f"{graph.heads[p].shape[1]} channels" for p in positions)
         grouped.append(
             HeadsOfSize(
                 tuple(positions),
                 tuple(role(graph.heads[p], graph) for p in positions),
-                stride if whole else None,
+                stride if square else None,
                 f"{columns}x{rows} cells ({channels})",
             )
         )
