@@ -38,6 +38,21 @@ class GroundTruth:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """Labelled and detected objects, picture by picture.
+
+    Attributes:
+        truths: labelled objects of each picture.
+        detections: detected objects of each picture.
+        labels: label of each class.
+    """
+
+    truths: Sequence[GroundTruth]
+    detections: Sequence[Detections]
+    labels: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Accuracy:
     """Mean average precision, 0..1.
 
@@ -62,6 +77,26 @@ def mean_average_precision(
     Raises:
         NoAccuracyError: pycocotools is not installed, or there is no labelled object.
     """
+    evaluation = coco_evaluation(Found(truths, found, labels))
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
+        evaluation.accumulate()
+        evaluation.summarize()
+    precision = evaluation.eval["precision"][:, :, :, 0, 2]  # IoU, recall, class; all areas, 100 detections
+    per_class = {
+        label: round(float(precision[:, :, index].mean()), 4)
+        for index, label in enumerate(labels)
+        if (precision[:, :, index] > -1).any()
+    }
+    return Accuracy(float(evaluation.stats[0]), float(evaluation.stats[1]), len(truths), per_class)
+
+
+def coco_evaluation(given: Found) -> Any:
+    """Return pycocotools' ``COCOeval`` of all pictures, after ``evaluate``: matched and not yet accumulated.
+
+    Raises:
+        NoAccuracyError: pycocotools is not installed, or there is no labelled object.
+    """
+    truths, found, labels = given.truths, given.detections, given.labels
     try:
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
@@ -79,15 +114,7 @@ def mean_average_precision(
         loaded = dataset.loadRes(results) if results else COCO()
         evaluation = COCOeval(dataset, loaded, "bbox")
         evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    precision = evaluation.eval["precision"][:, :, :, 0, 2]  # IoU, recall, class; all areas, 100 detections
-    per_class = {
-        label: round(float(precision[:, :, index].mean()), 4)
-        for index, label in enumerate(labels)
-        if (precision[:, :, index] > -1).any()
-    }
-    return Accuracy(float(evaluation.stats[0]), float(evaluation.stats[1]), len(truths), per_class)
+    return evaluation
 
 
 def _dataset(truths: Sequence[GroundTruth], labels: Sequence[str]) -> dict[str, Any]:

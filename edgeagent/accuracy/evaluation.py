@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgeagent.accuracy.coco_map import Accuracy, GroundTruth, mean_average_precision
+from edgeagent.accuracy.coco_map import Accuracy, Found, GroundTruth, mean_average_precision
 from edgeagent.datasets.labels import LabelledData, Labels
 from edgeagent.detection.detector import Detector
 from edgeagent.imaging.picture import read_picture
@@ -19,7 +19,19 @@ IOU_THRESHOLD = 0.65
 def evaluate_detector(
     detector: Detector, data: LabelledData, report: Callable[[int], None] = lambda done: None
 ) -> Accuracy:
-    """Return the accuracy of a detector on all pictures.
+    """Return the accuracy of a detector on all pictures; arguments and errors as :func:`detect_all`.
+
+    Raises:
+        NoAccuracyError: pycocotools is not installed, or there is no labelled object.
+    """
+    found = detect_all(detector, data, report)
+    return mean_average_precision(found.truths, found.detections, found.labels)
+
+
+def detect_all(
+    detector: Detector, data: LabelledData, report: Callable[[int], None] = lambda done: None
+) -> Found:
+    """Return the labelled and the detected objects of all pictures.
 
     Args:
         detector: loaded with :data:`IOU_THRESHOLD`.
@@ -29,7 +41,6 @@ def evaluate_detector(
     Raises:
         DataError: a picture or a label file cannot be used.
         EngineError: the engine fails.
-        NoAccuracyError: pycocotools is not installed, or there is no labelled object.
     """
     labels = detector.description.labels
     objects = data.read(labels)
@@ -41,7 +52,7 @@ def evaluate_detector(
         truths.append(_truth(own, width, height))
         found.append(detector.detect(image, buffers, SCORE_THRESHOLD))
         report(done)
-    return mean_average_precision(truths, found, labels)
+    return Found(truths, found, labels)
 
 
 def _truth(labels: Labels, width: int, height: int) -> GroundTruth:

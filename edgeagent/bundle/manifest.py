@@ -213,6 +213,22 @@ class GoldenSet(ManifestSection):
         return self
 
 
+class MapLoss(ManifestSection):
+    """Loss of mAP50-95 against the float model on the same pictures, with its 95 % interval.
+
+    The interval is that of a paired bootstrap over pictures (:mod:`edgeagent.accuracy.map_interval`).
+
+    Attributes:
+        map50_95: mAP of the float model minus that of the measured one.
+        low: lower bound.
+        high: upper bound.
+    """
+
+    map50_95: FiniteFloat
+    low: FiniteFloat
+    high: FiniteFloat
+
+
 class Measurement(ManifestSection):
     """Accuracy measurement.
 
@@ -227,6 +243,7 @@ class Measurement(ManifestSection):
         per_class: AP at IoU .50:.95 of each class with labelled objects.
         seed: random seed of the training.
         artefact: measured file of the bundle; None for a model that is not in the bundle.
+        loss: loss against the float model; None for the float model itself, and where it was not measured.
     """
 
     state: Literal["float", "ptq", "qat"]
@@ -239,6 +256,7 @@ class Measurement(ManifestSection):
     per_class: dict[str, Fraction] | None = None
     seed: int | None = None
     artefact: FileName | None = None
+    loss: MapLoss | None = None
 
 
 class Evidence(ManifestSection):

@@ -7,9 +7,10 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from edgeagent.accuracy.coco_map import Accuracy
+from edgeagent.accuracy.coco_map import Accuracy, Found, mean_average_precision
 from edgeagent.accuracy.decoding_check import PICTURES, check_output_decoding
-from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_detector
+from edgeagent.accuracy.evaluation import IOU_THRESHOLD, detect_all
+from edgeagent.accuracy.map_interval import MapDifference, MatchedDetections, compare_map
 from edgeagent.bundle.model_description import describe_model
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.cli.dataset_options import add_dataset_options, given_data
@@ -24,7 +25,11 @@ from edgeagent.settings.sections.model import MAX_THREADS
 DESCRIPTION = """\
 Detect on labelled pictures and print the COCO mAP, computed by pycocotools. Preprocessing, engine and
 decoding are those of the daemon. Score threshold .01, IoU threshold .65. Classes of a data set are matched to
-the labels of the model by name; files of --labels have the class numbers of the model."""
+the labels of the model by name; files of --labels have the class numbers of the model.
+
+With --against, a second model detects on the same pictures. The difference in mAP50-95 is printed with its
+95 % interval (paired bootstrap over pictures); one that contains 0 means that these pictures are too few to
+tell which model is better."""
 
 EPILOG = """\
 examples:
@@ -33,6 +38,7 @@ examples:
   edgeagent eval --bundle models/coco-nano --images val/images --labels val/labels
   edgeagent eval --bundle models/coco-nano --artefact model.onnx --engine openvino --images ... --labels ...
   edgeagent eval --model yolox_nano.onnx --like models/coco-nano --images val/images --labels val/labels
+  edgeagent eval --bundle models/coco-nano --against yolox_nano.onnx --images ... --labels ...
 
 The description of a float model is the file beside it with the suffix .yaml, or the bundle of --like."""
 
@@ -62,6 +68,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--threads", type=int, default=0, help="threads of the engine (default: all processors but one)"
     )
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="MODEL",
+        help="bundle or float model to compare with, such as its origin",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result to FILE")
     parser.set_defaults(run=run)
 
@@ -84,16 +96,52 @@ def run(arguments: argparse.Namespace) -> int:
         some = data.pictures[:: max(1, len(data) // PICTURES)][:PICTURES]
         check_output_decoding(arguments.model, detector, [read_picture(path) for path in some])
 
-    accuracy = evaluate_detector(detector, data, report)
+    other = None if arguments.against is None else _load_other(arguments, detector)
+    found = detect_all(detector, data, report)
+    accuracy = mean_average_precision(found.truths, found.detections, found.labels)
+    difference = None
+    if other is not None:
+        _check_labels(arguments.against, other, detector)
+        difference = _compare(found, detect_all(other, data, report))
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)
     facts = detector.engine.facts
     engine = f"{facts.engine} {facts.version} {facts.delegate}"
     _print(accuracy, engine)
+    if difference is not None:
+        print(
+            f"{difference.map50_95:+.4f} mAP50-95 against {arguments.against}, 95 % interval "
+            f"{difference.low:+.4f} to {difference.high:+.4f}"
+        )
     if arguments.json:
         result = {**asdict(accuracy), "engine": engine, "data_sha256": data.data_hash()}
+        if difference is not None:
+            result["against"] = {"model": str(arguments.against), **asdict(difference)}
         write_result(arguments.json, result)
     return 0
+
+
+def _load_other(arguments: argparse.Namespace, detector: Detector) -> Detector:
+    """Return the model of ``--against``; a float model without a description of its own takes this one's."""
+    path: Path = arguments.against
+    if path.is_dir():
+        return load_bundle_detector(open_bundle(path), arguments.engine, arguments.threads, IOU_THRESHOLD)
+    model_format = FORMATS.get(path.suffix.lower())
+    if model_format is None:
+        raise ConfigurationError(f"{path}: --against takes a bundle, or an .onnx or .tflite file")
+    description = describe_model(path) if path.with_suffix(".yaml").exists() else detector.description
+    return load_detector(
+        description, path, model_format, (), arguments.threads, IOU_THRESHOLD, arguments.engine
+    )
+
+
+def _check_labels(path: Path, other: Detector, detector: Detector) -> None:
+    if other.description.labels != detector.description.labels:
+        raise ConfigurationError(f"--against {path}: has other labels; compare models of the same classes")
+
+
+def _compare(found: Found, other: Found) -> MapDifference:
+    return compare_map(MatchedDetections(found), MatchedDetections(other))
 
 
 def _load(arguments: argparse.Namespace) -> Detector:

@@ -9,8 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_detector
-from edgeagent.bundle.manifest import Measurement, ModelDescription
+import numpy as np
+import numpy.typing as npt
+
+from edgeagent.accuracy.coco_map import Found, mean_average_precision
+from edgeagent.accuracy.evaluation import IOU_THRESHOLD, detect_all
+from edgeagent.accuracy.map_interval import MatchedDetections, map_difference
+from edgeagent.bundle.manifest import MapLoss, Measurement, ModelDescription
 from edgeagent.datasets.labels import LabelledData
 from edgeagent.detection.detector import Detector, build_detector, load_detector
 from edgeagent.qat.export.exports import Exported, roles
@@ -36,6 +41,14 @@ class ModelVersion:
     seed: int | None = None
 
 
+@dataclass(frozen=True)
+class _Original:
+    """mAP of the float model, on all pictures and on each draw of the bootstrap."""
+
+    map50_95: float
+    resampled: npt.NDArray[np.float64]
+
+
 class AccuracyMeter:
     """Measurement of accuracy, and the record of all results.
 
@@ -53,6 +66,7 @@ class AccuracyMeter:
     ) -> None:
         self._description, self._pictures, self._reporter = description, pictures, reporter
         self.measurements: list[Measurement] = []
+        self._float: _Original | None = None
 
     @property
     def possible(self) -> bool:
@@ -105,7 +119,9 @@ class AccuracyMeter:
     ) -> Measurement:
         facts = detector.engine.facts
         with self._reporter.stage(f"measuring {version.state} ({version.method}) in {facts.engine}"):
-            accuracy = evaluate_detector(detector, pictures)
+            found = detect_all(detector, pictures)
+            accuracy = mean_average_precision(found.truths, found.detections, found.labels)
+            loss = self._loss(found, accuracy.map50_95, version.state)
         detector.engine.close()
         return Measurement(
             state=version.state,
@@ -118,4 +134,15 @@ class AccuracyMeter:
             per_class={label: round(value, 4) for label, value in accuracy.per_class.items()},
             seed=version.seed,
             artefact=file,
+            loss=loss,
         )
+
+    def _loss(self, found: Found, map50_95: float, state: QuantizationState) -> MapLoss | None:
+        """Return the loss against the float model, which is the first that is measured."""
+        if self._float is None:
+            if state == "float":
+                self._float = _Original(map50_95, MatchedDetections(found).resampled())
+            return None
+        low, high = map_difference(self._float.resampled, MatchedDetections(found).resampled())
+        lost = self._float.map50_95 - map50_95
+        return MapLoss(map50_95=round(lost, 4), low=round(low, 4), high=round(high, 4))

@@ -87,6 +87,12 @@ def test_pictures_and_a_model_become_a_bundle_with_evidence(data: Path, tmp_path
     assert boxes is not None
     assert [(one.picture, one.state) for one in boxes] == [("golden/0.png", "float"), ("golden/0.png", "qat")]
     assert {item.images for item in evidence.measurements} == {8}
+    original, *others = evidence.measurements
+    assert original.loss is None
+    for item in others:
+        assert item.loss is not None
+        assert item.loss.map50_95 == pytest.approx(original.map50_95 - item.map50_95, abs=2e-4)
+        assert item.loss.low <= item.loss.high
     assert evidence.recipe["steps"] == STEPS
     assert "8 pictures" in (out / "card.md").read_text(encoding="utf-8")
     for engine in ("onnxruntime", "tflite"):
