@@ -24,8 +24,8 @@ from edgeagent.errors import DataError
 from edgeagent.qat.graph.as_convolution import lower_weighted
 from edgeagent.qat.graph.batch_norm_folding import fold_affine, lower_affine
 from edgeagent.qat.graph.branches import join_branches
-from edgeagent.qat.graph.constant_folding import fold
 from edgeagent.qat.graph.channel_moves import gather_channels
+from edgeagent.qat.graph.constant_folding import fold
 from edgeagent.qat.graph.cut import (
     End,
     name_roles,
