@@ -66,7 +66,8 @@ class Blocks(nn.Module):
         for layer in self.worked:
             kept, other = self.halves(x)
             x = torch.cat([kept, torch.relu(layer(other))], 1)
-        return self.head(x)
+        predicted: Tensor = self.head(x)
+        return predicted
 
 
 def exported(path: Path, shuffle: str) -> Path:
