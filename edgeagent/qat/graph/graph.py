@@ -2,8 +2,9 @@
 
 ::
 
-    file -> constant folding, normal form of each operator -> linear operators folded into convolutions
-        -> cut at the heads -> weighted operators lowered to convolutions -> checks
+    file -> constant folding, normal form of each operator -> channel shuffles through the batch as Gather
+        -> linear operators folded into convolutions -> cut at the heads
+        -> weighted operators lowered to convolutions -> checks
 
 The graph is the model (docs/adr/0002): nodes keep their names from the source file to the artefact. All
 folding is exact (docs/adr/0008). Operators after the heads (decoding, sigmoid of scores) are left out.
@@ -23,6 +24,7 @@ from edgeagent.errors import DataError
 from edgeagent.qat.graph.as_convolution import lower_weighted
 from edgeagent.qat.graph.batch_norm_folding import fold_affine, lower_affine
 from edgeagent.qat.graph.branches import join_branches
+from edgeagent.qat.graph.channel_moves import gather_channels
 from edgeagent.qat.graph.constant_folding import fold
 from edgeagent.qat.graph.cut import (
     End,
@@ -111,6 +113,7 @@ def read_graph(path: Path, heads: Sequence[str] = ()) -> Graph:
 
 def _cut(model: onnx.ModelProto, heads: Sequence[str]) -> Graph:
     draft = fold(model)
+    gather_channels(draft)
     named = named_ends(draft, heads)
     _fold_linear(draft, frozenset(named))
     tensors = [draft.resolve(tensor) for tensor in named] or terminal_convolutions(draft)
