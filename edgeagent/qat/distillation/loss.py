@@ -106,8 +106,12 @@ def _divergence(student: Tensor, teacher: Tensor, count: int) -> Tensor:
         teacher: the same of the teacher.
         count: bins of a side.
     """
-    own, wanted = (value.unflatten(1, (SIDES, count)).log_softmax(2) for value in (student, teacher))
-    return (wanted.exp() * (wanted - own)).sum((1, 2)).unsqueeze(1)
+    own, wanted = (
+        value.reshape(len(value), SIDES, count, *value.shape[2:]).log_softmax(2)
+        for value in (student, teacher)
+    )
+    divergence = wanted.exp() * (wanted - own)
+    return divergence.sum((1, 2)).unsqueeze(1)
 
 
 def _best_class(teacher: Sequence[Tensor], classes: list[int]) -> Tensor:
