@@ -101,10 +101,8 @@ BINS = 5
 
 
 def bin_heads() -> list[GraphHead]:
-    shapes = {"box": 4 * BINS, "classes": 3}
-    return [
-        GraphHead(kind, (1, width, SIDE, SIDE), kind == "classes", kind) for kind, width in shapes.items()
-    ]
+    box = GraphHead("box", (1, 4 * BINS, SIDE, SIDE), logits=False, role="box")
+    return [box, GraphHead("classes", (1, 3, SIDE, SIDE), logits=True, role="classes")]
 
 
 def test_distributions_of_box_sides_are_compared_after_the_softmax() -> None:
