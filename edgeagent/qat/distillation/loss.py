@@ -6,7 +6,11 @@ boxes. A head of several boxes per cell (anchors) is taken apart: each box count
 
 - objectness: binary cross-entropy against the teacher's probability, at every cell;
 - classes: the same, weighted by the teacher's objectness;
-- boxes: smooth-L1, weighted by the teacher's score.
+- boxes: smooth-L1, weighted by the teacher's score;
+- boxes whose sides are distributions over bins (distribution focal loss, Li et al. 2020, arXiv:2006.04388):
+  the Kullback-Leibler divergence of the student's distribution from the teacher's, summed over the four
+  sides and weighted by the teacher's score (Zheng et al., "Localization Distillation", arXiv:2102.12252).
+  It ignores what the softmax over the bins ignores, such as a shift of all bins of a side.
 
 The sum is divided by the sum of the teacher's scores, so that every object has the same weight, however many
 there are in a picture. Without a separate objectness, classes are not weighted.
@@ -18,18 +22,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from edgeagent.qat.graph.graph import GraphHead
+from edgeagent.qat.graph.heads import SIDES, bins
 
 BOX_WEIGHT = 5.0
+BINS_WEIGHT = 5.0
+BoxLoss = Literal["distribution", "difference"]
+"""Loss of boxes with bins: divergence of the distributions, or smooth-L1 of their logits."""
 
 
 def distillation_loss(
-    heads: Sequence[GraphHead], student: Sequence[Tensor], teacher: Sequence[Tensor]
+    heads: Sequence[GraphHead],
+    student: Sequence[Tensor],
+    teacher: Sequence[Tensor],
+    box_loss: BoxLoss = "distribution",
 ) -> Tensor:
     """Return the scalar loss of a batch.
 
@@ -37,6 +49,7 @@ def distillation_loss(
         heads: heads of the graph, in order.
         student: head tensors of the fake-quantized network, each (batch, channels, h, w).
         teacher: head tensors of the float network.
+        box_loss: loss of boxes with bins.
     """
     student = [_one_box_per_cell(head, value) for head, value in zip(heads, student, strict=True)]
     teacher = [_one_box_per_cell(head, value) for head, value in zip(heads, teacher, strict=True)]
@@ -57,6 +70,10 @@ def distillation_loss(
             weight = presence if objectness else torch.ones_like(presence)
             total = total + (weight * _cross_entropy(student[p], teacher[p])).sum()
         for p in set(positions) - set(logits):
+            count = bins(heads[p]) if box_loss == "distribution" else 1
+            if count > 1:
+                total = total + BINS_WEIGHT * (score * _divergence(student[p], teacher[p], count)).sum()
+                continue
             distance = functional.smooth_l1_loss(student[p], teacher[p], reduction="none", beta=0.1)
             total = total + BOX_WEIGHT * (score * distance).sum()
         normalizer = normalizer + score.sum()
@@ -79,6 +96,22 @@ def _one_box_per_cell(head: GraphHead, value: Tensor) -> Tensor:
     batch, channels, height, width = value.shape
     boxes = value.reshape(batch, head.anchors, channels // head.anchors, height, width)
     return boxes.transpose(1, 2).flatten(2, 3)
+
+
+def _divergence(student: Tensor, teacher: Tensor, count: int) -> Tensor:
+    """Return the divergence of the bins' distributions, summed over the sides: (batch, 1, h, w).
+
+    Args:
+        student: logits (batch, 4 * count, h, w), ordered by side.
+        teacher: the same of the teacher.
+        count: bins of a side.
+    """
+    own, wanted = (
+        value.reshape(len(value), SIDES, count, *value.shape[2:]).log_softmax(2)
+        for value in (student, teacher)
+    )
+    divergence = wanted.exp() * (wanted - own)
+    return divergence.sum((1, 2)).unsqueeze(1)
 
 
 def _best_class(teacher: Sequence[Tensor], classes: list[int]) -> Tensor:

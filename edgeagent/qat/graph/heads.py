@@ -26,6 +26,12 @@ def role(head: GraphHead, graph: Graph) -> Role:
     return head.role or ("classes" if head.logits else "box")
 
 
+def bins(head: GraphHead) -> int:
+    """Return the bins of each side of a box; 1 for a head of plain boxes or of anything else."""
+    channels = head.shape[1] // max(1, head.anchors)
+    return 1 if head.logits or channels % SIDES else channels // SIDES
+
+
 def describe_cut(graph: Graph) -> list[str]:
     """Return one line per head, and one for the float operators after them."""
     lines = []

@@ -1,7 +1,7 @@
-"""Exponential moving average of the weights; grids are not averaged.
+"""Exponential moving average of a network: weights, biases, scales and zero points.
 
-Averaged scales would put the averaged weights on grids that no step was trained with (quantization toolkits
-with weight averaging copy the grids).
+Grids are averaged with the weights, over the same steps: averaged weights on the grids of a single step, or
+the other way round, would be a combination that no step was trained with.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from edgeagent.qat.network.network import Network
 
 
 class WeightAverage:
-    """Average of a network's weights and biases.
+    """Average of a network's parameters.
 
     Args:
         network: network to average.
@@ -32,7 +32,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Add the weights of a step; the decay is lower in the first steps."""
+        """Add the parameters of a step; the decay is lower in the first steps."""
         self._steps += 1
         decay = min(self._decay, (1 + self._steps) / (10 + self._steps))
         for name, value in self._parameters():
@@ -40,7 +40,7 @@ class WeightAverage:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Load the averaged weights into the network, and restore its own on exit."""
+        """Load the averaged parameters into the network, and restore its own on exit."""
         kept = {name: value.detach().clone() for name, value in self._parameters()}
         self.apply(self.weights)
         try:
@@ -50,7 +50,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def apply(self, weights: dict[str, Tensor]) -> None:
-        """Load weights into the network."""
+        """Load parameters into the network."""
         for name, value in self._parameters():
             value.copy_(weights[name])
 
@@ -67,4 +67,8 @@ class WeightAverage:
         self._steps = steps
 
     def _parameters(self) -> list[tuple[str, Tensor]]:
-        return list(self._network.convolutions.named_parameters())
+        network = self._network
+        named = (("convolutions", network.convolutions), ("grids", network.grids))
+        return [
+            (f"{part}.{name}", value) for part, module in named for name, value in module.named_parameters()
+        ]

@@ -1,4 +1,4 @@
-"""Early stopping: the best weights on the held-out pictures, and the end of training without improvement."""
+"""Early stopping: the best state on the held-out pictures, and the end of training without improvement."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from torch import nn
 class EarlyStopping:
     """Best state of a network, and the number of checks since.
 
+    A check may compare several states of the same step: its weights and their average.
+
     Args:
-        patience: checks without improvement after which training ends; 0 never ends, and keeps no state.
+        patience: checks without improvement after which training ends; 0 never ends.
+        keeps_best: whether the best state is kept without patience, too.
     """
 
-    def __init__(self, patience: int) -> None:
-        self._patience = patience
+    def __init__(self, patience: int, keeps_best: bool = True) -> None:
+        self._patience, self._keeps = patience, keeps_best or patience > 0
         self._best: float | None = None
         self._state: dict[str, Any] = {}
         self._checks = 0
@@ -26,19 +29,22 @@ class EarlyStopping:
         """Whether training should end."""
         return 0 < self._patience <= self._checks
 
-    def check(self, loss: float, network: nn.Module) -> None:
-        """Record a loss, and the state of the network if it is the lowest so far."""
-        if not self._patience:
-            return
+    def begin_check(self) -> None:
+        """Count a check; a better state found in it sets the count back."""
         self._checks += 1
-        if self._best is None or loss < self._best:
-            self._best, self._checks = loss, 0
-            self._state = copy.deepcopy(network.state_dict())
 
-    def restore(self, network: nn.Module) -> None:
-        """Load the best state into the network, if one was recorded."""
+    def compare(self, loss: float, network: nn.Module) -> None:
+        """Keep the state of the network if its loss is the lowest so far."""
+        if not self._keeps or (self._best is not None and loss >= self._best):
+            return
+        self._best, self._checks = loss, 0
+        self._state = copy.deepcopy(network.state_dict())
+
+    def restore(self, network: nn.Module) -> bool:
+        """Load the best state into the network; return whether there is one."""
         if self._state:
             network.load_state_dict(self._state)
+        return bool(self._state)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state for :meth:`load_state_dict`."""

@@ -11,12 +11,10 @@ from two parts.
 
 from __future__ import annotations
 
-import hashlib
-import io
 import math
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -25,12 +23,14 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from edgeagent.errors import DataError
-from edgeagent.qat.core.work_file import write_work_file
+from edgeagent.qat.distillation.held_out import HeldOut
 from edgeagent.qat.distillation.loss import distillation_loss, feature_loss
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.training.average import WeightAverage
+from edgeagent.qat.training.checkpoint import Checkpoint, History
 from edgeagent.qat.training.early_stopping import EarlyStopping
 from edgeagent.qat.training.execution import Execution
+from edgeagent.qat.training.gradient_limit import GradientLimit, gradient_norm
 from edgeagent.qat.training.labelled import Batch, collate
 from edgeagent.qat.training.loading import plan_loading
 from edgeagent.qat.training.objective import Objective, TrainingPictures
@@ -39,7 +39,6 @@ from edgeagent.qat.training.rates import parameter_groups, set_rates
 from edgeagent.qat.training.recipe import Recipe
 
 FLOAT_BYTES = 4
-GRADIENT_NORM = 10.0
 
 
 @dataclass(frozen=True)
@@ -99,14 +98,16 @@ class Trainer:
         learns = objective.mode == "quantize" and recipe.scales == "learned"
         if not learns:
             network.grids.requires_grad_(False)
-        groups = parameter_groups(network, recipe.weight_rate, learns)
+        groups = parameter_groups(network, learns)
         self._optimizer = torch.optim.AdamW(groups, weight_decay=0.0, fused=True)
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=recipe.precision == "float16")
-        self._average = WeightAverage(network, recipe.average) if recipe.average else None
-        self._stopping = EarlyStopping(recipe.patience)
+        self._gradients = GradientLimit(recipe.clip)
+        self._average = WeightAverage(network, recipe.decay) if recipe.decay else None
+        self._stopping = EarlyStopping(recipe.patience, recipe.final_state == "best")
+        self._checkpoint = Checkpoint(execution.checkpoint, recipe, self._teacher)
         self._supervision = objective.supervision if recipe.supervised_weight else None
-        self._step = 0
-        self.history: list[tuple[int, float, float | None]] = []
+        self._step, self._saved = 0, -1
+        self.history: History = []
 
     def resume(self) -> int:
         """Load the checkpoint and return its step.
@@ -114,68 +115,39 @@ class Trainer:
         Raises:
             DataError: there is no checkpoint, it is damaged, or it belongs to another recipe or model.
         """
-        checkpoint = self._execution.checkpoint
-        try:
-            state = torch.load(checkpoint, weights_only=True, map_location=self._device)
-            if state["recipe"] != asdict(self._recipe):
-                raise DataError(
-                    f"{checkpoint}: was made with {state['recipe']}, this run asks for "
-                    f"{asdict(self._recipe)}; use the same settings or start without --resume"
-                )
-            if state["teacher"] != _fingerprint(self._teacher):
-                raise DataError(f"{checkpoint}: belongs to another model; start without --resume")
-            for name, part in self._parts().items():
-                part.load_state_dict(state[name])
-            self._step, self.history = state["step"], state["history"]
-        except FileNotFoundError:
-            raise DataError(f"{checkpoint}: no checkpoint to resume from; start without --resume") from None
-        except DataError:
-            raise
-        except Exception as error:  # a damaged file surfaces in many ways
-            raise DataError(f"{checkpoint}: not a checkpoint of this model ({error})") from error
+        self._step, self.history = self._checkpoint.load(self._parts(), self._device)
+        self._saved = self._step
         return self._step
 
     def run(self, report: Callable[[TrainingProgress], None]) -> None:
-        """Train to the last step or to the end of patience, then load the averaged or best weights.
+        """Train to the last step or to the end of patience, then load the best or averaged state.
 
         Args:
             report: called after every step.
 
         Raises:
-            DataError: the loss is no longer finite.
+            DataError: the loss or the gradient is no longer finite; the checkpoint has the last good state.
             EdgeagentError: a checkpoint cannot be written.
         """
         student = self._shared_student()
         batches = self._batches()
         while self._step < self._recipe.steps and not self._stopping.ended:
-            loss = self._processes.same(self._train_step(student, batches))
-            if not math.isfinite(loss):
-                raise DataError(f"step {self._step + 1}: the loss is {loss}; start again with a lower --rate")
+            loss = self._train_step(student, batches)
             self._step += 1
             seen = self._check()
             self.history.append((self._step, loss, seen))
-            last = self._step == self._recipe.steps or self._stopping.ended
-            if last or self._step % self._execution.checkpoint_every == 0:
-                self.save()
+            if self._step == self._recipe.steps or self._stopping.ended:
+                self._check_weights()
+                self._save()
             report(TrainingProgress(self._step, self._recipe.steps, loss, seen, self._stopping.ended))
-        if self._average is not None:
+        if not self._stopping.restore(self._network) and self._average is not None:
             self._average.apply(self._average.weights)
-        self._stopping.restore(self._network)
 
-    def save(self) -> None:
-        """Write the checkpoint, in the first process only.
-
-        Raises:
-            EdgeagentError: the checkpoint cannot be written; an older one is unchanged.
-        """
-        if not self._processes.first:
-            return
-        state = {name: part.state_dict() for name, part in self._parts().items()}
-        state |= {"recipe": asdict(self._recipe), "teacher": _fingerprint(self._teacher)}
-        state |= {"step": self._step, "history": self.history}
-        content = io.BytesIO()
-        torch.save(state, content)
-        write_work_file(self._execution.checkpoint, content.getvalue())
+    def _save(self) -> None:
+        """Write the checkpoint, in the first process only."""
+        if self._processes.first and self._saved != self._step:
+            self._checkpoint.save(self._parts(), self._step, self.history)
+        self._saved = self._step
 
     def _parts(self) -> dict[str, Any]:
         """Return the parts with a state, by their names in the checkpoint."""
@@ -183,12 +155,34 @@ class Trainer:
             "network": self._network,
             "optimizer": self._optimizer,
             "scaler": self._scaler,
+            "gradients": self._gradients,
             "stopping": self._stopping,
         }
         return parts if self._average is None else {**parts, "average": self._average}
 
     def _train_step(self, student: nn.Module, batches: Iterator[Batch]) -> float:
+        """Run a step and return its loss.
+
+        A checkpoint that is due is written between gradient and update: its weights have then given a finite
+        loss and gradient.
+        """
         set_rates(self._optimizer, self._recipe, self._step)
+        loss = self._processes.same(self._differentiate(student, batches))
+        parameters = list(self._network.parameters())
+        norm = gradient_norm(parameters)
+        scaled = self._scaler.is_enabled()  # the scaler leaves out steps whose gradient overflows
+        self._check_finite(self._step + 1, loss=loss, gradient=0.0 if scaled else norm)
+        if self._step % self._execution.checkpoint_every == 0:
+            self._save()
+        self._gradients.apply(parameters, norm)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        if self._average is not None:
+            self._average.update()
+        return loss
+
+    def _differentiate(self, student: nn.Module, batches: Iterator[Batch]) -> float:
+        """Compute the gradients of a step, and return its loss."""
         self._optimizer.zero_grad(set_to_none=True)
         total = 0.0
         for part in range(self._recipe.accumulate):
@@ -198,12 +192,23 @@ class Trainer:
                 self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
         self._scaler.unscale_(self._optimizer)
-        torch.nn.utils.clip_grad_norm_(self._network.parameters(), GRADIENT_NORM)
-        self._scaler.step(self._optimizer)
-        self._scaler.update()
-        if self._average is not None:
-            self._average.update()
         return total
+
+    def _check_finite(self, step: int, **values: float) -> None:
+        for name, value in values.items():
+            if math.isfinite(value):
+                continue
+            advice = (
+                f"{self._checkpoint.path} has the last good state, of step {self._saved}; continue with "
+                "--resume and a lower --rate"
+                if self._saved >= 0
+                else "nothing has been trained yet; check the float model and its description"
+            )
+            raise DataError(f"step {step}: the {name} is {value}; {advice}")
+
+    def _check_weights(self) -> None:
+        magnitudes = [value.detach().abs().sum() for value in self._network.parameters()]
+        self._check_finite(self._step, weights=float(torch.stack(magnitudes).sum()))
 
     def _loss(self, student: nn.Module, batch: Batch) -> Tensor:
         pictures = batch.pictures.to(self._device, memory_format=torch.channels_last)
@@ -212,7 +217,7 @@ class Trainer:
             with torch.no_grad():
                 wanted, wanted_features = _in_float32(self._teacher.heads_and_features(pictures))
             got, features = _in_float32(student(pictures))
-        loss = distillation_loss(self._network.graph.heads, got, wanted)
+        loss = distillation_loss(self._network.graph.heads, got, wanted, self._recipe.box_loss)
         if self._recipe.feature_weight and features:
             loss = loss + self._recipe.feature_weight * feature_loss(features, wanted_features)
         labelled = [position for position, known in enumerate(batch.labelled) if known]
@@ -223,14 +228,23 @@ class Trainer:
         return loss
 
     def _check(self) -> float | None:
-        """Return the loss on the held-out pictures when a check is due; None otherwise."""
+        """Return the lower held-out loss, of the weights and their average, when a check is due."""
         due = self._step % self._recipe.check_every == 0 or self._step == self._recipe.steps
         held_out = self._pictures.held_out
         if held_out is None or not due:
             return None
-        with self._average.applied() if self._average else nullcontext():
-            loss = self._processes.same(held_out.loss(self._network))
-            self._stopping.check(loss, self._network)
+        self._stopping.begin_check()
+        losses = [self._compare(held_out)]
+        if self._average is not None:
+            with self._average.applied():
+                losses.append(self._compare(held_out))
+        return min(losses)
+
+    def _compare(self, held_out: HeldOut) -> float:
+        """Return the held-out loss of the present state, which is kept if it is the best."""
+        loss = self._processes.same(held_out.loss(self._network))
+        self._check_finite(self._step, **{"loss on held-out pictures": loss})
+        self._stopping.compare(loss, self._network)
         return loss
 
     def _shared_student(self) -> nn.Module:
@@ -289,11 +303,3 @@ def _check_parts(recipe: Recipe, processes: Processes) -> None:
             f"{recipe.accumulate} accumulated parts each; choose a multiple of "
             f"{recipe.accumulate * processes.size}"
         )
-
-
-def _fingerprint(network: Network) -> str:
-    """Return a hash of the network's weights."""
-    digest = hashlib.sha256()
-    for _, value in network.convolutions.named_parameters():
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()

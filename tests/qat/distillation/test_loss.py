@@ -6,15 +6,16 @@ import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
 from torch import Tensor
 
 from edgeagent.bundle.manifest import Role
-from edgeagent.qat.distillation.loss import BOX_WEIGHT, distillation_loss
+from edgeagent.qat.distillation.loss import BINS_WEIGHT, BOX_WEIGHT, BoxLoss, distillation_loss
 from edgeagent.qat.graph.graph import GraphHead, read_graph
-from edgeagent.qat.graph.heads import role
+from edgeagent.qat.graph.heads import bins, role
 from edgeagent.qat.grid.affine import plan_affine_grids
 from edgeagent.qat.network.network import Network
 from tests.qat.models import SIZE, GraphBuilder, small_yolox
@@ -94,3 +95,38 @@ def test_each_box_counts_like_a_cell(classes: int) -> None:
     loss = float(distillation_loss(heads, student, teacher))
     assert loss == pytest.approx(plain(student, teacher), rel=1e-4)
     assert float(distillation_loss(heads, teacher, teacher)) == pytest.approx(0, abs=1e-5)
+
+
+BINS = 5
+
+
+def bin_heads() -> list[GraphHead]:
+    box = GraphHead("box", (1, 4 * BINS, SIDE, SIDE), logits=False, role="box")
+    return [box, GraphHead("classes", (1, 3, SIDE, SIDE), logits=True, role="classes")]
+
+
+def test_distributions_of_box_sides_are_compared_after_the_softmax() -> None:
+    heads = bin_heads()
+    torch.manual_seed(0)
+    teacher = [torch.randn(2, *one.shape[1:]) for one in heads]
+    shift = torch.randn(2, 4, 1, SIDE, SIDE).expand(2, 4, BINS, SIDE, SIDE).flatten(1, 2)
+    shifted = [teacher[0] + shift, teacher[1]]
+    assert float(distillation_loss(heads, shifted, teacher)) == pytest.approx(0, abs=1e-5)
+    assert float(distillation_loss(heads, shifted, teacher, "difference")) > 1
+
+    student = [teacher[0] + torch.randn(teacher[0].shape), teacher[1]]
+    wanted, score = 0.0, torch.sigmoid(teacher[1]).amax(1)
+    for side in range(4):
+        own, its = (value[0][:, side * BINS : (side + 1) * BINS].softmax(1) for value in (student, teacher))
+        wanted += float((score * (its * (its / own).log()).sum(1)).sum())
+    expected = BINS_WEIGHT * wanted / max(1.0, float(score.sum()))
+    assert float(distillation_loss(heads, student, teacher)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_boxes_without_bins_are_compared_by_difference_in_any_case() -> None:
+    heads = [head("box", 4), head("objectness", 1), head("classes", 3)]
+    assert [bins(one) for one in (*heads, *bin_heads())] == [1, 1, 1, BINS, 1]
+    teacher = [torch.randn(one.shape) for one in heads]
+    student = [value + 0.3 for value in teacher]
+    losses = [float(distillation_loss(heads, student, teacher, kind)) for kind in get_args(BoxLoss)]
+    assert losses[0] == losses[1]
