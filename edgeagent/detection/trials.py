@@ -21,6 +21,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from edgeagent.bundle.reading import Bundle
 from edgeagent.detection.candidates import Candidate
@@ -102,7 +103,7 @@ class CandidateTrials:
         key = self.key(candidate)
         self._begin(candidate, key)
         try:
-            detector = self._start(candidate, self._threads(candidate), warm_up=True)
+            detector = self._start(candidate, self._threads(candidate), serving=True)
         except EdgeagentError as error:
             self._records.end(key, str(error))
             raise
@@ -217,14 +218,15 @@ class CandidateTrials:
         verdict = self._known.get(candidate.name)
         return (verdict.threads if verdict else None) or self._workers.threads[0]
 
-    def _start(self, candidate: Candidate, threads: int, warm_up: bool = False) -> WorkerDetector:
+    def _start(self, candidate: Candidate, threads: int, serving: bool = False) -> WorkerDetector:
         outputs = candidate.artefact.outputs
+        side_by_side = serving and candidate.delegate.on_processor and not self._workers.low_priority
         return start_detector(
-            self._request(candidate, threads),
+            replace(self._request(candidate, threads), side_by_side=side_by_side),
             DetectorSpec(self.bundle.manifest, outputs, candidate.name, self._iou_threshold),
             self.deadline_s(candidate),
             lambda engine: self.check(candidate, engine),
-            warm_up,
+            warm_up=serving,
         )
 
     def _request(self, candidate: Candidate, threads: int) -> LoadRequest:

@@ -28,6 +28,9 @@ EXTERNAL = "tflite-external"
 CACHE = "{cache}"
 """Marker in an option, replaced by a cache folder; see :mod:`edgeagent.engines.cache`."""
 
+PROCESSOR_DEVICES = ("CPUExecutionProvider", "CPU")
+"""Execution provider of ONNX Runtime and device of OpenVINO that are the processor."""
+
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -95,6 +98,11 @@ class Delegate:
     def library(self) -> str | None:
         """The shared library of a TFLite delegate; None for the others."""
         return self.needs.library
+
+    @property
+    def on_processor(self) -> bool:
+        """Whether the processor alone runs it, so that several calls may run at once."""
+        return self.device in PROCESSOR_DEVICES or (self.engine == "tflite" and self.library is None)
 
 
 _TFLITE = ("ai_edge_litert", "tflite_runtime")

@@ -4,6 +4,7 @@
 
     engine.py          WorkerEngine: the engine as its parent sees it; a deadline on every call
     process.py         the worker process: loads one artefact, answers calls
+    lanes.py           calls that wait run side by side, each on a share of the threads
     starvation.py      whether a worker that does not answer is hung, or gets no processor
     run_state.py       what the kernel tells of its threads
     last_words.py      cause of its death, from its stderr

@@ -92,7 +92,7 @@ class WorkerEngine(LoadedEngine):
     ) -> None:
         self._name = f"{request.path}: {request.delegate.name}"
         self._sending, self._receiving, self._spare = threading.Lock(), threading.Lock(), threading.Lock()
-        self._expected: set[int] = set()
+        self._expected: dict[int, None] = {}  # calls without an answer, the oldest first
         self._answers: dict[int, CallMessage] = {}
         self._number, self._given, self._deadline_s = 0, 0, deadline_s
         # the error of all later calls; not the exception, whose traceback would keep the shared memory
@@ -137,7 +137,7 @@ class WorkerEngine(LoadedEngine):
         self.begin(inputs, outputs).wait()
 
     def begin(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Call:
-        """Send a call; the worker runs calls in the order in which they were sent.
+        """Send a call; the worker begins calls in the order in which they were sent.
 
         Raises:
             WorkerDiedError, WorkerHungError: the worker is gone.
@@ -209,7 +209,7 @@ class WorkerEngine(LoadedEngine):
 
     def _load(self, request: LoadRequest, deadline_s: float) -> None:
         self._send(request.encode())
-        reply = LoadReply.decode(self._receive("loading", deadline_s))
+        reply = LoadReply.decode(self._receive("loading", DeadlineWatch(deadline_s)))
         if reply.version != __version__:
             raise EngineError(
                 f"{self._name}: this agent is version {__version__}, the installed one "
@@ -225,26 +225,35 @@ class WorkerEngine(LoadedEngine):
         with self._sending:
             self._check_alive()
             self._number = (self._number + 1) % 2**32
-            self._expected.add(self._number)
+            self._expected[self._number] = None
             self._send(CallMessage(kind, self._number, slot).encode())
             return self._number
 
     def _receive_answer(self, number: int) -> int:
         """Wait for the answer to a call, and return the nanoseconds that the engine worked.
 
-        One waiter receives the answers of all. The deadline is that of one answer, as the worker runs one
-        call at a time.
+        One waiter receives the answers of all. The deadline is that of the oldest call without an answer,
+        whether or not calls beside it are answered.
         """
         with self._receiving:
+            watch, oldest = DeadlineWatch(self._deadline_s), self._oldest()
             while number not in self._answers:
                 self._check_alive()
-                message = CallMessage.decode(self._receive("a call", self._deadline_s))
+                message = CallMessage.decode(self._receive("a call", watch))
                 self._answers[message.number] = message
-                self._expected.discard(message.number)
+                with self._sending:
+                    self._expected.pop(message.number, None)
+                if message.number == oldest:
+                    watch, oldest = DeadlineWatch(self._deadline_s), self._oldest()
             answer = self._answers.pop(number)
         if answer.kind == FAILED:
             raise EngineError(answer.sentence)
         return answer.took_ns
+
+    def _oldest(self) -> int | None:
+        """Return the number of the oldest call without an answer."""
+        with self._sending:
+            return next(iter(self._expected), None)
 
     def _check_alive(self) -> None:
         if self._ended is not None:
@@ -261,8 +270,7 @@ class WorkerEngine(LoadedEngine):
         except OSError:
             raise self._died() from None
 
-    def _receive(self, what: str, deadline_s: float) -> bytes:
-        watch = DeadlineWatch(deadline_s)
+    def _receive(self, what: str, watch: DeadlineWatch) -> bytes:
         while True:
             wait_s = watch.next_wait_s
             try:
@@ -273,17 +281,17 @@ class WorkerEngine(LoadedEngine):
                 # the time asked for, not the time passed: this process may have been frozen or starved itself
                 verdict = watch.verdict(wait_s, read_run_state(self.pid))
                 if verdict != "wait":
-                    raise self._give_up(what, deadline_s, watch, verdict == "starved") from None
+                    raise self._give_up(what, watch, verdict == "starved") from None
             except OSError:
                 raise self._died() from None
         if not message:
             raise self._died()
         return message
 
-    def _give_up(self, what: str, deadline_s: float, watch: DeadlineWatch, starved: bool) -> WorkerHungError:
+    def _give_up(self, what: str, watch: DeadlineWatch, starved: bool) -> WorkerHungError:
         """Kill the worker, which has not answered in time."""
         kind: type[WorkerHungError] = WorkerStarvedError if starved else WorkerHungError
-        text = f"{self._name}: no answer within {deadline_s:g} s of {what}; worker killed"
+        text = f"{self._name}: no answer within {watch.deadline_s:g} s of {what}; worker killed"
         if starved:
             text = (
                 f"{self._name}: no answer to {what} in {watch.waited_s:.0f} s, of which it waited "

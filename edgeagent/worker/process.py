@@ -11,22 +11,14 @@ import os
 import signal
 import socket
 import sys
-import time
 
 from edgeagent.engines.engine import Engine
 from edgeagent.engines.loading import load_on
 from edgeagent.errors import EdgeagentError
 from edgeagent.version import __version__
 from edgeagent.worker import sandbox
-from edgeagent.worker.protocol import (
-    CALL,
-    DONE,
-    FAILED,
-    LONGEST,
-    CallMessage,
-    LoadReply,
-    LoadRequest,
-)
+from edgeagent.worker.lanes import LaneEngines, Lanes, lane_threads
+from edgeagent.worker.protocol import LONGEST, LoadReply, LoadRequest
 from edgeagent.worker.shared_buffers import SharedBuffers
 
 
@@ -41,40 +33,37 @@ def main(arguments: list[str]) -> None:
     with socket.socket(fileno=descriptor) as parent_socket:
         request = LoadRequest.decode(parent_socket.recv(LONGEST))
         try:
-            engine = _load(request)
+            _take_place(request)
+            engine = _load(request, request.threads)
         except EdgeagentError as error:
             parent_socket.send(LoadReply(__version__, error=str(error)).encode())
             return
         reply = LoadReply(__version__, engine.inputs, engine.outputs, engine.facts, offline)
         parent_socket.send(reply.encode())
-        _serve(parent_socket, engine)
+        _serve(parent_socket, request, engine)
 
 
-def _load(request: LoadRequest) -> Engine:
+def _take_place(request: LoadRequest) -> None:
+    """Take the processors and the niceness of the request, before there are threads."""
     if request.cpus:
         os.sched_setaffinity(0, request.cpus)
     if request.nice:
         os.nice(request.nice)
-    return load_on(request.delegate, request.path, request.threads, request.cache)
 
 
-def _serve(parent_socket: socket.socket, engine: Engine) -> None:
+def _load(request: LoadRequest, threads: int) -> Engine:
+    return load_on(request.delegate, request.path, threads, request.cache)
+
+
+def _serve(parent_socket: socket.socket, request: LoadRequest, engine: Engine) -> None:
     message, descriptors, _, _ = socket.recv_fds(parent_socket, LONGEST, 1)
     if not descriptors:
         return  # the parent has closed the socket
     slots = SharedBuffers(engine.inputs, engine.outputs, int(message), descriptors[0])
     slots.forget_descriptor()
-    while message := parent_socket.recv(LONGEST):
-        asked = CallMessage.decode(message)
-        started = time.monotonic_ns()
-        try:
-            if asked.kind == CALL:
-                engine.infer(slots[asked.slot].inputs, slots[asked.slot].outputs)
-            took = time.monotonic_ns() - started
-            answer = CallMessage(DONE, asked.number, asked.slot, took)
-        except EdgeagentError as error:
-            answer = CallMessage(FAILED, asked.number, asked.slot, sentence=str(error))
-        parent_socket.send(answer.encode())
+    lanes, threads = lane_threads(request.threads) if request.side_by_side else (1, request.threads)
+    engines = LaneEngines(engine, lambda: _load(request, threads), lanes)
+    Lanes(parent_socket, tuple(slots), engines).serve()
 
 
 if __name__ == "__main__":

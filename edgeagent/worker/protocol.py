@@ -13,8 +13,9 @@ Tensors go through shared memory (:mod:`edgeagent.worker.shared_buffers`).
                               <-----------    DONE number nanoseconds | FAILED number sentence
     end of file               ----------->    ends
 
-Calls may be sent ahead; they are run and answered in the order in which they were sent. The reply names the
-version of the worker's program, since the package may have been updated under a running parent.
+Calls may be sent ahead; they are begun in the order in which they were sent, and calls that run side by side
+(:mod:`edgeagent.worker.lanes`) are answered as they end. The reply names the version of the worker's program,
+since the package may have been updated under a running parent.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class LoadRequest:
         cache: folder for what the delegate compiles; None keeps nothing.
         cpus: processors that it may use; empty for all of the parent's.
         nice: added to the parent's niceness.
+        side_by_side: whether calls that wait may run at once; see :mod:`edgeagent.worker.lanes`.
     """
 
     path: Path
@@ -55,6 +57,7 @@ class LoadRequest:
     cache: Path | None = None
     cpus: tuple[int, ...] = ()
     nice: int = 0
+    side_by_side: bool = False
 
     def encode(self) -> bytes:
         """Return the message."""
@@ -67,6 +70,7 @@ class LoadRequest:
             "cache": None if self.cache is None else str(self.cache),
             "cpus": list(self.cpus),
             "nice": self.nice,
+            "side_by_side": self.side_by_side,
         }
         return json.dumps(message).encode("utf-8", "surrogateescape")
 
@@ -82,6 +86,7 @@ class LoadRequest:
             None if cache is None else Path(cache),
             tuple(found["cpus"]),
             found["nice"],
+            found.get("side_by_side", False),  # an older agent, which is told the version, does not send it
         )
 
 

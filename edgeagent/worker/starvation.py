@@ -34,7 +34,7 @@ class DeadlineWatch:
     """
 
     def __init__(self, deadline_s: float) -> None:
-        self._deadline_s = deadline_s
+        self.deadline_s = deadline_s
         self._bound_s = max(BOUND_FACTOR * deadline_s, LEAST_BOUND_S)
         self._before: RunState | None = None
         self.waited_s, self.deprived_s = 0.0, 0.0
@@ -43,8 +43,8 @@ class DeadlineWatch:
     def next_wait_s(self) -> float:
         """Seconds to wait for the answer before the worker is looked at again."""
         if self._before is None:
-            return min(FIRST_S, self._deadline_s / 4)
-        return max(min(TICK_S, self._deadline_s - (self.waited_s - self.deprived_s)), TICK_S / 10)
+            return min(FIRST_S, self.deadline_s / 4)
+        return max(min(TICK_S, self.deadline_s - (self.waited_s - self.deprived_s)), TICK_S / 10)
 
     def verdict(self, passed_s: float, now: RunState) -> Verdict:
         """Count a wait of ``passed_s`` seconds at whose end the worker is as in ``now``."""
@@ -53,7 +53,7 @@ class DeadlineWatch:
             return "wait"
         self.deprived_s += min(passed_s, deprived_s(before, now))
         self.waited_s += passed_s
-        if self.waited_s - self.deprived_s >= self._deadline_s - 1e-6:
+        if self.waited_s - self.deprived_s >= self.deadline_s - 1e-6:
             return "hung"
         return "starved" if self.waited_s >= self._bound_s else "wait"
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections import Counter
@@ -14,12 +16,16 @@ from edgeagent.bundle.reading import open_bundle
 from edgeagent.camera.capture import Camera
 from edgeagent.detection.detector import Detector, load_bundle_detector
 from edgeagent.detection.pipeline import JOBS, STAGES, Detectors, OneDetector, Pipeline, Result
+from edgeagent.detection.starting import DetectorSpec, WorkerDetector, start_detector
+from edgeagent.engines.delegates import find_delegates
 from edgeagent.engines.engine import Array, Engine, LoadedEngine
+from edgeagent.engines.loading import choose_artefact
 from edgeagent.errors import EdgeagentError, EngineError
 from edgeagent.files.resources import default_bundle, sample_clip
 from edgeagent.imaging.frame import Image
 from edgeagent.settings.sections.camera import CameraSettings
 from edgeagent.vision.detections import Detections
+from edgeagent.worker.protocol import LoadRequest
 from tests.camera.media import write_pictures
 
 PATIENCE = 60.0
@@ -348,3 +354,105 @@ def test_outputs_that_cannot_be_decoded_are_a_failure_of_the_engine(
     assert run.pipeline.failure is None and run.results == []
     assert run.pipeline.failed["c0"] == len(detectors.errors) >= 1
     assert set(detectors.errors) == {"the model gives the score 61"}
+
+
+@pytest.fixture
+def side_by_side() -> Iterator[WorkerDetector]:
+    """A worker that runs calls side by side."""
+    detector = start_side_by_side()
+    yield detector
+    detector.engine.close()
+
+
+def start_side_by_side() -> WorkerDetector:
+    bundle = open_bundle(default_bundle())
+    artefact = choose_artefact(bundle.manifest, "onnxruntime")
+    (delegate,) = find_delegates("onnxruntime-cpu")
+    request = LoadRequest(bundle.artefact_path(artefact), delegate, 2, side_by_side=True)
+    return start_detector(request, DetectorSpec(bundle.manifest, artefact.outputs, "worker", 0.65))
+
+
+def test_frames_that_run_side_by_side_come_out_in_order_to_the_last(
+    detector: Detector, side_by_side: WorkerDetector, tmp_path: Path
+) -> None:
+    frames = clip_frames(8)
+    for number in range(24):
+        cv2.imwrite(str(tmp_path / f"{number:02}.png"), frames[number % 8])
+    run = Run(side_by_side)
+    run.to_the_end(run.cameras(tmp_path))
+    assert [sequence for _, sequence, _, _ in run.results] == list(range(24))
+    buffers = detector.allocate()
+    wanted = [len(detector.detect(frame, buffers, 0.3)) for frame in frames]
+    assert [count for *_, count in run.results] == wanted * 3
+    assert run.took_ns.pop("end_to_end") == sum(run.took_ns.values())
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_worker_that_ends_or_hangs_costs_the_frames_in_flight(
+    detector: Detector, side_by_side: WorkerDetector, tmp_path: Path, number: signal.Signals
+) -> None:
+    detectors = Switching(side_by_side, detector)
+    run = Run(detector, detectors=detectors)
+    deliver = run.pipeline._deliver
+
+    def strike(result: Result) -> None:
+        if result.frame.sequence == 4:
+            os.kill(side_by_side.engine.pid, number)
+        deliver(result)
+
+    run.pipeline._deliver = strike
+    run.to_the_end(run.cameras(write_pictures(tmp_path / "pictures", 20)))
+    assert run.pipeline.failure is None
+    assert len(detectors.failures) <= JOBS
+    sequences = [sequence for _, sequence, _, _ in run.results]
+    assert len(sequences) == 20 - len(detectors.failures) == 20 - run.pipeline.failed["c0"]
+    assert sequences == sorted(sequences)
+    assert sequences[-1] == 19
+
+
+class Handover:
+    """Gives one detector for some frames, and then the next."""
+
+    def __init__(self, first: Detector, following: Detector, frames: int) -> None:
+        self._detectors, self._left = (first, following), frames
+
+    def current(self, timeout: float) -> Detector:
+        self._left -= timeout == 0  # asked once for each frame
+        return self._detectors[self._left < 0]
+
+    def worked(self, detector: Detector) -> None:
+        pass
+
+    def failed(self, detector: Detector, error: EngineError) -> None:
+        raise error
+
+
+def test_a_model_exchange_loses_no_frame_that_runs_side_by_side(
+    detector: Detector, side_by_side: WorkerDetector, tmp_path: Path
+) -> None:
+    served: list[Detector] = []
+    run = Run(detector, detectors=Handover(side_by_side, detector, 10))
+    deliver = run.pipeline._deliver
+
+    def keep(result: Result) -> None:
+        served.append(result.detector)
+        deliver(result)
+
+    run.pipeline._deliver = keep
+    run.to_the_end(run.cameras(write_pictures(tmp_path / "pictures", 20)))
+    assert [sequence for _, sequence, _, _ in run.results] == list(range(20))
+    assert served == [side_by_side] * 10 + [detector] * 10
+
+
+def test_it_stops_with_frames_side_by_side(side_by_side: WorkerDetector, tmp_path: Path) -> None:
+    run = Run(side_by_side)
+    cameras = run.cameras(write_pictures(tmp_path / "pictures", 300))
+    run.pipeline.start(cameras)
+    cameras[0].start()
+    while not run.results:
+        assert run.pipeline.failure is None
+        time.sleep(0.001)
+    run.pipeline.stop()
+    assert run.over.is_set() and run.pipeline.failure is None
+    assert [sequence for _, sequence, _, _ in run.results] == list(range(len(run.results)))
+    cameras[0].stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,12 +13,13 @@ from edgeagent.detection.candidates import Candidate, find_candidates
 from edgeagent.detection.journal import Journal
 from edgeagent.detection.ranking import fastest_first
 from edgeagent.detection.records import VERDICTS, TrialRecords, TrialVerdict, load_verdicts
-from edgeagent.detection.starting import WorkerOptions
+from edgeagent.detection.starting import WorkerDetector, WorkerOptions, start_detector
 from edgeagent.detection.trials import CandidateTrials
 from edgeagent.engines.delegates import CATALOGUE, external_delegate
 from edgeagent.errors import EdgeagentError, EngineError
 from edgeagent.files.resources import default_bundle
 from edgeagent.worker.engine import WorkerHungError, WorkerStarvedError
+from edgeagent.worker.protocol import LoadRequest
 from tests.engines.standin import build_standin
 
 
@@ -164,6 +166,30 @@ def test_what_got_no_processor_is_tried_again_at_once(
     (tmp_path / "other").mkdir()
     (verdict,) = trials(bundle, tmp_path / "other", "onnxruntime-cpu").verdicts()
     assert not verdict.right
+
+
+def test_only_what_serves_on_the_processor_runs_calls_side_by_side(
+    bundle: Bundle, library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a trial, whose latency is measured, nor a worker beside the one that serves."""
+    asked: list[bool] = []
+
+    def note(request: LoadRequest, *rest: Any, **more: Any) -> WorkerDetector:
+        asked.append(request.side_by_side)
+        return start_detector(request, *rest, **more)
+
+    monkeypatch.setattr("edgeagent.detection.trials.start_detector", note)
+    found = trials(bundle, tmp_path, "onnxruntime-cpu", "tflite-external", library=library)
+    found.verdicts()
+    assert asked == [False, False]
+    for candidate in found.candidates:
+        found.start(candidate).engine.close()
+    assert asked[2:] == [True, False]
+    beside = CandidateTrials(
+        bundle, found.candidates[:1], WorkerOptions(low_priority=True), TrialRecords(None), 0.65
+    )
+    beside.start(beside.candidates[0]).engine.close()
+    assert asked[4:] == [False]
 
 
 def test_without_a_journal_only_the_processor_is_tried(bundle: Bundle, library: str, tmp_path: Path) -> None:

@@ -66,3 +66,23 @@ def fails_when_run(path: Path) -> Path:
         helper.make_node("ReduceSum", ["gathered"], ["y"], keepdims=0),
     ]
     return write_graph(path, nodes, [value("x", shape=(1,))], [value("y", shape=())])
+
+
+def counts(path: Path) -> Path:
+    """Counts from 0 to x in steps of 1, x (1,) float32; a great number takes for ever."""
+    step = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["go_on"]),
+            helper.make_node("Add", ["before", "one"], ["after"]),
+        ],
+        "step",
+        [value("i", INT64, ()), value("go", TensorProto.BOOL, ()), value("before", shape=(1,))],
+        [value("go_on", TensorProto.BOOL, ()), value("after", shape=(1,))],
+    )
+    nodes = [
+        helper.make_node("Cast", ["x"], ["steps"], to=INT64),
+        helper.make_node("Squeeze", ["steps"], ["trips"]),
+        helper.make_node("Loop", ["trips", "", "zero"], ["y"], body=step),
+    ]
+    constants = {"zero": np.zeros(1, np.float32), "one": np.ones(1, np.float32)}
+    return write_graph(path, nodes, [value("x", shape=(1,))], [value("y", shape=(1,))], constants)
