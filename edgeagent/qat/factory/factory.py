@@ -36,9 +36,9 @@ from edgeagent.qat.factory.run import START, TrainingRun
 from edgeagent.qat.factory.selective import FloatNodeChoice, SelectiveQuantization, accuracy_check
 from edgeagent.qat.factory.trained_or_calibrated import accuracy_lost_by_training, output_error_of_training
 from edgeagent.qat.graph.activation_swap import swap_activations
-from edgeagent.qat.graph.focus import fold_focus
-from edgeagent.qat.graph.graph import Graph, read_graph
+from edgeagent.qat.graph.graph import Graph
 from edgeagent.qat.graph.heads import describe_cut
+from edgeagent.qat.graph.trainable import read_trainable_graph
 from edgeagent.qat.grid.planning import plan_grids
 from edgeagent.qat.mixed.float_units import with_float_nodes
 from edgeagent.qat.network.network import Network
@@ -93,7 +93,7 @@ class Factory:
 
     def _float_model(self) -> Product:
         """Read the model, replace its activations if the recipe asks for it, and measure it."""
-        graph = fold_focus(read_graph(self._source.model, self._recipe.heads))
+        graph = read_trainable_graph(self._source.model, self._recipe.heads)
         source = self._source
         if self._processes.first:
             check_description(graph, source.model, source.description, source.calibration, self._reporter)

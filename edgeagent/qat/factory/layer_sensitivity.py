@@ -19,8 +19,7 @@ from edgeagent.qat.distillation.held_out import HeldOut
 from edgeagent.qat.export.exports import export
 from edgeagent.qat.factory.description_check import check_description
 from edgeagent.qat.factory.progress import Reporter
-from edgeagent.qat.graph.focus import fold_focus
-from edgeagent.qat.graph.graph import read_graph
+from edgeagent.qat.graph.trainable import read_trainable_graph
 from edgeagent.qat.grid.planning import plan_grids
 from edgeagent.qat.mixed.float_units import find_units
 from edgeagent.qat.mixed.selection import FloatSelection, select
@@ -107,7 +106,7 @@ def measure_layers(request: SensitivityRequest, reporter: Reporter) -> Sensitivi
     Raises:
         DataError: the model, its description or a picture cannot be used.
     """
-    graph = fold_focus(read_graph(request.model))
+    graph = read_trainable_graph(request.model)
     check_description(graph, request.model, request.description, request.pictures, reporter)
     spec = request.description.input
     network = Network(graph, plan_grids(graph, spec, "affine"))

@@ -17,10 +17,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from edgeagent.qat.core.codes import LEVELS
+from edgeagent.qat.core.codes import HIGHEST, LEVELS
 from edgeagent.qat.core.operator_kinds import SAME_GRID
 from edgeagent.qat.graph.clamps import is_fused_with_clamp
 from edgeagent.qat.graph.graph import Graph
+from edgeagent.qat.graph.hard_gates import hard_swish_gates
 from edgeagent.qat.graph.node import Constant
 from edgeagent.qat.graph.operators import operands
 from edgeagent.qat.graph.silu import find_silu
@@ -33,6 +34,9 @@ FIXED = {
     "Tanh": (2 / LEVELS, LEVELS // 2),
 }
 """Grids that TFLite prescribes, by operator, as (scale, zero point)."""
+
+UNIT = (1 / HIGHEST, 0)
+"""Grid of the gate of a HardSwish, 0..1: 1 is a code, so that the gate changes no large value."""
 
 PIXELS = (1.0, 0)
 """Scale and zero point of the picture for a network that takes 0..255 unchanged."""
@@ -53,6 +57,7 @@ def plan_affine_grids(
     readers = graph.consumers()
     real = real_tensors(graph, float_nodes)
     heads = {head.tensor for head in graph.heads}
+    gates = hard_swish_gates(graph)
     shared = _Shared()
     shared.add(graph.input, picture)
     for node in graph.nodes:
@@ -62,7 +67,7 @@ def plan_affine_grids(
         for output in node.outputs:
             clamped = output not in heads and is_fused_with_clamp(node, output, readers, float_nodes)
             if output not in real and not clamped:
-                shared.add(output, FIXED.get(node.operator))
+                shared.add(output, UNIT if output in gates else FIXED.get(node.operator))
         if node.operator in SAME_GRID and node.name not in float_nodes:
             shared.join(operands(node), node.outputs)
     grids = shared.grids()

@@ -1,7 +1,8 @@
 """Channel paths: the input channels of later convolutions that read each output channel of a convolution.
 
 A channel may be scaled at its producer and scaled back at its readers when all operators between them are
-positively homogeneous and keep channels separate: f(s x) = s f(x) for s > 0. Operators that only move values
+positively homogeneous and keep channels separate: f(s x) = s f(x) for s > 0. A product is homogeneous in each
+of its operands, such as a feature and its gate. Operators that only move values
 (concat, split, channel shuffles by reshape and transpose) are traced by moving channel numbers through them.
 """
 
@@ -62,7 +63,9 @@ def find_readers(
                 return None
             found.append(ChannelReader(node, read[0, :, 0, 0]))
         elif node.operator in HOMOGENEOUS and touched == [node.inputs[0]]:
-            _pass(node, numbers, shapes)
+            _pass(node, numbers, shapes, node.inputs[0])
+        elif node.operator == "Mul" and len(touched) == 1:
+            _pass(node, numbers, shapes, touched[0])
         elif node.operator in MOVES:
             _move(graph, node, numbers, shapes)
         else:
@@ -74,9 +77,11 @@ def find_readers(
     return tuple(found)
 
 
-def _pass(node: Node, numbers: dict[str, Numbers], shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Pass channel numbers through an operator that works on each channel separately."""
-    given, wanted = numbers[node.inputs[0]], shapes.get(node.outputs[0], ())
+def _pass(
+    node: Node, numbers: dict[str, Numbers], shapes: Mapping[str, tuple[int, ...]], tensor: str
+) -> None:
+    """Pass the channel numbers of a tensor through an operator that works on each channel separately."""
+    given, wanted = numbers[tensor], shapes.get(node.outputs[0], ())
     if given.ndim == len(wanted) == 4 and (given == given[:, :, :1, :1]).all():
         numbers[node.outputs[0]] = np.broadcast_to(given[:, :, :1, :1], wanted).copy()
 

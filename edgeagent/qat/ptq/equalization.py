@@ -10,8 +10,10 @@ weights may lose. The factor of a channel is therefore
   fills the grid;
 - otherwise the root of its range over the root of its share in the readers' weights.
 
-Equalization is not exact for SiLU, HardSwish, sigmoid and other functions that are not homogeneous, nor
-through Clip with an upper bound; such pairs are not scaled. YOLOX-nano, which has only SiLU, has none.
+Equalization is not exact for SiLU, sigmoid and others that are not homogeneous, nor through Clip with
+an upper bound; such pairs are not scaled. YOLOX-nano, which has only SiLU, has none. HardSwish is x times a
+gate that is a convolution here (:mod:`edgeagent.qat.graph.hard_gates`): channels of x are scaled before both
+and scaled back in the gate, which leaves the gate as it was, and in the readers of the product.
 """
 
 from __future__ import annotations
@@ -21,9 +23,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from edgeagent.qat.graph.graph import Graph
+from edgeagent.qat.graph.hard_gates import hard_swish_offsets
 from edgeagent.qat.graph.node import Constant, Node
 from edgeagent.qat.graph.onnx_model import tensor_shapes
 from edgeagent.qat.network.network import Network
@@ -90,9 +94,13 @@ def channel_ranges(network: Network, pictures: Tensor) -> dict[str, Reals]:
         pictures: (pictures, 3, h, w) float32.
     """
     found: dict[str, Reals] = {}
+    offsets = hard_swish_offsets(network.graph)
 
     def visit(layer: WalkedLayer) -> None:
         output = layer.output(layer.convolve(layer.inputs.real, "float"), "float")
+        if layer.node.outputs[0] in offsets:
+            least = torch.from_numpy(offsets[layer.node.outputs[0]]).reshape(1, -1, 1, 1)
+            output = torch.maximum(output, least)
         found[layer.node.name] = output.abs().amax((0, 2, 3)).double().numpy()
 
     walk(network, pictures, visit)
