@@ -1,10 +1,10 @@
 """Importance: the effect of an error in a tensor on the loss at the heads (diagonal Gauss-Newton matrix).
 
 A small error e of one value changes the distillation loss by about e^2 * (J' H J) / 2, where J is the
-derivative of the heads by that value and H the second derivative of the loss by the heads, which is diagonal
-(the loss is a sum over cells). With random signs s, the squared gradient of sum(s * sqrt(H) * heads) is that
-product on average (Hutchinson's estimator), so that one backward pass per batch gives a weight for every
-value of every tensor.
+derivative of the heads by that value and H the second derivative of the loss by the heads, of which the
+diagonal is taken (the loss is a sum over cells; only the bins of one side of a box depend on each other).
+With random signs s, the squared gradient of sum(s * sqrt(H) * heads) is that product on average (Hutchinson's
+estimator), so that one backward pass per batch gives a weight for every value of every tensor.
 
 Values that later operators saturate get a small weight, outliers on which an object depends a large one.
 """
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from edgeagent.qat.distillation.loss import distillation_loss
 from edgeagent.qat.graph.graph import GraphHead
+from edgeagent.qat.graph.heads import bins
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.ptq.histogram import Observed
 
@@ -48,13 +49,29 @@ def observe_weighted(network: Network, batches: Iterable[Tensor], seed: int = 0)
 
 
 def curvature(heads: Sequence[GraphHead], values: Sequence[Tensor]) -> list[Tensor]:
-    """Return the second derivative of the distillation loss by each head value, for equal outputs."""
+    """Return the second derivative of the distillation loss by each head value, for equal outputs.
+
+    The bins of one side of a box depend on each other, so that one value of each such block is probed at a
+    time; all other values are independent of each other.
+    """
     teacher = [value.detach() for value in values]
     student = [value.clone().requires_grad_(True) for value in teacher]
     loss = distillation_loss(heads, student, teacher)
     first = torch.autograd.grad(loss, student, create_graph=True)
-    total = torch.stack([gradient.sum() for gradient in first]).sum()
-    return [second.clamp(min=0) for second in torch.autograd.grad(total, student)]
+    counts = [bins(head) for head in heads]
+    found = [torch.zeros_like(value) for value in teacher]
+    for place in range(max(counts)):
+        probes = [_every(count, place, value) for count, value in zip(counts, teacher, strict=True)]
+        total = torch.stack([(g * probe).sum() for g, probe in zip(first, probes, strict=True)]).sum()
+        seconds = torch.autograd.grad(total, student, retain_graph=True)
+        found = [one + probe * second for one, probe, second in zip(found, probes, seconds, strict=True)]
+    return [second.clamp(min=0) for second in found]
+
+
+def _every(count: int, place: int, value: Tensor) -> Tensor:
+    """Return (1, channels, 1, 1): 1 for the channel at a place of each ``count`` consecutive ones, else 0."""
+    channels = torch.arange(value.shape[1], device=value.device)
+    return (channels % count == place).to(value).reshape(1, -1, 1, 1)
 
 
 def _signed_sum(heads: Sequence[GraphHead], values: Sequence[Tensor], signs: torch.Generator) -> Tensor:
