@@ -66,13 +66,13 @@ def find_candidates(
 
 
 def _fitting(manifest: Manifest, delegate: Delegate) -> list[Artefact]:
-    """The artefact with the best grid for a delegate, in a list of none or one."""
+    """Return the artefacts of the best group of grids for a delegate, in the order of the group."""
     fitting = [
         artefact
         for artefact in manifest.artefacts
         if artefact.format == delegate.format and artefact.compiled_for == delegate.compiled_for
     ]
-    for grid in delegate.grids:
-        if found := [artefact for artefact in fitting if artefact.grid == grid]:
-            return found[:1]
+    for group in delegate.grids:
+        if found := [artefact for grid in group for artefact in fitting if artefact.grid == grid]:
+            return found
     return []

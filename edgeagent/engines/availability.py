@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeagent.engines.delegates import Delegate, Needs
+from edgeagent.engines.processors import processor_flags
 
 ROOT = Path("/")
 NO_PERMISSION = "no permission on"
@@ -48,7 +49,14 @@ class Availability:
 def availability(delegate: Delegate, root: Path = ROOT) -> Availability:
     """Return whether a delegate can be tried, or the first need that is not met."""
     needs = delegate.needs
-    checks = (_machine, _package, _provider, _library, functools.partial(_device, root=root))
+    checks = (
+        _machine,
+        _package,
+        _provider,
+        _library,
+        functools.partial(_flags, root=root),
+        functools.partial(_device, root=root),
+    )
     missing = next((found for check in checks if (found := check(needs)) is not None), None)
     return Availability(delegate, missing)
 
@@ -57,6 +65,12 @@ def _machine(needs: Needs) -> str | None:
     if not needs.machines or platform.machine() in needs.machines:
         return None
     return f"this is {platform.machine()}; it runs on {', '.join(needs.machines)}"
+
+
+def _flags(needs: Needs, root: Path) -> str | None:
+    if not needs.flags or processor_flags(root).intersection(needs.flags):
+        return None
+    return f"this processor has no {' and no '.join(needs.flags)}"
 
 
 def _package(needs: Needs) -> str | None:

@@ -39,6 +39,8 @@ def _needs(delegate: Delegate) -> str:
     parts = [" or ".join(needs.packages)]
     if needs.provider:
         parts.append(f"built with {needs.provider}")
+    if needs.flags:
+        parts.append(f"a processor with {' or '.join(needs.flags)}")
     if needs.library:
         parts.append(needs.library)
     devices = [f"/{node}" for node in needs.nodes] + [f"USB {one}" for one in needs.usb]

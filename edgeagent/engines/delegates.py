@@ -33,6 +33,9 @@ PROCESSOR_DEVICES = ("CPUExecutionProvider", "CPU")
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
+Grids = tuple[tuple[str, ...], ...]
+"""Groups of grids; see :attr:`Delegate.grids`."""
+
 
 @dataclass(frozen=True)
 class Needs:
@@ -45,6 +48,7 @@ class Needs:
         nodes: device nodes as glob patterns below the root, one of them.
         usb: vendor:product of USB devices, one of them; counts as an alternative to ``nodes``.
         machines: of :func:`platform.machine`; empty for all.
+        flags: of the processor in ``/proc/cpuinfo``, one of them.
         group: whose members may use the device node.
     """
 
@@ -54,6 +58,7 @@ class Needs:
     nodes: tuple[str, ...] = ()
     usb: tuple[str, ...] = ()
     machines: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
     group: str | None = None
 
     @property
@@ -70,7 +75,8 @@ class Delegate:
         name: unique, as in the configuration.
         engine: key of :data:`edgeagent.engines.loading.ENGINES`.
         format: of the artefacts it reads.
-        grids: of the artefacts it can use, the better first.
+        grids: of the artefacts it can use, in groups, the better group first. Of the first group that a
+            bundle has, every artefact is a candidate: only a measurement shows which is the fastest.
         needs: what must be on the board.
         tested: how this project tests it.
         compiled_for: what an artefact must be compiled for; None takes artefacts that are not compiled.
@@ -88,7 +94,7 @@ class Delegate:
     tested: Tested
     failures: str
     placement: str
-    grids: tuple[str, ...] = ("a", "float")
+    grids: Grids = (("a",), ("float",))
     compiled_for: str | None = None
     device: str | None = None
     options: Mapping[str, str] = field(default_factory=lambda: NOTHING, hash=False)
@@ -105,6 +111,11 @@ class Delegate:
         return self.device in PROCESSOR_DEVICES or (self.engine == "tflite" and self.library is None)
 
 
+PRECISION = "INFERENCE_PRECISION_HINT"
+"""Property of OpenVINO: type of what is not quantized. ``f32`` unless an entry's options say otherwise."""
+
+_EITHER_GRID: Grids = (("a", "b"), ("float",))
+"""OpenVINO runs both in integers, and fuses the activations of grid ``b`` into the convolutions."""
 _TFLITE = ("ai_edge_litert", "tflite_runtime")
 _CONVOLUTIONS = "share of the operators with weights that the delegate took"
 
@@ -114,7 +125,7 @@ def _provider(
     provider: str,
     tested: Tested = "untested",
     failures: str = "partial support shows as nodes on the CPU: slow but right",
-    grids: tuple[str, ...] = ("a", "float"),
+    grids: Grids = (("a",), ("float",)),
     options: Mapping[str, str] = NOTHING,
     nodes: tuple[str, ...] = (),
 ) -> Delegate:
@@ -141,7 +152,23 @@ def _openvino(device: str, tested: Tested, failures: str, nodes: tuple[str, ...]
         tested=tested,
         failures=failures,
         placement="the device is named, never AUTO, so that nothing is moved elsewhere",
+        grids=_EITHER_GRID,
         device=device,
+    )
+
+
+def _openvino_short(precision: str, flags: tuple[str, ...]) -> Delegate:
+    return Delegate(
+        name=f"openvino-cpu-{precision}",
+        engine="openvino",
+        format="onnx",
+        needs=Needs(("openvino",), flags=flags),
+        tested="untested",
+        failures="a precision that OpenVINO does not use on this processor: an error on load",
+        placement="OpenVINO's own answer about the precision it computes in",
+        grids=(("a", "b", "float"),),
+        device="CPU",
+        options=MappingProxyType({PRECISION: precision}),
     )
 
 
@@ -165,11 +192,11 @@ CATALOGUE: tuple[Delegate, ...] = (
         "tensorrt",
         "TensorrtExecutionProvider",
         failures="a stale engine cache is rebuilt for minutes or refused; out of memory while building",
-        grids=("b", "float"),
+        grids=(("b",), ("float",)),
         options=_TENSORRT_OPTIONS,
         nodes=_NVIDIA,
     ),
-    _provider("cuda", "CUDAExecutionProvider", grids=("float", "a"), nodes=_NVIDIA),
+    _provider("cuda", "CUDAExecutionProvider", grids=(("float",), ("a",)), nodes=_NVIDIA),
     Delegate(
         name="tflite-edgetpu",
         engine="tflite",
@@ -206,7 +233,7 @@ CATALOGUE: tuple[Delegate, ...] = (
         "NPU", "untested", "no driver, or an unsupported graph: an error on load", ("dev/accel/accel*",)
     ),
     _openvino("GPU", "untested", "no OpenCL driver: an error on load", ("dev/dri/renderD*",)),
-    _provider("openvino", "OpenVINOExecutionProvider", options={"device_type": "CPU"}),
+    _provider("openvino", "OpenVINOExecutionProvider", grids=_EITHER_GRID, options={"device_type": "CPU"}),
     _provider("acl", "ACLExecutionProvider"),
     _provider("xnnpack", "XnnpackExecutionProvider"),
     _provider("coreml", "CoreMLExecutionProvider"),
@@ -220,6 +247,8 @@ CATALOGUE: tuple[Delegate, ...] = (
         failures="an operator it does not have stays with the built-in kernels: slow but right",
         placement=_CONVOLUTIONS,
     ),
+    _openvino_short("bf16", ("avx512_bf16", "amx_bf16")),
+    _openvino_short("f16", ("avx512_fp16", "asimdhp")),
     _openvino("CPU", "run here", "an operator it does not have: an error on load"),
     _provider("cpu", "CPUExecutionProvider", "run here", failures="none known: the last resort"),
 )

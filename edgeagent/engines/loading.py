@@ -32,7 +32,7 @@ CHOICES = ("auto", *ENGINES)
 Arguments = Callable[[Delegate, Mapping[str, str]], dict[str, Any]]
 _ARGUMENTS: dict[str, Arguments] = {
     "onnxruntime": lambda delegate, options: {"provider": delegate.device, "options": options},
-    "openvino": lambda delegate, options: {"device": delegate.device},
+    "openvino": lambda delegate, options: {"device": delegate.device, "options": options},
     "tflite": lambda delegate, options: {"library": delegate.library, "options": options},
     "hailo": lambda delegate, options: {},
 }

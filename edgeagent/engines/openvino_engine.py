@@ -4,6 +4,9 @@ On x86 without VNNI the 16-bit sums of 8-bit products saturate; OpenVINO's docum
 7 bits ("Saturation (overflow) Issue Workaround"). Artefacts with 8-bit weights are therefore computed in
 float32 on their 8-bit grids there, which is exact: OpenVINO's low-precision transformations are switched off,
 and the delegate is reported as :data:`FLOAT_DELEGATE`.
+
+What is not quantized is computed in float32, or in bfloat16 or float16 where the entry of the catalogue says
+so and the processor has it; the delegate is then reported as ``CPU-bf16`` or ``CPU-f16``.
 """
 
 from __future__ import annotations
@@ -11,13 +14,14 @@ from __future__ import annotations
 import importlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgeagent.engines.delegates import NOTHING, PRECISION
 from edgeagent.engines.engine import (
     Array,
     EngineFacts,
@@ -32,6 +36,7 @@ from edgeagent.errors import EngineError
 
 DEVICE = "CPU"
 FLOAT_DELEGATE = "CPU-float32"
+FLOAT32 = "f32"
 DTYPES = {"f32": np.float32, "u8": np.uint8, "i8": np.int8}
 _TELEMETRY = "openvino_telemetry"
 _NOTED = ["framework", INPUT_GRID]
@@ -62,29 +67,33 @@ class OpenvinoEngine(LoadedEngine):
         path: of the artefact.
         threads: of the CPU device.
         device: ``CPU``, ``GPU`` or ``NPU``.
+        options: of the entry in the catalogue; only the precision on the CPU is used.
 
     Arrays given to :meth:`infer` become OpenVINO tensors once and are used in place; only a read-only input,
     which OpenVINO refuses, is copied.
 
     Raises:
         EngineError: openvino is not installed, or the file is missing, damaged or uses an operator that
-            this openvino does not have.
+            this openvino does not have, or openvino does not compute in the given precision here.
     """
 
-    def __init__(self, path: Path, threads: int, device: str = DEVICE) -> None:
+    def __init__(
+        self, path: Path, threads: int, device: str = DEVICE, options: Mapping[str, str] = NOTHING
+    ) -> None:
         openvino = _import_openvino()
         content = read_onnx(path)
         version = openvino.__version__.split("-")[0]
         exact = device == DEVICE and saturating_multiply()
+        precision = options.get(PRECISION, FLOAT32)
         started = time.monotonic()
         try:
             core = openvino.Core()
             model = core.read_model(content)
             inputs = [_specification(port, path) for port in model.inputs]
             self._outputs = tuple(_specification(port, path) for port in model.outputs)
-            self._request = core.compile_model(
-                model, device, _options(device, threads, exact)
-            ).create_infer_request()
+            compiled = core.compile_model(model, device, _options(device, threads, exact, precision))
+            _check_precision(compiled, device, precision)
+            self._request = compiled.create_infer_request()
             noted = model.get_rt_info(_NOTED).astype(str) if model.has_rt_info(_NOTED) else None
         except EngineError:
             raise
@@ -92,6 +101,7 @@ class OpenvinoEngine(LoadedEngine):
             raise EngineError(f"{path}: openvino {version} cannot load it: {_reason(error)}") from error
         self._inputs = (*(with_noted_grid(spec, noted, path) for spec in inputs[:1]), *inputs[1:])
         delegate = FLOAT_DELEGATE if exact else device
+        delegate = delegate if precision == FLOAT32 else f"{device}-{precision}"
         self._facts = EngineFacts("openvino", version, delegate, threads, time.monotonic() - started, 1.0)
         self._tensor = openvino.Tensor
         self._bindings: dict[tuple[int, ...], _Binding] = {}
@@ -143,21 +153,30 @@ class OpenvinoEngine(LoadedEngine):
         )
 
 
-def _options(device: str, threads: int, exact: bool) -> dict[str, Any]:
+def _options(device: str, threads: int, exact: bool, precision: str) -> dict[str, Any]:
     """Return properties of a device.
 
-    On the CPU, float tensors stay float32 (OpenVINO would choose bfloat16 on some processors), and threads
-    are not pinned to cores that the rest of the agent uses.
+    On the CPU, the precision of float tensors is given (OpenVINO would choose bfloat16 on some processors),
+    and threads are not pinned to cores that the rest of the agent uses.
     """
     if device != DEVICE:
         return {"PERFORMANCE_HINT": "LATENCY"}
     options: dict[str, Any] = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
-        "INFERENCE_PRECISION_HINT": "f32",
+        PRECISION: precision,
         "ENABLE_CPU_PINNING": False,
     }
     return {**options, "LP_TRANSFORMS_MODE": False} if exact else options
+
+
+def _check_precision(compiled: Any, device: str, precision: str) -> None:
+    """Refuse a model that OpenVINO computes in another precision than it was told to."""
+    if device != DEVICE or precision == FLOAT32:
+        return
+    used = compiled.get_property(PRECISION).get_type_name()
+    if used != precision:
+        raise EngineError(f"openvino computes in {used} on this processor, not in {precision}")
 
 
 def _import_openvino() -> Any:

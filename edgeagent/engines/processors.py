@@ -1,4 +1,6 @@
-"""Processors that this process may use: its affinity, bounded by the quota of its control groups.
+"""Processors: their flags, and how many this process may use.
+
+The number is that of its affinity, bounded by the quota of its control groups.
 
 A container with ``--cpus=2`` sees all processors of the machine, and is stopped for the rest of a period once
 it has used its share. Each group above counts, too.
@@ -27,6 +29,26 @@ def available_processors(root: Path = Path("/")) -> int:
     processors = len(os.sched_getaffinity(0))
     quotas = [quota for folder in _groups(root) if (quota := _quota(folder)) is not None]
     return max(1, min([processors, *map(math.ceil, quotas)]))
+
+
+def processor_flags(root: Path = Path("/")) -> frozenset[str]:
+    """Return the flags of the processor in lower case; empty where they cannot be read.
+
+    Source of the format: Linux, ``/proc/cpuinfo``: a line ``flags`` on x86, ``Features`` on ARM.
+    """
+    try:
+        with (root / "proc/cpuinfo").open(encoding="ascii", errors="replace") as lines:
+            named = (line.partition(":") for line in lines)
+            return next(
+                (
+                    frozenset(rest.lower().split())
+                    for name, _, rest in named
+                    if name.strip().lower() in ("flags", "features")
+                ),
+                frozenset(),
+            )
+    except OSError:
+        return frozenset()
 
 
 def _groups(root: Path) -> Iterator[Path]:

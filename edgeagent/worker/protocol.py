@@ -23,8 +23,9 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -165,7 +166,7 @@ def _delegate(name: str, library: str | None, options: Mapping[str, str]) -> Del
     if library is not None and name == external_delegate(library, options).name:
         return external_delegate(library, options)
     (found,) = find_delegates(name)
-    return found
+    return replace(found, options=MappingProxyType(dict(options)))
 
 
 def _specs(found: Sequence[Mapping[str, Any]]) -> tuple[TensorSpec, ...]:

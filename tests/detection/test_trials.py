@@ -54,9 +54,10 @@ def events(folder: Path) -> list[str]:
 def test_artefacts_and_delegates_become_candidates(bundle: Bundle) -> None:
     names = [candidate.name for candidate in find_candidates(bundle.manifest, ["auto"])]
     assert "onnxruntime-tensorrt model.tensorrt.onnx" in names
-    assert names[-3:] == [
+    assert [name for name in names if "-bf16" not in name and "-f16" not in name][-4:] == [
         "tflite-xnnpack model.tflite",
         "openvino-cpu model.onnx",
+        "openvino-cpu model.tensorrt.onnx",  # either grid may be the faster one
         "onnxruntime-cpu model.onnx",
     ]
     assert not any(

@@ -81,6 +81,16 @@ def test_a_delegate_of_another_machine() -> None:
     assert availability(delegate).missing == f"this is {platform.machine()}; it runs on riscv64"
 
 
+@pytest.mark.parametrize(
+    ("flags", "missing"), [("fpu avx2", "this processor has no avx9 and no amx9"), ("fpu amx9", None)]
+)
+def test_a_delegate_for_other_processors(tmp_path: Path, flags: str, missing: str | None) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text(f"flags : {flags}\n", encoding="ascii")
+    delegate = replace(only_the_device("onnxruntime-cpu"), needs=Needs(("sys",), flags=("avx9", "amx9")))
+    assert availability(delegate, tmp_path).missing == missing
+
+
 @pytest.mark.usefixtures("edgetpu_library")
 class TestEdgeTpu:
     def missing(self, root: Path) -> str | None:

@@ -13,6 +13,7 @@ from onnx import helper
 
 from edgeagent.bundle.golden import compare_outputs, load_reference_outputs
 from edgeagent.bundle.reading import open_bundle
+from edgeagent.engines.delegates import PRECISION
 from edgeagent.engines.engine import Engine
 from edgeagent.engines.onnxruntime_engine import MOST_BINDINGS, OnnxRuntimeEngine, saturating_multiply
 from edgeagent.engines.openvino_engine import DEVICE, FLOAT_DELEGATE, OpenvinoEngine
@@ -208,14 +209,16 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     assert OpenvinoEngine(path, 1).inputs[0].name == "x"
 
 
-def test_the_default_bundle_is_computed_as_exactly_as_by_onnxruntime() -> None:
+@pytest.mark.parametrize("file", ["model.onnx", "model.tensorrt.onnx"])
+def test_the_default_bundle_is_computed_as_exactly_as_by_onnxruntime(file: str) -> None:
     bundle = open_bundle(default_bundle())
-    outputs = bundle.golden_outputs(bundle.manifest.artefacts[0])
+    (artefact,) = (one for one in bundle.manifest.artefacts if one.file == file)
+    outputs = bundle.golden_outputs(artefact)
     assert outputs is not None
     golden = load_reference_outputs(outputs)
     means = {}
     for engine_class in (OnnxRuntimeEngine, OpenvinoEngine):
-        engine = engine_class(bundle.directory / "model.onnx", 1)
+        engine = engine_class(bundle.directory / file, 1)
         codes, taken = engine.inputs[0].allocate(), [spec.allocate() for spec in engine.outputs]
         differences = []
         for picture, reference in zip(bundle.golden_pictures(), golden.outputs, strict=True):
@@ -225,6 +228,17 @@ def test_the_default_bundle_is_computed_as_exactly_as_by_onnxruntime() -> None:
         means[engine_class] = float(np.mean(differences))
     # both are as far from the trained network as rounding leads; where sums saturate it is twice that
     assert means[OpenvinoEngine] < 1.2 * means[OnnxRuntimeEngine]
+
+
+@pytest.mark.parametrize("precision", ["bf16", "f16"])
+def test_a_precision_is_used_or_refused(tmp_path: Path, precision: str) -> None:
+    path = graphs.sum_and_product(tmp_path / "m.onnx")
+    try:
+        engine = OpenvinoEngine(path, 1, options={PRECISION: precision})
+    except EngineError as error:
+        assert f"on this processor, not in {precision}" in str(error)
+    else:
+        assert engine.facts.delegate == f"{DEVICE}-{precision}"
 
 
 def test_importing_it_reports_to_nobody(tmp_path: Path) -> None:

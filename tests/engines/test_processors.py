@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgeagent.engines import loading
-from edgeagent.engines.processors import available_processors
+from edgeagent.engines.processors import available_processors, processor_flags
 
 
 @pytest.fixture(autouse=True)
@@ -74,3 +74,22 @@ def test_the_quota_bounds_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "available_processors", lambda: 2)
     assert loading.thread_choices() == [1, 2]
     assert loading.default_threads() == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "flags"),
+    [
+        (
+            "processor\t: 0\nflags\t\t: fpu AVX2 avx512_bf16\n\nflags\t: other\n",
+            {"fpu", "avx2", "avx512_bf16"},
+        ),
+        ("processor : 0\nFeatures : fp asimd asimdhp\n", {"fp", "asimd", "asimdhp"}),
+        ("processor : 0\n", set()),
+    ],
+)
+def test_flags_of_the_processor(tmp_path: Path, content: str, flags: set[str]) -> None:
+    assert processor_flags(tree(tmp_path, {"proc/cpuinfo": content})) == flags
+
+
+def test_flags_that_cannot_be_read(tmp_path: Path) -> None:
+    assert processor_flags(tmp_path) == frozenset()
