@@ -182,7 +182,8 @@ def test_without_right_engines_for_the_lanes_calls_run_one_after_the_other(
 
 def test_only_the_processor_runs_calls_side_by_side() -> None:
     names = {one.name for one in CATALOGUE if one.on_processor}
-    assert names == {"onnxruntime-cpu", "openvino-cpu", "tflite-xnnpack"}
+    openvino = {"openvino-cpu", "openvino-cpu-bf16", "openvino-cpu-f16"}
+    assert names == {"onnxruntime-cpu", "tflite-xnnpack", *openvino}
     assert not external_delegate("/lib/any.so", {}).on_processor
 
 
