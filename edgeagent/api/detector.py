@@ -31,7 +31,7 @@ from edgeagent.detection.serving import ServingDetector
 from edgeagent.engines.engine import Buffers, Call, EngineFacts
 from edgeagent.engines.loading import CHOICES
 from edgeagent.errors import ConfigurationError, DataError, EngineError
-from edgeagent.files.resources import default_bundle
+from edgeagent.files.resources import find_bundle
 from edgeagent.imaging.frame import Image
 from edgeagent.imaging.letterbox import Fit
 from edgeagent.settings.state import default_state
@@ -261,8 +261,8 @@ def open_detector(
     """Open a detector on the fastest delegate of this machine that computes what was trained.
 
     Args:
-        bundle: directory of a model bundle, or one that :func:`edgeagent.open_bundle` returned; None is the
-            bundle that comes with the program.
+        bundle: directory of a model bundle, name of one that comes with the program (``coco-nano``,
+            ``coco-small``), or one that :func:`edgeagent.open_bundle` returned; None is ``coco-nano``.
         engine: ``auto`` tries every delegate that is here; else names of delegates or engines, separated by
             commas, the first choice first. With ``isolated=False`` one engine.
         threads: intra-operator threads of the engine; 0 measures what is faster.
@@ -278,7 +278,7 @@ def open_detector(
         EngineError: no delegate is here, or none computes what was trained.
         ConfigurationError: there is no engine or delegate of that name.
     """
-    opened = bundle if isinstance(bundle, Bundle) else open_bundle(Path(bundle or default_bundle()))
+    opened = bundle if isinstance(bundle, Bundle) else open_bundle(find_bundle(bundle))
     if not isolated:
         if engine not in CHOICES:
             raise ConfigurationError(f"engine {engine!r}: expected one of {', '.join(CHOICES)}")

@@ -11,6 +11,7 @@ from edgeagent.bundle.reading import Bundle, open_bundle
 from edgeagent.datasets.given import GivenData, check_data
 from edgeagent.detection.detector import load_bundle_detector
 from edgeagent.errors import ConfigurationError
+from edgeagent.files.resources import find_bundle
 
 
 def evaluate(
@@ -31,7 +32,7 @@ def evaluate(
     Preprocessing, engine and decoding are those of the daemon; the engine runs in this process.
 
     Args:
-        bundle: directory of a model bundle, or an open one.
+        bundle: directory of a model bundle, name of an included one, or an open one.
         images: folder of pictures; instead of ``dataset``.
         labels: folder of their labels in YOLO format, one text file a picture, with the class numbers of the
             model.
@@ -51,7 +52,7 @@ def evaluate(
         DataError: pictures or labels cannot be used.
         NoAccuracyError: pycocotools (extra ``eval``) is not installed, or the labels hold no object.
     """
-    opened = bundle if isinstance(bundle, Bundle) else open_bundle(Path(bundle))
+    opened = bundle if isinstance(bundle, Bundle) else open_bundle(find_bundle(bundle))
     given = GivenData(_path(dataset), split, _path(dataset_images), _path(images), _path(labels))
     data = given.open()
     if data is None:

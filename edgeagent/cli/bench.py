@@ -21,7 +21,7 @@ from edgeagent.bench.terminal import progress, show_tables
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.cli.dataset_options import add_dataset_options, given_data
 from edgeagent.errors import ConfigurationError
-from edgeagent.files.resources import default_bundle, sample_clip
+from edgeagent.files.resources import find_bundle, sample_clip
 from edgeagent.files.result import write_result
 from edgeagent.files.validation import first_mistake
 from edgeagent.settings.sections.model import MAX_THREADS
@@ -66,7 +66,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--bundle", type=Path, metavar="DIR", help="bundle (default: the included one)")
+    parser.add_argument(
+        "--bundle", type=Path, metavar="DIR", help="bundle, or name of an included one (default: coco-nano)"
+    )
     parser.add_argument(
         "--engine",
         nargs="+",
@@ -160,7 +162,7 @@ def _request(arguments: argparse.Namespace) -> BenchRequest:
     if arguments.clip is not None and arguments.scenario != "camera":
         raise ConfigurationError("--clip goes with --scenario camera")
     data = given_data(arguments, arguments.val_images, arguments.val_labels, "--val-").open()
-    bundle = open_bundle(arguments.bundle or default_bundle())
+    bundle = open_bundle(find_bundle(arguments.bundle))
     candidates = choose_candidates(bundle, arguments.engine)
     if arguments.reference is not None:
         candidates += reference_candidates(bundle, arguments.reference, arguments.describe)

@@ -14,6 +14,7 @@ from edgeagent.detection.detector import Detector, load_bundle_detector
 from edgeagent.detection.golden_check import GoldenCheck
 from edgeagent.engines.loading import CHOICES, choose_artefact
 from edgeagent.errors import BundleError
+from edgeagent.files.resources import find_bundle
 
 DESCRIPTION = """\
 Verify every file of a bundle, load it, compare its tensors with the manifest, and run the golden pictures:
@@ -28,14 +29,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     check = actions.add_parser(
         "check", help="verify hashes, shapes and golden pictures", description=DESCRIPTION
     )
-    check.add_argument("bundle", type=Path, help="directory of the bundle")
+    check.add_argument("bundle", type=Path, help="directory of the bundle, or name of an included one")
     check.add_argument("--engine", choices=CHOICES, default="auto")
     check.set_defaults(run=run_check)
 
 
 def run_check(arguments: argparse.Namespace) -> int:
     """Check a bundle and print the results."""
-    bundle = open_bundle(arguments.bundle)
+    bundle = open_bundle(find_bundle(arguments.bundle))
     manifest = bundle.manifest
     print(
         f"{manifest.name} {manifest.version}: {manifest.task} of {len(manifest.labels)} classes, "

@@ -24,7 +24,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--source", help="another clip or camera, as in the configuration (default: the sample clip)"
     )
-    parser.add_argument("--bundle", type=Path, help="another bundle (default: the included one)")
+    parser.add_argument("--bundle", type=Path, help="bundle, or name of an included one (default: coco-nano)")
     parser.add_argument(
         "--out",
         type=Path,

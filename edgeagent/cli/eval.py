@@ -18,6 +18,7 @@ from edgeagent.datasets.given import check_data
 from edgeagent.detection.detector import Detector, load_bundle_detector, load_detector
 from edgeagent.engines.loading import CHOICES
 from edgeagent.errors import ConfigurationError
+from edgeagent.files.resources import find_bundle
 from edgeagent.files.result import write_result
 from edgeagent.imaging.picture import read_picture
 from edgeagent.settings.sections.model import MAX_THREADS
@@ -55,7 +56,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--bundle", type=Path, help="directory of a bundle")
+    what.add_argument("--bundle", type=Path, help="directory of a bundle, or name of an included one")
     what.add_argument("--model", type=Path, help="float model, .onnx or .tflite")
     parser.add_argument("--like", type=Path, metavar="BUNDLE", help="bundle that describes --model")
     add_dataset_options(parser)
@@ -123,7 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _load_other(arguments: argparse.Namespace, detector: Detector) -> Detector:
     """Return the model of ``--against``; a float model without a description of its own takes this one's."""
-    path: Path = arguments.against
+    path = find_bundle(arguments.against)
     if path.is_dir():
         return load_bundle_detector(open_bundle(path), arguments.engine, arguments.threads, IOU_THRESHOLD)
     model_format = FORMATS.get(path.suffix.lower())
@@ -148,7 +149,7 @@ def _load(arguments: argparse.Namespace) -> Detector:
     if arguments.bundle:
         if arguments.like:
             raise ConfigurationError("--like goes with --model; a bundle describes itself")
-        bundle = open_bundle(arguments.bundle)
+        bundle = open_bundle(find_bundle(arguments.bundle))
         return load_bundle_detector(
             bundle, arguments.engine, arguments.threads, IOU_THRESHOLD, arguments.artefact
         )

@@ -1,4 +1,4 @@
-"""Files that are installed with the program: default bundle and sample clip."""
+"""Files that are installed with the program: bundles and sample clip."""
 
 from __future__ import annotations
 
@@ -6,11 +6,35 @@ from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
+DEFAULT_BUNDLE = "coco-nano"
+
+
+def included_bundles() -> dict[str, Path]:
+    """Return the directory of each included bundle by name: in the package, or in ``models/`` of a checkout."""
+    return {path.parent.name: path.parent for path in sorted(_bundles().glob("*/manifest.yaml"))}
+
 
 def default_bundle() -> Path:
-    """Return the directory of the default bundle: in the package, or in ``models/`` of a checkout."""
-    installed = _PACKAGE / "models" / "coco-nano"
-    return installed if installed.is_dir() else _PACKAGE.parent / "models" / "coco-nano"
+    """Return the directory of the default bundle."""
+    return _bundles() / DEFAULT_BUNDLE
+
+
+def find_bundle(bundle: str | Path | None) -> Path:
+    """Return the directory of a bundle.
+
+    Args:
+        bundle: a directory; or the name of an included bundle, such as ``coco-small``, where no file or
+            directory has that name; None is the default bundle.
+    """
+    if bundle is None:
+        return default_bundle()
+    path = Path(bundle)
+    return path if path.exists() else included_bundles().get(str(bundle), path)
+
+
+def _bundles() -> Path:
+    installed = _PACKAGE / "models"
+    return installed if installed.is_dir() else _PACKAGE.parent / "models"
 
 
 def sample_clip() -> Path:

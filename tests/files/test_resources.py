@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.camera.clip import ClipSource
 from edgeagent.files import resources
@@ -13,6 +15,22 @@ from edgeagent.files import resources
 
 def test_the_default_bundle_is_whole() -> None:
     assert open_bundle(resources.default_bundle()).manifest.name == "coco-nano"
+
+
+def test_an_included_bundle_has_a_name() -> None:
+    found = resources.find_bundle("coco-small")
+    assert found == resources.included_bundles()["coco-small"]
+    assert open_bundle(found).manifest.name == "coco-small"
+
+
+def test_a_directory_comes_before_an_included_bundle_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("coco-small").mkdir()
+    assert resources.find_bundle("coco-small") == Path("coco-small")
+    assert resources.find_bundle("coco-smal") == Path("coco-smal")
+    assert resources.find_bundle(None) == resources.default_bundle()
 
 
 def test_the_sample_clip_is_what_its_description_says() -> None:

@@ -34,7 +34,7 @@ from edgeagent.detection.pipeline import Result
 from edgeagent.detection.ranking import rank_candidates
 from edgeagent.detection.serving import Change
 from edgeagent.errors import EdgeagentError
-from edgeagent.files.resources import default_bundle
+from edgeagent.files.resources import find_bundle
 from edgeagent.settings.schema import Settings
 from edgeagent.timing.utc import utc_time
 
@@ -242,5 +242,4 @@ def configured_bundle(settings: Settings) -> Bundle:
     Raises:
         BundleError: see :func:`edgeagent.bundle.reading.open_bundle`.
     """
-    path: Path = settings.model.bundle or default_bundle()
-    return open_bundle(path)
+    return open_bundle(find_bundle(settings.model.bundle))

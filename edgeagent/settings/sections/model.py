@@ -55,7 +55,7 @@ class ModelSettings(SettingsSection):
     """Model settings.
 
     Attributes:
-        bundle: directory of the bundle; None uses the bundle included in the package.
+        bundle: directory of the bundle, or name of an included one; None is ``coco-nano``.
         engine: ``auto`` selects the fastest delegate with correct outputs; otherwise names of delegates or
             engines, separated by commas, in order of preference.
         library: external TFLite delegate, called ``tflite-external`` in ``engine``.
