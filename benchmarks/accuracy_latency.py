@@ -7,8 +7,8 @@
 
 Latency is the median of ``edgeagent bench --reference`` (picture to boxes), measured in turns within a pair.
 mAP is what the manifest says of the artefact in that engine, with the interval of its loss; bundles are
-comparable where they were measured on the same pictures, which is checked. A point is on the front if no other
-has more accuracy in less time.
+comparable where they were measured on the same pictures, which is checked. A point is on the front if no
+other has more accuracy in less time.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ DEFAULT_BUNDLE = "coco-nano"
 
 
 def included_bundles() -> dict[str, Path]:
-    """Return the directory of each included bundle by name: in the package, or in ``models/`` of a checkout."""
+    """Return the directories of the included bundles by name: in the package, or in a checkout."""
     return {path.parent.name: path.parent for path in sorted(_bundles().glob("*/manifest.yaml"))}
 
 
