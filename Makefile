@@ -26,7 +26,7 @@ demo: $(VENV)/.demo
 PYTEST := $(BIN)/python -m pytest
 SIDE_BY_SIDE := --numprocesses logical --dist loadfile
 test: $(VENV)/.test
-	sh tools/debian-packages.sh gcc libc6-dev mosquitto openssl ffmpeg systemd \
+	sh tools/debian-packages.sh gcc libc6-dev mosquitto openssl ffmpeg strace systemd \
 	    gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
 	    gstreamer1.0-plugins-bad
 	$(BIN)/ruff check .

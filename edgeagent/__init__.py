@@ -10,6 +10,7 @@ it is used first, so that ``import edgeagent`` costs nothing::
             print(detection.label, detection.score, detection.box)
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from edgeagent.settings.schema import Settings
     from edgeagent.settings.sections.camera import CameraSettings
     from edgeagent.vision.detections import Detection, Detections
+
+# The package onnxruntime collects usage data unless this is set before its import; workers inherit it.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 _PLACES = {
     "Accuracy": "accuracy.coco_map",
