@@ -28,7 +28,7 @@ def card_text(
         f"# {description.name} {description.version}",
         "",
         f"{description.task.capitalize()} of {len(description.labels)} classes on {spec.width}x{spec.height} "
-        "pictures; INT8 by quantization-aware training with edgeagent.",
+        f"pictures; INT8 by {_method(measurements, recipe)} with edgeagent.",
         "",
         f"- Licence: {description.licence}",
         f"- Weights: {description.attribution.strip()}",
@@ -55,6 +55,11 @@ def card_text(
     return "\n".join(lines)
 
 
+def _method(measurements: Sequence[Measurement], recipe: dict[str, Any]) -> str:
+    trained = any(item.state == "qat" for item in measurements) or "steps" in recipe
+    return "quantization-aware training" if trained else "calibration (post-training quantization)"
+
+
 def _measured(measurements: Sequence[Measurement]) -> list[str]:
     if not measurements:
         return ["No measurements: no labelled pictures were given."]
@@ -66,9 +71,9 @@ def _measured(measurements: Sequence[Measurement]) -> list[str]:
     ]
     return [
         f"COCO mAP (pycocotools) on {first.images} pictures that the model was not trained on, in the named "
-        "engines; score threshold .01, IoU threshold of non-maximum suppression .65. The artefacts of this "
-        "bundle are those of the first seed; other seeds show the spread. The loss is against the float "
-        "model on the same pictures, with the 95 % interval of a paired bootstrap over pictures.",
+        f"engines; score threshold .01, IoU threshold of non-maximum suppression .65. {_seeds(measurements)}"
+        "The best method was chosen on the same pictures. The loss is against the float model on them, with "
+        "the 95 % interval of a paired bootstrap over pictures.",
         "",
         "| state | method | artefact | engine | seed | mAP50-95 | mAP50 | loss of mAP50-95 |",
         "|---|---|---|---|---|---|---|---|",
@@ -76,6 +81,12 @@ def _measured(measurements: Sequence[Measurement]) -> list[str]:
         "",
         f"Hash of pictures and labels: `{first.data_sha256}`.",
     ]
+
+
+def _seeds(measurements: Sequence[Measurement]) -> str:
+    if len({item.seed for item in measurements if item.seed is not None}) < 2:
+        return ""
+    return "The artefacts of this bundle are those of the first seed; other seeds show the spread. "
 
 
 def _loss(item: Measurement) -> str:
