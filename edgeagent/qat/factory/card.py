@@ -28,7 +28,7 @@ def card_text(
         f"# {description.name} {description.version}",
         "",
         f"{description.task.capitalize()} of {len(description.labels)} classes on {spec.width}x{spec.height} "
-        f"pictures; INT8 by {_method(measurements, recipe)} with edgeagent.",
+        f"pictures; INT8 by {_method(recipe)} with edgeagent.",
         "",
         f"- Licence: {description.licence}",
         f"- Weights: {description.attribution.strip()}",
@@ -55,9 +55,8 @@ def card_text(
     return "\n".join(lines)
 
 
-def _method(measurements: Sequence[Measurement], recipe: dict[str, Any]) -> str:
-    trained = any(item.state == "qat" for item in measurements) or "steps" in recipe
-    return "quantization-aware training" if trained else "calibration (post-training quantization)"
+def _method(recipe: dict[str, Any]) -> str:
+    return "quantization-aware training" if "steps" in recipe else "calibration (post-training quantization)"
 
 
 def _measured(measurements: Sequence[Measurement]) -> list[str]:
