@@ -54,7 +54,7 @@ def check_edgetpu_pairing(system: ExaminedSystem) -> list[Finding]:
     found = f"libedgetpu {library}, " + (
         f"tflite-runtime {runtime}" if runtime else f"ai-edge-litert {_installed('ai-edge-litert')}"
     )
-    if runtime and built_for and not _installed("ai-edge-litert"):
+    if runtime and built_for:  # a delegate's library runs in tflite-runtime, whatever else is installed
         if runtime.startswith(f"{built_for}."):
             return [Finding("Edge TPU pairing", "ok", found)]
         action = f"install tflite-runtime {built_for}.x, or the libedgetpu built for {runtime}"

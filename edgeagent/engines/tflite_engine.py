@@ -1,4 +1,9 @@
-"""TFLite engine: a TFLite artefact in ai-edge-litert, or in tflite-runtime where that is installed."""
+"""TFLite engine: a TFLite artefact in ai-edge-litert or tflite-runtime.
+
+Of two installed packages, ai-edge-litert runs on the CPU, where it is the newer and faster one. tflite-runtime
+runs a delegate's library: libedgetpu is built for one TensorFlow version, and the older package is installed to
+match it.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +41,11 @@ COMPILED = "edgetpu-custom-op"
 PLUGIN = ("tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate")
 """Symbols of a delegate's library (tensorflow/lite/delegates/external/external_delegate_interface.h)."""
 
-# libedgetpu is built for one TensorFlow version, so a board may hold the older package on purpose.
 PACKAGES = (
     ("ai-edge-litert", "ai_edge_litert.interpreter"),
     ("tflite-runtime", "tflite_runtime.interpreter"),
 )
+"""Packages and their modules, the one for the CPU first."""
 
 
 class TfliteEngine(LoadedEngine):
@@ -62,7 +67,7 @@ class TfliteEngine(LoadedEngine):
     def __init__(
         self, path: Path, threads: int, library: str | None = None, options: Mapping[str, str] = NO_OPTIONS
     ) -> None:
-        package, module = _find_package()
+        package, module = _find_package(PACKAGES if library is None else PACKAGES[::-1])
         content = read_artefact(path)
         version = _version(package)
         started = time.monotonic()
@@ -121,13 +126,14 @@ class TfliteEngine(LoadedEngine):
         return self._interpreter.tensor(detail["index"])
 
 
-def _find_package() -> tuple[str, Any]:
-    for package, module in PACKAGES:
+def _find_package(packages: Sequence[tuple[str, str]]) -> tuple[str, Any]:
+    """Return the first package that can be imported, and its module."""
+    for package, module in packages:
         try:
             return package, importlib.import_module(module)
         except ImportError:
             continue
-    raise EngineError("no TFLite package is installed; pip install 'edgeagent[tflite]' (or tflite-runtime)")
+    raise EngineError("no TFLite package is installed; pip install ai-edge-litert (or tflite-runtime)")
 
 
 def _load_delegate(module: Any, library: str, options: Mapping[str, str]) -> Any:

@@ -84,6 +84,15 @@ def test_an_edge_tpu_beside_the_newer_package(tmp_path: Path) -> None:
     assert found.startswith("libedgetpu 16.0tf2.17.0-1, ai-edge-litert ")
 
 
+@pytest.mark.parametrize(("runtime", "verdict"), [("2.17.1", "ok"), ("2.14.0", "problem")])
+def test_an_edge_tpu_runs_in_the_older_package(
+    tmp_path: Path, site: Path, runtime: str, verdict: str
+) -> None:
+    install(site, "tflite-runtime", runtime)
+    found = f"libedgetpu 16.0tf2.17.0-1, tflite-runtime {runtime}"
+    assert one(check_edgetpu_pairing(debian(tmp_path))) == (verdict, found)
+
+
 @pytest.mark.parametrize(
     ("onnxruntime", "verdict"), [("1.22.1", "warning"), ("1.17.0", "problem"), ("9.1.0", "warning")]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.engines.onnx_graphs import one_operator
+from tests.engines.standin import build_standin
 from tests.engines.tflite_graphs import write_model
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +44,26 @@ print(available_engines())
 facts = load_engine(Path(sys.argv[1]), "tflite", 1).facts
 print(facts.engine, facts.version)
 """
+_BOTH_PACKAGES = """
+import sys
+import types
+package, module = types.ModuleType("tflite_runtime"), types.ModuleType("tflite_runtime.interpreter")
+sys.modules["tflite_runtime"], sys.modules["tflite_runtime.interpreter"] = package, module
+import ai_edge_litert.interpreter as interpreter
+module.Interpreter = interpreter.Interpreter
+def load_delegate(library, options):
+    raise ValueError(f"the older package got {library}")
+module.load_delegate = load_delegate
+from pathlib import Path
+from edgeagent.errors import EngineError
+from edgeagent.engines.loading import load_engine
+from edgeagent.engines.tflite_engine import TfliteEngine
+print(load_engine(Path(sys.argv[1]), "tflite", 1).facts.version)
+try:
+    TfliteEngine(Path(sys.argv[1]), 1, sys.argv[2])
+except EngineError as error:
+    print(error)
+"""
 
 
 def output(program: str, *arguments: object) -> list[str]:
@@ -59,7 +81,7 @@ def test_no_onnxruntime(tmp_path: Path) -> None:
 def test_no_tflite(tmp_path: Path) -> None:
     engines, message = output(_LOAD, write_model(tmp_path / "m.tflite"), ",".join(LITERT + TFLITE))
     assert engines == "['onnxruntime', 'openvino']"
-    assert message == ("no TFLite package is installed; pip install 'edgeagent[tflite]' (or tflite-runtime)")
+    assert message == ("no TFLite package is installed; pip install ai-edge-litert (or tflite-runtime)")
 
 
 def test_openvino_takes_the_place_of_onnxruntime(tmp_path: Path) -> None:
@@ -79,3 +101,10 @@ def test_the_older_tflite_package_is_used_when_it_is_the_one_there(tmp_path: Pat
     engines, facts = output(_OLDER_PACKAGE, write_model(tmp_path / "m.tflite"))
     assert engines == "['onnxruntime', 'openvino', 'tflite']"
     assert facts == "tflite of unknown version"
+
+
+def test_of_two_tflite_packages_the_newer_runs_on_the_cpu_and_the_older_the_delegate(tmp_path: Path) -> None:
+    library = build_standin(tmp_path)
+    version, refused = output(_BOTH_PACKAGES, write_model(tmp_path / "m.tflite"), library)
+    assert version == importlib.metadata.version("ai-edge-litert")
+    assert refused.startswith(f"{library}: the delegate does not start (the older package got {library})")
