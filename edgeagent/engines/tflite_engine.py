@@ -1,8 +1,8 @@
 """TFLite engine: a TFLite artefact in ai-edge-litert or tflite-runtime.
 
 Of two installed packages, ai-edge-litert runs on the CPU, where it is the newer and faster one.
-tflite-runtime runs a delegate's library: libedgetpu is built for one TensorFlow version, and the older package
-is installed to match it.
+tflite-runtime runs a delegate's library: libedgetpu is built for one TensorFlow version, and the older
+package is installed to match it.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 ::
 
     network -> deployed form (real quantize operators) -> channels last -> litert-torch -> flatbuffer
+        -> first convolution on a folded picture
         -> rejected if an operator computes on floats, unless nodes stay float
 
 The artefact takes the picture as int8 (1, height, width, 3), pixels minus 128 when the network takes 0..255
@@ -22,6 +23,7 @@ from edgeagent.errors import DataError
 from edgeagent.qat.core.work_file import write_work_file
 from edgeagent.qat.export.deployed import build_deployed
 from edgeagent.qat.export.litert_process import convert, keep_shapes, load_given
+from edgeagent.qat.export.tflite_stem import with_space_to_depth
 from edgeagent.qat.network.network import Network
 
 
@@ -33,7 +35,7 @@ def export_tflite(network: Network, path: Path) -> None:
         DataError: the graph cannot be converted, or not completely to integers.
         EdgeagentError: the file cannot be written.
     """
-    content = convert(__name__, network, path)
+    content = with_space_to_depth(convert(__name__, network, path))
     floating = count_tflite_operators(content).float
     if floating and not network.plan.float_nodes:
         raise DataError(f"{path}: these operators would compute on floats: {floating}")
