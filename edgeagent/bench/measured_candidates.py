@@ -15,9 +15,8 @@ from edgeagent.detection.detector import Detector, build_detector
 from edgeagent.detection.ranking import rank_delegates
 from edgeagent.detection.starting import DetectorSpec, start_detector
 from edgeagent.engines.availability import availability
-from edgeagent.engines.delegates import find_delegates
+from edgeagent.engines.delegates import SPINNING, find_delegates
 from edgeagent.engines.loading import default_threads, find_artefact, load_on
-from edgeagent.engines.onnxruntime_engine import SPINNING
 from edgeagent.errors import ConfigurationError, EngineError
 from edgeagent.settings.state import default_state
 from edgeagent.worker.protocol import LoadRequest

@@ -25,7 +25,7 @@ from edgeagent.detection.journal import Journal
 from edgeagent.detection.records import VERDICTS, TrialRecords, TrialVerdict, open_records
 from edgeagent.detection.starting import WorkerDetector, WorkerOptions, worker_options
 from edgeagent.detection.trials import CandidateTrials
-from edgeagent.engines.delegates import CATALOGUE, external_delegate
+from edgeagent.engines.delegates import CATALOGUE, external_delegate, with_spinning
 from edgeagent.errors import ConfigurationError, EdgeagentError, EngineError
 from edgeagent.files.validation import first_mistake
 from edgeagent.settings.schema import Settings
@@ -94,7 +94,8 @@ def configured_candidates(manifest: Manifest, model: ModelSettings) -> list[Cand
     """
     library = model.library
     extra = () if library is None else (external_delegate(library.path, library.options),)
-    return find_candidates(manifest, engine_names(model), (*extra, *CATALOGUE))
+    catalogue = with_spinning(CATALOGUE) if model.spinning else CATALOGUE
+    return find_candidates(manifest, engine_names(model), (*extra, *catalogue))
 
 
 def engine_names(model: ModelSettings) -> list[str]:

@@ -13,7 +13,7 @@ Sources: the documentation of the delegates; failure modes as reported by users 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -30,6 +30,9 @@ CACHE = "{cache}"
 
 PROCESSOR_DEVICES = ("CPUExecutionProvider", "CPU")
 """Execution provider of ONNX Runtime and device of OpenVINO that are the processor."""
+
+SPINNING = "session.intra_op.allow_spinning"
+"""Option of ONNX Runtime's session: waiting threads keep processors busy ("1" is its own default)."""
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -271,6 +274,16 @@ def external_delegate(library: str, options: Mapping[str, str]) -> Delegate:
         placement=_CONVOLUTIONS,
         options=MappingProxyType(dict(options)),
         retry=True,
+    )
+
+
+def with_spinning(catalogue: tuple[Delegate, ...]) -> tuple[Delegate, ...]:
+    """Return the catalogue with spinning threads on the CPU of ONNX Runtime, the only ones that can be set."""
+    return tuple(
+        replace(delegate, options=MappingProxyType({**delegate.options, SPINNING: "1"}))
+        if delegate.engine == "onnxruntime" and delegate.device in PROCESSOR_DEVICES
+        else delegate
+        for delegate in catalogue
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeagent.engines.delegates import SPINNING
 from edgeagent.engines.engine import (
     Array,
     EngineFacts,
@@ -24,8 +25,6 @@ from edgeagent.engines.onnx_file import read_onnx
 from edgeagent.errors import EngineError
 
 PROVIDER = "CPUExecutionProvider"
-SPINNING = "session.intra_op.allow_spinning"
-"""Entry of the session's configuration: threads that wait for work keep a core busy (ONNX Runtime: "1")."""
 NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 MOST_BINDINGS = 16  # cached bindings of sets of buffers; a pipeline uses four sets, a worker nine
 DTYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(int8)": np.int8}

@@ -9,13 +9,17 @@ import pytest
 
 from edgeagent.bundle.reading import Bundle, open_bundle
 from edgeagent.detection.journal import JOURNAL, Journal, open_journal
-from edgeagent.detection.ranking import rank_candidates, rank_delegates
-from edgeagent.detection.records import VERDICTS
+from edgeagent.detection.ranking import configured_candidates, rank_candidates, rank_delegates
+from edgeagent.detection.records import VERDICTS, open_records
+from edgeagent.detection.starting import worker_options
+from edgeagent.detection.trials import CandidateTrials
+from edgeagent.engines.delegates import CATALOGUE, SPINNING, with_spinning
 from edgeagent.errors import ConfigurationError, EngineError
 from edgeagent.files.resources import default_bundle
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import CameraSettings
-from edgeagent.settings.sections.model import LibrarySettings
+from edgeagent.settings.sections.model import LibrarySettings, ModelSettings
+from edgeagent.worker.protocol import LoadRequest
 from tests.engines import cell_detector as cells
 from tests.engines.standin import build_standin
 from tests.worker.running import running_workers
@@ -119,3 +123,22 @@ def test_a_journal_in_memory_forgets_nothing_and_writes_nothing(tmp_path: Path) 
     journal.write("start", "x")
     assert journal.suspects() == []
     assert not journal.took_down("x")
+
+
+def test_spinning_threads_are_measured_apart(bundle: Bundle) -> None:
+    keys = {}
+    for spinning in (False, True):
+        model = ModelSettings(engine="onnxruntime-cpu", threads=2, spinning=spinning)
+        (candidate,) = configured_candidates(bundle.manifest, model)
+        assert candidate.delegate.options.get(SPINNING) == ("1" if spinning else None)
+        records = open_records(None)
+        trials = CandidateTrials(bundle, [candidate], worker_options(model, None), records, 0.65)
+        keys[spinning] = trials.key(candidate)
+        request = worker_options(model, None).load_request(bundle.directory, candidate.delegate, 2)
+        assert LoadRequest.decode(request.encode()).delegate.options == candidate.delegate.options
+    assert keys[False] != keys[True]
+
+
+def test_only_the_cpu_of_onnxruntime_spins() -> None:
+    pairs = zip(CATALOGUE, with_spinning(CATALOGUE), strict=True)
+    assert [new.name for old, new in pairs if old.options != new.options] == ["onnxruntime-cpu"]

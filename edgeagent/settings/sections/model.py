@@ -60,6 +60,7 @@ class ModelSettings(SettingsSection):
             engines, separated by commas, in order of preference.
         library: external TFLite delegate, called ``tflite-external`` in ``engine``.
         threads: intra-operator threads; 0 selects the faster of all processors and all but one.
+        spinning: whether waiting threads of ONNX Runtime keep their processors busy.
         check_every: seconds between two golden checks of the serving delegate.
         worker: process in which the engine runs.
         score_threshold: minimum score of detections, 0..1.
@@ -70,6 +71,7 @@ class ModelSettings(SettingsSection):
     engine: Annotated[str, AfterValidator(_engine_names)] = "auto"
     library: LibrarySettings | None = None
     threads: Annotated[int, Field(ge=0, le=MAX_THREADS)] = 0
+    spinning: bool = False
     check_every: Seconds = 300.0
     worker: WorkerSettings = WorkerSettings()
     score_threshold: Fraction = 0.3
