@@ -278,7 +278,7 @@ def external_delegate(library: str, options: Mapping[str, str]) -> Delegate:
 
 
 def with_spinning(catalogue: tuple[Delegate, ...]) -> tuple[Delegate, ...]:
-    """Return the catalogue with spinning threads on the CPU of ONNX Runtime, the only ones that can be set."""
+    """Return the catalogue with spinning threads on the CPU of ONNX Runtime, which alone has them."""
     return tuple(
         replace(delegate, options=MappingProxyType({**delegate.options, SPINNING: "1"}))
         if delegate.engine == "onnxruntime" and delegate.device in PROCESSOR_DEVICES
