@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from edgeagent.engines.loading import load_engine
@@ -28,7 +30,7 @@ def stem(path: Path, kernel: int, pad: int) -> Path:
     return g.save(path, {head: (1, 8, size, size)})
 
 
-def answers(path: Path) -> list[np.ndarray]:
+def answers(path: Path) -> list[npt.NDArray[Any]]:
     """Return the codes of the heads for two pictures, one of them all white."""
     engine = load_engine(path, "tflite", 1)
     (spec,) = engine.inputs
