@@ -7,8 +7,6 @@ The source graph's nodes are kept. Added are
 - for int8 weights, initializers with only a per-channel DequantizeLinear, so that no float weight is stored;
 - for int32 biases, initializers at input scale times weight scale with only a DequantizeLinear.
 
-A first convolution of stride 2 reads a folded picture where it can (:mod:`edgeagent.qat.export.onnx_stem`).
-
 The artefact takes the picture as uint8 (1, height, width, 3) and returns float head tensors. Codes of the
 input are pixels when the network takes 0..255 unchanged; otherwise the metadata entry ``edgeagent.input`` has
 ``{"scale": s, "zero_point": z}`` of the normalized picture.
@@ -29,7 +27,6 @@ from onnx import TensorProto, helper, numpy_helper
 from edgeagent.qat.core.codes import LEVELS
 from edgeagent.qat.core.operator_kinds import CLAMPS
 from edgeagent.qat.core.work_file import write_work_file
-from edgeagent.qat.export.onnx_stem import find_stem, fold_picture, halved_attributes, halved_weight
 from edgeagent.qat.graph.clamps import is_redundant_clamp
 from edgeagent.qat.graph.node import Node
 from edgeagent.qat.graph.onnx_model import IR_VERSION
@@ -59,20 +56,15 @@ class _Writer:
         self._nodes: list[onnx.NodeProto] = []
         self._initializers: dict[str, onnx.TensorProto] = {}
         self._readers = 0
-        stem = find_stem(self._graph)
-        self._stem = None if stem is None or stem.name in network.plan.float_nodes else stem
 
     def model(self) -> onnx.ModelProto:
         graph = self._graph
         _, channels, height, width = graph.input_shape
         pixels = helper.make_tensor_value_info(PICTURE, TensorProto.UINT8, (1, height, width, channels))
         codes = self._codes(graph.input)
-        if self._stem is None:
-            self._nodes.append(
-                helper.make_node("Transpose", [PICTURE], [codes], "picture_nchw", perm=[0, 3, 1, 2])
-            )
-        else:
-            self._nodes += fold_picture(graph, PICTURE, codes, self._constant)
+        self._nodes.append(
+            helper.make_node("Transpose", [PICTURE], [codes], "picture_nchw", perm=[0, 3, 1, 2])
+        )
         for node in graph.nodes:
             self._write(node)
         outputs = []
@@ -99,8 +91,7 @@ class _Writer:
             outputs = [self._clamp(node)]
         else:
             inputs = [self._input(node, position) for position in range(len(node.inputs))]
-            attributes = halved_attributes(node) if node is self._stem else node.attributes
-            proto = helper.make_node(node.operator, inputs, outputs, node.name, **attributes)
+            proto = helper.make_node(node.operator, inputs, outputs, node.name, **node.attributes)
             self._nodes.append(proto)
         kept_float = node.name in self._network.plan.float_nodes and node.operator in KEPT_APART
         for name, real in zip(node.outputs, outputs, strict=True):
@@ -171,9 +162,9 @@ class _Writer:
     def _dequantize(self, tensor: str, real: str) -> onnx.NodeProto:
         return helper.make_node("DequantizeLinear", [self._codes(tensor), *self._parameters(tensor)], [real])
 
-    def _codes(self, tensor: str) -> str:
-        folded = self._stem is not None and tensor == self._graph.input
-        return f"{tensor}_folded_u8" if folded else f"{tensor}_u8"
+    @staticmethod
+    def _codes(tensor: str) -> str:
+        return f"{tensor}_u8"
 
     def _parameters(self, tensor: str) -> list[str]:
         """Return the names of the scale and zero point initializers of a tensor's grid."""
@@ -198,8 +189,7 @@ class _Writer:
         weight = module.weight().detach()
         scale = weight_scale(weight)
         codes = (weight / scale.reshape(-1, *[1] * (weight.ndim - 1))).round().to(torch.int8)
-        stored = halved_weight(codes.numpy()) if node is self._stem else codes.numpy()
-        return self._per_channel(node.inputs[1], stored, scale.numpy())
+        return self._per_channel(node.inputs[1], codes.numpy(), scale.numpy())
 
     def _real_parameter(self, node: Node, position: int) -> str:
         module = self._network.convolution(node)
