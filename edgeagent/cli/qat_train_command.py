@@ -63,6 +63,7 @@ def read_recipe(arguments: argparse.Namespace) -> BundleRecipe:
         "formats": arguments.format,
         "heads": arguments.head,
         "float_nodes": arguments.float_node,
+        "ptq": arguments.ptq,
         "tolerance": arguments.tolerance,
         "keep": arguments.keep,
         "activation": arguments.activation,

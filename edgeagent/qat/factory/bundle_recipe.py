@@ -24,6 +24,7 @@ from edgeagent.files.validation import first_mistake
 from edgeagent.files.yaml_model import load_model
 from edgeagent.qat.export.exports import FORMATS
 from edgeagent.qat.graph.activation_swap import Activation
+from edgeagent.qat.ptq.recipe import Effort
 from edgeagent.qat.training.recipe import Count, Recipe, Share
 
 Seed = Annotated[int, Field(ge=0)]
@@ -54,6 +55,8 @@ class BundleRecipe(BaseModel):
         seeds: further seeds that are trained, exported and measured, for the spread of the accuracy.
         formats: artefacts to export, see :data:`edgeagent.qat.export.exports.FORMATS`; ``onnx-b`` is the
             artefact on symmetric grids, for TensorRT.
+        ptq: search of the best quantization without training, from which training starts: ``full``, ``fast``
+            with the three recipes that win in practice, or ``none`` with the plain calibration.
         tolerance: mAP50-95 that calibration alone may lose without a training.
         keep: network that becomes the artefacts: the ``better`` one of the trained and the calibrated, or
             always the ``trained`` one.
@@ -71,6 +74,7 @@ class BundleRecipe(BaseModel):
     training: Recipe = Recipe()
     seeds: tuple[Seed, ...] = ()
     formats: tuple[str, ...] = ("onnx", "tflite")
+    ptq: Effort = "full"
     tolerance: Annotated[float, Field(allow_inf_nan=False)] = 0.005
     keep: Literal["better", "trained"] = "better"
     heads: tuple[str, ...] = ()

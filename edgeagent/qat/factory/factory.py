@@ -23,8 +23,9 @@ from edgeagent.qat.core.codes import GridKind
 from edgeagent.qat.export.exports import FORMATS, export, export_reference
 from edgeagent.qat.factory.accuracy_meter import AccuracyMeter, ModelVersion, QuantizationState
 from edgeagent.qat.factory.baseline import (
+    BaselineSearch,
     PtqBaseline,
-    find_baseline,
+    finds_something,
     is_within_tolerance,
     share_baseline,
 )
@@ -32,6 +33,7 @@ from edgeagent.qat.factory.description_check import check_description
 from edgeagent.qat.factory.job import QuantizationJob
 from edgeagent.qat.factory.product import Product
 from edgeagent.qat.factory.progress import Reporter
+from edgeagent.qat.factory.ptq_cache import PtqCache, has_results, search_digest
 from edgeagent.qat.factory.run import START, TrainingRun
 from edgeagent.qat.factory.selective import FloatNodeChoice, SelectiveQuantization, accuracy_check
 from edgeagent.qat.factory.trained_or_calibrated import accuracy_lost_by_training, output_error_of_training
@@ -58,7 +60,7 @@ class Factory:
         reporter: receiver of progress.
 
     Raises:
-        DataError: a run is to be resumed and there is no checkpoint.
+        DataError: a run is to be resumed and there is neither a checkpoint nor a result of calibration.
     """
 
     def __init__(
@@ -68,7 +70,8 @@ class Factory:
         self._execution, self._processes = execution, execution.processes
         self._meter, self._reporter = meter, reporter
         self._baseline: PtqBaseline | None = None
-        if execution.resume and not any(execution.work.rglob(execution.checkpoint.name)):
+        started = any(execution.work.rglob(execution.checkpoint.name)) or has_results(execution.work)
+        if execution.resume and not started:
             raise DataError(f"{execution.work}: no checkpoint to resume from; start without --resume")
         execution.work.mkdir(parents=True, exist_ok=True)
 
@@ -113,10 +116,12 @@ class Factory:
         if self._processes.first:
             reference = export_reference(graph, self._execution.work)
             row = self._meter.artefact(reference, ModelVersion("float", method))
-            if row is not None and row.map50_95 == 0:
+            if row is not None and not finds_something(row.map50_95):
+                much = f"next to nothing (mAP50-95 {row.map50_95:.3f})" if row.map50_95 else "nothing"
                 self._reporter.message(
-                    "the float model finds nothing of the labelled objects, so that the measurements say "
-                    "nothing; check --val-labels and the description of the model"
+                    f"the float model finds {much} of the labelled objects, so that the measurements say "
+                    "nothing and output errors decide; check --val-labels, and the description of the model: "
+                    "labels, colour, mean, std and letterbox"
                 )
         return Product(graph)
 
@@ -124,17 +129,9 @@ class Factory:
         """Find the best quantization without training; use it if its loss is within the tolerance."""
         enough = False
         if self._processes.first and "affine" in self._grid_kinds():
-            measured = self._meter.measurements
-            original = measured[0].map50_95 if measured else None
+            original = self._meter.original
             self._reporter.message("without training:")
-            best = find_baseline(
-                product.graph,
-                self._source.description.input,
-                self._source.calibration,
-                self._meter,
-                self._execution.work,
-                lambda one: self._reporter.message(f"  {one.describe(original)}"),
-            )
+            best = self._search(product.graph).run(self._recipe.ptq, self._reporter)
             enough = self._grid_kinds() == ["affine"] and is_within_tolerance(
                 original, best.map50_95, self._recipe.tolerance
             )
@@ -151,6 +148,12 @@ class Factory:
         spec = self._source.description.input
         self._baseline = share_baseline(self._baseline, self._processes, spec)
         return product.state == "ptq"
+
+    def _search(self, graph: Graph) -> BaselineSearch:
+        spec, calibration = self._source.description.input, self._source.calibration
+        digest, folder = search_digest(graph, spec, calibration), self._execution.work / "ptq"
+        cache = PtqCache(folder, digest, self._meter.digest(), self._reporter.message)
+        return BaselineSearch(graph, spec, calibration, self._meter, cache)
 
     def _train(self, product: Product) -> None:
         """Train on each kind of grid, from the second on with the weights of the affine grids."""
@@ -215,7 +218,7 @@ class Factory:
         if self._processes.first:
             trained, meter = product.networks["affine"], self._meter
             with self._reporter.stage("comparing training with calibration"):
-                if meter.possible:
+                if finds_something(meter.original):
                     version = ModelVersion("qat", product.method, self._recipe.training.seed)
                     folder = self._execution.work / "trained"
                     lost = accuracy_lost_by_training(trained, baseline, meter, version, folder)

@@ -34,6 +34,7 @@ from edgeagent.qat.factory.job import QuantizationJob, TrainingSource
 from edgeagent.qat.factory.progress import ProgressCallback, Reporter
 from edgeagent.qat.graph.graph import read_graph
 from edgeagent.qat.pictures.finding import check_varied, evenly_spread, find_pictures
+from edgeagent.qat.ptq.recipe import Effort
 from edgeagent.qat.training.execution import Execution
 from edgeagent.qat.training.processes import joined_processes
 from edgeagent.qat.training.supervised import check_family
@@ -71,6 +72,7 @@ def quantize(
     steps: int | None = None,
     seed: int | None = None,
     formats: Sequence[str] | None = None,
+    ptq: Effort | None = None,
     labels: str | Path | None = None,
     dataset: str | Path | None = None,
     dataset_images: str | Path | None = None,
@@ -103,6 +105,8 @@ def quantize(
         seed: seed, instead of that of the recipe.
         formats: artefacts to export, instead of those of the recipe: keys of
             :data:`edgeagent.qat.export.exports.FORMATS`.
+        ptq: search of the best quantization without training, instead of that of the recipe: ``full``,
+            ``fast`` or ``none``.
         labels: folder of YOLO labels of some or all pictures of ``images``; adds the supervised loss.
         dataset: data set to train on, whose labels add the supervised loss: ``data.yaml`` of Ultralytics or
             Roboflow, a COCO JSON file, or a folder with one of these or with YOLO labels. Where it has
@@ -132,7 +136,7 @@ def quantize(
     if out.exists() and not replace:
         raise ConfigurationError(f"{out}: exists already; choose another --out or give --replace")
     chosen = load_recipe(Path(recipe)) if isinstance(recipe, (str, Path)) else recipe or BundleRecipe()
-    chosen = with_settings(chosen, {"steps": steps, "seed": seed}, {"formats": formats})
+    chosen = with_settings(chosen, {"steps": steps, "seed": seed}, {"formats": formats, "ptq": ptq})
     for name in chosen.formats:
         FORMATS[name].check()
     golden_pictures = _golden_pictures(_path(golden), _path(golden_labels))
