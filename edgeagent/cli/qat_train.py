@@ -18,6 +18,7 @@ example:
   edgeagent qat train --model yolox_nano.onnx --describe yolox-nano.yaml \\
       --images photos/ --out my-bundle --val-images val/images --val-labels val/labels
   edgeagent qat train --model yolox_nano.onnx --describe yolox-nano.yaml --dataset data.yaml --out my-bundle
+  edgeagent qat train --quick --model yolox_nano.onnx --images photos/ --out my-bundle
 
 Classes of a data set are matched to the labels of the model by name. Use a few hundred pictures like those
 the camera will see. The run can be stopped and continued with --resume; calibrations that are finished are in
@@ -140,6 +141,12 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     train.add_argument("--val-images", type=Path, metavar="DIR", help="pictures to measure mAP on")
     train.add_argument("--val-labels", type=Path, metavar="DIR", help="their YOLO labels")
+    train.add_argument(
+        "--quick",
+        action="store_true",
+        help="train nothing: a bundle from the best of a fast search of calibrations, measured on at most "
+        "256 pictures, and what training would add; a training later repeats none of it",
+    )
     train.add_argument(
         "--ptq",
         choices=("full", "fast", "none"),

@@ -31,6 +31,7 @@ from edgeagent.qat.factory.baseline import (
 )
 from edgeagent.qat.factory.description_check import check_description
 from edgeagent.qat.factory.job import QuantizationJob
+from edgeagent.qat.factory.outlook import describe_outlook, seconds_of_step
 from edgeagent.qat.factory.product import Product
 from edgeagent.qat.factory.progress import Reporter
 from edgeagent.qat.factory.ptq_cache import PtqCache, has_results, search_digest
@@ -85,6 +86,8 @@ class Factory:
         product = self._float_model()
         if not self._calibration_is_enough(product):
             self._train(product)
+        elif "symmetric" in self._grid_kinds():
+            self._train_symmetric(product)
         if self._processes.first:
             self._measure_layers(product)
         self._apply_float_nodes(product)
@@ -92,6 +95,8 @@ class Factory:
             self._export(product)
         for seed in self._recipe.seeds if product.state == "qat" else ():
             self._repeat(product, seed)
+        if self._recipe.quick and self._processes.first:
+            self._look_out(product)
         return product
 
     def _float_model(self) -> Product:
@@ -131,19 +136,20 @@ class Factory:
         if self._processes.first and "affine" in self._grid_kinds():
             original = self._meter.original
             self._reporter.message("without training:")
-            best = self._search(product.graph).run(self._recipe.ptq, self._reporter)
+            best = self._search(product.graph).run(self._recipe.effort, self._reporter)
             enough = self._grid_kinds() == ["affine"] and is_within_tolerance(
                 original, best.map50_95, self._recipe.tolerance
             )
             self._reporter.message(f"best without training: {best.describe(original)}")
             self._baseline = best
-            if enough:
+            if enough and not self._recipe.quick:
                 self._reporter.message(
                     f"this is within the tolerance of {self._recipe.tolerance:g}: no training is needed "
                     "(--tolerance -1 trains anyway)"
                 )
-                product.networks["affine"], product.method = best.network, best.name
-        if self._processes.same(float(enough)):
+            if enough or self._recipe.quick:
+                product.networks["affine"], product.method = self._calibrated(best), best.name
+        if self._processes.same(float(enough)) or self._recipe.quick:
             product.state = "ptq"
         spec = self._source.description.input
         self._baseline = share_baseline(self._baseline, self._processes, spec)
@@ -235,10 +241,24 @@ class Factory:
             "or more pictures like those of the camera (--keep trained keeps the trained model anyway)"
         )
         product.not_kept = f"{product.method} gave {lost}"
-        nodes = frozenset(self._recipe.float_nodes)
-        network = with_float_nodes(baseline.network, nodes) if nodes else baseline.network
-        product.networks["affine"], product.training = network, []
+        product.networks["affine"], product.training = self._calibrated(baseline), []
         product.state, product.method = "ptq", baseline.name
+
+    def _calibrated(self, baseline: PtqBaseline) -> Network:
+        """Return the network of a baseline, with the float nodes of the recipe."""
+        nodes = frozenset(self._recipe.float_nodes)
+        return with_float_nodes(baseline.network, nodes) if nodes else baseline.network
+
+    def _look_out(self, product: Product) -> None:
+        """Tell what training would add."""
+        if self._baseline is None:
+            return
+        recipe, original = self._recipe.training, self._meter.original
+        with self._reporter.stage("timing a training step"):
+            step = seconds_of_step(self._source, product.graph, recipe, self._execution)
+        known = original if finds_something(original) else None
+        lines = describe_outlook(self._baseline, known, self._recipe.tolerance, recipe, step)
+        product.outlook = tuple(lines)
 
     def _measure_layers(self, product: Product) -> None:
         """Measure the sensitivity of layers and choose those that stay float, as the recipe says."""
@@ -262,7 +282,7 @@ class Factory:
         if not choice.nodes:
             return
         network, budget = product.networks["affine"], self._recipe.budget
-        if choice.sufficient or budget is None or not budget.steps:
+        if choice.sufficient or budget is None or not budget.steps or self._recipe.quick:
             product.networks["affine"] = with_float_nodes(network, choice.nodes)
             return
         seed = self._recipe.training.seed
