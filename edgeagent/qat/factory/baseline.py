@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from edgeagent.bundle.manifest import InputSpec, Measurement
 from edgeagent.qat.export.exports import export
@@ -18,7 +19,9 @@ from edgeagent.qat.graph.graph import Graph
 from edgeagent.qat.grid.planning import pixel_grid, plan_grids
 from edgeagent.qat.network.fake_quantize import ActivationGrid
 from edgeagent.qat.network.network import Network
+from edgeagent.qat.pictures.finding import evenly_spread
 from edgeagent.qat.pictures.fitted import Fitted
+from edgeagent.qat.ptq.noise import LayerNoise, measure_noise
 from edgeagent.qat.ptq.quantizer import PtqCandidate, Quantizer
 from edgeagent.qat.ptq.recipe import Effort, PtqRecipe, most_recipes
 from edgeagent.qat.ptq.search import candidates
@@ -27,6 +30,8 @@ from edgeagent.qat.training.processes import Processes
 LEAST_MAP = 0.02
 """mAP50-95 of a float model below which differences say nothing: a usable detector has .2 or more, and
 wrong colours or a wrong scale of pixels leave a few thousandths."""
+
+NOISE_PICTURES = 4
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,9 @@ class BaselineSearch:
     ) -> None:
         self._meter, self._cache = meter, cache
         self._quantizer = Quantizer(graph, pixel_grid(spec.mean, spec.std), Fitted(calibration, spec))
+        self._pictures = Fitted(evenly_spread(calibration, NOISE_PICTURES), spec)
         self._earlier: dict[PtqRecipe, Measurement | None] = {}
+        self._recipes: dict[str, PtqRecipe] = {}
 
     def run(self, effort: Effort, reporter: Reporter) -> PtqBaseline:
         """Return the best candidate: of highest mAP50-95 or, without labelled pictures, least output error.
@@ -97,7 +104,13 @@ class BaselineSearch:
         by_accuracy = finds_something(original)
         return max(found, key=lambda one: ((one.map50_95 or 0.0) if by_accuracy else 0.0, -one.error))
 
+    def noise(self, baseline: PtqBaseline) -> list[LayerNoise]:
+        """Return the noise of each layer of a baseline that this search has found."""
+        original = self._quantizer.start(self._recipes[baseline.name])
+        return measure_noise(baseline.network, original, DataLoader(self._pictures, batch_size=1))
+
     def _quantize(self, recipe: PtqRecipe) -> PtqCandidate:
+        self._recipes[recipe.name] = recipe
         earlier = self._cache.load(recipe, self._quantizer)
         if earlier is None:
             candidate = self._quantizer.quantize(recipe)

@@ -38,6 +38,7 @@ from edgeagent.qat.factory.ptq_cache import PtqCache, has_results, search_digest
 from edgeagent.qat.factory.run import START, TrainingRun
 from edgeagent.qat.factory.selective import FloatNodeChoice, SelectiveQuantization, accuracy_check
 from edgeagent.qat.factory.trained_or_calibrated import accuracy_lost_by_training, output_error_of_training
+from edgeagent.qat.factory.weak_layers import describe_weak_layers
 from edgeagent.qat.graph.activation_swap import swap_activations
 from edgeagent.qat.graph.graph import Graph
 from edgeagent.qat.graph.heads import describe_cut
@@ -136,11 +137,16 @@ class Factory:
         if self._processes.first and "affine" in self._grid_kinds():
             original = self._meter.original
             self._reporter.message("without training:")
-            best = self._search(product.graph).run(self._recipe.effort, self._reporter)
+            search, effort = self._search(product.graph), self._recipe.effort
+            best = search.run(effort, self._reporter)
             enough = self._grid_kinds() == ["affine"] and is_within_tolerance(
                 original, best.map50_95, self._recipe.tolerance
             )
             self._reporter.message(f"best without training: {best.describe(original)}")
+            with self._reporter.stage("measuring the noise of each layer"):
+                weak = describe_weak_layers(search.noise(best), best.name, effort)
+            for line in weak:
+                self._reporter.message(line)
             self._baseline = best
             if enough and not self._recipe.quick:
                 self._reporter.message(

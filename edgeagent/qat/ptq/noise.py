@@ -4,7 +4,7 @@ SQNR is 10 log10 of the mean square of a tensor over the mean square of its erro
 curve within its range give about 40 dB, and errors of many layers add up, so that the last layers of a good
 quantization have 10 to 20 dB. A layer at which it falls below :data:`WEAK` at once is one that loses what
 the layers before have kept: typically a depthwise convolution behind channels of very different ranges, which
-share one grid.
+share one grid. In PicoDet-S with min-max ranges the first of these, Conv_1, falls from 31.5 to -5.2 dB.
 """
 
 from __future__ import annotations
