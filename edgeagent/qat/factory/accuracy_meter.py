@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -75,6 +76,11 @@ class AccuracyMeter:
     def possible(self) -> bool:
         """Whether there are labelled pictures."""
         return self._pictures is not None
+
+    @property
+    def pictures(self) -> tuple[Path, ...]:
+        """Labelled pictures; empty without any."""
+        return self._pictures.pictures if self._pictures else ()
 
     @property
     def original(self) -> float | None:

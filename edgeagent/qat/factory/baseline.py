@@ -21,9 +21,10 @@ from edgeagent.qat.network.fake_quantize import ActivationGrid
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.pictures.finding import evenly_spread
 from edgeagent.qat.pictures.fitted import Fitted
+from edgeagent.qat.ptq.domain import width_ratio
 from edgeagent.qat.ptq.noise import LayerNoise, measure_noise
 from edgeagent.qat.ptq.quantizer import PtqCandidate, Quantizer
-from edgeagent.qat.ptq.recipe import Effort, PtqRecipe, most_recipes
+from edgeagent.qat.ptq.recipe import PLAIN, Effort, PtqRecipe, most_recipes
 from edgeagent.qat.ptq.search import candidates
 from edgeagent.qat.training.processes import Processes
 
@@ -32,6 +33,7 @@ LEAST_MAP = 0.02
 wrong colours or a wrong scale of pixels leave a few thousandths."""
 
 NOISE_PICTURES = 4
+COMPARED_PICTURES = 16
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class BaselineSearch:
     ) -> None:
         self._meter, self._cache = meter, cache
         self._quantizer = Quantizer(graph, pixel_grid(spec.mean, spec.std), Fitted(calibration, spec))
-        self._pictures = Fitted(evenly_spread(calibration, NOISE_PICTURES), spec)
+        self._spec, self._calibration = spec, calibration
         self._earlier: dict[PtqRecipe, Measurement | None] = {}
         self._recipes: dict[str, PtqRecipe] = {}
 
@@ -107,7 +109,16 @@ class BaselineSearch:
     def noise(self, baseline: PtqBaseline) -> list[LayerNoise]:
         """Return the noise of each layer of a baseline that this search has found."""
         original = self._quantizer.start(self._recipes[baseline.name])
-        return measure_noise(baseline.network, original, DataLoader(self._pictures, batch_size=1))
+        return measure_noise(baseline.network, original, self._batches(self._calibration, NOISE_PICTURES))
+
+    def width_ratio(self, pictures: Sequence[Path]) -> float:
+        """Return how much wider the activations of pictures are than those of the calibration pictures."""
+        network = self._quantizer.start(PtqRecipe(PLAIN))
+        some = (self._batches(one, COMPARED_PICTURES) for one in (self._calibration, pictures))
+        return width_ratio(network, *some)
+
+    def _batches(self, pictures: Sequence[Path], count: int) -> DataLoader[Tensor]:
+        return DataLoader(Fitted(evenly_spread(pictures, count), self._spec), batch_size=1)
 
     def _quantize(self, recipe: PtqRecipe) -> PtqCandidate:
         self._recipes[recipe.name] = recipe

@@ -29,6 +29,7 @@ from edgeagent.qat.factory.baseline import (
     is_within_tolerance,
     share_baseline,
 )
+from edgeagent.qat.factory.calibration_remarks import describe_domain, describe_weak_layers
 from edgeagent.qat.factory.description_check import check_description
 from edgeagent.qat.factory.job import QuantizationJob
 from edgeagent.qat.factory.outlook import describe_outlook, seconds_of_step
@@ -38,7 +39,6 @@ from edgeagent.qat.factory.ptq_cache import PtqCache, has_results, search_digest
 from edgeagent.qat.factory.run import START, TrainingRun
 from edgeagent.qat.factory.selective import FloatNodeChoice, SelectiveQuantization, accuracy_check
 from edgeagent.qat.factory.trained_or_calibrated import accuracy_lost_by_training, output_error_of_training
-from edgeagent.qat.factory.weak_layers import describe_weak_layers
 from edgeagent.qat.graph.activation_swap import swap_activations
 from edgeagent.qat.graph.graph import Graph
 from edgeagent.qat.graph.heads import describe_cut
@@ -143,9 +143,11 @@ class Factory:
                 original, best.map50_95, self._recipe.tolerance
             )
             self._reporter.message(f"best without training: {best.describe(original)}")
-            with self._reporter.stage("measuring the noise of each layer"):
-                weak = describe_weak_layers(search.noise(best), best.name, effort)
-            for line in weak:
+            with self._reporter.stage("checking the calibration"):
+                remarks = describe_weak_layers(search.noise(best), best.name, effort)
+                if self._meter.pictures:
+                    remarks += describe_domain(search.width_ratio(self._meter.pictures))
+            for line in remarks:
                 self._reporter.message(line)
             self._baseline = best
             if enough and not self._recipe.quick:

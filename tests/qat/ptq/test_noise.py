@@ -11,7 +11,7 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from edgeagent.qat.factory.weak_layers import describe_weak_layers
+from edgeagent.qat.factory.calibration_remarks import describe_weak_layers
 from edgeagent.qat.graph.graph import read_graph
 from edgeagent.qat.grid.affine import PIXELS
 from edgeagent.qat.ptq.noise import LayerNoise, measure_noise

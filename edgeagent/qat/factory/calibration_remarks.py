@@ -1,4 +1,4 @@
-"""Layers that lose the signal in the best quantization without training, as lines of text for people."""
+"""Remarks on a calibration, as lines of text for people: layers that lose the signal, and other pictures."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from edgeagent.qat.ptq.noise import LayerNoise
 from edgeagent.qat.ptq.recipe import Effort
 
 NAMED = 3  # layers
+GROSS = 1.5
+"""Ratio of the widths of activations, or its inverse, from which pictures are of another domain."""
 
 
 def describe_weak_layers(layers: Sequence[LayerNoise], method: str, effort: Effort) -> list[str]:
@@ -27,6 +29,21 @@ def describe_weak_layers(layers: Sequence[LayerNoise], method: str, effort: Effo
     if len(weak) > NAMED:
         lines.append(f"and {len(weak) - NAMED} more layers like these")
     return lines
+
+
+def describe_domain(ratio: float) -> list[str]:
+    """Return a line about labelled pictures that are unlike the calibration pictures; empty if alike.
+
+    Args:
+        ratio: width of the activations of the labelled pictures over that of the calibration pictures.
+    """
+    if 1 / GROSS <= ratio <= GROSS:
+        return []
+    return [
+        f"the labelled pictures are unlike those of the calibration: their activations are {ratio:.1f} times "
+        "as wide (median of all tensors); calibrate and train on pictures like those that the camera will "
+        "see (--calibrate, --images)"
+    ]
 
 
 def _remedy(layer: LayerNoise, effort: Effort) -> str:
