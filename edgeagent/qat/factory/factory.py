@@ -88,6 +88,7 @@ class Factory:
         if not self._calibration_is_enough(product):
             self._train(product)
         elif "symmetric" in self._grid_kinds():
+            product.method = product.method or START
             self._train_symmetric(product)
         if self._processes.first:
             self._measure_layers(product)
