@@ -18,9 +18,11 @@ example:
   edgeagent qat train --model yolox_nano.onnx --describe yolox-nano.yaml \\
       --images photos/ --out my-bundle --val-images val/images --val-labels val/labels
   edgeagent qat train --model yolox_nano.onnx --describe yolox-nano.yaml --dataset data.yaml --out my-bundle
+  edgeagent qat train --quick --model yolox_nano.onnx --images photos/ --out my-bundle
 
 Classes of a data set are matched to the labels of the model by name. Use a few hundred pictures like those
-the camera will see. The run can be stopped and continued with --resume.
+the camera will see. The run can be stopped and continued with --resume; calibrations that are finished are in
+BUNDLE.work and are not repeated for the same model and pictures.
 
 Twenty minutes on two processor cores recover most of the accuracy of YOLOX-nano. Several processes, on one
 machine or more: torchrun --nproc-per-node 2 -m edgeagent qat train ...
@@ -126,7 +128,11 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         metavar="SHARE",
         help="least share of multiply-accumulates on integers with --lose-at-most (default 0.9)",
     )
-    train.add_argument("--resume", action="store_true", help="continue from the last checkpoint")
+    train.add_argument(
+        "--resume",
+        action="store_true",
+        help="continue from the last checkpoint; finished calibrations are used again with and without it",
+    )
     train.add_argument(
         "--val-dataset",
         type=Path,
@@ -135,6 +141,18 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     train.add_argument("--val-images", type=Path, metavar="DIR", help="pictures to measure mAP on")
     train.add_argument("--val-labels", type=Path, metavar="DIR", help="their YOLO labels")
+    train.add_argument(
+        "--quick",
+        action="store_true",
+        help="train nothing: a bundle from the best of a fast search of calibrations, measured on at most "
+        "256 pictures, and what training would add; a training later repeats none of it",
+    )
+    train.add_argument(
+        "--ptq",
+        choices=("full", "fast", "none"),
+        help="search of the best calibration, from which training starts: all methods (full, the default), "
+        "the three that win in practice (fast), or the plain one without a search (none)",
+    )
     train.add_argument(
         "--tolerance",
         type=float,

@@ -48,6 +48,8 @@ def train(arguments: argparse.Namespace) -> int:
     )
     view.console.print(_table(result))
     view.console.print(f"bundle: {result.path}")
+    for line in result.outlook:
+        view.console.print(line)
     return 0
 
 
@@ -63,6 +65,8 @@ def read_recipe(arguments: argparse.Namespace) -> BundleRecipe:
         "formats": arguments.format,
         "heads": arguments.head,
         "float_nodes": arguments.float_node,
+        "ptq": arguments.ptq,
+        "quick": arguments.quick or None,
         "tolerance": arguments.tolerance,
         "keep": arguments.keep,
         "activation": arguments.activation,

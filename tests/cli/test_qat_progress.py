@@ -47,3 +47,15 @@ def test_a_quiet_process_shows_nothing(capsys: pytest.CaptureFixture[str]) -> No
         reporter.message("inside")
         report(2)
     assert shown(capsys) == ""
+
+
+def test_a_stage_within_a_bar_is_shown_beside_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    reporter = Reporter(TerminalProgress())
+    with reporter.stage("calibrating", 3) as report:
+        report.resumed(1)
+        with reporter.stage("measuring"), reporter.stage("checking the pictures", 2) as inner:
+            inner(2)
+        report(2)
+    text = shown(capsys)
+    assert "2/2" in text
+    assert text.index("2/2") < text.index("2/3")

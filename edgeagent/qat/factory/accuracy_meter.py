@@ -6,11 +6,14 @@ Artefacts are measured in an engine that reads them, with the detector of the da
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import onnxruntime
 
 from edgeagent.accuracy.coco_map import Found, mean_average_precision
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD, detect_all
@@ -22,6 +25,7 @@ from edgeagent.qat.export.exports import Exported, roles
 from edgeagent.qat.factory.progress import Reporter
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.network.simulated_engine import SimulatedEngine
+from edgeagent.version import __version__
 
 QuantizationState = Literal["float", "ptq", "qat"]
 
@@ -72,6 +76,24 @@ class AccuracyMeter:
     def possible(self) -> bool:
         """Whether there are labelled pictures."""
         return self._pictures is not None
+
+    @property
+    def pictures(self) -> tuple[Path, ...]:
+        """Labelled pictures; empty without any."""
+        return self._pictures.pictures if self._pictures else ()
+
+    @property
+    def original(self) -> float | None:
+        """mAP50-95 of the float model; None where it has not been measured."""
+        return None if self._float is None else round(self._float.map50_95, 4)
+
+    def digest(self) -> str:
+        """Return a digest of all that the accuracy of a network depends on; empty without pictures."""
+        if self._pictures is None:
+            return ""
+        versions = f"edgeagent {__version__} onnxruntime {onnxruntime.__version__}"
+        parts = (self._description.model_dump_json(), self._pictures.data_hash(), versions)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def artefact(
         self, artefact: Exported, version: ModelVersion, engine: str = "auto", keep: bool = True

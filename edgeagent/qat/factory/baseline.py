@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from torch import Tensor
+from torch.utils.data import DataLoader
 
-from edgeagent.bundle.manifest import InputSpec
+from edgeagent.bundle.manifest import InputSpec, Measurement
 from edgeagent.qat.export.exports import export
 from edgeagent.qat.factory.accuracy_meter import AccuracyMeter, ModelVersion
+from edgeagent.qat.factory.progress import Reporter
+from edgeagent.qat.factory.ptq_cache import PtqCache
 from edgeagent.qat.graph.graph import Graph
 from edgeagent.qat.grid.planning import pixel_grid, plan_grids
 from edgeagent.qat.network.fake_quantize import ActivationGrid
 from edgeagent.qat.network.network import Network
+from edgeagent.qat.pictures.finding import evenly_spread
 from edgeagent.qat.pictures.fitted import Fitted
+from edgeagent.qat.ptq.domain import width_ratio
+from edgeagent.qat.ptq.noise import LayerNoise, measure_noise
+from edgeagent.qat.ptq.quantizer import PtqCandidate, Quantizer
+from edgeagent.qat.ptq.recipe import PLAIN, Effort, PtqRecipe, most_recipes
 from edgeagent.qat.ptq.search import candidates
 from edgeagent.qat.training.processes import Processes
+
+LEAST_MAP = 0.02
+"""mAP50-95 of a float model below which differences say nothing: a usable detector has .2 or more, and
+wrong colours or a wrong scale of pixels leave a few thousandths."""
+
+NOISE_PICTURES = 4
+COMPARED_PICTURES = 16
 
 
 @dataclass(frozen=True)
@@ -44,37 +59,88 @@ class PtqBaseline:
         return f"{self.name}: mAP50-95 {self.map50_95:.3f}, {original - self.map50_95:.3f} less than float"
 
 
-def find_baseline(
-    graph: Graph,
-    spec: InputSpec,
-    calibration: Sequence[Path],
-    meter: AccuracyMeter,
-    work: Path,
-    report: Callable[[PtqBaseline], None] = lambda one: None,
-) -> PtqBaseline:
-    """Return the best candidate: of highest mAP50-95 or, without labelled pictures, of least output error.
+class BaselineSearch:
+    """Search for the best quantization without training; results of earlier runs are used again.
 
     Args:
         graph: float graph.
         spec: input of the model.
         calibration: pictures to calibrate on.
         meter: measurement of each candidate in its engine.
-        work: folder of intermediate artefacts.
-        report: called with each candidate.
+        cache: results of earlier runs.
     """
-    found = []
-    for candidate in candidates(graph, pixel_grid(spec.mean, spec.std), Fitted(calibration, spec)):
-        folder = work / "ptq" / candidate.name.replace(" + ", "-")
-        folder.mkdir(parents=True, exist_ok=True)
-        row = None
-        if meter.possible:
-            row = meter.artefact(
-                export(candidate.network, folder, "onnx"), ModelVersion("ptq", candidate.name)
-            )
+
+    def __init__(
+        self,
+        graph: Graph,
+        spec: InputSpec,
+        calibration: Sequence[Path],
+        meter: AccuracyMeter,
+        cache: PtqCache,
+    ) -> None:
+        self._meter, self._cache = meter, cache
+        self._quantizer = Quantizer(graph, pixel_grid(spec.mean, spec.std), Fitted(calibration, spec))
+        self._spec, self._calibration = spec, calibration
+        self._earlier: dict[PtqRecipe, Measurement | None] = {}
+        self._recipes: dict[str, PtqRecipe] = {}
+
+    def run(self, effort: Effort, reporter: Reporter) -> PtqBaseline:
+        """Return the best candidate: of highest mAP50-95 or, without labelled pictures, least output error.
+
+        Output error also decides where the float model finds next to nothing that is labelled.
+
+        Args:
+            effort: which candidates are tried.
+            reporter: receiver of progress, and of one line for each candidate.
+        """
+        original, found = self._meter.original, list[PtqBaseline]()
+        equalizable = effort != "none" and self._quantizer.equalizable
+        total = most_recipes(effort, equalizable)
+        with reporter.stage("calibrating without training", total) as report:
+            for candidate in candidates(self._quantize, effort, equalizable):
+                found.append(self._measure(candidate))
+                earlier = candidate.recipe in self._earlier
+                reporter.message(f"  {found[-1].describe(original)}{' (earlier run)' if earlier else ''}")
+                (report.resumed if earlier else report)(len(found))
+            report(total)
+        by_accuracy = finds_something(original)
+        return max(found, key=lambda one: ((one.map50_95 or 0.0) if by_accuracy else 0.0, -one.error))
+
+    def noise(self, baseline: PtqBaseline) -> list[LayerNoise]:
+        """Return the noise of each layer of a baseline that this search has found."""
+        original = self._quantizer.start(self._recipes[baseline.name])
+        return measure_noise(baseline.network, original, self._batches(self._calibration, NOISE_PICTURES))
+
+    def width_ratio(self, pictures: Sequence[Path]) -> float:
+        """Return how much wider the activations of pictures are than those of the calibration pictures."""
+        network = self._quantizer.start(PtqRecipe(PLAIN))
+        some = (self._batches(one, COMPARED_PICTURES) for one in (self._calibration, pictures))
+        return width_ratio(network, *some)
+
+    def _batches(self, pictures: Sequence[Path], count: int) -> DataLoader[Tensor]:
+        return DataLoader(Fitted(evenly_spread(pictures, count), self._spec), batch_size=1)
+
+    def _quantize(self, recipe: PtqRecipe) -> PtqCandidate:
+        self._recipes[recipe.name] = recipe
+        earlier = self._cache.load(recipe, self._quantizer)
+        if earlier is None:
+            candidate = self._quantizer.quantize(recipe)
+            self._cache.save(candidate, self._quantizer)
+            return candidate
+        self._earlier[recipe] = earlier.measurement
+        self._quantizer.add(earlier.candidate)
+        return earlier.candidate
+
+    def _measure(self, candidate: PtqCandidate) -> PtqBaseline:
+        row = self._earlier.get(candidate.recipe)
+        if row is not None:
+            self._meter.measurements.append(row)
+        elif self._meter.possible:
+            artefact = export(candidate.network, self._cache.folder(candidate.recipe), "onnx")
+            row = self._meter.artefact(artefact, ModelVersion("ptq", candidate.name))
+            self._cache.save(candidate, self._quantizer, row)
         score = None if row is None else row.map50_95
-        found.append(PtqBaseline(candidate.name, candidate.network, candidate.error, score))
-        report(found[-1])
-    return max(found, key=lambda one: (one.map50_95 or 0.0, -one.error))
+        return PtqBaseline(candidate.name, candidate.network, candidate.error, score)
 
 
 def share_baseline(baseline: PtqBaseline | None, processes: Processes, spec: InputSpec) -> PtqBaseline | None:
@@ -118,11 +184,17 @@ def _content(baseline: PtqBaseline) -> _Content:
     return _Content(baseline.name, network.graph, state, learned, baseline.error, baseline.map50_95)
 
 
+def finds_something(original: float | None) -> bool:
+    """Return whether a float model's mAP50-95 is high enough to compare quantizations by it."""
+    return original is not None and original >= LEAST_MAP
+
+
 def is_within_tolerance(original: float | None, quantized: float | None, tolerance: float) -> bool:
     """Return whether quantization loses no more mAP50-95 than the tolerance.
 
-    The answer is False without labelled pictures, and for a float model of mAP 0, which allows no comparison.
+    The answer is False without labelled pictures, and for a float model that finds next to nothing, which
+    allows no comparison.
     """
-    if not original or quantized is None:
+    if original is None or quantized is None or not finds_something(original):
         return False
     return original - quantized <= tolerance

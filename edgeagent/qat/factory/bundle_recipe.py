@@ -17,13 +17,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from edgeagent.errors import ConfigurationError
 from edgeagent.files.validation import first_mistake
 from edgeagent.files.yaml_model import load_model
 from edgeagent.qat.export.exports import FORMATS
 from edgeagent.qat.graph.activation_swap import Activation
+from edgeagent.qat.ptq.recipe import Effort
 from edgeagent.qat.training.recipe import Count, Recipe, Share
 
 Seed = Annotated[int, Field(ge=0)]
@@ -54,6 +55,9 @@ class BundleRecipe(BaseModel):
         seeds: further seeds that are trained, exported and measured, for the spread of the accuracy.
         formats: artefacts to export, see :data:`edgeagent.qat.export.exports.FORMATS`; ``onnx-b`` is the
             artefact on symmetric grids, for TensorRT.
+        quick: whether nothing is trained; the search is ``fast`` unless ``ptq`` says otherwise.
+        ptq: search of the best quantization without training, from which training starts: ``full`` (default),
+            ``fast`` with the three recipes that win in practice, or ``none`` with the plain calibration.
         tolerance: mAP50-95 that calibration alone may lose without a training.
         keep: network that becomes the artefacts: the ``better`` one of the trained and the calibrated, or
             always the ``trained`` one.
@@ -71,6 +75,8 @@ class BundleRecipe(BaseModel):
     training: Recipe = Recipe()
     seeds: tuple[Seed, ...] = ()
     formats: tuple[str, ...] = ("onnx", "tflite")
+    quick: bool = False
+    ptq: Effort | None = None
     tolerance: Annotated[float, Field(allow_inf_nan=False)] = 0.005
     keep: Literal["better", "trained"] = "better"
     heads: tuple[str, ...] = ()
@@ -80,6 +86,18 @@ class BundleRecipe(BaseModel):
     budget: Budget | None = None
     tensorrt_steps: Count = 200
     sensitivity: bool = False
+
+    @property
+    def effort(self) -> Effort:
+        """Search of the best quantization without training."""
+        return self.ptq or ("fast" if self.quick else "full")
+
+    @field_validator("activation")
+    @classmethod
+    def _trained(cls, activation: Activation | None, given: ValidationInfo) -> Activation | None:
+        if activation is not None and given.data.get("quick"):
+            raise ValueError("another activation has to be trained, and a quick run trains nothing")
+        return activation
 
     @field_validator("formats")
     @classmethod

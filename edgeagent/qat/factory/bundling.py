@@ -163,7 +163,8 @@ def recipe_record(job: QuantizationJob, product: Product) -> dict[str, Any]:
     teachers = "self-distillation and labels" if training.supervised_weight else "self-distillation"
     return {
         **asdict(training),
-        **recipe.model_dump(mode="json", exclude={"training"}),
+        **recipe.model_dump(mode="json", exclude={"training", "quick"}),
+        "ptq": recipe.effort,
         "method": f"{teachers}, {training.scales} scales and zero points, straight-through rounding",
         "start": f"{product.start} {calibration}",
         "device": "cuda" if torch.cuda.is_available() else "cpu",

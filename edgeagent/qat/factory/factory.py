@@ -23,15 +23,19 @@ from edgeagent.qat.core.codes import GridKind
 from edgeagent.qat.export.exports import FORMATS, export, export_reference
 from edgeagent.qat.factory.accuracy_meter import AccuracyMeter, ModelVersion, QuantizationState
 from edgeagent.qat.factory.baseline import (
+    BaselineSearch,
     PtqBaseline,
-    find_baseline,
+    finds_something,
     is_within_tolerance,
     share_baseline,
 )
+from edgeagent.qat.factory.calibration_remarks import describe_domain, describe_weak_layers
 from edgeagent.qat.factory.description_check import check_description
 from edgeagent.qat.factory.job import QuantizationJob
+from edgeagent.qat.factory.outlook import describe_outlook, seconds_of_step
 from edgeagent.qat.factory.product import Product
 from edgeagent.qat.factory.progress import Reporter
+from edgeagent.qat.factory.ptq_cache import PtqCache, has_results, search_digest
 from edgeagent.qat.factory.run import START, TrainingRun
 from edgeagent.qat.factory.selective import FloatNodeChoice, SelectiveQuantization, accuracy_check
 from edgeagent.qat.factory.trained_or_calibrated import accuracy_lost_by_training, output_error_of_training
@@ -58,7 +62,7 @@ class Factory:
         reporter: receiver of progress.
 
     Raises:
-        DataError: a run is to be resumed and there is no checkpoint.
+        DataError: a run is to be resumed and there is neither a checkpoint nor a result of calibration.
     """
 
     def __init__(
@@ -68,7 +72,8 @@ class Factory:
         self._execution, self._processes = execution, execution.processes
         self._meter, self._reporter = meter, reporter
         self._baseline: PtqBaseline | None = None
-        if execution.resume and not any(execution.work.rglob(execution.checkpoint.name)):
+        started = any(execution.work.rglob(execution.checkpoint.name)) or has_results(execution.work)
+        if execution.resume and not started:
             raise DataError(f"{execution.work}: no checkpoint to resume from; start without --resume")
         execution.work.mkdir(parents=True, exist_ok=True)
 
@@ -82,6 +87,9 @@ class Factory:
         product = self._float_model()
         if not self._calibration_is_enough(product):
             self._train(product)
+        elif "symmetric" in self._grid_kinds():
+            product.method = product.method or START
+            self._train_symmetric(product)
         if self._processes.first:
             self._measure_layers(product)
         self._apply_float_nodes(product)
@@ -89,6 +97,8 @@ class Factory:
             self._export(product)
         for seed in self._recipe.seeds if product.state == "qat" else ():
             self._repeat(product, seed)
+        if self._recipe.quick and self._processes.first:
+            self._look_out(product)
         return product
 
     def _float_model(self) -> Product:
@@ -113,10 +123,12 @@ class Factory:
         if self._processes.first:
             reference = export_reference(graph, self._execution.work)
             row = self._meter.artefact(reference, ModelVersion("float", method))
-            if row is not None and row.map50_95 == 0:
+            if row is not None and not finds_something(row.map50_95):
+                much = f"next to nothing (mAP50-95 {row.map50_95:.3f})" if row.map50_95 else "nothing"
                 self._reporter.message(
-                    "the float model finds nothing of the labelled objects, so that the measurements say "
-                    "nothing; check --val-labels and the description of the model"
+                    f"the float model finds {much} of the labelled objects, so that the measurements say "
+                    "nothing and output errors decide; check --val-labels, and the description of the model: "
+                    "labels, colour, mean, std and letterbox"
                 )
         return Product(graph)
 
@@ -124,33 +136,39 @@ class Factory:
         """Find the best quantization without training; use it if its loss is within the tolerance."""
         enough = False
         if self._processes.first and "affine" in self._grid_kinds():
-            measured = self._meter.measurements
-            original = measured[0].map50_95 if measured else None
+            original = self._meter.original
             self._reporter.message("without training:")
-            best = find_baseline(
-                product.graph,
-                self._source.description.input,
-                self._source.calibration,
-                self._meter,
-                self._execution.work,
-                lambda one: self._reporter.message(f"  {one.describe(original)}"),
-            )
+            search, effort = self._search(product.graph), self._recipe.effort
+            best = search.run(effort, self._reporter)
             enough = self._grid_kinds() == ["affine"] and is_within_tolerance(
                 original, best.map50_95, self._recipe.tolerance
             )
             self._reporter.message(f"best without training: {best.describe(original)}")
+            with self._reporter.stage("checking the calibration"):
+                remarks = describe_weak_layers(search.noise(best), best.name, effort)
+                if self._meter.pictures:
+                    remarks += describe_domain(search.width_ratio(self._meter.pictures))
+            for line in remarks:
+                self._reporter.message(line)
             self._baseline = best
-            if enough:
+            if enough and not self._recipe.quick:
                 self._reporter.message(
                     f"this is within the tolerance of {self._recipe.tolerance:g}: no training is needed "
                     "(--tolerance -1 trains anyway)"
                 )
-                product.networks["affine"], product.method = best.network, best.name
-        if self._processes.same(float(enough)):
+            if enough or self._recipe.quick:
+                product.networks["affine"], product.method = self._calibrated(best), best.name
+        if self._processes.same(float(enough)) or self._recipe.quick:
             product.state = "ptq"
         spec = self._source.description.input
         self._baseline = share_baseline(self._baseline, self._processes, spec)
         return product.state == "ptq"
+
+    def _search(self, graph: Graph) -> BaselineSearch:
+        spec, calibration = self._source.description.input, self._source.calibration
+        digest, folder = search_digest(graph, spec, calibration), self._execution.work / "ptq"
+        cache = PtqCache(folder, digest, self._meter.digest(), self._reporter.message)
+        return BaselineSearch(graph, spec, calibration, self._meter, cache)
 
     def _train(self, product: Product) -> None:
         """Train on each kind of grid, from the second on with the weights of the affine grids."""
@@ -215,7 +233,7 @@ class Factory:
         if self._processes.first:
             trained, meter = product.networks["affine"], self._meter
             with self._reporter.stage("comparing training with calibration"):
-                if meter.possible:
+                if finds_something(meter.original):
                     version = ModelVersion("qat", product.method, self._recipe.training.seed)
                     folder = self._execution.work / "trained"
                     lost = accuracy_lost_by_training(trained, baseline, meter, version, folder)
@@ -232,10 +250,24 @@ class Factory:
             "or more pictures like those of the camera (--keep trained keeps the trained model anyway)"
         )
         product.not_kept = f"{product.method} gave {lost}"
-        nodes = frozenset(self._recipe.float_nodes)
-        network = with_float_nodes(baseline.network, nodes) if nodes else baseline.network
-        product.networks["affine"], product.training = network, []
+        product.networks["affine"], product.training = self._calibrated(baseline), []
         product.state, product.method = "ptq", baseline.name
+
+    def _calibrated(self, baseline: PtqBaseline) -> Network:
+        """Return the network of a baseline, with the float nodes of the recipe."""
+        nodes = frozenset(self._recipe.float_nodes)
+        return with_float_nodes(baseline.network, nodes) if nodes else baseline.network
+
+    def _look_out(self, product: Product) -> None:
+        """Tell what training would add."""
+        if self._baseline is None:
+            return
+        recipe, original = self._recipe.training, self._meter.original
+        with self._reporter.stage("timing a training step"):
+            step = seconds_of_step(self._source, product.graph, recipe, self._execution)
+        known = original if finds_something(original) else None
+        lines = describe_outlook(self._baseline, known, self._recipe.tolerance, recipe, step)
+        product.outlook = tuple(lines)
 
     def _measure_layers(self, product: Product) -> None:
         """Measure the sensitivity of layers and choose those that stay float, as the recipe says."""
@@ -259,7 +291,7 @@ class Factory:
         if not choice.nodes:
             return
         network, budget = product.networks["affine"], self._recipe.budget
-        if choice.sufficient or budget is None or not budget.steps:
+        if choice.sufficient or budget is None or not budget.steps or self._recipe.quick:
             product.networks["affine"] = with_float_nodes(network, choice.nodes)
             return
         seed = self._recipe.training.seed

@@ -28,6 +28,7 @@ class Product:
         not_kept: result of a training that was worse than the calibration; empty without one.
         training: loss of the steps of the training; empty without training.
         sensitivity: sensitivity of each layer, if the recipe asks for it.
+        outlook: what training would add, as lines of text; empty unless the recipe is quick.
         choice: nodes that stay float because of a budget.
     """
 
@@ -40,4 +41,5 @@ class Product:
     not_kept: str = ""
     training: list[TrainingPoint] = field(default_factory=list)
     sensitivity: list[SensitivityRecord] = field(default_factory=list)
+    outlook: tuple[str, ...] = ()
     choice: FloatNodeChoice = field(default_factory=FloatNodeChoice)

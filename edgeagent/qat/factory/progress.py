@@ -48,7 +48,8 @@ class StageProgress:
         loss: loss of the step of a training; None for other stages and for a resumed training.
         held_out: loss on the held-out pictures, after a step with a check on them.
         stopped: whether a training ends early because the held-out loss stopped improving.
-        resumed: whether a training continues from a checkpoint with ``done`` steps.
+        resumed: whether ``done`` steps were finished in an earlier run, as in a training that continues from
+            a checkpoint.
     """
 
     stage: str
@@ -74,6 +75,26 @@ ProgressEvent = ProgressMessage | StageStarted | StageProgress | StageFinished
 ProgressCallback = Callable[[ProgressEvent], None]
 
 
+class StageReport:
+    """Sender of the progress of a stage, called with the number of finished steps.
+
+    Args:
+        stage: name of the stage.
+        send: receiver of events.
+    """
+
+    def __init__(self, stage: str, send: ProgressCallback) -> None:
+        self._stage, self._send = stage, send
+
+    def __call__(self, done: int) -> None:
+        """Send the number of finished steps."""
+        self._send(StageProgress(self._stage, done))
+
+    def resumed(self, done: int) -> None:
+        """Send the number of steps that were finished in an earlier run."""
+        self._send(StageProgress(self._stage, done, resumed=True))
+
+
 class Reporter:
     """Sender of progress events.
 
@@ -89,11 +110,11 @@ class Reporter:
         self._send(ProgressMessage(text))
 
     @contextmanager
-    def stage(self, name: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    def stage(self, name: str, total: int | None = None) -> Iterator[StageReport]:
         """Send the start and end of a stage; the yielded function takes the number of finished steps."""
         self._send(StageStarted(name, total))
         try:
-            yield lambda done: self._send(StageProgress(name, done))
+            yield StageReport(name, self._send)
         finally:
             self._send(StageFinished(name))
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from edgeagent.bundle.manifest import Measurement
 from edgeagent.bundle.model_description import describe_model
 from edgeagent.datasets.given import validation_data
+from edgeagent.datasets.part import LabelledPart
 from edgeagent.datasets.picture_files import check_pictures
 from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.errors import ConfigurationError
@@ -34,11 +35,14 @@ from edgeagent.qat.factory.job import QuantizationJob, TrainingSource
 from edgeagent.qat.factory.progress import ProgressCallback, Reporter
 from edgeagent.qat.graph.graph import read_graph
 from edgeagent.qat.pictures.finding import check_varied, evenly_spread, find_pictures
+from edgeagent.qat.ptq.recipe import Effort
 from edgeagent.qat.training.execution import Execution
 from edgeagent.qat.training.processes import joined_processes
 from edgeagent.qat.training.supervised import check_family
 
 CALIBRATION_PICTURES = 128
+QUICK_VALIDATION = 256
+"""Most labelled pictures that a quick run measures on."""
 SUPERVISED_WEIGHT = 0.5  # of the supervised loss, where the recipe has none
 
 
@@ -52,12 +56,14 @@ class QuantizedBundle:
         accuracy: accuracy of the float model, of every calibration and of every artefact in every engine that
             reads it, in the order of measurement; empty without validation pictures.
         artefacts: exported artefacts, with the operators that their engines run.
+        outlook: what training would add, as lines of text; empty unless the run was quick.
     """
 
     path: Path
     state: QuantizationState
     accuracy: tuple[Measurement, ...]
     artefacts: tuple[Exported, ...]
+    outlook: tuple[str, ...] = ()
 
 
 def quantize(
@@ -71,6 +77,8 @@ def quantize(
     steps: int | None = None,
     seed: int | None = None,
     formats: Sequence[str] | None = None,
+    ptq: Effort | None = None,
+    quick: bool = False,
     labels: str | Path | None = None,
     dataset: str | Path | None = None,
     dataset_images: str | Path | None = None,
@@ -103,6 +111,10 @@ def quantize(
         seed: seed, instead of that of the recipe.
         formats: artefacts to export, instead of those of the recipe: keys of
             :data:`edgeagent.qat.export.exports.FORMATS`.
+        ptq: search of the best quantization without training, instead of that of the recipe: ``full``,
+            ``fast`` or ``none``.
+        quick: whether nothing is trained: a fast search of the best calibration, measured on at most
+            :data:`QUICK_VALIDATION` pictures.
         labels: folder of YOLO labels of some or all pictures of ``images``; adds the supervised loss.
         dataset: data set to train on, whose labels add the supervised loss: ``data.yaml`` of Ultralytics or
             Roboflow, a COCO JSON file, or a folder with one of these or with YOLO labels. Where it has
@@ -132,7 +144,9 @@ def quantize(
     if out.exists() and not replace:
         raise ConfigurationError(f"{out}: exists already; choose another --out or give --replace")
     chosen = load_recipe(Path(recipe)) if isinstance(recipe, (str, Path)) else recipe or BundleRecipe()
-    chosen = with_settings(chosen, {"steps": steps, "seed": seed}, {"formats": formats})
+    chosen = with_settings(
+        chosen, {"steps": steps, "seed": seed}, {"formats": formats, "ptq": ptq, "quick": quick or None}
+    )
     for name in chosen.formats:
         FORMATS[name].check()
     golden_pictures = _golden_pictures(_path(golden), _path(golden_labels))
@@ -142,6 +156,9 @@ def quantize(
     )
     given = GivenPictures(folders, _path(dataset), _path(dataset_images), measured_on).find(measure=True)
     pictures, validation = given.pictures, given.validation
+    labelled_pictures = len(validation) if validation else 0
+    if validation and chosen.quick and labelled_pictures > QUICK_VALIDATION:
+        validation = LabelledPart.spread(validation, QUICK_VALIDATION)
     calibrated_on = [Path(calibrate)] if calibrate else folders[:1]
     calibration = evenly_spread(find_pictures(calibrated_on) or pictures, CALIBRATION_PICTURES)
     check_varied(calibration)
@@ -157,6 +174,10 @@ def quantize(
     work = out.with_name(f"{out.name}.work")
     with joined_processes() as processes:
         reporter = Reporter(progress if processes.first else None)
+        if validation and len(validation) < labelled_pictures:
+            reporter.message(
+                f"quick: measuring on {len(validation)} of {labelled_pictures} labelled pictures"
+            )
         if processes.first:
             check_input(read_graph(model, chosen.heads), model, description)
             measured = validation.pictures if validation else ()
@@ -168,7 +189,9 @@ def quantize(
         if processes.first:
             with reporter.stage("comparing the artefacts with the trained network"):
                 BundleWriter(job, product, meter.measurements, work).write(out, replace)
-        result = QuantizedBundle(out, product.state, tuple(meter.measurements), tuple(product.artefacts))
+        result = QuantizedBundle(
+            out, product.state, tuple(meter.measurements), tuple(product.artefacts), product.outlook
+        )
         result = processes.same(result)
         processes.wait()
     return result

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import torch
 from torch.utils.data import DataLoader
@@ -56,10 +57,10 @@ class TrainingRun:
         self.network = Network(graph, plan, execution.compiled)
         self.history: list[tuple[int, float, float | None]] = []
 
-    def calibrate(self, method: Method = START) -> None:
-        """Set the grids from the calibration pictures."""
-        pictures = Fitted(self._source.calibration, self._source.description.input)
-        seen = observe(self.network, DataLoader(pictures, batch_size=CALIBRATION_BATCH))
+    def calibrate(self, method: Method = START, pictures: Sequence[Path] = ()) -> None:
+        """Set the grids from pictures, by default from all calibration pictures."""
+        fitted = Fitted(pictures or self._source.calibration, self._source.description.input)
+        seen = observe(self.network, DataLoader(fitted, batch_size=CALIBRATION_BATCH))
         set_ranges(self.network, seen, method)
 
     def train(

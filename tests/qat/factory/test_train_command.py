@@ -228,7 +228,7 @@ def test_killed_and_resumed_it_gives_the_same_bundle(data: Path, tmp_path: Path)
 def test_a_full_disk_ends_in_one_sentence(data: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    full = on_small_disk(disk, "120k", command(data, disk / "bundle"))
+    full = on_small_disk(disk, "120k", command(data, disk / "bundle", "--ptq", "none"))
     assert full.returncode == 1
     assert "Traceback" not in full.stderr
     assert "checkpoint.pt: cannot be written (No space left on device)" in full.stderr.splitlines()[-1]

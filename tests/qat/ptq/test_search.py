@@ -14,7 +14,9 @@ from edgeagent.errors import DataError
 from edgeagent.qat.export.exports import export
 from edgeagent.qat.graph.graph import read_graph
 from edgeagent.qat.grid.affine import PIXELS
-from edgeagent.qat.ptq.search import PtqCandidate, candidates
+from edgeagent.qat.ptq.quantizer import PtqCandidate, Quantizer
+from edgeagent.qat.ptq.recipe import Effort, PtqRecipe, most_recipes
+from edgeagent.qat.ptq.search import candidates
 from tests.qat.models import SIZE, small_nanodet, small_yolox
 
 
@@ -32,8 +34,11 @@ class Pictures(Dataset[Tensor]):
         return self._all[index]
 
 
-def search(build: Callable[[Path], Path], path: Path, count: int = 12) -> dict[str, PtqCandidate]:
-    found = candidates(read_graph(build(path / "m.onnx")), PIXELS, Pictures(count))
+def search(
+    build: Callable[[Path], Path], path: Path, count: int = 12, effort: Effort = "full"
+) -> dict[str, PtqCandidate]:
+    quantizer = Quantizer(read_graph(build(path / "m.onnx")), PIXELS, Pictures(count))
+    found = candidates(quantizer.quantize, effort, quantizer.equalizable)
     return {candidate.name: candidate for candidate in found}
 
 
@@ -72,3 +77,21 @@ def test_what_can_be_equalized_is(tmp_path: Path) -> None:
 def test_too_few_pictures_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="four pictures or more, got 3"):
         search(small_yolox, tmp_path, 3)
+
+
+def test_a_fast_search_tries_three_recipes_and_none_the_plain_one(tmp_path: Path) -> None:
+    plain = search(small_yolox, tmp_path, effort="fast")
+    assert list(plain) == ["weighted + bias", "weighted + weights", "mse + weights"]
+    equalized = search(small_nanodet, tmp_path, effort="fast")
+    assert next(iter(equalized)) == "weighted + equalized + bias"
+    assert len(equalized) == most_recipes("fast", True) == 3
+    assert list(search(small_yolox, tmp_path, effort="none")) == ["percentile"]
+
+
+def test_a_recipe_gives_the_same_network_in_any_search(tmp_path: Path) -> None:
+    graph = read_graph(small_yolox(tmp_path / "m.onnx"))
+    alone, after = (Quantizer(graph, PIXELS, Pictures(12)) for _ in range(2))
+    recipe = PtqRecipe("mse", correction="weights")
+    after.quantize(recipe.uncorrected)
+    one, other = (quantizer.quantize(recipe).network.state_dict() for quantizer in (alone, after))
+    assert all(torch.equal(one[key], other[key]) for key in one)

@@ -1,0 +1,53 @@
+"""Remarks on a calibration, as lines of text for people: layers that lose the signal, and other pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgeagent.qat.ptq.noise import LayerNoise
+from edgeagent.qat.ptq.recipe import Effort
+
+NAMED = 3  # layers
+GROSS = 1.5
+"""Ratio of the widths of activations, or its inverse, from which pictures are of another domain."""
+
+
+def describe_weak_layers(layers: Sequence[LayerNoise], method: str, effort: Effort) -> list[str]:
+    """Return a line for each of the weak layers that lose most, with what helps; empty without weak layers.
+
+    Args:
+        layers: noise of all layers.
+        method: name of the quantization.
+        effort: search that found it.
+    """
+    weak = sorted((layer for layer in layers if layer.weak), key=lambda layer: layer.after - layer.before)
+    lines = [
+        f"layer {layer.node} loses most of its signal with {method}: the signal-to-noise ratio falls from "
+        f"{layer.before:.1f} dB to {layer.after:.1f} dB; {_remedy(layer, effort)}"
+        for layer in weak[:NAMED]
+    ]
+    if len(weak) > NAMED:
+        lines.append(f"and {len(weak) - NAMED} more layers like these")
+    return lines
+
+
+def describe_domain(ratio: float) -> list[str]:
+    """Return a line about labelled pictures that are unlike the calibration pictures; empty if alike.
+
+    Args:
+        ratio: width of the activations of the labelled pictures over that of the calibration pictures.
+    """
+    if 1 / GROSS <= ratio <= GROSS:
+        return []
+    return [
+        f"the labelled pictures are unlike those of the calibration: their activations are {ratio:.1f} times "
+        "as wide (median of all tensors); calibrate and train on pictures like those that the camera will "
+        "see (--calibrate, --images)"
+    ]
+
+
+def _remedy(layer: LayerNoise, effort: Effort) -> str:
+    in_float = f"--float-node {layer.node} computes it in float"
+    if effort == "full":
+        return f"training may recover it, {in_float}"
+    return f"--ptq full tries other ranges, equalized channels and corrections; {in_float}"

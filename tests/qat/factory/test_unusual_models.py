@@ -1,0 +1,53 @@
+"""Models and formats at the edges of what is usual."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+import edgeagent
+from edgeagent.bundle.reading import open_bundle
+from edgeagent.qat.factory.baseline import LEAST_MAP, finds_something, is_within_tolerance
+from tests.qat.models import small_yolox
+
+
+@pytest.mark.parametrize("classes", [1, 300])
+def test_one_class_and_many_classes(data: Path, tmp_path: Path, classes: int) -> None:
+    model = small_yolox(tmp_path / "m.onnx", classes)
+    description = yaml.safe_load((data / "small.yaml").read_text(encoding="utf-8"))
+    description["labels"] = [f"class {number}" for number in range(classes)]
+    (tmp_path / "m.yaml").write_text(yaml.safe_dump(description), encoding="utf-8")
+    out = tmp_path / "bundle"
+    result = edgeagent.quantize(
+        model, data / "pictures", out, steps=2, ptq="none", formats=["onnx"], compiled=False
+    )
+    assert result.state in ("ptq", "qat")
+    assert len(open_bundle(out).manifest.labels) == classes
+
+
+def test_two_artefacts_for_one_engine(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bundle"
+    formats = ["tflite", "tflite-uint8"]
+    result = edgeagent.quantize(
+        data / "small.onnx",
+        data / "pictures",
+        out,
+        quick=True,
+        ptq="none",
+        formats=formats,
+        val_images=data / "pictures",
+        val_labels=data / "labels",
+        compiled=False,
+    )
+    measured = [row.artefact for row in result.accuracy if row.engine.startswith("tflite")]
+    assert measured == [artefact.file for artefact in open_bundle(out).manifest.artefacts]
+    assert measured == ["model.tflite", "model.uint8.tflite"]
+
+
+def test_a_float_model_that_finds_next_to_nothing_compares_nothing() -> None:
+    assert not finds_something(None)
+    assert not finds_something(0.004)
+    assert finds_something(LEAST_MAP)
+    assert not is_within_tolerance(0.004, 0.001, 0.005)
