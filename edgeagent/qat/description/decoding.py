@@ -47,7 +47,9 @@ def propose_decoders(graph: Graph) -> list[ProposedDecoder]:
     wanted = (("box", "classes"), ("box", "classes", "objectness"))
     complete = all(len(heads) == len(group) for heads, group in zip(per_stride, groups, strict=True))
     if len(roles) != 1 or not complete or (found := roles.pop()) not in wanted:
-        raise _refusal(graph, f"the roles found are not one of {' or '.join(map(str, wanted))} at each stride")
+        raise _refusal(
+            graph, f"the roles found are not one of {' or '.join(map(str, wanted))} at each stride"
+        )
     boxes, scores = [group["box"] for group in groups], [group["classes"] for group in groups]
     anchors = boxes[0].anchors
     numbers = {head.shape[1] // max(1, anchors) for head in boxes}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from edgeagent.bundle.manifest import InputSpec, Letterbox
+from edgeagent.bundle.manifest import DecoderSpec, InputSpec, Letterbox
 
 Triple = tuple[float, float, float]
 
@@ -32,6 +32,8 @@ PLACEMENTS: dict[str, Letterbox | None] = {
 }
 """Letterbox by name, with its grey level; None stretches."""
 STRETCHED = "stretched"
+NANODET_BINS, LEVELS = 8, 3
+"""Bins of a side of NanoDet and PicoDet, and the strides of NanoDet; PicoDet has one more."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,12 @@ class Preprocessing:
     colour: Literal["rgb", "bgr"]
     normalization: str
     placement: str
+
+    @property
+    def consistent(self) -> bool:
+        """Whether the order of the statistics is that of the colours, or they have no order."""
+        first = {"rgb": "red first", "bgr": "blue first"}[self.colour]
+        return "first" not in self.normalization or self.normalization.endswith(first)
 
     @property
     def name(self) -> str:
@@ -80,12 +88,19 @@ def colours_and_normalizations() -> list[Preprocessing]:
     ]
 
 
-def usual_placement(family: str, normalization: str) -> str:
-    """Return the letterbox of the repositories of a family, for placements that score alike.
+def usual_preprocessing(decoder: DecoderSpec) -> Preprocessing:
+    """Return the preprocessing of the repositories of a family, for variants that score alike.
 
-    YOLOX letterboxes to the top left with grey (``yolox/data/data_augment.py``), Ultralytics to the centre
-    with grey (``LetterBox``), NanoDet to the centre with black (``nanodet/data/transform/warp.py``).
+    YOLOX: ``yolox/data/data_augment.py``; YOLOv5, YOLOv8 and later: ``LetterBox`` of Ultralytics; RTMDet:
+    ``configs/rtmdet`` of MMDetection; with 8 bins a side, PicoDet of PaddleDetection (stride 64,
+    ``keep_ratio: False``) and NanoDet (``nanodet/data/transform/warp.py``).
     """
-    if family == "yolox":
-        return "top-left, 114"
-    return "centre, 0" if normalization.startswith("ImageNet") else "centre, 114"
+    if decoder.family == "yolox":
+        return Preprocessing("bgr", "0..255", "top-left, 114")
+    if decoder.family == "rtmdet":
+        return Preprocessing("bgr", "ImageNet, blue first", "top-left, 114")
+    if decoder.family == "yolov8" and decoder.reg_max == NANODET_BINS:
+        if len(decoder.strides) > LEVELS:
+            return Preprocessing("rgb", "ImageNet, red first", STRETCHED)
+        return Preprocessing("bgr", "ImageNet, blue first", "centre, 0")
+    return Preprocessing("rgb", "0..1", "centre, 114")
