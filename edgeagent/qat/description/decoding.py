@@ -9,14 +9,10 @@ from pydantic import ValidationError
 from edgeagent.bundle.manifest import DecoderSpec
 from edgeagent.errors import DataError
 from edgeagent.qat.graph.graph import Graph, GraphHead
-from edgeagent.qat.graph.heads import FUNCTIONS, SIDES, describe_cut, role, stride
+from edgeagent.qat.graph.heads import FUNCTIONS, SIDES, describe_cut, naming_advice, role, stride
 
 TOP_OF_ALL = "TopK"
 """Operator of end-to-end graphs, which take the best of all boxes without suppression."""
-NAME_THE_HEADS = (
-    "name the heads and their roles, for example --head box=TENSOR --head classes=TENSOR for each stride "
-    "(objectness=TENSOR where there is one)"
-)
 
 
 @dataclass(frozen=True)
@@ -90,4 +86,4 @@ def _decoder(graph: Graph, spec: dict[str, object], classes: int, remark: str = 
 
 def _refusal(graph: Graph, reason: str) -> DataError:
     heads = "; ".join(describe_cut(graph)[:-1])
-    return DataError(f"no decoder fits the heads: {reason}. Heads: {heads}. {NAME_THE_HEADS}")
+    return DataError(f"no decoder fits the heads: {reason}. Heads: {heads}; {naming_advice(graph)}")
