@@ -43,6 +43,8 @@ from edgeagent.qat.graph.reading import load_onnx
 from edgeagent.qat.graph.trainable import read_trainable_graph
 
 UNKNOWN = "unknown"
+HARDLY_FOUND, HARDLY_ACCURATE = 0.5, 0.05
+"""Score below which a proposal is doubtful: objects found again per picture, mAP50-95."""
 NAME_OF_NO_FILE = "detector"
 
 
@@ -174,6 +176,7 @@ class _Search:
         description = self._described(second.trial.preprocessing, decoder)
         boxes, checked = self._checked(model, description)
         remarks = (
+            self._doubt(second.trial),
             _alike(first, "colours and normalization", len(self._pictures)),
             _alike(second, "placement", len(self._pictures)),
             unsure,
@@ -250,6 +253,17 @@ class _Search:
     def _detector(self, description: ModelDescription, iou_threshold: float = IOU_THRESHOLD) -> Detector:
         made = self._made
         return load_detector(description, made.path, made.format, made.outputs, 0, iou_threshold)
+
+    def _doubt(self, best: Trial) -> str:
+        """Return a sentence where even the best way finds hardly anything."""
+        labelled = self._truths is not None
+        if best.score >= (HARDLY_ACCURATE if labelled else HARDLY_FOUND):
+            return ""
+        what = "mAP50-95" if labelled else "objects found again per picture"
+        return (
+            f"do not trust this proposal: the best way has {best.score:.3f} {what}. Give pictures with "
+            "objects of the model's classes; if they are, the model or its decoder is another than it seems"
+        )
 
     def _nothing(self, model: Path, trials: Sequence[Trial]) -> str:
         highest = max(trial.highest for trial in trials)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -77,10 +78,20 @@ def test_an_existing_description_is_not_touched(folder: Path, capsys: Capture) -
     assert (folder / "Red Cells.yaml").read_text() == "mine\n"
 
 
-def test_a_model_that_finds_nothing_is_refused(folder: Path, capsys: Capture) -> None:
+def test_a_model_that_finds_hardly_anything_is_doubted(folder: Path, capsys: Capture) -> None:
     small_yolox(folder / "Red Cells.onnx", classes=80)
-    line = mistake(capsys, 6, *describe(folder))
-    assert "nothing that can be trusted is found on 12 pictures" in line
+    assert main(describe(folder)) == 0
+    assert "do not trust this proposal" in capsys.readouterr().err
+    found = describe_model(folder / "Red Cells.onnx")
+    assert found.labels[:2] == ("person", "bicycle")
+    assert found.decoder.family == "yolox"
+
+
+def test_pictures_without_objects_are_refused(folder: Path, capsys: Capture) -> None:
+    for path in (folder / "images").iterdir():
+        cv2.imwrite(str(path), np.zeros((40, 64, 3), np.uint8))
+    assert main(describe(folder)) == 6
+    assert "nothing that can be trusted is found on 12 pictures" in capsys.readouterr().err
     assert not (folder / "Red Cells.yaml").exists()
 
 
