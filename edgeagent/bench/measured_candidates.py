@@ -18,8 +18,8 @@ from edgeagent.engines.availability import availability
 from edgeagent.engines.delegates import find_delegates
 from edgeagent.engines.loading import default_threads, find_artefact, load_on
 from edgeagent.engines.onnxruntime_engine import SPINNING
-from edgeagent.errors import ConfigurationError, EngineError
-from edgeagent.qat.export.cut_model import decodable_file
+from edgeagent.errors import BundleError, ConfigurationError, EngineError
+from edgeagent.qat.export.cut_model import FloatFile, decodable_file
 from edgeagent.settings.state import default_state
 from edgeagent.worker.protocol import LoadRequest
 
@@ -137,7 +137,10 @@ def reference_candidates(
     beside = model.with_suffix(".yaml")
     own = description or (beside if beside.is_file() else None)
     described = describe_model(model, own, None if own else bundle.directory)
-    file = decodable_file(model, described, folder)
+    try:
+        file = decodable_file(model, described, folder)
+    except BundleError:
+        file = FloatFile(model)  # its row of the report says what is wrong
     return [
         MeasuredCandidate(
             delegate.engine, delegate.name, bundle.directory, str(file.path), "float", True, own, file.outputs

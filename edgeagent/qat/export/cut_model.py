@@ -8,7 +8,7 @@ from pathlib import Path
 from edgeagent.bundle.manifest import OutputSpec
 from edgeagent.bundle.model_description import FloatModelDescription
 from edgeagent.detection.detector import load_detector
-from edgeagent.errors import BundleError, ConfigurationError
+from edgeagent.errors import BundleError, ConfigurationError, DataError, EngineError
 
 ANY_IOU = 0.5
 
@@ -36,19 +36,24 @@ def decodable_file(model: Path, description: FloatModelDescription, folder: Path
         description: description of the model.
         folder: an existing folder for the file of the heads.
 
+    A model that does not load is returned as it is, for the error of the engine that is chosen later.
+
     Raises:
         ConfigurationError: the heads have to be cut and packages for that are missing.
-        DataError: the graph cannot be read, or its heads are not those of the description.
-        EngineError: the model cannot be loaded.
+        BundleError: neither the output nor the heads of the model are those of the description.
+        DataError: the heads that the description names cannot be cut.
     """
-    reason = "the description names heads"
+    undecoded: BundleError | None = None
     if not description.heads:
         try:
             load_detector(description, model, "onnx", (), 1, ANY_IOU).engine.close()
         except BundleError as error:
-            reason = str(error)
+            undecoded = error
+        except EngineError:
+            return FloatFile(model)
         else:
             return FloatFile(model)
+    reason = undecoded or f"{model}: the description names heads"
     try:
         from edgeagent.qat.export.exports import export_reference
         from edgeagent.qat.graph.graph import read_graph
@@ -58,7 +63,14 @@ def decodable_file(model: Path, description: FloatModelDescription, folder: Path
             f"{reason}; its heads can be cut instead, which needs more packages ({error}); "
             "pip install 'edgeagent[qat]'"
         ) from error
-    graph = read_graph(model, description.heads)
-    check_heads(graph, description)
+    try:
+        graph = read_graph(model, description.heads)
+        check_heads(graph, description)
+    except DataError as error:
+        if undecoded is None:
+            raise
+        raise BundleError(f"{undecoded}. Nor can its heads be decoded: {error}") from error
     made = export_reference(graph, folder)
-    return FloatFile(made.path.replace(folder / model.name), made.outputs)
+    own = folder / "heads"
+    own.mkdir(exist_ok=True)
+    return FloatFile(made.path.replace(own / model.name), made.outputs)

@@ -77,8 +77,8 @@ def sensitivity_remark(nodes: Sequence[SensitivityRecord]) -> str:
     if below:
         text += (
             f" Quantizing {len(below)} nodes adds no error (lowest difference {min(below):.2g}): training "
-            "has fitted other nodes to their rounding, or it is within the noise of the pictures. Differences of "
-            "this size say nothing in either direction."
+            "has fitted other nodes to their rounding, or it is within the noise of the pictures. "
+            "Differences of this size say nothing in either direction."
         )
     return text
 
