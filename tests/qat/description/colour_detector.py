@@ -7,6 +7,7 @@ network that is fed too large numbers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -26,14 +27,16 @@ def write_model(path: Path, sigmoid: bool = True) -> Path:
     """Write the detector, a YOLOX of one stride; without ``sigmoid`` its scores are logits."""
     g = GraphBuilder()
 
-    def head(channels: int, weight: object, bias: object) -> str:
-        kernel = np.zeros((channels, 3, CELL, CELL)) + np.reshape(weight, (-1, 3, 1, 1)) / CELL**2
-        parts = (g.constant(kernel, np.float32), g.constant(np.broadcast_to(bias, channels), np.float32))
+    def head(weight: Sequence[Sequence[float]], bias: Sequence[float]) -> str:
+        mean = np.ones((1, 1, CELL, CELL)) / CELL**2
+        kernel = np.array(weight).reshape(-1, 3, 1, 1) * mean
+        parts = (g.constant(kernel, np.float32), g.constant(bias, np.float32))
         return g.node("Conv", "images", *parts, kernel_shape=[CELL, CELL], strides=[CELL, CELL])
 
-    box = head(4, np.zeros((4, 3)), (0.5, 0.5, 0, 0))
-    objectness = head(1, np.zeros((1, 3)), (10,))
-    classes = head(2, ((GAIN, 0, -GAIN), (0, 0, 0)), (-GAIN * LEAST, -50))
+    blind = (0.0, 0.0, 0.0)
+    box = head([blind] * 4, (0.5, 0.5, 0, 0))
+    objectness = head([blind], (10,))
+    classes = head([(GAIN, 0, -GAIN), blind], (-GAIN * LEAST, -50))
     if not sigmoid:
         side = SIZE // CELL
         return g.save(path, {n: (1, c, side, side) for n, c in ((box, 4), (objectness, 1), (classes, 2))})
