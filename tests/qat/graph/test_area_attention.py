@@ -40,7 +40,8 @@ def detector(path: Path, areas: int) -> Path:
     g = DetectorBuilder(5)
     x = g.block(g.block("images", (3, 8), 3, 2), (8, CHANNELS), 3, 4)
     box, classes = g.decoupled(area_attention(g, x, areas), CHANNELS)
-    outputs = {box: (1, 4 * BINS, SIDE, SIDE), g.node("Sigmoid", classes): (1, CLASSES, SIDE, SIDE)}
+    outputs: dict[str, tuple[int, ...]] = {box: (1, 4 * BINS, SIDE, SIDE)}
+    outputs[g.node("Sigmoid", classes)] = (1, CLASSES, SIDE, SIDE)
     return g.save(path, outputs)
 
 
