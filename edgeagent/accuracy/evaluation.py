@@ -49,15 +49,16 @@ def detect_all(
     for done, (picture, own) in enumerate(zip(data.pictures, objects, strict=True), 1):
         image = read_picture(picture)
         height, width = image.shape[:2]
-        truths.append(_truth(own, width, height))
+        truths.append(ground_truth(own, width, height))
         found.append(detector.detect(image, buffers, SCORE_THRESHOLD))
         report(done)
     return Found(truths, found, labels)
 
 
-def _truth(labels: Labels, width: int, height: int) -> GroundTruth:
+def ground_truth(labels: Labels, width: int, height: int) -> GroundTruth:
+    """Return the labelled objects of a picture of a size in pixels."""
     centre, size = labels.boxes[:, :2], labels.boxes[:, 2:]
     shares = np.concatenate([centre - size / 2, centre + size / 2], axis=1)
     pixels = shares * np.array([width, height, width, height], np.float32)
-    crowds = None if labels.crowds is None else _truth(labels.crowds, width, height)
+    crowds = None if labels.crowds is None else ground_truth(labels.crowds, width, height)
     return GroundTruth((width, height), pixels, labels.classes, crowds)

@@ -17,7 +17,8 @@ from edgeagent.detection.starting import DetectorSpec, start_detector
 from edgeagent.engines.availability import availability
 from edgeagent.engines.delegates import SPINNING, find_delegates
 from edgeagent.engines.loading import default_threads, find_artefact, load_on
-from edgeagent.errors import ConfigurationError, EngineError
+from edgeagent.errors import BundleError, ConfigurationError, EngineError
+from edgeagent.qat.export.cut_model import FloatFile, decodable_file
 from edgeagent.settings.state import default_state
 from edgeagent.worker.protocol import LoadRequest
 
@@ -39,6 +40,7 @@ class MeasuredCandidate:
         grid: of the artefact; ``float`` for a reference.
         reference: whether it is the float reference.
         description: file that describes a reference.
+        outputs: roles of the raw outputs of a reference whose heads are cut.
     """
 
     engine: str
@@ -48,6 +50,7 @@ class MeasuredCandidate:
     grid: str
     reference: bool = False
     description: Path | None = None
+    outputs: tuple[OutputSpec, ...] = ()
 
     @property
     def name(self) -> str:
@@ -108,30 +111,43 @@ def choose_candidates(bundle: Bundle, wanted: Sequence[str]) -> list[MeasuredCan
     return chosen
 
 
-def reference_candidates(bundle: Bundle, model: Path, description: Path | None) -> list[MeasuredCandidate]:
+def reference_candidates(
+    bundle: Bundle, model: Path, description: Path | None, folder: Path
+) -> list[MeasuredCandidate]:
     """Return the float reference in every engine that reads it, with the default options of the engine.
 
-    Without a description, the file beside it or the bundle describes it.
+    Without a description, the file beside it or the bundle describes it. Where its own output is not
+    decoded, its heads are cut (:mod:`edgeagent.qat.export.cut_model`).
+
+    Args:
+        bundle: bundle that is measured.
+        model: float ONNX file.
+        description: its description; None for the one beside it, else the bundle's.
+        folder: folder for the file of the heads; needed as long as the candidates.
 
     Raises:
-        ConfigurationError: it is no ONNX file.
+        ConfigurationError: it is no ONNX file, or packages to cut its heads are missing.
         DataError: its description is wrong.
     """
     if model.suffix.lower() != ".onnx":
         raise ConfigurationError(f"{model}: --reference takes a float model as .onnx file")
     if not model.is_file():
         raise ConfigurationError(f"{model}: --reference: there is no such file; check the path")
-    found = [
+    beside = model.with_suffix(".yaml")
+    own = description or (beside if beside.is_file() else None)
+    described = describe_model(model, own, None if own else bundle.directory)
+    try:
+        file = decodable_file(model, described, folder)
+    except BundleError:
+        file = FloatFile(model)  # its row of the report says what is wrong
+    return [
         MeasuredCandidate(
-            delegate.engine, delegate.name, bundle.directory, str(model), "float", True, description
+            delegate.engine, delegate.name, bundle.directory, str(file.path), "float", True, own, file.outputs
         )
         for name in REFERENCE_DELEGATES
         for delegate in find_delegates(name)
         if availability(delegate).ok
     ]
-    for reference in found[:1]:
-        _describe(reference)
-    return found
 
 
 def load_candidate(candidate: MeasuredCandidate, threads: int, isolated: bool = True) -> Detector:
@@ -152,7 +168,7 @@ def load_candidate(candidate: MeasuredCandidate, threads: int, isolated: bool = 
     path = Path(candidate.file)
     outputs: tuple[OutputSpec, ...] = ()
     if candidate.reference:
-        description = _describe(candidate)
+        description, outputs = _describe(candidate), candidate.outputs
     else:
         artefact = find_artefact(bundle.manifest, candidate.file)
         path, outputs = bundle.artefact_path(artefact), artefact.outputs

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import StringConstraints
 
 from edgeagent.bundle.manifest import ModelDescription
 from edgeagent.bundle.reading import open_bundle
@@ -10,7 +13,18 @@ from edgeagent.errors import DataError
 from edgeagent.files.yaml_model import load_model
 
 
-def describe_model(model: Path, file: Path | None = None, like: Path | None = None) -> ModelDescription:
+class FloatModelDescription(ModelDescription):
+    """Description of a float model.
+
+    Attributes:
+        heads: names of the tensors or nodes where the integer part ends, ``NAME`` or ``ROLE=NAME`` with a
+            role ``box``, ``classes`` or ``objectness``; empty: found automatically.
+    """
+
+    heads: tuple[Annotated[str, StringConstraints(min_length=1)], ...] = ()
+
+
+def describe_model(model: Path, file: Path | None = None, like: Path | None = None) -> FloatModelDescription:
     """Return the description of a float model: input, decoder, labels.
 
     Args:
@@ -24,10 +38,10 @@ def describe_model(model: Path, file: Path | None = None, like: Path | None = No
         BundleError: the bundle ``like`` is refused.
     """
     if like is not None:
-        return ModelDescription.model_validate(open_bundle(like).manifest.model_dump())
+        return FloatModelDescription.model_validate(open_bundle(like).manifest.model_dump())
     advice = (
-        f"no description of the model {model.name}; write one (models/yolox-nano.yaml is an example) or name "
-        "a bundle like it with --like"
+        f"no description of the model {model.name}; let 'edgeagent qat describe' propose one, write one "
+        "(models/yolox-nano.yaml is an example) or name a bundle like it with --like"
     )
     path = file or model.with_suffix(".yaml")
-    return load_model(path, ModelDescription, "the description", DataError, advice)
+    return load_model(path, FloatModelDescription, "the description", DataError, advice)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+import tempfile
 from pathlib import Path
 from typing import get_args
 
@@ -130,13 +131,14 @@ def run(arguments: argparse.Namespace) -> int:
         return _compare(*arguments.compare)
     if not arguments.verbose:
         logging.getLogger().setLevel(logging.WARNING)  # every run of the clip logs a camera
-    request = _request(arguments)
-    try:
-        with progress() as report_progress:
-            report = run_bench(request, report_progress)
-    finally:
-        if isinstance(request.meter, SampledMeter):
-            request.meter.close()
+    with tempfile.TemporaryDirectory() as folder:
+        request = _request(arguments, Path(folder))
+        try:
+            with progress() as report_progress:
+                report = run_bench(request, report_progress)
+        finally:
+            if isinstance(request.meter, SampledMeter):
+                request.meter.close()
     sys.stdout.write(headline(report) + "\n")
     show_tables(report_tables(report), report_notes(report))
     if arguments.json:
@@ -146,7 +148,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if report.all_ok() else 1
 
 
-def _request(arguments: argparse.Namespace) -> BenchRequest:
+def _request(arguments: argparse.Namespace, folder: Path) -> BenchRequest:
     if not 0 < arguments.duration <= MAX_DURATION_S:  # refuses NaN too
         raise ConfigurationError(
             f"--duration: expected 0 to {MAX_DURATION_S:g} s, got {arguments.duration:g}"
@@ -165,7 +167,7 @@ def _request(arguments: argparse.Namespace) -> BenchRequest:
     bundle = open_bundle(find_bundle(arguments.bundle))
     candidates = choose_candidates(bundle, arguments.engine)
     if arguments.reference is not None:
-        candidates += reference_candidates(bundle, arguments.reference, arguments.describe)
+        candidates += reference_candidates(bundle, arguments.reference, arguments.describe, folder)
     meter, no_meter = find_meter()
     return BenchRequest(
         bundle,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from edgeagent.accuracy.coco_map import Accuracy, Found, mean_average_precision
 from edgeagent.accuracy.decoding_check import PICTURES, check_output_decoding
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD, detect_all
 from edgeagent.accuracy.map_interval import MapDifference, MatchedDetections, compare_map
-from edgeagent.bundle.model_description import describe_model
+from edgeagent.bundle.model_description import FloatModelDescription, describe_model
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.cli.dataset_options import add_dataset_options, given_data
 from edgeagent.datasets.given import check_data
@@ -21,6 +22,7 @@ from edgeagent.errors import ConfigurationError
 from edgeagent.files.resources import find_bundle
 from edgeagent.files.result import write_result
 from edgeagent.imaging.picture import read_picture
+from edgeagent.qat.export.cut_model import FloatFile, decodable_file
 from edgeagent.settings.sections.model import MAX_THREADS
 
 DESCRIPTION = """\
@@ -41,7 +43,9 @@ examples:
   edgeagent eval --model yolox_nano.onnx --like models/coco-nano --images val/images --labels val/labels
   edgeagent eval --bundle models/coco-nano --against yolox_nano.onnx --images ... --labels ...
 
-The description of a float model is the file beside it with the suffix .yaml, or the bundle of --like."""
+The description of a float model is the file of --describe, the file beside it with the suffix .yaml, or the
+bundle of --like. Where its own output is not decoded, or the description names heads, the heads are cut as
+`edgeagent qat` cuts them; that takes the packages of edgeagent[qat]."""
 
 FORMATS = {".onnx": "onnx", ".tflite": "tflite"}
 
@@ -58,6 +62,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--bundle", type=Path, help="directory of a bundle, or name of an included one")
     what.add_argument("--model", type=Path, help="float model, .onnx or .tflite")
+    parser.add_argument(
+        "--describe",
+        type=Path,
+        metavar="FILE",
+        help="description of --model (default: the .yaml beside it)",
+    )
     parser.add_argument("--like", type=Path, metavar="BUNDLE", help="bundle that describes --model")
     add_dataset_options(parser)
     parser.add_argument("--images", type=Path, metavar="DIR", help="pictures, instead of --dataset")
@@ -130,10 +140,11 @@ def _load_other(arguments: argparse.Namespace, detector: Detector) -> Detector:
     model_format = FORMATS.get(path.suffix.lower())
     if model_format is None:
         raise ConfigurationError(f"{path}: --against takes a bundle, or an .onnx or .tflite file")
-    description = describe_model(path) if path.with_suffix(".yaml").exists() else detector.description
-    return load_detector(
-        description, path, model_format, (), arguments.threads, IOU_THRESHOLD, arguments.engine
-    )
+    if path.with_suffix(".yaml").exists():
+        description = describe_model(path)
+    else:
+        description = FloatModelDescription.model_validate(detector.description.model_dump())
+    return _load_float(path, model_format, description, arguments)
 
 
 def _check_labels(path: Path, other: Detector, detector: Detector) -> None:
@@ -147,8 +158,9 @@ def _compare(found: Found, other: Found) -> MapDifference:
 
 def _load(arguments: argparse.Namespace) -> Detector:
     if arguments.bundle:
-        if arguments.like:
-            raise ConfigurationError("--like goes with --model; a bundle describes itself")
+        if arguments.like or arguments.describe:
+            option = "--like" if arguments.like else "--describe"
+            raise ConfigurationError(f"{option} goes with --model; a bundle describes itself")
         bundle = open_bundle(find_bundle(arguments.bundle))
         return load_bundle_detector(
             bundle, arguments.engine, arguments.threads, IOU_THRESHOLD, arguments.artefact
@@ -159,10 +171,21 @@ def _load(arguments: argparse.Namespace) -> Detector:
     model_format = FORMATS.get(model.suffix.lower())
     if model_format is None:
         raise ConfigurationError(f"{model}: --model takes an .onnx or .tflite file")
-    description = describe_model(model, like=arguments.like)
-    return load_detector(
-        description, model, model_format, (), arguments.threads, IOU_THRESHOLD, arguments.engine
-    )
+    description = describe_model(model, arguments.describe, arguments.like)
+    return _load_float(model, model_format, description, arguments)
+
+
+def _load_float(
+    model: Path, model_format: str, description: FloatModelDescription, arguments: argparse.Namespace
+) -> Detector:
+    with tempfile.TemporaryDirectory() as folder:
+        found = FloatFile(model)
+        if model_format == "onnx":
+            found = decodable_file(model, description, Path(folder))
+        threads, engine = arguments.threads, arguments.engine
+        return load_detector(
+            description, found.path, model_format, found.outputs, threads, IOU_THRESHOLD, engine
+        )
 
 
 def _print(accuracy: Accuracy, engine: str) -> None:

@@ -37,6 +37,7 @@ def sensitivity(arguments: argparse.Namespace) -> int:
         group=arguments.group,
         alone=arguments.alone,
         integer_share=arguments.integer_share,
+        heads=description.heads,
     )
     reporter, measured = Reporter(view), found.validation
     if measured is not None:

@@ -102,8 +102,10 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     train.add_argument(
         "--head",
         action="append",
-        metavar="NAME",
-        help="tensor or node where the integer part ends; repeat for more (default: found automatically)",
+        metavar="[ROLE=]NAME",
+        help="tensor or node where the integer part ends, with its role (box, classes or objectness) where "
+        "the graph does not show it; repeat for more (default: heads of the description, else found "
+        "automatically)",
     )
     train.add_argument(
         "--activation",

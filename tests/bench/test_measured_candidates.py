@@ -75,7 +75,7 @@ def test_auto_without_a_right_delegate_is_an_error(tmp_path: Path, monkeypatch: 
 
 
 def test_a_candidate_with_other_tensors_leaves_no_worker(bundle: Bundle, tmp_path: Path) -> None:
-    reference, *_ = reference_candidates(bundle, write_onnx(tmp_path / "float.onnx"), None)
+    reference, *_ = reference_candidates(bundle, write_onnx(tmp_path / "float.onnx"), None, tmp_path)
     other = sum_and_product(tmp_path / "other.onnx")
     with pytest.raises(BundleError, match="has the inputs a, b"):
         load_candidate(replace(reference, file=str(other)), 1)
@@ -89,18 +89,18 @@ def test_a_name_that_fits_nothing_is_refused_with_those_that_do(bundle: Bundle, 
 
 
 def test_a_reference_is_described_by_the_bundle(bundle: Bundle, tmp_path: Path) -> None:
-    found, *others = reference_candidates(bundle, write_onnx(tmp_path / "float.onnx"), None)
+    found, *others = reference_candidates(bundle, write_onnx(tmp_path / "float.onnx"), None, tmp_path)
     assert (found.name, found.grid, found.reference) == ("onnxruntime-cpu float.onnx", "float", True)
     assert [other.name for other in others] == ["openvino-cpu float.onnx"]
 
 
 def test_a_reference_that_cannot_be_one(bundle: Bundle, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no such file"):
-        reference_candidates(bundle, tmp_path / "none.onnx", None)
+        reference_candidates(bundle, tmp_path / "none.onnx", None, tmp_path)
     with pytest.raises(ConfigurationError, match=r"as \.onnx file"):
-        reference_candidates(bundle, tmp_path / "float.tflite", None)
+        reference_candidates(bundle, tmp_path / "float.tflite", None, tmp_path)
     with pytest.raises(DataError, match=r"none\.yaml"):
-        reference_candidates(bundle, write_onnx(tmp_path / "float.onnx"), tmp_path / "none.yaml")
+        reference_candidates(bundle, write_onnx(tmp_path / "float.onnx"), tmp_path / "none.yaml", tmp_path)
 
 
 def test_a_cold_start(bundle: Bundle) -> None:

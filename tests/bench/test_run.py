@@ -56,7 +56,9 @@ def bundle(tmp_path: Path) -> Bundle:
 
 
 def test_a_detector_that_is_right_beside_its_float_reference(bundle: Bundle, tmp_path: Path) -> None:
-    reference, *_ = reference_candidates(bundle, cells.write_onnx(tmp_path / "float.onnx", UINT8), None)
+    reference, *_ = reference_candidates(
+        bundle, cells.write_onnx(tmp_path / "float.onnx", UINT8), None, tmp_path
+    )
     # raw heads have no roles without a manifest: a reference needs one concatenated output
     told: list[float] = []
     candidates = [*choose_candidates(bundle, ["onnxruntime"]), reference]
@@ -132,7 +134,9 @@ def test_a_bundle_without_golden_pictures_is_measured_on_noise(tmp_path: Path) -
 def test_an_artefact_that_is_broken_is_a_row_and_the_others_are_measured(tmp_path: Path) -> None:
     bundle = cells.build_bundle(tmp_path / "tiny")
     good, *_ = choose_candidates(bundle, ["onnxruntime"])
-    broken, *_ = reference_candidates(bundle, cells.write_onnx(tmp_path / "broken.onnx", FLOAT), None)
+    broken, *_ = reference_candidates(
+        bundle, cells.write_onnx(tmp_path / "broken.onnx", FLOAT), None, tmp_path
+    )
     Path(broken.file).write_bytes(b"not really ONNX" * 100)
     report = run_bench(request(bundle, candidates=[good, broken]))
     assert [row.ok for row in report.rows] == [True, False]

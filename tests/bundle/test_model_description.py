@@ -82,8 +82,8 @@ def test_no_description(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         describe_model(tmp_path / "m.onnx")
     assert str(caught.value) == (
-        f"{tmp_path / 'm.yaml'}: no description of the model m.onnx; write one (models/yolox-nano.yaml is an "
-        "example) or name a bundle like it with --like"
+        f"{tmp_path / 'm.yaml'}: no description of the model m.onnx; let 'edgeagent qat describe' propose "
+        "one, write one (models/yolox-nano.yaml is an example) or name a bundle like it with --like"
     )
     assert (Path(__file__).parents[2] / "models/yolox-nano.yaml").is_file()
 

@@ -19,6 +19,7 @@ COMMANDS: dict[tuple[str, ...], str] = {
     ("status",): "the deployment record cannot be read",
     ("eval",): "examples:",
     ("qat",): "train a float ONNX detector to INT8",
+    ("qat", "describe"): "Look at the drawn pictures",
     ("qat", "train"): "example:",
     ("qat", "report"): "examples:",
     ("bundle",): "verify hashes",

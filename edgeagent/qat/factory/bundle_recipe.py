@@ -61,7 +61,8 @@ class BundleRecipe(BaseModel):
         tolerance: mAP50-95 that calibration alone may lose without a training.
         keep: network that becomes the artefacts: the ``better`` one of the trained and the calibrated, or
             always the ``trained`` one.
-        heads: names of tensors or nodes where the integer part ends; empty: found automatically.
+        heads: names of tensors or nodes where the integer part ends, ``NAME`` or ``ROLE=NAME``; empty: those
+            of the description, or found automatically.
         activation: activation function that replaces SiLU.
         activation_steps: steps of float training after the replacement.
         float_nodes: names of nodes that stay float.

@@ -81,7 +81,7 @@ class BundleWriter:
         reference = export_reference(product.graph, self._work)
         evidence = self._evidence(reference)
         manifest: dict[str, Any] = {
-            **description.model_dump(),
+            **description.model_dump(exclude={"heads"}),
             "artefacts": [artefact.entry() for artefact in product.artefacts],
             "evidence": {"measurements": self._measurements, "recipe": record, "files": list(evidence)},
             "minimum_agent_version": __version__,

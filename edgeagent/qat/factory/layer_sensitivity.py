@@ -55,6 +55,7 @@ class SensitivityRequest:
         alone: whether to measure also with only each layer quantized.
         integer_share: least share of the multiplications on integers, 0..1, for a selection of layers that
             stay float; None for no selection.
+        heads: names of the heads; empty: found automatically.
     """
 
     model: Path
@@ -66,6 +67,7 @@ class SensitivityRequest:
     group: int = 1
     alone: bool = False
     integer_share: float | None = None
+    heads: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def measure_layers(request: SensitivityRequest, reporter: Reporter) -> Sensitivi
     Raises:
         DataError: the model, its description or a picture cannot be used.
     """
-    graph = read_trainable_graph(request.model)
+    graph = read_trainable_graph(request.model, request.heads)
     check_description(graph, request.model, request.description, request.pictures, reporter)
     spec = request.description.input
     network = Network(graph, plan_grids(graph, spec, "affine"))

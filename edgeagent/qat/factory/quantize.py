@@ -163,6 +163,8 @@ def quantize(
     calibration = evenly_spread(find_pictures(calibrated_on) or pictures, CALIBRATION_PICTURES)
     check_varied(calibration)
     description = describe_model(model, _path(describe), _path(like))
+    if description.heads and not chosen.heads:
+        chosen = with_settings(chosen, {}, {"heads": description.heads})
     if labels or given.data:
         check_family(description.decoder)
     found = given.labels(_path(labels), description.labels)

@@ -7,7 +7,6 @@ decoding of distribution focal loss) belongs to decoding and does not count.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -19,10 +18,9 @@ from edgeagent.qat.core.operator_kinds import CONVOLUTIONS
 from edgeagent.qat.graph.anchor_heads import anchor_parts, anchors_of
 from edgeagent.qat.graph.channel_flow import ChannelFlow
 from edgeagent.qat.graph.draft import Draft
+from edgeagent.qat.graph.named_heads import NamedHead
 from edgeagent.qat.graph.node import Constant, Node
 from edgeagent.qat.graph.split_heads import Channels, runs, split_head
-
-CLOSE_MATCHES = 5
 
 
 @dataclass(frozen=True)
@@ -58,46 +56,21 @@ def terminal_convolutions(draft: Draft) -> list[str]:
     return terminal[::-1]
 
 
-def named_ends(draft: Draft, names: Sequence[str]) -> list[str]:
-    """Return the tensors that the user named, directly or by the node that writes them.
-
-    Raises:
-        DataError: a name is unknown, or its tensor cannot be a head.
-    """
-    writers = {name: node for node in draft.nodes for name in node.outputs}
-    nodes = {node.name: node for node in draft.nodes}
-    found = []
-    for name in names:
-        tensor = draft.resolve(nodes[name].outputs[0] if name in nodes and name not in writers else name)
-        if tensor not in writers:
-            known = [*writers, *nodes, *draft.aliases]
-            close = difflib.get_close_matches(name, known, CLOSE_MATCHES, cutoff=0.5)
-            hint = f"; close are {', '.join(close)}" if close else ""
-            raise DataError(f"head {name}: the graph computes no tensor and has no node of this name{hint}")
-        if writers[tensor].operator == "Sigmoid":
-            raise DataError(
-                f"head {name} is behind its sigmoid, which decoding computes; name the tensor before it: "
-                f"{writers[tensor].inputs[0]}"
-            )
-        if len(draft.shape(tensor)) != 4:
-            raise DataError(
-                f"head {name} has the shape {draft.shape(tensor)}; a head is (1, channels, height, "
-                "width), so name "
-                "the tensor before it is reshaped"
-            )
-        found.append(tensor)
-    return list(dict.fromkeys(found))
-
-
-def separate_ends(draft: Draft, tensors: Sequence[str]) -> list[End]:
+def separate_ends(draft: Draft, heads: Sequence[NamedHead]) -> list[End]:
     """Return the ends; heads that predict boxes and scores together are split in the draft.
 
+    A head of a given role is not split; one of scores holds logits, also where the graph has no sigmoid.
+
     Raises:
-        DataError: a head predicts boxes and scores together and is not a convolution that can be split, or
-            has anchors other than those of YOLOv5.
+        DataError: a head predicts boxes and scores together and is not a convolution that can be split, has
+            anchors other than those of YOLOv5, or is used otherwise than its role says.
     """
     ends: list[End] = []
-    for tensor in tensors:
+    for head in heads:
+        tensor = head.tensor
+        if head.role is not None:
+            ends.append(_end_of_role(draft, tensor, head.role))
+            continue
         anchors = anchors_of(draft, tensor)
         logits = ChannelFlow(draft).logits(tensor)
         if anchors:
@@ -124,6 +97,22 @@ def name_roles(draft: Draft, ends: Sequence[End]) -> list[End]:
     """
     flow = ChannelFlow(draft)
     return [end if end.role else replace(end, role=_role(draft, flow, end, ends)) for end in ends]
+
+
+def _end_of_role(draft: Draft, tensor: str, role: Role) -> End:
+    flow = ChannelFlow(draft)
+    logits = flow.logits(tensor)
+    if len(set(logits)) > 1:
+        raise DataError(
+            f"head {tensor} is named {role}, but {sum(logits)} of its {len(logits)} channels are scores; "
+            "name it without a role, and it is split"
+        )
+    if role == "box" and logits[0]:
+        raise DataError(
+            f"head {tensor} is named box, but the graph makes scores of it by a sigmoid; name it "
+            f"classes={tensor} or objectness={tensor}, or another tensor"
+        )
+    return End(tensor, role != "box", role, used_by=frozenset(use.operator for use in flow.uses(tensor)))
 
 
 def _role(draft: Draft, flow: ChannelFlow, end: End, ends: Sequence[End]) -> Role:

@@ -29,12 +29,13 @@ from edgeagent.qat.graph.constant_folding import fold
 from edgeagent.qat.graph.cut import (
     End,
     name_roles,
-    named_ends,
     needed,
     separate_ends,
     terminal_convolutions,
 )
 from edgeagent.qat.graph.draft import Draft, readers
+from edgeagent.qat.graph.heads_advice import WORKING
+from edgeagent.qat.graph.named_heads import NamedHead, named_heads
 from edgeagent.qat.graph.node import Constant, Node, Shape
 from edgeagent.qat.graph.operators import find_problems, operands
 from edgeagent.qat.graph.reading import TO_CHANNELS_LAST, inputs_of, picture_of, read_model
@@ -97,8 +98,8 @@ def read_graph(path: Path, heads: Sequence[str] = ()) -> Graph:
 
     Args:
         path: ONNX file.
-        heads: names of tensors or nodes at which the integer part ends; default: the terminal
-            convolutions.
+        heads: names of tensors or nodes at which the integer part ends, ``NAME`` or ``ROLE=NAME``
+            (:mod:`edgeagent.qat.graph.named_heads`); default: the terminal convolutions.
 
     Raises:
         DataError: the file cannot be read, the picture's shape is dynamic, there is no convolution, a named
@@ -114,12 +115,13 @@ def read_graph(path: Path, heads: Sequence[str] = ()) -> Graph:
 def _cut(model: onnx.ModelProto, heads: Sequence[str]) -> Graph:
     draft = fold(model)
     gather_channels(draft)
-    named = named_ends(draft, heads)
-    _fold_linear(draft, frozenset(named))
-    tensors = [draft.resolve(tensor) for tensor in named] or terminal_convolutions(draft)
-    if not tensors:
-        raise DataError("no convolution found; is this a detector?")
-    ends = name_roles(draft, separate_ends(draft, tensors))
+    named = named_heads(draft, heads)
+    _fold_linear(draft, frozenset(head.tensor for head in named))
+    cut = [replace(head, tensor=draft.resolve(head.tensor)) for head in named]
+    cut = cut or [NamedHead(tensor) for tensor in terminal_convolutions(draft)]
+    if not cut:
+        raise DataError(f"no convolution found; is this a detector? {WORKING}")
+    ends = name_roles(draft, separate_ends(draft, cut))
     inside = needed(draft.nodes, {end.tensor for end in ends})
     names = {node.name for node in inside}
     after = tuple(node.operator for node in draft.nodes if node.name not in names)

@@ -8,6 +8,7 @@ from edgeagent.bundle.cells import stride_of
 from edgeagent.bundle.manifest import DecoderSpec, ModelDescription, Role
 from edgeagent.errors import DataError
 from edgeagent.qat.graph.graph import Graph, GraphHead
+from edgeagent.qat.graph.heads_advice import WORKING, role_options
 
 SIDES = 4  # of a box
 FUNCTIONS = {"Exp": "exp", "Relu": "relu"}
@@ -70,7 +71,7 @@ def check_heads(graph: Graph, description: ModelDescription) -> None:
             raise DataError(
                 f"a decoder of the family {decoder.family} reads {', '.join(wanted)} at each "
                 f"stride; at stride {size} there are {', '.join(roles)} ({_listed(graph)}); correct the "
-                "family in the description, or name the heads"
+                f"family in the description, or {naming_advice(graph)}"
             )
         for head in heads:
             _check_channels(head, role(head, graph), decoder, len(description.labels))
@@ -135,6 +136,15 @@ def _check_channels(head: GraphHead, kind: Role, decoder: DecoderSpec, labels: i
             f"head {head.tensor} gives {channels} numbers for a box, the decoder {decoder.family} expects "
             f"{expected}; correct reg_max or the family in the description"
         )
+
+
+def naming_advice(graph: Graph) -> str:
+    """Return how to name the heads of a graph with their roles, and heads that work."""
+    options = role_options([(head.tensor, head.shape[1]) for head in graph.heads])
+    return (
+        "name the heads with their roles, also where the graph has no sigmoid behind scores, such as "
+        f"{options} (or heads: in the description). {WORKING}"
+    )
 
 
 def _listed(graph: Graph) -> str:

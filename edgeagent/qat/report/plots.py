@@ -51,8 +51,11 @@ def plot_training(points: Sequence[TrainingPoint]) -> str:
 
 
 def plot_sensitivity(nodes: Sequence[SensitivityRecord]) -> str:
-    """Return a plot of the error that each quantized node adds, highest first."""
-    worst = sorted(nodes, key=lambda item: -item.error)[:MOST_BARS]
+    """Return a plot of the error that each quantized node adds, highest first.
+
+    Nodes of no positive error have no bar; :func:`sensitivity_remark` counts them.
+    """
+    worst = [item for item in sorted(nodes, key=lambda item: -item.error) if item.error > 0][:MOST_BARS]
     with mpl.rc_context(_STYLE):
         figure = Figure((7.2, 0.6 + 0.22 * len(worst)), layout="constrained")
         axes = figure.subplots()
@@ -61,8 +64,23 @@ def plot_sensitivity(nodes: Sequence[SensitivityRecord]) -> str:
         axes.set_yticks(range(len(worst)), names, fontsize=8)
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
-        axes.set(xlabel="error of the outputs when this node is quantized")
+        axes.set_xlim(left=0)
+        axes.set(xlabel="error of the outputs that quantizing this node adds")
         return _svg(figure)
+
+
+def sensitivity_remark(nodes: Sequence[SensitivityRecord]) -> str:
+    """Return what the plot of the sensitivity shows, and which nodes it leaves out."""
+    costly = sum(item.error > 0 for item in nodes)
+    text = f"The {min(costly, MOST_BARS)} worst of {len(nodes)} nodes."
+    below = [item.error for item in nodes if item.error <= 0]
+    if below:
+        text += (
+            f" Quantizing {len(below)} nodes adds no error (lowest difference {min(below):.2g}): training "
+            "has fitted other nodes to their rounding, or it is within the noise of the pictures. "
+            "Differences of this size say nothing in either direction."
+        )
+    return text
 
 
 def plot_parity(artefacts: Sequence[ArtefactParity]) -> str:

@@ -31,7 +31,7 @@ from edgeagent.qat.report.data import BundleReport, ReportRow, collect, with_row
 from edgeagent.qat.report.golden_boxes import IOU_THRESHOLD, SCORE_THRESHOLD, boxes_of
 from edgeagent.qat.report.latency import measure_latency
 from edgeagent.qat.report.pictures import ExamplePicture, make_examples
-from edgeagent.qat.report.plots import plot_parity, plot_sensitivity, plot_training
+from edgeagent.qat.report.plots import plot_parity, plot_sensitivity, plot_training, sensitivity_remark
 from edgeagent.version import __version__
 
 FLOAT_ENGINE = "onnxruntime"
@@ -114,6 +114,7 @@ def report_html(report: BundleReport, examples: Sequence[ExamplePicture]) -> str
         version=__version__,
         classes=_class_table(report),
         training_plot=Markup(plot_training(report.training)) if report.training else None,  # noqa: S704
+        sensitivity_remark=sensitivity_remark(report.sensitivity or ()),
         sensitivity_plot=Markup(plot_sensitivity(report.sensitivity)) if report.sensitivity else None,  # noqa: S704
         parity_plot=Markup(plot_parity(report.parity)) if report.parity else None,  # noqa: S704
     )

@@ -1,0 +1,1 @@
+"""Proposal of a description for a float model: decoder from its graph, preprocessing by trial."""

@@ -1,0 +1,1 @@
+"""Tests of the proposal of a description."""
