@@ -23,7 +23,7 @@ from edgeagent.qat.factory.progress import (
 from edgeagent.qat.factory.quantize import quantize
 from edgeagent.qat.training.recipe import Recipe
 
-RECIPE = BundleRecipe(training=Recipe(steps=9, batch=4), formats=("tflite",))
+RECIPE = BundleRecipe(training=Recipe(steps=9, batch=4), formats=("tflite",), keep="trained")
 
 
 def hashes(bundle: Path) -> dict[str, str]:
@@ -73,12 +73,13 @@ def test_the_result_is_that_of_the_command_and_nothing_is_printed(
     assert manifest.evidence.measurements == result.accuracy
     assert [row.state for row in result.accuracy][:: len(result.accuracy) - 1] == ["float", "qat"]
     assert_nested(events)
-    steps = [event for event in events if isinstance(event, StageProgress) and "training" in event.stage]
+    steps = [event for event in events if isinstance(event, StageProgress) and "grid" in event.stage]
     assert [event.done for event in steps] == [1, 2, 3]
     assert StageStarted("training, affine grid", 3) in events
     assert any(isinstance(event, ProgressMessage) and "8 pictures" in event.text for event in events)
     command = ["qat", "train", "--model", data / "small.onnx", "--images", data / "pictures", "--no-compile"]
     command += ["--out", tmp_path / "command", "--steps", 3, "--batch", 4, "--seed", 1, "--format", "onnx"]
+    command += ["--keep", "trained"]
     command += ["--val-images", data / "pictures", "--val-labels", data / "labels"]
     assert main([str(argument) for argument in [*command, "--golden", data / "golden"]]) == 0
     assert hashes(tmp_path / "command") == hashes(tmp_path / "python")
