@@ -73,8 +73,6 @@ def test_order_of_the_weights() -> None:
     assert folded[1, 0, 1].tolist() == weight[1, 0:2, 2:4].reshape(-1).tolist()
 
 
-def test_the_default_bundle_computes_the_same(tmp_path: Path) -> None:
-    given = default_bundle() / "model.tflite"
-    (tmp_path / "q.tflite").write_bytes(with_space_to_depth(given.read_bytes()))
-    for wanted, got in zip(answers(given), answers(tmp_path / "q.tflite"), strict=True):
-        np.testing.assert_array_equal(got, wanted)
+def test_the_default_bundle_has_the_faster_stem() -> None:
+    content = (default_bundle() / "model.tflite").read_bytes()
+    assert count_tflite_operators(content).integer["SPACE_TO_DEPTH"] == 1
