@@ -75,7 +75,7 @@ ProgressEvent = ProgressMessage | StageStarted | StageProgress | StageFinished
 ProgressCallback = Callable[[ProgressEvent], None]
 
 
-class StageReport:
+class StageSender:
     """Sender of the progress of a stage, called with the number of finished steps.
 
     Args:
@@ -110,11 +110,11 @@ class Reporter:
         self._send(ProgressMessage(text))
 
     @contextmanager
-    def stage(self, name: str, total: int | None = None) -> Iterator[StageReport]:
+    def stage(self, name: str, total: int | None = None) -> Iterator[StageSender]:
         """Send the start and end of a stage; the yielded function takes the number of finished steps."""
         self._send(StageStarted(name, total))
         try:
-            yield StageReport(name, self._send)
+            yield StageSender(name, self._send)
         finally:
             self._send(StageFinished(name))
 
