@@ -67,9 +67,9 @@ def run_describe(arguments: argparse.Namespace) -> int:
     if out.exists() and not arguments.replace:
         raise ConfigurationError(f"{out}: exists already; choose another --out or give --replace")
     try:
-        from edgeagent.cli.qat_describe_command import propose
+        from edgeagent.cli.qat_describe_command import propose_and_write
     except ImportError as error:
         raise ConfigurationError(
             f"this needs more packages ({error}); pip install 'edgeagent[qat]'"
         ) from error
-    return propose(arguments, out)
+    return propose_and_write(arguments, out)

@@ -28,7 +28,7 @@ DRAWN, SIDE_BY_SIDE = 8, 3
 """Number of pictures that are drawn, and of ways beside each other."""
 
 
-def propose(arguments: argparse.Namespace, out: Path) -> int:
+def propose_and_write(arguments: argparse.Namespace, out: Path) -> int:
     """Run the command with the arguments of :mod:`edgeagent.cli.qat_describe`."""
     view = TerminalProgress()
     reporter, heads = Reporter(view), tuple(arguments.head or ())
