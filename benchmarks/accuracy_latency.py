@@ -69,9 +69,10 @@ def run_bench(bundle: str, model: str, description: str, threads: int, duration:
 def measurement(manifest: Manifest, row: BenchRow) -> Measurement | None:
     """Return the accuracy of the artefact of a row in its engine; of a float model in any engine."""
     if row.kind == "reference":
-        return next((one for one in manifest.measurements if one.state == "float"), None)
-    same = [one for one in manifest.measurements if one.artefact == row.artefact and row.engine]
-    return next((one for one in same if one.engine.split()[0] == row.engine), None)
+        return next((one for one in manifest.evidence.measurements if one.state == "float"), None)
+    same = [one for one in manifest.evidence.measurements if one.artefact == row.artefact and row.engine]
+    of_engine = [one for one in same if one.engine.split()[0] == row.engine]
+    return of_engine[-1] if of_engine else None  # those before are tries of the search
 
 
 def points_of(pair: tuple[str, str, str], threads: int, duration: float) -> list[Point]:
@@ -171,7 +172,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="the points")
     arguments = parser.parse_args()
     manifests = [open_bundle(Path(bundle)).manifest for bundle, _, _ in arguments.pair]
-    data = {one.data_sha256 for manifest in manifests for one in manifest.measurements}
+    data = {one.data_sha256 for manifest in manifests for one in manifest.evidence.measurements}
     if len(data) > 1:
         print(
             "the bundles were measured on different pictures: compare within a bundle only", file=sys.stderr

@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 
 from edgeagent.bench.measured_candidates import MeasuredCandidate, load_candidate
+from edgeagent.bundle.manifest import OutputSpec
 from edgeagent.errors import EdgeagentError, EngineError
 
 DEADLINE_S = 300.0
@@ -54,7 +55,8 @@ def cold_start(candidate: MeasuredCandidate, threads: int, deadline_s: float = D
     Raises:
         EngineError: the candidate does not load or run, crashes its process, or exceeds the deadline.
     """
-    plain: dict[str, Any] = {**asdict(candidate), "threads": threads}
+    outputs = [output.model_dump() for output in candidate.outputs]
+    plain: dict[str, Any] = {**asdict(candidate), "outputs": outputs, "threads": threads}
     command = [sys.executable, "-m", "edgeagent.bench.cold_start", json.dumps(plain, default=str)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=deadline_s, check=False)  # noqa: S603
@@ -78,6 +80,7 @@ def main() -> None:
     threads = plain.pop("threads")
     plain["bundle"] = Path(plain["bundle"])
     plain["description"] = plain["description"] and Path(plain["description"])
+    plain["outputs"] = tuple(OutputSpec.model_validate(output) for output in plain["outputs"])
     try:
         found = asdict(_measure(MeasuredCandidate(**plain), threads))
     except EdgeagentError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edgeagent.bench.cold_start import cold_start
 from edgeagent.bench.measured_candidates import load_candidate, reference_candidates
 from edgeagent.bundle.model_description import describe_model
 from edgeagent.cli import main
@@ -83,6 +84,7 @@ def test_a_reference_of_the_bench_is_cut(model: Path, tmp_path: Path) -> None:
     bundle = cells.build_bundle(tmp_path / "bundle")
     reference, *_ = reference_candidates(bundle, model, None, tmp_path)
     assert (reference.name, len(reference.outputs)) == ("onnxruntime-cpu m.onnx", 3)
+    assert cold_start(reference, 1).first_ms > 0  # in a process of its own
     detector = load_candidate(reference, 1, isolated=False)
     picture = read_picture(model.parent / "images" / "0.png")
     assert len(detector.detect(picture, detector.allocate(), 0.5)) == 3
