@@ -3,12 +3,11 @@
 ::
 
     python benchmarks/accuracy_latency.py --pair models/coco-nano yolox_nano.onnx models/yolox-nano.yaml \\
-        --pair models/coco-small picodet_s_416.onnx models/picodet-s-416.yaml --threads 2 --svg plot.svg
+        --pair models/coco-small picodet_s_416.onnx models/picodet-s-416.yaml \\
+        --images val/images --labels val/labels --threads 2 --svg plot.svg
 
-Latency is the median of ``edgeagent bench --reference`` (picture to boxes), measured in turns within a pair.
-mAP is what the manifest says of the artefact in that engine, with the interval of its loss; bundles are
-comparable where they were measured on the same pictures, which is checked. A point is on the front if no
-other has more accuracy in less time.
+Latency is the median of ``edgeagent bench --reference`` (picture to boxes), measured in turns within a pair;
+mAP is that of the same run. A point is on the front if no other has more accuracy in less time.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from edgeagent.bench.results import BenchReport, BenchRow
-from edgeagent.bundle.manifest import Manifest, Measurement
+from edgeagent.bench.results import BenchReport
 from edgeagent.bundle.reading import open_bundle
 
 
@@ -35,8 +34,7 @@ class Point:
         file: artefact, or float model.
         engine: name of the candidate without the file, such as ``onnxruntime-cpu``.
         integer: whether the artefact is INT8.
-        map50_95: COCO mAP; None where the manifest has none for this engine.
-        low, high: 95 % interval of the loss against the float model.
+        map50_95: COCO mAP on the labelled pictures; None where it could not be measured.
         p50_ms: median latency from picture to boxes.
         megabytes: size of the file.
         ratio: times faster than the float reference of the pair in the same run.
@@ -48,53 +46,41 @@ class Point:
     engine: str
     integer: bool
     map50_95: float | None
-    low: float | None
-    high: float | None
     p50_ms: float
     megabytes: float
     ratio: float | None
     front: bool = False
 
 
-def run_bench(bundle: str, model: str, description: str, threads: int, duration: float) -> BenchReport:
+def run_bench(pair: Sequence[str], arguments: argparse.Namespace) -> BenchReport:
     """Return the report of ``edgeagent bench`` in a process of its own."""
+    bundle, model, description = pair
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "bench.json"
         command = [sys.executable, "-m", "edgeagent", "bench", "--bundle", bundle, "--reference", model]
-        command += ["--describe", description, "--threads", str(threads), "--duration", str(duration)]
-        subprocess.run([*command, "--json", str(file)], stdout=subprocess.DEVNULL, check=False)
+        command += ["--describe", description, "--threads", str(arguments.threads)]
+        command += ["--val-images", arguments.images, "--val-labels", arguments.labels]
+        command += ["--duration", str(arguments.duration), "--json", str(file)]
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
         return BenchReport.model_validate_json(file.read_bytes())
 
 
-def measurement(manifest: Manifest, row: BenchRow) -> Measurement | None:
-    """Return the accuracy of the artefact of a row in its engine; of a float model in any engine."""
-    if row.kind == "reference":
-        return next((one for one in manifest.evidence.measurements if one.state == "float"), None)
-    same = [one for one in manifest.evidence.measurements if one.artefact == row.artefact and row.engine]
-    of_engine = [one for one in same if one.engine.split()[0] == row.engine]
-    return of_engine[-1] if of_engine else None  # those before are tries of the search
-
-
-def points_of(pair: tuple[str, str, str], threads: int, duration: float) -> list[Point]:
+def points_of(pair: Sequence[str], arguments: argparse.Namespace) -> list[Point]:
     """Measure a bundle and its float model."""
-    bundle, (path, model, description) = open_bundle(Path(pair[0])), pair
+    bundle, model = open_bundle(Path(pair[0])), Path(pair[1])
     points = []
-    for row in run_bench(path, model, description, threads, duration).rows:
+    for row in run_bench(pair, arguments).rows:
         if not row.ok or row.p50_ms is None:
-            print(f"{path}: {row.name}: {row.reason}", file=sys.stderr)
+            print(f"{pair[0]}: {row.name}: {row.reason}", file=sys.stderr)
             continue
-        found = measurement(bundle.manifest, row)
-        loss = None if found is None else found.loss
-        file = Path(model) if row.kind == "reference" else bundle.directory / row.artefact
+        file = model if row.kind == "reference" else bundle.directory / row.artefact
         points.append(
             Point(
                 model=bundle.manifest.name,
                 file=file.name,
                 engine=row.name.split()[0],
                 integer=row.kind == "candidate",
-                map50_95=None if found is None else found.map50_95,
-                low=None if loss is None else loss.low,
-                high=None if loss is None else loss.high,
+                map50_95=row.map50_95,
                 p50_ms=row.p50_ms,
                 megabytes=file.stat().st_size / 1e6,
                 ratio=None if row.ratio_to_reference is None else row.ratio_to_reference.median,
@@ -117,14 +103,13 @@ def mark_front(points: list[Point]) -> None:
 
 def table(points: list[Point]) -> str:
     """Return the points as a table in Markdown, fastest first."""
-    lines = ["| model | file | engine | mAP50-95 | loss, 95 % interval | p50 ms | x float | MB | front |"]
-    lines.append("|---|---|---|---|---|---|---|---|---|")
+    lines = ["| model | file | engine | mAP50-95 | p50 ms | x float | MB | front |"]
+    lines.append("|---|---|---|---|---|---|---|---|")
     for point in sorted(points, key=lambda one: one.p50_ms):
         accuracy = "" if point.map50_95 is None else f"{point.map50_95:.3f}"
-        interval = "" if point.low is None else f"{point.low:.3f} to {point.high:.3f}"
         ratio = "" if point.ratio is None else f"{point.ratio:.2f}"
         lines.append(
-            f"| {point.model} | {point.file} | {point.engine} | {accuracy} | {interval} | {point.p50_ms:.1f} "
+            f"| {point.model} | {point.file} | {point.engine} | {accuracy} | {point.p50_ms:.1f} "
             f"| {ratio} | {point.megabytes:.1f} | {'yes' if point.front else ''} |"
         )
     return "\n".join(lines)
@@ -166,22 +151,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--pair", nargs=3, action="append", required=True, metavar=("BUNDLE", "ONNX", "YAML"))
+    parser.add_argument("--images", required=True, help="labelled pictures")
+    parser.add_argument("--labels", required=True, help="their YOLO labels")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--duration", type=float, default=5.0, help="seconds for each row (default 5)")
     parser.add_argument("--svg", type=Path, help="plot; .png is possible, too")
     parser.add_argument("--json", type=Path, help="the points")
     arguments = parser.parse_args()
-    manifests = [open_bundle(Path(bundle)).manifest for bundle, _, _ in arguments.pair]
-    data = {one.data_sha256 for manifest in manifests for one in manifest.evidence.measurements}
-    if len(data) > 1:
-        print(
-            "the bundles were measured on different pictures: compare within a bundle only", file=sys.stderr
-        )
-    points = [
-        point
-        for pair in arguments.pair
-        for point in points_of(tuple(pair), arguments.threads, arguments.duration)
-    ]
+    points = [point for pair in arguments.pair for point in points_of(pair, arguments)]
     mark_front(points)
     print(table(points))
     if arguments.svg:
