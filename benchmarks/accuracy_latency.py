@@ -122,6 +122,7 @@ def plot(points: list[Point], file: Path, threads: int) -> None:
     figure = Figure((8, 4.6), layout="constrained")
     axes = figure.subplots()
     markers = {"onnxruntime": "o", "tflite": "s", "openvino": "D"}
+    names = {"onnxruntime": "ONNX Runtime", "tflite": "LiteRT", "openvino": "OpenVINO"}
     colours = ("#0b5cad", "#c2410c", "#15803d", "#7c3aed", "#a16207", "#be185d")
     known = [point for point in points if point.map50_95 is not None]
     for model, colour in zip(dict.fromkeys(point.model for point in known), colours, strict=False):
@@ -132,13 +133,19 @@ def plot(points: list[Point], file: Path, threads: int) -> None:
             axes.plot(point.p50_ms, point.map50_95, markers.get(engine, "^"), **style)
         axes.plot([], [], "o", color=colour, label=model)
     for engine, marker in markers.items():
-        axes.plot([], [], marker, color="#475569", linestyle="none", label=engine)
-    axes.plot([], [], "o", markerfacecolor="none", markeredgecolor="#475569", linestyle="none", label="float")
+        axes.plot([], [], marker, color="#475569", linestyle="none", label=names[engine])
+    axes.plot(
+        [],
+        [],
+        "o",
+        markerfacecolor="none",
+        markeredgecolor="#475569",
+        linestyle="none",
+        label="hollow: float",
+    )
     front = sorted((point for point in known if point.front), key=lambda one: one.p50_ms)
     axes.plot([one.p50_ms for one in front], [one.map50_95 for one in front], color="#94a3b8", zorder=0)
-    axes.set(xlabel=f"ms from picture to boxes, median, {threads} threads", ylabel="mAP50-95", xscale="log")
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter("{x:g}")
+    axes.set(xlabel=f"ms from picture to boxes, median, {threads} threads", ylabel="mAP50-95")
     axes.grid(color="#e2e8f0")
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside right upper", frameon=False)

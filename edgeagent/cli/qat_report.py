@@ -9,6 +9,7 @@ from edgeagent.bundle.reading import open_bundle
 from edgeagent.cli.dataset_options import add_dataset_options, given_data
 from edgeagent.datasets.given import check_data
 from edgeagent.errors import ConfigurationError, EdgeagentError
+from edgeagent.files.resources import find_bundle
 from edgeagent.files.result import write_result
 from edgeagent.settings.sections.model import MAX_THREADS
 
@@ -74,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"a report needs more packages ({error}); pip install 'edgeagent[qat]'"
         ) from error
     data = given_data(arguments, arguments.images, arguments.labels).open()
-    bundle = open_bundle(arguments.bundle)
+    bundle = open_bundle(find_bundle(arguments.bundle))
     if data is not None:
         check_data(data, bundle.manifest.labels)
     request = ReportRequest(bundle, data, arguments.float_model, arguments.latency, arguments.threads)

@@ -69,7 +69,7 @@ def _measured(measurements: Sequence[Measurement]) -> list[str]:
         for item in measurements
     ]
     return [
-        f"COCO mAP (pycocotools) on {first.images} pictures that the model was not trained on, in the named "
+        f"COCO mAP (pycocotools) on {first.images} pictures that the quantization did not use, in the named "
         f"engines; score threshold .01, IoU threshold of non-maximum suppression .65. {_seeds(measurements)}"
         "The best method was chosen on the same pictures. The loss is against the float model on them, with "
         "the 95 % interval of a paired bootstrap over pictures.",
