@@ -22,6 +22,7 @@ from edgeagent.bundle.files import MAX_ARTEFACT, MAX_EVIDENCE, MAX_GOLDEN, locat
 from edgeagent.bundle.manifest import SCHEMA_VERSION, Artefact, GoldenSet, Manifest
 from edgeagent.bundle.onnx_message import external_files
 from edgeagent.errors import BundleError
+from edgeagent.files.resources import included_bundles
 from edgeagent.files.strict_yaml import MAX_BYTES, YamlMistakeError, parse
 from edgeagent.files.validation import first_mistake
 from edgeagent.version import __version__
@@ -78,7 +79,9 @@ def open_bundle(
     except OSError as error:
         raise BundleError(f"{directory}: cannot be opened ({error.strerror})") from None
     if not found:
-        raise BundleError(f"{directory}: no such bundle directory; check the path")
+        names = ", ".join(included_bundles())
+        hint = f", or name an included bundle: {names}" if len(directory.parts) == 1 else ""
+        raise BundleError(f"{directory}: no such bundle directory; check the path{hint}")
     path, _ = locate(directory, MANIFEST, MAX_BYTES)
     try:
         content = path.read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from edgeagent.errors import ConfigurationError
@@ -66,6 +67,10 @@ def run_describe(arguments: argparse.Namespace) -> int:
     out = arguments.out or arguments.model.with_suffix(".yaml")
     if out.exists() and not arguments.replace:
         raise ConfigurationError(f"{out}: exists already; choose another --out or give --replace")
+    if out.parent.is_dir() and not os.access(out.parent, os.W_OK):
+        raise ConfigurationError(f"{out}: its folder cannot be written; choose another --out")
+    if arguments.draw is not None and arguments.draw.exists() and not arguments.draw.is_dir():
+        raise ConfigurationError(f"--draw: {arguments.draw} is a file; name a folder")
     try:
         from edgeagent.cli.qat_describe_command import propose_and_write
     except ImportError as error:

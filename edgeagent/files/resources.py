@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -19,17 +20,18 @@ def default_bundle() -> Path:
     return _bundles() / DEFAULT_BUNDLE
 
 
-def find_bundle(bundle: str | Path | None) -> Path:
+def find_bundle(bundle: str | Path | None, directory: Path = Path()) -> Path:
     """Return the directory of a bundle.
 
     Args:
-        bundle: a directory; or the name of an included bundle, such as ``coco-small``, where no file or
-            directory has that name; None is the default bundle.
+        bundle: a directory; or the name of an included bundle, such as ``coco-small``, where there is no
+            directory of that name; None is the default bundle.
+        directory: directory that a relative ``bundle`` is looked for in.
     """
     if bundle is None:
         return default_bundle()
-    path = Path(bundle)
-    return path if path.exists() else included_bundles().get(str(bundle), path)
+    path = directory / bundle
+    return path if os.path.isdir(path) else included_bundles().get(str(bundle), path)  # noqa: PTH112  (raises nothing)
 
 
 def _bundles() -> Path:

@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 
 from edgeagent.errors import ConfigurationError
 from edgeagent.files.naming import printable, redact, shortened
+from edgeagent.files.resources import find_bundle
 from edgeagent.files.strict_yaml import MAX_BYTES, Document, Place, YamlMistakeError, parse
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.types import SettingsSection
@@ -71,7 +72,11 @@ def load_settings(path: str | Path) -> Settings:
         if found > _MAX_LISTED:
             listed.append((listed[-1][0], f"and {found - _MAX_LISTED} more mistakes"))
         raise ConfigurationError("\n".join(f"{shown}:{line}: {text}" for line, text in listed))
-    return _resolve_paths(path.parent, settings)
+    resolved = _resolve_paths(path.parent, settings)
+    if settings.model.bundle is None:
+        return resolved
+    bundle = find_bundle(settings.model.bundle, path.parent)
+    return resolved.model_copy(update={"model": resolved.model.model_copy(update={"bundle": bundle})})
 
 
 def _read(path: Path) -> bytes:

@@ -11,6 +11,7 @@ import pytest
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.camera.clip import ClipSource
 from edgeagent.files import resources
+from edgeagent.settings.file import load_settings
 
 
 def test_the_default_bundle_is_whole() -> None:
@@ -31,6 +32,22 @@ def test_a_directory_comes_before_an_included_bundle_of_its_name(
     assert resources.find_bundle("coco-small") == Path("coco-small")
     assert resources.find_bundle("coco-smal") == Path("coco-smal")
     assert resources.find_bundle(None) == resources.default_bundle()
+    Path("coco-nano").touch()
+    assert resources.find_bundle("coco-nano") == resources.included_bundles()["coco-nano"]
+    assert resources.find_bundle("x" * 300) == Path("x" * 300)
+
+
+def test_a_configuration_elsewhere_names_an_included_bundle(tmp_path: Path) -> None:
+    file = tmp_path / "edgeagent.yaml"
+    for name, found in (
+        ("coco-small", resources.included_bundles()["coco-small"]),
+        ("coco-smal", tmp_path / "coco-smal"),
+    ):
+        file.write_text(f"cameras: [{{name: door, source: door.mp4}}]\nmodel: {{bundle: {name}}}\n", "utf-8")
+        assert load_settings(file).model.bundle == found
+    (tmp_path / "coco-small").mkdir()
+    file.write_text("cameras: [{name: door, source: door.mp4}]\nmodel: {bundle: coco-small}\n", "utf-8")
+    assert load_settings(file).model.bundle == tmp_path / "coco-small"
 
 
 def test_the_sample_clip_is_what_its_description_says() -> None:

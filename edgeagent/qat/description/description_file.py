@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 
 from edgeagent.bundle.manifest import DecoderSpec, InputSpec, ModelDescription
-from edgeagent.qat.core.work_file import write_work_file
+from edgeagent.files.atomic import write_state
 
 WIDTH = 108
 
@@ -27,7 +27,7 @@ def write_description(
     Raises:
         EdgeagentError: the file cannot be written.
     """
-    write_work_file(path, description_text(description, model, remarks, heads).encode())
+    write_state(path, description_text(description, model, remarks, heads).encode())
 
 
 def description_text(
