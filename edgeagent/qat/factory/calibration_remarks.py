@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from edgeagent.qat.ptq.noise import LayerNoise
@@ -23,7 +24,7 @@ def describe_weak_layers(layers: Sequence[LayerNoise], method: str, effort: Effo
     weak = sorted((layer for layer in layers if layer.weak), key=lambda layer: layer.after - layer.before)
     lines = [
         f"layer {layer.node} loses most of its signal with {method}: the signal-to-noise ratio falls from "
-        f"{layer.before:.1f} dB to {layer.after:.1f} dB; {_remedy(layer, effort)}"
+        f"{_decibels(layer.before)} to {_decibels(layer.after)}; {_remedy(layer, effort)}"
         for layer in weak[:NAMED]
     ]
     if len(weak) > NAMED:
@@ -44,6 +45,10 @@ def describe_domain(ratio: float) -> list[str]:
         "as wide (median of all tensors); calibrate and train on pictures like those that the camera will "
         "see (--calibrate, --images)"
     ]
+
+
+def _decibels(ratio: float) -> str:
+    return f"{ratio:.1f} dB" if math.isfinite(ratio) else "infinity (no error)"
 
 
 def _remedy(layer: LayerNoise, effort: Effort) -> str:
