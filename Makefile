@@ -4,8 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 SECONDS ?= 20
 EXAMPLES ?= 100000
+SYSTEM ?= debian12
+ARCH ?= amd64
+REVISION ?= 1
 
-.PHONY: demo test check docs data-test bench fuzz crash-test model clean help
+.PHONY: demo test check docs data-test bench fuzz crash-test system-test model wheel pip deb agent-set apt-repo clean help
 
 help:
 	@echo "make demo     detect on the sample clip for $(SECONDS) s (installs a small virtual environment first)"
@@ -14,29 +17,34 @@ help:
 	@echo "make docs     build the documentation site in build/site; a broken link fails"
 	@echo "make bench    frames/s of the whole agent over runs/s of the bare engine"
 	@echo "make fuzz     files and messages of any content, $(EXAMPLES) examples for each reader (hours)"
-	@echo "make crash-test  kill the updater at every durable step and at random moments (some minutes)"
-	@echo "make model    make the default bundle again, three seeds (needs the development data, some hours)"
+	@echo "make crash-test  kill the updaters at every durable step; every state of a board at every moment (hours)"
+	@echo "make system-test  boot Debian with the package in systemd-nspawn, as root; EDGEAGENT_SYSTEM=full: an hour"
+	@echo "make wheel    wheel and source archive in dist"
+	@echo "make deb      Debian package in dist; SYSTEM=$(SYSTEM) ARCH=$(ARCH) REVISION=$(REVISION)"
+	@echo "make agent-set  wheels for edgeagent publish agent in dist; SYSTEM=$(SYSTEM) ARCH=$(ARCH)"
+	@echo "make apt-repo KEY=...  apt repository in dist/apt, of the packages in dist, signed with a key of gpg"
+	@echo "make model    train the bundle coco-nano again, two seeds (needs the development data, some hours)"
 	@echo "make clean    remove the virtual environment and caches"
 
 demo: $(VENV)/.demo
 	$(BIN)/edgeagent demo --seconds $(SECONDS)
 
 # Training and engines are tested in processes of their own: OpenVINO crashes in one that has had torch and all
-# the others in it. Files of tests run side by side, one per core; the last group measures what engines use.
+# the others in it. Files of tests run side by side, one per core; the last group measures engines and workers.
 PYTEST := $(BIN)/python -m pytest
 SIDE_BY_SIDE := --numprocesses logical --dist loadfile
 test: $(VENV)/.test
 	sh tools/debian-packages.sh gcc libc6-dev mosquitto openssl ffmpeg strace systemd \
 	    gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
-	    gstreamer1.0-plugins-bad
+	    gstreamer1.0-plugins-bad dpkg-dev gpg gpg-agent shellcheck
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 	$(BIN)/mypy
-	$(PYTEST) $(SIDE_BY_SIDE) --ignore tests/qat --ignore tests/engines --ignore tests/worker --ignore tests/detection
+	$(PYTEST) $(SIDE_BY_SIDE) --ignore tests/qat --ignore tests/engines --ignore tests/worker
 	OMP_NUM_THREADS=1 $(PYTEST) $(SIDE_BY_SIDE) tests/qat
-	$(PYTEST) tests/engines tests/worker tests/detection
+	$(PYTEST) tests/engines tests/worker
 
 # No engine, camera, broker or process: what most changes break first.
 FAST := tests/files tests/timing tests/imaging tests/sensors tests/bundle tests/settings tests/vision tests/datasets \
@@ -60,12 +68,44 @@ bench: $(VENV)/.demo
 fuzz: $(VENV)/.test
 	EDGEAGENT_FUZZ=$(EXAMPLES) $(BIN)/python -m pytest --timeout 0 tests/fuzz tests/files/test_naming.py
 
+# Boots machines of Debian 12 with the package installed: needs root. EDGEAGENT_SYSTEM=full adds arm64 under
+# emulation, restarts, upgrades and power cuts. Trees are made once, in ~/.cache/edgeagent-system-test.
+EDGEAGENT_SYSTEM ?= short
+LONG_TESTS = $(shell grep -rl 'from tests.long import' tests --include 'test_*.py')
+system-test: $(VENV)/.test deb
+	sh tools/debian-packages.sh systemd-container mmdebstrap util-linux
+	[ $(EDGEAGENT_SYSTEM) != full ] || sh tools/debian-packages.sh qemu-user-static binfmt-support arch-test
+	[ $(EDGEAGENT_SYSTEM) != full ] || $(PYTHON) packaging/build_deb.py --arch arm64
+	EDGEAGENT_SYSTEM=$(EDGEAGENT_SYSTEM) $(PYTEST) tests/system $(LONG_TESTS)
+
 crash-test: $(VENV)/.test
 	$(BIN)/python -m tests.delivery.crash --sabotage
+	$(BIN)/python -m tests.provisioning.crash
+	$(BIN)/python -m tests.delivery.agent.crash --sabotage
+	$(BIN)/python -m tests.delivery.configuration.crash --sabotage
+	$(BIN)/python -m tests.delivery.state_matrix
 
 model: $(VENV)/.test
 	sh tools/debian-packages.sh ffmpeg
 	PATH=$(CURDIR)/$(BIN):$$PATH sh models/coco-nano.sh
+
+# Both need pip and what is in packaging/locks; the packages fit SYSTEM, whatever this machine is.
+wheel: pip
+	$(PYTHON) packaging/build_wheel.py dist
+
+pip:
+	@$(PYTHON) -c 'import pip' 2>/dev/null || sh tools/debian-packages.sh python3-pip
+
+deb: pip
+	sh tools/debian-packages.sh dpkg
+	$(PYTHON) packaging/build_deb.py --system $(SYSTEM) --arch $(ARCH) --revision $(REVISION)
+
+agent-set: pip
+	$(PYTHON) packaging/build_agent.py --system $(SYSTEM) --arch $(ARCH)
+
+apt-repo:
+	sh tools/debian-packages.sh gpg gpg-agent dpkg
+	$(PYTHON) packaging/apt_repository.py --key "$(KEY)" dist/apt $(wildcard dist/*.deb)
 
 # A Debian without python3-venv can make the environment only once that package is there.
 $(BIN)/python:
@@ -85,4 +125,4 @@ $(VENV)/.docs: $(BIN)/python pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output

@@ -60,7 +60,7 @@ def run_bench(pair: Sequence[str], arguments: argparse.Namespace) -> BenchReport
         command = [sys.executable, "-m", "edgeagent", "bench", "--bundle", bundle, "--reference", model]
         command += ["--describe", description, "--threads", str(arguments.threads)]
         command += ["--val-images", arguments.images, "--val-labels", arguments.labels]
-        command += ["--duration", str(arguments.duration), "--json", str(file)]
+        command += ["--duration", str(arguments.duration), "--json-file", str(file)]
         subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
         return BenchReport.model_validate_json(file.read_bytes())
 

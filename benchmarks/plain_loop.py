@@ -18,6 +18,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+SCORE_THRESHOLD = 0.3  # as in the loop
+
 LOOP = """
 import json, sys, time
 import cv2, numpy as np, onnxruntime, supervision as sv
@@ -102,12 +104,12 @@ def main() -> None:
     from edgeagent.bundle.reading import open_bundle
     from edgeagent.daemon.agent import Agent
     from edgeagent.engines.loading import choose_artefact
-    from edgeagent.files.resources import default_bundle
+    from edgeagent.files.resources import included_bundles
     from edgeagent.settings.schema import Settings
     from edgeagent.settings.sections.camera import CameraSettings
     from edgeagent.settings.sections.model import ModelSettings
 
-    bundle = open_bundle(default_bundle())
+    bundle = open_bundle(included_bundles()["coco-nano"])  # the loop decodes its family
     artefact = choose_artefact(bundle.manifest, "onnxruntime")
     model, heads = str(bundle.artefact_path(artefact)), json.dumps(heads_of(bundle, artefact))
     command = [arguments.python, "-c", LOOP, model, arguments.clip, str(arguments.threads), heads]
@@ -116,7 +118,12 @@ def main() -> None:
         settings = Settings(
             state=Path(state),
             cameras=(CameraSettings(name="clip", source=arguments.clip, pace="unthrottled"),),
-            model=ModelSettings(engine=arguments.engine, threads=arguments.threads),
+            model=ModelSettings(
+                bundle=bundle.directory,
+                engine=arguments.engine,
+                threads=arguments.threads,
+                score_threshold=SCORE_THRESHOLD,
+            ),
         )
         for number in range(1, arguments.rounds + 1):
             done = subprocess.run(command, capture_output=True, text=True, check=True)

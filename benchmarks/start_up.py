@@ -1,8 +1,8 @@
 """Seconds from starting ``edgeagent run`` to its first processed frame, and the memory it then takes.
 
-Starts the daemon as systemd does and waits for READY=1, which it sends with the first processed frame. The
-resident set, of the agent and of its engine process, is read after some seconds of detection. The very first
-start tries the delegates and is told apart.
+Starts the daemon as systemd does and waits for the status ``detecting``, which it sends with the first
+processed frame. The resident set, of the agent and of its engine process, is read after some seconds of
+detection. The very first start tries the delegates and is told apart.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def start_once(config: Path, settle: float) -> tuple[float, float]:
             stderr=subprocess.DEVNULL,
         ) as daemon:
             try:
-                while b"READY=1" not in notifications.recv(4096):
+                while b"STATUS=detecting" not in notifications.recv(4096):
                     pass
                 ready = time.monotonic() - started
                 time.sleep(settle)

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from edgeagent.settings.file import load_settings
     from edgeagent.settings.schema import Settings
     from edgeagent.settings.sections.camera import CameraSettings
+    from edgeagent.track.choice import create_tracker
+    from edgeagent.track.tracker import Tracker, TrackerOptions
+    from edgeagent.track.tracks import Tracks
     from edgeagent.vision.detections import Detection, Detections
 
 # The package onnxruntime collects usage data unless this is set before its import; workers inherit it.
@@ -67,6 +70,10 @@ _PLACES = {
     "Result": "detection.pipeline",
     "Settings": "settings.schema",
     "SourceFacts": "camera.source",
+    "Tracker": "track.tracker",
+    "TrackerOptions": "track.tracker",
+    "Tracks": "track.tracks",
+    "create_tracker": "track.choice",
     "evaluate": "api.evaluation",
     "load_settings": "settings.file",
     "open_bundle": "bundle.reading",
@@ -98,7 +105,11 @@ __all__ = [
     "Result",
     "Settings",
     "SourceFacts",
+    "Tracker",
+    "TrackerOptions",
+    "Tracks",
     "__version__",
+    "create_tracker",
     "evaluate",
     "load_settings",
     "open_bundle",

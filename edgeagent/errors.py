@@ -29,6 +29,10 @@ class EngineError(EdgeagentError):
     exit_code = 4
 
 
+class DamagedModelError(EngineError):
+    """The file of an artefact is not the one that its manifest describes, and was not loaded."""
+
+
 class NoCandidateError(EngineError):
     """No engine of the settings can ever run the bundle, whatever the state of the board."""
 

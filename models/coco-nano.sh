@@ -1,16 +1,14 @@
 #!/bin/sh
 # Makes models/coco-nano again. DATA is a folder with the pictures and the float model that the card names:
 #   models/yolox_nano.onnx  data/coco  data/vehicles_openimages  data/highway_road_users  data/unlabelled
-# How it is trained is in coco-nano.yaml. The golden pictures are single frames of the sample clip.
+# How it is trained is in coco-nano.yaml, the golden pictures are those of golden-frames.sh.
 set -eu
 DATA=${DATA:-../shared}
 here=$(dirname "$0")
 
 golden=$(mktemp -d)
 trap 'rm -rf "$golden"' EXIT
-for second in 2 12 22 32; do
-    ffmpeg -v error -y -ss $second -i "$here/../edgeagent/data/campus.mp4" -frames:v 1 -q:v 3 "$golden/campus-$second.jpg"
-done
+sh "$here/golden-frames.sh" "$golden"
 
 coco=$DATA/data/coco/images/train
 ${EDGEAGENT:-edgeagent} qat train --model "$DATA/models/yolox_nano.onnx" --describe "$here/yolox-nano.yaml" \

@@ -2,7 +2,7 @@
 # Makes models/coco-small again. DATA is a folder with the pictures and the float model that the card names:
 #   models/picodet_s_416.onnx  data/coco  data/vehicles_openimages  data/highway_road_users  data/unlabelled
 # How it is made is in coco-small.yaml. No labelled picture is used for calibration or training: all 192 are for the
-# measurement. The golden pictures are single frames of the sample clip.
+# measurement. The golden pictures are those of golden-frames.sh.
 set -eu
 DATA=${DATA:-../shared}
 here=$(dirname "$0")
@@ -10,9 +10,7 @@ here=$(dirname "$0")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/golden" "$work/images" "$work/labels"
-for second in 2 12 22 32; do
-    ffmpeg -v error -y -ss $second -i "$here/../edgeagent/data/campus.mp4" -frames:v 1 -q:v 3 "$work/golden/campus-$second.jpg"
-done
+sh "$here/golden-frames.sh" "$work/golden"
 for split in val train; do
     cp "$DATA/data/coco/images/$split"/* "$work/images"
     cp "$DATA/data/coco/labels/$split"/* "$work/labels"

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from edgeagent.settings import installed
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -25,3 +27,11 @@ def _own_log_levels() -> Iterator[None]:
     yield
     for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def _no_installed_service(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the service of this machine from commands without a configuration."""
+    nowhere = tmp_path_factory.getbasetemp() / "no-service"
+    monkeypatch.setattr(installed, "INSTALLED", nowhere / "edgeagent.yaml")
+    monkeypatch.setattr(installed, "SERVICE_STATE", nowhere / "state")

@@ -28,7 +28,7 @@ BoundedCount = Annotated[int, Field(ge=0, le=MOST_COUNT)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class _Counts(_Part):

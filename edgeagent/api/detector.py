@@ -254,15 +254,15 @@ def open_detector(
     engine: str = "auto",
     threads: int = 0,
     isolated: bool = True,
-    score_threshold: float = 0.3,
+    score_threshold: float = 0.4,
     iou_threshold: float = 0.65,
     state: str | Path | None = None,
 ) -> DetectorSession:
     """Open a detector on the fastest delegate of this machine that computes what was trained.
 
     Args:
-        bundle: directory of a model bundle, name of one that comes with the program (``coco-nano``,
-            ``coco-small``), or one that :func:`edgeagent.open_bundle` returned; None is ``coco-nano``.
+        bundle: directory of a model bundle, name of one that comes with the program (``coco-small``,
+            ``coco-nano``), or one that :func:`edgeagent.open_bundle` returned; None is ``coco-small``.
         engine: ``auto`` tries every delegate that is here; else names of delegates or engines, separated by
             commas, the first choice first. With ``isolated=False`` one engine.
         threads: intra-operator threads of the engine; 0 measures what is faster.

@@ -9,7 +9,7 @@ from pathlib import Path
 from edgeagent.bench.load_generator import SCORE_THRESHOLD, Block, ReadEnergy, difference
 from edgeagent.camera.capture import Camera
 from edgeagent.detection.detector import Detector
-from edgeagent.detection.pipeline import STAGES, OneDetector, Pipeline, Result
+from edgeagent.detection.pipeline import STAGES, OneDetector, Pipeline, Result, ScoreThresholds
 from edgeagent.errors import CameraError
 from edgeagent.settings.sections.camera import CameraSettings
 
@@ -25,7 +25,11 @@ class _ClipRun:
         self._min_ns, self._min_frames = min_s * 1e9, min_frames
         self._done = threading.Event()
         self._pipeline = Pipeline(
-            OneDetector(detector), SCORE_THRESHOLD, self._deliver, self._record, self._done.set
+            OneDetector(detector),
+            ScoreThresholds.one(SCORE_THRESHOLD),
+            self._deliver,
+            self._record,
+            self._done.set,
         )
         settings = CameraSettings(name="clip", source=str(clip), pace="unthrottled", loop=True)
         self._camera = Camera(settings, on_frame=self._pipeline.wake)

@@ -79,7 +79,8 @@ def main() -> None:
     plain = json.loads(sys.argv[1])
     threads = plain.pop("threads")
     plain["bundle"] = Path(plain["bundle"])
-    plain["description"] = plain["description"] and Path(plain["description"])
+    for name in ("description", "model"):
+        plain[name] = plain[name] and Path(plain[name])
     plain["outputs"] = tuple(OutputSpec.model_validate(output) for output in plain["outputs"])
     try:
         found = asdict(_measure(MeasuredCandidate(**plain), threads))

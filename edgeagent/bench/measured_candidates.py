@@ -41,6 +41,7 @@ class MeasuredCandidate:
         reference: whether it is the float reference.
         description: file that describes a reference.
         outputs: roles of the raw outputs of a reference whose heads are cut.
+        model: path of the float model that a reference is, or is cut from; for messages.
     """
 
     engine: str
@@ -51,6 +52,7 @@ class MeasuredCandidate:
     reference: bool = False
     description: Path | None = None
     outputs: tuple[OutputSpec, ...] = ()
+    model: Path | None = None
 
     @property
     def name(self) -> str:
@@ -142,7 +144,15 @@ def reference_candidates(
         file = FloatFile(model)  # its row of the report says what is wrong
     return [
         MeasuredCandidate(
-            delegate.engine, delegate.name, bundle.directory, str(file.path), "float", True, own, file.outputs
+            delegate.engine,
+            delegate.name,
+            bundle.directory,
+            str(file.path),
+            "float",
+            True,
+            own,
+            file.outputs,
+            model,
         )
         for name in REFERENCE_DELEGATES
         for delegate in find_delegates(name)
@@ -165,26 +175,27 @@ def load_candidate(candidate: MeasuredCandidate, threads: int, isolated: bool = 
     """
     bundle = open_bundle(candidate.bundle)
     description: ModelDescription = bundle.manifest
-    path = Path(candidate.file)
+    path, sha256 = Path(candidate.file), None
     outputs: tuple[OutputSpec, ...] = ()
     if candidate.reference:
         description, outputs = _describe(candidate), candidate.outputs
     else:
         artefact = find_artefact(bundle.manifest, candidate.file)
-        path, outputs = bundle.artefact_path(artefact), artefact.outputs
+        path, outputs, sha256 = bundle.artefact_path(artefact), artefact.outputs, artefact.sha256
+    name = str(candidate.model or path)
     (delegate,) = find_delegates(candidate.delegate)
     if candidate.reference and delegate.engine == "onnxruntime":
         delegate = replace(delegate, options=DEFAULT_OPTIONS)
-    request = LoadRequest(path, delegate, threads or default_threads())
+    request = LoadRequest(path, delegate, threads or default_threads(), sha256=sha256)
     if isolated:
-        spec = DetectorSpec(description, outputs, str(path), IOU_THRESHOLD)
+        spec = DetectorSpec(description, outputs, name, IOU_THRESHOLD)
         return start_detector(request, spec, DEADLINE_S)
-    engine = load_on(delegate, path, request.threads)
-    return build_detector(description, engine, outputs, str(path), IOU_THRESHOLD)
+    engine = load_on(delegate, path, request.threads, sha256=sha256)
+    return build_detector(description, engine, outputs, name, IOU_THRESHOLD)
 
 
 def _describe(reference: MeasuredCandidate) -> ModelDescription:
     """Return the description of a reference: its own, else that of the bundle."""
-    model, own = Path(reference.file), reference.description
+    model, own = reference.model or Path(reference.file), reference.description
     like = None if own or model.with_suffix(".yaml").is_file() else reference.bundle
     return describe_model(model, own, like)

@@ -239,7 +239,8 @@ def _load_and_check(
         if request.data is not None:
             item.map50_95 = evaluate_detector(detector, request.data).map50_95
         if candidate.reference and bundle.manifest.golden is not None:
-            check_output_decoding(Path(candidate.file), detector, pictures[:PICTURES])
+            model = candidate.model or Path(candidate.file)
+            check_output_decoding(model, detector, pictures[:PICTURES])
         detector.warm_up()
     except BaseException:
         detector.engine.close()

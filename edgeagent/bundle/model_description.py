@@ -10,6 +10,7 @@ from pydantic import StringConstraints
 from edgeagent.bundle.manifest import ModelDescription
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.errors import DataError
+from edgeagent.files.resources import find_bundle
 from edgeagent.files.yaml_model import load_model
 
 
@@ -31,14 +32,14 @@ def describe_model(model: Path, file: Path | None = None, like: Path | None = No
         model: path of the float model.
         file: path of its description; without it and without ``like``, the file beside the model with the
             suffix ``.yaml``.
-        like: directory of a bundle whose description applies.
+        like: directory of a bundle whose description applies, or name of an included one.
 
     Raises:
         DataError: the description is missing or invalid.
         BundleError: the bundle ``like`` is refused.
     """
     if like is not None:
-        return FloatModelDescription.model_validate(open_bundle(like).manifest.model_dump())
+        return FloatModelDescription.model_validate(open_bundle(find_bundle(like)).manifest.model_dump())
     advice = (
         f"no description of the model {model.name}; let 'edgeagent qat describe' propose one, write one "
         "(models/yolox-nano.yaml is an example) or name a bundle like it with --like"

@@ -176,7 +176,7 @@ def validate_manifest(data: dict[str, Any], source: str) -> Manifest:
             f"{source}: has schema version {schema}, this edgeagent ({__version__}) knows {SCHEMA_VERSION}; "
             "install a newer edgeagent"
         )
-    if isinstance(wanted, str) and _release(wanted) > _release(__version__):
+    if isinstance(wanted, str) and needs_newer(wanted, __version__):
         raise BundleError(
             f"{source}: needs edgeagent {wanted} or newer, this is {__version__}; install a newer edgeagent"
         )
@@ -208,6 +208,11 @@ def verify_files(directory: Path, manifest: Manifest) -> None:
             verify_file(directory, name, golden.sha256[name], MAX_GOLDEN)
     for name, sha256 in manifest.evidence.files.items():
         verify_file(directory, name, sha256, MAX_EVIDENCE)
+
+
+def needs_newer(wanted: str, version: str) -> bool:
+    """Return whether a bundle that needs the version ``wanted`` of edgeagent is too new for ``version``."""
+    return _release(wanted) > _release(version)
 
 
 def _release(version: str) -> tuple[int, ...]:

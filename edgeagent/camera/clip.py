@@ -32,14 +32,15 @@ class ClipSource(VideoCaptureSource):
     Args:
         path: path of the file; need not be valid UTF-8. A named pipe is read as it is written.
         timeout: seconds to wait for the writer of a named pipe.
+        threads: of the decoder; each holds one frame more (3 MB at 1920 x 1080). 0 takes one a processor.
     """
 
     failed_reads = 250
 
-    def __init__(self, path: str | os.PathLike[str], timeout: float = 10.0) -> None:
+    def __init__(self, path: str | os.PathLike[str], timeout: float = 10.0, threads: int = 0) -> None:
         super().__init__(printable(path))
         self._name = printable(path)
-        self._timeout = timeout
+        self._timeout, self._threads = timeout, threads
         self._pipe = False
         self._path = path
         self._descriptor: int | None = None
@@ -66,7 +67,10 @@ class ClipSource(VideoCaptureSource):
             raise CameraError(f"clip {self._name} cannot be opened: {error.strerror}") from error
         timeout = round(self._timeout * 1000)
         timeouts = {cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: timeout, cv2.CAP_PROP_READ_TIMEOUT_MSEC: timeout}
-        if not self._open(self._target(), cv2.CAP_FFMPEG, timeouts if self._pipe else {}):
+        parameters = timeouts if self._pipe else {}
+        if self._threads:
+            parameters[cv2.CAP_PROP_N_THREADS] = self._threads
+        if not self._open(self._target(), cv2.CAP_FFMPEG, parameters):
             self.close()
             raise CameraError(
                 f"clip {self._name} cannot be played: it is not a video, its codec is missing in this "
@@ -90,6 +94,9 @@ class ClipSource(VideoCaptureSource):
                 self._name, self._read_frames, expected,
             )  # fmt: skip
         return None
+
+    def _threads_of_decoder(self) -> int:
+        return self._threads
 
     def close(self) -> None:
         super().close()

@@ -12,11 +12,16 @@ import logging
 import math
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from edgeagent.camera.capture_options import capture_options
+from edgeagent.camera.decoder_sample import codec_of
+from edgeagent.camera.decoders import SOFTWARE, DecoderCandidate, Opening, opening
+from edgeagent.camera.decoding import Decoding
 from edgeagent.camera.source import SourceFacts
 from edgeagent.errors import CameraError
 from edgeagent.files.naming import redact
@@ -34,6 +39,20 @@ if "OPENCV_LOG_LEVEL" not in os.environ:
 
 _MAX_FPS = 1000.0
 _YUYV_PIXELS = 640 * 480
+
+
+def open_capture(way: Opening) -> cv2.VideoCapture | None:
+    """Open a source; None when OpenCV fails."""
+    flat = [number for pair in way.parameters.items() for number in pair]
+    try:
+        with capture_options(way.options):
+            capture = cv2.VideoCapture(way.target, way.backend, flat)
+    except cv2.error:
+        return None
+    if not capture.isOpened():
+        capture.release()
+        return None
+    return capture
 
 
 class VideoCaptureSource:
@@ -60,6 +79,26 @@ class VideoCaptureSource:
         self._read_error: str | None = None
         self._capture: cv2.VideoCapture | None = None
         self._facts = SourceFacts(live=True)
+        self._decoder: DecoderCandidate = SOFTWARE
+        self._codec = "unknown"
+        self._decode_ns = self._decoded = 0
+
+    @property
+    def decoding(self) -> Decoding | None:
+        """Decoder of the open source; see :class:`~edgeagent.camera.decoding.DecodingSource`."""
+        capture = self._capture
+        if capture is None:
+            return None
+        own_threads = self._decoder.way == "gstreamer" or self._threads_of_decoder() != 1
+        cpu_ms = None if own_threads or not self._decoded else self._decode_ns / self._decoded / 1e6
+        return Decoding(self._codec, self._decoder.name, self._library(), cpu_ms)
+
+    def _threads_of_decoder(self) -> int:
+        """Return the threads that decode: with one, it is the thread that reads."""
+        return 1
+
+    def _library(self) -> str:
+        return "GStreamer" if self._decoder.way == "gstreamer" else "FFmpeg"
 
     @property
     def facts(self) -> SourceFacts:
@@ -89,15 +128,29 @@ class VideoCaptureSource:
 
     def _open(self, target: str | int, backend: int, parameters: dict[int, int]) -> bool:
         """Open ``target`` with parameters set before opening; False when OpenCV fails."""
-        flat = [number for pair in parameters.items() for number in pair]
-        try:
-            capture = cv2.VideoCapture(target, backend, flat)
-        except cv2.error:
+        return self._open_with(Opening(target, backend, parameters))  # type: ignore[arg-type]
+
+    def _open_decoder(
+        self, target: str, parameters: dict[int, int], wanted: tuple[DecoderCandidate, str] | None
+    ) -> bool:
+        """Open with a decoder and its codec, or by software where that fails or none is wanted."""
+        if wanted is not None:
+            candidate, codec = wanted
+            way = opening(candidate, target, codec)
+            common = {} if candidate.way == "gstreamer" else parameters
+            if self._open_with(replace(way, parameters={**common, **way.parameters})):
+                self._decoder, self._codec = candidate, codec
+                return True
+            log.warning("%s: decoder %s does not open it; software decodes it", self._name, candidate.name)
+        self._decoder = SOFTWARE
+        return self._open(target, cv2.CAP_FFMPEG, parameters)
+
+    def _open_with(self, way: Opening) -> bool:
+        """Open as a decoder wants it; False when OpenCV fails."""
+        self._capture = open_capture(way)
+        if self._capture is None:
             return False
-        if not capture.isOpened():
-            capture.release()
-            return False
-        self._capture = capture
+        self._codec, self._decode_ns, self._decoded = codec_of(self._capture), 0, 0
         return True
 
     def _next(self, into: Image | None) -> Image | None:
@@ -136,9 +189,12 @@ class VideoCaptureSource:
         capture = self._opened()
         self._read_error = None
         try:
+            begun_ns = time.thread_time_ns()
             ok, image = capture.read() if into is None else capture.read(into)
             if not ok:
                 return None
+            self._decode_ns += time.thread_time_ns() - begun_ns
+            self._decoded += 1
             if image.ndim == 2 or image.shape[2] == 1:
                 image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR, into)
             elif image.shape[2] == 4:
@@ -204,6 +260,9 @@ class DeviceSource(VideoCaptureSource):
             capture.set(cv2.CAP_PROP_FPS, self._fps)
         self._read_facts(live=True)
 
+    def _library(self) -> str:
+        return "V4L2"
+
     def _open_failure(self) -> str:
         """Return why the device cannot be opened."""
         try:
@@ -253,3 +312,9 @@ class GStreamerSource(VideoCaptureSource):
         if not self._open(self._pipeline, cv2.CAP_GSTREAMER, self._parameters):
             raise CameraError(f"{self._name}: GStreamer cannot play it; try it with gst-launch-1.0")
         self._read_facts(live=True)
+
+    def _threads_of_decoder(self) -> int:
+        return 0
+
+    def _library(self) -> str:
+        return "GStreamer"

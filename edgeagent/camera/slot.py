@@ -7,8 +7,9 @@ slot, or held by the consumer::
                                                        |
                                                        +--> overwritten by the next put(): dropped
 
-Sources allocate buffers on first use and reuse them, so a stream of one frame size allocates nothing. After a
-change of size the old buffers are freed.
+Sources allocate buffers on first use and reuse them, so a stream of one frame size allocates nothing. Free
+buffers are shared by all cameras (:mod:`edgeagent.camera.frame_buffers`). After a change of size the old
+buffers are freed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from edgeagent.camera.frame_buffers import FrameBuffers
 from edgeagent.imaging.frame import Frame, Image
 
 MOST_HELD = 4
@@ -35,15 +37,22 @@ class FrameSlot:
         on_frame: called after a frame has become pending and after closing, in the producer's or the
             closing thread. It lets one consumer wait for several slots on one event. It must be quick
             and must not raise.
+        free: free buffers, shared with the slots of other cameras; None shares none.
     """
 
-    def __init__(self, *, buffers: int = BUFFERS, on_frame: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        buffers: int = BUFFERS,
+        on_frame: Callable[[], None] | None = None,
+        free: FrameBuffers | None = None,
+    ) -> None:
         if buffers < 2:
             raise ValueError("a slot needs 2 buffers or more")
         self._limit = buffers
         self._on_frame = on_frame
         self._changed = threading.Condition()
-        self._free: list[Image] = []
+        self._free = free or FrameBuffers()
         self._writing: Image | None = None
         self._pending: Frame | None = None
         self._held: dict[int, Frame] = {}
@@ -58,8 +67,8 @@ class FrameSlot:
     def buffer(self) -> Image | None:
         """Return the buffer for the next frame; None asks the producer to allocate one."""
         with self._changed:
-            if self._writing is None and self._free:
-                self._writing = self._free.pop()
+            if self._writing is None and self._shape is not None:
+                self._writing = self._free.take(self._shape)
             return self._writing
 
     def put(self, image: Image, *, wait: bool = False) -> bool:
@@ -75,9 +84,9 @@ class FrameSlot:
         with self._changed:
             if image is not self._writing:
                 self._writing = image
-            if image.shape != self._shape:
+            if image.shape != self._shape and not self._closed:
+                self._free.change(self._shape, image.shape)
                 self._shape = image.shape
-                self._free.clear()
             if wait:
                 self._changed.wait_for(lambda: self._closed or (self._pending is None and self._has_spare()))
             if self._closed:
@@ -137,6 +146,8 @@ class FrameSlot:
     def close(self) -> None:
         """End the stream and wake all waiting threads; a pending frame can still be taken."""
         with self._changed:
+            if not self._closed:
+                self._free.change(self._shape, None)
             self._closed = True
             self._changed.notify_all()
         if self._on_frame is not None:
@@ -146,6 +157,11 @@ class FrameSlot:
     def closed(self) -> bool:
         """Whether the stream has ended; a frame may still be pending."""
         return self._closed
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a frame is pending."""
+        return self._pending is not None
 
     @property
     def captured(self) -> int:
@@ -166,8 +182,8 @@ class FrameSlot:
 
     def _has_spare(self) -> bool:
         """Whether the producer still has a buffer after the written one becomes pending."""
-        return bool(self._free) or len(self._held) + 1 < self._limit
+        return len(self._held) + 1 < self._limit
 
     def _recycle(self, image: Image) -> None:
-        if image.shape == self._shape and len(self._free) < self._limit - 1:
-            self._free.append(image)
+        if image.shape == self._shape and not self._closed:
+            self._free.give(image)

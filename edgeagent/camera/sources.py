@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from edgeagent.camera.clip import ClipSource
+from edgeagent.camera.decoders import DecoderCandidate
 from edgeagent.camera.folder import FolderSource
 from edgeagent.camera.opencv import DeviceSource, GStreamerSource
 from edgeagent.camera.picamera2 import Picamera2Source
@@ -20,6 +21,8 @@ from edgeagent.imaging.picture import PICTURE_SUFFIXES
 from edgeagent.settings.sections.camera import CameraSettings
 
 Kind = Literal["device", "stream", "gstreamer", "picamera2", "registered", "path"]
+ChosenDecoder = tuple[DecoderCandidate, str]
+"""A decoder, and the codec that it was chosen for."""
 SourceFactory = Callable[[CameraSettings], FrameSource]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -76,8 +79,12 @@ def source_kind(source: str) -> Kind:
     )
 
 
-def choose_source(settings: CameraSettings) -> FrameSource:
+def choose_source(settings: CameraSettings, decoder: ChosenDecoder | None = None) -> FrameSource:
     """Return the source of a camera, not yet opened.
+
+    Args:
+        settings: of the camera.
+        decoder: decoder of a network stream, and the codec that it was chosen for; None decodes by software.
 
     Raises:
         ConfigurationError: the source string is malformed.
@@ -90,7 +97,7 @@ def choose_source(settings: CameraSettings) -> FrameSource:
         case "stream" if source[:4].lower() == "http":
             return HttpSource(settings)
         case "stream":
-            return StreamSource(source, settings.open_timeout, settings.read_timeout)
+            return StreamSource(source, settings.open_timeout, settings.read_timeout, decoder)
         case "gstreamer":
             pipeline = source.removeprefix("gstreamer:")
             return GStreamerSource(pipeline, settings.open_timeout, settings.read_timeout)
@@ -109,16 +116,17 @@ def choose_source(settings: CameraSettings) -> FrameSource:
                 raise CameraError(f"camera source {printable(path)}: {error.strerror}") from error
             if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
                 return FolderSource(path, settings.fps or _FOLDER_FPS)
-            return ClipSource(path, settings.open_timeout)
+            # by the clock one thread is enough, as for a network camera; more take memory
+            return ClipSource(path, settings.open_timeout, threads=1 if settings.pace == "clock" else 0)
 
 
-def open_source(settings: CameraSettings) -> FrameSource:
-    """Return the source of a camera, opened.
+def open_source(settings: CameraSettings, decoder: ChosenDecoder | None = None) -> FrameSource:
+    """Return the source of a camera, opened; see :func:`choose_source`.
 
     Raises:
         ConfigurationError: the source string is malformed.
         CameraError: see :meth:`FrameSource.open`.
     """
-    source = choose_source(settings)
+    source = choose_source(settings, decoder)
     source.open()
     return source

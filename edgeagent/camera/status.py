@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from edgeagent.camera.decoding import Decoding
+
 CameraState = Literal["opening", "running", "lost", "ended"]
 """States of :mod:`edgeagent.camera.capture`."""
 
@@ -24,6 +26,7 @@ class CameraStatus:
         size: (width, height) of the last frame in pixels; None before the first.
         last_frame_ns: ``time.monotonic_ns()`` of the last frame; None before the first.
         last_error: reason of the last loss, without credentials; kept after a reconnect.
+        decoding: decoder of the running source; None where it is not known.
     """
 
     state: CameraState
@@ -36,3 +39,4 @@ class CameraStatus:
     size: tuple[int, int] | None
     last_frame_ns: int | None
     last_error: str | None
+    decoding: Decoding | None = None

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import cv2
 
+from edgeagent.camera.decoders import DecoderCandidate
 from edgeagent.camera.opencv import VideoCaptureSource
 from edgeagent.errors import CameraError
 from edgeagent.imaging.frame import Image
@@ -30,10 +31,18 @@ class StreamSource(VideoCaptureSource):
     Args:
         url: may contain a user name and a password.
         open_timeout, read_timeout: seconds after which the camera counts as lost.
+        decoder: decoder and the codec that it was chosen for; None decodes by software.
     """
 
-    def __init__(self, url: str, open_timeout: float, read_timeout: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        open_timeout: float,
+        read_timeout: float,
+        decoder: tuple[DecoderCandidate, str] | None = None,
+    ) -> None:
         super().__init__(url, read_timeout)
+        self._wanted = decoder
         self._url = url
         self._open_timeout = open_timeout
         self._read_timeout: float = read_timeout
@@ -55,7 +64,7 @@ class StreamSource(VideoCaptureSource):
             # each additional decoder thread delays output by one frame and leaves stale frames after a loss
             cv2.CAP_PROP_N_THREADS: 1,
         }
-        if not self._open(self._url, cv2.CAP_FFMPEG, parameters):
+        if not self._open_decoder(self._url, parameters, self._wanted):
             raise CameraError(f"{self._name} cannot be opened: {self._open_failure()}")
         rtsp = self._url.lower().startswith("rtsp")
         self._frames = None if rtsp else self._get(cv2.CAP_PROP_FRAME_COUNT)

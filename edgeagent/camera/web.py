@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgeagent.camera.decoding import Decoding, DecodingSource
 from edgeagent.camera.snapshot import PictureRequest, SnapshotSource
 from edgeagent.camera.source import FrameSource, SourceFacts
 from edgeagent.camera.stream import StreamSource
@@ -32,6 +33,11 @@ class HttpSource:
     @property
     def position(self) -> float | None:
         return self._source.position
+
+    @property
+    def decoding(self) -> Decoding | None:
+        """Decoder of the stream; None for a snapshot address."""
+        return self._source.decoding if isinstance(self._source, DecodingSource) else None
 
     @property
     def unreadable(self) -> int:

@@ -1,8 +1,12 @@
 """Command line: one module per command, each with add_parser and run; the only package with argparse.
 
-``run`` is the daemon, ``demo`` the daemon on a sample clip, ``doctor`` the examination of a board, ``status``
-the state of delivery, ``bench`` the benchmark, ``eval`` the mAP of a model, ``bundle`` the check of a bundle,
-``qat_*`` the quantization commands, ``publish_*`` the repository commands.
+``run`` is the daemon, ``demo`` the daemon on a sample clip, ``replay`` the
+events of a clip, ``doctor`` the examination of a board, ``board``
+its profile, ``status`` the state of delivery, ``reload`` and ``live`` changes of the running configuration
+(``live_source`` reads it at the start), ``bench`` the benchmark, ``eval`` the mAP of a model,
+``bundle`` the check of a bundle, ``serve_detector`` a detector for Frigate and others, ``completion`` the
+scripts for shells, ``json_result`` their ``--json``, ``qat_*`` the quantization commands, ``publish_*`` the
+repository commands, ``provision`` the first configuration of boards.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 bundle refused, 4 engine, 5 camera, 6
 pictures, labels or float model, 7 delivery, 8 rollout halted; see :mod:`edgeagent.errors`.
@@ -16,39 +20,79 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
-from edgeagent.cli import bench, bundle, demo, doctor, publish, qat, run, status
-from edgeagent.cli import eval as eval_command
-from edgeagent.errors import EdgeagentError
+from edgeagent.cli.json_result import check_json_file, text_on_stderr
+from edgeagent.errors import ConfigurationError, EdgeagentError
+from edgeagent.files.journal import leads_to_journal, log_uncaught_exceptions, with_priority
 from edgeagent.files.log_format import LogFormatter
 from edgeagent.files.naming import escape_controls
+from edgeagent.files.standard_streams import open_closed_streams
 from edgeagent.version import __version__
 
-EPILOG = """\
+COMMANDS = (
+    "run",
+    "demo",
+    "replay",
+    "doctor",
+    "board",
+    "status",
+    "reload",
+    "live",
+    "bench",
+    "eval",
+    "qat",
+    "bundle",
+    "publish",
+    "provision",
+    "serve-detector",
+    "completion",
+)
+"""Names of the commands; that of a module has "_" for "-". Only the one that is asked for is imported."""
+
+FIRST_STEPS = """\
 first steps:
-  edgeagent demo                                 detect on a sample clip and show the telemetry
-  edgeagent doctor                               examine this board and recommend actions
-  edgeagent run -c /etc/edgeagent/edgeagent.yaml run the daemon, as the systemd unit does
-  edgeagent bench                                measure every delegate of this machine
-  edgeagent qat train --help                     make an INT8 bundle from a float ONNX detector
-  edgeagent publish --help                       publish signed bundles to devices
+  edgeagent demo                               detect on a sample clip and show the telemetry
+  edgeagent doctor                             examine this board and recommend actions
+  edgeagent board --config > edgeagent.yaml    write a configuration for this board
+  edgeagent run -c edgeagent.yaml --check      show what would run; without --check, run it
+  edgeagent status                             show the models of the installed service
+"""
+
+EPILOG = f"""\
+{FIRST_STEPS}
+more:
+  edgeagent reload                             make the service read its configuration again
+  edgeagent live show                          show live changes of the configuration
+  edgeagent bench                              measure every delegate of this machine
+  edgeagent qat train --help                   make an INT8 bundle from a float ONNX detector
+  edgeagent publish --help                     publish signed bundles to devices
+  edgeagent provision --help                   give boards their configuration from one table
+  edgeagent completion bash                    complete commands and options in a shell
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    parser = _parser()
-    arguments = parser.parse_args(argv)
+    open_closed_streams()
+    given = sys.argv[1:] if argv is None else list(argv)
+    parser = _parser(given)
+    arguments = parser.parse_args(given)
     for stream in (sys.stdout, sys.stderr):  # file names may contain bytes that are not valid UTF-8
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LogFormatter())
+    journal = leads_to_journal(sys.stderr)
+    handler.setFormatter(LogFormatter(journal))
+    if journal:
+        log_uncaught_exceptions()
     logging.basicConfig(level=logging.DEBUG if arguments.verbose else logging.INFO, handlers=[handler])
     if not arguments.verbose:
         logging.getLogger("tuf").setLevel(logging.WARNING)  # logs every key without a signature
     logging.getLogger("urllib3").setLevel(logging.INFO)  # its debug messages hold the queries of URLs
     try:
-        code: int = arguments.run(arguments)
+        check_json_file(arguments)
+        with text_on_stderr(arguments):
+            code: int = arguments.run(arguments)
         _finish_output()
     except EdgeagentError as error:
         _print_error(str(error))
@@ -67,7 +111,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _print_error(text: str) -> None:
     """Print an error; it may have several lines, but no other control characters."""
-    print("edgeagent: " + "\n".join(map(escape_controls, text.split("\n"))), file=sys.stderr)
+    lines = "edgeagent: " + "\n".join(map(escape_controls, text.split("\n")))
+    print(with_priority(lines, logging.ERROR) if leads_to_journal(sys.stderr) else lines, file=sys.stderr)
 
 
 def _finish_output() -> None:
@@ -80,7 +125,9 @@ def _finish_output() -> None:
         raise EdgeagentError(f"the output cannot be written ({error.strerror})") from error
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser of the command that is asked for; of all where none is, and for completion."""
+    asked = next((argument for argument in arguments if not argument.startswith("-")), None)
     parser = argparse.ArgumentParser(
         prog="edgeagent",
         description="INT8 detectors on edge boards: training, a detection daemon, telemetry over MQTT.",
@@ -89,7 +136,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"edgeagent {__version__}")
     parser.add_argument("-v", "--verbose", action="store_true", help="log debug messages")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (run, demo, doctor, status, bench, eval_command, qat, bundle, publish):
-        command.add_parser(commands)
+    parser.set_defaults(run=_show_first_steps, parser=parser)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    one = asked is not None and asked in COMMANDS and asked != "completion"
+    for name in (str(asked),) if one else COMMANDS:
+        import_module(f"edgeagent.cli.{name.replace('-', '_')}").add_parser(commands)
     return parser
+
+
+def _show_first_steps(arguments: argparse.Namespace) -> int:
+    """Show what to type instead of nothing; the exit code is that of wrong usage."""
+    print(f"edgeagent: no command given\n\n{FIRST_STEPS}\nall commands: edgeagent --help", file=sys.stderr)
+    return ConfigurationError.exit_code

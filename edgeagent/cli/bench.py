@@ -6,6 +6,7 @@ import argparse
 import logging
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
 
@@ -21,9 +22,9 @@ from edgeagent.bench.table import headline, report_notes, report_tables
 from edgeagent.bench.terminal import progress, show_tables
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.cli.dataset_options import add_dataset_options, given_data
+from edgeagent.cli.json_result import add_json_options, give_result
 from edgeagent.errors import ConfigurationError
 from edgeagent.files.resources import find_bundle, sample_clip
-from edgeagent.files.result import write_result
 from edgeagent.files.validation import first_mistake
 from edgeagent.settings.sections.model import MAX_THREADS
 
@@ -44,7 +45,7 @@ queries (p90: 64, p99: 662). Increase --duration for a p99."""
 EPILOG = """\
 examples:
   edgeagent bench
-  edgeagent bench --engine onnxruntime tflite --duration 60 --json bench.json --html bench.html
+  edgeagent bench --engine onnxruntime tflite --duration 60 --json-file bench.json --html bench.html
   edgeagent bench --bundle models/coco-nano --reference yolox_nano.onnx
   edgeagent bench --scenario camera --clip street.mp4
   edgeagent bench --dataset data.yaml
@@ -68,7 +69,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--bundle", type=Path, metavar="DIR", help="bundle, or name of an included one (default: coco-nano)"
+        "--bundle", type=Path, metavar="DIR", help="bundle, or name of an included one (default: coco-small)"
     )
     parser.add_argument(
         "--engine",
@@ -111,9 +112,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--val-images", type=Path, metavar="DIR", help="pictures for mAP, instead of --dataset"
     )
     parser.add_argument("--val-labels", type=Path, metavar="DIR", help="YOLO labels of the pictures")
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write the report to FILE (format: docs/bench.schema.json)"
-    )
+    add_json_options(parser, file=True, more=" (format: docs/bench.schema.json)")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with plots to FILE")
     parser.add_argument(
         "--compare",
@@ -128,7 +127,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print, or compare two reports; return 1 when a row failed."""
     if arguments.compare:
-        return _compare(*arguments.compare)
+        return _compare(arguments)
     if not arguments.verbose:
         logging.getLogger().setLevel(logging.WARNING)  # every run of the clip logs a camera
     with tempfile.TemporaryDirectory() as folder:
@@ -141,8 +140,7 @@ def run(arguments: argparse.Namespace) -> int:
                 request.meter.close()
     sys.stdout.write(headline(report) + "\n")
     show_tables(report_tables(report), report_notes(report))
-    if arguments.json:
-        write_result(arguments.json, report.model_dump(mode="json"))
+    give_result(arguments, report.model_dump(mode="json"))
     if arguments.html:
         write_page(arguments.html, report)
     return 0 if report.all_ok() else 1
@@ -184,10 +182,12 @@ def _request(arguments: argparse.Namespace, folder: Path) -> BenchRequest:
     )
 
 
-def _compare(first: Path, second: Path) -> int:
-    one, other = _read_report(first), _read_report(second)
+def _compare(arguments: argparse.Namespace) -> int:
+    one, other = (_read_report(path) for path in arguments.compare)
     check_comparable(one, other)
-    show_tables(comparison_tables(one, other), comparison_notes(one, other))
+    tables, notes = comparison_tables(one, other), comparison_notes(one, other)
+    show_tables(tables, notes)
+    give_result(arguments, {"tables": [asdict(table) for table in tables], "notes": list(notes)})
     return 0
 
 
@@ -199,5 +199,5 @@ def _read_report(path: Path) -> BenchReport:
     except ValidationError as error:
         raise ConfigurationError(
             f"{path}: not a report of this version of edgeagent bench ({first_mistake(error)}); "
-            "write it with --json"
+            "write it with --json-file"
         ) from error

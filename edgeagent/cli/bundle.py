@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
-from edgeagent.accuracy.coco_map import NoAccuracyError
-from edgeagent.accuracy.evaluation import IOU_THRESHOLD
-from edgeagent.accuracy.golden_accuracy import measure_golden
-from edgeagent.bundle.manifest import Artefact
-from edgeagent.bundle.reading import Bundle, open_bundle
-from edgeagent.detection.detector import Detector, load_bundle_detector
-from edgeagent.detection.golden_check import GoldenCheck
+from edgeagent.accuracy.bundle_check import check_artefact
+from edgeagent.bundle.reading import open_bundle
+from edgeagent.cli.json_result import add_json_options, give_result
 from edgeagent.engines.loading import CHOICES, choose_artefact
-from edgeagent.errors import BundleError
 from edgeagent.files.resources import find_bundle
 
 DESCRIPTION = """\
 Verify every file of a bundle, load it, compare its tensors with the manifest, and run the golden pictures:
-the outputs of this machine's engine must match the reference outputs, and its accuracy the claimed one. Exit
-code 3 means that the bundle must not be used on this machine."""
+the outputs of this machine's engine must match the reference outputs, and its accuracy the claimed one.
+Exit code 3 means that the bundle must not be used on this machine.
+
+examples:
+  edgeagent bundle check coco-small              an included bundle
+  edgeagent bundle check my-bundle --engine tflite --json"""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -27,10 +27,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser("bundle", help="verify a bundle on this machine")
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
     check = actions.add_parser(
-        "check", help="verify hashes, shapes and golden pictures", description=DESCRIPTION
+        "check",
+        help="verify hashes, shapes and golden pictures",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     check.add_argument("bundle", type=Path, help="directory of the bundle, or name of an included one")
     check.add_argument("--engine", choices=CHOICES, default="auto")
+    add_json_options(check)
     check.set_defaults(run=run_check)
 
 
@@ -50,49 +54,13 @@ def run_check(arguments: argparse.Namespace) -> int:
             f"  {item.state} ({item.method}) in {item.engine}: mAP50-95 {item.map50_95:.3f} "
             f"on {item.images} pictures, claimed"
         )
-    _check_golden(bundle, arguments.engine)
+    artefact = choose_artefact(manifest, arguments.engine)
+    found = check_artefact(bundle, artefact, arguments.engine, lambda line: print(f"  {line}"))
+    name = f"{manifest.name} {manifest.version}"
+    if manifest.golden is None:
+        print(f"{name} loads on this machine; without golden pictures its outputs are not checked")
+    else:
+        print(f"{name} can be used on this machine with {found.engine}")
+    about = {"bundle": manifest.name, "version": manifest.version, "directory": str(bundle.directory)}
+    give_result(arguments, {**about, "artefacts": [one.file for one in manifest.artefacts], **asdict(found)})
     return 0
-
-
-def _check_golden(bundle: Bundle, engine: str) -> None:
-    artefact = choose_artefact(bundle.manifest, engine)
-    detector = load_bundle_detector(
-        bundle, engine, threads=0, iou_threshold=IOU_THRESHOLD, file=artefact.file
-    )
-    facts = detector.engine.facts
-    engine = f"{facts.engine} {facts.version}"
-    detector.warm_up()
-    if bundle.manifest.golden is None:
-        print(f"  {engine} loads it; the bundle has no golden pictures")
-        return
-    result = GoldenCheck(bundle, artefact).run(detector.engine)
-    if result.outputs_right and not result.right:
-        raise BundleError(
-            f"{bundle.directory}: the boxes decoded from the outputs of {engine} are not those of the golden "
-            f"labels ({result.describe()}); the decoder of the manifest does not fit the model"
-        )
-    if not result.right:
-        raise BundleError(
-            f"{bundle.directory}: the outputs of {engine} on this machine differ from the reference outputs "
-            f"({result.describe()}); use another engine"
-        )
-    print(f"  {engine} gives the reference outputs: {result.describe()}")
-    _check_accuracy(bundle, artefact, detector)
-
-
-def _check_accuracy(bundle: Bundle, artefact: Artefact, detector: Detector) -> None:
-    facts = detector.engine.facts
-    try:
-        result = measure_golden(bundle, artefact, detector)
-    except NoAccuracyError as error:
-        print(f"  accuracy is not measured: {error}")
-        return
-    if result is None:
-        print(f"  the bundle claims no accuracy of {artefact.file} on golden pictures")
-        return
-    if not result.right:
-        raise BundleError(
-            f"{bundle.directory}: {facts.engine} {facts.version} on this machine is less accurate than "
-            f"claimed ({result.describe()}); use another engine"
-        )
-    print(f"  {facts.engine} {facts.version} has the claimed accuracy: {result.describe()}")

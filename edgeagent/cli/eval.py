@@ -15,12 +15,12 @@ from edgeagent.accuracy.map_interval import MapDifference, MatchedDetections, co
 from edgeagent.bundle.model_description import FloatModelDescription, describe_model
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.cli.dataset_options import add_dataset_options, given_data
+from edgeagent.cli.json_result import add_json_options, give_result
 from edgeagent.datasets.given import check_data
-from edgeagent.detection.detector import Detector, load_bundle_detector, load_detector
-from edgeagent.engines.loading import CHOICES
+from edgeagent.detection.detector import Detector, build_detector, load_bundle_detector
+from edgeagent.engines.loading import CHOICES, READERS, load_engine
 from edgeagent.errors import ConfigurationError
 from edgeagent.files.resources import find_bundle
-from edgeagent.files.result import write_result
 from edgeagent.imaging.picture import read_picture
 from edgeagent.qat.export.cut_model import FloatFile, decodable_file
 from edgeagent.settings.sections.model import MAX_THREADS
@@ -83,9 +83,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--against",
         type=Path,
         metavar="MODEL",
-        help="bundle or float model to compare with, such as its origin",
+        help="bundle or float model to compare with, such as its origin; a float model that --engine does "
+        "not read runs in the first engine that reads it",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result to FILE")
+    add_json_options(parser, file=True)
     parser.set_defaults(run=run)
 
 
@@ -124,11 +125,11 @@ def run(arguments: argparse.Namespace) -> int:
             f"{difference.map50_95:+.4f} mAP50-95 against {arguments.against}, 95 % interval "
             f"{difference.low:+.4f} to {difference.high:+.4f}"
         )
-    if arguments.json:
+    if arguments.json or arguments.json_file:
         result = {**asdict(accuracy), "engine": engine, "data_sha256": data.data_hash()}
         if difference is not None:
             result["against"] = {"model": str(arguments.against), **asdict(difference)}
-        write_result(arguments.json, result)
+        give_result(arguments, result)
     return 0
 
 
@@ -144,7 +145,8 @@ def _load_other(arguments: argparse.Namespace, detector: Detector) -> Detector:
         description = describe_model(path)
     else:
         description = FloatModelDescription.model_validate(detector.description.model_dump())
-    return _load_float(path, model_format, description, arguments)
+    engine = arguments.engine if arguments.engine in READERS[model_format] else "auto"
+    return _load_float(path, model_format, description, arguments.threads, engine)
 
 
 def _check_labels(path: Path, other: Detector, detector: Detector) -> None:
@@ -172,20 +174,18 @@ def _load(arguments: argparse.Namespace) -> Detector:
     if model_format is None:
         raise ConfigurationError(f"{model}: --model takes an .onnx or .tflite file")
     description = describe_model(model, arguments.describe, arguments.like)
-    return _load_float(model, model_format, description, arguments)
+    return _load_float(model, model_format, description, arguments.threads, arguments.engine)
 
 
 def _load_float(
-    model: Path, model_format: str, description: FloatModelDescription, arguments: argparse.Namespace
+    model: Path, model_format: str, description: FloatModelDescription, threads: int, engine: str
 ) -> Detector:
     with tempfile.TemporaryDirectory() as folder:
         found = FloatFile(model)
-        if model_format == "onnx":
+        if model_format == "onnx" and engine in ("auto", *READERS["onnx"]):
             found = decodable_file(model, description, Path(folder))
-        threads, engine = arguments.threads, arguments.engine
-        return load_detector(
-            description, found.path, model_format, found.outputs, threads, IOU_THRESHOLD, engine
-        )
+        loaded = load_engine(found.path, model_format, threads, engine)
+        return build_detector(description, loaded, found.outputs, str(model), IOU_THRESHOLD)
 
 
 def _print(accuracy: Accuracy, engine: str) -> None:

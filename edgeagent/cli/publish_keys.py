@@ -11,23 +11,27 @@ from edgeagent.cli.publish_options import (
     Actions,
     add_passphrase,
     add_signing,
+    add_who,
+    opened_for,
     publish,
     secrets_of,
 )
 from edgeagent.errors import ConfigurationError
 from edgeagent.publisher.handover import accept
 from edgeagent.publisher.keys import new_key, public_path, read_public_key
-from edgeagent.publisher.opening import opened
 from edgeagent.publisher.places import metadata_folder
-from edgeagent.publisher.roles import ROLES, delegate, describe_keys, init, rotate_key
+from edgeagent.publisher.roles import ROLES, KeyFolders, delegate, describe_keys, init, rotate_key
 
 INIT = """\
-Make a publisher's folder; DIR/repository is served. Roles without a given key get new Ed25519 keys in KEYDIR,
-as encrypted files."""
+Make a publisher's folder; DIR/repository is served. Roles without a given key get new Ed25519 keys as
+encrypted files: those of snapshot and timestamp in KEYDIR/online, those of root and targets in KEYDIR/offline
+or the folder that --offline-keys names, such as a stick. Each role may have a passphrase of its own."""
 
 INIT_MORE = f"""\
 examples:
   edgeagent publish init fleet --keys ~/fleet-keys
+  edgeagent publish init fleet --keys ~/fleet-keys --offline-keys /media/stick/fleet-keys \\
+      --passphrase-file online=online.txt --passphrase-file offline=offline.txt
   edgeagent publish init fleet --keys ~/fleet-keys --threshold root=2
   edgeagent publish init fleet --keys ~/fleet-keys --threshold root=2 \\
       --key root=hsm:2 --key root=alice.pub.pem
@@ -39,29 +43,52 @@ public key of another key holder, who signs later with `edgeagent publish sign r
 
 DELEGATE = """\
 Delegate a channel to the keys of another team only. They can sign nothing outside the channel. The team works
-on a copy of this folder and hands it back: see `edgeagent publish accept --help`."""
+on a copy of this folder and hands it back: see `edgeagent publish accept --help`.
+
+example:
+  edgeagent publish delegate gates --team-key gates.pub.pem"""
 
 SIGN = """\
 Sign staged metadata (listed by `edgeagent publish status`) with the keys here. The metadata is shown first.
-Once it has enough signatures it is served, if the keys of snapshot and timestamp are here, too."""
+Once it has enough signatures it is served, if the keys of snapshot and timestamp are here, too.
+
+example:
+  edgeagent publish sign root"""
 
 ACCEPT = """\
 Accept staged metadata from a copy of this folder: signatures, and new releases of a delegated channel. Only
-metadata with valid signatures is accepted; new files are hashed."""
+metadata with valid signatures is accepted; new files are hashed.
+
+example:
+  edgeagent publish accept ../fleet-of-the-team"""
 
 ROTATE = """\
 Replace a key by a new one. A new root is signed with the old keys and the new ones, so that devices which
-trust an old root follow over any number of rotations; old versions of root stay served for them."""
+trust an old root follow over any number of rotations; old versions of root stay served for them.
+
+examples:
+  edgeagent publish rotate-key timestamp
+  edgeagent publish rotate-key root --new hsm:2 --old 1f3a"""
 
 REFRESH = """\
 Sign a new timestamp, and a new snapshot after half of its lifetime, so that the repository does not expire.
-Run it by a timer, more often than a timestamp expires (7 days, or as given to `init --expires`)."""
+Run it by a timer, more often than a timestamp expires (7 days, or as given to `init --expires`).
+
+examples:
+  edgeagent publish refresh
+  edgeagent publish refresh --role targets --passphrase-file /run/secrets/keys"""
+
+NEW_KEY = """\
+Make an Ed25519 key pair.
+
+example:
+  edgeagent publish new-key gates.pem"""
 
 
 def add_parsers(actions: Actions) -> None:
     """Add the actions."""
     _add_init(actions)
-    parser = _action(actions, "new-key", run_new_key, "make a key pair", "Make an Ed25519 key pair.")
+    parser = _action(actions, "new-key", run_new_key, "make a key pair", NEW_KEY)
     parser.add_argument("file", type=Path, help="NAME.pem of the private key; NAME.pub.pem is the public key")
     add_passphrase(parser)
     parser = _action(actions, "delegate", run_delegate, "delegate a channel to other keys", DELEGATE)
@@ -104,6 +131,12 @@ def _add_init(actions: Actions) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="new folder")
     parser.add_argument("--keys", type=Path, required=True, metavar="KEYDIR", help="folder for private keys")
     parser.add_argument(
+        "--offline-keys",
+        type=Path,
+        metavar="DIR",
+        help="folder for the keys of root and targets (default: KEYDIR/offline)",
+    )
+    parser.add_argument(
         "--threshold",
         action="append",
         default=[],
@@ -121,6 +154,7 @@ def _add_init(actions: Actions) -> None:
         help="days after which the metadata of a role expires",
     )
     add_passphrase(parser)
+    add_who(parser)
 
 
 def _action(
@@ -144,19 +178,22 @@ def run_init(arguments: argparse.Namespace) -> int:
     given: dict[str, list[str]] = {}
     for role, text in _by_role("--key", arguments.key):
         given.setdefault(role, []).append(text)
+    folders = KeyFolders.below(arguments.keys, arguments.offline_keys)
     served = init(
         folder,
-        arguments.keys,
+        folders,
         secrets_of(arguments),
         given,
         _numbers("--threshold", arguments.threshold),
         _numbers("--expires", arguments.expires),
+        who=arguments.who,
     )
     if served:
         print(
             f"{folder}: serve {folder / 'repository'}; devices need {metadata_folder(folder) / '1.root.json'}"
         )
-        print(f"private keys are in {arguments.keys}: keep a copy of root.pem on another machine")
+        print(f"{folders.offline}: private keys of root and targets; move them to two media off this machine")
+        print(f"{folders.online}: private keys of snapshot and timestamp, for `edgeagent publish refresh`")
     else:
         print(f"{folder}: waits for signatures of other key holders: `edgeagent publish sign ROLE` in a copy")
     return 0
@@ -172,47 +209,50 @@ def run_new_key(arguments: argparse.Namespace) -> int:
 def run_delegate(arguments: argparse.Namespace) -> int:
     """Delegate a channel to other keys."""
     keys = [read_public_key(path) for path in arguments.team_key]
-    with opened(arguments.repository, secrets_of(arguments), arguments.key) as publication:
+    with opened_for(arguments) as publication:
         delegate(publication, arguments.channel, keys, arguments.threshold)
         return publish(
-            publication, f"{arguments.channel}: {arguments.threshold} of {len(keys)} keys must sign it now"
+            publication,
+            f"{arguments.channel}: {arguments.threshold} of {len(keys)} keys must sign it now",
+            action="delegate",
         )
 
 
 def run_sign(arguments: argparse.Namespace) -> int:
     """Show staged metadata and sign it."""
-    with opened(arguments.repository, secrets_of(arguments), arguments.key) as publication:
+    with opened_for(arguments) as publication:
         if arguments.role in publication.staged:
             print("\n".join(describe_keys(arguments.role, publication.staged[arguments.role])))
         added = publication.add_signatures(arguments.role)
         if not added:
             print(f"{arguments.role}: every key here has signed it already; name another with --key")
             return 1
-        return publish(publication, f"{arguments.role}: {added} signatures added")
+        return publish(publication, f"{arguments.role}: {added} signatures added", action="sign")
 
 
 def run_accept(arguments: argparse.Namespace) -> int:
     """Accept signatures and releases of others."""
-    with opened(arguments.repository, secrets_of(arguments), arguments.key) as publication:
+    with opened_for(arguments) as publication:
         roles = accept(publication, arguments.other)
-        return publish(publication, f"accepted {', '.join(roles)}")
+        more = f" from {arguments.other.name}"
+        return publish(publication, f"accepted {', '.join(roles)}", action="accept", more=more)
 
 
 def run_rotate(arguments: argparse.Namespace) -> int:
     """Rotate a key."""
     secrets = secrets_of(arguments)
-    with opened(arguments.repository, secrets, arguments.key) as publication:
+    with opened_for(arguments, secrets) as publication:
         keyid = rotate_key(publication, arguments.role, arguments.new, arguments.old, secrets)
-        return publish(publication, f"{arguments.role}: the key {keyid[:12]} signs now")
+        return publish(publication, f"{arguments.role}: the key {keyid[:12]} signs now", action="rotate-key")
 
 
 def run_refresh(arguments: argparse.Namespace) -> int:
     """Sign a new timestamp."""
-    with opened(arguments.repository, secrets_of(arguments), arguments.key) as publication:
+    with opened_for(arguments) as publication:
         for role in arguments.role:
             if role not in ROLES[2:]:  # snapshot and timestamp are signed anew below
                 publication.renew(role)
-        return publish(publication, "refreshed", refresh=True)
+        return publish(publication, "refreshed", action="refresh", refresh=True)
 
 
 def _by_role(option: str, values: Sequence[str]) -> list[tuple[str, str]]:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from edgeagent.errors import ConfigurationError
+from edgeagent.publisher.opening import opened
 from edgeagent.publisher.passphrase import Secrets
 from edgeagent.publisher.repository import Publication
+from edgeagent.publisher.roles import ONLINE_ROLES, ROLES
 
 
 class ActionParser(argparse.ArgumentParser):
@@ -23,9 +28,11 @@ class ActionParser(argparse.ArgumentParser):
 
 
 Actions: TypeAlias = "argparse._SubParsersAction[ActionParser]"
+_GROUPS = {"online": ONLINE_ROLES, "offline": tuple(role for role in ROLES if role not in ONLINE_ROLES)}
 AFTER = """\
-Passphrases are asked for on the terminal, or read from the first line of the file in --passphrase-file or
-EDGEAGENT_PASSPHRASE_FILE; the PIN of an HSM from the file in EDGEAGENT_PIN_FILE."""
+Passphrases are asked for on the terminal, or read from the first line of the file in --passphrase-file (for
+single roles ROLE=FILE, online=FILE, offline=FILE) or EDGEAGENT_PASSPHRASE_FILE; the PIN of an HSM from the
+file in EDGEAGENT_PIN_FILE."""
 
 
 def add_folder(parser: argparse.ArgumentParser) -> None:
@@ -43,9 +50,11 @@ def add_passphrase(parser: argparse.ArgumentParser) -> None:
     """Add ``--passphrase-file``."""
     parser.add_argument(
         "--passphrase-file",
-        type=Path,
-        metavar="FILE",
-        help="file whose first line is the passphrase of the keys (default: ask)",
+        action="append",
+        default=[],
+        metavar="[ROLE=]FILE",
+        help="file whose first line is the passphrase of the keys, or of those of one role; online is "
+        "snapshot and timestamp, offline root and targets; may be repeated (default: ask)",
     )
 
 
@@ -60,15 +69,99 @@ def add_signing(parser: argparse.ArgumentParser) -> None:
         metavar="URI",
         help="URI of a further signing key, such as encrypted-file:/media/key/team.pem or hsm:2",
     )
+    add_who(parser)
+
+
+@dataclass(frozen=True)
+class WhichEntry:
+    """Release or configuration that a command line names.
+
+    Attributes:
+        channel: of it.
+        name: of the model; empty for a configuration.
+        version: of it.
+        configuration: whether it is a configuration.
+    """
+
+    channel: str
+    name: str
+    version: str
+    configuration: bool
+
+    @property
+    def title(self) -> str:
+        """Channel, name and version."""
+        return f"{self.channel} {'configuration' if self.configuration else self.name} {self.version}"
+
+
+def add_which(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that name a release, or a configuration."""
+    parser.add_argument("channel", help="name of the channel")
+    parser.add_argument("name", nargs="?", help="name of the model")
+    parser.add_argument("version", nargs="?", help="version of its bundle")
+    parser.add_argument(
+        "--config",
+        metavar="VERSION",
+        help="version of a configuration, instead of a model's name and version",
+    )
+
+
+def which_of(arguments: argparse.Namespace) -> WhichEntry:
+    """Return what the command line names.
+
+    Raises:
+        ConfigurationError: neither a model with its version nor a configuration is named, or both are.
+    """
+    if arguments.config is not None:
+        if arguments.name is not None:
+            raise ConfigurationError("give the name and version of a model, or --config VERSION, not both")
+        return WhichEntry(arguments.channel, "", arguments.config, True)
+    if arguments.name is None or arguments.version is None:
+        raise ConfigurationError("give the name and version of a model, or --config VERSION")
+    return WhichEntry(arguments.channel, arguments.name, arguments.version, False)
 
 
 def secrets_of(arguments: argparse.Namespace) -> Secrets:
     """Return the source of passphrases."""
-    return Secrets(arguments.passphrase_file)
+    file: Path | None = None
+    by_role: dict[str, Path] = {}
+    for text in arguments.passphrase_file:
+        role, equals, path = text.partition("=")
+        roles = _GROUPS.get(role, (role,) if role in ROLES else ())
+        if equals and roles:
+            by_role.update(dict.fromkeys(roles, Path(path)))
+        else:
+            file = Path(text)
+    return Secrets(file, by_role)
 
 
-def publish(publication: Publication, done: str, *, refresh: bool = False) -> int:
-    """Publish, print ``done`` or the missing signatures, and return the exit code."""
+def add_who(parser: argparse.ArgumentParser) -> None:
+    """Add ``--as``."""
+    parser.add_argument(
+        "--as", dest="who", metavar="NAME", help="who does this, for the audit log (default: user and host)"
+    )
+
+
+def opened_for(
+    arguments: argparse.Namespace, secrets: Secrets | None = None
+) -> AbstractContextManager[Publication]:
+    """Open the folder of the options of an action that signs."""
+    return opened(arguments.repository, secrets or secrets_of(arguments), arguments.key, who=arguments.who)
+
+
+def publish(
+    publication: Publication, done: str, *, action: str = "change", more: str = "", refresh: bool = False
+) -> int:
+    """Publish, print ``done`` or the missing signatures, and return the exit code.
+
+    Args:
+        publication: with its changes.
+        done: what was done and to what, for the user and the audit log.
+        action: for the audit log.
+        more: added to ``done`` in the audit log only.
+        refresh: whether to make a new timestamp in any case.
+    """
+    publication.describe(action, done + more)
     if publication.publish(refresh=refresh):
         print(done)
         return 0

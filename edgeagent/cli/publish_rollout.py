@@ -10,12 +10,23 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from edgeagent.cli.publish_options import AFTER, Actions, add_signing, publish, secrets_of
+from edgeagent.cli.publish_options import (
+    AFTER,
+    Actions,
+    WhichEntry,
+    add_signing,
+    add_which,
+    opened_for,
+    publish,
+    secrets_of,
+    which_of,
+)
 from edgeagent.delivery.repository.clock import utcnow
 from edgeagent.errors import ConfigurationError
 from edgeagent.files.validation import first_mistake
 from edgeagent.publisher.condition import parse_condition
-from edgeagent.publisher.opening import check_folder, opened
+from edgeagent.publisher.configuration import set_configuration_policy
+from edgeagent.publisher.opening import check_folder
 from edgeagent.publisher.rollout_steps import Plan, Steps, read_steps, set_policy, write_steps
 from edgeagent.publisher.signers import Signers, read_config
 from edgeagent.publisher.watch import FleetListener, Watch, watch
@@ -34,6 +45,7 @@ examples:
   edgeagent publish rollout stable coco-nano 1.1.0 --percent 100 --cohort pilot,lab \\
       --window 02:00-05:00 --mains-only
   edgeagent publish rollout stable coco-nano 1.1.0 --pause
+  edgeagent publish rollout stable --config 1.2.0 --percent 25      a configuration, one step at a time
   edgeagent publish rollout watch --help
 
 a condition joins comparisons with and, or (and binds tighter):
@@ -73,12 +85,7 @@ def add_parsers(actions: Actions) -> None:
 def _fill_rollout(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = ROLLOUT, ROLLOUT_MORE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    for name, what in (
-        ("channel", "name of the channel"),
-        ("name", "name of the model"),
-        ("version", "version of its bundle"),
-    ):
-        parser.add_argument(name, help=what)
+    add_which(parser)
     parser.add_argument(
         "--percent", metavar="P,P,...", help="share of the devices at each step, such as 5,25,100"
     )
@@ -135,7 +142,7 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
 
 
 def policy_of(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the fields of :class:`edgeagent.delivery.repository.channel.Rollout` from the options."""
+    """Return the fields of :class:`edgeagent.delivery.repository.channel_entry.Rollout` from the options."""
     begin, dash, end = (arguments.window or "").partition("-")
     if arguments.window and not dash:
         raise ConfigurationError(f"--window: expected such as 02:00-05:00, got {arguments.window!r}")
@@ -150,7 +157,10 @@ def policy_of(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def run_rollout(arguments: argparse.Namespace) -> int:
     """Sign the first step and plan the others, or pause, or resume."""
-    which = (arguments.channel, arguments.name, arguments.version)
+    entry = which_of(arguments)
+    if entry.configuration:
+        return _roll_out_configuration(arguments, entry)
+    which = (entry.channel, entry.name, entry.version)
     switched = arguments.pause or arguments.resume
     if (arguments.percent is None) != switched:
         raise ConfigurationError("give --percent, or one of --pause and --resume")
@@ -166,11 +176,39 @@ def run_rollout(arguments: argparse.Namespace) -> int:
         fields = {**policy_of(arguments), "percent": plan.percents[0], "paused": False}
         steps = steps.having(plan) if plan.due else steps.without(*which)
         done = _steps_text(plan)
-    with opened(arguments.repository, secrets_of(arguments), arguments.key) as publication:
+    with opened_for(arguments) as publication:
         set_policy(publication, *which, fields)
-        code = publish(publication, f"{' '.join(which)}: {done}")
+        code = publish(publication, f"{' '.join(which)}: {done}", action="rollout")
         write_steps(arguments.repository, steps)
         return code
+
+
+def _roll_out_configuration(arguments: argparse.Namespace, which: WhichEntry) -> int:
+    """Sign a step of a configuration, or pause, or resume; its further steps are signed by hand."""
+    switched = arguments.pause or arguments.resume
+    if (arguments.percent is None) != switched:
+        raise ConfigurationError("give --percent, or one of --pause and --resume")
+    if switched:
+        fields: dict[str, Any] = {"paused": arguments.pause}
+        done = "paused" if arguments.pause else "resumed"
+    else:
+        if "," in arguments.percent or arguments.halt_if is not None:
+            raise ConfigurationError(
+                "a configuration is rolled out one step at a time: give one --percent, without --halt-if"
+            )
+        percent = _plan_percent(arguments.percent)
+        fields = {**policy_of(arguments), "percent": percent, "paused": False}
+        done = f"for {percent:g} % of the devices"
+    with opened_for(arguments) as publication:
+        set_configuration_policy(publication, which.channel, which.version, fields)
+        return publish(publication, f"{which.title}: {done}", action="rollout")
+
+
+def _plan_percent(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigurationError(f"--percent: expected such as 25, got {text!r}") from None
 
 
 def run_watch(arguments: argparse.Namespace) -> int:
@@ -184,6 +222,7 @@ def run_watch(arguments: argparse.Namespace) -> int:
         uris = read_config(arguments.repository).signers
         signers = Signers(uris, secrets_of(arguments), arguments.key)
         watcher = Watch(arguments.repository, listener, signers, _print)
+        watcher.who = arguments.who
         watch(watcher, listen_s, once=arguments.once)
     return 0
 

@@ -7,8 +7,11 @@ from pathlib import Path
 
 from edgeagent.bench.table import ABSENT, TextTable
 from edgeagent.bench.terminal import show_tables
+from edgeagent.cli.json_result import add_json_options, give_result
 from edgeagent.cli.publish_options import Actions, add_folder
+from edgeagent.delivery.repository.agent_entry import AgentRelease
 from edgeagent.delivery.repository.channel import Release
+from edgeagent.delivery.repository.channel_entry import ChannelEntry
 from edgeagent.delivery.repository.clock import utcnow
 from edgeagent.publisher.errors import PublishError
 from edgeagent.publisher.opening import check_folder
@@ -19,11 +22,19 @@ from edgeagent.publisher.verification import verify
 
 STATUS = """\
 Show roles with their keys and days to expiry, channels with their releases, the steps of rollouts, and staged
-metadata. Nothing is verified, no key is opened. Exit code 1: metadata have expired."""
+metadata. Nothing is verified, no key is opened. Exit code 1: metadata have expired.
+
+examples:
+  edgeagent publish status
+  edgeagent publish status --repository fleet --json"""
 
 VERIFY = """\
 Verify the repository as a device does: the client workflow of TUF from a trusted root on, then every file
-against its signed length and hash. Exit code 7: a device refuses it."""
+against its signed length and hash. Exit code 7: a device refuses it.
+
+examples:
+  edgeagent publish verify
+  edgeagent publish verify --root 1.root.json --json"""
 
 SOON_DAYS = {"timestamp": 2.0, "snapshot": 2.0}
 SOON_ELSE_DAYS = 30.0
@@ -32,12 +43,20 @@ SOON_ELSE_DAYS = 30.0
 def add_parsers(actions: Actions) -> None:
     """Add the actions."""
     parser = actions.add_parser(
-        "status", help="show roles, keys, days to expiry, releases, steps", description=STATUS
+        "status",
+        help="show roles, keys, days to expiry, releases, steps",
+        description=STATUS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_folder(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    add_json_options(parser)
     parser.set_defaults(run=run_status)
-    parser = actions.add_parser("verify", help="verify the repository as a device does", description=VERIFY)
+    parser = actions.add_parser(
+        "verify",
+        help="verify the repository as a device does",
+        description=VERIFY,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     add_folder(parser)
     parser.add_argument(
         "--root",
@@ -45,6 +64,7 @@ def add_parsers(actions: Actions) -> None:
         metavar="FILE",
         help="root that devices trust (default: the repository's first)",
     )
+    add_json_options(parser)
     parser.set_defaults(run=run_verify)
 
 
@@ -52,7 +72,7 @@ def run_status(arguments: argparse.Namespace) -> int:
     """Show a repository; return 1 when metadata have expired."""
     status = repository_status(arguments.repository, utcnow())
     if arguments.json:
-        print(status.model_dump_json(indent=2, exclude_none=True))
+        give_result(arguments, status.model_dump(mode="json", exclude_none=True))
     else:
         show_tables(_tables(status), _notes(status))
     return int(any(role.days_left is not None and role.days_left <= 0 for role in status.roles))
@@ -66,15 +86,26 @@ def run_verify(arguments: argparse.Namespace) -> int:
         root = path.read_bytes()
     except OSError as error:
         raise PublishError(f"{path}: the trusted root cannot be read ({error.strerror})") from None
+    channels = {}
     for found in verify(arguments.repository, root):
+        releases = None if found.index is None else len(found.index.releases)
+        configurations = 0 if found.index is None else len(found.index.configurations)
+        channels[found.channel] = {
+            "releases": releases,
+            "configurations": configurations,
+            "files": found.files,
+            "bytes": found.size,
+        }
         if found.index is None:
             print(f"{found.channel}: delegated, nothing published yet")
         else:
             print(
-                f"{found.channel}: releases: {len(found.index.releases)}, {found.files} files, "
+                f"{found.channel}: releases: {len(found.index.releases)}, "
+                f"{f'configurations: {configurations}, ' if configurations else ''}{found.files} files, "
                 f"{found.size} bytes, verified"
             )
     print(f"a device that trusts {path} accepts it")
+    give_result(arguments, {"root": str(path), "channels": channels})
     return 0
 
 
@@ -84,6 +115,8 @@ def _tables(status: RepositoryStatus) -> list[TextTable]:
     for channel in status.channels:
         names = ("", "sequence", "boards", "percent", "policy", "next step")
         rows = tuple(_release_row(r, _plan_of(status, channel.channel, r)) for r in channel.releases)
+        rows += tuple(_agent_row(agent) for agent in channel.agents)
+        rows += tuple(_entry_row(f"configuration {one.version}", one, None) for one in channel.configurations)
         tables.append(TextTable(f"channel {channel.channel}", names, rows))
     return tables
 
@@ -98,13 +131,23 @@ def _role_row(role: RoleStatus) -> tuple[str, ...]:
 
 
 def _release_row(release: Release, plan: Plan | None) -> tuple[str, ...]:
-    title = f"{release.name} {release.version}"
+    return _entry_row(f"{release.name} {release.version}", release, plan)
+
+
+def _entry_row(title: str, release: ChannelEntry, plan: Plan | None) -> tuple[str, ...]:
     policy = f"withdrawn: {release.withdrawn}" if release.withdrawn else _policy(release)
     percent = f"{release.rollout.percent:g}"
     return title, str(release.sequence), ",".join(release.boards), percent, policy, _next_step(plan)
 
 
-def _policy(release: Release) -> str:
+def _agent_row(agent: AgentRelease) -> tuple[str, ...]:
+    policy = f"withdrawn: {agent.withdrawn}" if agent.withdrawn else _policy(agent)
+    title = f"edgeagent {agent.version} for {agent.platform.label}"
+    percent = f"{agent.rollout.percent:g}"
+    return title, str(agent.sequence), ",".join(agent.boards), percent, policy, ABSENT
+
+
+def _policy(release: ChannelEntry) -> str:
     rollout = release.rollout
     parts = [
         "paused" if rollout.paused else "",

@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
+from edgeagent.cli.json_result import add_json_options
 from edgeagent.errors import ConfigurationError
 
 DESCRIPTION = """\
@@ -56,7 +57,7 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser.add_argument(
         "--draw", type=Path, metavar="DIR", help="write pictures with the boxes of the best ways side by side"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result to this file")
+    add_json_options(parser, file=True)
     parser.set_defaults(run=run_describe)
 
 

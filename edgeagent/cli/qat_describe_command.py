@@ -10,10 +10,12 @@ from rich.table import Table
 
 from edgeagent.accuracy.coco_map import GroundTruth
 from edgeagent.accuracy.evaluation import ground_truth
+from edgeagent.cli.json_result import give_result
 from edgeagent.cli.qat_progress import TerminalProgress
 from edgeagent.datasets.yolo_labels import LabelledPictures
+from edgeagent.errors import DataError
+from edgeagent.files.atomic import SHARED_FOLDER
 from edgeagent.files.durable import make_folder
-from edgeagent.files.result import write_result
 from edgeagent.imaging.frame import Image
 from edgeagent.imaging.picture import read_picture
 from edgeagent.qat.description.choice import Choice
@@ -32,8 +34,7 @@ def propose_and_write(arguments: argparse.Namespace, out: Path) -> int:
     """Run the command with the arguments of :mod:`edgeagent.cli.qat_describe`."""
     view = TerminalProgress()
     reporter, heads = Reporter(view), tuple(arguments.head or ())
-    paths = evenly_spread(find_pictures([arguments.pictures]), arguments.count)
-    pictures = [read_picture(path) for path in paths]
+    paths, pictures = _readable(find_pictures([arguments.pictures]), arguments.count, reporter)
     truths = None
     if arguments.labels is not None:
         truths = _truths(paths, pictures, arguments.labels, classes_of(arguments.model, heads))
@@ -47,7 +48,7 @@ def propose_and_write(arguments: argparse.Namespace, out: Path) -> int:
     write_description(out, proposal.description, arguments.model, proposal.remarks, heads)
     view.console.print(f"description: {out}", markup=False)
     if arguments.draw is not None:
-        make_folder(arguments.draw)
+        make_folder(arguments.draw, SHARED_FOLDER)
         drawn = draw_trials(
             arguments.draw,
             list(zip(paths, pictures, strict=True))[:DRAWN],
@@ -55,9 +56,29 @@ def propose_and_write(arguments: argparse.Namespace, out: Path) -> int:
             proposal.description.labels,
         )
         view.console.print(f"{len(drawn)} pictures: {arguments.draw}", markup=False)
-    if arguments.json:
-        write_result(arguments.json, _as_json(proposal))
+    give_result(arguments, _as_json(proposal))
     return 0
+
+
+def _readable(found: Sequence[Path], count: int, reporter: Reporter) -> tuple[list[Path], list[Image]]:
+    """Return at most ``count`` pictures with their paths; damaged ones are left out with a message.
+
+    Raises:
+        DataError: no picture can be read.
+    """
+    paths, pictures, damaged = list[Path](), list[Image](), list[DataError]()
+    for path in evenly_spread(found, count):
+        try:
+            pictures.append(read_picture(path))
+            paths.append(path)
+        except DataError as error:
+            damaged.append(error)
+    if damaged and not pictures:
+        raise damaged[0]
+    if damaged:
+        more = f" (and {len(damaged) - 1} more pictures)" if len(damaged) > 1 else ""
+        reporter.message(f"left out: {damaged[0]}{more}")
+    return paths, pictures
 
 
 def _truths(

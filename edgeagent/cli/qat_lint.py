@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgeagent.cli.json_result import add_json_options, give_result
 from edgeagent.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Check artefacts against the published rules of a target: ONNX files against TensorRT's explicit quantization,
 TFLite files against the Edge TPU compiler. The results are predictions; neither target has to be installed.
-The exit code is 1 when a file has errors."""
+The exit code is 1 when a file has errors.
+
+examples:
+  edgeagent qat lint my-bundle/model.tflite
+  edgeagent qat lint --json my-bundle/model.tensorrt.onnx my-bundle/model.tflite"""
 
 
 def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -29,7 +33,7 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     lint.add_argument("files", type=Path, nargs="+", metavar="FILE", help="ONNX or TFLite file")
-    lint.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    add_json_options(lint)
     lint.set_defaults(run=run_lint)
 
 
@@ -45,7 +49,7 @@ def run_lint(arguments: argparse.Namespace) -> int:
             f"linting needs more packages ({error}); pip install 'edgeagent[qat]'"
         ) from error
     if arguments.json:
-        print(json.dumps({"files": reports}, indent=2))
+        give_result(arguments, {"files": reports})
     else:
         for report in reports:
             _show(report)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.cli.dataset_options import add_dataset_options, given_data
+from edgeagent.cli.json_result import add_json_options, give_result
 from edgeagent.datasets.given import check_data
 from edgeagent.errors import ConfigurationError, EdgeagentError
 from edgeagent.files.resources import find_bundle
-from edgeagent.files.result import write_result
 from edgeagent.settings.sections.model import MAX_THREADS
 
 DESCRIPTION = """\
@@ -22,7 +22,7 @@ EPILOG = """\
 examples:
   edgeagent qat report models/coco-nano
   edgeagent qat report models/coco-nano --images val/images --labels val/labels \\
-      --float-model yolox_nano.onnx --latency --json report.json
+      --float-model yolox_nano.onnx --latency --json-file report.json
 
 With pictures and labels, every artefact is measured again in every installed engine that reads it."""
 
@@ -44,7 +44,7 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         metavar="FILE",
         help="the page (default: %(default)s)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers here")
+    add_json_options(parser, file=True)
     add_dataset_options(parser)
     parser.add_argument(
         "--images", type=Path, metavar="DIR", help="pictures to measure mAP on, instead of --dataset"
@@ -84,7 +84,6 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.out.write_text(report_html(report, examples), encoding="utf-8")
     except OSError as error:
         raise EdgeagentError(f"{arguments.out}: the report cannot be written ({error.strerror})") from error
-    if arguments.json:
-        write_result(arguments.json, report_json(report))
+    give_result(arguments, report_json(report))
     print(f"report: {arguments.out}")
     return 0

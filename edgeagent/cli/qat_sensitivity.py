@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from edgeagent.cli.dataset_options import LAYOUTS, add_dataset_images
+from edgeagent.cli.json_result import add_json_options
 from edgeagent.errors import ConfigurationError
 
 DESCRIPTION = """\
@@ -15,7 +16,7 @@ that each saves. With --integer-share, also select the layers that stay float.""
 EPILOG = """\
 example:
   edgeagent qat sensitivity --model yolox_nano.onnx --describe yolox-nano.yaml --images photos/ \\
-      --integer-share 0.9 --json sensitivity.json
+      --integer-share 0.9 --json-file sensitivity.json
 
 The error is the loss of the heads against the float model; with --val-dataset or --val-images it is the lost
 mAP50-95, which takes one measurement per layer."""
@@ -86,7 +87,7 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="select layers that stay float; at least this share of the multiplications (0..1) stays on "
         "integers",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result to this file")
+    add_json_options(parser, file=True)
     parser.set_defaults(run=run_sensitivity)
 
 

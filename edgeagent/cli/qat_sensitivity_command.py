@@ -8,9 +8,9 @@ from rich.table import Table
 
 from edgeagent.bundle.model_description import describe_model
 from edgeagent.cli.dataset_options import given_validation
+from edgeagent.cli.json_result import give_result
 from edgeagent.cli.qat_progress import TerminalProgress
 from edgeagent.datasets.picture_files import check_pictures
-from edgeagent.files.result import write_result
 from edgeagent.qat.factory.given_pictures import GivenPictures
 from edgeagent.qat.factory.layer_sensitivity import SensitivityRequest, SensitivityResult, measure_layers
 from edgeagent.qat.factory.progress import Reporter
@@ -49,8 +49,7 @@ def sensitivity(arguments: argparse.Namespace) -> int:
     view.console.print(_layers(result))
     if result.selection is not None:
         view.console.print(_selection(result.selection))
-    if arguments.json:
-        write_result(arguments.json, result.as_json())
+    give_result(arguments, result.as_json())
     return 0
 
 

@@ -15,6 +15,7 @@ TRAINING_OPTIONS = {"steps": "steps", "batch": "batch", "seed": "seed", "rate": 
 """Attribute of the training recipe by option."""
 OPTION_NAMES = {
     **{attribute: option for option, attribute in TRAINING_OPTIONS.items()},
+    "budget": "lose-at-most",
     "lose_at_most": "lose-at-most",
     "integer_macs": "integer-macs",
     "formats": "format",

@@ -8,5 +8,5 @@ information and events, ``telemetry_messages`` and ``detection_messages`` the st
 limits the frame rate by heat, power and battery. ``cameras`` starts and stops the cameras, ``systemd``
 notifies the service manager, ``fault_watch`` turns faults of threads into an alarm. ``object_watch`` counts
 objects (``label_counts``, ``object_counts``) and watches their presence (``debounce``); ``update_events``
-reports the ends of deployments.
+reports the ends of deployments, ``agent_update`` those of updates of the agent itself, which it composes.
 """

@@ -1,22 +1,31 @@
-"""Adapters of the contract: Home Assistant, Prometheus and Sparkplug B, each where it is configured."""
+"""Adapters of the contract: Home Assistant, Prometheus, Sparkplug B and Frigate, each where it is configured.
+
+Prometheus, Sparkplug and pictures are imported where they are configured: they take memory.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from edgeagent.daemon.live.part import LiveStep
 from edgeagent.daemon.part import PART_STOP_S, AgentPart
 from edgeagent.detection.pipeline import Result
+from edgeagent.settings.live.comparison import SettingsChange
 from edgeagent.settings.schema import Settings
 from edgeagent.telemetry.contract.messages import Alarm, Telemetry
 from edgeagent.telemetry.home_assistant.announcer import AnnouncedDevice, Announcer, Withdrawal
 from edgeagent.telemetry.mqtt.interface import Publisher
-from edgeagent.telemetry.pictures import Pictures
-from edgeagent.telemetry.prometheus.exporter import Exporter
-from edgeagent.telemetry.sparkplug.node import SparkplugNode
 from edgeagent.timing.deadline import Deadline
 from edgeagent.timing.histogram import StageTimes
+
+if TYPE_CHECKING:
+    from edgeagent.telemetry.frigate.availability import FrigateAvailability
+    from edgeagent.telemetry.pictures import Pictures
+    from edgeagent.telemetry.prometheus.exporter import Exporter
+    from edgeagent.telemetry.sparkplug.node import SparkplugNode
 
 
 class Adapters(AgentPart):
@@ -35,12 +44,44 @@ class Adapters(AgentPart):
     def __init__(
         self, settings: Settings, publisher: Publisher, state: Path, times: Mapping[str, StageTimes]
     ) -> None:
+        self._publisher, self._folder = publisher, state
         self._announcer = _announcer(settings, publisher, state)
         self._pictures = _pictures(settings, publisher)
-        self._exporters = [Exporter(settings.prometheus, times)] if settings.prometheus else []
+        self._exporters: list[Exporter] = []
+        if settings.prometheus is not None:
+            from edgeagent.telemetry.prometheus.exporter import Exporter
+
+            self._exporters.append(Exporter(settings.prometheus, times))
         self._metrics: list[Exporter | SparkplugNode] = [*self._exporters]
         if settings.sparkplug is not None:
+            from edgeagent.telemetry.sparkplug.node import SparkplugNode
+
             self._metrics.append(SparkplugNode(settings.sparkplug, settings.mqtt, settings.device, state))
+        self._availability: list[FrigateAvailability] = []
+        if settings.frigate is not None:
+            from edgeagent.telemetry.frigate.availability import FrigateAvailability
+
+            self._availability.append(FrigateAvailability(settings.frigate, settings.mqtt, settings.device))
+
+    def prepare(self, change: SettingsChange) -> LiveStep | None:
+        """Announce other cameras, labels and zones, and publish pictures of other cameras."""
+        if not change.touches("cameras", "objects", "snapshots"):
+            return None
+        before = self._pictures
+        pictures = _pictures(change.after, self._publisher) if change.touches("cameras") else before
+
+        def commit() -> None:
+            self._pictures = pictures
+            # reads what was announced until now, so that entities of cameras that are gone are removed
+            self._announcer = _announcer(change.after, self._publisher, self._folder)
+
+        def swap() -> None:
+            for one in pictures if pictures is not before else ():
+                one.start()
+            for one in before if pictures is not before else ():
+                one.stop()
+
+        return LiveStep(commit, swap)
 
     def start(self) -> None:
         """Start the adapters; the Sparkplug node connects with the first telemetry.
@@ -52,15 +93,17 @@ class Adapters(AgentPart):
             exporter.start()
         for pictures in self._pictures:
             pictures.start()
+        for availability in self._availability:
+            availability.start()
 
     def stop(self, timeout_s: float = PART_STOP_S) -> None:
         """Stop the adapters."""
         deadline = Deadline(timeout_s)
-        for adapter in (*self._pictures, *self._metrics):
+        for adapter in (*self._pictures, *self._metrics, *self._availability):
             adapter.stop(deadline.left_s)
 
     def frame(self, result: Result) -> None:
-        """Offer a frame for a picture."""
+        """ChannelEntry a frame for a picture."""
         for pictures in self._pictures:
             pictures.offer(result, time.monotonic_ns())
 
@@ -99,16 +142,26 @@ def _announcer(settings: Settings, publisher: Publisher, state: Path) -> Announc
         return Withdrawal(publisher, state)
     cameras = tuple(camera.name for camera in settings.cameras)
     commands = settings.mqtt.commands and settings.delivery is not None
-    device = AnnouncedDevice(settings.device, cameras, commands, settings.objects.labels)
+    tracks = settings.tracking.tracker != "off"
+    pictured = tracks and settings.snapshots is not None and settings.snapshots.publish
+    device = AnnouncedDevice(
+        settings.device,
+        cameras,
+        commands,
+        settings.objects.labels,
+        scenes=settings.cameras if tracks else (),
+        snapshots=cameras if pictured else (),
+        switch=tracks and settings.mqtt.commands,
+    )
     return Announcer(publisher, settings.home_assistant, device, state)
 
 
 def _pictures(settings: Settings, publisher: Publisher) -> list[Pictures]:
     if settings.home_assistant is None or settings.home_assistant.pictures_every is None:
         return []
-    cameras = tuple(camera.name for camera in settings.cameras)
+    from edgeagent.telemetry.pictures import Pictures
 
     def publish(topic: str, jpeg: bytes) -> None:
         publisher.publish(topic, jpeg, qos=0)
 
-    return [Pictures(cameras, settings.home_assistant.pictures_every, publish)]
+    return [Pictures(settings.cameras, settings.home_assistant.pictures_every, publish)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 
-from edgeagent.delivery.deployment_report import problem
 from edgeagent.delivery.state.record import Record
 from edgeagent.detection.serving import Change
 from edgeagent.sensors.board import read_board
@@ -41,12 +41,19 @@ class Alarms:
 
     def update_deployment(self, record: Record) -> None:
         """Set or clear the problem of the last deployment."""
+        from edgeagent.delivery.deployment_report import problem  # only where it is used: it takes memory
+
         found = problem(record)
         if found is None:
             self._set("deployment", None)
         else:
             code, text, since = found
             self._set("deployment", Problem(code=code, text=text, since=since))
+
+    def update_delivery(self, problems: Mapping[ProblemCode, str | None]) -> None:
+        """Set the problems of delivery by their codes, or clear those that are None."""
+        for code, text in problems.items():
+            self.update(code, text)
 
     def update_drift(self, camera: str, text: str | None) -> None:
         """Set the drift of a camera, or clear it with None."""

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from edgeagent.accuracy.live.feedback_handler import FeedbackHandler, FeedbackTopic
 from edgeagent.bundle.manifest import Manifest
-from edgeagent.delivery.service import Delivery
-from edgeagent.delivery.update.commands import Commands
+from edgeagent.events.arming import Arming
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.state import state_folder
+from edgeagent.telemetry.event_log import EventLog
 from edgeagent.telemetry.mqtt.command_topic import CommandTopic
 from edgeagent.telemetry.mqtt.interface import NoPublisher, Publisher
 from edgeagent.telemetry.mqtt.publisher import MqttPublisher
 from edgeagent.telemetry.mqtt.spool import SPOOL, Spool
+
+if TYPE_CHECKING:
+    from edgeagent.daemon.live.commands import LiveCommands
+    from edgeagent.delivery.service import Delivery
 
 
 def has_broker(settings: Settings) -> bool:
@@ -37,12 +42,44 @@ def build_publisher(settings: Settings) -> Publisher:
 
 
 def build_commands(
-    settings: Settings, publisher: Publisher, delivery: Delivery | None
+    settings: Settings,
+    publisher: Publisher,
+    delivery: Delivery | None,
+    events: EventLog,
+    arming: Arming | None,
+    live: LiveCommands | None = None,
 ) -> CommandTopic | None:
-    """Return the topic ``cmd``; None where commands are not accepted, or there is no delivery to command."""
-    if delivery is None or not has_broker(settings) or not settings.mqtt.commands:
+    """Return the topic ``cmd``; None where commands are not accepted.
+
+    Args:
+        settings: settings of the agent.
+        publisher: publisher, not yet started.
+        delivery: delivery of models; None without one.
+        events: receiver of an event for each command.
+        arming: switch of events; None where no objects are tracked.
+        live: target of ``set`` and ``undo``; None where the configuration has no file.
+    """
+    if not has_broker(settings) or not settings.mqtt.commands:
         return None
-    return CommandTopic(publisher, Commands(delivery.updater))
+    # only where they are used: they take memory
+    from edgeagent.daemon.command_events import record_command
+    from edgeagent.delivery.update.answered_commands import ANSWERED
+    from edgeagent.delivery.update.commands import Commands
+
+    record = partial(record_command, events)
+    if delivery is None:
+        alone = Commands(None, state_folder(settings) / ANSWERED, record, arming=arming, live=live)
+        return CommandTopic(publisher, alone)
+    commands = Commands(
+        delivery.updater,
+        delivery.commands_file,
+        record,
+        agent=delivery.agent_updater,
+        configuration=delivery.configuration,
+        arming=arming,
+        live=live,
+    )
+    return CommandTopic(publisher, commands)
 
 
 def build_feedback(

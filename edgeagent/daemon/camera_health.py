@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from edgeagent.camera.health import HOLD_S, SAMPLE_EVERY_S, HealthState, PictureHealth
 from edgeagent.camera.sources import source_kind
@@ -30,10 +30,17 @@ class CameraHealth(AgentPart):
     """
 
     def __init__(self, cameras: Sequence[CameraSettings], changed: HealthChanged) -> None:
-        live = [camera.name for camera in cameras if source_kind(camera.source) != "path"]
-        self._health = {name: PictureHealth() for name in live}
-        self._due = dict.fromkeys(live, 0.0)
         self._changed = changed
+        self._health: dict[str, PictureHealth] = {}
+        self._due: dict[str, float] = {}
+        self.follow(cameras)
+
+    def follow(self, cameras: Sequence[CameraSettings], reopened: Collection[str] = ()) -> None:
+        """Take other cameras; those whose stream goes on keep what is known of their pictures."""
+        live = [camera.name for camera in cameras if source_kind(camera.source) != "path"]
+        known = {name: health for name, health in self._health.items() if name not in reopened}
+        self._health = {name: known.get(name) or PictureHealth() for name in live}
+        self._due = dict.fromkeys(live, 0.0)
 
     def frame(self, result: Result) -> None:
         """Take a sample, once a second and camera."""

@@ -9,13 +9,11 @@ from __future__ import annotations
 import time
 
 from edgeagent.accuracy.live.feedback_handler import FeedbackTopic
-from edgeagent.daemon.part import PART_STOP_S, AgentPart
-from edgeagent.daemon.retained_detections import RetainedDetections
+from edgeagent.daemon.part import AgentPart
 from edgeagent.detection.pipeline import Result
 from edgeagent.imaging.frame import Frame
 from edgeagent.settings.schema import Settings
-from edgeagent.settings.sections.telemetry import DetectionChangesSettings
-from edgeagent.settings.state import state_folder
+from edgeagent.settings.sections.telemetry import DetectionChangesSettings, TelemetrySettings
 from edgeagent.telemetry.contract.messages import DetectionsMessage, DetectionsReason, PublishedDetection
 from edgeagent.telemetry.mqtt.interface import Publisher
 from edgeagent.timing.rate_limit import RateLimit
@@ -38,24 +36,28 @@ class DetectionMessages(AgentPart):
         self, settings: Settings, run: int | None, publisher: Publisher, feedback: FeedbackTopic | None
     ) -> None:
         self._run, self._publisher, self._feedback = run, publisher, feedback
-        telemetry, cameras = settings.telemetry, [camera.name for camera in settings.cameras]
-        self._mode, self._empty = telemetry.detections, telemetry.detections_empty
-        rate = 0.0 if self._mode == "off" else telemetry.detections_rate
-        self._limits = {camera: RateLimit(rate) for camera in cameras}
-        by_change = cameras if self._mode == "changes" and rate else []
-        limits = change_limits(telemetry.detections_changes)
-        self._changes = {camera: SceneChange(limits) for camera in by_change}
-        self._retained = RetainedDetections(publisher, state_folder(settings), by_change)
+        self._telemetry, self._limits, self._changes = _limits_of(settings)
+
+    def follow(self, settings: Settings) -> None:
+        """Take other settings; cameras that stay keep their last message unless its limits change."""
+        before, limits, changes = self._telemetry, self._limits, self._changes
+        self._telemetry, self._limits, self._changes = _limits_of(settings)
+        if self._telemetry == before:
+            self._limits |= {name: one for name, one in limits.items() if name in self._limits}
+            self._changes |= {name: one for name, one in changes.items() if name in self._changes}
 
     def frame(self, result: Result) -> None:
         """Publish the detections of a frame, if the rate allows it and the mode asks for it."""
         now = time.monotonic_ns()
-        if self._mode == "frames" and not (len(result.detections) or self._empty):
+        mode = self._telemetry.detections
+        if mode == "frames" and result.gated:
+            return  # its boxes were sent with the frame before
+        if mode == "frames" and not (len(result.detections) or self._telemetry.detections_empty):
             return
         if not self._limits[result.camera].allows(now):
             return
         reason: DetectionsReason | None = "frame"
-        if self._mode == "changes":
+        if mode == "changes":
             reason = self._changes[result.camera].reason(result.detections, now)
         if reason is None:
             return
@@ -68,9 +70,20 @@ class DetectionMessages(AgentPart):
         else:
             self._publisher.retain_unacknowledged(topic, message.payload())
 
-    def stop(self, timeout_s: float = PART_STOP_S) -> None:
-        """Record which retained messages were removed."""
-        self._retained.stop()
+
+def _limits_of(
+    settings: Settings,
+) -> tuple[TelemetrySettings, dict[str, RateLimit], dict[str, SceneChange]]:
+    """Return telemetry, and by camera the limit of the rate and what has changed since the last message."""
+    telemetry, cameras = settings.telemetry, [camera.name for camera in settings.cameras]
+    rate = 0.0 if telemetry.detections == "off" else telemetry.detections_rate
+    by_change = cameras if telemetry.detections == "changes" and rate else []
+    limits = change_limits(telemetry.detections_changes)
+    return (
+        telemetry,
+        {camera: RateLimit(rate) for camera in cameras},
+        {camera: SceneChange(limits) for camera in by_change},
+    )
 
 
 def change_limits(settings: DetectionChangesSettings) -> ChangeLimits:

@@ -94,7 +94,7 @@ class DeviceWatch(AgentPart):
         self._meter = PowerMeter(root, declared)
         self._over_current = OverCurrent(root)
         self._controller = RateController(adaptive, power.budget_w)
-        self._lock = threading.Lock()
+        self._lock, self._deciding = threading.Lock(), threading.Lock()
         self._account = EnergyAccount(power.idle_w)
         self._watts: list[float] = []
         self._problems: set[BoardProblem] = set()
@@ -114,6 +114,11 @@ class DeviceWatch(AgentPart):
         if self._thread.is_alive():
             self._thread.join(timeout_s)
         self._sensors.close()
+
+    def follow(self, power: PowerSettings, adaptive: AdaptiveSettings) -> None:
+        """Take another power budget and other limits; the controller begins without a limit of the rate."""
+        with self._deciding:
+            self._controller = RateController(adaptive, power.budget_w)
 
     def take(self) -> DeviceInterval:
         """Return the readings since the last call."""
@@ -164,10 +169,11 @@ class DeviceWatch(AgentPart):
         return PowerSample(now_ns, self._meter.read(now_ns), self._inferences())
 
     def _control(self, conditions: BoardConditions) -> None:
-        decision = self._controller.decide(time.monotonic(), conditions)
-        if decision is not None:
-            logger.info("frame rate: %s", decision.describe())
-            self._callbacks.on_decision(decision)
+        with self._deciding:
+            decision = self._controller.decide(time.monotonic(), conditions)
+            if decision is not None:
+                logger.info("frame rate: %s", decision.describe())
+                self._callbacks.on_decision(decision)
 
     def _report(self, code: BoardProblem, present: bool, text: str) -> None:
         if present and code not in self._problems:

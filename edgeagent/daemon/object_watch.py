@@ -102,24 +102,35 @@ class ObjectWatch(AgentPart):
             if counted.counts:
                 self._observe(result.camera, counted.counts, now)
 
+    def follow(self, settings: ObjectSettings, cameras: Iterable[str]) -> None:
+        """Take other settings, with which all cameras begin anew, or other cameras."""
+        with self._lock:
+            present = self._cameras if settings == self._settings else {}
+            self._settings = settings
+            self._cameras = {name: present.get(name) or _Camera(settings) for name in cameras}
+            self._publish([])
+
     def take(self, camera: str) -> dict[str, ObjectReport] | None:
         """Return the counts of a camera since the last call; None where no frame was processed."""
         with self._lock:
-            found = self._cameras[camera].counts.take()
-            if found is None and self._cameras[camera].known:
-                self._cameras[camera].known = False
+            watched = self._cameras.get(camera)
+            found = None if watched is None else watched.counts.take()
+            if watched is not None and found is None and watched.known:
+                watched.known = False
                 self._publish([])
             return found
 
     def left_out(self, camera: str) -> int | None:
         """Return the number of objects left out since the start; None where labels are configured."""
         with self._lock:
-            return self._cameras[camera].counts.left_out if self._settings.labels is None else None
+            watched = self._cameras.get(camera)
+            return watched.counts.left_out if watched and self._settings.labels is None else None
 
     def newest(self, camera: str) -> dict[str, int]:
         """Return the counts of the newest frame of the present interval; empty before the first frame."""
         with self._lock:
-            return self._cameras[camera].counts.newest or {}
+            watched = self._cameras.get(camera)
+            return (watched.counts.newest or {}) if watched else {}
 
     def _change_model(self, labels: tuple[str, ...]) -> None:
         before, self._model = self._model, labels

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import get_args
 
 import psutil
 
 from edgeagent.camera.capture import Camera
+from edgeagent.camera.status import CameraStatus
 from edgeagent.daemon.device_watch import DeviceWatch
 from edgeagent.daemon.object_watch import ObjectWatch
 from edgeagent.daemon.sensor_report import sensor_fields
+from edgeagent.detection.motion_gate import GateReason, MotionGate
 from edgeagent.sensors.board import read_board
 from edgeagent.sensors.footprint import Footprint
 from edgeagent.telemetry.contract.messages import (
     CameraReport,
+    DecoderReport,
+    MotionReport,
     SpoolReport,
     StageReport,
     SystemReport,
@@ -37,12 +42,14 @@ class CameraCounters:
         times: stage times by camera.
         failed: number of frames on which an engine failed, by camera.
         objects: counts of objects.
+        gates: motion gates by camera.
     """
 
     cameras: Sequence[Camera]
     times: Mapping[str, StageTimes]
     failed: Mapping[str, int]
     objects: ObjectWatch
+    gates: Mapping[str, MotionGate] = field(default_factory=dict)
 
 
 class TelemetryReporter:
@@ -57,6 +64,7 @@ class TelemetryReporter:
     def __init__(self, counters: CameraCounters, run: int | None, watch: DeviceWatch) -> None:
         self._cameras, self._times, self._failed = counters.cameras, counters.times, counters.failed
         self._objects, self._run, self._watch = counters.objects, run, watch
+        self._gates, self._gated_before = counters.gates, dict.fromkeys(counters.gates, 0)
         self._started = self._last = time.monotonic()
         self._sequence = 0
         self._energy_j = 0.0
@@ -107,13 +115,14 @@ class TelemetryReporter:
             telemetry: message of an earlier interval.
             dropped: number of lost messages by stream, since the start.
         """
-        cameras = dict(telemetry.cameras)
-        for camera in self._cameras:
+        present = {camera.name: camera for camera in self._cameras}
+        cameras = {name: report for name, report in telemetry.cameras.items() if name in present}
+        for camera in (present[name] for name in cameras):
             status = camera.status()
             counters = {
                 "state": status.state,
                 "frames_captured": status.captured,
-                "frames_processed": self._times[camera.name].total["end_to_end"].count,
+                "frames_processed": self._processed(camera.name),
                 "frames_dropped": status.dropped,
                 "frames_failed": self._failed.get(camera.name, 0),
                 "reconnects": status.reconnects,
@@ -132,12 +141,13 @@ class TelemetryReporter:
     def _camera(self, camera: Camera, interval: float) -> CameraReport:
         status, times = camera.status(), self._times[camera.name]
         stages = times.interval()
+        detected, gated = stages["end_to_end"].count, self._gated_since(camera.name)
         return CameraReport(
             state=status.state,
             fps_in=round(status.fps, 2),
-            fps_processed=round(stages["end_to_end"].count / interval, 2),
+            fps_processed=round((detected + gated) / interval, 2),
             frames_captured=status.captured,
-            frames_processed=times.total["end_to_end"].count,
+            frames_processed=self._processed(camera.name),
             frames_dropped=status.dropped,
             frames_failed=self._failed.get(camera.name, 0),
             frames_unreadable=status.unreadable,
@@ -146,7 +156,33 @@ class TelemetryReporter:
             last_error=status.last_error,
             objects=self._objects.take(camera.name),
             objects_left_out=self._objects.left_out(camera.name),
+            motion=self._motion(camera.name, detected, gated),
+            decoder=decoder_report(status),
             stages={stage: stage_report(histogram) for stage, histogram in stages.items()},
+        )
+
+    def _processed(self, camera: str) -> int:
+        """Return the number of processed frames, those in which nothing moved included."""
+        gate = self._gates.get(camera)
+        return self._times[camera].total["end_to_end"].count + (gate.gated if gate is not None else 0)
+
+    def _gated_since(self, camera: str) -> int:
+        """Return the number of gated frames since the last call."""
+        gate = self._gates.get(camera)
+        if gate is None:
+            return 0
+        before, self._gated_before[camera] = self._gated_before.get(camera, 0), gate.gated
+        return max(0, gate.gated - before)  # a gate that was changed counts from 0
+
+    def _motion(self, camera: str, detected: int, gated: int) -> MotionReport | None:
+        gate = self._gates.get(camera)
+        if gate is None:
+            return None
+        frames = detected + gated
+        return MotionReport(
+            frames_gated=gate.gated,
+            gated_share=round(gated / frames, 3) if frames else None,
+            detected={reason: gate.detected[reason] for reason in get_args(GateReason)},
         )
 
     def _system(self) -> SystemReport:
@@ -160,6 +196,22 @@ class TelemetryReporter:
             memory_available_mb=round(psutil.virtual_memory().available / MEGABYTE, 1),
             **sensor_fields(interval, self._energy_j),
         )
+
+
+def decoder_report(status: CameraStatus) -> DecoderReport | None:
+    """Return the decoder of a camera as it is published; None where it is not known."""
+    decoding = status.decoding
+    if decoding is None:
+        return None
+    share = None if decoding.cpu_ms is None else round(decoding.cpu_ms * status.fps / 10, 1)
+    return DecoderReport(
+        codec=decoding.codec,
+        name=decoding.decoder,
+        library=decoding.library,
+        hardware=decoding.hardware,
+        frame_cpu_ms=None if decoding.cpu_ms is None else round(decoding.cpu_ms, 3),
+        one_cpu_percent=share,
+    )
 
 
 def stage_report(histogram: Histogram) -> StageReport:

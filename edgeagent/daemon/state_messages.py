@@ -7,7 +7,10 @@ retained messages again, to the broker and to the adapters.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from edgeagent.camera.health import HealthState
 from edgeagent.camera.status import CameraState
@@ -18,15 +21,22 @@ from edgeagent.daemon.info_message import build_info
 from edgeagent.daemon.object_watch import PresenceChange
 from edgeagent.daemon.part import AgentPart
 from edgeagent.daemon.rate_controller import Decision
-from edgeagent.delivery.service import Delivery
-from edgeagent.delivery.state.record import Record
 from edgeagent.detection.exchange import ModelExchange
 from edgeagent.detection.serving import Change
+from edgeagent.events.arming import Arming
+from edgeagent.sensors.board import read_board
 from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.telemetry.contract.armed import ArmedMessage
+from edgeagent.telemetry.contract.messages import ProblemCode
 from edgeagent.telemetry.contract.presence import Presence
 from edgeagent.telemetry.event_log import EventLog
 from edgeagent.telemetry.mqtt.certificates import CertificateExpiry
 from edgeagent.telemetry.mqtt.interface import Publisher
+from edgeagent.timing.utc import utc_time
+
+if TYPE_CHECKING:
+    from edgeagent.delivery.service import Delivery
+    from edgeagent.delivery.state.record import Record
 
 logger = logging.getLogger(__name__)
 
@@ -37,12 +47,25 @@ class RetainedMessages:
     Args:
         alarms: present problems.
         cameras: settings of all cameras.
+        configuration: returns the version of the signed configuration that serves; None without one.
+        arming: switch of events; None where no objects are tracked.
     """
 
-    def __init__(self, alarms: Alarms, cameras: Sequence[CameraSettings]) -> None:
-        self._alarms, self._cameras = alarms, cameras
+    def __init__(
+        self,
+        alarms: Alarms,
+        cameras: Sequence[CameraSettings],
+        configuration: Callable[[], str | None] = lambda: None,
+        arming: Arming | None = None,
+    ) -> None:
+        self._alarms, self._cameras, self._configuration = alarms, cameras, configuration
+        self._arming = arming
         self._models: ModelExchange | None = None
         self._delivery: Delivery | None = None
+
+    def set_cameras(self, cameras: Sequence[CameraSettings]) -> None:
+        """Set the cameras, as their settings have changed."""
+        self._cameras = cameras
 
     def set_models(self, models: ModelExchange, delivery: Delivery | None) -> None:
         """Set the model that serves, and the source of ``deployment`` and ``update``."""
@@ -58,10 +81,23 @@ class RetainedMessages:
         if candidate is not None and detector is not None:
             facts, manifest = detector.engine.facts, serving.bundle.manifest
             info = build_info(manifest, candidate.artefact, facts, self._cameras)
+            info = info.model_copy(update={"configuration": self._configuration()})
             retained["info"] = info.payload()
         if self._delivery is not None:
             retained |= self._delivery.retained()
+        if self._arming is not None:
+            retained["armed"] = build_armed_message(self._arming).payload()
         return retained
+
+
+def build_armed_message(arming: Arming) -> ArmedMessage:
+    """Return the message ``armed``."""
+    return ArmedMessage(
+        time=utc_time(time.time()),
+        boot_id=read_board().boot_id,
+        armed=arming.armed,
+        since=utc_time(arming.since),
+    )
 
 
 class StateMessages(AgentPart):
@@ -86,18 +122,20 @@ class StateMessages(AgentPart):
         self._alarms, self._retained, self._events = alarms, retained, events
         self._publisher, self._adapters = publisher, adapters
         self._not_started: str | None = None
+        self._order = threading.RLock()
         self._lost: set[str] = set()
 
     def publish(self) -> None:
         """Publish all retained messages."""
-        retained = self._retained.build()
-        for topic, payload in retained.items():
-            self._publisher.retain(topic, payload)
-        self._adapters.update(retained)
+        with self._order:  # of two threads, the one that builds last publishes last
+            retained = self._retained.build()
+            for topic, payload in retained.items():
+                self._publisher.retain(topic, payload)
+            self._adapters.update(retained)
 
     def starting(self) -> None:
         """Publish that the agent has started and does not detect yet."""
-        self._alarms.update("starting", "the model is loaded, and its engines are measured")
+        self._alarms.update("starting", "the model is being loaded, and its engines measured")
         self.publish()
 
     def not_started(self, reason: str) -> None:
@@ -113,6 +151,8 @@ class StateMessages(AgentPart):
         self._retained.set_models(models, delivery)
         change = models.serving.state()
         self._alarms.update_serving(change)
+        if delivery is not None:
+            self._alarms.update_delivery(delivery.problems())
         if self._not_started is not None:
             self._record(change)
         self.publish()
@@ -131,6 +171,15 @@ class StateMessages(AgentPart):
         if lost is not None or camera in self._lost:
             (self._lost.discard if lost is None else self._lost.add)(camera)
             self.publish()
+
+    def cameras_changed(self, cameras: Sequence[CameraSettings], closed: Collection[str]) -> None:
+        """Publish other cameras; those whose stream was closed have no problem any more."""
+        self._retained.set_cameras(cameras)
+        for camera in closed:
+            self._alarms.update_camera("camera_lost", camera, None)
+            self._alarms.update_camera("camera_unhealthy", camera, None)
+            self._lost.discard(camera)
+        self.publish()
 
     def camera_health_changed(self, camera: str, state: HealthState, text: str | None) -> None:
         """Publish that the picture of a camera shows nothing useful, or with None that it does again."""
@@ -160,9 +209,27 @@ class StateMessages(AgentPart):
         self._publisher.retain("accuracy", payload)
         self._adapters.update_accuracy(payload)
 
-    def deployment_changed(self, record: Record) -> None:
-        """Publish the state of the deployment."""
+    def deployment_changed(
+        self, record: Record, problems: Mapping[ProblemCode, str | None] | None = None
+    ) -> None:
+        """Publish the state of the deployment, and the problems of delivery where they are known."""
         self._alarms.update_deployment(record)
+        self._alarms.update_delivery(problems or {})
+        self.publish()
+
+    def delivery_changed(self, problems: Mapping[ProblemCode, str | None]) -> None:
+        """Publish the problems of delivery, and what delivery reports beside models."""
+        self._alarms.update_delivery(problems)
+        self.publish()
+
+    def configuration_ended(self, text: str, **data: str) -> None:
+        """Publish the event that the deployment of a signed configuration has ended."""
+        self._events.record("update", text, **data)
+
+    def delivery_unavailable(self, text: str) -> None:
+        """Publish that no models are delivered until the next start."""
+        logger.error("%s", text)
+        self._alarms.update("delivery_unavailable", text)
         self.publish()
 
     def board_changed(self, code: BoardProblem, text: str | None) -> None:

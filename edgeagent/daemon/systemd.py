@@ -1,16 +1,31 @@
-"""Service state for systemd, by the protocol of sd_notify(3)."""
+"""Notifications to systemd by the protocol of sd_notify(3), and its watchdog of sd_watchdog_enabled(3)."""
 
 from __future__ import annotations
 
 import logging
 import os
 import socket
-
-from edgeagent.daemon.part import PART_STOP_S, AgentPart
-from edgeagent.detection.pipeline import Result
-from edgeagent.detection.serving import Change
+import threading
 
 logger = logging.getLogger(__name__)
+
+SEND_S = 2.0
+"""Longest wait for a manager that takes no notification; the agent would wait for it even while it stops."""
+
+_failing = threading.Event()
+
+
+def has_manager() -> bool:
+    """Return whether a service manager receives notifications."""
+    return bool(os.environ.get("NOTIFY_SOCKET"))
+
+
+def watchdog_s() -> float | None:
+    """Return the seconds in which systemd expects ``WATCHDOG=1`` of this process; None where it does not."""
+    wanted, pid = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID", "")
+    if not has_manager() or not wanted.isdecimal() or not int(wanted):
+        return None
+    return int(wanted) / 1e6 if pid in ("", str(os.getpid())) else None
 
 
 def notify(state: str) -> None:
@@ -22,32 +37,11 @@ def notify(state: str) -> None:
         address = "\0" + address[1:]
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as connection:
-            connection.sendto(state.encode(), address)
+            connection.settimeout(SEND_S)
+            connection.sendto(state.encode(errors="replace"), address)
     except OSError as error:
-        logger.warning("systemd cannot be notified (%s): %s", state.split("=")[0], error)
-
-
-class ServiceStatus(AgentPart):
-    """Notifications of the agent: ``READY`` at the first processed frame, ``STATUS``, and ``STOPPING``."""
-
-    def __init__(self) -> None:
-        self._ready = False
-
-    def start(self) -> None:
-        """Notify that the agent waits for the first frame."""
-        notify("STATUS=waiting for the first frame")
-
-    def stop(self, timeout_s: float = PART_STOP_S) -> None:
-        """Notify that the agent stops."""
-        notify("STOPPING=1")
-
-    def frame(self, result: Result) -> None:
-        """Notify that the agent is ready, once."""
-        if not self._ready:
-            self._ready = True
-            notify("READY=1\nSTATUS=detecting")
-            logger.info("first frame of camera %s: %d detections", result.camera, len(result.detections))
-
-    def changed(self, change: Change) -> None:
-        """Notify whether the agent detects, and why this changed."""
-        notify(f"STATUS={'detecting' if change.serving else 'not detecting'}: {change.reason}")
+        if not _failing.is_set():
+            logger.warning("systemd cannot be notified (%s): %s", state.split("=")[0], error)
+        _failing.set()
+    else:
+        _failing.clear()

@@ -58,7 +58,13 @@ class UpdateEvents:
             return
         if deployment.state in FINAL_STATES and not (at_start and self._last is None):
             text = f"{model.name} {model.version} {TEXTS[deployment.state]}"
-            data = {"state": deployment.state, "name": model.name, "version": model.version}
+            data: dict[str, str | int] = {
+                "state": deployment.state,
+                "name": model.name,
+                "version": model.version,
+                "sequence": model.sequence,
+                "source": deployment.source,
+            }
             if deployment.reason is not None:
                 text, data = f"{text}: {deployment.reason}", {**data, "reason": deployment.reason}
             self._events.record("update", text, **data)

@@ -9,7 +9,9 @@ from edgeagent.delivery.state.record import FINAL_STATES, Deployment, Installed,
 from edgeagent.delivery.update.policy import find_offered
 from edgeagent.files.naming import shortened
 from edgeagent.telemetry.contract.deployment import (
+    AgentReport,
     BadReport,
+    ConfigurationReport,
     DeploymentMessage,
     GateSummary,
     ModelReport,
@@ -29,6 +31,8 @@ def build_deployment(
     progress: float | None = None,
     waiting: str | None = None,
     gate: GateSummary | None = None,
+    agent: AgentReport | None = None,
+    configuration: ConfigurationReport | None = None,
 ) -> DeploymentMessage:
     """Return the message ``deployment``.
 
@@ -39,6 +43,8 @@ def build_deployment(
         progress: fetched share of the bytes, 0..1; None when nothing is fetched.
         waiting: why the deployment waits; None if it does not.
         gate: results for the model of the deployment.
+        agent: versions of the agent itself; None where it is not updated.
+        configuration: signed configurations of the device; None where none are followed.
     """
     deployment = record.deployment
     release = (
@@ -62,6 +68,8 @@ def build_deployment(
         previous=_model(record.previous),
         pinned=record.pinned,
         bad=tuple(BadReport(model=bad.model, reason=bad.reason, since=bad.since) for bad in record.bad),
+        agent=agent,
+        configuration=configuration,
     )
 
 

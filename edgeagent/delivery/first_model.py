@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from edgeagent.bundle.reading import Bundle
+from edgeagent.delivery.configured_bundle import configured_bundle
 from edgeagent.delivery.state.store import FOLDER, Store
-from edgeagent.delivery.trial.model_runner import configured_bundle
 from edgeagent.detection.exchange import ModelExchange
 from edgeagent.errors import DeliveryError, EdgeagentError
 from edgeagent.files.folder_lock import LockedError
@@ -24,25 +25,38 @@ logger = logging.getLogger(__name__)
 StartModel = Callable[[Bundle], ModelExchange]
 
 
-def open_store(settings: Settings) -> Store | None:
+@dataclass(frozen=True)
+class OpenedStore:
+    """Deployment record of a device, as far as it could be opened.
+
+    Attributes:
+        store: the record; None without one.
+        problem: why the state folder cannot be used; None if it can, or without ``delivery``.
+    """
+
+    store: Store | None = None
+    problem: str | None = None
+
+
+def open_store(settings: Settings) -> OpenedStore:
     """Return the deployment record of this device, and lock it.
 
     Returns:
-        The store; None where the settings have no ``delivery``, or where the state folder cannot be used,
-        which is logged.
+        No store where the settings have no ``delivery``, or where the state folder cannot be used.
 
     Raises:
         LockedError: another agent uses the state folder.
     """
     if settings.delivery is None:
-        return None
+        return OpenedStore()
     try:
-        return Store(state_folder(settings) / FOLDER)
+        return OpenedStore(Store(state_folder(settings) / FOLDER))
     except LockedError:
         raise
     except DeliveryError as error:
-        logger.error("%s; no models are delivered, and the configured bundle serves", error)
-        return None
+        return OpenedStore(
+            problem=f"{error}; no models are delivered until the next start, and the configured bundle serves"
+        )
 
 
 def serve_first(settings: Settings, store: Store | None, start: StartModel) -> ModelExchange:
@@ -64,7 +78,7 @@ def serve_first(settings: Settings, store: Store | None, start: StartModel) -> M
         try:
             return start(bundle)
         except EdgeagentError as error:
-            logger.error("the model on trial does not start: %s", error)
+            logger.warning("the model on trial does not start: %s", error)
             _roll_back(store, str(error))
             bundle = store.good()
     if bundle is not None:

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.live import Live
 
@@ -16,9 +17,10 @@ from edgeagent.demo.clip_writer import ClipWriter
 from edgeagent.demo.listener import DemoListener
 from edgeagent.demo.live_table import live_table, summary
 from edgeagent.detection.pipeline import Result
-from edgeagent.errors import CameraError, EdgeagentError
+from edgeagent.errors import CameraError, ConfigurationError, EdgeagentError
 from edgeagent.files.resources import sample_clip
 from edgeagent.files.result import write_result
+from edgeagent.files.validation import first_mistake
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.accuracy import AccuracySettings
 from edgeagent.settings.sections.camera import CameraSettings
@@ -49,6 +51,10 @@ def run_demo(seconds: float, folder: Path, bundle: Path | None, source: str | No
     clip = ClipWriter(folder / "annotated.mp4", CLIP_FPS)
     totals: Counter[str] = Counter()
     with EmbeddedBroker() as broker:
+        listener = DemoListener(broker.port)
+        if not listener.subscribed.wait(CONNECT_TIMEOUT_S):
+            listener.stop()
+            raise EdgeagentError("the demo's listener could not subscribe")
         agent = Agent(
             _settings(broker.port, bundle, source),
             on_result=lambda result: collect(result),
@@ -61,9 +67,6 @@ def run_demo(seconds: float, folder: Path, bundle: Path | None, source: str | No
             draw(picture, result.detections, result.labels)
             clip.write(picture)
 
-        listener = DemoListener(broker.port)
-        if not listener.subscribed.wait(CONNECT_TIMEOUT_S):
-            raise EdgeagentError("the demo's listener could not subscribe")
         started = time.monotonic()
         agent.start()
         try:
@@ -105,7 +108,10 @@ def _watch(agent: Agent, until: float, totals: Counter[str], listener: DemoListe
 
 
 def _settings(port: int, bundle: Path | None, source: str | None) -> Settings:
-    camera = CameraSettings(name="demo", source=source or str(sample_clip()), loop=True)
+    try:
+        camera = CameraSettings(name="demo", source=source or str(sample_clip()), loop=True)
+    except ValidationError as error:
+        raise ConfigurationError(f"--source: {first_mistake(error).text}") from None
     return Settings(
         device="demo",
         cameras=(camera,),

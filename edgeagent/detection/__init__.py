@@ -13,6 +13,9 @@ In the order in which a model passes through::
     candidate_state.py  back-off of a candidate that failed, and the order of restarts
     serving.py          which candidate serves now: state machine of one bundle
     exchange.py         one bundle exchanged for another between two frames
+    motion_gate.py      which frames the detector runs for
+    frame_parts.py      regions of a frame, and their detections as those of the frame
+    frame_jobs.py       what is on its way through the pipeline
     pipeline.py         cameras -> prepare -> infer -> finish, through what serves now
 
 The daemon, the gate, the shadow run, ``edgeagent bench`` and the Python API all come in at ranking.py.

@@ -14,6 +14,11 @@ QUICK_S, QUICK_FACTOR = 1.5, 2.0
 restarted first after a crash: a busy machine loads all of them slowly."""
 
 
+MOST_SIDE_BY_SIDE = 1
+"""Failures after which the calls of a candidate are run one after the other: the engines that run calls side
+by side are loaded while it serves, and that may be what fails, such as for lack of memory."""
+
+
 @dataclass
 class CandidateState:
     """A candidate and when it may be tried again.
@@ -42,6 +47,11 @@ class CandidateState:
     def due(self) -> bool:
         """Whether it may be tried now."""
         return self.retry_at <= time.monotonic()
+
+    @property
+    def alone(self) -> bool:
+        """Whether its calls are to be run one after the other."""
+        return self.failures > MOST_SIDE_BY_SIDE
 
     def begin_serving(self, load_s: float) -> None:
         """Record that it serves from now on, after ``load_s`` seconds of starting."""

@@ -81,6 +81,7 @@ def load_detector(
     threads: int,
     iou_threshold: float,
     engine: str = "auto",
+    sha256: str | None = None,
 ) -> Detector:
     """Load an artefact or a float model in this process.
 
@@ -92,12 +93,13 @@ def load_detector(
         threads: intra-operator threads; 0 leaves one processor free.
         iou_threshold: of non-maximum suppression, 0..1.
         engine: name of the engine, or ``auto``; see :func:`edgeagent.engines.loading.load_engine`.
+        sha256: of the file, in hexadecimal; None does not verify it.
 
     Raises:
         EngineError: it does not load.
         BundleError: its tensors are not those of the description.
     """
-    loaded = load_engine(path, artefact_format, threads, engine)
+    loaded = load_engine(path, artefact_format, threads, engine, sha256)
     return build_detector(description, loaded, outputs, str(path), iou_threshold)
 
 
@@ -146,7 +148,9 @@ def load_bundle_detector(
     manifest = bundle.manifest
     artefact = choose_artefact(manifest, engine) if file is None else find_artefact(manifest, file)
     path, outputs = bundle.artefact_path(artefact), artefact.outputs
-    return load_detector(manifest, path, artefact.format, outputs, threads, iou_threshold, engine)
+    return load_detector(
+        manifest, path, artefact.format, outputs, threads, iou_threshold, engine, artefact.sha256
+    )
 
 
 def _with_layout_of(description: ModelDescription, engine: Engine) -> ModelDescription:

@@ -126,7 +126,7 @@ class GoldenCheck:
     def _pictures_for(self, engine: Engine) -> list[tuple[Array, Fit]]:
         if not self._prepared:
             spec = engine.inputs[0]
-            preprocessor = Preprocessor(self._manifest.input, spec)
+            preprocessor = Preprocessor(self._manifest.input, spec, exact=True)
             for picture in self._pictures:
                 codes = spec.allocate()
                 self._prepared.append((codes, preprocessor.write(read_picture(picture), codes)))

@@ -96,7 +96,7 @@ class Journal:
             **{name: value for name, value in vars(entry).items() if value},
         }
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 os.write(descriptor, b"\n" * self._torn + json.dumps(line).encode() + b"\n")
                 os.fsync(descriptor)
@@ -121,10 +121,9 @@ def open_journal(state: Path) -> Journal | None:
 
 def _read_or_create(path: Path) -> bytes:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         content = path.read_bytes() if path.exists() else b""
-        with path.open("ab"):
-            pass
+        os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise EdgeagentError(
             f"{path}: the journal of trials cannot be used ({error.strerror}); make its folder writable "

@@ -13,9 +13,16 @@ is (:mod:`edgeagent.camera.fair_share`). A camera's slot has room for as many fr
 for one pending frame, so that the newest frame is there when a set becomes free, also with one camera.
 OpenCV, the engine and numpy release the interpreter lock, so the threads work in parallel.
 
+Cameras may come and go while frames are on their way (:meth:`Pipeline.change`): frames of a camera that has
+gone are released, and delivered to nobody.
+
 The detector may change at any time (:mod:`edgeagent.detection.serving`): a frame on its way stays with the
 detector that its buffers belong to. A frame that an engine fails on is dropped and counted in
 :attr:`Pipeline.failed`.
+
+A camera with a motion gate (:mod:`edgeagent.detection.motion_gate`) also delivers the frames that the
+detector did not run for, in order, with the detections of the frame before. A camera with regions has one
+call of the engine for each part of a frame (:mod:`edgeagent.detection.frame_parts`).
 """
 
 from __future__ import annotations
@@ -24,8 +31,9 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Literal, Protocol
 
@@ -33,11 +41,15 @@ from edgeagent.camera.capture import Camera
 from edgeagent.camera.fair_share import FairShare
 from edgeagent.camera.slot import MOST_HELD
 from edgeagent.detection.detector import Detector
-from edgeagent.engines.engine import Buffers, Call
+from edgeagent.detection.frame_jobs import BufferSet, FrameJob, FrameResults, owned_buffers
+from edgeagent.detection.frame_parts import FrameParts, merge_parts
+from edgeagent.detection.motion_gate import MotionGate
+from edgeagent.engines.engine import Call
 from edgeagent.errors import EdgeagentError, EngineError
 from edgeagent.imaging.frame import Frame
-from edgeagent.imaging.letterbox import Fit
+from edgeagent.settings.sections.regions import camera_regions
 from edgeagent.timing.deadline import Deadline
+from edgeagent.timing.progress import UNLIMITED_S, ProgressSample
 from edgeagent.vision.detections import Detections
 from edgeagent.vision.preprocessor import to_picture
 
@@ -57,8 +69,10 @@ class Result:
         camera: its name.
         frame: that was detected on; its image is valid only during the call that delivers the result.
         detections: in pixels of the frame.
+        candidates: detections down to the lower threshold of the pipeline, these included, for trackers.
         detector: that made them.
-        inference_ns: nanoseconds that the engine worked.
+        inference_ns: nanoseconds that the engine worked, for all parts of the frame; 0 for a gated frame.
+        gated: whether nothing moved, so that the detections are those of the frame before.
     """
 
     camera: str
@@ -66,11 +80,31 @@ class Result:
     detections: Detections
     detector: Detector
     inference_ns: int
+    candidates: Detections | None = None
+    gated: bool = False
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Names of the classes."""
         return self.detector.description.labels
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreThresholds:
+    """Lowest scores, 0..1.
+
+    Attributes:
+        detections: of a detection.
+        candidates: of a candidate, which continues the track of an object; at most ``detections``.
+    """
+
+    detections: float
+    candidates: float
+
+    @classmethod
+    def one(cls, score: float) -> ScoreThresholds:
+        """Return thresholds without candidates below the detections."""
+        return cls(score, score)
 
 
 DeliverResult = Callable[[Result], None]
@@ -109,22 +143,15 @@ class OneDetector:
 
 
 @dataclass(frozen=True, slots=True)
-class _BufferSet:
-    """Buffers of one frame, and the detector that they belong to."""
+class _Lineup:
+    """Cameras with their shares, replaced as a whole."""
 
-    detector: Detector
-    buffers: Buffers
+    cameras: tuple[Camera, ...] = ()
+    shares: FairShare = FairShare(())  # noqa: RUF009  (of no camera)
 
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A frame on its way; ``prepared_ns`` is the monotonic time at which preprocessing was done."""
-
-    set: _BufferSet
-    camera: Camera
-    frame: Frame
-    fit: Fit
-    prepared_ns: int
+    @classmethod
+    def of(cls, cameras: Sequence[Camera]) -> _Lineup:
+        return cls(tuple(cameras), FairShare([camera.settings.weight for camera in cameras]))
 
 
 class Pipeline:
@@ -132,7 +159,7 @@ class Pipeline:
 
     Args:
         detectors: gives the one that serves, loaded and warm.
-        score_threshold: detections below it are dropped.
+        thresholds: detections below its ``detections`` are no result; those below ``candidates`` are dropped.
         deliver: called with each result, in the finish thread.
         record: called with (camera, stage, nanoseconds), from all threads.
         on_end: called once, when all cameras have ended or a stage has failed, in the finish thread.
@@ -145,34 +172,58 @@ class Pipeline:
     def __init__(
         self,
         detectors: Detectors,
-        score_threshold: float,
+        thresholds: ScoreThresholds,
         deliver: DeliverResult,
         record: RecordDuration,
         on_end: Callable[[], None],
     ) -> None:
-        self._detectors, self._score_threshold = detectors, score_threshold
+        self._detectors, self._thresholds = detectors, thresholds
         self._deliver, self._record, self._on_end = deliver, record, on_end
-        self._cameras: Sequence[Camera] = ()
-        self._shares = FairShare(())
+        self._lineup = _Lineup()
+        self._delivering = threading.Lock()
+        self._gates: Mapping[str, MotionGate] = {}
+        self._parts: dict[str, FrameParts] = {}
+        self._detected_by: dict[str, Detector] = {}  # of the newest frame of each camera, in ``prepare``
+        self._newest: dict[str, Result] = {}  # of each camera with a gate, in ``finish``
         self._interval_s, self._next_s = 0.0, 0.0
         self._frame_waits = threading.Event()
         self._stopping = threading.Event()
-        self._free: SimpleQueue[_BufferSet | Literal["new"] | None] = SimpleQueue()
-        self._prepared: SimpleQueue[_Job | None] = SimpleQueue()
-        self._begun: SimpleQueue[tuple[_Job, Call] | None] = SimpleQueue()
+        self._free: SimpleQueue[BufferSet | Literal["new"] | None] = SimpleQueue()
+        self._prepared: SimpleQueue[FrameJob | None] = SimpleQueue()
+        self._begun: SimpleQueue[tuple[FrameJob, Call | EngineError | None] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self.failure: Exception | None = None
         self.failed: Counter[str] = Counter()
+        self._through = 0  # frames that have left the pipeline, delivered or dropped
         self._counting = threading.Lock()
+
+    def sample(self) -> ProgressSample:
+        """Return the progress of the inference loop, for the watchdog: frames that have gone through.
+
+        None is due while no frame waits, no detector serves, or the frame rate is limited.
+        """
+        on_their_way = self._free.qsize() < JOBS - 1  # one set is in the hands of ``prepare``
+        waiting = on_their_way or any(camera.slot.waiting for camera in self._lineup.cameras)
+        if not self._threads or self._stopping.is_set() or not waiting:
+            return ProgressSample("inference", self._through, UNLIMITED_S, "no frame waits")
+        if self._detectors.current(0) is None:
+            return ProgressSample("inference", self._through, UNLIMITED_S, "no engine serves")
+        return ProgressSample("inference", self._through, self._interval_s, "detecting on a frame that waits")
 
     def wake(self) -> None:
         """Signal that a camera has a new frame or has ended. Give it to the cameras as ``on_frame``."""
         self._frame_waits.set()
 
-    def start(self, cameras: Sequence[Camera]) -> None:
-        """Start the threads."""
-        self._cameras = cameras
-        self._shares = FairShare([camera.settings.weight for camera in cameras])
+    def start(self, cameras: Sequence[Camera], gates: Mapping[str, MotionGate] | None = None) -> None:
+        """Start the threads.
+
+        Args:
+            cameras: all cameras.
+            gates: motion gates by camera, which may change; the detector runs for all frames of a camera
+                without one.
+        """
+        self._gates = gates if gates is not None else {}
+        self._line_up(cameras)
         for _ in range(JOBS):
             self._free.put("new")
         stages = {"prepare": self._prepare_all, "infer": self._infer_all, "finish": self._finish_all}
@@ -182,6 +233,29 @@ class Pipeline:
         ]
         for thread in self._threads:
             thread.start()
+
+    @contextmanager
+    def between_frames(self) -> Iterator[None]:
+        """Hold the delivery of results: no result is being delivered inside, and none begins to be."""
+        with self._delivering:
+            yield
+
+    def change(self, cameras: Sequence[Camera], thresholds: ScoreThresholds) -> None:
+        """Take other cameras and thresholds, within :meth:`between_frames`; cameras that stay miss no frame.
+
+        Args:
+            cameras: that are detected on from now on, with the weights of their settings.
+            thresholds: of frames that are decoded from now on.
+        """
+        self._line_up(cameras)
+        self._thresholds = thresholds
+        self._frame_waits.set()
+
+    def _line_up(self, cameras: Sequence[Camera]) -> None:
+        """Take cameras; parts of those that have gone stay for frames on their way."""
+        parts = {camera.name: FrameParts(camera_regions(camera.settings)) for camera in cameras}
+        self._parts = {**self._parts, **parts}
+        self._lineup = _Lineup.of(cameras)
 
     def limit_rate(self, rate: float | None) -> None:
         """Process at most ``rate`` frames per second, over all cameras, from now on; None lifts the limit."""
@@ -239,7 +313,7 @@ class Pipeline:
         while (free := self._free.get()) is not None:
             if not self._serves():
                 return
-            taken = self._newest()
+            taken = self._next_frame()
             detector = self._detectors.current(0)
             if taken is None:
                 return
@@ -248,37 +322,65 @@ class Pipeline:
                 camera.slot.release(frame)
                 self._free.put(free)
                 continue
-            if free == "new" or free.detector is not detector:
-                free = _BufferSet(detector, detector.allocate())
+            own = owned_buffers(free, detector)
             started = time.monotonic_ns()
-            fit = detector.preprocessor.write(frame.image, free.buffers.inputs[0])
-            self._record(camera.name, "age", started - frame.captured_ns)
+            if not self._moves(camera.name, frame, detector):
+                self._prepared.put(FrameJob(own, camera, frame))
+            elif not self._prepare(own, camera, frame, started):
+                return
+
+    def _moves(self, camera: str, frame: Frame, detector: Detector) -> bool:
+        """Return whether the detector runs for a frame, as the motion gate of its camera decides."""
+        gate = self._gates.get(camera)
+        if gate is not None:
+            if self._detected_by.get(camera) is not detector:
+                gate.repeat()  # what another model has found does not count
+            if gate.look(frame.image, frame.captured_ns / 1e9) is None:
+                return False
+            self._detected_by[camera] = detector
+        self._next_s = time.monotonic() + self._interval_s
+        return True
+
+    def _prepare(self, own: BufferSet, camera: Camera, frame: Frame, started: int) -> bool:
+        """Write each part of a frame into buffers of its own; False when stopping."""
+        self._record(camera.name, "age", started - frame.captured_ns)
+        crops, spent = self._parts[camera.name].crops(frame.image), 0
+        for part, crop in enumerate(crops):
+            if part:
+                free = self._free.get()
+                if free is None:
+                    return False
+                own, started = owned_buffers(free, own.detector), time.monotonic_ns()
+            fit = own.detector.preprocessor.write(crop.view(frame.image), own.buffers.inputs[0])
             prepared = time.monotonic_ns()
-            self._record(camera.name, "preprocess", prepared - started)
-            self._prepared.put(_Job(free, camera, frame, fit, prepared))
+            spent += prepared - started
+            if part + 1 == len(crops):
+                self._record(camera.name, "preprocess", spent)
+            self._prepared.put(FrameJob(own, camera, frame, crops, part, fit, prepared))
+        return True
 
     def _serves(self) -> bool:
         """Wait until a detector serves; False when stopping or when all cameras have ended."""
         while not self._stopping.is_set():
             if self._detectors.current(WAIT_S) is not None:
                 return True
-            if all(camera.slot.closed for camera in self._cameras):
+            if all(camera.slot.closed for camera in self._lineup.cameras):
                 return False
         return False
 
-    def _newest(self) -> tuple[Camera, Frame] | None:
+    def _next_frame(self) -> tuple[Camera, Frame] | None:
         """Wait for a frame of the camera whose turn it is; None when stopping or when all have ended."""
         while not self._stopping.is_set():
             self._frame_waits.clear()
-            all_closed = all(camera.slot.closed for camera in self._cameras)
+            lineup = self._lineup
+            all_closed = all(camera.slot.closed for camera in lineup.cameras)
             early_s = self._next_s - time.monotonic() if self._interval_s else 0.0
             if early_s <= 0:
-                for position in self._shares.order():
-                    frame = self._cameras[position].slot.take(timeout=0)
+                for position in lineup.shares.order():
+                    frame = lineup.cameras[position].slot.take(timeout=0)
                     if frame is not None:
-                        self._shares.served(position)
-                        self._next_s = time.monotonic() + self._interval_s
-                        return self._cameras[position], frame
+                        lineup.shares.served(position)
+                        return lineup.cameras[position], frame
                 if all_closed:
                     return None
             self._frame_waits.wait(early_s if early_s > 0 else None)
@@ -286,42 +388,101 @@ class Pipeline:
 
     def _infer_all(self) -> None:
         while (job := self._prepared.get()) is not None:
+            if job.fit is None:
+                self._begun.put((job, None))
+                continue
             buffers = job.set.buffers
             try:
-                call = job.set.detector.engine.begin(buffers.inputs, buffers.outputs)
+                self._begun.put((job, job.set.detector.engine.begin(buffers.inputs, buffers.outputs)))
             except EngineError as error:
-                self._drop(job, error)
-            else:
-                self._begun.put((job, call))
+                self._begun.put((job, error))
 
     def _finish_all(self) -> None:
+        frame, thresholds = FrameResults(), self._thresholds
         while (begun := self._begun.get()) is not None:
             job, call = begun
-            try:
-                took = call.wait()
-                finished = time.monotonic_ns()
-                outputs = job.set.buffers.outputs
-                decoded = job.set.detector.decoder.decode(outputs, self._score_threshold)
-            except EngineError as error:
-                self._drop(job, error)
+            if not job.part:
+                thresholds = self._thresholds  # the same for all parts of a frame
+            if job.fit is None or call is None:
+                self._finish_gated(job)
                 continue
-            self._record(job.camera.name, "inference", took)
-            self._detectors.worked(job.set.detector)
-            self._record(job.camera.name, "queue", finished - job.prepared_ns - took)
-            found = to_picture(decoded, job.fit).named(job.set.detector.description.labels)
-            mapped = time.monotonic_ns()
-            self._deliver(Result(job.camera.name, job.frame, found, job.set.detector, took))
-            delivered = time.monotonic_ns()
-            self._record(job.camera.name, "decode", mapped - finished)
-            self._record(job.camera.name, "publish", delivered - mapped)
-            self._record(job.camera.name, "end_to_end", delivered - job.frame.captured_ns)
-            job.camera.slot.release(job.frame)
+            try:
+                self._finish_part(job, call, frame, thresholds)
+            except EngineError as error:
+                self._detectors.failed(job.set.detector, error)
+                frame.failed = True
+            if job.last:
+                if frame.failed:
+                    self._drop(job)
+                else:
+                    self._finish_frame(job, frame, thresholds)
+                frame = FrameResults()
             self._free.put(job.set)
 
-    def _drop(self, job: _Job, error: EngineError) -> None:
+    def _finish_part(
+        self, job: FrameJob, call: Call | EngineError, frame: FrameResults, thresholds: ScoreThresholds
+    ) -> None:
+        """Wait for the engine, and decode what it has found in a part.
+
+        Raises:
+            EngineError: it has failed.
+        """
+        if isinstance(call, EngineError):
+            raise call
+        took = call.wait()
+        frame.finished = time.monotonic_ns()
+        decoded = job.set.detector.decoder.decode(job.set.buffers.outputs, thresholds.candidates)
+        self._record(job.camera.name, "inference", took)
+        self._detectors.worked(job.set.detector)
+        if job.last:
+            self._record(job.camera.name, "queue", max(0, frame.finished - job.prepared_ns - took))
+        frame.inference_ns += took
+        if job.fit is not None:
+            found = to_picture(decoded, job.fit).named(job.set.detector.description.labels)
+            frame.found.append(job.crops[job.part].to_frame(found) if job.part else found)
+
+    def _finish_frame(self, job: FrameJob, frame: FrameResults, thresholds: ScoreThresholds) -> None:
+        camera = job.camera.name
+        found = merge_parts(frame.found, job.crops) if len(frame.found) > 1 else frame.found[0]
+        result = self._result(job, found, frame.inference_ns, thresholds)
+        mapped = time.monotonic_ns()
+        with self._delivering:
+            if job.camera in self._lineup.cameras:
+                if camera in self._gates:
+                    self._newest[camera] = result
+                self._deliver(result)
+        delivered = time.monotonic_ns()
+        self._record(camera, "decode", mapped - frame.finished)
+        self._record(camera, "publish", delivered - mapped)
+        self._record(camera, "end_to_end", delivered - job.frame.captured_ns)
+        self._release(job)
+
+    def _finish_gated(self, job: FrameJob) -> None:
+        """Deliver a frame in which nothing moved, with what the frame before has shown."""
+        newest = self._newest.get(job.camera.name)
+        with self._delivering:
+            if newest is not None and job.camera in self._lineup.cameras:
+                self._deliver(replace(newest, frame=job.frame, inference_ns=0, gated=True))
+        self._release(job)
+        self._free.put(job.set)
+
+    @staticmethod
+    def _result(job: FrameJob, found: Detections, took_ns: int, thresholds: ScoreThresholds) -> Result:
+        sure = found
+        if thresholds.candidates < thresholds.detections:
+            sure = found.take(found.scores >= thresholds.detections)
+        return Result(job.camera.name, job.frame, sure, job.set.detector, took_ns, found)
+
+    def _drop(self, job: FrameJob) -> None:
         """Drop and count a frame that an engine failed on."""
-        self._detectors.failed(job.set.detector, error)
         with self._counting:
             self.failed[job.camera.name] += 1
+        gate = self._gates.get(job.camera.name)
+        if gate is not None:
+            gate.repeat()
+        self._release(job)
+
+    def _release(self, job: FrameJob) -> None:
         job.camera.slot.release(job.frame)
-        self._free.put(job.set)
+        with self._counting:
+            self._through += 1

@@ -177,5 +177,5 @@ def fastest_first(judged: Sequence[tuple[Candidate, TrialVerdict]]) -> list[tupl
 
 
 def _log_verdict(verdict: TrialVerdict) -> None:
-    speed = f", {verdict.p50_ms:g} ms, {verdict.threads} threads" if verdict.p50_ms is not None else ""
+    speed = f", {verdict.p50_ms:g} ms, threads: {verdict.threads}" if verdict.p50_ms is not None else ""
     logger.info("%s: %s%s", verdict.candidate, verdict.reason, speed)

@@ -39,9 +39,11 @@ from edgeagent.detection.detector import Detector
 from edgeagent.detection.ranking import RankedCandidates
 from edgeagent.detection.starting import WorkerDetector
 from edgeagent.engines.engine import EngineFacts
-from edgeagent.errors import EdgeagentError, EngineError
+from edgeagent.errors import DamagedModelError, EdgeagentError, EngineError
 from edgeagent.timing.backoff import Backoff
-from edgeagent.timing.guarded_thread import GuardedThread
+from edgeagent.timing.guarded_thread import LONGEST_S, GuardedThread
+from edgeagent.timing.progress import UNLIMITED_S, Progress
+from edgeagent.timing.repeat_limit import RepeatLimit
 from edgeagent.worker.engine import WorkerDiedError, WorkerHungError, WorkerStarvedError
 
 logger = logging.getLogger(__name__)
@@ -54,6 +56,8 @@ CHECK_EVERY_S = 300.0
 STARVED_AGAIN_S = (1.0, 5.0, 15.0)  # pauses at the start, when the machine is too busy to start a candidate
 PING_EVERY_S = 5.0
 STOP_S = 1.0
+LONGEST_START_S, LONGEST_CALL_S = 1800.0, 300.0
+"""Longest start of a candidate and longest check, above all deadlines of workers on a starved machine."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Change:
         reason: of the change, as text.
         took_s: seconds without a detector.
         failure: why the detector that served before was given up; None where none was.
+        damaged: why a file of the bundle may not be loaded any more; None while none is known to be damaged.
     """
 
     serving: str | None
@@ -73,6 +78,7 @@ class Change:
     reason: str
     took_s: float = 0.0
     failure: str | None = None
+    damaged: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,9 @@ class ServingDetector:
         on_change: called with every change, in the thread of this object.
         intervals: of checks and retries.
 
+    Attributes:
+        progress: of the supervision, for the watchdog.
+
     Raises:
         EngineError: none of the candidates starts.
     """
@@ -124,10 +133,13 @@ class ServingDetector:
         self._serving: CandidateState | None = None
         self._failed: WorkerDetector | None = None
         self._failure: str | None = None
+        self._damaged: str | None = None
         self._crashed = self._worked = self._starved = False
         self._errors = 0
+        self._repeats, self._since_s = RepeatLimit(), time.monotonic()
         self._stopping = False
         self._thread = GuardedThread(self._run, "serving", vital=True)
+        self.progress = Progress("supervision of the engine")
         self._facts: EngineFacts
         for one, (_, verdict) in zip(self._candidates, candidates.ranked, strict=True):
             if not verdict.right:
@@ -170,7 +182,8 @@ class ServingDetector:
         serving = self._serving
         reason = "; ".join(self._problems) if reason is None else reason
         best = serving is not None and serving is self._candidates[0]
-        return Change(serving.candidate.name if serving else None, best, reason, round(took_s, 3), failure)
+        name = serving.candidate.name if serving else None
+        return Change(name, best, reason, round(took_s, 3), failure, self._damaged)
 
     def start(self) -> None:
         """Start the supervision."""
@@ -213,12 +226,20 @@ class ServingDetector:
             self._thread.join(timeout_s)
 
     def _run(self) -> None:
+        try:
+            self._watch()
+        except BaseException:
+            self.progress.expect(LONGEST_S, "waiting after an internal error")
+            raise
+        self.progress.expect(UNLIMITED_S, "stopped")
+
+    def _watch(self) -> None:
         checked = pinged = time.monotonic()
         while not self._stopping:
+            idle_s = self._idle_s(checked)
+            self.progress.expect(idle_s, "waiting for the next check of the engine")
             with self._changed:
-                self._changed.wait_for(
-                    lambda: self._stopping or self._failure is not None, self._idle_s(checked)
-                )
+                self._changed.wait_for(lambda: self._stopping or self._failure is not None, idle_s)
             if self._stopping:
                 return
             if self._failure is not None or self._current is None:
@@ -249,6 +270,7 @@ class ServingDetector:
         detector = self._current
         if detector is None:
             return
+        self.progress.expect(LONGEST_CALL_S, "checking the engine")
         try:
             examine(detector)
         except EdgeagentError as error:
@@ -269,9 +291,11 @@ class ServingDetector:
     def _replace(self) -> None:
         """Start a candidate in place of the one that failed."""
         began = time.monotonic()
-        reason, failed = self._failure, self._serving
+        reason, failed, told = self._failure, self._serving, True
         if failed is not None:
-            logger.warning("%s", reason)
+            self._repeats.worked(began - self._since_s)
+            told = self._repeats.allows(str(reason), began)
+            logger.log(logging.WARNING if told else logging.DEBUG, "%s", reason)
             if self._failed is not None:
                 self._failed.engine.close()
             failed.postpone(self._worked)
@@ -283,7 +307,8 @@ class ServingDetector:
             return
         took = time.monotonic() - began
         if self._serving is not None:
-            logger.warning("%s serves now, after %.2f s", self._serving.candidate.name, took)
+            level = logging.WARNING if told else logging.DEBUG
+            logger.log(level, "%s serves now, after %.2f s", self._serving.candidate.name, took)
             self._report(reason or "it works again", took, reason)
         elif failed is not None:
             logger.error("not detecting: %s", "; ".join(problems))
@@ -296,10 +321,13 @@ class ServingDetector:
             if self._stopping:
                 break
             began = time.monotonic()
+            self._expect_start(one)
             try:
-                detector = self._trials.start(one.candidate)
+                detector = self._trials.start(one.candidate, alone=one.alone)
             except EdgeagentError as error:
                 problems.append(str(error))
+                if isinstance(error, DamagedModelError):
+                    self._damaged = str(error)
                 self._starved = self._starved or isinstance(error, WorkerStarvedError)
                 one.postpone(usable=False)
                 continue
@@ -331,11 +359,15 @@ class ServingDetector:
             if not one.due or self._stopping:
                 continue
             began = time.monotonic()
+            self._expect_start(one)
             try:
-                detector = self._trials.start(one.candidate)
+                detector = self._trials.start(one.candidate, alone=one.alone)
             except EdgeagentError as error:
                 logger.info("%s does not work yet: %s", one.candidate.name, error)
                 one.postpone(usable=False)
+                if isinstance(error, DamagedModelError):
+                    self._damaged = str(error)
+                    self._report(str(error))
                 continue
             old = self._current
             self._serve(one, detector, time.monotonic() - began)
@@ -347,18 +379,23 @@ class ServingDetector:
             self._report("it passed the check again")
             return
 
+    def _expect_start(self, candidate: CandidateState) -> None:
+        self.progress.expect(LONGEST_START_S, f"starting engine {candidate.candidate.delegate.name}")
+
     def _serve(self, candidate: CandidateState, detector: WorkerDetector, load_s: float) -> None:
         with self._changed:
             if not self._stopping:
                 self._serving, self._current, self._errors = candidate, detector, 0
                 self._facts, self._worked = detector.engine.facts, False
+                self._since_s = time.monotonic()
                 candidate.begin_serving(load_s)
                 self._changed.notify_all()
                 return
         detector.engine.close()
 
     def _report(self, reason: str, took_s: float = 0.0, failure: str | None = None) -> None:
-        self._on_change(self.state(reason, took_s, failure))
+        change, self._damaged = self.state(reason, took_s, failure), None
+        self._on_change(change)
 
 
 def _refused(candidates: RankedCandidates) -> list[str]:

@@ -72,29 +72,37 @@ class CandidateTrials:
     ) -> None:
         self.bundle, self.candidates = bundle, tuple(candidates)
         self._workers, self._records, self._iou_threshold = workers, records, iou_threshold
-        self._checks: dict[str, GoldenCheck] = {}
+        self._checks: dict[str, GoldenCheck] | None = None  # by file, while candidates are tried
         self._known: dict[str, TrialVerdict] = {}
 
     def verdicts(self, report: Callable[[TrialVerdict], None] = lambda one: None) -> list[TrialVerdict]:
         """Return the verdict on every candidate in order, trying those without a kept one."""
         known = self._records.load()
         found = []
-        for candidate in self.candidates:
-            key = self.key(candidate)
-            if key not in known:
-                known[key] = self._judge(candidate, key)
-                self._records.keep(known)
-            verdict = known[key]
-            self._known[candidate.name] = verdict
-            found.append(verdict)
-            report(verdict)
+        self._checks = {}
+        try:
+            for candidate in self.candidates:
+                key = self.key(candidate)
+                if key not in known:
+                    known[key] = self._judge(candidate, key)
+                    self._records.keep(known)
+                verdict = known[key]
+                self._known[candidate.name] = verdict
+                found.append(verdict)
+                report(verdict)
+        finally:
+            self._checks = None
         return found
 
-    def start(self, candidate: Candidate) -> WorkerDetector:
+    def start(self, candidate: Candidate, *, alone: bool = False) -> WorkerDetector:
         """Start a candidate, checked and warm, on the number of threads that was fastest.
 
         The thread that calls this must live as long as the detector; see
         :func:`edgeagent.detection.starting.start_detector`.
+
+        Args:
+            candidate: to be started.
+            alone: whether its calls are run one after the other, on any machine.
 
         Raises:
             EngineError: it may not be tried, cannot be loaded, or is not right.
@@ -103,7 +111,7 @@ class CandidateTrials:
         key = self.key(candidate)
         self._begin(candidate, key)
         try:
-            detector = self._start(candidate, self._threads(candidate), serving=True)
+            detector = self._start(candidate, self._threads(candidate), serving=True, alone=alone)
         except EdgeagentError as error:
             self._records.end(key, str(error))
             raise
@@ -118,11 +126,9 @@ class CandidateTrials:
         """
         if self.bundle.manifest.golden is None:
             return
-        file = candidate.artefact.file
-        if file not in self._checks:
-            self._checks[file] = GoldenCheck(self.bundle, candidate.artefact)
+        golden = self._golden_check(candidate)
         try:
-            result = self._checks[file].run(engine)
+            result = golden.run(engine)
         except BundleError as error:
             raise EngineError(f"{candidate.name}: {error}") from error
         if not result.right:
@@ -132,6 +138,16 @@ class CandidateTrials:
                 else "does not compute what was trained"
             )
             raise EngineError(f"{candidate.name} {fault}: {result.describe()}")
+
+    def _golden_check(self, candidate: Candidate) -> GoldenCheck:
+        """Return the golden set of an artefact; its 7 MB are kept only while several candidates are tried."""
+        file, kept = candidate.artefact.file, self._checks
+        if kept is not None and file in kept:
+            return kept[file]
+        check = GoldenCheck(self.bundle, candidate.artefact)
+        if kept is not None:
+            kept[file] = check
+        return check
 
     def deadline_s(self, candidate: Candidate) -> float:
         """Return the seconds that a call may take: a multiple of the median latency, where that is known."""
@@ -185,6 +201,7 @@ class CandidateTrials:
         missing = availability(candidate.delegate).missing
         if missing is not None:
             raise EngineError(missing)
+        logger.info("%s: on trial", candidate.name)
         self._records.begin(key, candidate.delegate.needs.hardware)
 
     def _trial(self, candidate: Candidate) -> TrialVerdict:
@@ -218,9 +235,11 @@ class CandidateTrials:
         verdict = self._known.get(candidate.name)
         return (verdict.threads if verdict else None) or self._workers.threads[0]
 
-    def _start(self, candidate: Candidate, threads: int, serving: bool = False) -> WorkerDetector:
+    def _start(
+        self, candidate: Candidate, threads: int, serving: bool = False, alone: bool = True
+    ) -> WorkerDetector:
         outputs = candidate.artefact.outputs
-        side_by_side = serving and candidate.delegate.on_processor and not self._workers.low_priority
+        side_by_side = candidate.delegate.on_processor and not (alone or self._workers.low_priority)
         return start_detector(
             replace(self._request(candidate, threads), side_by_side=side_by_side),
             DetectorSpec(self.bundle.manifest, outputs, candidate.name, self._iou_threshold),
@@ -231,7 +250,8 @@ class CandidateTrials:
 
     def _request(self, candidate: Candidate, threads: int) -> LoadRequest:
         path = self.bundle.artefact_path(candidate.artefact)
-        return self._workers.load_request(path, candidate.delegate, threads)
+        request = self._workers.load_request(path, candidate.delegate, threads)
+        return replace(request, sha256=candidate.artefact.sha256)
 
 
 def _versions() -> Iterator[tuple[str, str]]:

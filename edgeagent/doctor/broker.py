@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgeagent.doctor.finding import ExaminedSystem, Finding
+from edgeagent.settings.addresses import host_and_port
 from edgeagent.settings.device_name import passing_device_name
 from edgeagent.settings.sections.mqtt import MqttSettings
 from edgeagent.telemetry.mqtt.broker_check import check_connection
@@ -25,7 +26,7 @@ def _connection(mqtt: MqttSettings) -> list[Finding]:
         return [Finding("broker", "not there", "none is configured: no telemetry over MQTT")]
     how = "TLS" if mqtt.tls else "clear text"
     who = "with a password" if mqtt.username else "without a password"
-    address = f"{mqtt.host}:{mqtt.port}"
+    address = host_and_port(str(mqtt.host), mqtt.port)
     reason = check_connection(mqtt, DEADLINE_S)
     if reason is None:
         return [Finding("broker", "ok", f"{address} accepts this device ({how}, {who})")]

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
 from pathlib import Path
 
 from edgeagent.detection.journal import JOURNAL, Journal
 from edgeagent.detection.records import VERDICTS, load_verdicts
 from edgeagent.doctor.finding import ExaminedSystem, Finding
-from edgeagent.engines.availability import Availability, availability
-from edgeagent.engines.delegates import CATALOGUE, Delegate, external_delegate, find_delegates
-from edgeagent.settings.schema import Settings
-from edgeagent.settings.state import default_state
+from edgeagent.engines.availability import Availability, availability, is_attached
+from edgeagent.engines.delegates import CATALOGUE, EXTERNAL, Delegate, external_delegate, find_delegates
 
 
 def check_delegates(system: ExaminedSystem) -> list[Finding]:
     """Check the availability of every delegate of the catalogue and of the configured library."""
-    return [_availability_finding(availability(one, system.root)) for one in (*_external(system), *CATALOGUE)]
+    delegates = (*_external(system), *CATALOGUE)
+    return [_availability_finding(availability(one, system.root), system.root) for one in delegates]
 
 
 def check_choice(system: ExaminedSystem) -> list[Finding]:
@@ -38,10 +37,10 @@ def check_choice(system: ExaminedSystem) -> list[Finding]:
 
 def check_trials(system: ExaminedSystem) -> list[Finding]:
     """Report the results of the agent's delegate trials."""
-    state = journal_of(system.settings).parent
-    if not system.live or not state.is_dir():
+    state = system.state_folder
+    if not system.live or not os.access(state, os.R_OK | os.X_OK):  # absent, or of another user: see storage
         return []
-    suspects = Journal(journal_of(system.settings)).suspects()
+    suspects = Journal(state / JOURNAL).suspects()
     findings = [
         Finding(
             f"trial {key}", "problem", "the machine went down during this trial", "edgeagent doctor --forgive"
@@ -49,14 +48,15 @@ def check_trials(system: ExaminedSystem) -> list[Finding]:
         for key in suspects
     ]
     for verdict in load_verdicts(state / VERDICTS).values():
-        found = f"{verdict.p50_ms} ms on {verdict.threads} threads; {verdict.reason}"
+        found = f"{verdict.p50_ms} ms on {_threads(verdict.threads)}; {verdict.reason}"
         findings.append(Finding(f"trial {verdict.candidate}", "ok", found))
     return findings
 
 
-def journal_of(settings: Settings | None) -> Path:
-    """Return the path of the agent's trial journal for this configuration."""
-    return ((settings.state if settings else None) or default_state()) / JOURNAL
+def _threads(number: int | None) -> str:
+    if number is None:
+        return "threads of its own"
+    return f"{number} thread{'' if number == 1 else 's'}"
 
 
 def _external(system: ExaminedSystem) -> list[Delegate]:
@@ -64,8 +64,8 @@ def _external(system: ExaminedSystem) -> list[Delegate]:
     return [] if library is None else [external_delegate(library.path, library.options)]
 
 
-def _availability_finding(answer: Availability) -> Finding:
-    name = f"delegate {answer.delegate.name}"
+def _availability_finding(answer: Availability, root: Path) -> Finding:
+    name = _about(answer.delegate)
     if answer.ok:
         return Finding(
             name, "ok", f"all requirements are met (tested by this project: {answer.delegate.tested})"
@@ -73,6 +73,31 @@ def _availability_finding(answer: Availability) -> Finding:
     reason, _, action = (answer.missing or "").partition("; ")
     if answer.forbidden:
         return Finding(name, "problem", reason, action or "grant this user access")
-    external = answer.delegate.name == "tflite-external"
-    finding = Finding(name, "not there", reason, action)
-    return replace(finding, verdict="problem", action="correct model.library") if external else finding
+    if answer.delegate.name == EXTERNAL:
+        return Finding(name, "problem", reason, "correct model.library")
+    if is_attached(answer.delegate.needs, root):
+        advice = action or "see edgeagent board, or docs/boards.md"
+        return Finding(name, "warning", f"its device is there, but {reason}", advice)
+    return Finding(name, "not there", reason, action)
+
+
+def impossible_delegates(system: ExaminedSystem) -> frozenset[str]:
+    """Return what ``check_delegates`` says about delegates that this board can never run.
+
+    These have no device here, a processor or an operating system of another kind, or need an onnxruntime that
+    is built for hardware that is not here. The others lack a package, which can be installed.
+    """
+    return frozenset(_about(one) for one in CATALOGUE if not _is_possible(one, system.root))
+
+
+def _is_possible(delegate: Delegate, root: Path) -> bool:
+    needs = delegate.needs
+    if needs.nodes or needs.usb:
+        return is_attached(needs, root)
+    if needs.provider is not None or needs.flags or needs.machines:
+        return availability(delegate, root).ok
+    return True
+
+
+def _about(delegate: Delegate) -> str:
+    return f"delegate {delegate.name}"

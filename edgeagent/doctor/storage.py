@@ -9,7 +9,6 @@ import tempfile
 from pathlib import Path
 
 from edgeagent.doctor.finding import ExaminedSystem, Finding, read_file
-from edgeagent.settings.state import default_state
 from edgeagent.telemetry.mqtt.spool import SPOOL, damaged_name
 
 MIB = 1024 * 1024
@@ -21,14 +20,14 @@ TRAINING_SHARED = 256 * MIB
 
 def check_state(system: ExaminedSystem) -> list[Finding]:
     """Check that the state folder is writable and its disk has free space."""
-    folder = (system.settings.state if system.settings else None) or default_state()
+    folder = system.state_folder
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     try:
         with tempfile.TemporaryFile(dir=existing) as file:
             file.write(b"x")
             file.flush()
     except OSError as error:
-        action = "run as the user of the service, or set state: to a folder that this user can write"
+        action = "sudo -u edgeagent edgeagent doctor, or set state: to a folder that this user can write"
         return [Finding("state folder", "problem", f"{folder}: {error.strerror}", action)]
     free = shutil.disk_usage(existing).free
     findings = [Finding("state folder", "ok", f"{folder} can be written")]
@@ -44,7 +43,7 @@ def check_spool(system: ExaminedSystem) -> list[Finding]:
     settings = system.settings
     if settings is None or settings.mqtt.host is None or settings.telemetry.spool is None:
         return []
-    path = (settings.state or default_state()) / SPOOL
+    path = system.state_folder / SPOOL
     findings = []
     damaged = damaged_name(path)
     if damaged.exists():

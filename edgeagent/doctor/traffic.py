@@ -35,6 +35,7 @@ def check_traffic(system: ExaminedSystem) -> list[Finding]:
         "pictures": settings.home_assistant is not None
         and settings.home_assistant.pictures_every is not None,
         "Sparkplug": settings.sparkplug is not None,
+        "Frigate": settings.frigate is not None,
     }
     left_out = [name for name, there in others.items() if there]
     if left_out:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from edgeagent.engines.delegates import Delegate, Needs
 from edgeagent.engines.processors import processor_flags
+from edgeagent.engines.providers import built_providers
 
 ROOT = Path("/")
 NO_PERMISSION = "no permission on"
@@ -80,16 +81,9 @@ def _package(needs: Needs) -> str | None:
 
 
 def _provider(needs: Needs) -> str | None:
-    if needs.provider is None or needs.provider in _providers():
+    if needs.provider is None or needs.provider in built_providers():
         return None
     return f"the installed onnxruntime was built without {needs.provider}"
-
-
-@functools.cache
-def _providers() -> tuple[str, ...]:
-    import onnxruntime
-
-    return tuple(onnxruntime.get_available_providers())
 
 
 def _library(needs: Needs) -> str | None:
@@ -127,7 +121,7 @@ def _device(needs: Needs, root: Path) -> str | None:
         return None
     nodes, sticks = _find_devices(needs, root)
     if not nodes and not sticks:
-        looked_for = (*needs.nodes, *(f"USB {one}" for one in needs.usb))
+        looked_for = (*(f"/{one}" for one in needs.nodes), *(f"USB {one}" for one in needs.usb))
         return f"no device: there is no {' and no '.join(looked_for)}"
     paths = nodes or [path for stick in sticks if (path := _usb_node(root, stick)) is not None]
     refused = [path for path in paths if not os.access(path, os.R_OK | os.W_OK)]

@@ -8,7 +8,6 @@ operator may delete the whole cache at any time.
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -40,7 +39,7 @@ def with_cache(options: Mapping[str, str], artefact: Path, cache: Path | None) -
         return {name: value for name, value in options.items() if not name.startswith(tuple(needless))}
     folder = cache / cache_key(artefact)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # the delegate itself reports a read-only folder only deep in a build
         (folder / NOTE).write_text(f"{artefact}\n{_versions()}\n", encoding="utf-8", errors="surrogateescape")
     except OSError as error:
@@ -66,6 +65,8 @@ def _versions() -> str:
 
 
 def _version(package: str) -> str:
+    import importlib.metadata  # takes 2 MB, and most workers need none of it
+
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

@@ -6,6 +6,7 @@ Engines hold no global state.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edgeagent.errors import EngineError
+from edgeagent.errors import DamagedModelError, EngineError
 
 Array = npt.NDArray[Any]
 DetectionRole = Literal["boxes", "classes", "scores", "count"]
@@ -194,20 +195,31 @@ class LoadedEngine(ABC):
         )
 
 
-def read_artefact(path: Path) -> bytes:
-    """Return the content of an artefact.
+def read_artefact(path: Path, sha256: str | None = None) -> bytes:
+    """Return the content of an artefact, read once.
+
+    Args:
+        path: of the file.
+        sha256: expected of the content, in hexadecimal; None where nothing is known of it.
 
     Raises:
+        DamagedModelError: the content has another SHA-256, or the SHA-256 is known and there is no content.
         EngineError: it cannot be read, is empty, or is no file, such as a pipe that would be waited for.
     """
+    kind = EngineError if sha256 is None else DamagedModelError
     try:
         if path.exists() and not path.is_file():
-            raise EngineError(f"{path}: is no file; give the path of a model")
+            raise kind(f"{path}: is no file; give the path of a model")
         content = path.read_bytes()
     except OSError as error:
-        raise EngineError(f"{path}: the model cannot be read ({error.strerror}); check the path") from error
+        raise kind(f"{path}: the model cannot be read ({error.strerror}); check the path") from error
     if not content:
-        raise EngineError(f"{path}: the model is empty; copy it again")
+        raise kind(f"{path}: the model is empty; copy it again")
+    if sha256 is not None and (found := hashlib.sha256(content).hexdigest()) != sha256:
+        raise DamagedModelError(
+            f"{path}: the model is damaged and was not loaded: it has the sha256 {found[:12]}..., the "
+            f"manifest says {sha256[:12]}...; copy the bundle again"
+        )
     return content
 
 

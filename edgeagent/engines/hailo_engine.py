@@ -28,6 +28,7 @@ from edgeagent.engines.engine import (
     one_line,
     read_artefact,
 )
+from edgeagent.engines.sealed_file import sealed_file
 from edgeagent.errors import EngineError
 
 TIMEOUT = 10.0
@@ -43,23 +44,29 @@ class HailoEngine(LoadedEngine):
     Args:
         path: of the HEF.
         threads: ignored, as the chip computes; all engines take it.
+        sha256: of the file, in hexadecimal; None does not verify it.
         timeout: seconds that a call may take.
 
+    HailoRT reads a HEF by its path; one that is verified lies in a sealed file in memory meanwhile.
+
     Raises:
+        DamagedModelError: the file has another SHA-256.
         EngineError: hailo_platform is not installed, there is no chip, driver and library are of different
             releases, or the HEF is missing, damaged or compiled for another chip.
     """
 
-    def __init__(self, path: Path, threads: int, timeout: float = TIMEOUT) -> None:
+    def __init__(self, path: Path, threads: int, sha256: str | None = None, timeout: float = TIMEOUT) -> None:
         hailo = _import_hailo()
-        read_artefact(path)
+        content = read_artefact(path, sha256)
         version = str(getattr(hailo, "__version__", "of unknown version"))
         started = time.monotonic()
         self._timeout_ms = max(1, round(timeout * 1000))
-        self._open = contextlib.ExitStack()
+        self._open, loading = contextlib.ExitStack(), contextlib.ExitStack()
         try:
             device = self._open.enter_context(hailo.VDevice())
-            model = device.create_infer_model(str(path))
+            given = path if sha256 is None else loading.enter_context(sealed_file(content, str(path)))
+            del content
+            model = device.create_infer_model(str(given))
             for stream in model.inputs:
                 stream.set_format_type(hailo.FormatType.UINT8)
             for stream in model.outputs:
@@ -68,10 +75,13 @@ class HailoEngine(LoadedEngine):
             self._outputs = tuple(_specification(stream, path, np.float32) for stream in model.outputs)
             self._configured = self._open.enter_context(model.configure())
             self._bindings = self._configured.create_bindings()
+            loading.close()
         except EngineError:
+            loading.close()
             self._open.close()
             raise
         except Exception as error:  # HailoRT's exceptions have no common base
+            loading.close()
             self._open.close()
             raise EngineError(f"{path}: hailort {version} cannot load it: {_explained(error)}") from error
         self._facts = EngineFacts("hailo", version, "hailo", threads, time.monotonic() - started, 1.0)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from edgeagent.bundle.manifest import Artefact, Manifest
 from edgeagent.engines.cache import with_cache
 from edgeagent.engines.delegates import Delegate
 from edgeagent.engines.engine import Engine
@@ -17,6 +16,9 @@ from edgeagent.engines.openvino_engine import OpenvinoEngine
 from edgeagent.engines.processors import available_processors
 from edgeagent.engines.tflite_engine import PACKAGES, TfliteEngine
 from edgeagent.errors import BundleError, EngineError
+
+if TYPE_CHECKING:  # workers import this module, and pydantic takes 10 MB
+    from edgeagent.bundle.manifest import Artefact, Manifest
 
 ENGINES: dict[str, Callable[..., Engine]] = {
     "onnxruntime": OnnxRuntimeEngine,
@@ -86,7 +88,9 @@ def find_artefact(manifest: Manifest, file: str) -> Artefact:
     raise BundleError(f"bundle {manifest.name} {manifest.version} has no artefact {file!r}; it has {files}")
 
 
-def load_engine(path: Path, artefact_format: str, threads: int = 0, engine: str = "auto") -> Engine:
+def load_engine(
+    path: Path, artefact_format: str, threads: int = 0, engine: str = "auto", sha256: str | None = None
+) -> Engine:
     """Load an artefact.
 
     Args:
@@ -94,8 +98,10 @@ def load_engine(path: Path, artefact_format: str, threads: int = 0, engine: str 
         artefact_format: ``onnx``, ``tflite`` or ``hef``.
         threads: intra-operator threads; 0 is :func:`default_threads`.
         engine: key of :data:`ENGINES`; ``auto`` is the first of the format's readers that is installed.
+        sha256: of the file, in hexadecimal; None does not verify it.
 
     Raises:
+        DamagedModelError: the file has another SHA-256.
         EngineError: the engine does not read the format; or see the engines.
     """
     readers = READERS[artefact_format]
@@ -103,10 +109,16 @@ def load_engine(path: Path, artefact_format: str, threads: int = 0, engine: str 
         engine = next((name for name in readers if name in available_engines()), readers[0])
     if engine not in readers:
         raise EngineError(f"{path}: {engine} does not read {artefact_format}; {' and '.join(readers)} do")
-    return ENGINES[engine](path, threads or default_threads())
+    return ENGINES[engine](path, threads or default_threads(), sha256=sha256)
 
 
-def load_on(delegate: Delegate, path: Path, threads: int = 0, cache: Path | None = None) -> Engine:
+def load_on(
+    delegate: Delegate,
+    path: Path,
+    threads: int = 0,
+    cache: Path | None = None,
+    sha256: str | None = None,
+) -> Engine:
     """Load an artefact on a delegate of the catalogue, in this process.
 
     Args:
@@ -114,13 +126,15 @@ def load_on(delegate: Delegate, path: Path, threads: int = 0, cache: Path | None
         path: of the artefact.
         threads: intra-operator threads; 0 is :func:`default_threads`.
         cache: folder for what the delegate compiles; without one nothing is kept.
+        sha256: of the file, in hexadecimal; the bytes that the engine gets are verified. None does not.
 
     Raises:
+        DamagedModelError: the file has another SHA-256.
         EngineError: the delegate is not there, or cannot load the artefact.
     """
     options = with_cache(delegate.options, path, cache)
     arguments = _ARGUMENTS[delegate.engine](delegate, options)
-    return ENGINES[delegate.engine](path, threads or default_threads(), **arguments)
+    return ENGINES[delegate.engine](path, threads or default_threads(), sha256=sha256, **arguments)
 
 
 def thread_choices() -> list[int]:

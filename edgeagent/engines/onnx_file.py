@@ -25,26 +25,31 @@ _MOST_BYTES = 2 << 30
 """Largest model in one piece: the most that a protocol buffer may have."""
 
 
-def read_onnx(path: Path) -> bytes:
+def read_onnx(path: Path, sha256: str | None = None) -> bytes:
     """Return the content of a model, changed only where engines read models differently.
 
     Weights in other files of its folder are put in; nodes are sorted and get unique names; a free batch size
     becomes 1; inputs and outputs in half or double precision become float32.
 
+    Args:
+        path: of the file.
+        sha256: expected of the file, in hexadecimal; None where nothing is known of it.
+
     Raises:
+        DamagedModelError: the file has another SHA-256.
         EngineError: the file or one with its weights cannot be read, or does not fit into the memory. A file
             that is no ONNX model is returned as it is: its engine says what is wrong.
     """
     try:
-        return _read(path)
+        return _read(path, sha256)
     except MemoryError:
         raise EngineError(
             f"{path}: the model does not fit into the memory; free some, or take a smaller model"
         ) from None
 
 
-def _read(path: Path) -> bytes:
-    content = read_artefact(path)
+def _read(path: Path, sha256: str | None) -> bytes:
+    content = read_artefact(path, sha256)
     weights = _Weights(path)
     try:
         whole = rewrite(content, "model", {"tensor": weights.put_into})

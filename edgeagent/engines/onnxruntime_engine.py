@@ -38,23 +38,30 @@ class OnnxRuntimeEngine(LoadedEngine):
         threads: intra-operator threads.
         provider: that runs it. Nodes that it does not support run on the CPU; ``facts.placed`` is its share.
         options: of the provider; those named ``session.*`` are entries of the session's configuration.
+        sha256: of the file, in hexadecimal; None does not verify it.
 
     Arrays given to :meth:`infer` are bound once by address and used in place; nothing is copied or
     allocated for a call with buffers seen before.
 
     Raises:
+        DamagedModelError: the file has another SHA-256.
         EngineError: onnxruntime is not installed, or the file is missing, damaged or uses an operator
             that this onnxruntime does not have.
     """
 
     def __init__(
-        self, path: Path, threads: int, provider: str = PROVIDER, options: Mapping[str, str] = NO_OPTIONS
+        self,
+        path: Path,
+        threads: int,
+        provider: str = PROVIDER,
+        options: Mapping[str, str] = NO_OPTIONS,
+        sha256: str | None = None,
     ) -> None:
         try:
             import onnxruntime
         except ImportError as error:
             raise EngineError(f"onnxruntime cannot be imported ({error}); pip install onnxruntime") from error
-        content = read_onnx(path)
+        content = read_onnx(path, sha256)
         started = time.monotonic()
         try:
             self._session = _open(onnxruntime, content, threads, provider, options)

@@ -3,7 +3,9 @@
 On x86 without VNNI the 16-bit sums of 8-bit products saturate; OpenVINO's documented workaround is weights of
 7 bits ("Saturation (overflow) Issue Workaround"). Artefacts with 8-bit weights are therefore computed in
 float32 on their 8-bit grids there, which is exact: OpenVINO's low-precision transformations are switched off,
-and the delegate is reported as :data:`FLOAT_DELEGATE`.
+and the delegate is reported as :data:`FLOAT_DELEGATE`. The same is done on arm64, where the transformations
+of OpenVINO 2026.4 refuse graphs in which a convolution follows tensors of several precisions
+(``AlignUnsupportedLPConvFQPrecision: Check 'conv_precisions.size() == 1' failed``; docs/adr/0035-arm64.md).
 
 What is not quantized is computed in float32, or in bfloat16 or float16 where the entry of the catalogue says
 so and the processor has it; the delegate is then reported as ``CPU-bf16`` or ``CPU-f16``.
@@ -12,6 +14,7 @@ so and the processor has it; the delegate is then reported as ``CPU-bf16`` or ``
 from __future__ import annotations
 
 import importlib
+import platform
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -39,6 +42,7 @@ FLOAT_DELEGATE = "CPU-float32"
 FLOAT32 = "f32"
 DTYPES = {"f32": np.float32, "u8": np.uint8, "i8": np.int8}
 _TELEMETRY = "openvino_telemetry"
+_NO_INTEGERS = ("aarch64", "arm64")
 _NOTED = ["framework", INPUT_GRID]
 _NOISE = ("Exception from", "Check '", "Summary:", "To facilitate")
 
@@ -68,22 +72,29 @@ class OpenvinoEngine(LoadedEngine):
         threads: of the CPU device.
         device: ``CPU``, ``GPU`` or ``NPU``.
         options: of the entry in the catalogue; only the precision on the CPU is used.
+        sha256: of the file, in hexadecimal; None does not verify it.
 
     Arrays given to :meth:`infer` become OpenVINO tensors once and are used in place; only a read-only input,
     which OpenVINO refuses, is copied.
 
     Raises:
+        DamagedModelError: the file has another SHA-256.
         EngineError: openvino is not installed, or the file is missing, damaged or uses an operator that
             this openvino does not have, or openvino does not compute in the given precision here.
     """
 
     def __init__(
-        self, path: Path, threads: int, device: str = DEVICE, options: Mapping[str, str] = NOTHING
+        self,
+        path: Path,
+        threads: int,
+        device: str = DEVICE,
+        options: Mapping[str, str] = NOTHING,
+        sha256: str | None = None,
     ) -> None:
         openvino = _import_openvino()
-        content = read_onnx(path)
+        content = read_onnx(path, sha256)
         version = openvino.__version__.split("-")[0]
-        exact = device == DEVICE and saturating_multiply()
+        exact = device == DEVICE and computes_in_float32()
         precision = options.get(PRECISION, FLOAT32)
         started = time.monotonic()
         try:
@@ -151,6 +162,11 @@ class OpenvinoEngine(LoadedEngine):
             tuple(self._tensor(buffer, shared_memory=True) for buffer in outputs),
             tuple((one, given) for one, given in zip(shared, inputs, strict=True) if one is not given),
         )
+
+
+def computes_in_float32() -> bool:
+    """Return whether the CPU device computes 8-bit products in float32 on this processor."""
+    return platform.machine() in _NO_INTEGERS or saturating_multiply()
 
 
 def _options(device: str, threads: int, exact: bool, precision: str) -> dict[str, Any]:

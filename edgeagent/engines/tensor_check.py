@@ -1,4 +1,4 @@
-"""Check of the tensors of a loaded artefact against its manifest.
+"""Check of the tensors of a loaded artefact or float model against its manifest or description.
 
 Raw outputs are (1, channels, height, width) or (1, height, width, channels), the same order for all of an
 artefact; one concatenated output is (1, cells, channels) or (1, channels, cells), and one of final detections
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from edgeagent.bundle.cells import cells_along
 from edgeagent.bundle.manifest import (
     DecoderSpec,
+    Manifest,
     ModelDescription,
     OutputSpec,
 )
@@ -51,21 +52,27 @@ def check_tensors(
         BundleError: a tensor is missing, superfluous, misnamed or of another shape.
     """
     _check_input(manifest, where, inputs)
+    document = _document(manifest)
     if manifest.decoder.family == "ssd":
         if declared:
-            raise BundleError(f"{where}: family ssd decodes in the graph; the manifest must list no outputs")
-        _check_count(where, outputs, _SSD_OUTPUTS)
-        _check_classes(where, outputs, len(manifest.labels))
+            raise BundleError(f"{where}: family ssd decodes in the graph; {document} must list no outputs")
+        _check_count(where, outputs, _SSD_OUTPUTS, document)
+        _check_classes(where, outputs, len(manifest.labels), document)
         return
     if declared:
-        _check_roles(manifest.decoder, where, declared)
+        _check_roles(manifest.decoder, where, declared, document)
         _check_raw(manifest, declared, where, outputs)
     else:
-        _check_count(where, outputs, 1)
+        _check_count(where, outputs, 1, document)
         if manifest.decoder.nms == "none":
             _check_final(where, outputs[0])
         else:
             _check_concatenated(manifest, where, outputs[0])
+
+
+def _document(described: ModelDescription) -> str:
+    """Return the name of what describes the model, for messages: a float model has no manifest."""
+    return "the manifest" if isinstance(described, Manifest) else "the description"
 
 
 def _check_input(manifest: ModelDescription, where: str, inputs: Sequence[TensorSpec]) -> None:
@@ -80,31 +87,30 @@ def _check_input(manifest: ModelDescription, where: str, inputs: Sequence[Tensor
     wanted = nhwc if spec.layout == "nhwc" else nchw
     if inputs[0].shape != wanted:
         raise BundleError(
-            f"{where}: input {inputs[0].name} has the shape {inputs[0].shape}, the manifest says {wanted} "
-            f"({spec.layout}, batch 1, 3 colours)"
+            f"{where}: input {inputs[0].name} has the shape {inputs[0].shape}, {_document(manifest)} says "
+            f"{wanted} ({spec.layout}, batch 1, 3 colours)"
         )
 
 
-def _check_count(where: str, outputs: Sequence[TensorSpec], wanted: int) -> None:
+def _check_count(where: str, outputs: Sequence[TensorSpec], wanted: int, document: str) -> None:
     if len(outputs) != wanted:
-        raise BundleError(f"{where}: has {len(outputs)} outputs, needs {wanted} by the manifest")
+        raise BundleError(f"{where}: has {len(outputs)} outputs, needs {wanted} by {document}")
 
 
-def _check_classes(where: str, outputs: Sequence[TensorSpec], labels: int) -> None:
+def _check_classes(where: str, outputs: Sequence[TensorSpec], labels: int, document: str) -> None:
     classes = next((tensor.classes for tensor in outputs if tensor.classes is not None), None)
     if classes is not None and labels < classes:
         raise BundleError(
-            f"{where}: predicts {classes} classes, the manifest lists {labels} labels; give each class "
-            "a label"
+            f"{where}: predicts {classes} classes, {document} lists {labels} labels; give each class a label"
         )
 
 
-def _check_roles(decoder: DecoderSpec, where: str, outputs: Sequence[OutputSpec]) -> None:
+def _check_roles(decoder: DecoderSpec, where: str, outputs: Sequence[OutputSpec], document: str) -> None:
     wanted = sorted((stride, role) for stride in decoder.strides for role in _ROLES[decoder.family])
     if sorted((output.stride, output.role) for output in outputs) != wanted:
         raise BundleError(
             f"{where}: family {decoder.family} needs the outputs {', '.join(_ROLES[decoder.family])} once "
-            f"for each of the strides {', '.join(map(str, decoder.strides))}; the manifest lists others"
+            f"for each of the strides {', '.join(map(str, decoder.strides))}; {document} lists others"
         )
 
 
@@ -113,7 +119,7 @@ def _check_raw(
 ) -> None:
     names, found = [item.name for item in roles], [item.name for item in outputs]
     if names != found:
-        raise BundleError(f"{where}: has the outputs {found}, the manifest says {names}")
+        raise BundleError(f"{where}: has the outputs {found}, {_document(manifest)} says {names}")
     orders = {"nchw", "nhwc"}
     for declared, tensor in zip(roles, outputs, strict=True):
         channels = _channels(manifest, declared)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import importlib
-import importlib.metadata
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -56,19 +55,26 @@ class TfliteEngine(LoadedEngine):
         threads: of the CPU kernels.
         library: shared library of a delegate; None uses XNNPACK.
         options: of that delegate.
+        sha256: of the file, in hexadecimal; None does not verify it.
 
     The interpreter owns its tensors, so a call copies the input in and the outputs out.
 
     Raises:
+        DamagedModelError: the file has another SHA-256.
         EngineError: no TFLite package is installed, or the file is missing, damaged or uses an operator
             that this package does not have.
     """
 
     def __init__(
-        self, path: Path, threads: int, library: str | None = None, options: Mapping[str, str] = NO_OPTIONS
+        self,
+        path: Path,
+        threads: int,
+        library: str | None = None,
+        options: Mapping[str, str] = NO_OPTIONS,
+        sha256: str | None = None,
     ) -> None:
         package, module = _find_package(PACKAGES if library is None else PACKAGES[::-1])
-        content = read_artefact(path)
+        content = read_artefact(path, sha256)
         version = _version(package)
         started = time.monotonic()
         # the interpreter holds no reference to its delegates
@@ -195,6 +201,8 @@ def _placed(interpreter: Any) -> float | None:
 
 
 def _version(package: str) -> str:
+    import importlib.metadata  # takes 2 MB, and most workers need none of it
+
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:  # a nightly build, or one of a distribution

@@ -8,21 +8,32 @@ from pathlib import Path
 
 from edgeagent.errors import EdgeagentError
 
+PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+"""Permissions of state, which only its owner reads."""
+SHARED_FILE, SHARED_FOLDER = 0o666, 0o777
+"""Permissions of results, narrowed by the umask of the user."""
 
-def write_state(path: Path, content: bytes) -> None:
-    """Write a file durably; see :func:`replace_file`. Folders above it are made as needed.
+
+def write_state(path: Path, content: bytes, *, shared: bool = False) -> None:
+    """Write a file durably; see :func:`replace_file`. The folder of it is made as needed.
+
+    Args:
+        path: of the file.
+        content: of the file.
+        shared: whether others may read it, as the umask says; else file and new folder are the owner's only.
 
     Raises:
         EdgeagentError: it cannot be written; an older file is as it was.
     """
+    mode, folder_mode = (SHARED_FILE, SHARED_FOLDER) if shared else (PRIVATE_FILE, PRIVATE_FOLDER)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, content)
+        path.parent.mkdir(mode=folder_mode, parents=True, exist_ok=True)
+        replace_file(path, content, mode)
     except OSError as error:
         raise EdgeagentError(f"{path}: cannot be written ({error.strerror})") from error
 
 
-def replace_file(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes, mode: int = SHARED_FILE) -> None:
     """Write a file through ``NAME.new``: write, fsync, rename, fsync of the folder.
 
     When it returns, the content is on the disk. A symbolic link ``NAME.new`` is refused.
@@ -32,7 +43,7 @@ def replace_file(path: Path, content: bytes) -> None:
     """
     temporary = path.with_name(f"{path.name}.new")
     try:
-        _write(temporary, content, os.O_TRUNC | os.O_NOFOLLOW, 0o666)
+        _write(temporary, content, os.O_TRUNC | os.O_NOFOLLOW, mode)
         temporary.replace(path)
         sync(path.parent)
     except OSError:

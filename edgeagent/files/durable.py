@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgeagent.errors import DeliveryError
-from edgeagent.files.atomic import sync
+from edgeagent.files.atomic import PRIVATE_FOLDER, sync
 
 
 @contextmanager
@@ -35,15 +35,19 @@ def disk_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def make_folder(path: Path) -> None:
+def make_folder(path: Path, mode: int = PRIVATE_FOLDER) -> None:
     """Make a folder and its missing parents.
+
+    Args:
+        path: of the folder.
+        mode: permissions of new folders, narrowed by the umask; by default the owner's only.
 
     Raises:
         OSError: it cannot be made.
     """
     missing = [folder for folder in (path, *path.parents) if not folder.is_dir()]
     for folder in reversed(missing):
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(mode=mode, exist_ok=True)
         sync(folder.parent)
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from pathlib import Path
 
 from edgeagent.errors import DeliveryError
+
+logger = logging.getLogger(__name__)
 
 LOCKS = Path("/proc/locks")
 
@@ -44,6 +47,21 @@ class FolderLock:
     def release(self) -> None:
         """Release the lock."""
         os.close(self._descriptor)
+
+
+def lock_if_free(folder: Path) -> FolderLock | None:
+    """Lock a folder, so that other commands see who uses it.
+
+    Returns:
+        The lock; None where another agent holds it, which is logged, and where the folder cannot be opened.
+    """
+    try:
+        return FolderLock(folder)
+    except LockedError as error:
+        logger.warning("%s", error)
+    except DeliveryError:
+        logger.debug("%s is not locked", folder)
+    return None
 
 
 def holder_of(inode: int, locks: Path = LOCKS) -> int | None:

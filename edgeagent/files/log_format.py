@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 
+from edgeagent.files.journal import with_priority
 from edgeagent.files.naming import escape_controls, shortened
 
 MAX_MESSAGE = 8000
@@ -20,10 +21,18 @@ class LogFormatter(logging.Formatter):
     """Formatter of ``LEVEL logger: message`` on one line; the lines of a traceback are indented.
 
     Control characters appear as ``\\n`` or ``\\x1b``; see :func:`edgeagent.files.naming.escape_controls`.
+
+    Args:
+        journal: whether each line begins with its priority; see :mod:`edgeagent.files.journal`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, journal: bool = False) -> None:
         super().__init__(_FORMAT)
+        self._journal = journal
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return with_priority(text, record.levelno) if self._journal else text
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (a name of logging)
         return shortened(escape_controls(super().formatMessage(record)), MAX_MESSAGE)

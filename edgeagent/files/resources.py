@@ -1,4 +1,4 @@
-"""Files that are installed with the program: bundles and sample clip."""
+"""Files installed with the program: bundles, board profiles, default configuration, sample clip."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
-DEFAULT_BUNDLE = "coco-nano"
+DEFAULT_BUNDLE = "coco-small"
 
 
 def included_bundles() -> dict[str, Path]:
@@ -24,7 +24,7 @@ def find_bundle(bundle: str | Path | None, directory: Path = Path()) -> Path:
     """Return the directory of a bundle.
 
     Args:
-        bundle: a directory; or the name of an included bundle, such as ``coco-small``, where there is no
+        bundle: a directory; or the name of an included bundle, such as ``coco-nano``, where there is no
             directory of that name; None is the default bundle.
         directory: directory that a relative ``bundle`` is looked for in.
     """
@@ -39,6 +39,18 @@ def _bundles() -> Path:
     return installed if installed.is_dir() else _PACKAGE.parent / "models"
 
 
+def board_folder() -> Path:
+    """Return the directory of the board profiles: in the package, or in a checkout."""
+    installed = _PACKAGE / "config" / "boards"
+    return installed if installed.is_dir() else _PACKAGE.parent / "config" / "boards"
+
+
 def sample_clip() -> Path:
     """Return the path of the sample clip: 768 x 576, 10 frames/s, people on a campus (see NOTICE)."""
     return _PACKAGE / "data" / "campus.mp4"
+
+
+def included_configuration() -> Path:
+    """Return the path of the configuration with every key and its default, in the package or a checkout."""
+    installed = _PACKAGE / "config" / "edgeagent.yaml"
+    return installed if installed.is_file() else _PACKAGE.parent / "config" / "edgeagent.yaml"

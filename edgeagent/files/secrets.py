@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import stat
 from pathlib import Path
 
 from edgeagent.errors import ConfigurationError
@@ -21,7 +22,10 @@ def read_secret(path: Path, name: str) -> str:
         ConfigurationError: it cannot be read, or its first line is empty.
     """
     try:
-        if path.stat().st_mode & 0o004:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):  # a named pipe would block
+            raise ConfigurationError(f"{path}: {name} cannot be read (no regular file)")
+        if mode & 0o004:
             logger.warning("%s: everybody can read %s; chmod o-r", path, name)
         secret = next(iter(path.read_text(encoding="utf-8").splitlines()), "")
         reason = "its first line is empty"

@@ -8,5 +8,6 @@
 
 Start with ``repository``: it collects edits, signs and serves them. ``places``, ``opening``, ``served`` and
 ``status`` handle the folder; ``roles``, ``keys``, ``signers``, ``signatures``, ``handover``, ``pkcs8`` and
-``passphrase`` the keys; ``release``, ``rollout_steps``, ``condition``, ``fleet`` and ``watch`` the rollouts.
+``passphrase`` the keys; ``release``, ``rollout_steps``, ``condition``, ``fleet`` and ``watch`` the rollouts;
+``audit``, ``audit_chain`` and ``audit_check`` the log of who changed what.
 """

@@ -12,6 +12,8 @@ from typing import Any
 from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import TOP_LEVEL_ROLE_NAMES, Metadata, Root, TargetFile, Targets
 
+from edgeagent.publisher.audit import entry_file, entry_path, head_of
+from edgeagent.publisher.audit_chain import walk_log
 from edgeagent.publisher.errors import PublishError
 from edgeagent.publisher.places import served_path
 from edgeagent.publisher.release import read_index
@@ -40,6 +42,8 @@ def accept(publication: Publication, other: Path) -> list[str]:
             raise PublishError(f"{other}: the staged {role} has no valid signature of a key that may sign it")
         if role not in TOP_LEVEL_ROLE_NAMES:
             _take_targets(publication, role, offered[role], other)
+        if isinstance(offered[role].signed, Targets):
+            _take_log(publication, role, offered[role].signed, other)
     return order
 
 
@@ -67,6 +71,25 @@ def _take_targets(publication: Publication, channel: str, md: Metadata[Any], oth
     _check_index(publication, channel, signed, other)
 
 
+def _take_log(publication: Publication, role: str, signed: Targets, other: Path) -> None:
+    """Copy the entries of the audit log that are not here; the log must continue the one here."""
+    here = publication.served.metadata(role)
+    known, head = head_of(here.signed.targets, role) if here else None, head_of(signed.targets, role)
+    passed = known is None
+    for item in walk_log(other, role, head):
+        if isinstance(item, str):
+            raise PublishError(f"{other}: audit log: {item}")
+        if item.sha256 == known:
+            passed = True
+            break
+        with entry_file(other, role, item.sha256).open("rb") as file:
+            publication.place(entry_path(role), file)
+    if not passed:
+        raise PublishError(
+            f"{other}: the audit log of {role} does not continue the one here; nothing is accepted"
+        )
+
+
 def _check_index(publication: Publication, channel: str, signed: Targets, other: Path) -> None:
     index = read_index(publication, channel)
     if index.channel != channel:
@@ -78,6 +101,12 @@ def _check_index(publication: Publication, channel: str, signed: Targets, other:
         for file in release.files:
             if release.target(channel, file) not in signed.targets:
                 raise PublishError(f"{other}: {release.target(channel, file)} is offered, but is no target")
+    numbers = [one.sequence for one in index.configurations]
+    if numbers != sorted(set(numbers)):
+        raise PublishError(f"{other}: the configurations of the channel {channel} are not in order")
+    for one in index.configurations:
+        if one.target(channel) not in signed.targets:
+            raise PublishError(f"{other}: {one.target(channel)} is offered, but is no target")
 
 
 def _is_here(folder: Path, target: TargetFile) -> bool:

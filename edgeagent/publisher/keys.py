@@ -35,6 +35,7 @@ from securesystemslib.signer import (
 )
 
 from edgeagent.files.atomic import create_file
+from edgeagent.files.durable import make_folder
 from edgeagent.publisher.errors import SigningKeyError
 from edgeagent.publisher.pkcs8 import encrypted_pem
 
@@ -78,7 +79,7 @@ def new_key(path: Path, passphrase: str) -> tuple[str, Key]:
     content = encrypted_pem(signer._private_key, passphrase)
     public = signer.public_key
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
         create_file(path, content, 0o600)
         create_file(public_path(path), public_pem(public))
     except FileExistsError as error:

@@ -40,6 +40,7 @@ def opened(
     now: Callable[[], datetime] = utcnow,
     signers: Signers | None = None,
     wait: bool = False,
+    who: str | None = None,
 ) -> Iterator[Publication]:
     """Open a publisher's folder; after an error the placed targets are removed.
 
@@ -50,6 +51,7 @@ def opened(
         now: returns the time, UTC.
         signers: opened before, so that no secret is asked for again; None opens new ones.
         wait: whether to wait while another publisher holds the lock.
+        who: for the audit log; None is user and host.
 
     Raises:
         PublishError: it is not a publisher's folder, it is damaged, or another publisher holds the lock.
@@ -61,6 +63,7 @@ def opened(
         if signers is None:
             signers = Signers(config.signers, secrets, keys)
         publication = Publication(folder, config, signers, now)
+        publication.who = who or publication.who
         try:
             yield publication
         except BaseException:

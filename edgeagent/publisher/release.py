@@ -6,22 +6,35 @@ The index ``CHANNEL/channel.json`` and the files of every release are targets of
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from tuf.api.metadata import TargetFile
 
+from edgeagent.bundle.golden import load_reference_outputs
 from edgeagent.bundle.reading import Bundle, open_bundle, parse_manifest
 from edgeagent.delivery.repository.channel import INDEX, MANIFEST, Channel, Release, parse_channel
 from edgeagent.errors import BundleError
 from edgeagent.files.hashing import hash_file
-from edgeagent.files.validation import first_mistake
+from edgeagent.publisher.entries import validated_entry, with_boards
 from edgeagent.publisher.errors import PublishError
-from edgeagent.publisher.places import served_path
+from edgeagent.publisher.places import check_target_path, served_path
 from edgeagent.publisher.repository import Publication
 from edgeagent.publisher.roles import ensure_channel
+
+
+def check_structure(bundle: Bundle) -> None:
+    """Check the archives of reference outputs of a verified bundle, whose unpacked size is bounded.
+
+    Raises:
+        BundleError: one is damaged, malformed or too large when unpacked.
+    """
+    golden = bundle.manifest.golden
+    if golden is not None:
+        for name in sorted({golden.outputs, *golden.other_outputs.values()}):
+            load_reference_outputs(bundle.directory / name)
 
 
 def read_index(publication: Publication, channel: str) -> Channel:
@@ -47,19 +60,25 @@ def add_bundle(
     channel: str,
     boards: Sequence[str],
     policy: Mapping[str, Any] | None = None,
+    check: Callable[[Bundle], None] = check_structure,
 ) -> Release:
     """Add a bundle to a channel as its newest release; a missing channel is made.
+
+    Nothing is copied before the bundle, its place in the channel and the room on the disk are checked. The
+    files that are signed are those that were checked: each copy must have the hash of the checked manifest.
 
     Args:
         publication: to change; nothing is served before it is published.
         directory: of the bundle.
         channel: label of the channel.
         boards: names of the boards that can run it, or ``any``.
-        policy: fields of :class:`edgeagent.delivery.repository.channel.Rollout` without its ``id``.
+        policy: fields of :class:`edgeagent.delivery.repository.channel_entry.Rollout` without its ``id``.
+        check: called with the verified bundle; raises what refuses it.
 
     Raises:
-        BundleError: the bundle is damaged.
-        PublishError: the channel has this name and version already, or a name, board or policy is invalid.
+        BundleError: the bundle is damaged, or ``check`` refuses it.
+        PublishError: the channel has this name and version already, a name, board or policy is invalid, or
+            the disk is too full for the release.
     """
     bundle = open_bundle(directory)
     manifest = bundle.manifest
@@ -72,21 +91,24 @@ def add_bundle(
                 f"{channel}: has {release.name} {release.version} already"
                 + ("" if same else ", with other content; give the new bundle a new version")
             )
+    files = _files(bundle)
+    for name in files:
+        check_target_path(f"{channel}/{manifest.name}/{manifest.version}/{name}")
+    check(bundle)
+    _check_room(publication, bundle, files)
     sequence = max((release.sequence for release in index.releases), default=0) + 1
     prefix = f"{channel}/{manifest.name}/{manifest.version}"
-    placed = {
-        name: _place(publication, bundle, prefix, name, digest) for name, digest in _files(bundle).items()
+    placed = {name: _place(publication, bundle, prefix, name, digest) for name, digest in files.items()}
+    fields = {
+        "name": manifest.name,
+        "version": manifest.version,
+        "sequence": sequence,
+        "boards": tuple(boards),
+        "manifest_sha256": placed[MANIFEST].hashes["sha256"],
+        "files": {name: target.length for name, target in placed.items()},
+        "rollout": {**(policy or {}), "id": f"{sequence}-{manifest.name}"[:64]},
     }
-    release = validated(
-        channel,
-        name=manifest.name,
-        version=manifest.version,
-        sequence=sequence,
-        boards=tuple(boards),
-        manifest_sha256=placed[MANIFEST].hashes["sha256"],
-        files={name: target.length for name, target in placed.items()},
-        rollout={**(policy or {}), "id": f"{sequence}-{manifest.name}"[:64]},
-    )
+    release = validated_entry(Release, channel, fields)
     write_index(
         publication, index.model_copy(update={"releases": (*index.releases, release)}), placed.values()
     )
@@ -127,28 +149,33 @@ def find_release(index: Channel, name: str, version: str) -> Release:
     raise PublishError(f"{index.channel}: has no {name} {version}; it has {known or 'none'}")
 
 
+def set_boards(
+    publication: Publication, channel: str, name: str, version: str, boards: Sequence[str]
+) -> Release:
+    """Replace the boards of a release.
+
+    Args:
+        publication: to change.
+        channel, name, version: of the release.
+        boards: names of the boards that can run it, or ``any``.
+
+    Raises:
+        PublishError: there is no such release, or a name of a board is invalid.
+    """
+    return change_release(
+        publication,
+        channel,
+        name,
+        version,
+        lambda old: with_boards(old, channel, boards),
+    )
+
+
 def withdraw(publication: Publication, channel: str, name: str, version: str, reason: str) -> Release:
     """Withdraw a release, with a reason that devices show. Its files stay."""
     return change_release(
         publication, channel, name, version, lambda old: old.model_copy(update={"withdrawn": reason})
     )
-
-
-def validated(channel: str, **fields: Any) -> Release:
-    """Return a release, validated as on a device.
-
-    Args:
-        channel: name of the channel, for messages.
-        fields: of the release.
-
-    Raises:
-        PublishError: a field is invalid.
-    """
-    try:
-        return Release.model_validate(fields)
-    except ValidationError as error:
-        mistake = first_mistake(error)
-        raise PublishError(f"{channel}: {mistake} ({mistake.value!r})") from None
 
 
 def write_index(publication: Publication, index: Channel, placed: Any = ()) -> None:
@@ -174,6 +201,16 @@ def _files(bundle: Bundle) -> dict[str, str | None]:
     found.update(manifest.golden.sha256 if manifest.golden else {})
     found.update(manifest.evidence.files)
     return found
+
+
+def _check_room(publication: Publication, bundle: Bundle, files: Iterable[str]) -> None:
+    need = sum((bundle.directory / name).stat().st_size for name in files)
+    free = shutil.disk_usage(publication.folder).free
+    if need > free:
+        raise PublishError(
+            f"{publication.folder}: the release needs {need} bytes, and the disk has {free}; "
+            "nothing was published"
+        )
 
 
 def _place(

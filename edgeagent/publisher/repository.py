@@ -35,6 +35,15 @@ from tuf.repository import Repository
 
 from edgeagent.delivery.repository.clock import utcnow
 from edgeagent.files.atomic import write_state
+from edgeagent.publisher.audit import (
+    PENDING,
+    AuditedOperation,
+    add_pending,
+    append_entry,
+    audited_operation,
+    current_user,
+    read_pending,
+)
 from edgeagent.publisher.errors import PublishError, SigningKeyError
 from edgeagent.publisher.places import STAGED, place_target
 from edgeagent.publisher.served import Served, read_staged
@@ -55,6 +64,7 @@ class Publication(Repository):
 
     Attributes:
         served: metadata that clients see.
+        who: user and host, for the audit log.
 
     Raises:
         PublishError: metadata in the folder are damaged.
@@ -69,6 +79,8 @@ class Publication(Repository):
         self._touched: set[str] = set()
         self._failures: list[SigningKeyError] = []
         self._placed: list[Path] = []
+        self.who = current_user()
+        self._described = ("change", "")
         self._read_staged()
 
     def open(self, role: str) -> Metadata[Any]:
@@ -203,8 +215,12 @@ class Publication(Repository):
             results = [delegator.get_verification_result(role, md.signed_bytes, md.signatures)]
         return [result for result in results if not result.verified]
 
+    def describe(self, action: str, what: str) -> None:
+        """Say what is being done and to what, for the audit log; without it the entry says ``change``."""
+        self._described = (action, what)
+
     def publish(self, *, refresh: bool = False) -> bool:
-        """Sign the edited roles, and serve them.
+        """Add an entry to the audit log of each edited role, sign the edited roles, and serve them.
 
         Args:
             refresh: whether to make a new timestamp even if nothing else is new.
@@ -216,6 +232,7 @@ class Publication(Repository):
             SigningKeyError: a key that is configured here cannot be used, and is needed.
             EdgeagentError: the disk is full or fails. In both cases the served state is as it was.
         """
+        audited = self._add_audit_entries()
         for role in sorted(self._touched - set(_ONLINE)):
             self._sign(role)
         everything = dict(self._new)
@@ -228,12 +245,29 @@ class Publication(Repository):
         complete = not waiting and problem is None
         if self._failures and not complete:
             raise self._failures[0]
+        if not audited:
+            add_pending(self.folder, self._operation())
         if problem is not None:
             waiting = everything
         else:
             self._serve()
         self._stage(waiting)
+        if audited:
+            (self.folder / PENDING).unlink(missing_ok=True)
         return complete
+
+    def _operation(self) -> AuditedOperation:
+        return audited_operation(self._now(), self.who, *self._described)
+
+    def _add_audit_entries(self) -> bool:
+        """Add an entry to the log of each edited role that has one; return whether there is any."""
+        roles = [role for role in sorted(self._touched) if isinstance(self._new[role].signed, Targets)]
+        pending = read_pending(self.folder) if roles else ()
+        for role in roles:
+            keys = tuple(key.keyid for key in self.keys(role) if self.signers.uri(key) is not None)
+            with self.edit_targets(role) as targets:
+                append_entry(self, role, targets, self._operation(), keys, pending)
+        return bool(roles)
 
     def _first(self, role: str) -> Signed:
         if role == Root.type:
@@ -251,7 +285,7 @@ class Publication(Repository):
         md = self._new[role]
         for key in self.keys(role):
             try:
-                signer = self.signers.get(key)
+                signer = self.signers.get(key, role)
                 if signer is not None:
                     md.sign(signer, append=True)
             except SigningKeyError as error:
@@ -299,12 +333,16 @@ class Publication(Repository):
             )
             order = [*order, Root.type] if known else [Root.type, *order]
         for role in order:
-            write_state(self.served.path(role, self._new[role].signed.version), self._new[role].to_bytes())
+            write_state(
+                self.served.path(role, self._new[role].signed.version),
+                self._new[role].to_bytes(),
+                shared=True,
+            )
         self._touched.clear()
 
     def _stage(self, waiting: Mapping[str, Metadata[Any]]) -> None:
         for role, md in waiting.items():
-            write_state(self._staged_path(role), md.to_bytes())
+            write_state(self._staged_path(role), md.to_bytes(), shared=True)
         for role in set(self._new) - set(waiting):
             self._staged_path(role).unlink(missing_ok=True)
         self._new = dict(waiting)

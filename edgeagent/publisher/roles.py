@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from securesystemslib.signer import Key
+from securesystemslib.signer import Key, SecretsHandler
 from tuf.api.metadata import TOP_LEVEL_ROLE_NAMES, DelegatedRole, Delegations, Metadata, Role, Root, Targets
 
 from edgeagent.delivery.repository.clock import utcnow
@@ -20,47 +21,74 @@ from edgeagent.publisher.repository import Publication
 from edgeagent.publisher.signers import PublisherConfig, Signers, write_config
 
 ROLES = ("root", "targets", "snapshot", "timestamp")
+ONLINE_ROLES = ("snapshot", "timestamp")
+"""Roles whose keys a timer uses; those of the others are kept off line."""
 RESERVED = (*ROLES, "watch")
 _LABEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _LEVELS = 5  # below the channel; a path pattern of TUF does not match a slash
 
 
+@dataclass(frozen=True)
+class KeyFolders:
+    """Folders for the private keys that ``init`` makes.
+
+    Attributes:
+        offline: for root and targets, which are needed by people only.
+        online: for snapshot and timestamp, which a timer uses every day.
+    """
+
+    offline: Path
+    online: Path
+
+    @classmethod
+    def below(cls, folder: Path, offline: Path | None = None) -> KeyFolders:
+        """Return ``FOLDER/online`` and ``FOLDER/offline``, or another folder for the offline keys."""
+        return cls((offline or folder / "offline").absolute(), (folder / "online").absolute())
+
+    def of(self, role: str) -> Path:
+        """Return the folder for the keys of a role."""
+        return self.online if role in ONLINE_ROLES else self.offline
+
+
 def init(
     folder: Path,
-    keys_folder: Path,
+    folders: KeyFolders,
     secrets: Secrets,
     given: Mapping[str, Sequence[str]],
     thresholds: Mapping[str, int],
     expiry_days: Mapping[str, int],
     now: Callable[[], datetime] = utcnow,
+    who: str | None = None,
 ) -> bool:
     """Make a new repository.
 
     Args:
         folder: of the publisher; new or empty.
-        keys_folder: for the private keys of roles without a given key.
+        folders: for the private keys of roles without a given key; made for this user only.
         secrets: asked for the passphrase of new keys.
         given: keys by role, each a signer URI, or a file with the public key of another key holder.
         thresholds: number of signatures by role; 1 by default.
         expiry_days: days by role; :data:`edgeagent.publisher.signers.DAYS` by default.
         now: returns the time, UTC.
+        who: for the audit log; None is user and host.
 
     Returns:
         Whether the repository is served; False where other key holders must sign first.
 
     Raises:
-        PublishError: the folder is not empty, the keys folder lies in it, or a threshold exceeds the number
+        PublishError: the folder is not empty, a folder of keys lies in it, or a threshold exceeds the number
             of keys.
         SigningKeyError: a key cannot be made or used.
     """
-    folder, keys_folder = folder.absolute(), keys_folder.absolute()
+    folder = folder.absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise PublishError(f"{folder}: exists and is not empty; choose another folder")
-    if keys_folder.resolve().is_relative_to(folder.resolve()):
-        raise PublishError(
-            f"{keys_folder}: lies in the folder to publish; private keys belong somewhere else"
-        )
-    keys, uris = _first_keys(keys_folder, secrets, given, thresholds)
+    for private in (folders.offline, folders.online):
+        if private.resolve().is_relative_to(folder.resolve()):
+            raise PublishError(
+                f"{private}: lies in the folder to publish; private keys belong somewhere else"
+            )
+    keys, uris = _first_keys(folders, secrets, given, thresholds)
     metadata_folder(folder).mkdir(parents=True)
     config = PublisherConfig.model_validate({"signers": uris, "expiry_days": dict(expiry_days)})
     write_config(folder, config)
@@ -71,7 +99,9 @@ def init(
                 for key in keys[role]:
                     root.add_key(key, role)
                 root.roles[role].threshold = thresholds.get(role, 1)
+        publication.who = who or publication.who
         publication.touch(Targets.type)
+        publication.describe("init", f"repository with {len(uris)} keys here")
         return publication.publish()
 
 
@@ -155,7 +185,7 @@ def rotate_key(
 
 
 def _first_keys(
-    keys_folder: Path, secrets: Secrets, given: Mapping[str, Sequence[str]], thresholds: Mapping[str, int]
+    folders: KeyFolders, secrets: Secrets, given: Mapping[str, Sequence[str]], thresholds: Mapping[str, int]
 ) -> tuple[dict[str, list[Key]], dict[str, str]]:
     for role in ROLES:
         _check_threshold(role, thresholds.get(role, 1), len(given.get(role, ())) or thresholds.get(role, 1))
@@ -165,21 +195,21 @@ def _first_keys(
     for role in ROLES:
         keys[role] = []
         for text in given.get(role, ()):
-            key, uri = named_key(text, secrets)
+            key, uri = named_key(text, secrets.of(role))
             keys[role].append(key)
             uris.update({key.keyid: uri} if uri else {})
-    passphrase = secrets.choose() if missing else ""
+    passphrases = {role: secrets.choose(role) for role in missing}
     for role in missing:
         count = thresholds.get(role, 1)
         for number in range(1, count + 1):
             name = role if count == 1 else f"{role}-{number}"
-            uri, key = new_key(keys_folder / f"{name}.pem", passphrase)
+            uri, key = new_key(folders.of(role) / f"{name}.pem", passphrases[role])
             keys[role].append(key)
             uris[key.keyid] = uri
     return keys, uris
 
 
-def named_key(text: str, secrets: Secrets) -> tuple[Key, str | None]:
+def named_key(text: str, secrets: SecretsHandler) -> tuple[Key, str | None]:
     """Return the key that a command line names, and its signer URI; None for a public key only.
 
     Raises:
@@ -198,7 +228,7 @@ def _new_key(
     publication: Publication, role: str, leaving: Key, new: str | None, secrets: Secrets
 ) -> tuple[Key, str | None]:
     if new is not None:
-        return named_key(new, secrets)
+        return named_key(new, secrets.of(role))
     uri = publication.signers.uri(leaving) or ""
     scheme, _, place = uri.partition(":")
     if scheme != EncryptedFileSigner.SCHEME:
@@ -206,7 +236,7 @@ def _new_key(
     number = 2
     while (path := Path(place).with_name(f"{role}-v{number}.pem")).exists():
         number += 1
-    made, key = new_key(path, secrets.choose())
+    made, key = new_key(path, secrets.choose(role))
     return key, made
 
 

@@ -18,9 +18,10 @@ from edgeagent.delivery.repository.channel import Release
 from edgeagent.files.atomic import write_state
 from edgeagent.files.state_json import DamagedJsonError, read_json
 from edgeagent.publisher.condition import Condition, parse_condition
+from edgeagent.publisher.entries import with_policy
 from edgeagent.publisher.errors import PublishError
 from edgeagent.publisher.places import STEPS
-from edgeagent.publisher.release import change_release, validated
+from edgeagent.publisher.release import change_release
 from edgeagent.publisher.repository import Publication
 from edgeagent.settings.sections.delivery import Label
 
@@ -113,7 +114,7 @@ def read_steps(folder: Path) -> Steps:
 
 def write_steps(folder: Path, steps: Steps) -> None:
     """Write ``steps.json`` durably."""
-    write_state(folder / STEPS, (steps.model_dump_json(indent=2) + "\n").encode())
+    write_state(folder / STEPS, (steps.model_dump_json(indent=2) + "\n").encode(), shared=True)
 
 
 def set_policy(
@@ -124,18 +125,13 @@ def set_policy(
     Args:
         publication: to change.
         channel, name, version: of the release.
-        fields: of :class:`edgeagent.delivery.repository.channel.Rollout`.
+        fields: of :class:`edgeagent.delivery.repository.channel_entry.Rollout`.
 
     Raises:
         PublishError: there is no such release, it is withdrawn, or a field is invalid.
     """
 
-    def change(old: Release) -> Release:
-        if old.withdrawn is not None:
-            raise PublishError(
-                f"{channel}: {name} {version} is withdrawn ({old.withdrawn}); add a new version"
-            )
-        data = old.model_dump(mode="json")
-        return validated(channel, **{**data, "rollout": {**data["rollout"], **fields}})
-
-    return change_release(publication, channel, name, version, change)
+    title = f"{name} {version}"
+    return change_release(
+        publication, channel, name, version, lambda old: with_policy(old, channel, title, fields)
+    )

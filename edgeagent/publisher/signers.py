@@ -67,7 +67,9 @@ def read_config(folder: Path) -> PublisherConfig:
 
 def write_config(folder: Path, config: PublisherConfig) -> None:
     """Write ``publisher.json`` durably."""
-    write_state(folder / CONFIG, (json.dumps(config.model_dump(mode="json"), indent=2) + "\n").encode())
+    write_state(
+        folder / CONFIG, (json.dumps(config.model_dump(mode="json"), indent=2) + "\n").encode(), shared=True
+    )
 
 
 class Signers:
@@ -109,8 +111,12 @@ class Signers:
         """Return the URI of the private key; None where it is not known here."""
         return self._uris.get(key.keyid)
 
-    def get(self, key: Key) -> Signer | None:
+    def get(self, key: Key, role: str) -> Signer | None:
         """Return the signer of a key; None where its private key is not here.
+
+        Args:
+            key: public key.
+            role: that it signs; its passphrase file is that of the role, for a channel that of ``targets``.
 
         Raises:
             SigningKeyError: it is configured here and cannot be used.
@@ -120,7 +126,9 @@ class Signers:
             return None
         if key.keyid not in self._open:
             try:
-                self._open[key.keyid] = Signer.from_priv_key_uri(uri, key, self.secrets)
+                self._open[key.keyid] = Signer.from_priv_key_uri(
+                    uri, key, self.secrets.of(role if role in DAYS else "targets")
+                )
             except EdgeagentError:
                 raise
             except Exception as error:  # the exceptions of signers are not documented

@@ -6,10 +6,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from tuf.api.metadata import Metadata, Root, Targets
 
-from edgeagent.delivery.repository.channel import INDEX, Release, parse_channel
+from edgeagent.delivery.repository.agent_entry import AgentRelease
+from edgeagent.delivery.repository.channel import INDEX, Channel, Release, parse_channel
+from edgeagent.delivery.repository.configuration_entry import Configuration
 from edgeagent.publisher.errors import PublishError
 from edgeagent.publisher.opening import check_folder
 from edgeagent.publisher.places import served_path
@@ -39,10 +41,12 @@ class RoleStatus(BaseModel):
 
 
 class ChannelStatus(BaseModel):
-    """Channel with its releases."""
+    """Channel with its releases, configurations and versions of the agent."""
 
     channel: str
     releases: list[Release]
+    configurations: list[Configuration] = Field(default_factory=list)
+    agents: list[AgentRelease] = Field(default_factory=list)
 
 
 class RepositoryStatus(BaseModel):
@@ -81,10 +85,28 @@ def repository_status(folder: Path, now: datetime) -> RepositoryStatus:
     for name, md in served.channels().items():
         if targets is not None:
             roles.append(_role(name, targets.signed, md, config, now))
-        channels.append(ChannelStatus(channel=name, releases=list(_releases(folder, name, md))))
+        index = _index(folder, name, md)
+        channels.append(
+            ChannelStatus(
+                channel=name,
+                releases=list(index.releases),
+                configurations=list(index.configurations),
+                agents=list(index.agents),
+            )
+        )
     return RepositoryStatus(
         roles=roles, channels=channels, steps=list(read_steps(folder).plans), staged=staged
     )
+
+
+def served_indexes(folder: Path) -> dict[str, Channel]:
+    """Return the index of every served channel, by its name, without verifying it.
+
+    Raises:
+        DeliveryError: it is not a publisher's folder, or damaged.
+    """
+    check_folder(folder)
+    return {name: _index(folder, name, md) for name, md in Served(folder).channels().items()}
 
 
 def _role(
@@ -106,12 +128,12 @@ def _role(
     )
 
 
-def _releases(folder: Path, name: str, md: Metadata[Any] | None) -> tuple[Release, ...]:
+def _index(folder: Path, name: str, md: Metadata[Any] | None) -> Channel:
     target = md.signed.targets.get(f"{name}/{INDEX}") if md else None
     if target is None:
-        return ()
+        return Channel(channel=name)
     path = served_path(folder, target)
     try:
-        return parse_channel(path.read_bytes(), str(path)).releases
+        return parse_channel(path.read_bytes(), str(path))
     except OSError as error:
         raise PublishError(f"{path}: cannot be read ({error.strerror}); restore it from a copy") from None

@@ -11,11 +11,13 @@ from tuf.api.exceptions import DownloadError, LengthOrHashMismatchError, Reposit
 from tuf.api.metadata import Metadata, Targets
 from tuf.ngclient import Updater, UpdaterConfig
 
+from edgeagent.delivery.repository.agent_entry import AgentRelease
 from edgeagent.delivery.repository.channel import INDEX, Channel, parse_channel
 from edgeagent.delivery.repository.fetcher import Fetcher
 from edgeagent.delivery.repository.throttled_reader import ThrottledReader
 from edgeagent.delivery.repository.transfer_limits import TransferLimits
 from edgeagent.delivery.repository.transport import FolderTransport
+from edgeagent.publisher.configuration import verify_configuration
 from edgeagent.publisher.errors import PublishError
 from edgeagent.publisher.places import metadata_folder, served_path
 
@@ -95,7 +97,21 @@ def _channel(folder: Path, updater: Updater, name: str) -> Verified:
             raise PublishError(
                 f"{release.target(name, 'manifest.yaml')}: is not the manifest that the index names"
             )
-    return Verified(name, index, len(files) + 1, size + len(content))
+    for one in index.configurations:
+        verify_configuration(name, one, _read(folder, updater, one.target(name)))
+        size += one.size
+    size += sum(_agent(folder, updater, name, agent) for agent in index.agents)
+    count = len(files) + len(index.configurations) + len(index.agents) + 1
+    return Verified(name, index, count, size + len(content))
+
+
+def _agent(folder: Path, updater: Updater, name: str, agent: AgentRelease) -> int:
+    """Check the archive of a version of the agent, and return its length in bytes."""
+    path = agent.target(name)
+    length, target = _hash(folder, updater, path), updater.get_targetinfo(path)
+    if target is None or (length, target.hashes.get("sha256")) != (agent.size, agent.sha256):
+        raise PublishError(f"{path}: is not the archive that the index names")
+    return length
 
 
 def _read(folder: Path, updater: Updater, path: str) -> bytes:

@@ -24,6 +24,7 @@ from edgeagent.publisher.release import find_release, read_index
 from edgeagent.publisher.repository import Publication
 from edgeagent.publisher.rollout_steps import Plan, read_steps, set_policy, write_steps
 from edgeagent.publisher.signers import Signers
+from edgeagent.settings.addresses import host_and_port
 from edgeagent.settings.sections.mqtt import MqttSettings
 from edgeagent.telemetry.mqtt.client import plain_client
 
@@ -57,7 +58,7 @@ class FleetListener:
         self._client.on_message = self._on_message
 
     def __enter__(self) -> FleetListener:
-        address = f"{self._settings.host}:{self._settings.port}"
+        address = host_and_port(str(self._settings.host), self._settings.port)
         try:
             self._client.connect(
                 self._settings.host or "", self._settings.port, max(1, round(self._settings.keepalive))
@@ -127,6 +128,9 @@ class Watch:
         report: called with lines of text.
         now: returns the time, UTC.
 
+    Attributes:
+        who: for the audit log; None is user and host.
+
     Raises:
         SigningKeyError: a key cannot be used; all are opened here, before a step is due.
     """
@@ -141,6 +145,7 @@ class Watch:
     ) -> None:
         self._folder, self._listener, self._signers, self._now = folder, listener, signers, now
         self._report = report
+        self.who: str | None = None
         self._reported: dict[str, str] = {}
         self._open_keys()
 
@@ -182,7 +187,7 @@ class Watch:
         with self._opened() as publication:
             for role in (*sorted(channels), "snapshot", "timestamp"):
                 for key in publication.keys(role):
-                    self._signers.get(key)
+                    self._signers.get(key, role)
 
     def _judge(self, plan: Plan) -> str | None:
         """Sign the due step, or return why it is refused."""
@@ -213,6 +218,7 @@ class Watch:
                 self._announce(plan, "is paused; `rollout ... --resume` goes on")
                 return
             set_policy(publication, plan.channel, plan.name, plan.version, {"percent": percent})
+            publication.describe("rollout step", f"{plan.title}: {percent:g} % ({why})")
             if not publication.publish():
                 raise PublishError(
                     f"{plan.title}: the step to {percent:g} % waits for signatures of other key holders; see "
@@ -224,7 +230,14 @@ class Watch:
         self._announce(plan, f"goes from {plan.percents[plan.step]:g} % to {percent:g} %: {why}")
 
     def _opened(self) -> AbstractContextManager[Publication]:
-        return opened(self._folder, self._signers.secrets, now=self._now, signers=self._signers, wait=True)
+        return opened(
+            self._folder,
+            self._signers.secrets,
+            now=self._now,
+            signers=self._signers,
+            wait=True,
+            who=self.who,
+        )
 
     def _update(self, plan: Plan, **fields: Any) -> None:
         with locked(self._folder, wait=True):

@@ -11,6 +11,7 @@ import re
 
 _WEBSOCKETS = ("ws", "wss")
 _ENCRYPTED = ("mqtts", "ssl", "tls", "wss")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _CAMERA_URL = re.compile(r"(?:rtsps?|https?)://(.*)", re.IGNORECASE | re.DOTALL)
 
 
@@ -55,6 +56,11 @@ def is_host(value: str) -> bool:
         return False
 
 
+def host_and_port(host: str, port: int) -> str:
+    """Return an address as text, such as ``broker:1883`` or ``[fd00::1]:1883``."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def server_url(value: str) -> str:
     """Return an ``http://`` or ``https://`` URL as given.
 
@@ -77,10 +83,16 @@ def camera_source(value: str) -> str:
     """Return a camera source as given; the URL of a network camera needs a host.
 
     Raises:
-        ValueError: host or port are missing or malformed.
+        ValueError: host or port are missing or malformed, or no camera is read by that scheme.
     """
     url = _CAMERA_URL.fullmatch(value)
     if url is None:
+        scheme = _SCHEME.match(value)
+        if scheme is not None:
+            raise ValueError(
+                f"{scheme[1]}:// is not supported; expected rtsp://, rtsps://, http://, https://, a number, "
+                "/dev/videoN, gstreamer:, picamera2:, a file or a folder"
+            )
         return value
     # a password may hold what ends the host otherwise, and a parameter may hold "@"
     ends = (url[1].rpartition("@")[2], re.split(r"[/?#]", url[1])[0].rpartition("@")[2])
@@ -95,3 +107,33 @@ def _has_host(authority: str) -> bool:
     if found is None or (found[3] and not 0 < int(found[3]) < 65536):
         return False
     return is_host(found[1] or found[2] or "")
+
+
+def listening_address(value: str) -> str:
+    """Return an address and a port to listen on as given.
+
+    Raises:
+        ValueError: it is none, such as one without a port.
+    """
+    match = re.fullmatch(r"(?:([A-Za-z0-9._-]+)|\[([0-9A-Fa-f:.]+)\]):(\d{1,5})", value)
+    if match is None or not 0 < int(match.group(3)) < 65536 or not is_host(match.group(1) or match.group(2)):
+        raise ValueError("expected an address and a port, such as 127.0.0.1:9477 or [::1]:9477")
+    return value
+
+
+def host_of(listening: str) -> str:
+    """Return the host of an address with a port, without the brackets of an IPv6 address."""
+    return listening.rpartition(":")[0].strip("[]")
+
+
+def listening_port(listening: str) -> int:
+    """Return the port of an address with a port."""
+    return int(listening.rpartition(":")[2])
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches a host."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -6,7 +6,7 @@ The frame path only copies the frame; drawing and encoding happen in a thread of
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Full, Queue
 
@@ -14,6 +14,8 @@ import cv2
 
 from edgeagent.detection.pipeline import Result
 from edgeagent.imaging.frame import Image
+from edgeagent.imaging.privacy import hide_regions
+from edgeagent.settings.sections.camera import CameraSettings, privacy_regions
 from edgeagent.timing.guarded_thread import GuardedThread
 from edgeagent.timing.rate_limit import RateLimit
 from edgeagent.vision.detections import Detections
@@ -40,14 +42,17 @@ class Pictures:
     """Draws and publishes pictures of all cameras.
 
     Args:
-        cameras: names of the cameras.
+        cameras: the cameras; their privacy regions are hidden.
         every: seconds between two pictures of a camera.
         publish: called with topic and JPEG, in the thread.
     """
 
-    def __init__(self, cameras: tuple[str, ...], every: float, publish: Callable[[str, bytes], None]) -> None:
+    def __init__(
+        self, cameras: Sequence[CameraSettings], every: float, publish: Callable[[str, bytes], None]
+    ) -> None:
         self._publish = publish
-        self._limits = {camera: RateLimit(1 / every) for camera in cameras}
+        self._limits = {camera.name: RateLimit(1 / every) for camera in cameras}
+        self._private = {camera.name: privacy_regions(camera) for camera in cameras}
         self._waiting: Queue[_Picture | None] = Queue(len(cameras) + 1)
         self._thread = GuardedThread(self._run, "pictures")
 
@@ -57,6 +62,8 @@ class Pictures:
 
     def stop(self, timeout_s: float = STOP_S) -> None:
         """Stop the thread after the picture that is being drawn."""
+        if self._thread.ident is None:
+            return
         try:
             self._waiting.put_nowait(None)
         except Full:
@@ -72,6 +79,7 @@ class Pictures:
 
     def _run(self) -> None:
         while (picture := self._waiting.get()) is not None:
+            hide_regions(picture.image, self._private[picture.camera])
             draw(picture.image, picture.detections, picture.labels)
             self._publish(f"picture/{picture.camera}", encode_jpeg(picture.image))
 

@@ -19,6 +19,9 @@ MAX_DETECTIONS = 300
 MAX_CANDIDATES = 10_000
 """Candidates compared per frame, best scores first."""
 
+LEAST_AREA = np.float32(1e-30)
+"""Area of two boxes from which their overlap is a ratio; below, nothing is shared."""
+
 Selection = Callable[[Detections], Detections]
 """Function from all candidates of a frame to its detections, highest score first."""
 
@@ -80,10 +83,13 @@ def intersection_over_union(
     first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
     """Return the intersection over union (n, m) float32 of boxes (n, 4) and (m, 4), x1 y1 x2 y2."""
-    corner = np.maximum(first[:, None, :2], second[None, :, :2])
-    opposite = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    shared = np.clip(opposite - corner, 0, None).prod(axis=2)
-    areas = [np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(axis=1) for boxes in (first, second)]
-    union = areas[0][:, None] + areas[1][None, :] - shared
-    ratio: npt.NDArray[np.float32] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    left, top, right, bottom = np.ascontiguousarray(first.T)[:, :, None]
+    others = np.ascontiguousarray(second.T)
+    width = np.maximum(np.minimum(right, others[2]) - np.maximum(left, others[0]), 0)
+    height = np.maximum(np.minimum(bottom, others[3]) - np.maximum(top, others[1]), 0)
+    shared = width * height
+    own_sides, other_sides = (np.maximum(boxes[:, 2:] - boxes[:, :2], 0) for boxes in (first, second))
+    areas = (own_sides[:, 0] * own_sides[:, 1])[:, None] + other_sides[:, 0] * other_sides[:, 1]
+    union = np.maximum(areas - shared, LEAST_AREA)
+    ratio: npt.NDArray[np.float32] = shared / union
     return ratio

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from edgeagent.bundle.manifest import InputSpec
 from edgeagent.engines.engine import Array, TensorSpec
+from edgeagent.imaging.exact_scaling import scale_exactly
 from edgeagent.imaging.frame import Image
 from edgeagent.imaging.letterbox import Fit, fit_size
 from edgeagent.vision.detections import Detections
@@ -43,10 +44,12 @@ class Preprocessor:
     Args:
         spec: input specification of the manifest.
         tensor: input tensor of the engine.
+        exact: scale with the same result on every machine, slowly, for comparison with reference outputs
+            (:mod:`edgeagent.imaging.exact_scaling`).
     """
 
-    def __init__(self, spec: InputSpec, tensor: TensorSpec) -> None:
-        self._spec = spec
+    def __init__(self, spec: InputSpec, tensor: TensorSpec, *, exact: bool = False) -> None:
+        self._spec, self._exact = spec, exact
         self._nchw = tensor.shape[1] == 3 and tensor.shape[3] != 3
         self._values = _values(spec, tensor)
         pixels = np.arange(256, dtype=np.uint8)
@@ -75,7 +78,10 @@ class Preprocessor:
         if self._spec.letterbox:
             for padding in (canvas[:top], canvas[top + height :], rows[:, :left], rows[:, left + width :]):
                 padding[...] = self._spec.letterbox.pad
-        cv2.resize(picture, (width, height), dst=region, interpolation=cv2.INTER_LINEAR)
+        if self._exact:
+            region[...] = scale_exactly(picture, (width, height))
+        else:
+            cv2.resize(picture, (width, height), dst=region, interpolation=cv2.INTER_LINEAR)
         if self._spec.colour == "rgb":
             cv2.cvtColor(region, cv2.COLOR_BGR2RGB, dst=region)
         if self._scratch is not None:

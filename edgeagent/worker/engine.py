@@ -28,7 +28,7 @@ from typing import BinaryIO
 import numpy as np
 
 from edgeagent.engines.engine import Array, Buffers, Call, Done, LoadedEngine, check_buffers
-from edgeagent.errors import EngineError
+from edgeagent.errors import DamagedModelError, EngineError
 from edgeagent.version import __version__
 from edgeagent.worker.last_words import last_words
 from edgeagent.worker.protocol import (
@@ -79,6 +79,7 @@ class WorkerEngine(LoadedEngine):
         offline: whether the kernel refuses the worker internet sockets.
 
     Raises:
+        DamagedModelError: the artefact is not the one of the request.
         EngineError: the artefact or delegate cannot be loaded.
         WorkerDiedError, WorkerHungError: the worker died or hung while it loaded; it is gone.
     """
@@ -216,7 +217,8 @@ class WorkerEngine(LoadedEngine):
                 f"{reply.version}; restart the agent"
             )
         if reply.facts is None:
-            raise EngineError(reply.error or f"{self._name}: the worker gave no reason")
+            kind = DamagedModelError if reply.damaged else EngineError
+            raise kind(reply.error or f"{self._name}: the worker gave no reason")
         self._inputs, self._outputs, self._facts = reply.inputs, reply.outputs, reply.facts
         self.offline = reply.offline
 

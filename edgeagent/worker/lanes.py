@@ -11,8 +11,9 @@ not. A live camera below the rate of the engine is served alone; a file that is 
 processed, and cameras that ask for more than the engine can do, are served side by side.
 
 Each lane is a thread, and one lane at a time receives ("Leader/Followers", Schmidt et al. 2000), so a call is
-answered by the thread that received it. The engines of the lanes are loaded while the first calls run, and
-are used only when all of them compute what the engine that runs alone does.
+answered by the thread that received it. The engines of the lanes, each of which takes as much memory as the
+one that runs alone, are loaded once calls have waited, and are used only when all of them compute what the
+engine that runs alone does.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ from edgeagent.worker.protocol import CALL, DONE, FAILED, LONGEST, CallMessage
 
 logger = logging.getLogger(__name__)
 
+WAITED = 8
+"""Calls behind which another one waited, less the others, after which the engines of the lanes are loaded:
+more than the frames on their way, which wait for each other when a pipeline starts."""
 AT_ONCE = 4  # a call that came within this fraction of a run's time after the lane was free was kept waiting
 TOLERANCE = 1e-3  # of real outputs, relative to their largest
 
@@ -47,11 +51,13 @@ class LaneEngines:
         alone: runs a call on all threads.
         load: loads the engine of a lane.
         lanes: calls that may run at once; with 1 every call runs alone.
+        waited: calls behind which another one waited, less the others, after which ``load`` is called.
     """
 
     alone: Engine
     load: Callable[[], Engine]
     lanes: int
+    waited: int = WAITED
 
 
 def lane_threads(threads: int) -> tuple[int, int]:
@@ -80,6 +86,11 @@ class Lanes:
         self._free: list[Engine] = []
         self._loaded = 0  # engines of lanes, free or running
         self._took_ns = 0  # of the last run side by side
+        self._waited = 0  # calls behind which another one waited, less the others
+        self._wanted, self._ended = (
+            threading.Event(),
+            False,
+        )  # whether the engines of the lanes are to be loaded
         self._waiting = select.poll()
         self._waiting.register(parent, select.POLLIN)
 
@@ -89,9 +100,13 @@ class Lanes:
         if self._engines.lanes > 1:
             examples = [_Example(self._engines.alone), *[None] * (self._engines.lanes - 2)]
             more = [threading.Thread(target=self._lane, args=(example,)) for example in examples]
+        if self._engines.waited == 0:
+            self._wanted.set()
         for thread in more:
             thread.start()
         self._lane(None)
+        self._ended = True
+        self._wanted.set()
         for thread in more:
             thread.join()
 
@@ -99,6 +114,9 @@ class Lanes:
         """Load the engines of all lanes where ``example`` is given, and run calls."""
         try:
             if example is not None:
+                self._wanted.wait()
+                if self._ended:
+                    return
                 self._load(example)
             self._run()
         except Exception:  # the other lanes would answer on, and the parent would not see the end
@@ -112,8 +130,9 @@ class Lanes:
             engines = [self._engines.load() for _ in range(self._engines.lanes)]
             for engine in engines:
                 example.check(engine)
-        except EdgeagentError as error:
-            logger.warning("calls run one after the other: %s", error)
+        except (EdgeagentError, MemoryError) as error:
+            text = str(error) or "there is not enough memory for engines that run side by side"
+            logger.warning("calls run one after the other: %s", text)
             return
         with self._changed:
             self._free, self._loaded = engines, len(engines)
@@ -136,6 +155,13 @@ class Lanes:
                 self._free.append(engine)
                 self._changed.notify_all()
 
+    def _count(self) -> None:
+        """Count whether another call waits now; have the engines of the lanes loaded where most calls do."""
+        if not self._wanted.is_set():
+            self._waited = max(0, self._waited + (1 if self._waiting.poll(0) else -1))
+            if self._waited >= self._engines.waited:
+                self._wanted.set()
+
     def _take(self, at_once: bool) -> Engine | None:
         """Return the engine of a lane; None, once no call runs, for a call that is to run alone.
 
@@ -157,6 +183,8 @@ class Lanes:
                 slot = self._slots[asked.slot]
                 engine.infer(slot.inputs, slot.outputs)
             took = time.monotonic_ns() - started
+            if engine is self._engines.alone:
+                self._count()
             answer = CallMessage(DONE, asked.number, asked.slot, took)
         except EdgeagentError as error:
             took = time.monotonic_ns() - started
@@ -178,7 +206,7 @@ class _Example:
         self._failed = False
         try:
             engine.infer(self._given.inputs, self._given.outputs)
-        except EngineError:  # such as an index out of range; a call tells it
+        except (EngineError, MemoryError):  # such as an index out of range; a call tells it
             self._failed = True
 
     def check(self, engine: Engine) -> None:

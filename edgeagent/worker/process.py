@@ -14,9 +14,10 @@ import sys
 
 from edgeagent.engines.engine import Engine
 from edgeagent.engines.loading import load_on
-from edgeagent.errors import EdgeagentError
+from edgeagent.errors import DamagedModelError, EdgeagentError
 from edgeagent.version import __version__
 from edgeagent.worker import sandbox
+from edgeagent.worker.heap import return_freed_memory
 from edgeagent.worker.lanes import LaneEngines, Lanes, lane_threads
 from edgeagent.worker.protocol import LONGEST, LoadReply, LoadRequest
 from edgeagent.worker.shared_buffers import SharedBuffers
@@ -28,6 +29,7 @@ def main(arguments: list[str]) -> None:
     sandbox.die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both; the parent decides
     faulthandler.enable()
+    return_freed_memory()
     sandbox.give_up_core_dumps()
     offline = sandbox.give_up_network()
     with socket.socket(fileno=descriptor) as parent_socket:
@@ -36,7 +38,8 @@ def main(arguments: list[str]) -> None:
             _take_place(request)
             engine = _load(request, request.threads)
         except EdgeagentError as error:
-            parent_socket.send(LoadReply(__version__, error=str(error)).encode())
+            damaged = isinstance(error, DamagedModelError)
+            parent_socket.send(LoadReply(__version__, error=str(error), damaged=damaged).encode())
             return
         reply = LoadReply(__version__, engine.inputs, engine.outputs, engine.facts, offline)
         parent_socket.send(reply.encode())
@@ -52,7 +55,7 @@ def _take_place(request: LoadRequest) -> None:
 
 
 def _load(request: LoadRequest, threads: int) -> Engine:
-    return load_on(request.delegate, request.path, threads, request.cache)
+    return load_on(request.delegate, request.path, threads, request.cache, request.sha256)
 
 
 def _serve(parent_socket: socket.socket, request: LoadRequest, engine: Engine) -> None:

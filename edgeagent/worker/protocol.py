@@ -50,6 +50,7 @@ class LoadRequest:
         cpus: processors that it may use; empty for all of the parent's.
         nice: added to the parent's niceness.
         side_by_side: whether calls that wait may run at once; see :mod:`edgeagent.worker.lanes`.
+        sha256: of the artefact, in hexadecimal, which the worker verifies; None without a manifest.
     """
 
     path: Path
@@ -59,6 +60,7 @@ class LoadRequest:
     cpus: tuple[int, ...] = ()
     nice: int = 0
     side_by_side: bool = False
+    sha256: str | None = None
 
     def encode(self) -> bytes:
         """Return the message."""
@@ -72,6 +74,7 @@ class LoadRequest:
             "cpus": list(self.cpus),
             "nice": self.nice,
             "side_by_side": self.side_by_side,
+            "sha256": self.sha256,
         }
         return json.dumps(message).encode("utf-8", "surrogateescape")
 
@@ -88,6 +91,7 @@ class LoadRequest:
             tuple(found["cpus"]),
             found["nice"],
             found.get("side_by_side", False),  # an older agent, which is told the version, does not send it
+            found.get("sha256"),
         )
 
 
@@ -101,6 +105,7 @@ class LoadReply:
         facts: of the engine; None where the artefact could not be loaded.
         offline: whether the kernel refuses the worker internet sockets.
         error: why it could not be loaded.
+        damaged: whether it could not because the file is not the one of the request.
     """
 
     version: str
@@ -109,6 +114,7 @@ class LoadReply:
     facts: EngineFacts | None = None
     offline: bool = False
     error: str | None = None
+    damaged: bool = False
 
     def encode(self) -> bytes:
         """Return the message."""
@@ -129,6 +135,7 @@ class LoadReply:
             None if facts is None else EngineFacts(**facts),
             found["offline"],
             found["error"],
+            found.get("damaged", False),  # an older program does not send it
         )
 
 

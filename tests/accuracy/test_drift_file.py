@@ -76,7 +76,6 @@ def test_another_model_begins_anew(tmp_path: Path) -> None:
         lambda text: "[]",
         lambda text: text.replace('"frames":10', '"frames":-1'),
         lambda text: text.replace('"schema_version":1', '"schema_version":2'),
-        lambda text: json.dumps({**json.loads(text), "more": 1}),
         lambda text: text.replace('"label":[', '"label":[1,'),
     ],
 )

@@ -16,7 +16,7 @@ from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.detection.detector import Detector, load_bundle_detector
 from edgeagent.engines.loading import available_engines
 from edgeagent.errors import BundleError
-from edgeagent.files.resources import default_bundle
+from edgeagent.files.resources import included_bundles
 from tests.bundle.tiny import ARTEFACT, PICTURE
 from tests.engines import cell_detector as cells
 
@@ -89,8 +89,9 @@ def test_a_claim_is_the_lowest_of_the_engines_that_are_here(tmp_path: Path) -> N
     assert found == {ARTEFACT: pytest.approx(1.0)}
 
 
-def test_the_default_bundle_holds_what_it_claims() -> None:
-    bundle = open_bundle(default_bundle())
+@pytest.mark.parametrize("name", sorted(included_bundles()))
+def test_an_included_bundle_holds_what_it_claims(name: str) -> None:
+    bundle = open_bundle(included_bundles()[name])
     golden = bundle.manifest.golden
     assert golden is not None
     assert golden.accuracy is not None

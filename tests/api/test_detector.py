@@ -14,7 +14,8 @@ import pytest
 
 import edgeagent
 from edgeagent.api.detector import MOST_IN_FLIGHT
-from edgeagent.files.resources import default_bundle, sample_clip
+from edgeagent.files.resources import sample_clip
+from tests.included import QUICK_BUNDLE
 
 
 def frames(count: int) -> list[edgeagent.Image]:
@@ -32,7 +33,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def detector(state: Path) -> Iterator[edgeagent.DetectorSession]:
-    with edgeagent.open_detector(engine="onnxruntime", threads=1, state=state) as opened:
+    with edgeagent.open_detector(QUICK_BUNDLE, engine="onnxruntime", threads=1, state=state) as opened:
         yield opened
 
 
@@ -42,7 +43,7 @@ def boxes(found: edgeagent.Detections) -> list[tuple[str, list[float]]]:
 
 def test_the_isolated_detector_finds_what_the_bare_engine_finds(detector: edgeagent.DetectorSession) -> None:
     (frame,) = frames(1)
-    with edgeagent.open_detector(default_bundle(), engine="onnxruntime", threads=1, isolated=False) as bare:
+    with edgeagent.open_detector(QUICK_BUNDLE, engine="onnxruntime", threads=1, isolated=False) as bare:
         wanted = bare(frame)
     assert "person" in {one.label for one in wanted}
     assert boxes(detector(frame)) == boxes(wanted)
@@ -134,7 +135,7 @@ def workers() -> list[psutil.Process]:
 def test_a_worker_that_is_killed_costs_no_frame(state: Path) -> None:
     given = frames(6)
     before = {one.pid for one in workers()}
-    with edgeagent.open_detector(engine="onnxruntime", threads=1, state=state) as detector:
+    with edgeagent.open_detector(QUICK_BUNDLE, engine="onnxruntime", threads=1, state=state) as detector:
         wanted = [boxes(detector(frame)) for frame in given]
         found = []
         for number, (_, detections) in enumerate(detector.stream(given, 3)):
@@ -147,7 +148,7 @@ def test_a_worker_that_is_killed_costs_no_frame(state: Path) -> None:
 
 def test_the_worker_ends_with_the_detector(state: Path) -> None:
     before = {one.pid for one in workers()}
-    with edgeagent.open_detector(engine="onnxruntime", threads=1, state=state) as detector:
+    with edgeagent.open_detector(QUICK_BUNDLE, engine="onnxruntime", threads=1, state=state) as detector:
         (own,) = [one for one in workers() if one.pid not in before]
     own.wait(10)
     with pytest.raises(edgeagent.EngineError, match="closed"):
@@ -156,13 +157,15 @@ def test_the_worker_ends_with_the_detector(state: Path) -> None:
 
 
 def test_measured_delegates_are_recorded_for_the_next_start(tmp_path: Path) -> None:
-    edgeagent.open_detector(engine="onnxruntime", threads=1, state=tmp_path).close()
+    edgeagent.open_detector(QUICK_BUNDLE, engine="onnxruntime", threads=1, state=tmp_path).close()
     assert (tmp_path / "verdicts.json").is_file()
 
 
 def test_a_state_folder_that_cannot_be_written_costs_only_the_record(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with edgeagent.open_detector(engine="onnxruntime", threads=1, state=tmp_path / "file") as detector:
+    with edgeagent.open_detector(
+        QUICK_BUNDLE, engine="onnxruntime", threads=1, state=tmp_path / "file"
+    ) as detector:
         assert len(detector(frames(1)[0]))
 
 
@@ -175,10 +178,10 @@ def test_a_missing_bundle_is_refused(tmp_path: Path, isolated: bool) -> None:
 @pytest.mark.parametrize("isolated", [True, False])
 def test_an_engine_that_is_not_known_is_refused(isolated: bool) -> None:
     with pytest.raises(edgeagent.ConfigurationError, match="tensorflow"):
-        edgeagent.open_detector(engine="tensorflow", isolated=isolated)
+        edgeagent.open_detector(QUICK_BUNDLE, engine="tensorflow", isolated=isolated)
 
 
 def test_an_open_bundle_is_taken_as_it_is(state: Path) -> None:
-    bundle = edgeagent.open_bundle(default_bundle())
+    bundle = edgeagent.open_bundle(QUICK_BUNDLE)
     with edgeagent.open_detector(bundle, engine="onnxruntime", threads=1, state=state) as detector:
         assert detector.labels == bundle.manifest.labels

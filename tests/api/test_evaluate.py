@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import edgeagent
-from edgeagent.files.resources import default_bundle
 from tests.data import shared
 from tests.datasets.layouts import cell_scene, write_coco, write_roboflow
 from tests.engines import cell_detector as cells
+from tests.included import QUICK_BUNDLE
 
 
 @pytest.mark.data
@@ -18,7 +18,7 @@ def test_a_bundle_is_evaluated(tmp_path: Path) -> None:
     coco = shared("data", "coco")
     done: list[int] = []
     found = edgeagent.evaluate(
-        default_bundle(), coco / "images/val", coco / "labels/val", engine="onnxruntime", progress=done.append
+        QUICK_BUNDLE, coco / "images/val", coco / "labels/val", engine="onnxruntime", progress=done.append
     )
     assert found.images == len(done) == 64
     assert 0.3 < found.map50_95 < found.map50 < 0.6
@@ -26,7 +26,7 @@ def test_a_bundle_is_evaluated(tmp_path: Path) -> None:
 
 def test_missing_pictures_are_named(tmp_path: Path) -> None:
     with pytest.raises(edgeagent.DataError, match="no such folder"):
-        edgeagent.evaluate(default_bundle(), tmp_path / "pictures", tmp_path / "labels")
+        edgeagent.evaluate(QUICK_BUNDLE, tmp_path / "pictures", tmp_path / "labels")
 
 
 def test_a_data_set_is_evaluated(tmp_path: Path) -> None:

@@ -75,11 +75,12 @@ def test_auto_without_a_right_delegate_is_an_error(tmp_path: Path, monkeypatch: 
 
 
 def test_a_candidate_with_other_tensors_leaves_no_worker(bundle: Bundle, tmp_path: Path) -> None:
+    before = {one.pid for one in running_workers()}  # of tests that ran in this process earlier
     reference, *_ = reference_candidates(bundle, write_onnx(tmp_path / "float.onnx"), None, tmp_path)
     other = sum_and_product(tmp_path / "other.onnx")
     with pytest.raises(BundleError, match="has the inputs a, b"):
         load_candidate(replace(reference, file=str(other)), 1)
-    assert running_workers() == []
+    assert {one.pid for one in running_workers()} <= before
 
 
 @pytest.mark.parametrize("wanted", ["tflite", "edgetpu", ""])

@@ -78,6 +78,10 @@ def test_a_damaged_bundle_describes_nothing(tmp_path: Path) -> None:
         describe_model(tmp_path / "m.onnx", like=tmp_path / "absent")
 
 
+def test_an_included_bundle_is_named(tmp_path: Path) -> None:
+    assert describe_model(tmp_path / "m.onnx", like=Path("coco-small")).name == "coco-small"
+
+
 def test_no_description(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         describe_model(tmp_path / "m.onnx")

@@ -14,7 +14,7 @@ import pytest
 
 from edgeagent.camera.capture import Camera
 from edgeagent.camera.source import FrameSource
-from edgeagent.camera.sources import open_source
+from edgeagent.camera.sources import ChosenDecoder, open_source
 from edgeagent.errors import ConfigurationError
 from edgeagent.settings.sections.camera import CameraSettings
 from tests.camera.consumer import WAIT_S, frames_of, wait_for_failures
@@ -125,7 +125,7 @@ def test_a_stream_of_damaged_frames_only_is_lost() -> None:
 
 def test_a_malformed_source_is_refused_at_once() -> None:
     with pytest.raises(ConfigurationError):
-        Camera(settings("ftp://cam/live"))
+        Camera(settings("0").model_copy(update={"source": "ftp://cam/live"}))  # not from a file
 
 
 # Stopping
@@ -196,10 +196,10 @@ def test_a_fault_in_the_thread_is_loud_and_the_source_is_opened_again(
 ) -> None:
     failures = [RuntimeError("a bug"), RuntimeError("a bug")]
 
-    def faulty(settings: CameraSettings) -> FrameSource:
+    def faulty(settings: CameraSettings, decoder: ChosenDecoder | None) -> FrameSource:
         if failures:
             raise failures.pop()
-        return open_source(settings)
+        return open_source(settings, decoder)
 
     monkeypatch.setattr("edgeagent.camera.capture.open_source", faulty)
     monkeypatch.setattr("edgeagent.timing.guarded_thread.FIRST_S", 0.1)

@@ -68,7 +68,7 @@ def test_kind_of_source(source: str, kind: str) -> None:
 @pytest.mark.parametrize("source", ["ftp://u:secret@cam/x", "picamera2:left", "foo+bar://x"])
 def test_unknown_schemes_are_configuration_errors(source: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        choose_source(camera(source))
+        choose_source(camera("0").model_copy(update={"source": source}))  # not from a file
     assert "secret" not in str(caught.value)
 
 

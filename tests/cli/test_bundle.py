@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from edgeagent.cli import main
-from edgeagent.files.resources import default_bundle
+from edgeagent.files.resources import included_bundles
 from tests.bundle.tiny import ARTEFACT, OUTPUTS, PICTURE, edit
 from tests.cli.command import edgeagent, mistake, the_line, wrong_use
 from tests.engines import cell_detector as cells
+from tests.included import QUICK_BUNDLE
 
 Capture = pytest.CaptureFixture[str]
 
@@ -22,19 +23,20 @@ def tiny(tmp_path: Path) -> Path:
 
 def test_a_good_bundle(tiny: Path, capsys: Capture) -> None:
     assert main(["bundle", "check", str(tiny)]) == 0
-    first, artefact, golden, accuracy = capsys.readouterr().out.splitlines()
+    first, artefact, golden, accuracy, verdict = capsys.readouterr().out.splitlines()
     assert first == "tiny 1.2.3: detection of 2 classes, Apache-2.0"
     size = (tiny / ARTEFACT).stat().st_size
     assert artefact == f"  {ARTEFACT}: onnx, grid a, {size} bytes, hash verified"
     assert golden.startswith("  onnxruntime ")
     assert golden.endswith(" gives the reference outputs: 0.00 steps off on average at worst, 2 allowed")
     assert accuracy == f"  the bundle claims no accuracy of {ARTEFACT} on golden pictures"
+    assert verdict.startswith("tiny 1.2.3 can be used on this machine with onnxruntime ")
 
 
 def test_claimed_accuracy_on_golden_pictures_is_measured(tmp_path: Path, capsys: Capture) -> None:
     cells.build_bundle(tmp_path / "tiny", claim=1.0)
     assert main(["bundle", "check", str(tmp_path / "tiny")]) == 0
-    last = capsys.readouterr().out.splitlines()[-1]
+    last = capsys.readouterr().out.splitlines()[-2]
     assert last.endswith("(labels by people), 1.000 claimed, 0.900 needed")
     half = cells.label_lines([*cells.CELLS, (0, 0), (4, 1)])
     directory = cells.build_bundle(tmp_path / "half", claim=1.0, truth=half).directory
@@ -56,15 +58,18 @@ def test_measurements_are_printed_as_claims(tmp_path: Path, capsys: Capture) -> 
     assert "  qat (500 steps) in any: mAP50-95 0.250 on 64 pictures, claimed\n" in capsys.readouterr().out
 
 
-def test_the_default_bundle_passes_on_this_machine(capsys: Capture) -> None:
-    assert main(["bundle", "check", str(default_bundle()), "--engine", "onnxruntime"]) == 0
+@pytest.mark.parametrize("name", sorted(included_bundles()))
+def test_an_included_bundle_passes_on_this_machine(name: str, capsys: Capture) -> None:
+    assert main(["bundle", "check", str(included_bundles()[name]), "--engine", "onnxruntime"]) == 0
     assert "gives the reference outputs" in capsys.readouterr().out
 
 
 def test_without_golden_pictures_there_is_nothing_to_compare(tmp_path: Path, capsys: Capture) -> None:
     cells.build_bundle(tmp_path / "tiny", golden=None)
     assert main(["bundle", "check", str(tmp_path / "tiny")]) == 0
-    assert capsys.readouterr().out.endswith(" loads it; the bundle has no golden pictures\n")
+    *_, last, verdict = capsys.readouterr().out.splitlines()
+    assert last.endswith(" loads it; the bundle has no golden pictures")
+    assert verdict == "tiny 1.2.3 loads on this machine; without golden pictures its outputs are not checked"
 
 
 def test_an_engine_with_other_outputs(tmp_path: Path, capsys: Capture) -> None:
@@ -104,9 +109,9 @@ def test_one_wrong_byte(tiny: Path, capsys: Capture, name: str) -> None:
     assert line.endswith("copy the bundle again")
 
 
-def test_one_wrong_byte_of_the_default_bundle(tmp_path: Path, capsys: Capture) -> None:
+def test_one_wrong_byte_of_coco_nano(tmp_path: Path, capsys: Capture) -> None:
     directory = tmp_path / "copy"
-    shutil.copytree(default_bundle(), directory)
+    shutil.copytree(QUICK_BUNDLE, directory)
     model = next(directory.glob("*.onnx"))
     content = bytearray(model.read_bytes())
     content[12345] ^= 0x80

@@ -14,12 +14,13 @@ from edgeagent.bundle.reading import open_bundle
 from edgeagent.camera.clip import ClipSource
 from edgeagent.cli import main
 from edgeagent.detection.detector import load_bundle_detector
-from edgeagent.files.resources import default_bundle, sample_clip
+from edgeagent.files.resources import sample_clip
 from edgeagent.imaging.frame import Image
 from tests.bundle.tiny import ARTEFACT, fields
 from tests.cli.command import edgeagent, mistake, the_line, wrong_use
 from tests.engines import cell_detector as cells
 from tests.engines.onnx_graphs import FLOAT
+from tests.included import QUICK_BUNDLE
 
 Capture = pytest.CaptureFixture[str]
 PLACES = (((2, 1), (6, 3)), ((0, 0),), (), ((4, 2), (1, 3)))
@@ -55,7 +56,7 @@ def result(path: Path) -> dict[str, Any]:
 
 def test_a_detector_that_is_always_right(data: Data, tmp_path: Path, capsys: Capture) -> None:
     file = tmp_path / "r.json"
-    assert main([*data.arguments("--bundle", data.bundle), "--json", str(file), "--threads", "1"]) == 0
+    assert main([*data.arguments("--bundle", data.bundle), "--json-file", str(file), "--threads", "1"]) == 0
     first, person = capsys.readouterr().out.splitlines()
     assert first.startswith("mAP50-95 1.0000   mAP50 1.0000   4 pictures   onnxruntime ")
     assert person == "  person  1.000"
@@ -92,7 +93,7 @@ def test_missed_objects_count(data: Data, tmp_path: Path) -> None:
     (data.labels / "0.txt").write_text(cells.label_lines(((2, 1), (0, 3))))
     (data.labels / "3.txt").write_text(cells.label_lines(((4, 2), (7, 0))) + "1 .5 .5 .2 .2\n")
     file = tmp_path / "r.json"
-    assert main([*data.arguments("--bundle", data.bundle), "--json", str(file)]) == 0
+    assert main([*data.arguments("--bundle", data.bundle), "--json-file", str(file)]) == 0
     measured = result(file)
     assert 0.2 < measured["per_class"]["person"] < 0.8
     assert measured["per_class"]["Straßenbahn"] == 0.0
@@ -103,7 +104,7 @@ def test_a_detector_that_finds_nothing(data: Data, tmp_path: Path) -> None:
     for picture in data.images.iterdir():
         picture.write_bytes(cells.png(cells.picture(())))
     file = tmp_path / "r.json"
-    assert main([*data.arguments("--bundle", data.bundle), "--json", str(file)]) == 0
+    assert main([*data.arguments("--bundle", data.bundle), "--json-file", str(file)]) == 0
     assert (result(file)["map50_95"], result(file)["per_class"]) == (0.0, {"person": 0.0})
 
 
@@ -113,7 +114,7 @@ def test_the_same_data_have_the_same_hash(data: Data, tmp_path: Path) -> None:
         if number == 2:
             (data.labels / "1.txt").write_text(cells.label_lines(((0, 1),)))
         file = tmp_path / f"{number}.json"
-        assert main([*data.arguments("--bundle", data.bundle), "--json", str(file)]) == 0
+        assert main([*data.arguments("--bundle", data.bundle), "--json-file", str(file)]) == 0
         hashes.append(result(file)["data_sha256"])
     assert hashes[0] == hashes[1] != hashes[2]
 
@@ -181,12 +182,12 @@ def _frames(count: int) -> list[Image]:
     return frames
 
 
-def test_the_default_bundle_agrees_with_itself(tmp_path: Path) -> None:
+def test_coco_nano_agrees_with_itself(tmp_path: Path) -> None:
     """The labels are the model's own detections on frames of the sample clip."""
     images, labels = tmp_path / "images", tmp_path / "labels"
     images.mkdir()
     labels.mkdir()
-    detector = load_bundle_detector(open_bundle(default_bundle()), "onnxruntime", 1, 0.65)
+    detector = load_bundle_detector(open_bundle(QUICK_BUNDLE), "onnxruntime", 1, 0.65)
     buffers = detector.allocate()
     for number, image in enumerate(_frames(4)):
         (images / f"{number}.png").write_bytes(cells.png(image))
@@ -206,12 +207,12 @@ def test_the_default_bundle_agrees_with_itself(tmp_path: Path) -> None:
         str(images),
         "--labels",
         str(labels),
-        "--json",
+        "--json-file",
         str(file),
         "--engine",
         "onnxruntime",
     )
-    assert main(["eval", "--bundle", str(default_bundle()), *folders]) == 0
+    assert main(["eval", "--bundle", str(QUICK_BUNDLE), *folders]) == 0
     measured = result(file)
     assert {"map50_95", "map50", "images", "engine", "per_class"} <= set(measured)
     assert measured["images"] == 4
@@ -224,7 +225,7 @@ def test_pictures_larger_than_the_input(data: Data, tmp_path: Path) -> None:
         large = cv2.resize(cells.picture(place), (640, 320), interpolation=cv2.INTER_NEAREST)
         (data.images / f"{number}.png").write_bytes(cells.png(np.asarray(large, np.uint8)))
     file = tmp_path / "r.json"
-    assert main([*data.arguments("--bundle", data.bundle), "--json", str(file)]) == 0
+    assert main([*data.arguments("--bundle", data.bundle), "--json-file", str(file)]) == 0
     assert result(file)["map50_95"] == pytest.approx(1.0)
 
 
@@ -237,7 +238,7 @@ def test_names_that_are_not_utf8(data: Data, tmp_path: Path) -> None:
         path = getattr(data, name)
         setattr(data, name, path.rename(path.with_name(path.name + odd)))
     file = tmp_path / f"{odd}.json"
-    code, output, errors = edgeagent(*data.arguments("--bundle", data.bundle), "--json", file)
+    code, output, errors = edgeagent(*data.arguments("--bundle", data.bundle), "--json-file", file)
     assert (code, errors) == (0, "")
     assert output.startswith("mAP50-95 1.0000 ")
     assert result(file)["images"] == 4

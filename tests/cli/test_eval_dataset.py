@@ -33,7 +33,7 @@ def bundle(tmp_path: Path) -> Path:
 
 def evaluated(bundle: Path, *options: object) -> dict[str, Any]:
     file = bundle.parent / "r.json"
-    arguments = ["eval", "--bundle", bundle, "--json", file, *options]
+    arguments = ["eval", "--bundle", bundle, "--json-file", file, *options]
     assert main([str(argument) for argument in arguments]) == 0
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return {key: found[key] for key in ("map50_95", "map50", "images", "per_class")}

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from edgeagent.cli import main
-from edgeagent.files.resources import default_bundle
 from tests.bundle.tiny import ARTEFACT
 from tests.cli.command import ROOT, edgeagent, mistake, the_line, wrong_use
 from tests.cli.test_eval import Data
 from tests.engines import cell_detector as cells
+from tests.included import QUICK_BUNDLE
 
 Capture = pytest.CaptureFixture[str]
 
@@ -131,9 +131,11 @@ def test_a_model_of_another_kind(data: Data, tmp_path: Path, capsys: Capture) ->
     )
     raw = cells.write_onnx(tmp_path / "raw.onnx")
     line = refusal(capsys, data, 3, "--model", raw, "--like", data.bundle)
-    assert line.startswith(f"{raw}: has 6 outputs, needs 1 by the manifest. Nor can its heads be decoded: ")
-    line = refusal(capsys, data, 3, "--model", raw, "--like", default_bundle())
-    assert "input picture has the shape (1, 32, 64, 3), the manifest says" in line
+    assert line.startswith(
+        f"{raw}: has 6 outputs, needs 1 by the description. Nor can its heads be decoded: "
+    )
+    line = refusal(capsys, data, 3, "--model", raw, "--like", QUICK_BUNDLE)
+    assert "input picture has the shape (1, 32, 64, 3), the description says" in line
 
 
 def test_a_model_without_a_description(data: Data, tmp_path: Path, capsys: Capture) -> None:
@@ -155,7 +157,7 @@ def test_a_result_that_cannot_be_written(data: Data, tmp_path: Path, capsys: Cap
         (Path("/dev/full"), "No space left on device"),
         (data.labels / "0.txt" / "r.json", "Not a directory"),
     ):
-        line = refusal(capsys, data, 1, "--bundle", data.bundle, "--json", path)
+        line = refusal(capsys, data, 1, "--bundle", data.bundle, "--json-file", path)
         assert line == f"{path}: the result cannot be written ({reason})"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from edgeagent.cli import main
 from edgeagent.version import __version__
-from tests.cli.command import edgeagent, wrong_use
+from tests.cli.command import edgeagent, mistake, wrong_use
 
 COMMANDS: dict[tuple[str, ...], str] = {
     (): "first steps:",
@@ -16,7 +16,16 @@ COMMANDS: dict[tuple[str, ...], str] = {
     ("demo",): "writes an annotated clip",
     ("bench",): "examples:",
     ("doctor",): "no camera is opened",
+    ("board",): "ready to save",
+    ("serve-detector",): "the reason in the log",
+    ("completion",): "completes commands, options and their values",
     ("status",): "the deployment record cannot be read",
+    ("reload",): "the file has mistakes, and nothing has changed",
+    ("live",): "live changes.",
+    ("live", "show"): "where its value comes from",
+    ("live", "set"): "value as in the file",
+    ("live", "undo"): "default: all live changes",
+    ("live", "save"): "comments, order and quotes stay",
     ("eval",): "examples:",
     ("qat",): "train a float ONNX detector to INT8",
     ("qat", "describe"): "Look at the drawn pictures",
@@ -24,6 +33,10 @@ COMMANDS: dict[tuple[str, ...], str] = {
     ("qat", "report"): "examples:",
     ("bundle",): "verify hashes",
     ("bundle", "check"): "Exit code 3",
+    ("provision",): "from a table to boards:",
+    ("provision", "make"): "nothing is written",
+    ("provision", "show"): "without its secrets",
+    ("provision", "apply"): "can be repeated",
     ("publish",): "from keys to rollout:",
     ("publish", "init"): "examples:",
     ("publish", "new-key"): "Passphrases are asked for",
@@ -38,7 +51,12 @@ COMMANDS: dict[tuple[str, ...], str] = {
     ("publish", "rollout", "watch"): "the exit code is 8",
     ("publish", "status"): "days to expiry",
     ("publish", "verify"): "as a device does",
+    ("publish", "audit"): "nobody verifies it",
+    ("publish", "audit", "verify"): "Exit code 7",
 }
+
+GROUPS = ((), ("live",), ("provision",), ("qat",), ("bundle",), ("publish",), ("publish", "rollout"))
+"""Commands that only have commands below them."""
 
 
 def help_of(capsys: pytest.CaptureFixture[str], *command: str) -> str:
@@ -71,12 +89,36 @@ def test_every_option_says_what_it_does(capsys: pytest.CaptureFixture[str], comm
 
 @pytest.mark.parametrize(
     "command",
-    [(), ("run",), ("eval",), ("qat",), ("qat", "train"), ("qat", "report"), ("bundle",), ("publish",)],
+    [("eval",), ("completion",), ("qat",), ("qat", "train"), ("qat", "report"), ("bundle",), ("publish",)],
 )
 def test_missing_arguments_are_named(capsys: pytest.CaptureFixture[str], command: tuple[str, ...]) -> None:
     line = wrong_use(capsys, *command)
     assert line.startswith(f"{' '.join(('edgeagent', *command))}: error: ")
     assert "required" in line
+
+
+def test_without_a_command_the_first_steps_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    steps = printed.err.partition("first steps:\n")[2].partition("\n\n")[0].splitlines()
+    assert 3 <= len(steps) <= 5
+    assert all(step.startswith("  edgeagent ") for step in steps)
+    assert "edgeagent --help" in printed.err
+
+
+def test_run_without_a_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "no configuration: give one with -c FILE" in mistake(capsys, 2, "run")
+    assert "no configuration: give one with -c FILE" in mistake(capsys, 2, "run", "--check")
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in GROUPS])
+def test_every_command_teaches_by_examples(
+    capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    text = help_of(capsys, *command)
+    examples = text.partition("example")[2]
+    assert f"edgeagent {' '.join(command)}".strip() in examples, "add `examples:` to its help"
 
 
 def test_examples_of_the_help_are_right(capsys: pytest.CaptureFixture[str]) -> None:

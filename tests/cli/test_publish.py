@@ -64,7 +64,9 @@ def test_the_whole_way(
     signing = (*here, "--passphrase-file", passphrase)
     made = publish(capsys, "init", fleet, "--keys", tmp_path / "keys", "--passphrase-file", passphrase)
     assert f"serve {fleet}/repository; devices need {fleet}/repository/metadata/1.root.json" in made
-    added = publish(capsys, "add", bundle(tmp_path), "--board", "rpi5,coral", "--percent", 5, *signing)
+    added = publish(
+        capsys, "add", bundle(tmp_path), "--board", "rpi5,coral", "--percent", 5, "--unchecked", *signing
+    )
     assert added.startswith("stable: tiny 1.2.3 for 5 % of rpi5, coral, 4 files, ")
     assert publish(capsys, "verify", *here).startswith("stable: releases: 1, 5 files, ")
     steps = (
@@ -181,6 +183,7 @@ def test_another_team(
         "gates",
         "--board",
         "any",
+        "--unchecked",
         "--repository",
         copy,
         *signing,
@@ -273,6 +276,12 @@ def test_a_rollout_of_nothing_leaves_no_steps(
     line = mistake(capsys, 7, "publish", "rollout", "stable", "tiny", "9.9.9", *steps)
     assert "stable: has no tiny 9.9.9; it has tiny 1.2.3" in line
     assert not (publisher.folder / "steps.json").exists()
+
+
+def test_an_included_bundle_is_named(capsys: pytest.CaptureFixture[str], publisher: PublisherFolder) -> None:
+    said = publish(capsys, "add", "coco-small", "--board", "any", "--repository", publisher.folder)
+    assert "model.onnx: onnxruntime " in said
+    assert "\nstable: coco-small " in said
 
 
 def test_mistakes_of_other_actions(

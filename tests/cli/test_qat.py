@@ -10,26 +10,16 @@ import pytest
 from edgeagent.cli import main
 from tests.cli.command import edgeagent, mistake, the_line, wrong_use
 from tests.engines import cell_detector as cells
-from tests.qat.models import SIZE, small_yolox
+from tests.qat.models import SIZE, YOLOX_DESCRIPTION, small_yolox
 
 Capture = pytest.CaptureFixture[str]
-DESCRIPTION = f"""\
-name: small
-version: 1.0.0
-task: detection
-labels: [a, b, c]
-input: {{width: {SIZE}, height: {SIZE}, layout: nhwc, colour: bgr}}
-decoder: {{family: yolox, strides: [8, 16]}}
-licence: Apache-2.0
-attribution: made by the tests
-"""
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A model with its description, and pictures."""
     small_yolox(tmp_path / "m.onnx")
-    (tmp_path / "m.yaml").write_text(DESCRIPTION)
+    (tmp_path / "m.yaml").write_text(YOLOX_DESCRIPTION)
     (tmp_path / "images").mkdir()
     for number in range(4):
         (tmp_path / "images" / f"{number}.png").write_bytes(cells.png(cells.picture([(number, 0)])))
@@ -77,6 +67,23 @@ def test_numbers_must_make_sense(
     assert refusal(capsys, folder, 2, f"--{option}", value) == f"--{option}: {complaint}"
 
 
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--keep", "trained"), "--keep: keeps a trained model, and a quick run trains nothing"),
+        (("--lose-at-most", "0.01"), "--lose-at-most: layers that stay float are chosen after a training"),
+        (("--integer-macs", "0.8"), "--lose-at-most: layers that stay float are chosen after a training"),
+        (("--activation", "relu"), "--activation: another activation has to be trained"),
+        (("--resume",), "--resume continues a training, and a quick run (--quick) trains nothing"),
+    ],
+)
+def test_a_quick_run_refuses_what_needs_a_training(
+    folder: Path, capsys: Capture, options: tuple[str, ...], complaint: str
+) -> None:
+    line = refusal(capsys, folder, 2, "--quick", *options, images="missing")
+    assert line.startswith(complaint)
+
+
 def test_a_recipe_is_read_before_anything_else(folder: Path, capsys: Capture) -> None:
     (folder / "recipe.yaml").write_text("training: {steps: many}\n")
     line = refusal(capsys, folder, 2, "--recipe", folder / "recipe.yaml")
@@ -120,7 +127,7 @@ def test_a_description_is_needed(folder: Path, capsys: Capture) -> None:
     assert "no description of the model m.onnx" in refusal(capsys, folder, 6)
     more = "--describe", folder / "other.yaml", "--like", folder
     assert "not allowed with argument --describe" in wrong_use(capsys, *command(folder, *more))
-    (folder / "other.yaml").write_text(DESCRIPTION.replace("64", "wide", 1))
+    (folder / "other.yaml").write_text(YOLOX_DESCRIPTION.replace("64", "wide", 1))
     line = refusal(capsys, folder, 6, "--describe", folder / "other.yaml")
     assert line.startswith(f"{folder / 'other.yaml'}: line 5: input.width: ")
     assert "no such bundle directory" in refusal(capsys, folder, 3, "--like", folder / "absent")
@@ -145,7 +152,7 @@ def test_a_model_that_cannot_be_used(folder: Path, capsys: Capture) -> None:
 
 
 def test_a_model_of_another_size(folder: Path, capsys: Capture) -> None:
-    (folder / "m.yaml").write_text(DESCRIPTION.replace(f"width: {SIZE}", "width: 128"))
+    (folder / "m.yaml").write_text(YOLOX_DESCRIPTION.replace(f"width: {SIZE}", "width: 128"))
     line = refusal(capsys, folder, 6)
     assert line.startswith(f"{folder / 'm.onnx'}: ")
     assert "128" in line

@@ -27,11 +27,11 @@ from edgeagent.bundle.evidence import (
 from edgeagent.bundle.manifest_text import manifest_data
 from edgeagent.bundle.writing import write_bundle
 from edgeagent.cli import main
-from edgeagent.files.resources import default_bundle
 from tests.bundle.tiny import ARTEFACT, OUTPUTS, PICTURE
 from tests.cli.command import edgeagent, mistake, the_line
 from tests.cli.test_eval import PLACES, _concatenated
 from tests.engines import cell_detector as cells
+from tests.included import QUICK_BUNDLE
 
 Capture = pytest.CaptureFixture[str]
 DIFFERENCES = Differences(share=0.004, mean=0.004, largest=1)
@@ -72,7 +72,7 @@ def full(tmp_path: Path) -> Path:
 
 def report(bundle: Path, folder: Path, *more: object) -> tuple[str, dict[str, Any]]:
     page, numbers = folder / "r.html", folder / "r.json"
-    arguments = ("qat", "report", bundle, "--out", page, "--json", numbers, "--threads", 1, *more)
+    arguments = ("qat", "report", bundle, "--out", page, "--json-file", numbers, "--threads", 1, *more)
     assert main([str(argument) for argument in arguments]) == 0
     return page.read_text(encoding="utf-8"), json.loads(numbers.read_text(encoding="utf-8"))
 
@@ -174,8 +174,8 @@ def test_it_measures_when_pictures_and_a_float_model_are_given(plain: Path, tmp_
     assert "AP50-95 of 1 classes" in text
 
 
-def test_the_default_bundle(tmp_path: Path) -> None:
-    text, numbers = report(default_bundle(), tmp_path)
+def test_coco_nano(tmp_path: Path) -> None:
+    text, numbers = report(QUICK_BUNDLE, tmp_path)
     Page(text)
     assert "best PTQ" in text
     assert numbers["name"] == "coco-nano"

@@ -6,16 +6,22 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from edgeagent.cli import main
+from edgeagent.delivery.problems import CODES
+from edgeagent.delivery.state.check_report import CHECK_REPORT, CheckReport, keep_check
 from edgeagent.delivery.state.record import Installed
 from edgeagent.delivery.state.record_file import RECORD
 from edgeagent.delivery.state.store import FOLDER, Store
 from edgeagent.delivery.trial.gate_report import PROBATION_REPORT, GateFinding, GateReport, keep_report
+from edgeagent.files.folder_lock import FolderLock
+from edgeagent.settings import installed
 from edgeagent.telemetry.contract.deployment import State
+from tests.cli.command import mistake
 
 GOOD = Installed(slot="nano-1.0.0-0123456789ab", name="nano", version="1.0.0", sequence=1)
 WAY: tuple[State, ...] = ("verifying", "staged", "gating", "trial")
@@ -49,6 +55,13 @@ def test_nothing_was_delivered(status: Callable[..., tuple[int, str]]) -> None:
     assert code == 0
     assert "no model was delivered" in text
     assert "agent       does not run" in text
+
+
+def test_an_agent_without_delivery(tmp_path: Path, status: Callable[..., tuple[int, str]]) -> None:
+    lock = FolderLock(tmp_path)
+    assert f"agent       runs, pid {os.getpid()}" in status()[1]
+    lock.release()
+    assert "agent       does not run" in status()[1]
 
 
 def test_the_agent_is_not_disturbed(store: Store, status: Callable[..., tuple[int, str]]) -> None:
@@ -146,3 +159,75 @@ def test_the_folder_of_a_configuration(
     config.write_text(f"state: {tmp_path}\ncameras:\n- name: door\n  source: /dev/video0\n", encoding="utf-8")
     assert main(["status", "-c", str(config)]) == 0
     assert "nano 1.0.0" in capsys.readouterr().out
+
+
+def test_the_installed_service(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without options the state of the service is read, not that of the user."""
+    config = tmp_path / "edgeagent.yaml"
+    config.write_text("cameras:\n- name: door\n  source: /dev/video0\n", encoding="utf-8")
+    monkeypatch.setattr(installed, "INSTALLED", config)
+    monkeypatch.setattr(installed, "SERVICE_STATE", tmp_path)
+    assert main(["status"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"config      {config}\nstate       {tmp_path}\n")
+    assert "nano 1.0.0" in text
+    assert main(["status", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["configuration"], found["state"]) == (str(config), str(tmp_path))
+
+
+def test_a_state_that_was_never_used_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--state", str(tmp_path / "none")]) == 0
+    assert f"state       {tmp_path / 'none'}: no agent has used it yet" in capsys.readouterr().out
+
+
+def test_a_state_of_another_user(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    line = mistake(capsys, 7, "status", "--state", tmp_path)
+    assert line == f"{tmp_path}: this user may not read the state of the agent; type: sudo edgeagent status"
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_an_alarm_of_delivery_is_told_by_the_exit_code(
+    store: Store, status: Callable[..., tuple[int, str]], code: str
+) -> None:
+    text = "timestamp.json: refused, it is expired"
+    keep_check(store.folder, CheckReport(time="2026-11-01T00:00:00Z", waiting=text, problems={code: text}))
+    exit_code, shown = status()
+    assert exit_code == 1
+    assert f"alarm       {code}: {text}" in shown
+    assert "waiting" not in shown
+    assert json.loads(status("--json")[1])["check"]["problems"] == {code: text}
+
+
+def test_why_an_update_waits(store: Store, status: Callable[..., tuple[int, str]]) -> None:
+    keep_check(store.folder, CheckReport(time="2026-11-01T00:00:00Z", waiting="only for lab"))
+    code, text = status()
+    assert code == 0
+    assert "waiting     only for lab (since 2026-11-01T00:00:00Z)" in text
+
+
+def test_a_damaged_result_of_a_check_is_passed_over(
+    store: Store, status: Callable[..., tuple[int, str]]
+) -> None:
+    (store.folder / CHECK_REPORT).write_bytes(b"{")
+    assert status()[0] == 0
+
+
+@pytest.mark.parametrize(("flag", "free", "word"), [(os.ST_RDONLY, 9, "read-only"), (0, 0, "full")])
+def test_a_disk_that_the_agent_cannot_write(
+    store: Store,
+    status: Callable[..., tuple[int, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    flag: int,
+    free: int,
+    word: str,
+) -> None:
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=flag, f_bavail=free, f_blocks=100))
+    code, text = status()
+    assert code == 1
+    assert f"the disk is {word}" in text

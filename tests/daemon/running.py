@@ -30,7 +30,7 @@ class Daemon:
 
     Args:
         folder: for the configuration and the log.
-        settings: the configuration.
+        settings: the configuration; None uses ``edgeagent.yaml`` of the folder as it is.
         launcher: program and arguments that start the daemon's command line.
         environment: environment without that of the supervisor; None is that of the test.
     """
@@ -38,12 +38,13 @@ class Daemon:
     def __init__(
         self,
         folder: Path,
-        settings: dict[str, Any],
+        settings: dict[str, Any] | None,
         launcher: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
     ) -> None:
         config, self._log = folder / "edgeagent.yaml", folder / "stderr.log"
-        config.write_text(yaml.safe_dump(settings), encoding="utf-8")
+        if settings is not None:
+            config.write_text(yaml.safe_dump(settings), encoding="utf-8")
         self._notifications = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notifications.bind(str(folder / "notify"))
         about = os.environ if environment is None else environment
@@ -53,14 +54,33 @@ class Daemon:
                 command, env={**about, "NOTIFY_SOCKET": str(folder / "notify")}, stderr=log
             )
 
-    def wait_for_notification(self, wanted: str) -> None:
-        """Wait until the daemon has told systemd so."""
-        self._notifications.settimeout(PATIENCE)
+    def wait_for_notification(self, wanted: str) -> str:
+        """Wait until the daemon has told systemd something that begins so, and return it."""
+        return self.wait_for_notifications(wanted)[0]
+
+    def wait_for_notifications(self, *wanted: str) -> list[str]:
+        """Wait until the daemon has told systemd what begins so, in any order; return these lines."""
+        self._notifications.settimeout(3 * PATIENCE)  # none comes while an engine starts on a busy machine
+        found: dict[str, str] = {}
         try:
-            while wanted not in self._notifications.recv(4096).decode().splitlines():
-                pass
+            while len(found) < len(wanted):
+                for line in self._notifications.recv(4096).decode().splitlines():
+                    found |= {one: line for one in wanted if one not in found and line.startswith(one)}
         except TimeoutError:
-            raise AssertionError(f"no {wanted}; the daemon said:\n{self.log()}") from None
+            missing = ", ".join(one for one in wanted if one not in found)
+            raise AssertionError(f"no {missing}; the daemon said:\n{self.log()}") from None
+        return [found[one] for one in wanted]
+
+    def read_notifications(self) -> None:
+        """Read what the daemon has told systemd so far; it waits for a manager that reads nothing."""
+        self._notifications.settimeout(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._notifications.recv(4096)
+
+    def wait_until_detecting(self) -> None:
+        """Wait until the daemon has processed a frame."""
+        self.wait_for_notification("STATUS=detecting")
 
     def wait(self, timeout: float = PATIENCE) -> int:
         """Wait for the end and return the exit code."""
@@ -86,7 +106,7 @@ class Daemon:
 @contextlib.contextmanager
 def running(
     folder: Path,
-    settings: dict[str, Any],
+    settings: dict[str, Any] | None,
     launcher: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Daemon]:
@@ -99,10 +119,10 @@ def running(
 
 
 class Consumer:
-    """Collects what arrives below a device's prefix."""
+    """Collects what arrives below a device's prefix, or below another one."""
 
-    def __init__(self, port: int, device: str) -> None:
-        self._prefix = f"edgeagent/v1/{device}/"
+    def __init__(self, port: int, device: str, prefix: str | None = None) -> None:
+        self._prefix = prefix or f"edgeagent/v1/{device}/"
         self._changed = threading.Condition()
         self._messages: list[tuple[str, bytes]] = []
         subscribed = threading.Event()
@@ -121,6 +141,10 @@ class Consumer:
         self._client.disconnect()
         self._client.loop_stop()
 
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Publish a message below the device's prefix."""
+        self._client.publish(self._prefix + topic, payload, qos=1).wait_for_publish(PATIENCE)
+
     def payloads(self, topic: str) -> list[bytes]:
         """All messages of a topic so far, oldest first."""
         with self._changed:
@@ -131,12 +155,27 @@ class Consumer:
         with self._changed:
             return list(self._messages)
 
+    def wait_until(self, what: str, condition: Callable[[], bool], limit: float = PATIENCE) -> None:
+        """Wait for a condition, which is looked at whenever a message arrives."""
+        with self._changed:
+            assert self._changed.wait_for(condition, limit), f"{what}: {self._messages[-3:]}"
+
     def wait_for(self, topic: str, wanted: Callable[[Any], bool]) -> Any:
         """Wait for a message, as JSON, that is ``wanted``; an empty one removes a retained message."""
 
         def found() -> list[Any]:
             given = [payload for name, payload in self._messages if name == topic and payload]
             return [message for message in map(json.loads, given) if wanted(message)]
+
+        with self._changed:
+            assert self._changed.wait_for(found, PATIENCE), f"{topic}: {self._messages[-3:]}"
+            return found()[0]
+
+    def wait_for_bytes(self, topic: str) -> bytes:
+        """Wait for the first message of a topic that is no JSON, such as a picture."""
+
+        def found() -> list[bytes]:
+            return [payload for name, payload in self._messages if name == topic]
 
         with self._changed:
             assert self._changed.wait_for(found, PATIENCE), f"{topic}: {self._messages[-3:]}"

@@ -14,9 +14,10 @@ import pytest
 from edgeagent.accuracy.live.feedback_handler import MOST_BYTES
 from edgeagent.accuracy.proportion import wilson_interval
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.files.resources import default_bundle, sample_clip
+from edgeagent.files.resources import sample_clip
 from tests.broker import Mosquitto
 from tests.daemon.running import Consumer, Daemon, running
+from tests.included import QUICK_BUNDLE, QUICK_NAME
 
 
 @contextmanager
@@ -26,12 +27,12 @@ def device(folder: Path, port: int, accuracy: dict[str, Any]) -> Iterator[tuple[
         "device": "board",
         "state": str(folder / "state"),
         "cameras": [{"name": "yard", "source": str(sample_clip()), "loop": True}],
-        "model": {"engine": "onnxruntime-cpu", "threads": 1},
+        "model": {"bundle": QUICK_NAME, "engine": "onnxruntime-cpu", "threads": 1},
         "mqtt": {"host": "127.0.0.1", "port": port},
         "accuracy": {"interval": "1s", **accuracy},
     }
     with Consumer(port, "board") as consumer, running(folder, wanted) as daemon:
-        daemon.wait_for_notification("READY=1")
+        daemon.wait_until_detecting()
         yield daemon, consumer
 
 
@@ -45,7 +46,7 @@ def test_golden_pictures_feedback_and_a_reference_that_survives_a_restart(tmp_pa
     with Mosquitto(tmp_path) as broker:
         with device(tmp_path, broker.port, {"feedback": True}) as (daemon, consumer):
             first = consumer.wait_for("accuracy", lambda m: "golden" in m)
-            golden, claims = first["golden"], open_bundle(default_bundle()).manifest.golden
+            golden, claims = first["golden"], open_bundle(QUICK_BUNDLE).manifest.golden
             assert claims is not None
             assert claims.accuracy is not None
             assert golden["claimed"] == claims.accuracy.map50_95["model.onnx"]
@@ -95,10 +96,10 @@ def test_golden_pictures_feedback_and_a_reference_that_survives_a_restart(tmp_pa
 
 
 def test_a_reference_model_is_compared_on_live_frames(tmp_path: Path) -> None:
-    reference = {"agreement_every": 2, "agreement_reference": str(default_bundle()), "golden_every": None}
+    reference = {"agreement_every": 2, "agreement_reference": str(QUICK_BUNDLE), "golden_every": None}
     with Mosquitto(tmp_path) as broker, device(tmp_path, broker.port, reference) as (daemon, consumer):
         told = consumer.wait_for("accuracy", lambda m: m["agreement"]["matched"] > 0)["agreement"]
-        manifest = open_bundle(default_bundle()).manifest
+        manifest = open_bundle(QUICK_BUNDLE).manifest
         assert told["reference"] == f"{manifest.name} {manifest.version}"
         assert told["matched_share"] == 1.0, "the model agrees with itself"
         assert told["mean_score_difference"] == 0.0

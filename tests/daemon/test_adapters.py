@@ -14,10 +14,11 @@ from paho.mqtt.enums import CallbackAPIVersion
 from prometheus_client.parser import text_string_to_metric_families
 
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.files.resources import default_bundle, sample_clip
+from edgeagent.files.resources import sample_clip
 from edgeagent.settings.sections.objects import DEFAULT_LABELS
 from tests.broker import Mosquitto, free_port
 from tests.daemon.running import PATIENCE, Consumer, running
+from tests.included import QUICK_BUNDLE, QUICK_NAME
 from tests.telemetry.sparkplug.host import Host
 
 CONFIG = "homeassistant/device/board/config"
@@ -27,7 +28,7 @@ def settings(port: int, **more: Any) -> dict[str, Any]:
     return {
         "device": "board",
         "cameras": [{"name": "yard", "source": str(sample_clip()), "loop": True}],
-        "model": {"engine": "onnxruntime-cpu", "threads": 1},
+        "model": {"bundle": QUICK_NAME, "engine": "onnxruntime-cpu", "threads": 1},
         "mqtt": {"host": "127.0.0.1", "port": port},
         "telemetry": {"interval": "1s"},
         **more,
@@ -69,7 +70,7 @@ def test_the_daemon_is_found_measured_and_pictured(tmp_path: Path) -> None:
             prometheus={"listen": f"127.0.0.1:{port}"},
         )
         with running(tmp_path, wanted) as daemon:
-            daemon.wait_for_notification("READY=1")
+            daemon.wait_until_detecting()
             consumer.wait_for("telemetry", lambda m: m["cameras"]["yard"]["fps_processed"] > 0)
             counted = consumer.wait_for("telemetry", lambda m: "objects" in m["cameras"]["yard"])
             presence = consumer.wait_for("presence", lambda m: "yard" in m["cameras"])
@@ -90,7 +91,7 @@ def test_the_daemon_is_found_measured_and_pictured(tmp_path: Path) -> None:
     assert label in DEFAULT_LABELS
     for entity in ("objects", "presence", "appeared", "disappeared"):
         assert found["cmps"][f"yard_{entity}_{label}"]["p"]
-    chosen = set(DEFAULT_LABELS) & set(open_bundle(default_bundle()).manifest.labels)
+    chosen = set(DEFAULT_LABELS) & set(open_bundle(QUICK_BUNDLE).manifest.labels)
     assert set(counted["cameras"]["yard"]["objects"]) == chosen
     assert set(presence["cameras"]["yard"]) <= chosen
     objects = {sample.labels["label"] for sample in families["edgeagent_objects"].samples}

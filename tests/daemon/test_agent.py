@@ -10,6 +10,8 @@ import pytest
 
 from edgeagent.daemon.agent import LAST_MESSAGES_S, STOP_S, Agent
 from edgeagent.daemon.part import AgentPart, Background, present
+from edgeagent.delivery.first_model import OpenedStore
+from edgeagent.delivery.state.store import Store
 from edgeagent.detection.pipeline import Result
 from edgeagent.errors import ConfigurationError
 from edgeagent.settings.schema import Settings
@@ -22,6 +24,7 @@ from edgeagent.telemetry.mqtt.interface import NoPublisher
 from tests.broker import PATIENCE, Mosquitto, free_port
 from tests.camera.media import write_pictures
 from tests.daemon.running import Consumer
+from tests.included import QUICK_BUNDLE
 
 
 def settings(folder: Path, **more: Any) -> Settings:
@@ -30,7 +33,7 @@ def settings(folder: Path, **more: Any) -> Settings:
         device="board",
         state=folder / "state",
         cameras=(CameraSettings(name="yard", source=str(pictures), loop=True),),
-        model=ModelSettings(engine="onnxruntime-cpu", threads=1),
+        model=ModelSettings(bundle=QUICK_BUNDLE, engine="onnxruntime-cpu", threads=1),
         **more,
     )
 
@@ -113,6 +116,24 @@ def test_a_port_that_is_in_use_starts_nothing(tmp_path: Path) -> None:
     finally:
         first.stop()
         second.models.stop()
+
+
+@pytest.mark.parametrize(("error", "closed"), [(SystemExit(0), True), (ConfigurationError("bad"), False)])
+def test_a_stop_during_the_start_is_no_bad_end_of_a_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, closed: bool
+) -> None:
+    store = Store(tmp_path / "delivery")
+    ends: list[bool] = []
+    monkeypatch.setattr(store, "close", lambda: ends.append(True))
+    monkeypatch.setattr("edgeagent.daemon.agent.open_store", lambda settings: OpenedStore(store))
+
+    def build(*arguments: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(Agent, "_build", build)
+    with pytest.raises(type(error)):
+        Agent(settings(tmp_path))
+    assert ends == [True] * closed
 
 
 def test_all_parts_share_the_time_of_a_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

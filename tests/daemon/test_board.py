@@ -10,13 +10,14 @@ import pytest
 from edgeagent.files.resources import sample_clip
 from tests.broker import Mosquitto
 from tests.daemon.running import Consumer, running
+from tests.included import QUICK_NAME
 
 
 def test_a_budget_that_cannot_be_kept_lowers_the_rate_and_says_so(tmp_path: Path) -> None:
     wanted = {
         "device": "board",
         "cameras": [{"name": "yard", "source": str(sample_clip()), "loop": True}],
-        "model": {"engine": "onnxruntime-cpu", "threads": 1},
+        "model": {"bundle": QUICK_NAME, "engine": "onnxruntime-cpu", "threads": 1},
         "telemetry": {"interval": "1s"},
         "power": {"idle_w": 3.0, "full_w": 8.0, "budget_w": 0.1},
         "adaptive": {"hold_fall": "1s"},
@@ -24,7 +25,7 @@ def test_a_budget_that_cannot_be_kept_lowers_the_rate_and_says_so(tmp_path: Path
     with Mosquitto(tmp_path) as broker, Consumer(broker.port, "board") as consumer:
         wanted["mqtt"] = {"host": "127.0.0.1", "port": broker.port}
         with running(tmp_path, wanted) as daemon:
-            daemon.wait_for_notification("READY=1")
+            daemon.wait_until_detecting()
             event = consumer.wait_for("events/rate", lambda m: "from_fps" not in m["data"])
             limited = consumer.wait_for("telemetry", lambda m: "fps_limit" in m["system"])
             assert daemon.stop() == 0, daemon.log()

@@ -26,6 +26,7 @@ from edgeagent.settings.sections.model import ModelSettings
 from edgeagent.settings.sections.mqtt import MqttSettings
 from tests.broker import PATIENCE, Mosquitto
 from tests.daemon.running import Consumer
+from tests.included import QUICK_BUNDLE
 
 
 class ClipCamera(ClipSource):
@@ -78,7 +79,7 @@ def test_a_useless_picture_is_an_alarm_until_it_is_as_usual_again(
                 device="board",
                 state=tmp_path / "state",
                 cameras=(CameraSettings(name="yard", source="made:clip"),),
-                model=ModelSettings(engine="onnxruntime-cpu", threads=1),
+                model=ModelSettings(bundle=QUICK_BUNDLE, engine="onnxruntime-cpu", threads=1),
                 mqtt=MqttSettings(host="127.0.0.1", port=broker.port),
                 home_assistant=HomeAssistantSettings(),
                 accuracy=AccuracySettings(golden_every=None, drift=False),

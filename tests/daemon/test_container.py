@@ -14,6 +14,7 @@ import edgeagent
 from edgeagent.files.resources import sample_clip
 from tests.broker import Mosquitto
 from tests.daemon.running import Consumer, running
+from tests.included import QUICK_NAME
 
 SOURCES = str(Path(edgeagent.__file__).parents[1])
 CAPABILITIES = "+dac_override,+dac_read_search"  # to read this installation, as an image would let everybody
@@ -44,7 +45,7 @@ def settings(folder: Path, port: int, **more: Any) -> dict[str, Any]:
     return {
         "device": "board",
         "cameras": [{"name": "yard", "source": str(sample_clip()), "loop": True}],
-        "model": {"engine": "onnxruntime-cpu", "threads": 1},
+        "model": {"bundle": QUICK_NAME, "engine": "onnxruntime-cpu", "threads": 1},
         "mqtt": {"host": "127.0.0.1", "port": port},
         "telemetry": {"interval": "1s"},
         "accuracy": {"golden_every": None, "drift": False},

@@ -16,15 +16,17 @@ import psutil
 import pytest
 
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.files.resources import default_bundle, sample_clip
+from edgeagent.files.resources import sample_clip
 from edgeagent.timing.utc import utc_time
 from tests.broker import Mosquitto
 from tests.daemon.running import Consumer, Daemon, running
 from tests.delivery.models import offer, scrambled, sound
 from tests.delivery.server import Server
 from tests.delivery.signed_repository import Repository
+from tests.included import QUICK_BUNDLE, QUICK_NAME
+from tests.long import LONG
 
-FIRST = open_bundle(default_bundle()).manifest.version
+FIRST = open_bundle(QUICK_BUNDLE).manifest.version
 QUICK = {"time": "2s", "frames": 10, "rate_change": 5.0, "score_change": 1.0, "slower": 1000.0}
 ENDLESS = {**QUICK, "time": "1h"}
 
@@ -56,7 +58,7 @@ class Device:
             "device": "board",
             "state": str(self.folder / "state"),
             "cameras": [{"name": "yard", "source": str(sample_clip()), "loop": True}],
-            "model": {"engine": "onnxruntime-cpu", "threads": 1},
+            "model": {"bundle": QUICK_NAME, "engine": "onnxruntime-cpu", "threads": 1},
             "telemetry": {
                 "interval": "1s",
                 "detections": "frames",
@@ -73,7 +75,7 @@ class Device:
             },
         }
         with Consumer(self._broker.port, "board") as consumer, running(self.folder, wanted) as daemon:
-            daemon.wait_for_notification("READY=1")
+            daemon.wait_until_detecting()
             yield daemon, consumer
 
     def record(self) -> dict[str, Any]:
@@ -148,6 +150,7 @@ def test_a_good_model_takes_over_and_a_broken_one_stays_outside(
             assert daemon.stop() == 0, daemon.log()
 
 
+@LONG
 def test_a_model_whose_engine_dies_three_times_on_trial_is_left(
     repository: Repository, broker: Mosquitto, tmp_path: Path
 ) -> None:
@@ -170,6 +173,7 @@ def test_a_model_whose_engine_dies_three_times_on_trial_is_left(
         assert daemon.stop() == 0, daemon.log()
 
 
+@LONG
 def test_an_agent_that_is_killed_three_times_on_trial_is_back_on_the_good_model(
     repository: Repository, broker: Mosquitto, tmp_path: Path
 ) -> None:

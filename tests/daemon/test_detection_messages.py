@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +12,6 @@ import numpy as np
 import pytest
 
 from edgeagent.daemon.detection_messages import DetectionMessages
-from edgeagent.daemon.retained_detections import FILE
 from edgeagent.detection.pipeline import Result
 from edgeagent.imaging.frame import Frame
 from edgeagent.settings.schema import Settings
@@ -126,6 +126,16 @@ def test_frames_are_all_published_and_none_is_retained(
             assert late.payloads(TOPIC) == []
 
 
+def test_of_frames_in_which_nothing_moved_none_is_published(broker: Mosquitto, tmp_path: Path) -> None:
+    with publishing(settings(broker.port)) as publisher, Subscriber(broker.port, "board") as subscriber:
+        assert publisher.wait_for("connected", PATIENCE)
+        messages = DetectionMessages(configured(tmp_path, detections="frames"), 1, publisher, None)
+        messages.frame(result(0, BOX))
+        messages.frame(replace(result(1, BOX), gated=True))
+        marked(publisher, subscriber)
+        assert reasons(subscriber.payloads(TOPIC)) == [("frame", 1)]
+
+
 @pytest.mark.parametrize("quiet", [{"detections": "off"}, {"detections_rate": 0}])
 def test_off_publishes_none(broker: Mosquitto, tmp_path: Path, quiet: dict[str, Any]) -> None:
     with publishing(settings(broker.port)) as publisher, Subscriber(broker.port, "board") as subscriber:
@@ -133,23 +143,3 @@ def test_off_publishes_none(broker: Mosquitto, tmp_path: Path, quiet: dict[str, 
         play(DetectionMessages(configured(tmp_path, **quiet), 1, publisher, None), 0, (BOX,))
         marked(publisher, subscriber)
         assert subscriber.payloads(TOPIC) == []
-
-
-@pytest.mark.parametrize("then", [{"detections": "off"}, {"detections": "frames"}, {"camera": "gate"}])
-def test_the_state_of_a_camera_that_is_no_longer_reported_by_change_is_removed(
-    broker: Mosquitto, tmp_path: Path, then: dict[str, Any]
-) -> None:
-    with publishing(settings(broker.port)) as publisher, Subscriber(broker.port, "board") as subscriber:
-        assert publisher.wait_for("connected", PATIENCE)
-        play(DetectionMessages(configured(tmp_path), 1, publisher, None), 0, (BOX,))
-        marked(publisher, subscriber)
-    with publishing(settings(broker.port)) as publisher, Subscriber(broker.port, "board") as subscriber:
-        messages = DetectionMessages(configured(tmp_path, **then), 2, publisher, None)
-        subscriber.wait_for(TOPIC, b"")
-        assert publisher.wait_for("connected", PATIENCE)
-        messages.stop()
-        with Subscriber(broker.port, "board") as late:
-            publisher.publish("picture/yard", b"end", qos=0)
-            late.wait_for("picture/yard", b"end")
-            assert late.payloads(TOPIC) == []
-    assert json.loads((tmp_path / FILE).read_bytes()) == (["gate"] if "camera" in then else [])

@@ -10,10 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from edgeagent.files.resources import default_bundle
 from tests.broker import Mosquitto
 from tests.daemon.running import PATIENCE, Consumer, Daemon, running
 from tests.daemon.test_run import settings
+from tests.included import QUICK_BUNDLE
 
 
 def worker(daemon: Daemon) -> psutil.Process:
@@ -34,12 +34,13 @@ def detects(consumer: Consumer) -> None:
 def test_an_engine_that_crashes_serves_again_and_after_the_next_crash_another(
     number: signal.Signals, pictures: Path, broker: Mosquitto, tmp_path: Path
 ) -> None:
+    """The first choice is the one that loads faster: only such a one is restarted before the others."""
     wanted = settings(pictures, broker.port, loop=True, pace="unthrottled")
-    wanted["model"] = {"engine": "onnxruntime-cpu, tflite-xnnpack"}
+    wanted["model"] = {"engine": "tflite-xnnpack, onnxruntime-cpu", "bundle": str(QUICK_BUNDLE)}
     wanted["telemetry"] |= {"detections": "frames", "detections_empty": True}
     with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
-        daemon.wait_for_notification("READY=1")
-        consumer.wait_for("alarm", lambda m: m.get("serving") == "onnxruntime-cpu model.onnx")
+        daemon.wait_until_detecting()
+        consumer.wait_for("alarm", lambda m: m.get("serving") == "tflite-xnnpack model.tflite")
         os.kill(worker(daemon).pid, number)
         event = consumer.wait_for("events/delegate", lambda m: "died of" in m["text"])
         assert event["data"]["best"] is True
@@ -47,7 +48,7 @@ def test_an_engine_that_crashes_serves_again_and_after_the_next_crash_another(
         detects(consumer)
         os.kill(worker(daemon).pid, number)
         alarm = consumer.wait_for("alarm", lambda m: m["problems"] and "serving" in m)
-        assert alarm.get("serving") == "tflite-xnnpack model.tflite"
+        assert alarm.get("serving") == "onnxruntime-cpu model.onnx"
         assert f"died of {number.name}" in alarm["problems"][0]["text"]
         detects(consumer)
         assert daemon.stop() == 0, daemon.log()
@@ -60,7 +61,7 @@ def test_an_engine_that_hangs_costs_an_alarm_and_no_camera(
     wanted["model"] = {"engine": "onnxruntime-cpu, tflite-xnnpack"}
     wanted["telemetry"] |= {"detections": "frames", "detections_empty": True}
     with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
-        daemon.wait_for_notification("READY=1")
+        daemon.wait_until_detecting()
         consumer.wait_for("alarm", lambda m: m.get("serving") == "onnxruntime-cpu model.onnx")
         os.kill(worker(daemon).pid, signal.SIGSTOP)
         alarm = consumer.wait_for("alarm", lambda m: m["problems"] and "serving" in m)
@@ -83,7 +84,7 @@ def test_it_stops_in_time_while_the_engine_and_the_broker_hang(
     wanted["model"] = {"engine": "onnxruntime-cpu"}
     wanted["accuracy"] = {"golden_every": "1s"}
     with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
-        daemon.wait_for_notification("READY=1")
+        daemon.wait_until_detecting()
         consumer.wait_for("accuracy", lambda m: "golden" in m)
         os.kill(worker(daemon).pid, signal.SIGSTOP)
         with broker.frozen():
@@ -96,10 +97,10 @@ def test_with_no_engine_left_the_daemon_stays_and_says_not_detecting(
     wanted = settings(pictures, broker.port, loop=True)
     wanted["state"] = str(tmp_path / "state")
     model = tmp_path / "bundle"
-    shutil.copytree(default_bundle(), model)
+    shutil.copytree(QUICK_BUNDLE, model)
     wanted["model"] = {"engine": "onnxruntime-cpu", "bundle": str(model)}
     with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
-        daemon.wait_for_notification("READY=1")
+        daemon.wait_until_detecting()
         artefact = model / "model.onnx"
         content = artefact.read_bytes()
         artefact.write_bytes(b"gone")
@@ -144,7 +145,7 @@ def test_an_engine_that_can_never_work_ends_the_daemon(
 
 def test_the_engine_ends_with_the_daemon(pictures: Path, tmp_path: Path) -> None:
     with running(tmp_path, settings(pictures, loop=True)) as daemon:
-        daemon.wait_for_notification("READY=1")
+        daemon.wait_until_detecting()
         engine = worker(daemon)
         daemon.process.kill()
         engine.wait(PATIENCE)
@@ -156,7 +157,7 @@ def test_a_state_folder_that_cannot_be_used_stops_no_detection(pictures: Path, t
     wanted = {**settings(pictures, loop=True), "state": str(tmp_path / "file" / "state")}
     wanted["model"] = {"engine": "onnxruntime-cpu"}
     with running(tmp_path, wanted) as daemon:
-        daemon.wait_for_notification("READY=1")
+        daemon.wait_until_detecting()
         assert daemon.stop() == 0
         assert "the journal of trials cannot be used" in daemon.log()
         assert "everything is tried again at the next start" in daemon.log()
@@ -168,7 +169,7 @@ def test_a_first_choice_that_is_not_here_is_an_alarm_and_no_silence(
     wanted = settings(pictures, broker.port, loop=True)
     wanted["model"] = {"engine": "onnxruntime-tensorrt, onnxruntime-cpu"}
     with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
-        daemon.wait_for_notification("READY=1")
+        daemon.wait_until_detecting()
         alarm = consumer.wait_for("alarm", lambda m: "serving" in m)
         assert [problem["code"] for problem in alarm["problems"]] == ["fallback_delegate"]
         assert "built without TensorrtExecutionProvider" in alarm["problems"][0]["text"]

@@ -18,6 +18,7 @@ from edgeagent.daemon.device_watch import DeviceWatch
 from edgeagent.daemon.fault_watch import FaultWatch
 from edgeagent.errors import EdgeagentError
 from edgeagent.settings.sections.adaptive import AdaptiveSettings
+from edgeagent.settings.sections.camera import CameraSettings
 from edgeagent.settings.sections.power import PowerSettings
 from edgeagent.telemetry import pictures
 from edgeagent.telemetry.mqtt.direct import DirectMessages
@@ -129,7 +130,7 @@ def test_the_outbox_goes_on_and_loses_nothing(device: Device, monkeypatch: pytes
 def test_pictures_go_on(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     published: Queue[str] = Queue()
     fail_once(monkeypatch, pictures, "draw")
-    part = Pictures(("yard",), 1.0, lambda topic, jpeg: published.put(topic))
+    part = Pictures([CameraSettings(name="yard", source="0")], 1.0, lambda topic, jpeg: published.put(topic))
     none = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
     part.start()
     picture = pictures._Picture("yard", np.zeros((8, 8, 3), np.uint8), none, ())

@@ -24,6 +24,7 @@ import pytest
 from edgeagent.files.resources import sample_clip
 from tests.broker import Mosquitto
 from tests.daemon.running import PATIENCE, Daemon, running
+from tests.included import QUICK_NAME
 from tests.telemetry.subscriber import Arrival, Subscriber, keeping_sessions
 
 OUTAGE_S = float(os.environ.get("EDGEAGENT_OUTAGE_S", "12"))
@@ -38,7 +39,7 @@ def settings(port: int, folder: Path) -> dict[str, Any]:
         "device": "board",
         "state": str(folder / "state"),
         "cameras": [{"name": "yard", "source": str(sample_clip()), "loop": True}],
-        "model": {"engine": "onnxruntime-cpu", "threads": 1},
+        "model": {"bundle": QUICK_NAME, "engine": "onnxruntime-cpu", "threads": 1},
         "mqtt": {"host": "127.0.0.1", "port": port, "retry_first": "1s", "retry_longest": "1s"},
         "telemetry": {"interval": f"{INTERVAL_S * 1000:g}ms", "spool": {"replay": 1000.0}},
     }
@@ -72,7 +73,7 @@ def test_an_outage_with_two_kills_loses_nothing(tmp_path: Path) -> None:
                 folder = tmp_path / str(number)
                 folder.mkdir()
                 with running(folder, chosen) as daemon:
-                    daemon.wait_for_notification("READY=1")
+                    daemon.wait_until_detecting()
                     run_for(daemon, OUTAGE_S / RUNS)
                     if number < RUNS - 1:
                         daemon.process.send_signal(signal.SIGKILL)

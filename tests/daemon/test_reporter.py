@@ -16,12 +16,13 @@ from edgeagent.daemon.device_watch import DeviceWatch
 from edgeagent.daemon.info_message import build_info
 from edgeagent.daemon.object_watch import ObjectWatch
 from edgeagent.daemon.reporter import CameraCounters, TelemetryReporter
+from edgeagent.detection.motion_gate import MotionGate
 from edgeagent.detection.pipeline import STAGES
 from edgeagent.engines.engine import EngineFacts
-from edgeagent.files.resources import default_bundle
 from edgeagent.imaging.frame import Frame
 from edgeagent.settings.sections.adaptive import AdaptiveSettings
 from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.settings.sections.motion import MotionSettings
 from edgeagent.settings.sections.objects import ObjectSettings
 from edgeagent.settings.sections.power import PowerSettings
 from edgeagent.telemetry.mqtt.fault_tolerant_spool import SpoolState
@@ -31,6 +32,7 @@ from edgeagent.vision.detections import Detections
 from tests.camera.consumer import WAIT_S, frames_of
 from tests.camera.media import write_pictures
 from tests.daemon.test_object_watch import result
+from tests.included import QUICK_BUNDLE
 
 SPOOL = SpoolState(on_disk=True, waiting=2, size=12_288)
 
@@ -62,7 +64,7 @@ def test_detections_are_in_pixels_of_the_frame_and_rounded() -> None:
 
 
 def test_credentials_of_a_camera_are_not_published() -> None:
-    manifest = open_bundle(default_bundle()).manifest
+    manifest = open_bundle(QUICK_BUNDLE).manifest
     camera = CameraSettings(name="yard", source="rtsp://viewer:secret@10.0.0.7/s", fps=15.0)
     facts = EngineFacts("onnxruntime", "1.0", "CPUExecutionProvider", 1, 0.1)
     payload = build_info(manifest, manifest.artefacts[0], facts, [camera]).payload().decode()
@@ -71,6 +73,31 @@ def test_credentials_of_a_camera_are_not_published() -> None:
     assert json.loads(payload)["cameras"] == [
         {"name": "yard", "source": "rtsp://***@10.0.0.7/s", "fps_asked": 15.0}
     ]
+
+
+def test_gated_frames_are_processed_and_counted_with_their_reasons(tmp_path: Path) -> None:
+    camera = Camera(CameraSettings(name="yard", source=str(tmp_path)))
+    times, gate = {"yard": StageTimes(STAGES)}, MotionGate(MotionSettings())
+    still = np.full((48, 64, 3), 90, np.uint8)
+    counters = CameraCounters([camera], times, {}, ObjectWatch(ObjectSettings(), ["yard"]), {"yard": gate})
+    reporter = TelemetryReporter(counters, 17, watch())
+    for n in range(40):
+        if gate.look(still, n / 10) is not None:
+            times["yard"].record("end_to_end", 20_000_000)
+    first, second = reporter.build({}, None), reporter.build({}, None)
+    report = first.cameras["yard"]
+    assert report.frames_processed == 40
+    assert 40 / report.fps_processed == pytest.approx(first.interval_s, abs=0.0006)  # is in whole ms
+    assert report.stages["end_to_end"].count == 20
+    assert json.loads(first.payload())["cameras"]["yard"]["motion"] == {
+        "frames_gated": 20,
+        "gated_share": 0.5,
+        "detected": {"first": 1, "motion": 0, "whole_picture": 0, "hold": 19, "tracks": 0, "timer": 0},
+    }
+    assert second.cameras["yard"].motion is not None
+    assert second.cameras["yard"].motion.gated_share is None
+    assert second.cameras["yard"].fps_processed == 0
+    assert reporter.refresh(second, {}).cameras["yard"].frames_processed == 40
 
 
 def test_a_camera_in_numbers(tmp_path: Path) -> None:
@@ -112,7 +139,7 @@ def test_a_camera_in_numbers(tmp_path: Path) -> None:
 
 
 def test_info_says_what_runs() -> None:
-    manifest = open_bundle(default_bundle()).manifest
+    manifest = open_bundle(QUICK_BUNDLE).manifest
     artefact = manifest.artefacts[0]
     facts = EngineFacts("onnxruntime", "1.0", "CPUExecutionProvider", 2, 0.12345)
     info = build_info(manifest, artefact, facts, [CameraSettings(name="yard", source="0")])

@@ -31,7 +31,7 @@ def test_no_secret_leaves_the_device(tmp_path: Path) -> None:
             {"name": "door", "source": f"http://admin:{CAMERA}@127.0.0.1:{closed}/video?password={TOKEN}"},
         ]
         with running(tmp_path, wanted) as daemon:
-            daemon.wait_for_notification("READY=1")
+            daemon.wait_until_detecting()
             consumer.wait_for("telemetry", lambda m: "last_error" in m["cameras"]["gate"])
             consumer.wait_for("telemetry", lambda m: "last_error" in m["cameras"]["door"])
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as answer:

@@ -7,6 +7,7 @@ import gc
 import signal
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -14,11 +15,14 @@ import pytest
 
 from edgeagent.cli import run
 from edgeagent.daemon.agent import STOP_S
+from edgeagent.launcher.launched import launched, note_up
+from edgeagent.launcher.record import AgentRecord, AgentTrial, read_agent_record, write_agent_record
 from tests.broker import Mosquitto
 from tests.daemon.running import PATIENCE, Consumer, Daemon, running
 from tests.daemon.test_run import settings
+from tests.delivery.agent.offers import launched_in
 
-MEASURING = "STATUS=choosing a delegate"
+MEASURING = "STATUS=starting the model"
 
 
 def wait_for_worker(daemon: Daemon) -> psutil.Process:
@@ -65,25 +69,57 @@ def test_many_signals_do_not_interrupt_the_end(pictures: Path, broker: Mosquitto
         consumer.wait_for_status(b"stopped")
 
 
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """Restore what a run in this process changes."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, *run.IGNORED)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+    gc.unfreeze()
+
+
+def run_here(folder: Path) -> int:
+    """Run the command in this process, and return its exit code."""
+    (folder / "c.yaml").write_text("cameras: [{name: c, source: x.mp4}]\n")
+    return run.run(argparse.Namespace(config=folder / "c.yaml", check=False, json=False))
+
+
 def test_a_signal_that_an_import_turns_into_an_error_ends_cleanly(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, handlers: None
 ) -> None:
-    def fail(settings: object) -> None:
+    def fail(settings: object, **more: object) -> None:
         try:
             signal.raise_signal(signal.SIGTERM)
         except SystemExit as error:
             raise ImportError("initialization failed") from error
 
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, *run.IGNORED)}
     monkeypatch.setattr(run, "Agent", fail)
-    (tmp_path / "c.yaml").write_text("cameras: [{name: c, source: x.mp4}]\n")
-    try:
-        assert run.run(argparse.Namespace(config=tmp_path / "c.yaml")) == 0
-        assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        gc.unfreeze()
+    assert run_here(tmp_path) == 0
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+
+
+@pytest.mark.parametrize(("ready", "starts"), [(False, 1), (True, 0)], ids=["hanging", "ready"])
+def test_a_stop_is_a_start_of_a_version_on_trial_until_it_is_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, handlers: None, ready: bool, starts: int
+) -> None:
+    """systemd ends a version that hangs at its start, after TimeoutStartSec, by the signal of a stop."""
+    start = launched_in(tmp_path, tmp_path, "0.3.0-b", trial=True)
+    trial = AgentTrial("0.3.0-b", "0.3.0", 2, starts=1, detecting=True, broker=True)
+    write_agent_record(start.path, AgentRecord(trial=trial))
+    for name, value in start.variable().items():
+        monkeypatch.setenv(name, value)
+
+    def is_stopped(settings: object, **more: object) -> None:
+        if ready:
+            note_up(launched())
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(run, "Agent", is_stopped)
+    assert run_here(tmp_path) == 0
+    counted = read_agent_record(start.path).trial
+    assert counted is not None
+    assert counted.starts == starts
 
 
 def test_a_signal_that_was_lost_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,22 +149,24 @@ def test_sigterm_while_a_camera_opens(broker: Mosquitto, tmp_path: Path) -> None
         wanted = settings(f"rtsp://127.0.0.1:{camera.getsockname()[1]}/silent", broker.port)
         wanted["model"] = {"engine": "onnxruntime-cpu"}
         with running(tmp_path, wanted) as daemon:
-            daemon.wait_for_notification("STATUS=waiting for the first frame")
+            daemon.wait_for_notification("STATUS=waiting for a camera")
             camera.accept()
             ends_cleanly(daemon)
         consumer.wait_for_status(b"stopped")
 
 
-def test_other_signals_at_the_start_are_ignored(pictures: Path, broker: Mosquitto, tmp_path: Path) -> None:
+def test_other_signals_at_the_start_are_ignored_or_wait(
+    pictures: Path, broker: Mosquitto, tmp_path: Path
+) -> None:
     wanted = settings(pictures, broker.port, loop=True)
     wanted["model"] = {"engine": "onnxruntime-cpu"}
     with running(tmp_path, wanted) as daemon:
         daemon.wait_for_notification(MEASURING)
         for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
             daemon.process.send_signal(number)
-        daemon.wait_for_notification("READY=1")
+        daemon.wait_for_notifications("STATUS=detecting", "RELOADING=1")
         ends_cleanly(daemon)
-        assert "SIGHUP is ignored" in daemon.log()
+        assert "reload by SIGHUP: nothing has changed" in daemon.log()
         assert "SIGUSR1 is ignored" in daemon.log()
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from edgeagent.daemon.systemd import ServiceStatus, notify
-from edgeagent.detection.pipeline import Result
-from edgeagent.detection.serving import Change
-from edgeagent.imaging.frame import Frame
-from edgeagent.vision.detections import Detections
+from edgeagent.daemon.systemd import notify, watchdog_s
 
 
 @pytest.fixture
@@ -35,25 +32,6 @@ def notifications(receiver: socket.socket) -> list[str]:
     return found
 
 
-def test_a_service_is_ready_with_its_first_frame(systemd: socket.socket) -> None:
-    service = ServiceStatus()
-    service.start()
-    assert notifications(systemd) == ["STATUS=waiting for the first frame"]
-    frame = Frame(np.zeros((2, 2, 3), np.uint8), 1, 0, 0.0)
-    result = Result("yard", frame, Detections.empty(), None, 0)  # type: ignore[arg-type]
-    service.frame(result)
-    service.frame(result)
-    service.changed(Change("b", best=False, reason="a died"))
-    service.changed(Change(None, best=False, reason="b died"))
-    service.stop()
-    assert notifications(systemd) == [
-        "READY=1\nSTATUS=detecting",
-        "STATUS=detecting: a died",
-        "STATUS=not detecting: b died",
-        "STOPPING=1",
-    ]
-
-
 def test_without_systemd_nothing_is_notified(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     opened: list[object] = []
@@ -65,6 +43,57 @@ def test_without_systemd_nothing_is_notified(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_service_manager_that_is_gone_is_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    monkeypatch.setattr("edgeagent.daemon.systemd._failing", threading.Event())
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
     notify("READY=1")
+    notify("STATUS=detecting")
+    assert caplog.text.count("systemd cannot be notified") == 1
     assert "systemd cannot be notified (READY)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, None),
+        ({"WATCHDOG_USEC": "60000000"}, 60.0),
+        ({"WATCHDOG_USEC": "60000000", "WATCHDOG_PID": str(os.getpid())}, 60.0),
+        ({"WATCHDOG_USEC": "60000000", "WATCHDOG_PID": "1"}, None),
+        ({"WATCHDOG_USEC": "0"}, None),
+        ({"WATCHDOG_USEC": "soon"}, None),
+    ],
+)
+def test_the_watchdog_is_for_this_process(
+    systemd: socket.socket,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    expected: float | None,
+) -> None:
+    for name in ("WATCHDOG_USEC", "WATCHDOG_PID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert watchdog_s() == expected
+    monkeypatch.delenv("NOTIFY_SOCKET")
+    assert watchdog_s() is None
+
+
+def test_a_notification_is_one_datagram(systemd: socket.socket) -> None:
+    notify("READY=1\nSTATUS=starting")
+    assert notifications(systemd) == ["READY=1\nSTATUS=starting"]
+
+
+def test_a_manager_that_takes_no_notification_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    monkeypatch.setattr("edgeagent.daemon.systemd.SEND_S", 0.05)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other, pytest.raises(BlockingIOError):
+            other.setblocking(False)
+            while True:
+                other.sendto(b"STATUS=", str(tmp_path / "notify"))
+        notify("STOPPING=1")
+        assert "systemd cannot be notified (STOPPING): timed out" in caplog.text
+        manager.recv(100)
+        notify("STOPPING=1")

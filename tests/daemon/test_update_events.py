@@ -34,8 +34,14 @@ def test_rejected_and_rolled_back_and_good_are_told_once(tmp_path: Path) -> None
         run.updates.check(record(state, "wrong outputs" if state == "rejected" else None))
     (event,) = run.events
     assert (event["kind"], event["text"]) == ("update", "coco 1.1.0 was rejected: wrong outputs")
-    expected = {"state": "rejected", "name": "coco", "version": "1.1.0", "reason": "wrong outputs"}
-    assert event["data"] == expected
+    assert event["data"] == {
+        "state": "rejected",
+        "name": "coco",
+        "version": "1.1.0",
+        "sequence": 3,
+        "source": "channel",
+        "reason": "wrong outputs",
+    }
     assert not Run(tmp_path, record("rejected", "wrong outputs")).events
     run.updates.check(record("good", since="2026-02-01T12:00:00.000Z"))
     assert [e["data"]["state"] for e in run.events] == ["rejected", "good"]  # type: ignore[index]

@@ -12,6 +12,7 @@ from edgeagent.delivery.repository.transfer_limits import TransferLimits
 from edgeagent.settings.sections.delivery import DeliverySettings
 from tests.delivery.server import Server
 from tests.delivery.signed_repository import Repository
+from tests.proxies import remove_proxies
 
 MODEL = bytes(range(256)) * 400
 """Content of the artefact, 102400 bytes."""
@@ -22,9 +23,7 @@ NewClient = Callable[..., Client]
 
 @pytest.fixture(autouse=True)
 def _no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+    remove_proxies(monkeypatch)
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from typing import Literal
 
 from edgeagent.bundle.reading import MANIFEST
 from edgeagent.delivery.errors import CancelledError, RefusedError
-from edgeagent.delivery.repository.channel import Release, Rollout
+from edgeagent.delivery.repository.channel import Release
+from edgeagent.delivery.repository.channel_entry import Rollout
 from edgeagent.delivery.update.protocols import TargetRelease
 from edgeagent.files.hashing import hash_file
 from tests.engines.cell_detector import build_bundle
@@ -56,6 +57,7 @@ class FolderSource:
     Attributes:
         check_error, fetch_error: raised by every check, and every fetch, as long as they are set.
         waits: why nothing may serve yet.
+        waiting, expires, leave, board: what it says of the last check, and of the board.
         fetched, copied: files that were asked for, in order, and the bytes that were copied.
         offers_nothing: whether there is no target, whatever is offered.
         on_piece: called after every piece of a file.
@@ -72,6 +74,10 @@ class FolderSource:
         self.on_piece: Callable[[], None] = lambda: None
         self.offers_nothing = False
         self.action: str | None = None
+        self.waiting: str | None = None
+        self.expires: str | None = None
+        self.leave: str | None = None
+        self.board: str | None = None
 
     def target(self) -> TargetRelease | None:
         """Return the newest release."""
@@ -87,6 +93,15 @@ class FolderSource:
         """Return a release that is offered."""
         named = (one.release for one in self.offered)
         return next((one for one in named if (one.name, one.version) == (name, version)), None)
+
+    @property
+    def withdrawn(self) -> frozenset[str] | None:
+        """Return the slots of the withdrawn releases."""
+        return frozenset(one.release.slot for one in self.offered if one.release.withdrawn is not None)
+
+    def board_hindrance(self, release: Release) -> str | None:
+        """Return why not, as it was set."""
+        return self.board
 
     def serve_hindrance(self, release: Release) -> str | None:
         """Return why not, as it was set."""

@@ -14,20 +14,20 @@ from edgeagent.bundle.manifest_text import manifest_data
 from edgeagent.bundle.reading import MANIFEST, Bundle, open_bundle
 from edgeagent.bundle.writing import write_bundle
 from edgeagent.delivery.repository.channel import Release
-from edgeagent.files.resources import default_bundle
 from tests.delivery.signed_repository import Repository
+from tests.included import QUICK_BUNDLE
 
 ARTEFACT = "model.onnx"
 
 
 def sound(directory: Path, version: str = "1.1.0") -> Bundle:
     """The default bundle for ONNX Runtime alone, in another version."""
-    return _variant(directory, version, (default_bundle() / ARTEFACT).read_bytes())
+    return _variant(directory, version, (QUICK_BUNDLE / ARTEFACT).read_bytes())
 
 
 def scrambled(directory: Path, version: str = "1.2.0") -> Bundle:
     """The same with weights in another order, and hashes that are right for them."""
-    model = onnx.load(default_bundle() / ARTEFACT)
+    model = onnx.load(QUICK_BUNDLE / ARTEFACT)
     random = np.random.default_rng(3)
     for tensor in model.graph.initializer:
         weights = numpy_helper.to_array(tensor)
@@ -49,7 +49,7 @@ def offer(repository: Repository, bundle: Bundle, **fields: Any) -> Release:
 
 
 def _variant(directory: Path, version: str, artefact: bytes) -> Bundle:
-    original = open_bundle(default_bundle())
+    original = open_bundle(QUICK_BUNDLE)
     data = manifest_data(original.manifest)
     data |= {"version": version, "evidence": {}}
     data["artefacts"] = [one for one in data["artefacts"] if one["file"] == ARTEFACT]

@@ -6,7 +6,8 @@ import hashlib
 from datetime import datetime, timezone
 from typing import Any
 
-from edgeagent.delivery.repository.channel import Channel, Release, Rollout
+from edgeagent.delivery.repository.channel import Channel, Release
+from edgeagent.delivery.repository.channel_entry import Rollout
 from edgeagent.delivery.state.record import BadModel, Deployment, Installed, Record
 from edgeagent.delivery.update.policy import Device
 from edgeagent.telemetry.contract.deployment import State

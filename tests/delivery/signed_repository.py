@@ -27,7 +27,10 @@ from tuf.api.metadata import (
 )
 from tuf.api.serialization.json import JSONSerializer
 
-from edgeagent.delivery.repository.channel import INDEX, MANIFEST, Channel, Release, Rollout
+from edgeagent.delivery.repository.channel import INDEX, MANIFEST, Channel, Release
+from edgeagent.delivery.repository.channel_entry import Rollout
+from edgeagent.delivery.repository.configuration_entry import Configuration, ConfigurationFile
+from edgeagent.version import __version__
 
 TOP = ("root", "timestamp", "snapshot", "targets")
 
@@ -56,6 +59,7 @@ class Repository:
         self.targets = Metadata(Targets(expires=expires))
         self.channels = {name: Metadata(Targets(expires=expires)) for name in channels}
         self.releases: dict[str, list[Release]] = {name: [] for name in channels}
+        self.configurations: dict[str, list[Configuration]] = {name: [] for name in channels}
         self.signers = {role: [CryptoSigner.generate_ed25519()] for role in (*TOP, *channels)}
         for role in TOP:
             self.root.signed.add_key(self.signers[role][0].public_key, role)
@@ -100,6 +104,30 @@ class Repository:
         target = TargetFile.from_data(path, data, ["sha256"])
         self.role(role).signed.targets[path] = target
         return self._write(self.folder / "targets" / target.get_prefixed_paths()[0], data)
+
+    def configure(
+        self, settings: Mapping[str, Any], version: str, channel: str = "stable", **fields: Any
+    ) -> Configuration:
+        """Publish a configuration, unchecked; other fields of :class:`Configuration` are taken as given."""
+        made_with = fields.pop("made_with", __version__)
+        content = ConfigurationFile(made_with=made_with, settings=dict(settings)).model_dump_json().encode()
+        fields = {"boards": ("any",), "rollout": Rollout(id="all"), **fields}
+        entry = Configuration(
+            version=version,
+            sequence=len(self.configurations[channel]) + 1,
+            sha256=hashlib.sha256(content).hexdigest(),
+            size=len(content),
+            **fields,
+        )
+        self.write_target(channel, entry.target(channel), content)
+        self.change_configurations([*self.configurations[channel], entry], channel)
+        return entry
+
+    def change_configurations(self, entries: Iterable[Configuration], channel: str = "stable") -> None:
+        """Publish an index with these configurations."""
+        self.configurations[channel] = list(entries)
+        self._write_index(channel)
+        self.publish(channel)
 
     def target_file(self, channel: str, path: str) -> Path:
         """Where a published target lies."""
@@ -156,7 +184,11 @@ class Repository:
         return self.channels[role] if role in self.channels else getattr(self, role)
 
     def _write_index(self, channel: str) -> None:
-        index = Channel(channel=channel, releases=tuple(self.releases[channel]))
+        index = Channel(
+            channel=channel,
+            releases=tuple(self.releases[channel]),
+            configurations=tuple(self.configurations[channel]),
+        )
         self.write_target(channel, f"{channel}/{INDEX}", index.model_dump_json().encode())
 
     def _is_written(self, role: str) -> bool:

@@ -38,7 +38,9 @@ def frames_in(path: Path) -> int:
 def demo(tmp_path: Path, *more: object, seconds: float = 0.5) -> dict[str, Any]:
     """Run a demo that must succeed and return its summary."""
     out, file = tmp_path / f"out{ODD}", tmp_path / "r.json"
-    code, output, errors = edgeagent("demo", "--seconds", seconds, "--out", out, "--json", file, *more)
+    code, output, errors = edgeagent(
+        "demo", "--seconds", seconds, "--out", out, "--json", "--json-file", file, *more
+    )
     assert code == 0, errors
     assert "Traceback" not in errors
     summary: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
@@ -66,7 +68,7 @@ def test_the_sample_clip_and_the_default_bundle(tmp_path: Path) -> None:
     assert topics["telemetry"] >= 3
     assert 0 < topics["detections/demo"] <= summary["frames"]
     assert summary["engine"].split()[0] in ("onnxruntime", "openvino", "tflite")
-    assert summary["bundle"].startswith("coco-nano ")
+    assert summary["bundle"].startswith("coco-small ")
     assert {stage["count"] for stage in summary["stages"].values()} == {summary["frames"]}
     for stage in summary["stages"].values():
         assert ("p90_ms" in stage) == (stage["count"] >= 64)
@@ -164,7 +166,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
 def test_a_summary_that_cannot_be_written(tmp_path: Path, tiny: Path, capsys: Capture) -> None:
     clip = write_clip(tmp_path / "clip.avi")
     arguments = ["--bundle", str(tiny), "--source", str(clip), "--out", str(tmp_path / "out")]
-    assert main(["demo", "--seconds", "0.5", *arguments, "--json", "/dev/full"]) == 1
+    assert main(["demo", "--seconds", "0.5", *arguments, "--json", "--json-file", "/dev/full"]) == 1
     printed = capsys.readouterr()
     assert json.loads(printed.out)["frames"] > 0  # the clip is kept
     line = the_line(printed.err.splitlines()[-1])

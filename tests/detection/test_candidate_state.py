@@ -12,13 +12,13 @@ from edgeagent.bundle.reading import open_bundle
 from edgeagent.detection.candidate_state import CandidateState, restart_order
 from edgeagent.detection.candidates import Candidate
 from edgeagent.engines.delegates import find_delegates
-from edgeagent.files.resources import default_bundle
 from edgeagent.timing.backoff import Backoff
+from tests.included import QUICK_BUNDLE
 
 
 @pytest.fixture(scope="module")
 def artefact() -> Artefact:
-    return open_bundle(default_bundle()).manifest.artefacts[0]
+    return open_bundle(QUICK_BUNDLE).manifest.artefacts[0]
 
 
 @pytest.fixture
@@ -77,6 +77,25 @@ def test_on_a_busy_machine_all_load_slowly(artefact: Artefact, clock: list[float
     first.begin_serving(3.5)
     first.postpone(usable=True)
     assert restart_order([first, other], first, crashed=True) == [first, other]
+
+
+def test_after_its_second_failure_calls_run_one_after_the_other(
+    artefact: Artefact, clock: list[float]
+) -> None:
+    """A worker that has no memory for the engines of its lanes would die again and again."""
+    one = state(artefact, 0.8)
+    alone = []
+    for _ in range(3):
+        one.begin_serving(0.8)
+        clock[0] += 1
+        one.postpone(usable=True)
+        alone.append(one.alone)
+    assert alone == [False, True, True]
+    one.begin_serving(0.8)
+    clock[0] += 601
+    assert one.alone
+    one.postpone(usable=True)
+    assert not one.alone
 
 
 def test_what_crashes_before_its_first_frame_waits_for_its_pause(

@@ -13,13 +13,14 @@ from edgeagent.bundle.reading import Bundle, open_bundle
 from edgeagent.camera.clip import ClipSource
 from edgeagent.detection.detector import Detector, load_bundle_detector, load_detector
 from edgeagent.errors import BundleError, EngineError
-from edgeagent.files.resources import default_bundle, sample_clip
+from edgeagent.files.resources import sample_clip
 from edgeagent.imaging.frame import Image
 from edgeagent.vision.preprocessor import to_picture
 from tests.bundle.tiny import fields
 from tests.data import shared
 from tests.engines import cell_detector as cells
 from tests.engines.onnx_graphs import FLOAT
+from tests.included import QUICK_BUNDLE
 
 SSD = ("models", "ssd_mobilenet_v1_coco_quant_uint8.tflite")
 
@@ -137,10 +138,10 @@ def test_an_artefact_that_does_not_load(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def serving() -> Detector:
-    return load_bundle_detector(open_bundle(default_bundle()), "onnxruntime", 1, 0.65)
+    return load_bundle_detector(open_bundle(QUICK_BUNDLE), "onnxruntime", 1, 0.65)
 
 
-def test_the_default_bundle_finds_people_in_the_sample_clip(serving: Detector) -> None:
+def test_coco_nano_finds_people_in_the_sample_clip(serving: Detector) -> None:
     image = frame()
     found = serving.detect(image, serving.allocate(), 0.3)
     labels = [serving.description.labels[index] for index in found.classes]
@@ -155,7 +156,7 @@ def test_the_default_bundle_finds_people_in_the_sample_clip(serving: Detector) -
     assert (sizes[:, 1] > sizes[:, 0]).mean() > 0.5  # people who walk are taller than wide
 
 
-def test_the_default_bundle_finds_nobody_in_an_empty_picture(serving: Detector) -> None:
+def test_coco_nano_finds_nobody_in_an_empty_picture(serving: Detector) -> None:
     grey = np.full((576, 768, 3), 114, np.uint8)
     assert len(serving.detect(grey, serving.allocate(), 0.3)) == 0
 

@@ -11,16 +11,16 @@ from edgeagent.bundle.reading import Bundle, open_bundle
 from edgeagent.camera.capture import Camera
 from edgeagent.detection.exchange import ModelExchange
 from edgeagent.detection.journal import Journal
-from edgeagent.detection.pipeline import Pipeline, Result
+from edgeagent.detection.pipeline import Pipeline, Result, ScoreThresholds
 from edgeagent.detection.ranking import RankedCandidates, rank_candidates
 from edgeagent.detection.serving import Change
 from edgeagent.errors import EngineError
-from edgeagent.files.resources import default_bundle
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import CameraSettings
 from edgeagent.settings.sections.model import ModelSettings
 from tests.camera.media import write_pictures
 from tests.engines import cell_detector as cells
+from tests.included import QUICK_BUNDLE
 
 PATIENCE = 60.0
 FRAMES = 20
@@ -30,7 +30,7 @@ def settings(folder: Path) -> Settings:
     return Settings(
         state=folder / "state",
         cameras=(CameraSettings(name="yard", source="0"),),
-        model=ModelSettings(engine="onnxruntime-cpu", threads=1),
+        model=ModelSettings(bundle=QUICK_BUNDLE, engine="onnxruntime-cpu", threads=1),
     )
 
 
@@ -44,7 +44,9 @@ class Run:
     def __init__(self, models: ModelExchange, folder: Path) -> None:
         self.results: list[tuple[int, int]] = []
         self._came = threading.Condition()
-        self.pipeline = Pipeline(models, 0.3, self._deliver, lambda *_: None, lambda: None)
+        self.pipeline = Pipeline(
+            models, ScoreThresholds.one(0.3), self._deliver, lambda *_: None, lambda: None
+        )
         self.camera = Camera(
             CameraSettings(name="yard", source=str(folder), pace="unthrottled", loop=True),
             on_frame=self.pipeline.wake,
@@ -73,7 +75,7 @@ class Run:
 
 def test_no_frame_is_lost_when_the_model_is_exchanged(tmp_path: Path) -> None:
     changes: list[Change] = []
-    first = chosen(open_bundle(default_bundle()), tmp_path)
+    first = chosen(open_bundle(QUICK_BUNDLE), tmp_path)
     models = ModelExchange(settings(tmp_path).model, first, changes.append)
     models.start()
     run = Run(models, write_pictures(tmp_path / "pictures", FRAMES, (64, 32)))

@@ -1,4 +1,4 @@
-"""The golden check of the default bundle, with right and wrong decoders."""
+"""The golden check of coco-nano, with right and wrong decoders."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from edgeagent.bundle.reading import open_bundle
 from edgeagent.detection.detector import Detector, load_bundle_detector
 from edgeagent.detection.golden_check import GoldenCheck
 from edgeagent.errors import EngineError
-from edgeagent.files.resources import default_bundle
 from edgeagent.vision import decoder_yolox
 from edgeagent.vision.heads import FloatArray
+from tests.included import QUICK_BUNDLE
 
-BUNDLE = open_bundle(default_bundle())
+BUNDLE = open_bundle(QUICK_BUNDLE)
 ARTEFACT = next(one for one in BUNDLE.manifest.artefacts if one.file == "model.onnx")
 
 

@@ -15,25 +15,37 @@ import pytest
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.camera.capture import Camera
 from edgeagent.detection.detector import Detector, load_bundle_detector
-from edgeagent.detection.pipeline import JOBS, STAGES, Detectors, OneDetector, Pipeline, Result
+from edgeagent.detection.motion_gate import MotionGate
+from edgeagent.detection.pipeline import (
+    JOBS,
+    STAGES,
+    Detectors,
+    OneDetector,
+    Pipeline,
+    Result,
+    ScoreThresholds,
+)
 from edgeagent.detection.starting import DetectorSpec, WorkerDetector, start_detector
 from edgeagent.engines.delegates import find_delegates
 from edgeagent.engines.engine import Array, Engine, LoadedEngine
 from edgeagent.engines.loading import choose_artefact
 from edgeagent.errors import EdgeagentError, EngineError
-from edgeagent.files.resources import default_bundle, sample_clip
+from edgeagent.files.resources import sample_clip
 from edgeagent.imaging.frame import Image
 from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.settings.sections.motion import MotionSettings
+from edgeagent.settings.sections.regions import Regions
 from edgeagent.vision.detections import Detections
 from edgeagent.worker.protocol import LoadRequest
 from tests.camera.media import write_pictures
+from tests.included import QUICK_BUNDLE
 
 PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")
 def detector() -> Iterator[Detector]:
-    detector = load_bundle_detector(open_bundle(default_bundle()), "onnxruntime", 1, 0.65)
+    detector = load_bundle_detector(open_bundle(QUICK_BUNDLE), "onnxruntime", 1, 0.65)
     yield detector
     detector.engine.close()
 
@@ -45,25 +57,30 @@ class Run:
         self, detector: Detector, fail_at: int | None = None, detectors: Detectors | None = None
     ) -> None:
         self.results: list[tuple[str, int, tuple[int, ...], int]] = []
+        self.gated: list[bool] = []
         self.recorded: Counter[tuple[str, str]] = Counter()
         self.took_ns: Counter[str] = Counter()
         self.over = threading.Event()
         self._fail_at, self._lock = fail_at, threading.Lock()
         self.pipeline = Pipeline(
-            detectors or OneDetector(detector), 0.3, self._deliver, self._record, self.over.set
+            detectors or OneDetector(detector),
+            ScoreThresholds.one(0.3),
+            self._deliver,
+            self._record,
+            self.over.set,
         )
 
-    def cameras(self, *sources: Path) -> list[Camera]:
+    def cameras(self, *sources: Path, regions: Regions = ()) -> list[Camera]:
         return [
             Camera(
-                CameraSettings(name=f"c{number}", source=str(source), pace="unthrottled"),
+                CameraSettings(name=f"c{number}", source=str(source), pace="unthrottled", regions=regions),
                 on_frame=self.pipeline.wake,
             )
             for number, source in enumerate(sources)
         ]
 
-    def to_the_end(self, cameras: list[Camera]) -> None:
-        self.pipeline.start(cameras)
+    def to_the_end(self, cameras: list[Camera], gate: MotionGate | None = None) -> None:
+        self.pipeline.start(cameras, {"c0": gate} if gate is not None else None)
         try:
             for camera in cameras:
                 camera.start()
@@ -79,6 +96,7 @@ class Run:
         self.results.append(
             (result.camera, result.frame.sequence, result.frame.image.shape, len(result.detections))
         )
+        self.gated.append(result.gated)
 
     def _record(self, camera: str, stage: str, duration_ns: int) -> None:
         assert duration_ns >= 0
@@ -289,7 +307,7 @@ class FailsAfter(LoadedEngine):
 
 def test_frames_go_on_through_the_next_detector(detector: Detector, tmp_path: Path) -> None:
     """Of another format, so that buffers of one are not those of the other."""
-    other = load_bundle_detector(open_bundle(default_bundle()), "tflite", 1, 0.65)
+    other = load_bundle_detector(open_bundle(QUICK_BUNDLE), "tflite", 1, 0.65)
     detectors = Switching(replace(detector, engine=FailsAfter(detector.engine, 3)), other)
     run = Run(detector, detectors=detectors)
     run.to_the_end(run.cameras(write_pictures(tmp_path / "pictures", 12)))
@@ -365,7 +383,7 @@ def side_by_side() -> Iterator[WorkerDetector]:
 
 
 def start_side_by_side() -> WorkerDetector:
-    bundle = open_bundle(default_bundle())
+    bundle = open_bundle(QUICK_BUNDLE)
     artefact = choose_artefact(bundle.manifest, "onnxruntime")
     (delegate,) = find_delegates("onnxruntime-cpu")
     request = LoadRequest(bundle.artefact_path(artefact), delegate, 2, side_by_side=True)
@@ -456,3 +474,101 @@ def test_it_stops_with_frames_side_by_side(side_by_side: WorkerDetector, tmp_pat
     assert run.over.is_set() and run.pipeline.failure is None
     assert [sequence for _, sequence, _, _ in run.results] == list(range(len(run.results)))
     cameras[0].stop()
+
+
+def still_pictures(folder: Path, count: int) -> Path:
+    """Return a folder that shows the same people all the time."""
+    (frame,) = clip_frames(1)
+    for number in range(count):
+        cv2.imwrite(str(folder / f"{number:02}.png"), frame)
+    return folder
+
+
+def closing_gate() -> MotionGate:
+    """Return a gate that closes at once, and has no timer that matters."""
+    return MotionGate(MotionSettings(hold=1e-6, detect_every=1000.0))
+
+
+def test_frames_in_which_nothing_moves_come_out_in_order_with_what_was_found_before(
+    detector: Detector, tmp_path: Path
+) -> None:
+    run, gate = Run(detector), closing_gate()
+    run.to_the_end(run.cameras(still_pictures(tmp_path, 12)), gate)
+    assert [sequence for _, sequence, _, _ in run.results] == list(range(12))
+    assert run.gated == [False] + [True] * 11
+    counts = {count for *_, count in run.results}
+    assert len(counts) == 1
+    assert counts.pop() > 0
+    assert run.recorded == {("c0", stage): 1 for stage in STAGES}
+    assert gate.gated == 11
+    assert run.pipeline.sample().steps == 12, "the watchdog sees that gated frames go through"
+
+
+def test_a_frame_that_failed_is_not_what_later_frames_show(detector: Detector, tmp_path: Path) -> None:
+    broken = replace(detector, engine=FailsOnce(detector.engine))
+    detectors = Kept(broken)
+    run = Run(broken, detectors=detectors)
+    run.to_the_end(run.cameras(still_pictures(tmp_path, 12)), closing_gate())
+    assert detectors.errors == ["gone"]
+    assert run.pipeline.failed == {"c0": 1}
+    assert run.gated[0] is False, "the detector ran again before anything was delivered"
+    assert run.recorded["c0", "inference"] == 1
+    assert run.results[0][3] > 0
+
+
+class FailsOnce(LoadedEngine):
+    """An engine that fails on its first call; all else is the engine behind it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._inputs, self._outputs, self._facts = engine.inputs, engine.outputs, engine.facts
+        self._engine, self._calls = engine, 0
+
+    def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        self._calls += 1
+        if self._calls == 1:
+            raise EngineError("gone")
+        self._engine.infer(inputs, outputs)
+
+    def close(self) -> None:
+        pass
+
+
+class Kept(Patient):
+    """A detector that is kept, and works at times."""
+
+    def worked(self, detector: Detector) -> None:
+        pass
+
+
+def test_another_detector_looks_at_a_still_picture_itself(detector: Detector, tmp_path: Path) -> None:
+    gate, run = closing_gate(), Run(detector)
+    run.to_the_end(run.cameras(still_pictures(tmp_path, 3)), gate)
+    again = Run(detector)
+    again.to_the_end(again.cameras(tmp_path), gate)
+    assert again.gated[0] is False
+
+
+def test_each_part_of_a_frame_is_detected_on_and_what_they_share_is_found_once(
+    detector: Detector, tmp_path: Path
+) -> None:
+    frames = clip_frames(4)
+    for number, frame in enumerate(frames):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), frame)
+    run = Run(detector)
+    run.to_the_end(run.cameras(tmp_path, regions=((0.0, 0.0, 1.0, 1.0),) * 5))
+    buffers = detector.allocate()
+    assert [count for *_, count in run.results] == [
+        len(detector.detect(frame, buffers, 0.3)) for frame in frames
+    ]
+    assert run.recorded["c0", "inference"] == 4 * 6
+    assert run.recorded["c0", "end_to_end"] == 4
+
+
+def test_a_part_that_fails_costs_its_frame_and_no_other(detector: Detector, tmp_path: Path) -> None:
+    broken = replace(detector, engine=FailsOnce(detector.engine))
+    detectors = Kept(broken)
+    run = Run(broken, detectors=detectors)
+    run.to_the_end(run.cameras(still_pictures(tmp_path, 4), regions=((0.0, 0.0, 0.5, 0.5),) * 2))
+    assert run.pipeline.failed == {"c0": 1}
+    assert [sequence for _, sequence, _, _ in run.results] == [1, 2, 3]
+    assert run.pipeline.failure is None

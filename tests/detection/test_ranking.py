@@ -15,13 +15,13 @@ from edgeagent.detection.starting import worker_options
 from edgeagent.detection.trials import CandidateTrials
 from edgeagent.engines.delegates import CATALOGUE, SPINNING, with_spinning
 from edgeagent.errors import ConfigurationError, EngineError
-from edgeagent.files.resources import default_bundle
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import CameraSettings
 from edgeagent.settings.sections.model import LibrarySettings, ModelSettings
 from edgeagent.worker.protocol import LoadRequest
 from tests.engines import cell_detector as cells
 from tests.engines.standin import build_standin
+from tests.included import QUICK_BUNDLE
 from tests.worker.running import running_workers
 
 
@@ -72,7 +72,7 @@ def test_named_engines_keep_their_order_and_the_first_that_starts_is_taken(
 ) -> None:
     monkeypatch.setattr("edgeagent.detection.trials.RETRY_AFTER_S", ())
     ranked = rank_delegates(
-        open_bundle(default_bundle()),
+        open_bundle(QUICK_BUNDLE),
         "tflite-external, onnxruntime-cpu",
         threads=1,
         library=LibrarySettings(path=library, options={"mode": "wrong"}),
@@ -92,7 +92,7 @@ def test_named_engines_keep_their_order_and_the_first_that_starts_is_taken(
 
 def test_hardware_is_tried_without_a_state_folder(library: str) -> None:
     ranked = rank_delegates(
-        open_bundle(default_bundle()), "tflite-external", threads=1, library=LibrarySettings(path=library)
+        open_bundle(QUICK_BUNDLE), "tflite-external", threads=1, library=LibrarySettings(path=library)
     )
     assert ranked.first is not None
 
@@ -100,7 +100,7 @@ def test_hardware_is_tried_without_a_state_folder(library: str) -> None:
 def test_a_candidate_that_no_longer_starts_is_left_for_the_next(bundle: Bundle) -> None:
     ranked = rank_delegates(bundle, "openvino-cpu, onnxruntime-cpu", threads=1)
     bundle.artefact_path(bundle.manifest.artefacts[0]).write_bytes(b"gone")
-    with pytest.raises(EngineError, match=r"no delegate serves tiny 1\.2\.3: .*openvino.*; .*onnxruntime"):
+    with pytest.raises(EngineError, match=r"no delegate serves tiny 1\.2\.3: .*is damaged.*; .*is damaged"):
         ranked.start()
     assert running_workers() == []
 

@@ -24,11 +24,11 @@ from edgeagent.detection.starting import WorkerDetector, WorkerOptions
 from edgeagent.detection.trials import CandidateTrials
 from edgeagent.engines.delegates import CATALOGUE, EXTERNAL, Delegate, external_delegate
 from edgeagent.errors import EngineError
-from edgeagent.files.resources import default_bundle
 from edgeagent.timing.guarded_thread import Fault, subscribe
 from edgeagent.worker.engine import WorkerEngine, WorkerStarvedError
 from edgeagent.worker.protocol import LoadRequest
 from tests.engines.standin import build_standin
+from tests.included import QUICK_BUNDLE
 from tests.worker.running import running_workers
 
 PATIENCE = 120.0
@@ -101,7 +101,7 @@ class Board:
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
-    return open_bundle(default_bundle())
+    return open_bundle(QUICK_BUNDLE)
 
 
 @pytest.fixture(scope="module")
@@ -241,10 +241,10 @@ def test_a_bug_in_the_supervision_costs_no_detection(
     faults: Queue[Fault] = Queue()
     end, start, failures = subscribe(faults.put), CandidateTrials.start, [OSError(24, "Too many open files")]
 
-    def faulty(trials: CandidateTrials, candidate: Candidate) -> WorkerDetector:
+    def faulty(trials: CandidateTrials, candidate: Candidate, *, alone: bool) -> WorkerDetector:
         if failures:
             raise failures.pop()
-        return start(trials, candidate)
+        return start(trials, candidate, alone=alone)
 
     monkeypatch.setattr(CandidateTrials, "start", faulty)
     os.kill(board.worker().pid, signal.SIGKILL)
@@ -280,10 +280,10 @@ def test_a_machine_that_is_too_busy_at_the_start_is_waited_for(
     monkeypatch.setattr("edgeagent.detection.serving.STARVED_AGAIN_S", (0.0, 0.0))
     start, failures = CandidateTrials.start, [WorkerStarvedError("no processor"), WorkerStarvedError("none")]
 
-    def starved(trials: CandidateTrials, candidate: Candidate) -> WorkerDetector:
+    def starved(trials: CandidateTrials, candidate: Candidate, *, alone: bool) -> WorkerDetector:
         if failures:
             raise failures.pop()
-        return start(trials, candidate)
+        return start(trials, candidate, alone=alone)
 
     monkeypatch.setattr(CandidateTrials, "start", starved)
     board = Board(bundle, tmp_path, ["onnxruntime-cpu"])
@@ -367,8 +367,8 @@ def test_a_candidate_that_starts_after_the_end_is_closed(
 ) -> None:
     start, starting, go_on = CandidateTrials.start, threading.Event(), threading.Event()
 
-    def delayed(trials: CandidateTrials, candidate: Candidate) -> WorkerDetector:
-        detector = start(trials, candidate)
+    def delayed(trials: CandidateTrials, candidate: Candidate, *, alone: bool) -> WorkerDetector:
+        detector = start(trials, candidate, alone=alone)
         if candidate.delegate.name == EXTERNAL:
             starting.set()
             go_on.wait(PATIENCE)

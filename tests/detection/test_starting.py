@@ -15,12 +15,12 @@ from edgeagent.detection.starting import DetectorSpec, WorkerOptions, start_dete
 from edgeagent.engines.delegates import external_delegate, find_delegates
 from edgeagent.engines.engine import Engine
 from edgeagent.errors import BundleError, EngineError
-from edgeagent.files.resources import default_bundle
 from edgeagent.settings.sections.model import ModelSettings, WorkerSettings
 from edgeagent.worker.engine import WorkerDiedError, WorkerHungError
 from edgeagent.worker.protocol import LoadRequest
 from tests.engines import cell_detector as cells
 from tests.engines.standin import build_standin
+from tests.included import QUICK_BUNDLE
 from tests.worker.running import running_workers
 
 (PROCESSOR,) = find_delegates("onnxruntime-cpu")
@@ -51,7 +51,7 @@ def spec_of(bundle: Bundle) -> DetectorSpec:
 
 
 def standin(library: str, mode: str) -> tuple[LoadRequest, DetectorSpec]:
-    bundle = open_bundle(default_bundle())
+    bundle = open_bundle(QUICK_BUNDLE)
     (artefact,) = (one for one in bundle.manifest.artefacts if one.format == "tflite")
     delegate = external_delegate(library, {"mode": mode})
     request = LoadRequest(bundle.artefact_path(artefact), delegate, 1)

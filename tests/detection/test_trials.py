@@ -17,15 +17,15 @@ from edgeagent.detection.starting import WorkerDetector, WorkerOptions, start_de
 from edgeagent.detection.trials import CandidateTrials
 from edgeagent.engines.delegates import CATALOGUE, external_delegate
 from edgeagent.errors import EdgeagentError, EngineError
-from edgeagent.files.resources import default_bundle
 from edgeagent.worker.engine import WorkerHungError, WorkerStarvedError
 from edgeagent.worker.protocol import LoadRequest
 from tests.engines.standin import build_standin
+from tests.included import QUICK_BUNDLE
 
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
-    return open_bundle(default_bundle())
+    return open_bundle(QUICK_BUNDLE)
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +186,8 @@ def test_only_what_serves_on_the_processor_runs_calls_side_by_side(
     for candidate in found.candidates:
         found.start(candidate).engine.close()
     assert asked[2:] == [True, False]
+    found.start(found.candidates[0], alone=True).engine.close()
+    assert asked.pop() is False
     beside = CandidateTrials(
         bundle, found.candidates[:1], WorkerOptions(low_priority=True), TrialRecords(None), 0.65
     )

@@ -16,6 +16,7 @@ from edgeagent.errors import EdgeagentError
 from edgeagent.publisher.errors import HaltedError
 from edgeagent.settings.schema import Settings
 from edgeagent.telemetry.contract.messages import ROOT as TOPIC_ROOT
+from edgeagent.telemetry.contract.messages import ProblemCode
 from edgeagent.telemetry.contract.streams import STREAMS
 from edgeagent.version import __version__
 from tests.docs.text import NAMES, code_blocks, code_spans, read_document, table_rows
@@ -43,6 +44,13 @@ def test_the_readme_lists_every_exit_code() -> None:
     assert {int(code) for code in re.findall(r"(?:^|, )(\d+) ", text.replace("\n", " "))} == exit_codes()
 
 
+def test_every_alarm_has_a_section_and_a_row() -> None:
+    text = read_document("docs/alarms.md")
+    sections = re.findall(r"^## `(\w+)`$", text, re.MULTILINE)
+    rows = [match[1] for row in table_rows(text) if (match := re.match(r"\[`(\w+)`\]", row[0]))]
+    assert sorted(sections) == sorted(rows) == sorted(get_args(ProblemCode))
+
+
 def help_text(capsys: pytest.CaptureFixture[str], *command: str) -> str:
     with pytest.raises(SystemExit) as ended:
         main([*command, "--help"])
@@ -53,7 +61,7 @@ def help_text(capsys: pytest.CaptureFixture[str], *command: str) -> str:
 def subcommands(text: str) -> list[str]:
     """Names in a help text, below the upper-case word that stands for them."""
     listed = re.split(r"^  [A-Z]+$", text, maxsplit=1, flags=re.MULTILINE)[1].partition("\n\n")[0]
-    return re.findall(r"^    ([a-z]+)(?: |$)", listed, re.MULTILINE)
+    return re.findall(r"^    ([a-z-]+)(?: |$)", listed, re.MULTILINE)
 
 
 def test_the_readme_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,7 +136,8 @@ def yaml_blocks() -> Iterator[tuple[str, str]]:
     """Samples of the configuration in documents."""
     for name in NAMES:
         for block in code_blocks(read_document(name), "yaml"):
-            if set(yaml.safe_load(block)) <= set(Settings.model_fields):
+            keys = yaml.safe_load(block)
+            if isinstance(keys, dict) and set(keys) <= set(Settings.model_fields):
                 yield name, block
 
 

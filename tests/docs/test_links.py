@@ -44,9 +44,18 @@ def test_files_that_a_document_names_exist(name: str) -> None:
 def test_modules_that_a_document_names_exist(name: str) -> None:
     for span in code_spans(read_document(name)):
         match = re.fullmatch(r"(?:python -m )?(edgeagent(?:\.[a-z_0-9]+)+)((?:\.[A-Z]\w*)?)(?: .*)?", span)
-        if match and not span.endswith(
-            (".yaml", ".json", ".conf", ".service", ".runtime", ".delivery.publisher")
-        ):
+        ends = (
+            ".yaml",
+            ".before",
+            ".json",
+            ".conf",
+            ".service",
+            ".path",
+            ".timer",
+            ".runtime",
+            ".delivery.publisher",
+        )
+        if match and not span.endswith(ends):
             assert module_exists(match.group(1)), f"{name}: {span}"
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from edgeagent.cli import main
 from edgeagent.detection.journal import JOURNAL, Journal
 from edgeagent.doctor.examination import examine
 from edgeagent.doctor.finding import ExaminedSystem, Finding
+from edgeagent.doctor.listing import ORDER
 from edgeagent.errors import ConfigurationError
+from edgeagent.settings import installed
 from tests.cli.command import edgeagent
 from tests.sensors.tree import unpack
 
@@ -27,7 +30,7 @@ def tree(tmp_path: Path) -> Path:
 def test_nothing_is_wrong(tree: Path, capsys: Capture) -> None:
     assert main(["doctor", "--root", str(tree)]) == 0
     output = capsys.readouterr().out
-    assert output.endswith("\nno problems\n")
+    assert re.search(r"\nno problems(, \d+ warnings?)?\n$", output)
     assert "NUC8i3BEH" in output
 
 
@@ -58,8 +61,54 @@ def test_without_the_packages_of_extras(tree: Path) -> None:
     extras = "rich,torch,onnx,openvino,ai_edge_litert,tflite_runtime"
     code, output, errors = edgeagent("doctor", "--root", tree, without=extras)
     assert (code, errors) == (0, "")
-    assert "not there  delegate tflite-xnnpack: the package ai_edge_litert or" in output
-    assert output.endswith("\nno problems\n")
+    assert "not there  delegate tflite-xnnpack   the package ai_edge_litert or" in output
+    assert re.search(r"\nno problems(, \d+ warnings?)?\n$", output)
+
+
+def test_what_matters_comes_first(tree: Path, capsys: Capture) -> None:
+    (tree / "sys/class/apex/apex_0/status").write_text("LAMED\n", encoding="ascii")
+    assert main(["doctor", "--root", str(tree)]) == 1
+    output = capsys.readouterr().out
+    assert output.startswith("problem    apex_0 ")
+    verdicts = [line[:11].strip() for line in output.splitlines()[:-2] if not line.startswith(" ")]
+    assert verdicts == sorted(verdicts, key=ORDER.index)
+    assert max(map(len, output.splitlines())) <= 80
+
+
+def test_delegates_of_other_boards_are_left_out(tree: Path, capsys: Capture) -> None:
+    assert main(["doctor", "--root", str(tree)]) == 0
+    short = capsys.readouterr().out
+    assert main(["doctor", "--all", "--root", str(tree)]) == 0
+    whole = capsys.readouterr().out
+    assert "onnxruntime-coreml" in whole
+    assert "onnxruntime-coreml" not in short
+    left_out = next(line for line in short.splitlines() if "left out" in line)
+    assert (
+        left_out
+        == f"{left_out.split()[0]} delegates that this board cannot run are left out; --all lists them"
+    )
+    count = int(left_out.split()[0])
+    assert whole.count("  delegate ") - short.count("  delegate ") == count
+    assert main(["doctor", "--json", "--root", str(tree)]) == 0
+    lines = json.loads(capsys.readouterr().out)["lines"]
+    assert any(line["about"] == "delegate onnxruntime-coreml" for line in lines)
+
+
+def test_the_installed_service_is_examined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    config, state = tmp_path / "edgeagent.yaml", tmp_path / "state"
+    state.mkdir()
+    config.write_text(f"cameras:\n- name: door\n  source: {tmp_path}\n", encoding="utf-8")
+    monkeypatch.setattr(installed, "INSTALLED", config)
+    monkeypatch.setattr(installed, "SERVICE_STATE", state)
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    Journal(state / JOURNAL, boot="the boot before").write("start", "tflite-edgetpu m.tflite 0123")
+    assert main(["doctor", "--json"]) == 1
+    found = {line["about"]: line for line in json.loads(capsys.readouterr().out)["lines"]}
+    assert found["configuration"]["found"] == str(config)
+    assert found["state folder"]["found"] == f"{state} can be written"
+    assert found["trial tflite-edgetpu m.tflite 0123"]["verdict"] == "problem"
 
 
 def test_a_check_that_fails_is_a_line(tmp_path: Path) -> None:

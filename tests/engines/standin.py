@@ -32,12 +32,12 @@ CONV_2D, LOGISTIC, ANY = "3", "14", "any"
 
 def build_standin(folder: Path) -> str:
     """Compile the stand-in below a folder and return the path of its library; skip where there is no gcc."""
-    return _compile(folder / "libstandin.so", SOURCE.read_text(encoding="ascii"))
+    return compile_library(folder / "libstandin.so", SOURCE.read_text(encoding="ascii"))
 
 
 def build_other_library(folder: Path) -> str:
     """Compile a library that is no delegate: it has none of the symbols."""
-    return _compile(folder / "libother.so", "int nothing(void) { return 0; }\n")
+    return compile_library(folder / "libother.so", "int nothing(void) { return 0; }\n")
 
 
 def write_no_library(folder: Path) -> str:
@@ -47,7 +47,8 @@ def write_no_library(folder: Path) -> str:
     return str(path)
 
 
-def _compile(path: Path, source: str) -> str:
+def compile_library(path: Path, source: str) -> str:
+    """Compile C source as a shared library; skip where there is no gcc."""
     compiler = shutil.which("gcc")
     if compiler is None:
         if os.environ.get("CI"):

@@ -72,7 +72,7 @@ def test_the_first_thing_that_is_missing_is_told(tmp_path: Path) -> None:
     assert missing("onnxruntime-tensorrt") == (
         "the installed onnxruntime was built without TensorrtExecutionProvider"
     )
-    assert missing("openvino-npu") == "no device: there is no dev/accel/accel*"
+    assert missing("openvino-npu") == "no device: there is no /dev/accel/accel*"
     assert missing("onnxruntime-cpu") is None
 
 
@@ -114,7 +114,7 @@ class TestEdgeTpu:
         root = unpack("coral-usb", tmp_path / "tree")
         (root / "sys/bus/usb/devices/2-1/idVendor").unlink()
         assert self.missing(root) == (
-            "no device: there is no dev/apex_* and no USB 1a6e:089a and no USB 18d1:9302"
+            "no device: there is no /dev/apex_* and no USB 1a6e:089a and no USB 18d1:9302"
         )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgeagent.engines.engine import TensorSpec, check_buffers, one_line, read_artefact
-from edgeagent.errors import EngineError
+from edgeagent.errors import DamagedModelError, EngineError
 
 CODES = TensorSpec("codes", (1, 2, 3), np.dtype(np.uint8), 0.5, 128)
 REAL = TensorSpec("real", (1, 2, 3), np.dtype(np.float32))
@@ -82,6 +82,14 @@ def test_reading_an_artefact(tmp_path: Path) -> None:
         read_artefact(tmp_path)
     with pytest.raises(EngineError, match=r"absent: the model cannot be read \(No such file or directory\)"):
         read_artefact(tmp_path / "absent")
+
+
+def test_an_artefact_of_a_manifest_that_is_gone_is_a_damaged_model(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "file").write_bytes(b"")
+    for path in (tmp_path / "absent", tmp_path / "empty", tmp_path, tmp_path / "file" / "model"):
+        with pytest.raises(DamagedModelError):
+            read_artefact(path, "0" * 64)
 
 
 def test_messages_become_one_line() -> None:

@@ -13,7 +13,8 @@ from edgeagent.engines.delegates import find_delegates
 from edgeagent.engines.engine import Engine
 from edgeagent.engines.hailo_engine import HailoEngine
 from edgeagent.engines.loading import available_engines, load_engine, load_on
-from edgeagent.errors import EngineError
+from edgeagent.errors import DamagedModelError, EngineError
+from edgeagent.files.hashing import hash_file
 
 STANDIN = Path(__file__).with_name("standin_hailo")
 MODEL = {
@@ -138,3 +139,27 @@ def test_files_that_are_no_hef(tmp_path: Path) -> None:
 def test_without_the_package(hef: Path) -> None:
     assert refusal(hef).endswith("; install HailoRT and its Python package")
     assert "hailo" not in available_engines()
+
+
+@pytest.mark.usefixtures("hailo")
+def test_a_verified_hef_is_read_from_memory(hef: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies in the file afterwards does not matter, and the copy is gone when it is loaded."""
+    module, given = sys.modules["hailo_platform"], list[str]()
+    create = module.VDevice.create_infer_model
+
+    def creating(device: Any, path: str) -> Any:
+        hef.write_bytes(b"other content")
+        given.append(path)
+        return create(device, path)
+
+    monkeypatch.setattr(module.VDevice, "create_infer_model", creating)
+    engine = HailoEngine(hef, 1, hash_file(hef))
+    assert engine.inputs[0].name == "net/input_layer1"
+    assert given[0].startswith("/proc/self/fd/")
+    assert not Path(given[0]).exists()
+
+
+@pytest.mark.usefixtures("hailo")
+def test_a_damaged_hef_is_refused(hef: Path) -> None:
+    with pytest.raises(DamagedModelError, match="the model is damaged"):
+        HailoEngine(hef, 1, "0" * 64)

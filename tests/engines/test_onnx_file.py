@@ -18,11 +18,11 @@ from edgeagent.engines.onnx_file import read_onnx
 from edgeagent.engines.onnxruntime_engine import OnnxRuntimeEngine
 from edgeagent.engines.openvino_engine import OpenvinoEngine
 from edgeagent.errors import EngineError
-from edgeagent.files.resources import default_bundle
 from edgeagent.qat.graph.graph import read_graph
 from edgeagent.qat.grid.affine import plan_affine_grids
 from edgeagent.qat.network.network import Network
 from tests.engines import onnx_graphs as graphs
+from tests.included import QUICK_BUNDLE
 from tests.qat.float_files import FORMS, external_weights, half_precision, repeated_names
 from tests.qat.models import SIZE, small_yolox
 
@@ -65,7 +65,7 @@ def test_every_form_is_trained(form: Form, tmp_path: Path) -> None:
 
 
 def test_a_model_in_order_is_returned_unchanged(tmp_path: Path) -> None:
-    for path in (small_yolox(tmp_path / "m.onnx"), *default_bundle().glob("*.onnx")):
+    for path in (small_yolox(tmp_path / "m.onnx"), *QUICK_BUNDLE.glob("*.onnx")):
         assert read_onnx(path) == path.read_bytes()
 
 
@@ -188,7 +188,7 @@ def test_weights_that_are_used_again_and_again(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_model_that_does_not_fit_into_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(path: Path) -> bytes:
+    def fail(path: Path, sha256: str | None) -> bytes:
         raise MemoryError
 
     monkeypatch.setattr("edgeagent.engines.onnx_file.read_artefact", fail)

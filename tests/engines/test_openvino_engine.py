@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 import tracemalloc
@@ -15,13 +16,18 @@ from edgeagent.bundle.golden import compare_outputs, load_reference_outputs
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.engines.delegates import PRECISION
 from edgeagent.engines.engine import Engine
-from edgeagent.engines.onnxruntime_engine import MOST_BINDINGS, OnnxRuntimeEngine, saturating_multiply
-from edgeagent.engines.openvino_engine import DEVICE, FLOAT_DELEGATE, OpenvinoEngine
+from edgeagent.engines.onnxruntime_engine import MOST_BINDINGS, OnnxRuntimeEngine
+from edgeagent.engines.openvino_engine import (
+    DEVICE,
+    FLOAT_DELEGATE,
+    OpenvinoEngine,
+    computes_in_float32,
+)
 from edgeagent.errors import EngineError
-from edgeagent.files.resources import default_bundle
 from edgeagent.imaging.picture import read_picture
 from edgeagent.vision.preprocessor import Preprocessor
 from tests.engines import onnx_graphs as graphs
+from tests.included import QUICK_BUNDLE
 
 ROOT = Path(__file__).parents[2]
 RANDOM = np.random.default_rng(1)
@@ -51,8 +57,14 @@ def test_it_tells_what_it_is(tmp_path: Path) -> None:
     facts = engine.facts
     assert (facts.engine, facts.threads) == ("openvino", 2)
     assert facts.version[:2] == "20"
-    assert facts.delegate == (FLOAT_DELEGATE if saturating_multiply() else DEVICE)
+    assert facts.delegate == (FLOAT_DELEGATE if computes_in_float32() else DEVICE)
     assert facts.load_s > 0
+
+
+def test_arm64_computes_in_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    engine = OpenvinoEngine(graphs.sum_and_product(tmp_path / "m.onnx"), 1)
+    assert engine.facts.delegate == FLOAT_DELEGATE
 
 
 def test_buffers_are_used_in_place_and_nothing_is_allocated(tmp_path: Path) -> None:
@@ -210,8 +222,8 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["model.onnx", "model.tensorrt.onnx"])
-def test_the_default_bundle_is_computed_as_exactly_as_by_onnxruntime(file: str) -> None:
-    bundle = open_bundle(default_bundle())
+def test_coco_nano_is_computed_as_exactly_as_by_onnxruntime(file: str) -> None:
+    bundle = open_bundle(QUICK_BUNDLE)
     (artefact,) = (one for one in bundle.manifest.artefacts if one.file == file)
     outputs = bundle.golden_outputs(artefact)
     assert outputs is not None

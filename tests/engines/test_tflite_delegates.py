@@ -18,7 +18,6 @@ from edgeagent.engines.engine import Array, Engine
 from edgeagent.engines.loading import load_on
 from edgeagent.engines.tflite_engine import TfliteEngine
 from edgeagent.errors import EngineError
-from edgeagent.files.resources import default_bundle
 from edgeagent.imaging.picture import read_picture
 from tests.engines.standin import (
     ANY,
@@ -30,11 +29,12 @@ from tests.engines.standin import (
     write_no_library,
 )
 from tests.engines.tflite_graphs import EDGETPU, write_model
+from tests.included import QUICK_BUNDLE
 
 ROOT = Path(__file__).parents[2]
-MODEL = default_bundle() / "model.tflite"
+MODEL = QUICK_BUNDLE / "model.tflite"
 CONVOLUTIONS, DEPTHWISE = 83, 30
-"""Of the default bundle; DEPTHWISE_CONV_2D is what the stand-in usually leaves."""
+"""of coco-nano; DEPTHWISE_CONV_2D is what the stand-in usually leaves."""
 PATIENCE = 60.0
 
 
@@ -65,10 +65,10 @@ def refusal(path: Path, library: str, **options: str) -> str:
 
 
 class GoldenSet:
-    """The golden pictures of the default bundle."""
+    """The golden pictures of coco-nano."""
 
     def __init__(self) -> None:
-        bundle = open_bundle(default_bundle())
+        bundle = open_bundle(QUICK_BUNDLE)
         artefact = next(one for one in bundle.manifest.artefacts if one.format == "tflite")
         path = bundle.golden_outputs(artefact)
         assert path is not None
@@ -98,7 +98,7 @@ def golden() -> GoldenSet:
 
 
 class TestItTakesTheGraph:
-    def test_the_default_bundle_stays_right(self, standin: str, golden: GoldenSet) -> None:
+    def test_coco_nano_stays_right(self, standin: str, golden: GoldenSet) -> None:
         engine = load_on(external_delegate(standin, {}), MODEL, threads=1)
         assert engine.facts.delegate == "libstandin.so"
         assert engine.facts.placed == pytest.approx(CONVOLUTIONS / (CONVOLUTIONS + DEPTHWISE))

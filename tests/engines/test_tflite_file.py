@@ -105,5 +105,5 @@ def test_a_model_with_outputs_in_the_order_of_tf2_gives_the_same_detections(tmp_
 @pytest.mark.data
 def test_a_model_with_more_classes_than_labels_is_refused() -> None:
     path = shared("models", "ssd_mobilenet_v1_coco_quant_uint8.tflite")
-    with pytest.raises(BundleError, match="predicts 90 classes, the manifest lists 10 labels"):
+    with pytest.raises(BundleError, match="predicts 90 classes, the description lists 10 labels"):
         load_detector(described(10), path, "tflite", (), 1, 0.5)

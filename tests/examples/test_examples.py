@@ -11,9 +11,10 @@ from pathlib import Path
 import cv2
 import pytest
 
-from edgeagent.files.resources import default_bundle, sample_clip
+from edgeagent.files.resources import sample_clip
 from tests.broker import PATIENCE, Mosquitto
 from tests.daemon.running import running
+from tests.included import QUICK_BUNDLE
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -37,10 +38,20 @@ def output(name: str, *arguments: str) -> list[str]:
 
 
 def test_the_robot_steers_towards_somebody() -> None:
-    first, *lines = output("robot_loop.py", "--clip", str(sample_clip()), "--frames", "6")
+    first, *lines = output(
+        "robot_loop.py", "--clip", str(sample_clip()), "--frames", "6", "--bundle", str(QUICK_BUNDLE)
+    )
     assert first.startswith("detecting with ")
     assert len(lines) == 6
     assert any(line.startswith("turn ") and -1 <= float(line.split()[1]) <= 1 for line in lines)
+
+
+def test_the_tracks_of_a_clip_are_printed() -> None:
+    quick = ("--bundle", str(QUICK_BUNDLE), "--engine", "onnxruntime")
+    lines = output("track_clip.py", str(sample_clip()), "--frames", "10", *quick)
+    people = [line for line in lines if line.startswith("person ")]
+    assert people
+    assert max(float(line.split()[-2]) for line in people) == pytest.approx(0.9, abs=0.5)
 
 
 def test_a_custom_camera_goes_through_the_daemon(pictures: Path) -> None:
@@ -72,7 +83,7 @@ def test_the_telemetry_consumer_shows_a_daemon(tmp_path: Path, broker: Mosquitto
         "device": "board",
         "state": str(tmp_path / "state"),
         "cameras": [{"name": "door", "source": str(sample_clip()), "loop": True}],
-        "model": {"bundle": str(default_bundle()), "engine": "onnxruntime", "threads": 1},
+        "model": {"bundle": str(QUICK_BUNDLE), "engine": "onnxruntime", "threads": 1},
         "mqtt": {"host": "127.0.0.1", "port": broker.port},
         "telemetry": {"interval": "1s"},
     }

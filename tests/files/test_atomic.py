@@ -33,6 +33,21 @@ def test_a_file_is_replaced_and_folders_are_made(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_state_is_the_owners_and_results_follow_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        state, result = tmp_path / "state" / "record.json", tmp_path / "result" / "index.json"
+        state.parent.mkdir(0o700)
+        state.write_bytes(b"of an older version")
+        write_state(state, b"new")
+        write_state(tmp_path / "more" / "one.json", b"new")
+        write_state(result, b"new", shared=True)
+    finally:
+        os.umask(before)
+    assert [path.stat().st_mode & 0o777 for path in (state, tmp_path / "more")] == [0o600, 0o700]
+    assert [path.stat().st_mode & 0o777 for path in (result, result.parent)] == [0o644, 0o755]
+
+
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     replace_file(path, b"old")

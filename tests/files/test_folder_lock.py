@@ -9,7 +9,7 @@ import pytest
 
 from edgeagent.delivery.state.store import Store
 from edgeagent.errors import DeliveryError
-from edgeagent.files.folder_lock import FolderLock, LockedError, holder_of
+from edgeagent.files.folder_lock import FolderLock, LockedError, holder_of, lock_if_free
 
 HOLD = """
 import sys
@@ -30,6 +30,14 @@ def test_a_second_agent_is_told_who_uses_the_folder(tmp_path: Path) -> None:
             Store(tmp_path)
         first.kill()
     Store(tmp_path).close()
+
+
+def test_an_agent_that_shares_the_folder_is_warned(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    first = lock_if_free(tmp_path)
+    assert first is not None
+    assert lock_if_free(tmp_path) is None
+    assert f"another agent (pid {os.getpid()}) uses it" in caplog.text
+    first.release()
 
 
 def test_it_is_free_again_after_a_clean_end(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from edgeagent.settings.file import load_settings
 
 
 def test_the_default_bundle_is_whole() -> None:
-    assert open_bundle(resources.default_bundle()).manifest.name == "coco-nano"
+    assert open_bundle(resources.default_bundle()).manifest.name == "coco-small"
 
 
 def test_an_included_bundle_has_a_name() -> None:
@@ -77,6 +77,6 @@ def test_an_installed_program_has_its_bundle_inside(tmp_path: Path) -> None:
         )
         return Path(done.stdout.rstrip("\n"))
 
-    assert bundle() == tmp_path / "models" / "coco-nano"
-    (package / "models" / "coco-nano").mkdir(parents=True)
-    assert bundle() == package / "models" / "coco-nano"
+    assert bundle() == tmp_path / "models" / "coco-small"
+    (package / "models" / "coco-small").mkdir(parents=True)
+    assert bundle() == package / "models" / "coco-small"

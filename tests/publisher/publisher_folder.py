@@ -26,7 +26,7 @@ from edgeagent.publisher.passphrase import Secrets
 from edgeagent.publisher.places import metadata_folder
 from edgeagent.publisher.release import add_bundle
 from edgeagent.publisher.repository import Publication
-from edgeagent.publisher.roles import ROLES, init
+from edgeagent.publisher.roles import ROLES, KeyFolders, init
 from edgeagent.publisher.signers import Signers, read_config
 from tests.bundle import tiny
 
@@ -62,7 +62,13 @@ class PublisherFolder:
         self.secrets = Secrets()
         named = {role: [plain_key(self.keys / f"{role}.pem")] for role in ROLES if role not in (given or {})}
         self.served = init(
-            folder, self.keys, self.secrets, {**named, **(given or {})}, thresholds or {}, {}, now
+            folder,
+            KeyFolders.below(self.keys),
+            self.secrets,
+            {**named, **(given or {})},
+            thresholds or {},
+            {},
+            now,
         )
 
     def signers(self, *keys: str) -> Signers:

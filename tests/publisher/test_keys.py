@@ -18,9 +18,10 @@ from securesystemslib.signer import Signer
 
 from edgeagent.publisher.errors import SigningKeyError
 from edgeagent.publisher.keys import import_key, new_key, public_path, read_public_key
+from edgeagent.publisher.opening import opened
 from edgeagent.publisher.passphrase import Secrets
 from edgeagent.publisher.pkcs8 import encrypted_pem
-from edgeagent.publisher.roles import named_key
+from edgeagent.publisher.roles import KeyFolders, init, named_key
 from edgeagent.publisher.signers import Signers
 from tests.publisher.publisher_folder import PASSPHRASE, plain_key
 
@@ -120,7 +121,7 @@ def test_a_private_key_of_another_pair_does_not_sign(tmp_path: Path, secrets: Se
     uri, _ = new_key(tmp_path / "one.pem", PASSPHRASE)
     _, other = new_key(tmp_path / "two.pem", PASSPHRASE)
     with pytest.raises(SigningKeyError, match="does not match"):
-        Signers({other.keyid: uri}, secrets).get(other)
+        Signers({other.keyid: uri}, secrets).get(other, "targets")
 
 
 def test_the_passphrase_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,6 +130,40 @@ def test_the_passphrase_comes_from_the_environment(tmp_path: Path, monkeypatch: 
     assert Secrets()("passphrase of x") == PASSPHRASE
     assert Secrets()("pin") == "1234"
     assert Secrets(passphrase_file(tmp_path / "two", "nearer by far"))("passphrase of x") == "nearer by far"
+
+
+def test_each_role_may_have_a_passphrase_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    online = passphrase_file(tmp_path / "online", "nearer by far")
+    secrets = Secrets(passphrase_file(tmp_path / "all"), {"timestamp": online})
+    assert secrets.choose("timestamp") == "nearer by far"
+    assert secrets.choose("root") == PASSPHRASE
+    assert secrets.of("timestamp")("passphrase of a") == "nearer by far"
+    assert secrets.of("targets")("passphrase of b") == PASSPHRASE
+    with pytest.raises(SigningKeyError, match="no terminal to ask on"):
+        Secrets(None, {"timestamp": online}).choose("root")
+
+
+def test_on_a_terminal_enter_repeats_the_passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([PASSPHRASE, PASSPHRASE, "", "another horse", "another horse", "a", "b"])
+    asked: list[str] = []
+
+    def answer(prompt: str) -> str:
+        asked.append(prompt)
+        return next(answers)
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("getpass.getpass", answer)
+    secrets = Secrets()
+    assert secrets.choose("root") == PASSPHRASE
+    assert secrets.choose("targets") == PASSPHRASE
+    assert secrets.choose("snapshot") == "another horse"
+    with pytest.raises(SigningKeyError, match="the two passphrases differ"):
+        secrets.choose("timestamp")
+    assert asked[:3] == [
+        "passphrase for the new key of root: ",
+        "same passphrase again: ",
+        "passphrase for the new key of targets (Enter: as before): ",
+    ]
 
 
 def test_passphrases_that_cannot_be_had_are_explained(
@@ -184,3 +219,16 @@ def test_on_a_terminal_the_passphrase_is_asked_for_twice_and_not_shown(tmp_path:
     assert import_key(f"encrypted-file:{tmp_path}/team.pem", secrets)[1] == read_public_key(
         tmp_path / "team.pub.pem"
     )
+
+
+def test_a_refresh_needs_the_online_keys_only(tmp_path: Path) -> None:
+    """The offline keys are gone, and the passphrase of the online ones is all that is known."""
+    online = passphrase_file(tmp_path / "online", "nearer by far")
+    secrets = Secrets(passphrase_file(tmp_path / "all"), {"snapshot": online, "timestamp": online})
+    folders = KeyFolders.below(tmp_path / "keys", tmp_path / "stick")
+    fleet = tmp_path / "fleet"
+    assert init(fleet, folders, secrets, {}, {}, {})
+    shutil.rmtree(tmp_path / "stick")
+    with opened(fleet, Secrets(None, {"snapshot": online, "timestamp": online})) as publication:
+        assert publication.publish(refresh=True)
+    assert publication.served.version("timestamp") == 2

@@ -23,7 +23,7 @@ from edgeagent.publisher.opening import opened
 from edgeagent.publisher.passphrase import Secrets
 from edgeagent.publisher.places import locked
 from edgeagent.publisher.release import add_bundle, withdraw
-from edgeagent.publisher.roles import init
+from edgeagent.publisher.roles import KeyFolders, init
 from edgeagent.publisher.verification import verify
 from edgeagent.settings.sections.delivery import DeliverySettings
 from tests.bundle.tiny import ARTEFACT, files
@@ -52,6 +52,9 @@ def test_it_is_plain_files_with_consistent_snapshots(publisher: PublisherFolder)
         "metadata/2.snapshot.json",
         "metadata/2.targets.json",
         "metadata/timestamp.json",
+        "targets/HASH.audit.json",
+        "targets/HASH.audit.json",
+        "targets/stable/HASH.audit.json",
         "targets/stable/HASH.channel.json",
         "targets/stable/tiny/1.2.3/HASH.manifest.yaml",
         "targets/stable/tiny/1.2.3/engines/HASH.tiny.onnx",
@@ -128,12 +131,12 @@ from edgeagent.publisher.release import add_bundle
 from edgeagent.publisher.roles import rotate_key
 left = int(sys.argv[3])
 def counting(write):
-    def written(*arguments):
+    def written(*arguments, **named):
         global left
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         left -= 1
-        return write(*arguments)
+        return write(*arguments, **named)
     return written
 repository.write_state = counting(repository.write_state)
 repository.place_target = counting(repository.place_target)
@@ -167,7 +170,7 @@ def test_killed_between_any_two_writes_it_stays_readable(
 
 
 def test_a_full_disk_leaves_what_was_served(tmp_path: Path) -> None:
-    """The new release does not fit."""
+    """The new release does not fit; that it does not is known before, or only when it is written."""
     disk = tmp_path / "disk"
     disk.mkdir()
     old, new = bundle(tmp_path), bundle(tmp_path, "2.0.0")
@@ -175,6 +178,7 @@ def test_a_full_disk_leaves_what_was_served(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from edgeagent.delivery.repository.channel import DeliveryError
+from edgeagent.publisher import release
 from edgeagent.publisher.verification import verify
 from edgeagent.settings.sections.delivery import DeliverySettings
 from tests.publisher.publisher_folder import PublisherFolder
@@ -188,17 +192,22 @@ try:
             file.write(bytes(4096))
 except OSError:
     pass
-try:
-    publisher.add(Path({str(new)!r}))
-except DeliveryError as error:
-    print(error)
-assert publisher.files() == before
+check_room = release._check_room
+for check in (check_room, lambda *arguments: None):
+    release._check_room = check
+    try:
+        publisher.add(Path({str(new)!r}))
+    except DeliveryError as error:
+        print(error)
+    assert publisher.files() == before
+release._check_room = check_room
 verify(publisher.folder, publisher.root())
 filler.unlink()
 assert publisher.add(Path({str(new)!r}))
 """
     done = on_small_disk(disk, "400k", [sys.executable, "-c", script])
     assert done.returncode == 0, done.stderr
+    assert "bytes, and the disk has 0; nothing was published" in done.stdout
     assert "cannot be written (No space left on device); nothing was published" in done.stdout
 
 
@@ -240,16 +249,26 @@ def test_init_refuses_what_would_go_wrong(publisher: PublisherFolder, tmp_path: 
     secrets = Secrets(secret)
     new = tmp_path / "new"
     with pytest.raises(PublishError, match="exists and is not empty"):
-        init(publisher.folder, tmp_path / "keys", secrets, {}, {}, {})
+        init(publisher.folder, KeyFolders.below(tmp_path / "keys"), secrets, {}, {}, {})
     with pytest.raises(PublishError, match="private keys belong somewhere else"):
-        init(new, new / "keys", secrets, {}, {}, {})
+        init(new, KeyFolders.below(new / "keys"), secrets, {}, {}, {})
     with pytest.raises(PublishError, match="root: a threshold of 2 does not go with 1 keys"):
-        init(new, tmp_path / "keys", secrets, {"root": [plain_key(tmp_path / "r.pem")]}, {"root": 2}, {})
+        init(
+            new,
+            KeyFolders.below(tmp_path / "keys"),
+            secrets,
+            {"root": [plain_key(tmp_path / "r.pem")]},
+            {"root": 2},
+            {},
+        )
     assert not new.exists()
-    assert init(new, tmp_path / "keys", secrets, {}, {"root": 2}, {"timestamp": 1})
-    names = sorted(path.name for path in (tmp_path / "keys").glob("*[!b].pem"))
-    assert names == ["root-1.pem", "root-2.pem", "snapshot.pem", "targets.pem", "timestamp.pem"]
-    assert {stat.S_IMODE((tmp_path / "keys" / name).stat().st_mode) for name in names} == {0o600}
+    assert init(new, KeyFolders.below(tmp_path / "keys"), secrets, {}, {"root": 2}, {"timestamp": 1})
+    keys = tmp_path / "keys"
+    names = sorted(str(path.relative_to(keys)) for path in keys.glob("*/*[!b].pem"))
+    offline = ["offline/root-1.pem", "offline/root-2.pem", "offline/targets.pem"]
+    assert names == [*offline, "online/snapshot.pem", "online/timestamp.pem"]
+    assert {stat.S_IMODE((keys / name).stat().st_mode) for name in names} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (keys, *keys.iterdir())} == {0o700}
     root = json.loads((new / "repository" / "metadata" / "1.root.json").read_bytes())
     assert len(root["signatures"]) == 2
     assert verify(new, (new / "repository" / "metadata" / "1.root.json").read_bytes()) == []

@@ -10,6 +10,17 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 SIZE = 64
+YOLOX_DESCRIPTION = f"""\
+name: small
+version: 1.0.0
+task: detection
+labels: [a, b, c]
+input: {{width: {SIZE}, height: {SIZE}, layout: nhwc, colour: bgr}}
+decoder: {{family: yolox, strides: [8, 16]}}
+licence: Apache-2.0
+attribution: made by the tests
+"""
+"""Description of :func:`small_yolox`."""
 
 
 class GraphBuilder:

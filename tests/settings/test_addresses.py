@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgeagent.errors import ConfigurationError
+from edgeagent.settings.addresses import host_and_port
 from edgeagent.settings.file import load_settings
 
 CAMERA = "cameras: [{name: front, source: 0}]\n"
@@ -131,3 +132,8 @@ def test_a_camera(tmp_path: Path, source: str) -> None:
 )
 def test_values_that_would_end_the_agent_later(tmp_path: Path, text: str, found: str) -> None:
     assert mistake(tmp_path, f"{CAMERA}{text}\n").startswith(f"2: {found}")
+
+
+def test_an_address_as_text_is_unambiguous() -> None:
+    assert host_and_port("broker", 1883) == "broker:1883"
+    assert host_and_port("fd00::1", 1883) == "[fd00::1]:1883"

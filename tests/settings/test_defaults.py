@@ -14,12 +14,18 @@ from pydantic import BaseModel
 from edgeagent.settings.file import load_settings
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import CameraSettings
-from edgeagent.settings.sections.delivery import DeliverySettings, HawkbitSettings
+from edgeagent.settings.sections.clips import ClipSettings
+from edgeagent.settings.sections.delivery import AgentUpdateSettings, DeliverySettings, HawkbitSettings
+from edgeagent.settings.sections.frigate import FrigateSettings
 from edgeagent.settings.sections.home_assistant import HomeAssistantSettings
 from edgeagent.settings.sections.model import LibrarySettings
+from edgeagent.settings.sections.motion import MotionSettings
 from edgeagent.settings.sections.mqtt import MqttSettings, TlsSettings
 from edgeagent.settings.sections.prometheus import PrometheusSettings
+from edgeagent.settings.sections.regions import TileSettings
+from edgeagent.settings.sections.snapshots import SnapshotSettings
 from edgeagent.settings.sections.sparkplug import SparkplugSettings
+from edgeagent.settings.sections.web import WebSettings
 from edgeagent.settings.types import SettingsSection, parse_duration, parse_size
 
 FILE = Path(__file__).parents[2] / "config" / "edgeagent.yaml"
@@ -28,14 +34,21 @@ OPTIONAL_KEY = re.compile(r"^( *)#([a-z_0-9]+:.*)$", re.MULTILINE)
 OPTIONAL: dict[str, SettingsSection] = {
     "tls": TlsSettings(),
     "home_assistant": HomeAssistantSettings(),
+    "snapshots": SnapshotSettings(),
+    "clips": ClipSettings(),
     "prometheus": PrometheusSettings(),
+    "web": WebSettings(),
     "sparkplug": SparkplugSettings(),
+    "frigate": FrigateSettings(),
     "delivery": DeliverySettings(
         repository="https://models.example.org", root=Path("/etc/edgeagent/root.json")
     ),
     "hawkbit": HawkbitSettings(
         url="https://hawkbit.example.org", token_file=Path("/etc/edgeagent/hawkbit-token")
     ),
+    "agent": AgentUpdateSettings(),
+    "motion": MotionSettings(),
+    "tiles": TileSettings(),
 }
 
 
@@ -92,9 +105,11 @@ def test_the_optional_keys_can_be_set(tmp_path: Path) -> None:
     loaded = load_settings(path)
     assert loaded.device == "front-gate"
     assert loaded.mqtt == MqttSettings(host="broker.local", tls=TlsSettings())
-    for name in ("home_assistant", "prometheus", "sparkplug"):
+    for name in ("home_assistant", "prometheus", "web", "sparkplug", "frigate"):
         assert getattr(loaded, name) == OPTIONAL[name]
-    assert loaded.delivery == OPTIONAL["delivery"].model_copy(update={"hawkbit": OPTIONAL["hawkbit"]})
+    assert loaded.delivery == OPTIONAL["delivery"].model_copy(
+        update={name: OPTIONAL[name] for name in ("hawkbit", "agent")}
+    )
 
 
 def test_every_key_is_explained() -> None:
@@ -114,8 +129,10 @@ def test_every_key_is_explained() -> None:
         "home_assistant:",
         "prometheus:",
         "sparkplug:",
+        "frigate:",
         "gate:",
         "probation:",
+        "configuration:",
         "delivery:",
         "hawkbit:",
     }
@@ -140,6 +157,7 @@ def test_every_key_is_explained() -> None:
         "#agreement:",
         "#controller:",
         "#gateway:",
+        "#steady:",
     }
     for before, line in pairwise(lines):
         if key.match(line) and not line.endswith(tuple(sections)):

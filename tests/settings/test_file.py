@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from edgeagent.errors import ConfigurationError
+from edgeagent.files.resources import included_bundles
 from edgeagent.settings.file import load_settings
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import CameraSettings
@@ -145,7 +146,8 @@ def test_programs_may_name_a_clip_that_is_not_utf8() -> None:
         (
             "zebra: x",
             "4: zebra: unknown key; known keys here: device, state, cameras, model, mqtt, telemetry, "
-            "objects, power, adaptive, accuracy, home_assistant, prometheus, sparkplug, delivery",
+            "objects, tracking, events, snapshots, clips, actions, power, adaptive, accuracy, "
+            "home_assistant, prometheus, web, sparkplug, frigate, delivery",
         ),
         ("model: {Engine: auto}", "4: model.Engine: unknown key; did you mean engine?"),
         ("device: a\ndevice: b", "5: device: duplicate key (first in line 4)"),
@@ -311,7 +313,44 @@ def test_a_path_relative_to_here_stays_so(tmp_path: Path, monkeypatch: pytest.Mo
     assert load_settings(Path("edgeagent.yaml")).model.bundle == Path("b")
 
 
+def test_a_reference_is_a_path_or_an_included_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def reference(name: str) -> Path | None:
+        write(tmp_path, CAMERA + f"accuracy: {{agreement_reference: {name}}}")
+        return load_settings(Path("edgeagent.yaml")).accuracy.agreement_reference
+
+    monkeypatch.chdir(tmp_path)
+    assert reference("coco-small") == included_bundles()["coco-small"]
+    assert reference("float.onnx") == Path("float.onnx")
+    (tmp_path / "coco-small").mkdir()
+    assert reference("coco-small") == Path("coco-small")
+
+
 def test_every_section_can_be_reloaded_equal(tmp_path: Path) -> None:
     path = write(tmp_path, CAMERA + "mqtt: {host: a}")
     first: Any = load_settings(path)
     assert first == load_settings(path)
+
+
+@pytest.mark.parametrize(
+    ("local", "words"),
+    [
+        ("mqt", "mqt is no key of the configuration; did you mean mqtt?"),
+        ("mqtt.hosts", "hosts is no key of the configuration; did you mean host?"),
+        ("cameras.yard.sauce", "sauce is no key of the configuration; did you mean source?"),
+        ("device.name", "delivery.local: device.name: is no key"),
+    ],
+)
+def test_local_keys_must_be_keys(tmp_path: Path, local: str, words: str) -> None:
+    text = (
+        "cameras: [{name: yard, source: 0}]\n"
+        f"delivery: {{repository: /r, root: root.json, local: [mqtt.host, cameras.*.source, {local}]}}\n"
+    )
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings(write(tmp_path, text))
+    assert words in str(refused.value)
+
+
+def test_a_named_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "edgeagent.yaml")
+    with pytest.raises(ConfigurationError, match="is a named pipe; name a file"):
+        load_settings(tmp_path / "edgeagent.yaml")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from queue import SimpleQueue
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 
 from edgeagent.detection.pipeline import Result
 from edgeagent.imaging.frame import Frame
+from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.settings.sections.zones import MaskSettings
 from edgeagent.telemetry.pictures import LONGEST_SIDE, Pictures, encode_jpeg
 from edgeagent.vision.detections import Detections
 from tests.broker import PATIENCE
@@ -34,9 +37,29 @@ def result(camera: str, shade: int) -> Result:
     return Result(camera, Frame(image, 1, 0, 0.0), found, Described(), 0)  # type: ignore[arg-type]
 
 
+def cameras(*names: str, **more: Any) -> list[CameraSettings]:
+    return [CameraSettings(name=name, source="0", **more) for name in names]
+
+
+def test_privacy_regions_are_hidden() -> None:
+    published: SimpleQueue[bytes] = SimpleQueue()
+    corners = ((0.0, 0.0), (0.5, 0.0), (0.5, 0.5), (0.0, 0.5))
+    masks = (MaskSettings(polygon=corners, kind="privacy"),)
+    pictures = Pictures(cameras("yard", masks=masks), 10.0, lambda topic, jpeg: published.put(jpeg))
+    noisy = result("yard", 0)
+    noisy.frame.image[:] = np.random.default_rng(0).integers(0, 256, noisy.frame.image.shape)
+    pictures.offer(noisy, 0)
+    pictures.start()
+    jpeg = published.get(timeout=PATIENCE)
+    pictures.stop()
+    shown = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert shown is not None
+    assert shown[:20, :28].std() < shown[:20, 36:].std() / 2
+
+
 def test_a_picture_is_drawn_from_a_copy_and_one_of_each_camera_an_interval() -> None:
     published: SimpleQueue[tuple[str, bytes]] = SimpleQueue()
-    pictures = Pictures(("yard", "gate"), 10.0, lambda topic, jpeg: published.put((topic, jpeg)))
+    pictures = Pictures(cameras("yard", "gate"), 10.0, lambda topic, jpeg: published.put((topic, jpeg)))
     first = result("yard", 200)
     pictures.offer(first, 0)
     first.frame.image[:] = 0  # the buffer is used again
@@ -58,7 +81,7 @@ def test_a_picture_is_drawn_from_a_copy_and_one_of_each_camera_an_interval() -> 
 
 
 def test_pictures_that_nobody_draws_are_left_out() -> None:
-    pictures = Pictures(("yard",), 0.001, lambda topic, jpeg: None)
+    pictures = Pictures(cameras("yard"), 0.001, lambda topic, jpeg: None)
     for second in range(10):  # never started, so nothing is taken
         pictures.offer(result("yard", 1), second * SECOND)
     pictures.start()

@@ -21,6 +21,7 @@ WITHOUT_GUARD = {
     "daemon/cameras.py",  # ends with the agent
     "detection/pipeline.py",  # ends the agent with the error of the stage
     "datasets/picture_files.py",  # of a command; its errors are raised by the results
+    "delivery/agent/probation.py",  # ends the process if its orderly end hangs
     "delivery/http/pool.py",  # closes one connection, and ends
     "telemetry/sparkplug/node.py",  # sends one birth, and ends
     "worker/lanes.py",  # ends its process with the trace: the agent sees it and starts another worker

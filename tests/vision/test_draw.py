@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 
 from edgeagent.imaging.frame import Image
 from edgeagent.vision.detections import Detections
-from edgeagent.vision.draw import class_colour, draw
+from edgeagent.vision.draw import Place, _free_place, _overlap, class_colour, draw
 
 LABELS = [f"label {index}" for index in range(80)]
 GREY = 30
@@ -90,3 +91,60 @@ def test_colours_are_light_all_different_and_unlike_their_neighbours() -> None:
     for one, other in itertools.pairwise(colours):
         assert max(abs(a - b) for a, b in zip(one, other, strict=True)) > 60
     assert min(max(colour) for colour in colours) == 255
+
+
+def label_areas(image: Image, index: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Return where a picture (h, w, 3) has the colour of a class, (h, w) bool."""
+    return (image == np.array(class_colour(index), np.uint8)).all(2)  # type: ignore[no-any-return]
+
+
+def test_lines_are_2_pixels_and_grow_with_the_picture() -> None:
+    for height, wanted in ((240, 1), (576, 2), (1080, 4)):
+        image = grey(height, height * 4 // 3)
+        box = (height * 0.4, height * 0.3, height * 0.6, height * 0.8)
+        draw(image, found(box, index=7), LABELS)
+        row = label_areas(image, 7)[height // 2]
+        assert int(row[: height // 2].sum()) == wanted, height  # the left edge
+
+
+@pytest.mark.parametrize("box", [(250, 2, 330, 60), (300, 200, 340, 260), (-30, 235, 10, 300)], ids=str)
+def test_a_label_at_any_edge_lies_inside(box: tuple[float, float, float, float]) -> None:
+    """It is as large as that of a box in the middle."""
+    image, wanted = grey(), grey()
+    draw(image, found(box), LABELS)
+    draw(wanted, found((100, 100, 140, 160)), LABELS)
+
+    def letters(picture: Image) -> int:
+        return int((picture.max(axis=2) < 20).sum())
+
+    assert letters(image) == letters(wanted)
+
+
+def test_labels_do_not_lie_over_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    places: list[Place] = []
+
+    def remember(*given: Any) -> Place | None:
+        place = _free_place(*given)
+        places.extend([] if place is None else [place])
+        return place
+
+    monkeypatch.setattr("edgeagent.vision.draw._free_place", remember)
+    image = grey(576, 768)
+    draw(
+        image,
+        found(*[(300.0 + 12 * number, 200.0, 340.0 + 12 * number, 400.0) for number in range(6)]),
+        LABELS,
+    )
+    assert len(places) == 6
+    for number, one in enumerate(places):
+        assert 0 <= one[0] < one[2] <= 768
+        assert 0 <= one[1] < one[3] <= 576
+        assert not any(_overlap(one, other) for other in places[:number])
+
+
+def test_a_label_without_a_free_place_is_left_out() -> None:
+    image = grey(60, 200)
+    draw(image, found(*[(10, 10, 190, 50)] * 40), LABELS)
+    again = grey(60, 200)
+    draw(again, found(*[(10, 10, 190, 50)] * 80), LABELS)
+    assert (image == again).all()

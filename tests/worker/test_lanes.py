@@ -50,12 +50,12 @@ class Doubling(LoadedEngine):
 class Served:
     """Lanes over a socket, as a worker has them."""
 
-    def __init__(self, load: Callable[[], Engine], log: list[str], lanes: int = 2) -> None:
+    def __init__(self, load: Callable[[], Engine], log: list[str], lanes: int = 2, waited: int = 0) -> None:
         self.log, self.alone = log, Doubling("alone", log)
         self.parent, child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.parent.settimeout(PATIENCE_S)
         self.slots = tuple(self.alone.allocate() for _ in range(4))
-        self.lanes = Lanes(child, self.slots, LaneEngines(self.alone, load, lanes))
+        self.lanes = Lanes(child, self.slots, LaneEngines(self.alone, load, lanes, waited))
         self.thread = threading.Thread(target=self.lanes.serve)
         self.thread.start()
 
@@ -100,6 +100,35 @@ class Served:
 )
 def test_lanes_share_the_threads(threads: int, expected: tuple[int, int]) -> None:
     assert lane_threads(threads) == expected
+
+
+def test_engines_of_lanes_are_loaded_only_when_calls_wait() -> None:
+    log: list[str] = []
+    loaded = threading.Event()
+
+    def load() -> Engine:
+        loaded.set()
+        return Doubling("lane", log)
+
+    served = Served(load, log, waited=3)
+    for _ in range(5):
+        served.send(1)
+        served.answers(1)
+    assert not loaded.is_set()
+    for _ in range(3):
+        go_on = served.hold_one()
+        served.send(1, 2)  # both wait
+        go_on.set()
+        served.answers(3)
+    assert loaded.wait(PATIENCE_S)
+    served.end()
+
+
+def test_a_worker_ends_without_the_engines_of_its_lanes() -> None:
+    served = Served(lambda: pytest.fail("loaded"), [], waited=3)
+    served.send(1)
+    served.answers(1)
+    served.end()
 
 
 def meet(barrier: threading.Barrier) -> None:
@@ -155,6 +184,10 @@ def cannot_load() -> Engine:
     raise EngineError("no memory")
 
 
+def has_no_memory() -> Engine:
+    raise MemoryError
+
+
 class Wrong(Doubling):
     def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         outputs[0][...] = 3 * inputs[0]
@@ -162,7 +195,11 @@ class Wrong(Doubling):
 
 @pytest.mark.parametrize(
     ("load", "reason"),
-    [(cannot_load, "no memory"), (lambda: Wrong("lane", []), "output x depends on the number of threads")],
+    [
+        (cannot_load, "no memory"),
+        (has_no_memory, "there is not enough memory"),
+        (lambda: Wrong("lane", []), "output x depends on the number of threads"),
+    ],
 )
 def test_without_right_engines_for_the_lanes_calls_run_one_after_the_other(
     load: Callable[[], Engine], reason: str, caplog: pytest.LogCaptureFixture

@@ -26,11 +26,11 @@ import pytest
 from edgeagent.engines.delegates import Delegate, find_delegates
 from edgeagent.engines.loading import load_on
 from edgeagent.errors import EngineError
-from edgeagent.files.resources import default_bundle
 from edgeagent.worker.engine import SLOTS, WorkerDiedError, WorkerEngine, WorkerHungError
 from edgeagent.worker.protocol import LoadRequest
 from edgeagent.worker.shared_buffers import ALIGNMENT
 from tests.engines import onnx_graphs as graphs
+from tests.included import QUICK_BUNDLE
 
 PATIENCE_S = 60.0
 RANDOM = np.random.default_rng(3)
@@ -65,7 +65,7 @@ def fill(engine: WorkerEngine) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray
     [("onnxruntime-cpu", "model.onnx"), ("openvino-cpu", "model.onnx"), ("tflite-xnnpack", "model.tflite")],
 )
 def test_it_computes_what_the_engine_computes_in_this_process(name: str, file: str) -> None:
-    path = default_bundle() / file
+    path = QUICK_BUNDLE / file
     here = load_on(delegate(name), path, 1)
     there = WorkerEngine(LoadRequest(path, delegate(name), 1))
     try:

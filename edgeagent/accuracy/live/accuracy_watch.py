@@ -63,6 +63,7 @@ class _Served:
     manifest: Manifest
     cameras: dict[str, CameraDrift]
     agreement: AgreementRun | None
+    threshold: float
     golden: GoldenReport | None = None
 
     def start(self) -> None:
@@ -102,6 +103,7 @@ class AccuracyWatch:
         self._message_due = 0.0
         self._thread = GuardedThread(self._watch, "accuracy")
         self._served = self._serve(models.exchange.bundle)
+        self._other_cameras = False
 
     def start(self) -> None:
         """Start the measurements."""
@@ -124,6 +126,11 @@ class AccuracyWatch:
         self._golden_due = 0.0 if self._settings.accuracy.golden_every is not None else None
         self._wake.set()
 
+    def follow(self, settings: Settings) -> None:
+        """Take other cameras, or another score threshold, with which the drift of all begins anew."""
+        self._settings, self._other_cameras = settings, True
+        self._wake.set()
+
     def frame(self, result: Result) -> None:
         """Process a frame; in the pipeline's finish thread."""
         served = self._served
@@ -132,7 +139,7 @@ class AccuracyWatch:
         camera = served.cameras.get(result.camera)
         if camera is not None:
             camera.frame(result)
-        if served.agreement is not None:
+        if served.agreement is not None and not result.gated:
             served.agreement.frame(result)
 
     def _watch(self) -> None:
@@ -152,6 +159,9 @@ class AccuracyWatch:
         """Follow the serving model, compare full slots, and publish the message if it is due."""
         if self._models.exchange.bundle.manifest is not self._served.manifest:
             self._follow(self._models.exchange.bundle)
+        if self._other_cameras:
+            self._other_cameras = False
+            self._change_cameras()
         served = self._served
         changes = [camera.update() for camera in served.cameras.values()]
         if served.agreement is not None:
@@ -194,14 +204,35 @@ class AccuracyWatch:
     def _serve(self, bundle: Bundle) -> _Served:
         """Return new indicators for a model, with the saved drift of all cameras."""
         settings, manifest = self._settings, bundle.manifest
-        cameras, on_drift = {}, self._callbacks.on_drift
-        for name in (camera.name for camera in settings.cameras if settings.accuracy.drift):
-            file, threshold = self._folder / f"{name}.json", settings.model.score_threshold
-            cameras[name] = CameraDrift(file, manifest, threshold, settings.accuracy, on_drift)
+        cameras = {name: self._drift(name, manifest) for name in self._watched()}
         compared = settings.accuracy.agreement_every > 0
         on_agreement = self._callbacks.on_agreement
         agreement = AgreementRun(settings, manifest, self._models, on_agreement) if compared else None
-        return _Served(manifest, cameras, agreement)
+        return _Served(manifest, cameras, agreement, settings.model.score_threshold)
+
+    def _watched(self) -> list[str]:
+        settings = self._settings
+        return [camera.name for camera in settings.cameras if settings.accuracy.drift]
+
+    def _drift(self, camera: str, manifest: Manifest) -> CameraDrift:
+        file, settings = self._folder / f"{camera}.json", self._settings
+        threshold, on_drift = settings.model.score_threshold, self._callbacks.on_drift
+        return CameraDrift(file, manifest, threshold, settings.accuracy, on_drift)
+
+    def _change_cameras(self) -> None:
+        """Follow cameras that came or went; with another score threshold the drift of all begins anew."""
+        served, threshold = self._served, self._settings.model.score_threshold
+        before, served.threshold, same = served.cameras, threshold, threshold == served.threshold
+        for name, camera in before.items():
+            if name not in self._watched():
+                camera.save()
+        served.cameras = {
+            name: before[name] if same and name in before else self._drift(name, served.manifest)
+            for name in self._watched()
+        }
+        for name, camera in before.items():
+            if served.cameras.get(name) is not camera:
+                camera.withdraw()
 
     def _follow(self, bundle: Bundle) -> None:
         """Replace the indicators, as another model serves."""

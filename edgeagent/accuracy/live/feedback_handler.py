@@ -49,6 +49,10 @@ class FeedbackHandler:
         self._refused = 0
         self.reset(description)
 
+    def follow(self, cameras: Collection[str]) -> None:
+        """Take other cameras."""
+        self._cameras = cameras
+
     def reset(self, description: ModelDescription) -> None:
         """Discard frames and counts, and continue with another model."""
         with self._lock:

@@ -14,6 +14,7 @@ from edgeagent.detection.ranking import configured_workers, rank_candidates
 from edgeagent.detection.starting import LOW_PRIORITY_DEADLINE_S, DetectorSpec, start_detector
 from edgeagent.engines.delegates import CATALOGUE
 from edgeagent.errors import EngineError
+from edgeagent.files.resources import find_bundle
 from edgeagent.settings.schema import Settings
 
 FLOAT_DELEGATE = "onnxruntime-cpu"
@@ -49,7 +50,8 @@ class ReferenceModel:
         Raises:
             EdgeagentError: there is none, or it cannot be loaded.
         """
-        path = self._settings.accuracy.agreement_reference
+        given = self._settings.accuracy.agreement_reference
+        path = None if given is None else find_bundle(given)
         if path is not None and not path.is_dir():
             return self._load_float(path)
         bundle = self._previous() if path is None else open_bundle(path)

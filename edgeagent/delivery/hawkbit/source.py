@@ -25,6 +25,7 @@ from edgeagent.delivery.update.policy import (
     release_name,
     unusable,
     window_hindrance,
+    withdrawn_slots,
 )
 from edgeagent.delivery.update.protocols import TargetRelease
 
@@ -63,6 +64,9 @@ class HawkbitSource:
     Attributes:
         offer: open action; None without one.
         waiting: why there is no target, or why the deployment waits; None without a reason.
+        expires: which signed metadata expire soon, as a sentence; None if none do.
+        withdrawn: slots of the releases that were withdrawn at the last check; None before one.
+        leave: None, as hawkBit decides which model serves.
         on_change: called when there may be feedback to send.
     """
 
@@ -76,6 +80,9 @@ class HawkbitSource:
         )
         self.offer: Offer | None = None
         self.waiting: str | None = None
+        self.expires: str | None = None
+        self.withdrawn: frozenset[str] | None = None
+        self.leave: str | None = None
         self.on_change: Callable[[], None] = lambda: None
 
     def target(self) -> TargetRelease | None:
@@ -87,16 +94,23 @@ class HawkbitSource:
         offer, record = self.offer, self._record()
         if record.pinned is not None:
             target = self._channel.target()
+            self.expires, self.withdrawn = self._channel.expires, self._channel.withdrawn
             self._wait(f"pinned to {record.pinned} by a command" if offer is not None else None)
             return target
         if offer is None or self._verdict_on(offer) is not None:
             return None
-        release = self._chosen(self._repository.refresh(), offer)
+        channel = self._repository.refresh()
+        self.expires, self.withdrawn = self._repository.expiring(), withdrawn_slots(channel)
+        release = self._chosen(channel, offer)
         return self._target_for(release, offer) if release is not None else None
 
     def find(self, name: str, version: str) -> Release | None:
         """Return a release of the last verified index, without the network; None without one."""
         return self._channel.find(name, version)
+
+    def board_hindrance(self, release: Release) -> str | None:
+        """Return why a release is not for this board; None if it is."""
+        return self._channel.board_hindrance(release)
 
     def serve_hindrance(self, release: Release) -> str | None:
         """Return why a fetched release may not serve yet; None if it may."""

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from threading import Timer
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import LocationParseError, ProxySchemeUnknown
 
 from edgeagent.errors import DeliveryError
 from edgeagent.files.naming import redact
+from edgeagent.telemetry.timed_http import TIMED_POOLS
 
 
 class HttpPools:
@@ -70,54 +69,8 @@ class HttpPools:
                 raise DeliveryError(
                     f"{redact(proxy)}: is not an HTTP proxy; it begins with http:// or https://"
                 ) from error
-        pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+        pool.pool_classes_by_scheme = TIMED_POOLS
         return pool
-
-
-class _TimedHead:
-    """Closes the connection when status and headers are not complete within the read time-out.
-
-    A socket time-out holds for one packet only, so that a head that drips in would never end.
-    """
-
-    def __init__(self, connection: HTTPConnection) -> None:
-        self._connection = connection
-        self._late = False
-        self._timer = Timer(float(connection.timeout or 0.0), self._hang_up)
-        self._timer.daemon = True
-
-    def __enter__(self) -> None:
-        self._timer.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        if self._late:
-            raise TimeoutError("the head of the answer is not complete")
-
-    def _hang_up(self) -> None:
-        self._late = True
-        if self._connection.sock is not None:
-            self._connection.sock.shutdown(2)
-
-
-class _HttpConnection(HTTPConnection):
-    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
-        with _TimedHead(self):
-            return super().getresponse()
-
-
-class _HttpsConnection(HTTPSConnection):
-    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
-        with _TimedHead(self):
-            return super().getresponse()
-
-
-class _HttpPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _HttpConnection
-
-
-class _HttpsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _HttpsConnection
 
 
 def _trust(ca: Path | None) -> ssl.SSLContext:

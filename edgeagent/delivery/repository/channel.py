@@ -1,4 +1,4 @@
-"""Index of a channel: the models it offers, their boards, and their rollouts.
+"""Index of a channel: the models and configurations it offers, their boards, and their rollouts.
 
 The index is the target ``<channel>/channel.json`` of the repository, so that signed targets metadata
 hold its length and hash; a device reads it with ``Client.refresh``.
@@ -7,83 +7,34 @@ The files of a release are the targets ``<channel>/<name>/<version>/<file>``.
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, ValidationError
+from pydantic import PositiveInt, ValidationError
 
-from edgeagent.bundle.manifest import FileName, Name, Sha256, Version
+from edgeagent.bundle.manifest import FileName, Name, Sha256
+from edgeagent.delivery.repository.agent_entry import AgentRelease
+from edgeagent.delivery.repository.channel_entry import ChannelEntry, Signed
+from edgeagent.delivery.repository.configuration_entry import Configuration
 from edgeagent.errors import DeliveryError
 from edgeagent.files.validation import first_mistake
 from edgeagent.settings.sections.delivery import Label
 
 INDEX = "channel.json"
 MANIFEST = "manifest.yaml"
-TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
 
-class Signed(BaseModel):
-    """Base of the parts of the index; unknown fields, of newer versions, are ignored."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
-
-
-class Window(Signed):
-    """Time of day in which an update may begin to serve, in the device's local time.
-
-    Attributes:
-        begin, end: ``HH:MM``; an end before the beginning is on the next day.
-    """
-
-    begin: TimeOfDay
-    end: TimeOfDay
-
-
-class Rollout(Signed):
-    """Rollout policy of a release: which devices take it, and when.
-
-    Attributes:
-        id: of this rollout; hashed with the device's id, it decides which devices are the first ``percent``.
-        percent: share of the devices, 0..100.
-        start: earliest time; None is at once.
-        cohorts: labels of which a device must have one; empty for all devices.
-        window: time of day in which it may begin to serve; None is any.
-        least_battery_percent: charge that a device on battery needs; None needs none.
-        mains_only: whether the device must be on external power.
-        paused: whether no device may begin; a deployment that has begun goes on.
-    """
-
-    id: Label
-    percent: Annotated[float, Field(ge=0, le=100)] = 100.0
-    start: datetime | None = None
-    cohorts: tuple[Label, ...] = ()
-    window: Window | None = None
-    least_battery_percent: Annotated[float, Field(ge=0, le=100)] | None = None
-    mains_only: bool = False
-    paused: bool = False
-
-
-class Release(Signed):
+class Release(ChannelEntry):
     """One version of a model.
 
     Attributes:
-        name, version: of its bundle.
-        sequence: position in the channel; a device moves to a lower one only when it is told to.
-        boards: names of which the board must have one; ``any`` is every board.
+        name: of its bundle.
         manifest_sha256: hash of its manifest; with name and version its identity.
         files: size in bytes of each file, by name in the bundle, manifest included.
-        rollout: its policy.
-        withdrawn: reason why no device should run it any more; None while it is valid.
     """
 
     name: Name
-    version: Version
-    sequence: PositiveInt
-    boards: Annotated[tuple[Label, ...], Field(min_length=1)]
     manifest_sha256: Sha256
     files: dict[FileName, PositiveInt]
-    rollout: Rollout
-    withdrawn: str | None = None
 
     @property
     def slot(self) -> str:
@@ -96,11 +47,20 @@ class Release(Signed):
 
 
 class Channel(Signed):
-    """Index of a channel: all releases, by ascending sequence."""
+    """Index of a channel: all releases, configurations and versions of the agent, by ascending sequence.
+
+    Attributes:
+        channel: its name.
+        releases: of models.
+        configurations: signed configurations.
+        agents: releases of the agent itself.
+    """
 
     schema_version: Literal[1] = 1
     channel: Label
     releases: tuple[Release, ...] = ()
+    agents: tuple[AgentRelease, ...] = ()
+    configurations: tuple[Configuration, ...] = ()
 
 
 def parse_channel(content: bytes, source: str) -> Channel:

@@ -21,9 +21,11 @@ from tuf.api.metadata import TOP_LEVEL_ROLE_NAMES, TargetFile
 from edgeagent.bundle.files import check_name
 from edgeagent.delivery.errors import RefusedError
 from edgeagent.delivery.http.pool import without_login
+from edgeagent.delivery.repository.agent_entry import AgentRelease
 from edgeagent.delivery.repository.channel import INDEX, MANIFEST, Channel, Release, parse_channel
 from edgeagent.delivery.repository.clock import check_offline, check_with_server, utcnow, verified_at
 from edgeagent.delivery.repository.download import Download, ignore
+from edgeagent.delivery.repository.expiry import expiring
 from edgeagent.delivery.repository.fetcher import Fetcher, KnownFetcher
 from edgeagent.delivery.repository.http_transport import HttpTransport
 from edgeagent.delivery.repository.throttled_reader import ThrottledReader
@@ -106,9 +108,12 @@ class Client:
         Raises:
             DeliveryError: trusted root, folder or index cannot be used.
         """
-        if not (self._folder / "timestamp.json").is_file() or not self._index_file.is_file():
-            return None
-        content = self._index_file.read_bytes()
+        try:
+            if not (self._folder / "timestamp.json").is_file() or not self._index_file.is_file():
+                return None
+            content = self._index_file.read_bytes()
+        except OSError as error:
+            raise DeliveryError(f"{error.filename}: cannot be read ({error.strerror})") from error
         try:
             trust = self._new_trust(KnownFetcher(self._folder))
             trust.refresh()
@@ -120,6 +125,10 @@ class Client:
             _LOG.info("the stored index of channel %s cannot be used: %s", self._settings.channel, error)
             return None
         return self._parsed(content)
+
+    def expiring(self) -> str | None:
+        """Return which kept metadata expire soon, as a sentence; None if none do."""
+        return expiring(self._folder, self._now())
 
     def fetch(
         self,
@@ -160,6 +169,64 @@ class Client:
         if file == MANIFEST and target.hashes.get("sha256") != release.manifest_sha256:
             raise RefusedError(f"{path}: is another manifest than the index says; refused")
         self._download(self._trust, target, destination, progress, cancelled)
+
+    def fetch_agent(
+        self,
+        release: AgentRelease,
+        destination: Path,
+        progress: Callable[[int], None] = ignore,
+        cancelled: Callable[[], bool] = never,
+    ) -> None:
+        """Fetch the archive of a version of the agent, or the rest of it.
+
+        Args:
+            release: of a verified index, which may be newer than the metadata of this client.
+            destination, progress, cancelled: see :meth:`fetch`.
+
+        Raises:
+            DeliveryError: see :meth:`fetch`.
+        """
+        path = release.target(self._settings.channel)
+        self._trust = self._refreshed()
+        target = self._target(self._trust, path)
+        if target is None:
+            raise RefusedError(f"{path}: no role that may sign it does; refused")
+        if (target.length, target.hashes.get("sha256")) != (release.size, release.sha256):
+            raise RefusedError(f"{path}: is another archive than the index says; refused")
+        self._download(self._trust, target, destination, progress, cancelled)
+
+    def refresh_metadata(self) -> None:
+        """Update and verify the metadata, with the checks of the clock, without reading the index.
+
+        Raises:
+            DeliveryError: see :meth:`refresh`.
+        """
+        self._trust = self._refreshed()
+
+    def fetch_target(self, path: str, destination: Path, size: int | None = None) -> None:
+        """Fetch any file of the repository, by the metadata of the last refresh.
+
+        Args:
+            path: target path.
+            destination: path on this device.
+            size: bytes that it must have; None takes any size.
+
+        Raises:
+            DeliveryError: see :meth:`fetch`.
+        """
+        trust = self._trust = self._trust or self._refreshed()
+        target = self._target(trust, path)
+        if target is None:
+            raise RefusedError(f"{path}: no role that may sign it does; refused")
+        if size is not None and target.length != size:
+            raise RefusedError(
+                f"{path}: has {size} bytes by the index, {target.length} by signed metadata; refused"
+            )
+        self._download(trust, target, destination)
+
+    def server_time(self) -> datetime | None:
+        """Return the time of the server, UTC; None before its first response, and for a folder."""
+        return self._transport.time()
 
     @property
     def _index_file(self) -> Path:

@@ -70,23 +70,42 @@ class Download:
             if self._is_there():
                 progress(self._length)
                 return
-            self._destination.parent.mkdir(parents=True, exist_ok=True)
+            self._destination.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with _Part(self._part, self._length, self._hashes) as part:
-                self._check_room(part.size)
-                resumed = part.size > 0
-                progress(part.size)
-
-                def attempt() -> None:
-                    self._attempt(part, transport, reader, progress, cancelled)
-
-                retried(attempt, reader.limits, cancelled, lambda: part.size)
-                if resumed and part.wrong():  # the old bytes may be the wrong ones: fetch all of it
-                    part.restart()
-                    retried(attempt, reader.limits, cancelled, lambda: part.size)
-                self._check(part)
+                try:
+                    self._fill(part, transport, reader, progress, cancelled)
+                except NoRoomError:
+                    if not part.size:
+                        part.delete()
+                    raise
+                except RefusedError:
+                    part.delete()
+                    raise
                 part.sync()
             self._part.replace(self._destination)
             sync(self._destination.parent)
+
+    def _fill(
+        self,
+        part: _Part,
+        transport: Transport,
+        reader: ThrottledReader,
+        progress: Callable[[int], None],
+        cancelled: Callable[[], bool],
+    ) -> None:
+        """Fetch the missing bytes until they verify."""
+        self._check_room(part.size)
+        resumed = part.size > 0
+        progress(part.size)
+
+        def attempt() -> None:
+            self._attempt(part, transport, reader, progress, cancelled)
+
+        retried(attempt, reader.limits, cancelled, lambda: part.size)
+        if resumed and part.wrong():  # the old bytes may be the wrong ones: fetch all of it
+            part.restart()
+            retried(attempt, reader.limits, cancelled, lambda: part.size)
+        self._check(part)
 
     def _is_there(self) -> bool:
         if not self._destination.is_file() or self._destination.stat().st_size != self._length:
@@ -134,7 +153,6 @@ class Download:
         most = self._length - part.size + (response.length is None)
         for piece in reader.pieces(response, self._name, most, cancelled):
             if part.size + len(piece) > self._length:
-                part.delete()
                 raise RefusedError(
                     f"{self._name}: does not end after the {self._length} bytes of signed metadata; refused"
                 )
@@ -152,7 +170,6 @@ class Download:
     def _check(self, part: _Part) -> None:
         wrong = part.wrong()
         if wrong is not None:
-            part.delete()
             raise RefusedError(
                 f"{self._name}: its {wrong} is not that of signed metadata; the file was changed or damaged, "
                 "refused"
@@ -171,7 +188,7 @@ class _Part:
         self._hashes = hashes
         self._digests = {name: hashlib.new(name) for name in hashes}
         self._file = os.fdopen(
-            os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), "r+b", buffering=0
+            os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b", buffering=0
         )
         self.size = 0
         if os.fstat(self._file.fileno()).st_size > length:
@@ -211,7 +228,7 @@ class _Part:
 
     def delete(self) -> None:
         """Remove the file."""
-        self._path.unlink()
+        self._path.unlink(missing_ok=True)
 
     def _count(self, piece: bytes) -> None:
         for digest in self._digests.values():

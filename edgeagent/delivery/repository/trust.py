@@ -58,7 +58,7 @@ class Trust:
                 "repository there"
             ) from None
         with storage_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for left in folder.glob("tmp*"):  # of an interrupted write
                 left.unlink()
             try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeagent.delivery.state.check_report import CheckReport, load_check
 from edgeagent.delivery.state.record import FINAL_STATES, Deployment, Record
 from edgeagent.delivery.state.record_file import read_record
 from edgeagent.delivery.state.slots import ModelSlots
@@ -36,12 +37,13 @@ class DeviceStatus:
     """Status of a device's models.
 
     Attributes:
-        agent: pid of the agent that uses the folder; None without one.
+        agent: pid of the agent that uses the folder, or the state folder that it is in; None without one.
         record: deployment record; None where there is none, or it cannot be read.
         problem: why it cannot be read; None otherwise.
         fetched: bytes on the device of a model that is being fetched; None where none is.
         slots: on the disk.
         gate, probation: reports on the deployment's model; None without one.
+        check: last result of an update check; None without one.
     """
 
     agent: int | None
@@ -51,6 +53,7 @@ class DeviceStatus:
     slots: tuple[SlotUse, ...]
     gate: GateReport | None = None
     probation: GateReport | None = None
+    check: CheckReport | None = None
 
     @property
     def progress(self) -> float | None:
@@ -62,9 +65,10 @@ class DeviceStatus:
 
     @property
     def failed(self) -> bool:
-        """Whether the last deployment was rejected or rolled back."""
+        """Whether the last deployment was rejected or rolled back, or an alarm of delivery is on."""
         deployment = self.record.deployment if self.record else None
-        return deployment is not None and deployment.state in ("rejected", "rolled_back")
+        ended_badly = deployment is not None and deployment.state in ("rejected", "rolled_back")
+        return ended_badly or (self.check is not None and bool(self.check.problems))
 
 
 def read_device_status(folder: Path) -> DeviceStatus:
@@ -81,14 +85,19 @@ def read_device_status(folder: Path) -> DeviceStatus:
     deployment = record.deployment if record else None
     fetching = deployment is not None and deployment.state == "fetching"
     return DeviceStatus(
-        holder_of(folder.stat().st_ino) if folder.is_dir() else None,
+        _holder(folder) or _holder(folder.parent),  # without delivery an agent locks its state folder only
         record,
         problem,
         slots.fetched(deployment.model) if deployment is not None and fetching else None,
         tuple(SlotUse(slot, size, _use(slot, record)) for slot, size in slots.sizes().items()),
         _report(folder, GATE_REPORT, deployment),
         _report(folder, PROBATION_REPORT, deployment),
+        load_check(folder),
     )
+
+
+def _holder(folder: Path) -> int | None:
+    return holder_of(folder.stat().st_ino) if folder.is_dir() else None
 
 
 def _report(folder: Path, file: str, deployment: Deployment | None) -> GateReport | None:

@@ -117,6 +117,7 @@ class Record(StateDocument):
         deployment: last deployment, in progress or final.
         bad: models that are not tried again, newest last.
         pinned: ``name version`` that an operator chose; other releases are ignored.
+        withdrawn: slots of good models that the channel has withdrawn; a rollback does not lead to them.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -125,3 +126,4 @@ class Record(StateDocument):
     deployment: Deployment | None = None
     bad: tuple[BadModel, ...] = ()
     pinned: str | None = None
+    withdrawn: tuple[Slot, ...] = ()

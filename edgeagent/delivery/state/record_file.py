@@ -19,7 +19,7 @@ RECORD = "record.json"
 
 
 class DamagedRecordError(DeliveryError):
-    """The record file is not a valid record."""
+    """The record file cannot be read, or is not a valid record."""
 
 
 class NewerRecordError(DeliveryError):
@@ -34,8 +34,7 @@ def read_record(folder: Path) -> Record | None:
 
     Raises:
         NewerRecordError: it was written by a newer edgeagent.
-        DamagedRecordError: it is not a valid record.
-        DeliveryError: it cannot be read.
+        DamagedRecordError: it cannot be read, or is not a valid record.
     """
     path = folder / RECORD
     try:
@@ -43,7 +42,7 @@ def read_record(folder: Path) -> Record | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise DeliveryError(f"{path}: cannot be read ({error.strerror})") from error
+        raise DamagedRecordError(f"{path}: cannot be read ({error.strerror})") from error
     except DamagedJsonError as error:
         raise DamagedRecordError(f"{path}: is damaged, it is no JSON object ({error})") from None
     schema = data.get("schema_version")

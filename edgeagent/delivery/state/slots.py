@@ -169,7 +169,8 @@ class ModelSlots:
         Raises:
             DeliveryError: something cannot be deleted.
         """
-        others = [self._deletable(f) for f in _folders(self._slots) + _folders(self._damaged)]
+        with disk_errors(self._slots):
+            others = [self._deletable(f) for f in _folders(self._slots) + _folders(self._damaged)]
         others = [one for one in others if one.path.parent != self._slots or one.path.name not in keep]
         others.sort(key=lambda one: one.age_s)
         gone, total = [], 0

@@ -35,7 +35,7 @@ from edgeagent.delivery.state.record import (
 from edgeagent.delivery.state.record_file import RECORD, DamagedRecordError, read_record, rebuild_record
 from edgeagent.delivery.state.slots import ModelSlots
 from edgeagent.errors import BundleError, DeliveryError, EdgeagentError
-from edgeagent.files.atomic import write_state
+from edgeagent.files.atomic import PRIVATE_FOLDER, write_state
 from edgeagent.files.durable import disk_errors, make_folder
 from edgeagent.files.folder_lock import FolderLock
 from edgeagent.telemetry.contract.deployment import State
@@ -77,6 +77,7 @@ class Store:
         self.trial_serves = True
         with disk_errors(folder):
             make_folder(folder)
+        _make_private(folder)
         self._lock = FolderLock(folder)
         try:
             self.record = self._load()
@@ -139,20 +140,22 @@ class Store:
             fields |= self._mark_bad(model, reason or state, since)
         self.change(**fields)
 
-    def go_back(self, reason: str) -> None:
+    def go_back(self, reason: str, *, bad: bool = True, source: DeploymentSource = "command") -> None:
         """Make the previous good model, or else the configured bundle, current again.
 
-        The current model is recorded as bad.
+        A previous model that is withdrawn is passed over.
 
         Args:
             reason: for the record.
+            bad: whether to record the current model as bad.
+            source: who asked.
 
         Raises:
             DeliveryError: a deployment is in progress, or no delivered model serves.
             BundleError: the previous model is damaged.
             EdgeagentError: it cannot be written.
         """
-        model, previous = self.record.current, self.record.previous
+        model, previous = self.record.current, self.before()
         if self.pending() is not None:
             raise DeliveryError("a deployment is in progress; cancel it, or roll it back, first")
         if model is None:
@@ -160,9 +163,26 @@ class Store:
         if previous is not None:
             self.slots.open(previous)
         since = utc_time(time.time())
-        ended = Deployment(model=model, state="rolled_back", reason=reason, since=since, source="command")
+        ended = Deployment(model=model, state="rolled_back", reason=reason, since=since, source=source)
         fields = {"current": previous, "previous": None, "deployment": ended}
-        self.change(**{**self._mark_bad(model, reason, since), **fields})
+        if bad:
+            fields = {**self._mark_bad(model, reason, since), **fields}
+        self.change(**fields)
+
+    def before(self) -> Installed | None:
+        """Return the previous good model, unless it is withdrawn."""
+        previous = self.record.previous
+        return None if previous is None or previous.slot in self.record.withdrawn else previous
+
+    def leave_withdrawn(self) -> None:
+        """Make the model before a withdrawn current one current; without a deployment, and nothing is bad.
+
+        Raises:
+            EdgeagentError: it cannot be written.
+        """
+        current = self.record.current
+        if current is not None and current.slot in self.record.withdrawn:
+            self.change(current=self.before(), previous=None)
 
     def update_deployment(self, **fields: Any) -> None:
         """Change fields of the deployment other than its state.
@@ -216,6 +236,23 @@ class Store:
                 self._drop_damaged(model, error)
         return None
 
+    def drop_damaged(self) -> bool:
+        """Quarantine the model that serves if it does not verify; return whether it was.
+
+        The record then says so: a trial has ended, and the good model before is current.
+        """
+        deployment, model = self.pending(), self.record.current
+        if deployment is not None and deployment.state == "trial" and self.trial_serves:
+            model = deployment.model
+        if model is None:
+            return False
+        try:
+            self.slots.open(model)
+        except BundleError as error:
+            self._drop_damaged(model, error)
+            return True
+        return False
+
     def keep(self) -> set[str]:
         """Return the names of the slots that must not be deleted."""
         record = self.record
@@ -262,7 +299,7 @@ class Store:
                 self._counted = deployment.model
                 return
             ended = f"{starts} runs of the agent ended badly during its {'trial' if trial else 'gate'}"
-            logger.error("%s: %s; it is not tried again", deployment.model.slot, ended)
+            logger.warning("%s: %s; it is not tried again", deployment.model.slot, ended)
             self.move("rolled_back" if trial else "rejected", ended, bad=True)
         except EdgeagentError as error:
             self.trial_serves = False
@@ -279,14 +316,12 @@ class Store:
             fields |= {"current": record.previous, "previous": None}
         if record.previous == model:
             fields |= {"previous": None}
-        deployment = self.pending()
+        deployment, since, reason = self.pending(), utc_time(time.time()), f"its slot was damaged: {error}"
+        if deployment is None and record.current == model:
+            deployment = Deployment(model=model, state="trial", since=since)
         if deployment is not None and deployment.model == model:
             end = "rolled_back" if deployment.state == "trial" else "rejected"
-            changes = {
-                "state": end,
-                "reason": f"its slot was damaged: {error}",
-                "since": utc_time(time.time()),
-            }
+            changes = {"state": end, "reason": reason, "since": since}
             fields |= {"deployment": deployment.model_copy(update=changes)}
         self._change_or_keep(fields)
 
@@ -314,6 +349,15 @@ class Store:
         logger.error("%s; rebuilt from the slots, good model: %s", self.rebuilt, current)
         self._change_or_keep(dict(record))
         return self.record
+
+
+def _make_private(folder: Path) -> None:
+    """Keep other users of the board out of a folder that an older version made."""
+    try:
+        if folder.stat().st_mode & 0o077:
+            folder.chmod(PRIVATE_FOLDER)
+    except OSError as error:  # a read-only disk, or another owner: detection goes on
+        logger.warning("%s: stays readable to other users (%s)", folder, error.strerror)
 
 
 @contextmanager

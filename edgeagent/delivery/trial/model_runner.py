@@ -20,7 +20,8 @@ from typing import Protocol
 
 from edgeagent.accuracy.live.shadow import NICER, STOP_S, Shadow
 from edgeagent.bundle.manifest import Manifest
-from edgeagent.bundle.reading import Bundle, open_bundle
+from edgeagent.bundle.reading import Bundle
+from edgeagent.delivery.configured_bundle import configured_bundle
 from edgeagent.delivery.state.store import Store
 from edgeagent.delivery.trial.behaviour import Traffic
 from edgeagent.delivery.trial.gate import Gate, Passed, usable_files
@@ -33,7 +34,6 @@ from edgeagent.detection.pipeline import Result
 from edgeagent.detection.ranking import rank_candidates
 from edgeagent.detection.serving import Change
 from edgeagent.errors import EdgeagentError
-from edgeagent.files.resources import find_bundle
 from edgeagent.settings.schema import Settings
 from edgeagent.timing.utc import utc_time
 
@@ -51,6 +51,9 @@ class TrialListener(Protocol):
 
     def strike(self, reason: str) -> Future[str]:
         """Report a crash or a hang during the trial."""
+
+    def model_damaged(self, reason: str) -> Future[str]:
+        """Report that a file of the serving model was refused, as it is damaged."""
 
 
 @dataclass
@@ -140,10 +143,11 @@ class DeviceModelRunner:
         watched = self._watched
         if result.detector.description is not watched.manifest:
             return  # of a model that was exchanged
-        found = result.detections
-        watched.record(len(found), float(found.scores.sum()), result.inference_ns)
-        if watched.shadow is not None:
-            watched.shadow.offer(result)
+        if not result.gated:
+            found = result.detections
+            watched.record(len(found), float(found.scores.sum()), result.inference_ns)
+            if watched.shadow is not None:
+                watched.shadow.offer(result)
         if watched.probation is not None:
             now = time.monotonic()
             if now >= watched.check_at:
@@ -154,6 +158,9 @@ class DeviceModelRunner:
         """Record what serves from now on; a detector that was given up is a strike against its model."""
         watched = self._watched
         probation, serves = watched.probation, self._models.bundle.manifest is watched.manifest
+        if change.damaged is not None and serves:
+            self.listener.model_damaged(change.damaged)  # no fault of the model: no strike
+            return
         if probation is None or change.failure is None or not serves:
             return
         probation.strike(change.failure)
@@ -233,12 +240,3 @@ class DeviceModelRunner:
         shadow, watched.shadow = watched.shadow, None
         if shadow is not None:
             shadow.stop(timeout_s)
-
-
-def configured_bundle(settings: Settings) -> Bundle:
-    """Return the bundle of the configuration, verified.
-
-    Raises:
-        BundleError: see :func:`edgeagent.bundle.reading.open_bundle`.
-    """
-    return open_bundle(find_bundle(settings.model.bundle))

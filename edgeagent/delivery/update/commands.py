@@ -1,33 +1,44 @@
-"""Remote commands to the updater: parsing, and execution exactly once.
+"""Remote commands to the updater, and to the switch of events: parsing, and execution exactly once.
 
-A command can only choose among releases that the channel has signed, or stop one. Its reply is kept by the id
-of the request, so that a message that arrives twice is answered twice and executed once.
+A command can only choose among releases that the channel has signed, stop one, or arm and disarm. Its reply
+is kept by the id of the request, also over a restart, so that a message that arrives twice is answered twice
+and executed once.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import OrderedDict
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from edgeagent.errors import EdgeagentError
+from edgeagent.delivery.update.answered_commands import AnsweredCommands
+from edgeagent.errors import DeliveryError, EdgeagentError
 from edgeagent.files.validation import first_mistake
 from edgeagent.telemetry.contract.commands import (
     _COMMAND,
     MOST_BYTES,
+    AgentForgive,
+    AgentRollback,
+    AgentStatus,
+    Arm,
     Command,
     CommandReply,
+    Disarm,
     Forgive,
     Pin,
+    ReportStatus,
+    RollbackConfiguration,
+    SetKeys,
+    UndoKeys,
     request_id_of,
 )
+from edgeagent.timing.guarded_thread import Fault, describe, report_fault
 
 logger = logging.getLogger(__name__)
-
-REMEMBERED = 100
 
 
 class CommandTarget(Protocol):
@@ -55,16 +66,77 @@ class CommandTarget(Protocol):
         """Remove a model from the bad models of this device."""
 
 
+class AgentCommandTarget(Protocol):
+    """Target of the commands about the agent itself."""
+
+    def agent_rollback(self) -> str:
+        """Leave the running version for the one before it."""
+
+    def agent_forgive(self, version: str) -> str:
+        """Remove a version from the bad ones of this device."""
+
+    def agent_status(self) -> str:
+        """Return the versions and the update as a sentence."""
+
+
+class ConfigurationTarget(Protocol):
+    """Target of commands about signed configurations."""
+
+    def rollback_configuration(self) -> str:
+        """Go back to the configuration before."""
+
+    def configuration_status(self) -> str:
+        """Return the status as a sentence."""
+
+
+class ArmingTarget(Protocol):
+    """Target of ``arm`` and ``disarm``; each returns a short text, or raises EdgeagentError."""
+
+    def arm(self) -> str:
+        """Publish events of zones and lines."""
+
+    def disarm(self) -> str:
+        """Publish no events of zones and lines."""
+
+
+class LiveTarget(Protocol):
+    """Target of ``set`` and ``undo``; each returns a short text, or raises EdgeagentError."""
+
+    def set_keys(self, values: Mapping[str, Any], by: str | None) -> str:
+        """Change keys of the configuration."""
+
+    def undo_keys(self, keys: Sequence[str], by: str | None) -> str:
+        """Remove live changes of the configuration."""
+
+
 class Commands:
     """Executor of commands, one at a time; may be used from several threads.
 
     Args:
-        target: of the commands.
+        target: of the commands about models; None where no models are delivered.
+        file: in which the commands of earlier runs are; None knows those of this run only.
+        executed: called with each command that was executed or refused by its target, and the reply, in the
+            thread of :meth:`answer`; not for one that is repeated.
+        agent: target of the commands about the agent itself; None where it is not updated.
+        configuration: target of commands about configurations; None where none are followed.
+        arming: target of ``arm`` and ``disarm``; None where no objects are followed.
+        live: target of ``set`` and ``undo``; None where the configuration has no file.
     """
 
-    def __init__(self, target: CommandTarget) -> None:
-        self._target = target
-        self._replies: OrderedDict[str, tuple[Command, CommandReply]] = OrderedDict()
+    def __init__(
+        self,
+        target: CommandTarget | None,
+        file: Path | None = None,
+        executed: Callable[[Command, CommandReply], None] = lambda command, reply: None,
+        *,
+        agent: AgentCommandTarget | None = None,
+        configuration: ConfigurationTarget | None = None,
+        arming: ArmingTarget | None = None,
+        live: LiveTarget | None = None,
+    ) -> None:
+        self._live = live
+        self._agent, self._configuration, self._arming = agent, configuration, arming
+        self._target, self._answered, self._executed = target, AnsweredCommands(file), executed
         self._lock = threading.Lock()
 
     def answer(self, payload: bytes, retained: bool = False) -> CommandReply:
@@ -88,22 +160,61 @@ class Commands:
             return self._once(command)
 
     def _once(self, command: Command) -> CommandReply:
-        known = self._replies.get(command.request_id)
+        known = self._answered.find(command.request_id)
         if known is not None:
-            before, reply = known
-            if before == command:
-                return reply
-            text = f"the request_id was used for {before.command} before; give each request its own"
+            if known.command == command:
+                return known.reply
+            text = f"the request_id was used for {known.command.command} before; give each request its own"
             return _refused(command.request_id, text)
         logger.info("command %s, request %s", command.command, command.request_id)
+        self._answered.begin(command)
         try:
-            reply = CommandReply(command.request_id, True, _execute(self._target, command))
+            reply = CommandReply(command.request_id, True, self._obey(command))
         except EdgeagentError as error:
             reply = _refused(command.request_id, str(error))
-        self._replies[command.request_id] = (command, reply)
-        if len(self._replies) > REMEMBERED:
-            self._replies.popitem(last=False)
+        except Exception as error:
+            logger.exception("command %s failed; report this as a bug of edgeagent", command.command)
+            report_fault(Fault("cmd", describe(error), fatal=False))
+            reply = _refused(command.request_id, f"it failed by an error of the agent: {describe(error)}")
+        self._answered.end(command, reply)
+        self._executed(command, reply)
         return reply
+
+    def _obey(self, command: Command) -> str:
+        if isinstance(command, AgentRollback | AgentForgive | AgentStatus):
+            return _execute_agent(self._agent, command)
+        if isinstance(command, Arm | Disarm):
+            if self._arming is None:
+                raise EdgeagentError("this device follows no objects: tracking.tracker is off")
+            return self._arming.arm() if isinstance(command, Arm) else self._arming.disarm()
+        if isinstance(command, SetKeys | UndoKeys):
+            if self._live is None:
+                raise EdgeagentError(
+                    "the configuration of this agent is not a file, and does not change live"
+                )
+            if isinstance(command, SetKeys):
+                return self._live.set_keys(command.values, command.by)
+            return self._live.undo_keys(command.keys or (), command.by)
+        if isinstance(command, RollbackConfiguration):
+            if self._configuration is None:
+                raise DeliveryError("this device follows no signed configurations")
+            return self._configuration.rollback_configuration()
+        if self._target is None:
+            raise EdgeagentError("no models are delivered to this device")
+        answer = _execute(self._target, command)
+        if isinstance(command, ReportStatus) and self._configuration is not None:
+            return f"{answer}; {self._configuration.configuration_status()}"
+        return answer
+
+
+def _execute_agent(
+    agent: AgentCommandTarget | None, command: AgentRollback | AgentForgive | AgentStatus
+) -> str:
+    if agent is None:
+        raise DeliveryError("the agent itself is not updated here: delivery.agent is not configured")
+    if isinstance(command, AgentForgive):
+        return agent.agent_forgive(command.version)
+    return agent.agent_rollback() if isinstance(command, AgentRollback) else agent.agent_status()
 
 
 def _execute(target: CommandTarget, command: Command) -> str:

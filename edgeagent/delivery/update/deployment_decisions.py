@@ -13,7 +13,8 @@ from edgeagent.delivery.repository.channel import Release
 from edgeagent.delivery.state.record import Deployment, Installed
 from edgeagent.delivery.update.deployment_steps import installed
 from edgeagent.delivery.update.protocols import DeploymentContext, Passed, TargetRelease
-from edgeagent.errors import DeliveryError, EdgeagentError
+from edgeagent.delivery.update.wishes import CANCEL, FORGIVE, PIN, ROLLBACK, Before, Named, Pending
+from edgeagent.errors import BundleError, DeliveryError, EdgeagentError
 from edgeagent.settings.sections.delivery import DeliverySettings
 
 logger = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ class DeploymentDecisions(Generic[Passed]):
             logger.info("%s is good", model.slot)
             self.prune()
             return "good"
-        logger.error("%s: %s; the last good model serves again", model.slot, reason)
+        logger.warning("%s: %s; the last good model serves again", model.slot, reason)
         self._runner.serve(None)
         return "rolled back"
 
@@ -123,17 +124,60 @@ class DeploymentDecisions(Generic[Passed]):
         self._store.update_deployment(strikes=strikes)
         return f"strike {strikes}: {reason}"
 
+    def leave_damaged(self, reason: str) -> str:
+        """Put the serving model aside if it does not verify any more, and let the good one before it serve.
+
+        Args:
+            reason: what was found, for the log.
+
+        Raises:
+            DeliveryError: it verifies, or the configured bundle serves.
+            EdgeagentError: neither a good model nor the configured bundle can be started.
+        """
+        if not self._store.drop_damaged():
+            raise DeliveryError(f"nothing delivered is damaged, it was reported: {reason}")
+        self._runner.serve(None)
+        return "put aside"
+
+    def note_withdrawn(self) -> None:
+        """Record which of the good models the channel has withdrawn, for when it cannot be read."""
+        record, withdrawn = self._store.record, self._source.withdrawn
+        if withdrawn is None:
+            return
+        good = [model.slot for model in (record.current, record.previous) if model is not None]
+        found = tuple(sorted(slot for slot in good if slot in withdrawn))
+        if found != record.withdrawn:
+            self._store.change(withdrawn=found)
+
+    def leave_withdrawn(self, reason: str) -> None:
+        """Leave a current model that is withdrawn, for the good one before it or the configured bundle.
+
+        Does nothing while a deployment is in progress.
+        """
+        record = self._store.record
+        if self._store.pending() is None and record.current is not None:
+            logger.warning("%s", reason)
+            try:
+                self._store.go_back(reason, bad=False, source="channel")
+            except BundleError as error:
+                logger.error("%s; it is passed over", error)
+                self._store.change(previous=None)
+                self._store.go_back(reason, bad=False, source="channel")
+            self._runner.serve(None)
+
     def pin(self, name: str, version: str) -> str:
         """Pin a signed release, and remove it from the bad models."""
         release, wanted = self._source.find(name, version), f"{name} {version}"
-        if release is None:
+        outcome = PIN[self._pending(), self._named(release)]
+        if release is None or outcome.refusal == "not_offered":
             raise DeliveryError(f"the channel offers no {wanted}; check now if it is new")
-        if release.withdrawn is not None:
+        if outcome.refusal == "withdrawn":
             raise DeliveryError(f"{wanted} is withdrawn: {release.withdrawn}")
+        if outcome.refusal == "other_board":
+            raise DeliveryError(f"{wanted} cannot be pinned: {self._source.board_hindrance(release)}")
         bad = tuple(bad for bad in self._store.record.bad if bad.slot != release.slot)
         self._store.change(pinned=wanted, bad=bad)
-        pending = self._store.pending()
-        if pending is not None and pending.model.slot != release.slot:
+        if "end_update" in outcome.actions:
             self.drop(f"gave way to {wanted}, which was pinned")
         return f"pinned to {wanted}"
 
@@ -146,28 +190,38 @@ class DeploymentDecisions(Generic[Passed]):
         """Remove a model from the bad models of this device."""
         record = self._store.record
         kept = tuple(bad for bad in record.bad if bad.model != f"{name} {version}")
-        if kept == record.bad:
+        if FORGIVE[kept != record.bad].refusal is not None:
             raise DeliveryError(f"{name} {version} is not bad on this device")
         self._store.change(bad=kept)
         return f"{name} {version} may be tried again"
 
     def rollback(self) -> str:
-        """End the trial, or go back to the previous good model; record the model that served as bad."""
-        deployment, reason = self._store.pending(), "rolled back by a command"
-        if deployment is not None and deployment.state == "trial":
-            self.drop(reason, bad=True)
-        else:
-            self._store.go_back(reason)
-            self._runner.serve(None)
+        """End the trial, or go back to the previous good model; record the model that served as bad.
+
+        An update that does not serve yet gives way; the next update check begins it again.
+        """
+        outcome, reason = ROLLBACK[self._pending(), self._before()], "rolled back by a command"
+        if outcome.refusal is not None:
+            raise DeliveryError("the bundle of the configuration serves; there is nothing to go back to")
+        for action in outcome.actions:
+            if action == "end_update":
+                self.drop("gave way to a rollback by a command")
+            elif action == "end_trial":
+                self._store.move("rolled_back", reason, bad=True)
+            elif action == "leave_withdrawn":
+                self._store.leave_withdrawn()
+            else:
+                self._store.go_back(reason)
+        self._runner.serve(None)
         current = self._store.record.current
         return f"back to {current.name} {current.version}" if current else "back to the configured bundle"
 
     def cancel(self, reason: str) -> str:
         """Give up the deployment before its trial, and record the model as bad until it is pinned."""
-        deployment = self._store.pending()
-        if deployment is None:
+        outcome, deployment = CANCEL[self._pending()], self._store.pending()
+        if deployment is None or outcome.refusal == "no_deployment":
             raise DeliveryError("no deployment is in progress")
-        if deployment.state == "trial":
+        if outcome.refusal == "on_trial":
             model = deployment.model
             raise DeliveryError(f"{model.name} {model.version} is on trial; roll it back instead")
         self.drop(reason, bad=True)
@@ -187,6 +241,33 @@ class DeploymentDecisions(Generic[Passed]):
             return
         if gone:
             logger.info("deleted the slots %s", ", ".join(gone))
+
+    def _pending(self) -> Pending:
+        deployment = self._store.pending()
+        if deployment is None:
+            return "none"
+        return "trial" if deployment.state == "trial" else "update"
+
+    def _before(self) -> Before:
+        """Return what a rollback leads to; of a trial it is the model before the one on trial."""
+        record, trial = self._store.record, self._pending() == "trial"
+        if record.current is None:
+            return "configured" if trial else "nothing"
+        model = record.current if trial else record.previous
+        if model is None:
+            return "configured"
+        return "withdrawn" if model.slot in record.withdrawn else "good"
+
+    def _named(self, release: Release | None) -> Named:
+        """Return how the channel has a release that a command names."""
+        if release is None:
+            return "unknown"
+        if release.withdrawn is not None:
+            return "withdrawn"
+        if self._source.board_hindrance(release) is not None:
+            return "other_board"
+        pending = self._store.pending()
+        return "in_progress" if pending is not None and pending.model.slot == release.slot else "offered"
 
     def _begin(self, target: TargetRelease) -> None:
         release, record = target.release, self._store.record

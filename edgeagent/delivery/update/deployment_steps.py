@@ -14,12 +14,13 @@ Each step may be repeated: after a restart the deployment goes on in the state o
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Generic
 
 from edgeagent.bundle.reading import MANIFEST, parse_manifest
-from edgeagent.delivery.errors import RefusedError
+from edgeagent.delivery.errors import NoRoomError, RefusedError
 from edgeagent.delivery.repository.channel import Release
 from edgeagent.delivery.state.record import Installed
 from edgeagent.delivery.update.protocols import DeploymentContext, Passed
@@ -99,10 +100,10 @@ class DeploymentSteps(Generic[Passed]):
                     self._source.fetch(release, file, folder / file, self._counted, self._interrupted)
                     self._fetched += release.files[file]
             except BundleError as error:
-                self._store.move("rejected", str(error), bad=True)
+                self._reject(model, str(error))
                 return
             except RefusedError as error:
-                self._refused(error)
+                self._refused(model, error)
                 return
         self._store.move("verifying")
 
@@ -122,17 +123,35 @@ class DeploymentSteps(Generic[Passed]):
         deployment = self._store.pending()
         if deployment is not None and deployment.bytes != self._all:
             self._store.update_deployment(bytes=self._all)
+        self._check_room(release, folder, files)
         return files
+
+    def _check_room(self, release: Release, folder: Path, files: Collection[str]) -> None:
+        """Refuse to begin a release that the disk cannot hold whole; bytes that are here count."""
+        parts = [path for file in files for path in (folder / file, folder / f"{file}.part")]
+        here = sum(path.stat().st_size for path in parts if path.exists())
+        need = sum(release.files[file] for file in files) - here
+        free = shutil.disk_usage(folder).free
+        if need > free:
+            raise NoRoomError(
+                f"{release.name} {release.version} needs {need} more bytes, and the disk has {free}; make "
+                "room, or set a smaller delivery.keep"
+            )
 
     def _counted(self, size: int) -> None:
         self._progress(min(1.0, (self._fetched + size) / self._all))
 
-    def _refused(self, error: RefusedError) -> None:
+    def _refused(self, model: Installed, error: RefusedError) -> None:
         """Raise the error, or reject the release after :data:`REFUSALS` of them."""
         self._refusals += 1
         if self._refusals < REFUSALS:
             raise error
-        self._store.move("rejected", str(error), bad=True)
+        self._reject(model, str(error))
+
+    def _reject(self, model: Installed, reason: str) -> None:
+        """Reject a model for good; what was fetched of it is deleted."""
+        self._store.move("rejected", reason, bad=True)
+        self._store.slots.discard(model)
 
     def _usable(self, folder: Path) -> set[str]:
         path = folder / MANIFEST

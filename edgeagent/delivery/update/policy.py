@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from edgeagent.delivery.repository.channel import Channel, Release, Rollout, Window
+from edgeagent.delivery.repository.channel import Channel, Release
+from edgeagent.delivery.repository.channel_entry import ChannelEntry, Rollout, Window
 from edgeagent.delivery.state.record import BadModel, Installed, Record
 
 ANY = "any"
@@ -89,6 +90,28 @@ def choose_release(channel: Channel, device: Device, record: Record) -> tuple[Re
     return None, "; ".join(notes[:MAX_REASONS])
 
 
+def withdrawn_slots(channel: Channel) -> frozenset[str]:
+    """Return the slots of the releases that are withdrawn."""
+    return frozenset(release.slot for release in channel.releases if release.withdrawn is not None)
+
+
+def board_hindrance(release: ChannelEntry, device: Device) -> str | None:
+    """Return why a release is not for the board of a device; None if it is."""
+    return None if fits(release, device) else f"it is not for {', '.join(device.boards)}"
+
+
+def must_leave(channel: Channel, device: Device, record: Record) -> str | None:
+    """Return why the current model must be left at once; None where it may stay.
+
+    It must if it is withdrawn and no other release can take its place, now or later: all others are for other
+    boards, withdrawn or bad here.
+    """
+    reason = _withdrawn(channel, record.current)
+    others = [release for release in channel.releases if fits(release, device)]
+    usable = any(unusable(release, record) is None for release in others)
+    return None if usable or reason is None else f"{reason}; nothing else is offered to this device"
+
+
 def find_offered(channel: Channel, model: Installed) -> Release | None:
     """Return the release of a model in a slot; None if the channel does not offer it any more."""
     return next((release for release in channel.releases if _is(release, model)), None)
@@ -100,7 +123,7 @@ def named(channel: Channel, model: str) -> Release | None:
     return max(found, key=lambda release: release.sequence, default=None)
 
 
-def fits(release: Release, device: Device) -> bool:
+def fits(release: ChannelEntry, device: Device) -> bool:
     """Return whether a release is for the board of a device."""
     return ANY in release.boards or not set(release.boards).isdisjoint(device.boards)
 
@@ -118,7 +141,7 @@ def bad_here(release: Release, record: Record) -> BadModel | None:
     return next((bad for bad in reversed(record.bad) if bad.slot == release.slot), None)
 
 
-def fetch_hindrance(release: Release, device: Device) -> str | None:
+def fetch_hindrance(release: ChannelEntry, device: Device) -> str | None:
     """Return why a device may not fetch a release yet; None if it may."""
     checks = (
         _withdrawal(release),
@@ -128,7 +151,7 @@ def fetch_hindrance(release: Release, device: Device) -> str | None:
     return next((reason for reason in checks if reason is not None), None)
 
 
-def serve_hindrance(release: Release, device: Device) -> str | None:
+def serve_hindrance(release: ChannelEntry, device: Device) -> str | None:
     """Return why a fetched release may not serve yet; None if it may."""
     return fetch_hindrance(release, device) or window_hindrance(release.rollout.window, device)
 
@@ -211,7 +234,7 @@ def _clock(device: Device) -> str:
     return f"the clock here says {device.local_time:%Y-%m-%d}, so that this cannot be judged"
 
 
-def _withdrawal(release: Release) -> str | None:
+def _withdrawal(release: ChannelEntry) -> str | None:
     return None if release.withdrawn is None else f"withdrawn: {release.withdrawn}"
 
 

@@ -33,7 +33,21 @@ class TargetRelease:
 
 
 class ReleaseSource(Protocol):
-    """Source of models: a channel, or a hawkBit server that chooses from one."""
+    """Source of models: a channel, or a hawkBit server that chooses from one.
+
+    Attributes:
+        waiting: why the last check found no target; None where it found one.
+        expires: which signed metadata expire soon, as a sentence; None if none do.
+        leave: why the current model is to be left although there is no target; None where it may stay.
+    """
+
+    waiting: str | None
+    expires: str | None
+    leave: str | None
+
+    @property
+    def withdrawn(self) -> frozenset[str] | None:
+        """Slots of the releases that were withdrawn at the last check; None before one."""
 
     def target(self) -> TargetRelease | None:
         """Check which release the device is to move to; None leaves it as it is.
@@ -45,6 +59,9 @@ class ReleaseSource(Protocol):
 
     def find(self, name: str, version: str) -> Release | None:
         """Return a release of the last verified index, without the network; None without one."""
+
+    def board_hindrance(self, release: Release) -> str | None:
+        """Return why a release is not for this board; None if it is."""
 
     def serve_hindrance(self, release: Release) -> str | None:
         """Return why a fetched release may not serve yet; None if it may."""

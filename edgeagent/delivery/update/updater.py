@@ -21,6 +21,7 @@ from dataclasses import replace
 from typing import Any, Generic, Literal
 
 from edgeagent.delivery.errors import CancelledError, NoRoomError, RefusedError
+from edgeagent.delivery.problems import delivery_code
 from edgeagent.delivery.state.record import Deployment, Record
 from edgeagent.delivery.update.command_queue import Command, CommandQueue
 from edgeagent.delivery.update.deployment_decisions import DeploymentDecisions
@@ -53,8 +54,8 @@ class Updater(Generic[Passed]):
         context: store, source and runner; nobody else changes the store while this runs.
         settings: deadline, strikes, and the limits of pruning.
         schedule: of the update checks.
-        on_change: called with the record after every change, and with the fetched share while fetching; in
-            the updater's thread.
+        on_change: called with the record after every change of it or of the status, and with the fetched
+            share while fetching; in the updater's thread. Its errors are reported, and end nothing.
         clock: returns monotonic seconds.
     """
 
@@ -76,6 +77,7 @@ class Updater(Generic[Passed]):
         self._step_backoff = Backoff(RETRY_FIRST_S, RETRY_LONGEST_S)
         self._stopwatch = Stopwatch(clock)
         self._status = UpdaterStatus(context.store.record)
+        self._reported = self._status.reported
         self._thread = GuardedThread(self._run, "updater")
 
     def start(self) -> None:
@@ -95,6 +97,10 @@ class Updater(Generic[Passed]):
     def status(self) -> str:
         """Return the status as a sentence."""
         return self._status.describe()
+
+    def note_problem(self, error: EdgeagentError) -> None:
+        """Report an error that was found before the thread starts; the first update check judges anew."""
+        self._log_once("check_error", error)
 
     def check_now(self) -> str:
         """Check for a target release at once."""
@@ -127,6 +133,10 @@ class Updater(Generic[Passed]):
     def strike(self, reason: str) -> Future[str]:
         """Report a crash or a hang during the trial; too many end it."""
         return self._commands.submit(lambda: self._decisions.strike(reason))
+
+    def model_damaged(self, reason: str) -> Future[str]:
+        """Report that a file of the serving model was refused; it is put aside, and the good one serves."""
+        return self._commands.submit(lambda: self._decisions.leave_damaged(reason))
 
     def _command(self, command: Command) -> str:
         if threading.current_thread() is self._thread:
@@ -168,12 +178,16 @@ class Updater(Generic[Passed]):
                 self._check_at = min(self._check_at, self._clock() + self._check_backoff.next())
             return
         self._check_backoff.reset()
-        self._set(check_error=None)
+        self._set(check_error=None, check_code=None, no_target=self._source.waiting)
+        self._set(expires=self._source.expires)
+        self._decisions.note_withdrawn()
+        if target is None and self._source.leave is not None:
+            self._decisions.leave_withdrawn(self._source.leave)
         if self._decisions.follow(target):
             self._steps.start_over()
             self._stopwatch.start()
             self._step_backoff.reset()
-            self._set(waiting=None, step_error=None)
+            self._set(waiting=None, step_error=None, step_code=None)
         self._step_at = 0.0
 
     def _step(self) -> None:
@@ -181,6 +195,7 @@ class Updater(Generic[Passed]):
         self._decisions.write_verdict_again()
         deployment = self._store.pending()
         if deployment is None or self._is_served(deployment):
+            self._set(waiting=None, step_error=None, step_code=None)
             return
         if deployment.state == "trial":
             self._store.move(
@@ -200,7 +215,7 @@ class Updater(Generic[Passed]):
             self._stopwatch.pause()  # waiting for its window does not count
         self._step_backoff.reset()
         self._step_at = self._clock() + (ASK_AGAIN_S if waiting else 0.0)
-        self._set(waiting=waiting, step_error=None)
+        self._set(waiting=waiting, step_error=None, step_code=None)
 
     def _has_work(self) -> bool:
         deployment = self._store.pending()
@@ -222,7 +237,7 @@ class Updater(Generic[Passed]):
                 self._decisions.prune(most_bytes=0)
         except Exception as error:
             logger.exception("the update cannot go on; report this as a bug of edgeagent")
-            self._set(step_error=describe(error))
+            self._set(step_error=describe(error), step_code=None)
             report_fault(Fault(self._thread.name, describe(error), fatal=False))
         else:
             return
@@ -231,7 +246,8 @@ class Updater(Generic[Passed]):
     def _log_once(self, field: Literal["step_error", "check_error"], error: EdgeagentError) -> None:
         if str(error) != getattr(self._status, field):
             logger.warning("%s", error)
-        self._set(**{field: str(error)})
+        code = "step_code" if field == "step_error" else "check_code"
+        self._set(**{field: str(error), code: delivery_code(error)})
 
     def _interrupted(self) -> bool:
         """Return whether a fetch is to be interrupted; the bytes so far stay."""
@@ -258,19 +274,31 @@ class Updater(Generic[Passed]):
         last = self._status.progress
         if last is None or abs(share - last) >= MIN_PROGRESS or share == 1.0:
             self._save_spent()
-            self._set(record=self._store.record, progress=share, step_error=None)
-            self._on_change(self._store.record, share)
+            self._set(record=self._store.record, progress=share, step_error=None, step_code=None)
+            self._report()
 
     def _set(self, **fields: Any) -> None:
         self._status = replace(self._status, **fields)
 
     def _notify(self) -> None:
-        """Report a change of the record."""
+        """Report a change of the record or of the status."""
         record, deployment = self._store.record, self._store.pending()
-        if record is self._status.record:
+        if record is not self._status.record:
+            fetching = deployment is not None and deployment.state == "fetching"
+            self._set(record=record, progress=self._status.progress if fetching else None)
+            if deployment is None:
+                self._set(waiting=None)
+        elif self._status.reported == self._reported:
             return
-        fetching = deployment is not None and deployment.state == "fetching"
-        self._set(record=record, progress=self._status.progress if fetching else None)
-        if deployment is None:
-            self._set(waiting=None)
-        self._on_change(record, self._status.progress)
+        self._report()
+
+    def _report(self) -> None:
+        """Report the status; an error of the receiver must not end an update, nor this thread."""
+        self._reported = self._status.reported
+        try:
+            self._on_change(self._status.record, self._status.progress)
+        except EdgeagentError as error:
+            logger.warning("the state of the update cannot be reported: %s", error)
+        except Exception as error:
+            logger.exception("the state of the update cannot be reported; report this as a bug of edgeagent")
+            report_fault(Fault(self._thread.name, describe(error), fatal=False))

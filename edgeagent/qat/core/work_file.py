@@ -15,6 +15,6 @@ def write_work_file(path: Path, content: bytes) -> None:
         EdgeagentError: the file cannot be written; an older version is unchanged.
     """
     try:
-        write_state(path, content)
+        write_state(path, content, shared=True)
     except EdgeagentError as error:
         raise EdgeagentError(f"{error}; free disk space and continue with --resume") from error

@@ -27,7 +27,7 @@ def write_description(
     Raises:
         EdgeagentError: the file cannot be written.
     """
-    write_state(path, description_text(description, model, remarks, heads).encode())
+    write_state(path, description_text(description, model, remarks, heads).encode(), shared=True)
 
 
 def description_text(

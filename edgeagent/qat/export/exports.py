@@ -5,7 +5,7 @@ The formats of grid ``float`` are references: the float model before training, c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,7 @@ from typing import Literal
 from edgeagent.bundle.manifest import GridName, OperatorCounts, OutputSpec
 from edgeagent.engines.loading import load_engine
 from edgeagent.errors import DataError
-from edgeagent.qat.core.codes import STORED_NAMES, ArtefactGrid
+from edgeagent.qat.core.codes import STORED_NAMES, ArtefactGrid, GridKind
 from edgeagent.qat.export.litert_process import check_converter
 from edgeagent.qat.export.onnx_export import export_onnx
 from edgeagent.qat.export.operator_counts import count_operators
@@ -72,6 +72,9 @@ FORMATS: dict[str, Format] = {
         "float16.tflite", "tflite", "float", export_tflite_float16, _count_tflite, check_converter
     ),
 }
+
+ONNX_FORMATS: Mapping[GridKind, str] = {"affine": "onnx", "symmetric": "onnx-b"}
+"""Format in which ONNX Runtime runs a network of each kind of grid."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from edgeagent.errors import DataError
 from edgeagent.qat.core.work_file import write_work_file
 from edgeagent.qat.export.tflite_export import export_tflite
+from edgeagent.qat.export.tflite_operator import insert_first, packed, read_tflite
 from edgeagent.qat.network.network import Network
 
 OFFSET = 128  # uint8 code minus int8 code
@@ -33,10 +34,9 @@ def with_uint8_input(content: bytes) -> bytes:
     Raises:
         DataError: the input is not a single int8 tensor with a grid.
     """
-    import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    model = read_tflite(content)
     graph = model.subgraphs[0]
     codes = graph.tensors[graph.inputs[0]]
     if len(graph.inputs) != 1 or codes.type != schema.TensorType.INT8 or codes.quantization is None:
@@ -48,20 +48,9 @@ def with_uint8_input(content: bytes) -> bytes:
     pixels.quantization.zeroPoint = [int(zero) + OFFSET for zero in codes.quantization.zeroPoint]
     index, inner = len(graph.tensors), int(graph.inputs[0])
     graph.tensors.append(pixels)
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.QUANTIZE
-    code.version = 1
-    model.operatorCodes.append(code)
-    operator = schema.OperatorT()
-    operator.opcodeIndex = len(model.operatorCodes) - 1
-    operator.inputs, operator.outputs = [index], [inner]
-    operator.builtinOptionsType = schema.BuiltinOptions.QuantizeOptions
-    operator.builtinOptions = schema.QuantizeOptionsT()
-    graph.operators.insert(0, operator)
+    insert_first(model, "QUANTIZE", 1, (index, inner), schema.QuantizeOptionsT())
     graph.inputs = [index]
     for signature in model.signatureDefs or []:
         for tensor in signature.inputs:
             tensor.tensorIndex = index
-    builder = flatbuffers.Builder(len(content) + 1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return packed(model, len(content))

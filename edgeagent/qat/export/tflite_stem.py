@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeagent.qat.export.tflite_operator import insert_first, packed, read_tflite
+
 BLOCK = 2
 _VERSION = 2  # of SPACE_TO_DEPTH on int8
 
@@ -30,10 +32,9 @@ class _Stem:
 
 def with_space_to_depth(content: bytes) -> bytes:
     """Return a TFLite model whose first convolution, if it can, reads a SPACE_TO_DEPTH of the picture."""
-    import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    model = read_tflite(content)
     stem = _find(model, schema)
     if stem is None:
         return content
@@ -51,11 +52,11 @@ def with_space_to_depth(content: bytes) -> bytes:
     folded.buffer = len(model.buffers) - 1
     graph.tensors.append(folded)
     index = len(graph.tensors) - 1
-    graph.operators.insert(0, _space_to_depth(model, schema, int(stem.operator.inputs[0]), index))
+    options = schema.SpaceToDepthOptionsT()
+    options.blockSize = BLOCK
+    insert_first(model, "SPACE_TO_DEPTH", _VERSION, (int(stem.operator.inputs[0]), index), options)
     stem.operator.inputs = [index, *map(int, stem.operator.inputs[1:])]
-    builder = flatbuffers.Builder(len(content) + 1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return packed(model, len(content))
 
 
 def halved(weight: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
@@ -95,17 +96,3 @@ def _find(model: Any, schema: Any) -> _Stem | None:
     if options.padding == schema.Padding.SAME and not odd:
         return None
     return _Stem(operator, picture, weight, model.buffers[weight.buffer])
-
-
-def _space_to_depth(model: Any, schema: Any, read: int, written: int) -> Any:
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.SPACE_TO_DEPTH
-    code.version = _VERSION
-    model.operatorCodes.append(code)
-    operator = schema.OperatorT()
-    operator.opcodeIndex = len(model.operatorCodes) - 1
-    operator.inputs, operator.outputs = [read], [written]
-    operator.builtinOptionsType = schema.BuiltinOptions.SpaceToDepthOptions
-    operator.builtinOptions = schema.SpaceToDepthOptionsT()
-    operator.builtinOptions.blockSize = BLOCK
-    return operator

@@ -11,19 +11,21 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from edgeagent.bundle.manifest import InputSpec, Measurement
-from edgeagent.qat.export.exports import export
+from edgeagent.qat.core.codes import GridKind
+from edgeagent.qat.export.exports import ONNX_FORMATS, export
 from edgeagent.qat.factory.accuracy_meter import AccuracyMeter, ModelVersion
 from edgeagent.qat.factory.progress import Reporter
 from edgeagent.qat.factory.ptq_cache import PtqCache
+from edgeagent.qat.factory.search_inputs import SearchInputs
 from edgeagent.qat.graph.graph import Graph
-from edgeagent.qat.grid.planning import pixel_grid, plan_grids
+from edgeagent.qat.grid.planning import plan_grids
 from edgeagent.qat.network.fake_quantize import ActivationGrid
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.pictures.finding import evenly_spread
 from edgeagent.qat.pictures.fitted import Fitted
 from edgeagent.qat.ptq.domain import width_ratio
 from edgeagent.qat.ptq.noise import LayerNoise, measure_noise
-from edgeagent.qat.ptq.quantizer import PtqCandidate, Quantizer
+from edgeagent.qat.ptq.quantizer import PtqCandidate
 from edgeagent.qat.ptq.recipe import PLAIN, Effort, PtqRecipe, most_recipes
 from edgeagent.qat.ptq.search import candidates
 from edgeagent.qat.training.processes import Processes
@@ -41,16 +43,21 @@ class PtqBaseline:
     """Candidate of post-training quantization.
 
     Attributes:
-        name: method.
+        recipe: method.
         network: quantized network.
         error: distillation loss against the float model on held-out pictures.
         map50_95: accuracy in ONNX Runtime; None without labelled pictures.
     """
 
-    name: str
+    recipe: PtqRecipe
     network: Network
     error: float
     map50_95: float | None
+
+    @property
+    def name(self) -> str:
+        """Name of the recipe."""
+        return self.recipe.name
 
     def describe(self, original: float | None) -> str:
         """Return a line of text for people; ``original`` is the float model's mAP50-95."""
@@ -63,26 +70,15 @@ class BaselineSearch:
     """Search for the best quantization without training; results of earlier runs are used again.
 
     Args:
-        graph: float graph.
-        spec: input of the model.
-        calibration: pictures to calibrate on.
+        inputs: graph, pictures and kind of grid.
         meter: measurement of each candidate in its engine.
         cache: results of earlier runs.
     """
 
-    def __init__(
-        self,
-        graph: Graph,
-        spec: InputSpec,
-        calibration: Sequence[Path],
-        meter: AccuracyMeter,
-        cache: PtqCache,
-    ) -> None:
-        self._meter, self._cache = meter, cache
-        self._quantizer = Quantizer(graph, pixel_grid(spec.mean, spec.std), Fitted(calibration, spec))
-        self._spec, self._calibration = spec, calibration
+    def __init__(self, inputs: SearchInputs, meter: AccuracyMeter, cache: PtqCache) -> None:
+        self._inputs, self._meter, self._cache = inputs, meter, cache
+        self._quantizer = inputs.quantizer()
         self._earlier: dict[PtqRecipe, Measurement | None] = {}
-        self._recipes: dict[str, PtqRecipe] = {}
 
     def run(self, effort: Effort, reporter: Reporter) -> PtqBaseline:
         """Return the best candidate: of highest mAP50-95 or, without labelled pictures, least output error.
@@ -103,25 +99,33 @@ class BaselineSearch:
                 reporter.message(f"  {found[-1].describe(original)}{' (earlier run)' if earlier else ''}")
                 (report.resumed if earlier else report)(len(found))
             report(total)
-        by_accuracy = finds_something(original)
+        return self._best(found)
+
+    def _best(self, found: Sequence[PtqBaseline]) -> PtqBaseline:
+        by_accuracy = finds_something(self._meter.original)
         return max(found, key=lambda one: ((one.map50_95 or 0.0) if by_accuracy else 0.0, -one.error))
+
+    def calibrate(self, recipe: PtqRecipe) -> PtqBaseline:
+        """Return the better candidate of a recipe with and without its correction."""
+        recipes = dict.fromkeys((recipe.uncorrected, recipe))
+        return self._best([self._measure(self._quantize(one)) for one in recipes])
 
     def noise(self, baseline: PtqBaseline) -> list[LayerNoise]:
         """Return the noise of each layer of a baseline that this search has found."""
-        original = self._quantizer.start(self._recipes[baseline.name])
-        return measure_noise(baseline.network, original, self._batches(self._calibration, NOISE_PICTURES))
+        original = self._quantizer.start(baseline.recipe)
+        pictures = self._batches(self._inputs.calibration, NOISE_PICTURES)
+        return measure_noise(baseline.network, original, pictures)
 
     def width_ratio(self, pictures: Sequence[Path]) -> float:
         """Return how much wider the activations of pictures are than those of the calibration pictures."""
         network = self._quantizer.start(PtqRecipe(PLAIN))
-        some = (self._batches(one, COMPARED_PICTURES) for one in (self._calibration, pictures))
+        some = (self._batches(one, COMPARED_PICTURES) for one in (self._inputs.calibration, pictures))
         return width_ratio(network, *some)
 
     def _batches(self, pictures: Sequence[Path], count: int) -> DataLoader[Tensor]:
-        return DataLoader(Fitted(evenly_spread(pictures, count), self._spec), batch_size=1)
+        return DataLoader(Fitted(evenly_spread(pictures, count), self._inputs.spec), batch_size=1)
 
     def _quantize(self, recipe: PtqRecipe) -> PtqCandidate:
-        self._recipes[recipe.name] = recipe
         earlier = self._cache.load(recipe, self._quantizer)
         if earlier is None:
             candidate = self._quantizer.quantize(recipe)
@@ -136,41 +140,48 @@ class BaselineSearch:
         if row is not None:
             self._meter.measurements.append(row)
         elif self._meter.possible:
-            artefact = export(candidate.network, self._cache.folder(candidate.recipe), "onnx")
-            row = self._meter.artefact(artefact, ModelVersion("ptq", candidate.name))
+            kind = self._inputs.kind
+            artefact = export(candidate.network, self._cache.folder(candidate.recipe), ONNX_FORMATS[kind])
+            method = candidate.name if kind == "affine" else f"{candidate.name}, {kind} grid"
+            row = self._meter.artefact(artefact, ModelVersion("ptq", method), "onnxruntime")
             self._cache.save(candidate, self._quantizer, row)
         score = None if row is None else row.map50_95
-        return PtqBaseline(candidate.name, candidate.network, candidate.error, score)
+        return PtqBaseline(candidate.recipe, candidate.network, candidate.error, score)
 
 
-def share_baseline(baseline: PtqBaseline | None, processes: Processes, spec: InputSpec) -> PtqBaseline | None:
+def share_baseline(baseline: PtqBaseline | None, processes: Processes, spec: InputSpec) -> PtqBaseline:
     """Return the baseline of the first process, in all processes.
 
     Args:
-        baseline: baseline that the first process found; None without a search.
+        baseline: baseline that the first process found; None in the others.
         processes: processes of the run.
         spec: input of the model.
+
+    Raises:
+        ValueError: the first process has none.
     """
-    if processes.size == 1:
+    content = None
+    if processes.size > 1:
+        content = processes.same(None if baseline is None else _content(baseline))
+    if baseline is not None:
         return baseline
-    given = None if baseline is None else _content(baseline)
-    content = processes.same(given)
-    if processes.first or content is None:
-        return baseline
-    network = Network(content.graph, plan_grids(content.graph, spec, "affine"))
+    if content is None:
+        raise ValueError("the first process has no baseline")
+    network = Network(content.graph, plan_grids(content.graph, spec, content.kind))
     network.load_state_dict(content.state)
     for grid, learned in zip(network.grids, content.learned, strict=True):
         cast(ActivationGrid, grid).zero_point.requires_grad_(learned)
     network.set_mode("quantize")
-    return PtqBaseline(content.name, network, content.error, content.map50_95)
+    return PtqBaseline(content.recipe, network, content.error, content.map50_95)
 
 
 @dataclass(frozen=True)
 class _Content:
     """What a baseline consists of, without the modules of its network."""
 
-    name: str
+    recipe: PtqRecipe
     graph: Graph
+    kind: GridKind
     state: dict[str, Tensor]
     learned: list[bool]
     error: float
@@ -181,7 +192,8 @@ def _content(baseline: PtqBaseline) -> _Content:
     network = baseline.network
     learned = [cast(ActivationGrid, grid).zero_point.requires_grad for grid in network.grids]
     state = dict(network.state_dict())
-    return _Content(baseline.name, network.graph, state, learned, baseline.error, baseline.map50_95)
+    graph, kind = network.graph, network.plan.kind
+    return _Content(baseline.recipe, graph, kind, state, learned, baseline.error, baseline.map50_95)
 
 
 def finds_something(original: float | None) -> bool:

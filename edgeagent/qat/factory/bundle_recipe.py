@@ -100,6 +100,20 @@ class BundleRecipe(BaseModel):
             raise ValueError("another activation has to be trained, and a quick run trains nothing")
         return activation
 
+    @field_validator("keep")
+    @classmethod
+    def _kept(cls, keep: str, given: ValidationInfo) -> str:
+        if keep == "trained" and given.data.get("quick"):
+            raise ValueError("keeps a trained model, and a quick run trains nothing")
+        return keep
+
+    @field_validator("budget", mode="before")
+    @classmethod
+    def _chosen_after_training(cls, budget: object, given: ValidationInfo) -> object:
+        if budget is not None and given.data.get("quick"):
+            raise ValueError("layers that stay float are chosen after a training, and a quick run has none")
+        return budget
+
     @field_validator("formats")
     @classmethod
     def _known_formats(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
@@ -143,4 +157,5 @@ def with_settings(
     except ValidationError as error:
         mistake = first_mistake(error)
         place = name(str(mistake.place[-1]))
-        raise ConfigurationError(f"{place}: {mistake.text}, got {mistake.value!r}") from None
+        got = "" if isinstance(mistake.value, Mapping) else f", got {mistake.value!r}"
+        raise ConfigurationError(f"{place}: {mistake.text}{got}") from None

@@ -156,6 +156,10 @@ def recipe_record(job: QuantizationJob, product: Product) -> dict[str, Any]:
         "torch": torch.__version__,
         "machine": platform.machine(),
     }
+    if product.symmetric:
+        lost = product.symmetric.lost
+        outcome = f"training not kept: {lost}" if lost else "no training"
+        record["symmetric"] = f"{product.symmetric.name} {calibration}, {outcome}"
     if product.state == "ptq":
         trained = f"training not kept: {product.not_kept}" if product.not_kept else "no training"
         return {"method": f"{product.method} {calibration}, {trained}", **record}

@@ -1,16 +1,32 @@
-"""Remarks on a calibration, as lines of text for people: layers that lose the signal, and other pictures."""
+"""Remarks on a calibration, as lines of text for people.
+
+They are about a float model that finds nothing, layers that lose the signal, and pictures of another domain.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
+from edgeagent.qat.factory.baseline import finds_something
 from edgeagent.qat.ptq.noise import LayerNoise
 from edgeagent.qat.ptq.recipe import Effort
 
 NAMED = 3  # layers
 GROSS = 1.5
 """Ratio of the widths of activations, or its inverse, from which pictures are of another domain."""
+
+
+def describe_float_model(map50_95: float) -> list[str]:
+    """Return a line about a float model that hardly finds a labelled object; empty where it finds some."""
+    if finds_something(map50_95):
+        return []
+    much = f"next to nothing (mAP50-95 {map50_95:.3f})" if map50_95 else "nothing"
+    return [
+        f"the float model finds {much} of the labelled objects, so that the measurements say nothing and "
+        "output errors decide; check --val-labels, and the description of the model: labels, colour, mean, "
+        "std and letterbox"
+    ]
 
 
 def describe_weak_layers(layers: Sequence[LayerNoise], method: str, effort: Effort) -> list[str]:

@@ -3,8 +3,9 @@
 ::
 
     read graph, cut at its heads [-> replace activations, train in float]
-        -> best quantization without training (evidence; sufficient if it loses little)
-        -> train on affine grids from there; the better of both [-> from it, symmetric grids for TensorRT]
+        -> best quantization without training, on each kind of grid (evidence; sufficient if it loses little)
+        -> train on affine grids from there; the better of both
+        [-> train on symmetric grids for TensorRT, from the trained weights; the better of both]
         -> [choose layers that stay float, train further] -> export -> measure each artefact in its engines
         -> [the same training with other seeds, measured]
 
@@ -14,7 +15,7 @@ All intermediate files are in a work folder, so that a run can be resumed and in
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from edgeagent.engines.loading import READERS, available_engines
@@ -22,21 +23,16 @@ from edgeagent.errors import DataError
 from edgeagent.qat.core.codes import GridKind
 from edgeagent.qat.export.exports import FORMATS, export, export_reference
 from edgeagent.qat.factory.accuracy_meter import AccuracyMeter, ModelVersion, QuantizationState
-from edgeagent.qat.factory.baseline import (
-    BaselineSearch,
-    PtqBaseline,
-    finds_something,
-    is_within_tolerance,
-    share_baseline,
-)
-from edgeagent.qat.factory.calibration_remarks import describe_domain, describe_weak_layers
+from edgeagent.qat.factory.baseline import PtqBaseline, finds_something, is_within_tolerance
+from edgeagent.qat.factory.calibration_remarks import describe_float_model
+from edgeagent.qat.factory.calibrations import Calibrations
 from edgeagent.qat.factory.description_check import check_description
 from edgeagent.qat.factory.job import QuantizationJob
 from edgeagent.qat.factory.outlook import describe_outlook, seconds_of_step
-from edgeagent.qat.factory.product import Product
+from edgeagent.qat.factory.product import Product, SymmetricCalibration
 from edgeagent.qat.factory.progress import Reporter
-from edgeagent.qat.factory.ptq_cache import PtqCache, has_results, search_digest
-from edgeagent.qat.factory.run import START, TrainingRun
+from edgeagent.qat.factory.ptq_cache import has_results
+from edgeagent.qat.factory.run import TrainingRun
 from edgeagent.qat.factory.selective import FloatNodeChoice, SelectiveQuantization, accuracy_check
 from edgeagent.qat.factory.trained_or_calibrated import accuracy_lost_by_training, output_error_of_training
 from edgeagent.qat.graph.activation_swap import swap_activations
@@ -71,7 +67,8 @@ class Factory:
         self._source, self._recipe = job.source, job.recipe
         self._execution, self._processes = execution, execution.processes
         self._meter, self._reporter = meter, reporter
-        self._baseline: PtqBaseline | None = None
+        self._calibrations = Calibrations(job, execution, meter, reporter)
+        self._baselines: Mapping[GridKind, PtqBaseline] = {}
         started = any(execution.work.rglob(execution.checkpoint.name)) or has_results(execution.work)
         if execution.resume and not started:
             raise DataError(f"{execution.work}: no checkpoint to resume from; start without --resume")
@@ -87,15 +84,12 @@ class Factory:
         product = self._float_model()
         if not self._calibration_is_enough(product):
             self._train(product)
-        elif "symmetric" in self._grid_kinds():
-            product.method = product.method or START
-            self._train_symmetric(product)
         if self._processes.first:
             self._measure_layers(product)
         self._apply_float_nodes(product)
         if self._processes.first:
             self._export(product)
-        for seed in self._recipe.seeds if product.state == "qat" else ():
+        for seed in self._recipe.seeds if product.state == "qat" and "affine" in product.networks else ():
             self._repeat(product, seed)
         if self._recipe.quick and self._processes.first:
             self._look_out(product)
@@ -123,118 +117,97 @@ class Factory:
         if self._processes.first:
             reference = export_reference(graph, self._execution.work)
             row = self._meter.artefact(reference, ModelVersion("float", method))
-            if row is not None and not finds_something(row.map50_95):
-                much = f"next to nothing (mAP50-95 {row.map50_95:.3f})" if row.map50_95 else "nothing"
-                self._reporter.message(
-                    f"the float model finds {much} of the labelled objects, so that the measurements say "
-                    "nothing and output errors decide; check --val-labels, and the description of the model: "
-                    "labels, colour, mean, std and letterbox"
-                )
+            if row is not None:
+                for line in describe_float_model(row.map50_95):
+                    self._reporter.message(line)
         return Product(graph)
 
     def _calibration_is_enough(self, product: Product) -> bool:
         """Find the best quantization without training; use it if its loss is within the tolerance."""
-        enough = False
-        if self._processes.first and "affine" in self._grid_kinds():
-            original = self._meter.original
-            self._reporter.message("without training:")
-            search, effort = self._search(product.graph), self._recipe.effort
-            best = search.run(effort, self._reporter)
-            enough = self._grid_kinds() == ["affine"] and is_within_tolerance(
-                original, best.map50_95, self._recipe.tolerance
+        kinds, tolerance = self._grid_kinds(), self._recipe.tolerance
+        self._baselines = baselines = self._calibrations.find(product.graph, kinds)
+        product.start = baselines[kinds[0]].name
+        enough = self._processes.same(
+            all(
+                is_within_tolerance(self._meter.original, baseline.map50_95, tolerance)
+                for baseline in baselines.values()
             )
-            self._reporter.message(f"best without training: {best.describe(original)}")
-            with self._reporter.stage("checking the calibration"):
-                remarks = describe_weak_layers(search.noise(best), best.name, effort)
-                if self._meter.pictures:
-                    remarks += describe_domain(search.width_ratio(self._meter.pictures))
-            for line in remarks:
-                self._reporter.message(line)
-            self._baseline = best
-            if enough and not self._recipe.quick:
-                self._reporter.message(
-                    f"this is within the tolerance of {self._recipe.tolerance:g}: no training is needed "
-                    "(--tolerance -1 trains anyway)"
-                )
-            if enough or self._recipe.quick:
-                product.networks["affine"], product.method = self._calibrated(best), best.name
-        if self._processes.same(float(enough)) or self._recipe.quick:
-            product.state = "ptq"
-        spec = self._source.description.input
-        self._baseline = share_baseline(self._baseline, self._processes, spec)
-        return product.state == "ptq"
-
-    def _search(self, graph: Graph) -> BaselineSearch:
-        spec, calibration = self._source.description.input, self._source.calibration
-        digest, folder = search_digest(graph, spec, calibration), self._execution.work / "ptq"
-        cache = PtqCache(folder, digest, self._meter.digest(), self._reporter.message)
-        return BaselineSearch(graph, spec, calibration, self._meter, cache)
+        )
+        if enough and not self._recipe.quick:
+            self._reporter.message(
+                f"this is within the tolerance of {tolerance:g}: no training is needed "
+                "(--tolerance -1 trains anyway)"
+            )
+        if not enough and not self._recipe.quick:
+            return False
+        product.state, product.method = "ptq", product.start
+        product.networks |= {kind: self._calibrated(baseline) for kind, baseline in baselines.items()}
+        if "symmetric" in baselines:
+            product.symmetric = SymmetricCalibration(baselines["symmetric"].name)
+        return True
 
     def _train(self, product: Product) -> None:
         """Train on each kind of grid, from the second on with the weights of the affine grids."""
         recipe = self._recipe.training
         product.method = f"{recipe.steps} steps of {recipe.batch} pictures"
-        if self._baseline is not None:
-            product.start = self._baseline.name
         for kind in self._grid_kinds():
             if kind == "affine":
-                run = self._started_run(product, recipe, "")
+                run = self._started_run(self._baselines[kind].network, recipe, "")
                 with self._reporter.training("training, affine grid", recipe.steps) as report:
                     run.train(product.graph, report)
                 product.networks[kind], product.training = run.network, run.loss_curve()
                 self._measure(product, kind)
-                self._keep_better(product)
+                self._keep_better(product, kind)
             else:
                 self._train_symmetric(product)
 
     def _train_symmetric(self, product: Product) -> None:
-        """Train on symmetric grids, with the weights of the affine grids if there are some."""
-        affine = product.networks.get("affine")
-        graph = affine.graph if affine else product.graph
-        steps = self._recipe.tensorrt_steps if affine else self._recipe.training.steps
-        recipe = replace(self._recipe.training, steps=steps)
-        run = self._run(graph, recipe, "symmetric" if affine else "", "symmetric")
-        if affine is not None:
-            run.network.convolutions.load_state_dict(affine.convolutions.state_dict())
-        run.calibrate()
-        if self._processes.first:
-            run.network.set_mode("quantize")
-            self._meter.network(run.network, ModelVersion("ptq", f"{START} calibration, symmetric grid"))
-        product.networks["symmetric"] = run.network
+        """Train on symmetric grids from their calibration, with the trained weights if there are some."""
+        kind: GridKind = "symmetric"
+        baseline, affine = self._baselines[kind], product.networks.get("affine")
         if product.state == "ptq":
+            product.networks[kind] = baseline.network
+            product.symmetric = SymmetricCalibration(baseline.name)
             return
-        with self._reporter.training("training, symmetric grid", steps) as report:
+        start, folder, recipe = baseline.network, "", self._recipe.training
+        if affine is not None:
+            start = self._calibrations.calibrate_trained(affine.trained_graph(), kind, baseline.recipe)
+            folder, recipe = kind, replace(recipe, steps=self._recipe.tensorrt_steps)
+        run = self._started_run(start, recipe, folder)
+        with self._reporter.training("training, symmetric grid", recipe.steps) as report:
             run.train(product.graph, report)
+        product.networks[kind] = run.network
         if affine is None:
             product.training = run.loss_curve()
-        self._measure(product, "symmetric")
+        self._measure(product, kind)
+        self._keep_better(product, kind)
 
-    def _started_run(self, product: Product, recipe: Recipe, folder: str) -> TrainingRun:
-        """Return a run on affine grids that starts from the best calibration."""
-        baseline = self._baseline
-        run = self._run(product.graph if baseline is None else baseline.network.graph, recipe, folder)
+    def _started_run(self, start: Network, recipe: Recipe, folder: str) -> TrainingRun:
+        """Return a run that starts from a calibrated network, on grids of the same kind."""
+        run = self._run(start.graph, recipe, folder, start.plan.kind)
         run.calibrate()
-        if baseline is not None:
-            run.network.copy_from(baseline.network)
+        run.network.copy_from(start)
         return run
 
     def _measure(self, product: Product, kind: GridKind) -> None:
         if self._processes.first:
             network = product.networks[kind]
             network.set_mode("quantize")
-            version = ModelVersion("qat", f"{product.method}, {kind} grid", self._recipe.training.seed)
-            self._meter.network(network, version)
+            self._meter.network(network, self._version(product, kind))
 
-    def _keep_better(self, product: Product) -> None:
+    def _version(self, product: Product, kind: GridKind) -> ModelVersion:
+        return ModelVersion("qat", f"{product.method}, {kind} grid", self._recipe.training.seed)
+
+    def _keep_better(self, product: Product, kind: GridKind) -> None:
         """Replace the trained network by the calibrated one where that is better."""
-        baseline, lost = self._baseline, ""
-        if baseline is None or self._recipe.keep == "trained":
+        baseline, lost = self._baselines[kind], ""
+        if self._recipe.keep == "trained":
             return
         if self._processes.first:
-            trained, meter = product.networks["affine"], self._meter
+            trained, meter = product.networks[kind], self._meter
             with self._reporter.stage("comparing training with calibration"):
                 if finds_something(meter.original):
-                    version = ModelVersion("qat", product.method, self._recipe.training.seed)
+                    version = self._version(product, kind)
                     folder = self._execution.work / "trained"
                     lost = accuracy_lost_by_training(trained, baseline, meter, version, folder)
                 else:
@@ -249,24 +222,26 @@ class Factory:
             f"training makes the model worse ({lost}): the calibrated model is kept; train with more steps "
             "or more pictures like those of the camera (--keep trained keeps the trained model anyway)"
         )
+        product.networks[kind] = self._calibrated(baseline)
+        if kind != self._grid_kinds()[0]:
+            product.symmetric = SymmetricCalibration(baseline.name, lost)
+            return
         product.not_kept = f"{product.method} gave {lost}"
-        product.networks["affine"], product.training = self._calibrated(baseline), []
-        product.state, product.method = "ptq", baseline.name
+        product.state, product.method, product.training = "ptq", baseline.name, []
 
     def _calibrated(self, baseline: PtqBaseline) -> Network:
-        """Return the network of a baseline, with the float nodes of the recipe."""
-        nodes = frozenset(self._recipe.float_nodes)
-        return with_float_nodes(baseline.network, nodes) if nodes else baseline.network
+        """Return the network of a baseline, on affine grids with the float nodes of the recipe."""
+        network, nodes = baseline.network, frozenset(self._recipe.float_nodes)
+        return with_float_nodes(network, nodes) if nodes and network.plan.kind == "affine" else network
 
     def _look_out(self, product: Product) -> None:
         """Tell what training would add."""
-        if self._baseline is None:
-            return
         recipe, original = self._recipe.training, self._meter.original
         with self._reporter.stage("timing a training step"):
             step = seconds_of_step(self._source, product.graph, recipe, self._execution)
         known = original if finds_something(original) else None
-        lines = describe_outlook(self._baseline, known, self._recipe.tolerance, recipe, step)
+        baseline = self._baselines[self._grid_kinds()[0]]
+        lines = describe_outlook(baseline, known, self._recipe.tolerance, recipe, step)
         product.outlook = tuple(lines)
 
     def _measure_layers(self, product: Product) -> None:
@@ -319,14 +294,18 @@ class Factory:
                 artefact = export(network, self._execution.work, name)
             product.artefacts.append(artefact)
             state: QuantizationState = "float" if grid == "float" else product.state
+            method = product.method
+            if symmetric and product.symmetric:
+                state, method = "ptq", product.symmetric.name
             seed = self._recipe.training.seed if state == "qat" else None
             for engine in READERS[artefact.format]:
                 if engine in available_engines() and not (grid == "symmetric" and engine != "onnxruntime"):
-                    self._meter.artefact(artefact, ModelVersion(state, product.method, seed), engine)
+                    self._meter.artefact(artefact, ModelVersion(state, method, seed), engine)
 
     def _repeat(self, product: Product, seed: int) -> None:
         """Train with another seed, and measure the artefacts on affine grids."""
-        run = self._started_run(product, replace(self._recipe.training, seed=seed), f"seed-{seed}")
+        recipe = replace(self._recipe.training, seed=seed)
+        run = self._started_run(self._baselines["affine"].network, recipe, f"seed-{seed}")
         with self._reporter.training(f"training, seed {seed}", run.recipe.steps) as report:
             run.train(product.graph, report)
         network = run.network

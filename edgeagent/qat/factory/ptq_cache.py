@@ -11,17 +11,18 @@ from __future__ import annotations
 import hashlib
 import io
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 
-from edgeagent.bundle.manifest import InputSpec, Measurement
+from edgeagent.bundle.manifest import Measurement
 from edgeagent.errors import DataError
+from edgeagent.qat.core.codes import GridKind
 from edgeagent.qat.core.work_file import write_work_file
-from edgeagent.qat.graph.graph import Graph
+from edgeagent.qat.factory.search_inputs import SearchInputs
 from edgeagent.qat.network.fake_quantize import ActivationGrid
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.pictures.finding import pictures_hash
@@ -31,6 +32,8 @@ from edgeagent.qat.ptq.recipe import PtqRecipe
 SEARCH_VERSION = 1
 """Raised when a recipe gives another network than before."""
 RESULT = "result.pt"
+FOLDERS: Mapping[GridKind, str] = {"affine": "ptq", "symmetric": "ptq-symmetric"}
+"""Folder of the search in the work folder, by kind of grid."""
 
 
 @dataclass(frozen=True)
@@ -134,25 +137,20 @@ class PtqCache:
 
 def has_results(work: Path) -> bool:
     """Return whether a work folder has results of a search."""
-    return any(work.glob(f"ptq/*/{RESULT}"))
+    return any(any(work.glob(f"{folder}/*/{RESULT}")) for folder in FOLDERS.values())
 
 
-def search_digest(graph: Graph, spec: InputSpec, calibration: Sequence[Path]) -> str:
-    """Return a digest of all that the networks of a search depend on.
-
-    Args:
-        graph: float graph.
-        spec: input of the model.
-        calibration: pictures to calibrate on; their contents count.
-    """
-    digest = hashlib.sha256()
+def search_digest(inputs: SearchInputs) -> str:
+    """Return a digest of all that the networks of a search depend on; the contents of pictures count."""
+    digest, graph = hashlib.sha256(), inputs.graph
     versions = (SEARCH_VERSION, torch.__version__, platform.machine())
-    for part in (versions, spec.model_dump_json(), graph.input_shape, graph.heads, graph.nodes):
+    spec = inputs.spec.model_dump_json()
+    for part in (versions, inputs.kind, spec, graph.input_shape, graph.heads, graph.nodes):
         digest.update(f"{part!r}\n".encode())
     for name, value in sorted(graph.constants.items()):
         digest.update(f"{name} {value.dtype} {value.shape}\n".encode())
         digest.update(value.tobytes())
-    digest.update(pictures_hash(calibration).encode())
+    digest.update(pictures_hash(inputs.calibration).encode())
     return digest.hexdigest()
 
 

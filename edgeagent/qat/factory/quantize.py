@@ -147,6 +147,11 @@ def quantize(
     chosen = with_settings(
         chosen, {"steps": steps, "seed": seed}, {"formats": formats, "ptq": ptq, "quick": quick or None}
     )
+    if chosen.quick and resume:
+        raise ConfigurationError(
+            "--resume continues a training, and a quick run (--quick) trains nothing; finished calibrations "
+            "are used again without --resume"
+        )
     for name in chosen.formats:
         FORMATS[name].check()
     golden_pictures = _golden_pictures(_path(golden), _path(golden_labels))

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from edgeagent.bundle.manifest import InputSpec
 from edgeagent.qat.distillation.held_out import HeldOut
-from edgeagent.qat.export.exports import export
+from edgeagent.qat.export.exports import ONNX_FORMATS, export
 from edgeagent.qat.factory.accuracy_meter import AccuracyMeter, ModelVersion
 from edgeagent.qat.factory.baseline import PtqBaseline
 from edgeagent.qat.graph.graph import Graph
@@ -39,7 +39,8 @@ def accuracy_lost_by_training(
         folder: folder of the intermediate artefact; created if missing.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    row = meter.artefact(export(trained, folder, "onnx"), version, keep=False)
+    artefact = export(trained, folder, ONNX_FORMATS[trained.plan.kind])
+    row = meter.artefact(artefact, version, "onnxruntime", keep=False)
     if row is None or baseline.map50_95 is None or row.map50_95 >= baseline.map50_95:
         return ""
     meter.measurements.append(row.model_copy(update={"artefact": None}))

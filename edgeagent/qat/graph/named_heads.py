@@ -64,9 +64,10 @@ def _tensor(draft: Draft, name: str) -> str:
     tensor = draft.resolve(nodes[name].outputs[0] if name in nodes and name not in writers else name)
     if tensor not in writers:
         before, separator, behind = name.partition("=")
-        if separator and behind in {*writers, *nodes, *draft.aliases}:
-            raise DataError(f"head {name}: {before!r} is no role; write one of {', '.join(ROLES)}")
         known = [*writers, *nodes, *draft.aliases]
+        if separator:
+            unknown = "" if behind in known else f", and the graph has no tensor or node {behind!r}"
+            raise DataError(f"head {name}: {before!r} is no role{unknown}; write one of {', '.join(ROLES)}")
         close = difflib.get_close_matches(name, known, CLOSE_MATCHES, cutoff=0.5)
         hint = f"; close are {', '.join(close)}" if close else ""
         raise DataError(f"head {name}: the graph computes no tensor and has no node of this name{hint}")

@@ -142,6 +142,7 @@ class FakeQuantize(SwitchableModule):
     def forward(self, x: Tensor) -> Tensor:
         """Return ``x`` unchanged (float) or on its grid (quantize), after reporting it to the observer."""
         if self.observe is not None:
+            x = x.view_as(x)  # its gradient is that of the readers on the grid alone, not of fused ones
             self.observe(self.index, x)
         if self.mode == "float":
             return x

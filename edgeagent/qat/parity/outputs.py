@@ -39,7 +39,9 @@ MARGIN = 1.5
 def reference_outputs(network: Network, spec: InputSpec, pictures: Sequence[Path]) -> ReferenceOutputs:
     """Return the outputs of the trained network for pictures, with the steps of its output grids."""
     network.set_mode("quantize")
-    answers = [network(normalized(fit(read_picture(path), spec), spec)[None]) for path in pictures]
+    answers = [
+        network(normalized(fit(read_picture(path), spec, exact=True), spec)[None]) for path in pictures
+    ]
     heads = zip(network.graph.heads, zip(*answers, strict=True), strict=True)
     steps = tuple(_step(network, head, values) for head, values in heads)
     return ReferenceOutputs(tuple(tuple(head.numpy() for head in heads) for heads in answers), steps)
@@ -52,7 +54,9 @@ def float_outputs(
     original = Network(network.graph, network.plan)
     original.set_mode("float")
     with torch.no_grad():
-        answers = [original(normalized(fit(read_picture(path), spec), spec)[None]) for path in pictures]
+        answers = [
+            original(normalized(fit(read_picture(path), spec, exact=True), spec)[None]) for path in pictures
+        ]
     return ReferenceOutputs(tuple(tuple(head.numpy() for head in heads) for heads in answers), steps.steps)
 
 
@@ -96,7 +100,7 @@ def _outputs(artefact: Exported, spec: InputSpec, path: Path) -> list[FloatArray
     engine = load_engine(artefact.path, artefact.format, threads=1)
     codes = engine.inputs[0].allocate()
     outputs = [tensor.allocate() for tensor in engine.outputs]
-    Preprocessor(spec, engine.inputs[0]).write(read_picture(path), codes)
+    Preprocessor(spec, engine.inputs[0], exact=True).write(read_picture(path), codes)
     engine.infer([codes], outputs)
     real = [tensor.dequantize(output) for tensor, output in zip(engine.outputs, outputs, strict=True)]
     engine.close()

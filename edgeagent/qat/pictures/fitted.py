@@ -35,11 +35,14 @@ class Fitted(Dataset[torch.Tensor]):
         return normalized(fit(read_picture(self._pictures[index]), self._spec), self._spec)
 
 
-def fit(picture: Image, spec: InputSpec) -> Image:
-    """Return a picture (h, w, 3) fitted into the input, as on the device: (height, width, 3) uint8."""
+def fit(picture: Image, spec: InputSpec, *, exact: bool = False) -> Image:
+    """Return a picture (h, w, 3) fitted into the input, as on the device: (height, width, 3) uint8.
+
+    ``exact`` is that of :class:`edgeagent.vision.preprocessor.Preprocessor`.
+    """
     buffer = np.empty((1, spec.height, spec.width, 3), np.uint8)
     tensor = TensorSpec("picture", buffer.shape, buffer.dtype)
-    Preprocessor(spec, tensor).write(picture, buffer)
+    Preprocessor(spec, tensor, exact=exact).write(picture, buffer)
     fitted: Image = buffer[0]
     return fitted
 

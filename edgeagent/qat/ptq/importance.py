@@ -33,7 +33,8 @@ def observe_weighted(network: Network, batches: Iterable[Tensor], seed: int = 0)
         seen.setdefault(index, Observed()).add(tensor, gradient.square())
 
     def watch(index: int, tensor: Tensor) -> None:
-        tensor.register_hook(partial(note, index, tensor))  # type: ignore[no-untyped-call]
+        # detached: a hook that holds its own tensor keeps the whole graph of the batch in memory
+        tensor.register_hook(partial(note, index, tensor.detach()))  # type: ignore[no-untyped-call]
 
     network.set_mode("float")
     network.set_observer(watch)

@@ -80,17 +80,24 @@ def walk(network: Network, pictures: Tensor, visit: Callable[[WalkedLayer], None
 
 
 def stage_nodes(call: fx.Node) -> list[fx.Node]:
-    """Return the calls between a weighted operator and the tensor on the grid; the quantizer is last."""
-    found: list[fx.Node] = []
-    while len(call.users) == 1:
-        (call,) = call.users
-        if call.op == "output":
-            break
-        found.append(call)
-        module = _module(call)
-        if isinstance(module, SwitchableModule):
-            return found if not isinstance(module, Convolution) else []
-    return []
+    """Return the calls between a weighted operator and the tensor on the grid, in order; a quantizer is last.
+
+    They compute from the operator's output alone. Where another tensor is fused in before the quantizer, such
+    as a residual on symmetric grids, they end before it; where several of their results are read elsewhere,
+    there are none.
+    """
+    found: dict[fx.Node, None] = {call: None}
+    for node in call.graph.nodes:
+        read = node.all_input_nodes
+        fused = bool(read) and all(one in found and (one is call or not _ends(one)) for one in read)
+        if fused and node.op != "output" and not isinstance(_module(node), Convolution):
+            found[node] = None
+    exits = [node for node in found if not found.keys() >= node.users.keys()]
+    return list(found)[1:] if len(exits) == 1 else []
+
+
+def _ends(call: fx.Node) -> bool:
+    return isinstance(_module(call), SwitchableModule)
 
 
 class _Walk(fx.Interpreter):
@@ -117,11 +124,13 @@ class _Walk(fx.Interpreter):
 
 
 def _stage(call: fx.Node) -> Callable[[Tensor, Mode], Tensor]:
-    functions = [_function(node) for node in stage_nodes(call)]
+    calls = [(node, _function(node)) for node in stage_nodes(call)]
 
     def run(value: Tensor, mode: Mode) -> Tensor:
-        for function in functions:
-            value = _run(function, [value], mode)
+        values: dict[Any, Any] = {call: value}
+        for node, function in calls:
+            value = _run(function, [values.get(one, one) for one in node.args], mode)
+            values[node] = value
         return value
 
     return run

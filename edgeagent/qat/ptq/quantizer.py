@@ -8,7 +8,7 @@ correction.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from edgeagent.errors import DataError
 from edgeagent.qat.distillation.held_out import HeldOut
 from edgeagent.qat.graph.graph import Graph
-from edgeagent.qat.grid.affine import plan_affine_grids
+from edgeagent.qat.grid.plan import GridPlan
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.ptq.bias_correction import correct
 from edgeagent.qat.ptq.calibration import observe, set_best_ranges, set_ranges
@@ -62,18 +62,18 @@ class Quantizer:
 
     Args:
         graph: float graph.
-        picture: grid of the picture from :func:`edgeagent.qat.grid.planning.pixel_grid`.
+        plan: grids of a graph: affine or symmetric ones, see :func:`edgeagent.qat.grid.planning.plan_grids`.
         pictures: four or more pictures, (3, h, w) float32 each; a quarter is held out.
 
     Raises:
         DataError: there are fewer than four pictures.
     """
 
-    def __init__(self, graph: Graph, picture: tuple[float, int] | None, pictures: Dataset[Tensor]) -> None:
+    def __init__(self, graph: Graph, plan: Callable[[Graph], GridPlan], pictures: Dataset[Tensor]) -> None:
         count = len(pictures)  # type: ignore[arg-type]
         if count < 4:
             raise DataError(f"calibration needs four pictures or more, got {count}")
-        self._picture = picture
+        self._plan = plan
         self._plain = self._build(graph)
         held_out = max(1, round(count * HELD_OUT))
         self._fit: Dataset[Tensor] = Subset(pictures, range(count - held_out))
@@ -152,7 +152,7 @@ class Quantizer:
         return torch.cat(list(_batches(_some(self._fit, CORRECTION_PICTURES))))
 
     def _build(self, graph: Graph) -> Network:
-        return Network(graph, plan_affine_grids(graph, self._picture))
+        return Network(graph, self._plan(graph))
 
 
 def _some(pictures: Dataset[Tensor], count: int) -> Dataset[Tensor]:

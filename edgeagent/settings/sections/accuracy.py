@@ -19,7 +19,8 @@ class AccuracySettings(SettingsSection):
         golden_every: seconds between two runs of the labelled golden pictures, in addition to the runs at the
             start and after every change of the serving model; None disables them.
         agreement_every: compare every k-th frame with a reference model; 0 disables the comparison.
-        agreement_reference: bundle or float ONNX model to compare with; None uses the previous good model.
+        agreement_reference: bundle, name of an included one, or float ONNX model to compare with; None uses
+            the previous good model.
         agreement_alarm: share of matched boxes on recent frames below which the agreement is an alarm; None
             never is one.
         drift: whether to compare frames with those of the reference days.

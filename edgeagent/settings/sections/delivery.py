@@ -14,6 +14,9 @@ from edgeagent.settings.types import Bytes, Fraction, Seconds, SettingsSection, 
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
+LocalKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_*-]+(\.[A-Za-z0-9_*-]+)*$")]
+
+
 class GateSettings(SettingsSection):
     """Gate settings: requirements that a model must meet on this board before it serves.
 
@@ -57,6 +60,20 @@ class ProbationSettings(SettingsSection):
     agreement: Fraction = 0.5
 
 
+class ConfigurationTrialSettings(SettingsSection):
+    """Trial of a signed configuration.
+
+    Attributes:
+        within: seconds after the start in which everything that worked before must work again.
+        steady: seconds for which it must work then.
+        strikes: number of starts of the agent without a passed trial at which the one before comes back.
+    """
+
+    within: Seconds = 120.0
+    steady: Seconds = 30.0
+    strikes: Annotated[int, Field(gt=0)] = 3
+
+
 class HawkbitSettings(SettingsSection):
     """hawkBit settings: an Eclipse hawkBit server that selects the model and the time of updates.
 
@@ -88,6 +105,22 @@ class HawkbitSettings(SettingsSection):
         return value
 
 
+class AgentUpdateSettings(SettingsSection):
+    """Settings of updates of the agent itself: its probation after a switch.
+
+    Attributes:
+        time: seconds of probation, the least.
+        within: seconds after which it is rolled back if it does not detect or has not reached the broker.
+        frames: frames that it must detect in, if the version before detected.
+        starts: starts during the probation after which it is rolled back.
+    """
+
+    time: Seconds = 600.0
+    within: Seconds = 1800.0
+    frames: Annotated[int, Field(ge=0)] = 100
+    starts: Annotated[int, Field(gt=0)] = 3
+
+
 class DeliverySettings(SettingsSection):
     """Delivery settings.
 
@@ -107,7 +140,11 @@ class DeliverySettings(SettingsSection):
         keep: maximum total size of slots in bytes, in addition to the current and the previous good model.
         keep_time: seconds after which other slots are deleted.
         gate, probation: requirements before and after activation.
+        local: keys of this file that no signed configuration changes, such as ``mqtt`` or
+            ``cameras.yard.source``; ``*`` stands for any camera.
+        configuration: trial of a signed configuration.
         hawkbit: hawkBit server that controls this device; None follows the channel.
+        agent: updates of the agent itself by the channel; None takes none, whatever the channel offers.
     """
 
     repository: Annotated[str, StringConstraints(min_length=1)]
@@ -125,7 +162,10 @@ class DeliverySettings(SettingsSection):
     keep_time: Seconds = 30 * 86400.0
     gate: GateSettings = GateSettings()
     probation: ProbationSettings = ProbationSettings()
+    local: tuple[LocalKey, ...] = ("mqtt",)
+    configuration: ConfigurationTrialSettings = ConfigurationTrialSettings()
     hawkbit: HawkbitSettings | None = None
+    agent: AgentUpdateSettings | None = None
 
     @field_validator("repository")
     @classmethod

@@ -55,7 +55,7 @@ class ModelSettings(SettingsSection):
     """Model settings.
 
     Attributes:
-        bundle: directory of the bundle, or name of an included one; None is ``coco-nano``.
+        bundle: directory of the bundle, or name of an included one; None is ``coco-small``.
         engine: ``auto`` selects the fastest delegate with correct outputs; otherwise names of delegates or
             engines, separated by commas, in order of preference.
         library: external TFLite delegate, called ``tflite-external`` in ``engine``.
@@ -74,5 +74,5 @@ class ModelSettings(SettingsSection):
     spinning: bool = False
     check_every: Seconds = 300.0
     worker: WorkerSettings = WorkerSettings()
-    score_threshold: Fraction = 0.3
+    score_threshold: Fraction = 0.4
     iou_threshold: Fraction = 0.65

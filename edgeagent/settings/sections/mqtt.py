@@ -63,7 +63,8 @@ class MqttSettings(SettingsSection):
             times as long.
         retry_first, retry_longest: first and longest delay between connection attempts, in seconds.
         queue: maximum number of QoS 1 messages in memory when the spool cannot store them.
-        commands: whether the device executes ``cmd`` messages, which can only select signed models.
+        commands: whether the device executes ``cmd`` messages, which select signed models, or change keys of
+            a list.
     """
 
     host: Annotated[str, AfterValidator(host_name)] | None = None

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from edgeagent.bundle.manifest import Name, Version
 
 MOST_BYTES = 4096
+MOST_KEYS = 64
 
 RequestId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 
 
 class CommandMessage(BaseModel):
-    """Base of all commands. An unknown key is an error, as it may restrict the command."""
+    """Base of all commands. An unknown key is an error, as it may restrict the command.
+
+    ``by`` is the person or program that sends it, for the event of it; nobody verifies it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     request_id: RequestId
+    by: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,100}$")] | None = None
 
 
 class CheckNow(CommandMessage):
@@ -48,6 +53,12 @@ class Rollback(CommandMessage):
     command: Literal["rollback"]
 
 
+class RollbackConfiguration(CommandMessage):
+    """Return to the signed configuration before, or to the file of the board alone."""
+
+    command: Literal["rollback_configuration"]
+
+
 class Cancel(CommandMessage):
     """Cancel the deployment in progress."""
 
@@ -68,11 +79,87 @@ class Forgive(CommandMessage):
     version: Version
 
 
+class AgentRollback(CommandMessage):
+    """Leave the running version of the agent for the one before it."""
+
+    command: Literal["agent_rollback"]
+
+
+class AgentForgive(CommandMessage):
+    """Remove a version of the agent from the bad ones of this device."""
+
+    command: Literal["agent_forgive"]
+    version: Version
+
+
+class AgentStatus(CommandMessage):
+    """Report the versions of the agent and its update in one sentence."""
+
+    command: Literal["agent_status"]
+
+
+class Arm(CommandMessage):
+    """Publish events of zones and lines."""
+
+    command: Literal["arm"]
+
+
+class Disarm(CommandMessage):
+    """Publish no events of zones and lines."""
+
+    command: Literal["disarm"]
+
+
+class SetKeys(CommandMessage):
+    """Change keys of the configuration, at once and over restarts."""
+
+    command: Literal["set"]
+    values: Annotated[dict[str, Any], Field(min_length=1, max_length=MOST_KEYS)]
+
+
+class UndoKeys(CommandMessage):
+    """Remove live changes of the configuration: of all keys that ``set`` may change, without ``keys``."""
+
+    command: Literal["undo"]
+    keys: Annotated[tuple[str, ...], Field(max_length=MOST_KEYS)] | None = None
+
+
 Command = Annotated[
-    CheckNow | Pin | Unpin | Rollback | Cancel | ReportStatus | Forgive, Field(discriminator="command")
+    CheckNow
+    | Pin
+    | Unpin
+    | Rollback
+    | RollbackConfiguration
+    | Cancel
+    | ReportStatus
+    | Forgive
+    | AgentRollback
+    | AgentForgive
+    | AgentStatus
+    | Arm
+    | Disarm
+    | SetKeys
+    | UndoKeys,
+    Field(discriminator="command"),
 ]
 
-COMMANDS = ("check_now", "pin", "unpin", "rollback", "cancel", "status", "forgive")
+COMMANDS = (
+    "check_now",
+    "pin",
+    "unpin",
+    "rollback",
+    "rollback_configuration",
+    "cancel",
+    "status",
+    "forgive",
+    "agent_rollback",
+    "agent_forgive",
+    "agent_status",
+    "arm",
+    "disarm",
+    "set",
+    "undo",
+)
 
 _COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
 

@@ -11,6 +11,10 @@ State = Literal["fetching", "verifying", "staged", "gating", "trial", "good", "r
 """State of a deployment. The allowed transitions are those of the deployment record."""
 
 
+ConfigurationState = Literal["fetching", "staged", "trial", "good", "rolled_back", "rejected"]
+"""State of the deployment of a signed configuration."""
+
+
 class ModelReport(Message):
     """Model that passed probation on this device."""
 
@@ -35,6 +39,49 @@ class GateSummary(Message):
     notes: tuple[str, ...]
 
 
+class AgentReport(Message):
+    """Versions of the agent itself on the device, and its update."""
+
+    state: Literal["idle", "fetching", "installing", "checking", "staged", "trial"]
+    running: str
+    packaged: str
+    version: str | None = None
+    progress_percent: float | None = None
+    waiting: str | None = None
+    last_version: str | None = None
+    last_state: Literal["good", "rolled_back", "rejected"] | None = None
+    last_reason: str | None = None
+    previous: str | None = None
+    bad: tuple[BadReport, ...]
+
+
+class BadConfigurationReport(Message):
+    """Signed configuration that was rolled back here and is not tried again."""
+
+    version: str
+    reason: str
+    since: str
+
+
+class ConfigurationReport(Message):
+    """Signed configurations of the device.
+
+    ``serving`` is the version that serves, ``current`` the last good one, each absent where the file of the
+    board serves alone; ``version``, ``state`` and ``reason`` are those of the last deployment.
+    """
+
+    serving: str | None = None
+    current: str | None = None
+    previous: str | None = None
+    version: str | None = None
+    state: Literal["idle"] | ConfigurationState
+    reason: str | None = None
+    since: str | None = None
+    waiting: str | None = None
+    local: tuple[str, ...] | None = None
+    bad: tuple[BadConfigurationReport, ...]
+
+
 class DeploymentMessage(Message):
     """``deployment``: state of the last deployment, and the models recorded on the device; retained."""
 
@@ -55,6 +102,8 @@ class DeploymentMessage(Message):
     previous: ModelReport | None = None
     pinned: str | None = None
     bad: tuple[BadReport, ...]
+    agent: AgentReport | None = None
+    configuration: ConfigurationReport | None = None
 
 
 class UpdateMessage(Message):

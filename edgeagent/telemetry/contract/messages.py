@@ -29,6 +29,12 @@ ProblemCode = Literal[
     "camera_lost",
     "camera_unhealthy",
     "low_agreement",
+    "delivery_unavailable",
+    "repository_refused",
+    "repository_expires",
+    "agent_update_failed",
+    "configuration_refused",
+    "configuration_rolled_back",
 ]
 EventKind = Literal[
     "delegate",
@@ -38,7 +44,11 @@ EventKind = Literal[
     "drift",
     "agreement",
     "presence",
+    "zone",
+    "line",
     "update",
+    "command",
+    "settings",
     "certificate",
     "board",
     "fault",
@@ -110,7 +120,7 @@ class CameraInfo(Message):
 
 
 class Info(Message):
-    """``info``: board, software, model and cameras of the device; retained."""
+    """``info``: board, software, model, cameras and signed configuration of the device; retained."""
 
     time: str
     boot_id: str | None = None
@@ -120,6 +130,7 @@ class Info(Message):
     bundle: BundleInfo
     engine: EngineInfo
     cameras: tuple[CameraInfo, ...]
+    configuration: str | None = None
 
 
 class Problem(Message):
@@ -164,6 +175,28 @@ class StageReport(Message):
     buckets: dict[int, int]
 
 
+class MotionReport(Message):
+    """Motion gate of a camera; counters run from the start of the agent, the share is of the interval.
+
+    ``detected`` are the frames that the detector ran for, by reason.
+    """
+
+    frames_gated: int
+    gated_share: float | None = None
+    detected: dict[Literal["first", "motion", "whole_picture", "hold", "tracks", "timer"], int]
+
+
+class DecoderReport(Message):
+    """Decoder of a camera: ``software``, or the name of the hardware decoder, and what a frame costs."""
+
+    codec: str
+    name: str
+    library: str
+    hardware: bool
+    frame_cpu_ms: float | None = None
+    one_cpu_percent: float | None = None
+
+
 class CameraReport(Message):
     """Camera in the interval; counters run from the start of the agent."""
 
@@ -180,6 +213,8 @@ class CameraReport(Message):
     last_error: str | None = None
     objects: dict[str, ObjectReport] | None = None
     objects_left_out: int | None = None
+    motion: MotionReport | None = None
+    decoder: DecoderReport | None = None
     stages: dict[str, StageReport]
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from edgeagent.telemetry.contract.accuracy import AccuracyMessage
+from edgeagent.telemetry.contract.armed import ArmedMessage
 from edgeagent.telemetry.contract.commands import Command
 from edgeagent.telemetry.contract.deployment import DeploymentMessage, UpdateMessage
 from edgeagent.telemetry.contract.feedback import Feedback
@@ -23,6 +24,7 @@ from edgeagent.telemetry.contract.messages import (
     Telemetry,
 )
 from edgeagent.telemetry.contract.presence import Presence
+from edgeagent.telemetry.contract.scene import ObjectMessage, ZonesMessage
 
 LOWEST, HIGHEST = 0, 1
 """Priorities of messages in the spool: the oldest message of the lowest priority is evicted first."""
@@ -78,8 +80,12 @@ STREAMS: tuple[Stream, ...] = (
     ),
     Stream("accuracy", AccuracyMessage, 1, True, LOWEST, "Accuracy indicators of the serving model."),
     Stream("presence", Presence, 1, True, LOWEST, "Labels that each camera sees now."),
+    Stream("armed", ArmedMessage, 1, True, HIGHEST, "Whether events of zones and lines are published."),
+    Stream("objects/<camera>", ObjectMessage, 1, False, HIGHEST, "Event in the life of one object."),
+    Stream("zones/<camera>", ZonesMessage, 1, True, LOWEST, "Objects in each zone, crossings of each line."),
     Stream("events/<kind>", Event, 1, False, HIGHEST, "Decision of the device, or observed change."),
     Stream("detections/<camera>", DetectionsMessage, 0, True, LOWEST, "Objects detected in one frame."),
+    Stream("snapshot/<camera>", bytes, 0, False, LOWEST, "Best picture of an object, as JPEG."),
     Stream("picture/<camera>", bytes, 0, False, LOWEST, "Frame with its detections drawn, as JPEG."),
 )
 

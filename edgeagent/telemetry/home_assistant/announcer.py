@@ -20,10 +20,18 @@ from pydantic import BaseModel, StringConstraints
 from edgeagent.errors import EdgeagentError
 from edgeagent.files.atomic import write_state
 from edgeagent.files.state_json import DamagedJsonError, read_json
+from edgeagent.settings.sections.camera import CameraSettings
 from edgeagent.settings.sections.home_assistant import HomeAssistantSettings
 from edgeagent.telemetry.contract.messages import Telemetry
 from edgeagent.telemetry.home_assistant import discovery
 from edgeagent.telemetry.home_assistant.object_entities import object_entities
+from edgeagent.telemetry.home_assistant.scene_entities import (
+    arming_switch,
+    scene_entities,
+    scene_facts,
+    snapshot_images,
+    zone_counts,
+)
 from edgeagent.telemetry.mqtt.interface import Arrival, Publisher
 from edgeagent.version import __version__
 
@@ -44,12 +52,18 @@ class AnnouncedDevice:
         cameras: names of its cameras.
         commands: whether the device accepts ``cmd``.
         labels: labels that are counted; None for those that are seen.
+        scenes: cameras whose zones and lines are reported.
+        snapshots: names of the cameras whose pictures of objects are published.
+        switch: whether the device can be armed and disarmed by ``cmd``.
     """
 
     name: str
     cameras: tuple[str, ...]
     commands: bool
     labels: tuple[str, ...] | None = ()
+    scenes: tuple[CameraSettings, ...] = ()
+    snapshots: tuple[str, ...] = ()
+    switch: bool = False
 
 
 class _AnnouncedComponent(BaseModel, extra="allow"):
@@ -89,6 +103,8 @@ class Announcer:
             discovery.problem_entities(device.name)
             | discovery.event_entity(device.name)
             | discovery.pictures(device.name, pictured)
+            | scene_entities(device.name, device.scenes)
+            | snapshot_images(device.name, device.snapshots)
         )
         self._lock = threading.Lock()
         self._payload = b""
@@ -106,13 +122,15 @@ class Announcer:
         publisher.subscribe_absolute(f"{settings.prefix}/status", self._on_status)
 
     def update(self, retained: Mapping[str, bytes]) -> None:
-        """Announce changes of ``info`` or ``update`` in the retained messages, which are given by topic."""
+        """Announce changes of ``info``, ``update`` or ``armed``; retained messages are given by topic."""
         with self._lock:
             self._info = json.loads(retained["info"]) if "info" in retained else None
-            self._model: discovery.Components = {}
+            self._states: discovery.Components = {}
             if "update" in retained:
                 state = json.loads(retained["update"])
-                self._model = discovery.model_update(self._device.name, state, self._device.commands)
+                self._states = discovery.model_update(self._device.name, state, self._device.commands)
+            if "armed" in retained and self._device.switch:
+                self._states |= arming_switch(self._device.name, json.loads(retained["armed"]))
             self._announce()
 
     def record(self, telemetry: Telemetry) -> None:
@@ -120,10 +138,11 @@ class Announcer:
         with self._lock:
             self._sensors |= discovery.sensors(self._device.name, telemetry)
             self._sensors |= object_entities(self._device.name, telemetry)
+            self._sensors |= zone_counts(self._device.name, self._device.scenes, telemetry)
             self._announce()
 
     def _announce(self) -> None:
-        present = self._fixed | self._model | self._sensors
+        present = self._fixed | self._states | self._sensors
         payload = discovery.discovery(self._device.name, self._info, self._before | present)
         if payload == self._payload:
             return
@@ -138,7 +157,7 @@ class Announcer:
     def _by(self) -> list[str]:
         """Return what must be unchanged for the sensors of an earlier run to be announced again."""
         labels = ("*",) if self._device.labels is None else self._device.labels
-        return [__version__, *self._device.cameras, "objects", *labels]
+        return [__version__, *self._device.cameras, "objects", *labels, *scene_facts(self._device.scenes)]
 
     def _on_status(self, arrival: Arrival) -> None:
         """Announce again after a start of Home Assistant, which may have lost the device."""

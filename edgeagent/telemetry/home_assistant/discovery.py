@@ -36,6 +36,12 @@ PROBLEMS = {
     "camera_lost": "Camera lost",
     "camera_unhealthy": "Camera unhealthy",
     "low_agreement": "Low agreement",
+    "delivery_unavailable": "Delivery unavailable",
+    "repository_refused": "Repository refused",
+    "repository_expires": "Repository expires",
+    "agent_update_failed": "Agent update failed",
+    "configuration_refused": "Configuration refused",
+    "configuration_rolled_back": "Configuration rolled back",
 }
 
 

@@ -11,8 +11,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Literal
 
-from cryptography import x509
-
 from edgeagent.settings.sections.mqtt import TlsSettings
 
 logger = logging.getLogger(__name__)
@@ -28,6 +26,8 @@ def days_left(file: Path, now: datetime) -> float:
     Raises:
         OSError, ValueError: the file cannot be read, or contains no certificate.
     """
+    from cryptography import x509  # only for a connection with TLS: it takes memory
+
     ends = [each.not_valid_after_utc for each in x509.load_pem_x509_certificates(file.read_bytes())]
     return (min(ends) - now).total_seconds() / DAY_S
 

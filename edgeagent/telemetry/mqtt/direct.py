@@ -1,4 +1,4 @@
-"""Messages that do not pass the outbox: retained ones (QoS 1), detections and pictures (QoS 0).
+"""Messages that do not pass the outbox: retained ones, those of other systems, detections and pictures.
 
 A broker of MQTT 5 answers a QoS 1 message that its access rules deny with a reason code of 128 or more in
 PUBACK (MQTT 5, 3.4.2.1); a QoS 0 message has no answer. So the first QoS 0 message of each topic and
@@ -56,6 +56,10 @@ class DirectMessages:
     def retain(self, topic: str, payload: bytes) -> paho.MQTTMessageInfo | None:
         """Send a retained message; None where it is lost."""
         return self._send(topic, payload, retain=True)
+
+    def send(self, topic: str, payload: bytes) -> None:
+        """Send a message with QoS 1 that is not retained."""
+        self._send(topic, payload, retain=False)
 
     def send_unacknowledged(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Send a message with QoS 0, or with QoS 1 where it is not known whether the topic is allowed."""

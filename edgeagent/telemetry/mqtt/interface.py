@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from edgeagent.telemetry.mqtt.fault_tolerant_spool import SpoolState
+from edgeagent.timing.progress import Progress
 
 STOP_S = 2.0  # for the last messages
 
@@ -48,6 +49,10 @@ class Publisher(Protocol):
     def spool(self) -> SpoolState | None:
         """State of the spool; None without one."""
 
+    @property
+    def progress(self) -> Progress | None:
+        """Progress of the thread that stores and sends messages; None without one."""
+
     def start(self) -> None:
         """Connect in the background, and reconnect whenever the connection is lost."""
 
@@ -56,6 +61,9 @@ class Publisher(Protocol):
 
     def publish(self, topic: str, payload: bytes, *, qos: Literal[0, 1]) -> None:
         """Publish a message that the broker does not retain."""
+
+    def publish_absolute(self, topic: str, payload: bytes, *, qos: Literal[0, 1]) -> None:
+        """As :meth:`publish`, for a complete topic; without a connection the message is lost."""
 
     def retain(self, topic: str, payload: bytes) -> None:
         """Publish a retained message now, if connected, and at every connect from now on."""
@@ -81,6 +89,7 @@ class NoPublisher:
 
     state: ConnectionState = "disconnected"
     spool: SpoolState | None = None
+    progress: Progress | None = None
 
     @property
     def dropped(self) -> Counter[str]:
@@ -94,6 +103,9 @@ class NoPublisher:
         """Do nothing."""
 
     def publish(self, topic: str, payload: bytes, *, qos: Literal[0, 1]) -> None:
+        """Discard the message."""
+
+    def publish_absolute(self, topic: str, payload: bytes, *, qos: Literal[0, 1]) -> None:
         """Discard the message."""
 
     def retain(self, topic: str, payload: bytes) -> None:

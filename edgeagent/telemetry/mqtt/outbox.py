@@ -34,6 +34,7 @@ from edgeagent.telemetry.mqtt.fault_tolerant_spool import FaultTolerantSpool, Sp
 from edgeagent.telemetry.mqtt.replay import Replay
 from edgeagent.telemetry.mqtt.spool import Spool, SpooledMessage
 from edgeagent.timing.guarded_thread import GuardedThread
+from edgeagent.timing.progress import UNLIMITED_S, Progress
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ REPLAY_WINDOW = 10  # of these, replayed ones
 INBOX = 1000  # messages that wait for the thread
 DELETE_EVERY_S = 1.0  # acknowledged messages are deleted from the disk together
 IDLE_S = 60.0  # longest sleep
+LONGEST_WRITE_S = 300.0  # of a worn memory card, in seconds; the watchdog waits so long
 
 Send = Callable[[str, bytes], int | None]
 """Passes a message to the client; returns the ID of its acknowledgement, None if it was not accepted."""
@@ -83,6 +85,9 @@ class Outbox:
         replay: highest rate of replayed messages, per second.
         open_spool: opens the spool, in the thread; None keeps messages in memory only.
         direct: messages that do not pass the outbox; their acknowledgements arrive here, too.
+
+    Attributes:
+        progress: of the thread, for the watchdog.
     """
 
     def __init__(
@@ -97,6 +102,7 @@ class Outbox:
         self._has_spool = open_spool is not None
         self._inbox: SimpleQueue[_Message | _Acknowledged | bool | threading.Event | None] = SimpleQueue()
         self._thread = GuardedThread(self._run, "outbox", vital=True)
+        self.progress = Progress("outbox of messages")
         self._direct, self._losses = direct, direct.losses
         self._state = SpoolState()
         # the rest belongs to the thread
@@ -151,9 +157,11 @@ class Outbox:
 
     def _run(self) -> None:
         while True:
+            self.progress.expect(LONGEST_WRITE_S, "opening the spool")
             self._renumber(self._spool.open(time.monotonic()))
             waiters: list[threading.Event] = []
             last = self._take_inbox(waiters)
+            self.progress.expect(LONGEST_WRITE_S, "storing and sending messages")
             now = time.monotonic()
             self._store(now, everything=last)
             self._send_unsent()
@@ -166,12 +174,14 @@ class Outbox:
             if last:
                 break
         self._spool.close()
+        self.progress.expect(UNLIMITED_S, "closed")
         if self._fresh:
             logger.warning("%d messages were not acknowledged, and are lost", len(self._fresh))
 
     def _take_inbox(self, waiters: list[threading.Event]) -> bool:
         """Wait for input, and process all of it; return whether the thread is to end."""
         timeout = self._idle_time(time.monotonic())
+        self.progress.expect(timeout, "waiting for messages")
         while True:
             try:
                 item = self._inbox.get(timeout=timeout)

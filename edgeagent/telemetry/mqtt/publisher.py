@@ -19,7 +19,9 @@ from typing import Any, Literal
 
 import paho.mqtt.client as paho
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from edgeagent.settings.addresses import host_and_port
 from edgeagent.settings.sections.mqtt import MqttSettings
 from edgeagent.telemetry.contract.messages import ROOT, Status
 from edgeagent.telemetry.mqtt.certificates import name_expired
@@ -37,6 +39,8 @@ from edgeagent.telemetry.mqtt.losses import Losses
 from edgeagent.telemetry.mqtt.outbox import WINDOW, Outbox
 from edgeagent.telemetry.mqtt.spool import Spool
 from edgeagent.timing.deadline import Deadline
+from edgeagent.timing.progress import Progress
+from edgeagent.timing.repeat_limit import RepeatLimit
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +84,7 @@ class MqttPublisher:
         self._stopping = False
         self._refused = 0  # IDs of messages that are not passed to paho are negative
         self._client_id_conflict = ClientIdConflict()
+        self._repeats, self._connected_since, self._told = RepeatLimit(), 0.0, True
         self._client = self._build_client(device)
         self._losses = Losses()
         self._direct = DirectMessages(self._client, self._losses, self._prefix, settings.protocol == "5")
@@ -88,7 +93,7 @@ class MqttPublisher:
     @property
     def address(self) -> str:
         """Address of the broker, host:port."""
-        return f"{self._settings.host}:{self._settings.port}"
+        return host_and_port(str(self._settings.host), self._settings.port)
 
     def subscribe(self, topic: str, receive: Receive) -> None:
         """Subscribe to a topic below the device's prefix, now or at the next connect.
@@ -103,7 +108,17 @@ class MqttPublisher:
             self._receivers[topic] = receive
             if self.state != "connected":
                 return
-        self._client.subscribe(topic, qos=1)
+        self._subscribe(self._client, topic)
+
+    def _subscribe(self, client: paho.Client, topic: str) -> None:
+        """Subscribe; with MQTT 5 a message that is to be retained keeps that mark when it comes live.
+
+        Option "Retain As Published", MQTT 5.0, section 3.8.3.1; MQTT 3.1.1 has none.
+        """
+        if self._settings.protocol == "5":
+            client.subscribe(topic, options=SubscribeOptions(qos=1, retainAsPublished=True))
+        else:
+            client.subscribe(topic, qos=1)
 
     @property
     def dropped(self) -> Counter[str]:
@@ -115,6 +130,11 @@ class MqttPublisher:
         """State of the spool after the last change; None without one."""
         return self._outbox.state
 
+    @property
+    def progress(self) -> Progress:
+        """Progress of the outbox, for the watchdog."""
+        return self._outbox.progress
+
     def start(self) -> None:
         """Connect in the background, and reconnect whenever the connection is lost."""
         self._outbox.start()
@@ -125,10 +145,16 @@ class MqttPublisher:
         if qos == 1:
             self._outbox.post(topic, payload)
             return
-        if self.state == "connected":
-            self._direct.send_unacknowledged(self._full(topic), payload)
+        self.publish_absolute(self._full(topic), payload, qos=qos)
+
+    def publish_absolute(self, topic: str, payload: bytes, *, qos: Literal[0, 1]) -> None:
+        """As :meth:`publish`, for a complete topic; without a connection the message is lost and counted."""
+        if self.state != "connected":
+            self._losses.count(topic.removeprefix(f"{self._prefix}/"))
+        elif qos == 1:
+            self._direct.send(topic, payload)
         else:
-            self._losses.count(topic)
+            self._direct.send_unacknowledged(topic, payload)
 
     def flush(self, timeout: float) -> bool:
         """Wait until every QoS 1 message so far is sent, on the disk, or waits in memory."""
@@ -211,17 +237,26 @@ class MqttPublisher:
         return self._direct.retain(self._full("status"), status.encode())
 
     def _set_state(self, state: ConnectionState, error: str | None = None) -> None:
-        """Record a state; a failure is logged once, not at every attempt."""
+        """Record a state; a failure is logged once and then at growing intervals, not at every attempt."""
+        now = time.monotonic()
         with self.changed:
-            new = (state, error) != (self.state, self.last_error)
+            if self.state == "connected":
+                self._repeats.worked(now - self._connected_since)
             self.state = state
             if error is not None:
                 self.last_error = error
             self.changed.notify_all()
         if state == "connected":
-            logger.info("connected to broker %s", self.address)
-        elif new and not self._stopping:
-            logger.warning("broker %s %s; trying again", self.address, error or "disconnected")
+            self._connected_since = now
+            level = logging.INFO if self._told else logging.DEBUG
+            logger.log(level, "connected to broker %s", self.address)
+        elif not self._stopping:
+            text = error or "disconnected"
+            self._told = self._repeats.allows(text, now)
+            level = logging.ERROR if state == "refused" else logging.WARNING  # a refusal needs a person
+            logger.log(
+                level if self._told else logging.DEBUG, "broker %s %s; trying again", self.address, text
+            )
 
     def _on_connect(self, client: paho.Client, data: Any, flags: Any, code: ReasonCode, more: Any) -> None:
         if code.is_failure:
@@ -230,7 +265,7 @@ class MqttPublisher:
         with self.changed:
             self._direct.connected(getattr(more, "MaximumPacketSize", None))
             for topic in self._receivers:  # before ``online``, so that whoever sees it can send commands
-                client.subscribe(topic, qos=1)
+                self._subscribe(client, topic)
             self._client_id_conflict.connected(time.monotonic())
             self._publish_status("online")
             for topic, payload in self._retained.items():

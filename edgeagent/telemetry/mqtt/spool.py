@@ -102,7 +102,9 @@ class Spool:
                 "telemetry.spool: this Python has no sqlite3; install one with SQLite, or give `spool: null`"
             )
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not path.exists():
+                path.touch(0o600)  # SQLite gives its log the same permissions
         except OSError as error:
             raise SpoolError(f"{path}: cannot be created ({error.strerror})") from error
         self._open()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from edgeagent.errors import ConfigurationError
+from edgeagent.settings.addresses import host_and_port
 from edgeagent.settings.sections.prometheus import PrometheusSettings
 from edgeagent.telemetry.contract.messages import Alarm, Telemetry
 from edgeagent.telemetry.prometheus.server import STOP_S, MetricsServer
@@ -58,9 +59,11 @@ class Exporter:
         try:
             self._server = MetricsServer(host, port, make_wsgi_app(registry))
         except OSError as error:
-            raise ConfigurationError(f"prometheus: {host}:{port} cannot be listened on ({error})") from error
+            raise ConfigurationError(
+                f"prometheus: {host_and_port(host, port)} cannot be listened on ({error})"
+            ) from error
         self._server.start()
-        logger.info("metrics for Prometheus at http://%s:%d/metrics", host, port)
+        logger.info("metrics for Prometheus at http://%s/metrics", host_and_port(host, port))
 
     def stop(self, timeout_s: float = STOP_S) -> None:
         """Close the port."""
@@ -88,7 +91,7 @@ class Exporter:
         from edgeagent.telemetry.prometheus import metrics
         from edgeagent.telemetry.prometheus.model_metrics import model_metrics
 
-        yield metrics.stage_durations({camera: times.total for camera, times in self._times.items()})
+        yield metrics.stage_durations({camera: times.total for camera, times in dict(self._times).items()})
         if self._alarm is not None:
             yield metrics.problem_metrics(self._alarm)
         yield from model_metrics(self._retained)

@@ -33,6 +33,7 @@ from edgeagent.settings.sections.model import ModelSettings
 from edgeagent.vision.detections import Detections
 from tests.bundle.tiny import ARTEFACT
 from tests.engines import cell_detector as cells
+from tests.included import QUICK_BUNDLE
 
 PATIENCE = 60.0
 QUIET = AccuracySettings(golden_every=None, drift=False)
@@ -45,7 +46,7 @@ class Device:
         self.settings = Settings(
             state=folder / "state",
             cameras=(CameraSettings(name="yard", source="0"),),
-            model=ModelSettings(engine="onnxruntime-cpu", threads=1),
+            model=ModelSettings(bundle=QUICK_BUNDLE, engine="onnxruntime-cpu", threads=1),
             accuracy=accuracy,
         )
         self._journal = Journal(folder / "journal")
@@ -144,7 +145,10 @@ def day(brightness_bin: int, slots: int) -> SceneCounts:
 def test_drift_is_told_kept_and_told_again_after_a_restart(tmp_path: Path) -> None:
     bundle = cells.build_bundle(tmp_path / "one")
     accuracy = AccuracySettings(golden_every=None, drift_days=1)
-    path, key = tmp_path / "state" / FOLDER / "yard.json", model_key(bundle.manifest, 0.3, 1)
+    path, key = (
+        tmp_path / "state" / FOLDER / "yard.json",
+        model_key(bundle.manifest, ModelSettings().score_threshold, 1),
+    )
     almost = {"brightness": Hysteresis(count=HOLD["brightness"] - 1)}
     window = tuple(day(7, 1) for _ in range(DAY))
     write_drift(path, key, SavedDrift(day(1, DAY), window, SceneCounts(len(cells.LABELS)), almost))  # type: ignore[arg-type]

@@ -15,12 +15,12 @@ from edgeagent.detection.ranking import rank_candidates
 from edgeagent.detection.starting import LOW_PRIORITY_DEADLINE_S
 from edgeagent.detection.trials import MOST_DEADLINE_S
 from edgeagent.errors import EngineError
-from edgeagent.files.resources import default_bundle
 from edgeagent.imaging.picture import read_picture
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import CameraSettings
 from edgeagent.settings.sections.model import ModelSettings
 from tests.data import shared
+from tests.included import QUICK_BUNDLE
 from tests.qat.factory.test_description_check import description
 from tests.qat.float_files import external_weights, free_batch, half_precision
 
@@ -30,24 +30,31 @@ def settings(folder: Path, reference: Path | None) -> Settings:
         {
             "state": folder / "state",
             "cameras": (CameraSettings(name="yard", source="0"),),
-            "model": ModelSettings(engine="onnxruntime-cpu", threads=1),
+            "model": ModelSettings(bundle=QUICK_BUNDLE, engine="onnxruntime-cpu", threads=1),
             "accuracy": {"agreement_reference": reference},
         }
     )
 
 
 def test_without_a_good_model_before_there_is_none(tmp_path: Path) -> None:
-    bundle = open_bundle(default_bundle())
+    bundle = open_bundle(QUICK_BUNDLE)
     model = ReferenceModel(settings(tmp_path, None), bundle.manifest, None, lambda: None)
     with pytest.raises(EngineError, match="agreement_reference can name"):
         model.load()
     assert model.name is None
 
 
+def test_an_included_bundle_is_named(tmp_path: Path) -> None:
+    bundle = open_bundle(QUICK_BUNDLE)
+    model = ReferenceModel(settings(tmp_path, Path("coco-nano")), bundle.manifest, None, lambda: None)
+    model.load().engine.close()
+    assert model.name == f"coco-nano {bundle.manifest.version}"
+
+
 @pytest.mark.data
 def test_the_float_model_agrees_with_the_one_made_of_it(tmp_path: Path) -> None:
     float_model = shared("models", "yolox_nano.onnx")
-    bundle = open_bundle(default_bundle())
+    bundle = open_bundle(QUICK_BUNDLE)
     model = ReferenceModel(settings(tmp_path, float_model), bundle.manifest, None, lambda: None)
     reference = model.load()
     serving = load_bundle_detector(bundle, "onnxruntime", 1, 0.65)
@@ -79,7 +86,7 @@ def test_a_float_model_is_read_as_qat_reads_it(form: Callable[[Path], Path], tmp
 
 def test_a_worker_beside_another_has_time(tmp_path: Path) -> None:
     """It waits for what it runs beside; on a busy board that is long, and no hang."""
-    bundle = open_bundle(default_bundle())
+    bundle = open_bundle(QUICK_BUNDLE)
     chosen = settings(tmp_path, None)
     at_once, beside = (rank_candidates(bundle, chosen, None, nicer) for nicer in (0, 10))
     (candidate,) = at_once.trials.candidates

@@ -19,6 +19,7 @@ from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import CameraSettings
 from edgeagent.settings.sections.model import ModelSettings
 from tests.engines import cell_detector as cells
+from tests.included import QUICK_BUNDLE
 
 PATIENCE = 60.0
 
@@ -27,7 +28,7 @@ def settings(folder: Path) -> Settings:
     return Settings(
         state=folder / "state",
         cameras=(CameraSettings(name="yard", source="0"),),
-        model=ModelSettings(engine="onnxruntime-cpu", threads=1),
+        model=ModelSettings(bundle=QUICK_BUNDLE, engine="onnxruntime-cpu", threads=1),
     )
 
 
@@ -50,7 +51,7 @@ class Beside:
         self.shadow.offer(result(self.detector, image))
 
     def offer_until_compared(self, image: Image) -> Agreement:
-        """Offer a frame again and again, as a camera does, until the shadow was free for one."""
+        """ChannelEntry a frame again and again, as a camera does, until the shadow was free for one."""
         while self.agreed.empty():
             self.offer(image)
             assert self.ended.empty()

@@ -8,9 +8,13 @@ from collections.abc import Collection
 
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.delivery.repository.channel import Release
+from edgeagent.delivery.repository.client import Client
+from edgeagent.delivery.state.check_report import CHECK_REPORT
 from edgeagent.delivery.state.record import Record
 from edgeagent.delivery.state.record_file import RECORD
 from edgeagent.delivery.state.store import FOLDER, Store
+from edgeagent.errors import DeliveryError
+from edgeagent.settings.sections.delivery import DeliverySettings
 from tests.delivery.crash.device import STRIKES, Site
 from tests.delivery.runners import run_once
 
@@ -34,6 +38,7 @@ def examine(site: Site, good: Collection[str], wanted: Release) -> None:
     witnessed = site.witnessed()
     folder = site.state / FOLDER
     _examine_lost_record(site, good, witnessed)
+    _examine_without_disk_and_trust(site, good, witnessed)
     store = Store(folder)
     _check(store.rebuilt is None, f"the record is lost: {store.rebuilt}")
     before = store.record
@@ -85,6 +90,37 @@ def _examine_lost_record(site: Site, good: Collection[str], witnessed: Collectio
     _check(chosen is not None or not good, "without its record the device does not find its good model")
     passed = chosen is None or chosen in good or f"passed {chosen}" in witnessed
     _check(passed, f"without its record the device chooses {chosen}, which was never good")
+    store.close()
+    shutil.rmtree(copy)
+
+
+def _examine_without_disk_and_trust(site: Site, good: Collection[str], witnessed: Collection[str]) -> None:
+    """On a disk that cannot be written, and without the trusted root, a good model serves."""
+    copy = site.folder / "copy"
+    if not (site.state / FOLDER).exists():
+        return  # nothing was delivered, nor can be
+    shutil.copytree(site.state / FOLDER, copy, symlinks=True)
+    for blocked in (RECORD, CHECK_REPORT, "commands.json"):
+        new = copy / f"{blocked}.new"
+        new.unlink(missing_ok=True)
+        new.mkdir()  # no write of it succeeds
+    store = Store(copy)
+    bundle = store.to_serve(STRIKES)
+    serves = bundle.manifest.version if bundle else None
+    _check(serves is not None or not good, "without a disk that can be written the good model does not serve")
+    passed = serves is None or serves in good or f"passed {serves}" in witnessed
+    _check(passed, f"without a disk that can be written {serves} serves, which was never good")
+    root = site.folder / "absent.json"
+    for content in (None, b"damaged"):
+        if content is not None:
+            root.write_bytes(content)
+        try:
+            Client(DeliverySettings(repository=str(copy), root=root), store.folder / "metadata").known()
+        except DeliveryError:
+            pass
+        except Exception as error:
+            raise WrongStateError(f"a root {content!r} is no typed error, but {error!r}") from error
+    root.unlink()
     store.close()
     shutil.rmtree(copy)
 

@@ -11,7 +11,15 @@ from pathlib import Path
 KILLED, WRONG = -9, 4
 CHILD_S = 120.0
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["onnxruntime", "tests.delivery.crash.device", "tests.delivery.crash.after"])
+PRELOADED = ["onnxruntime", *(f"tests.{name}" for name in ("delivery.crash.device", "delivery.crash.after"))]
+FORKS.set_forkserver_preload(
+    [
+        *PRELOADED,
+        "tests.provisioning.crash",
+        "tests.delivery.agent.crash.campaign",
+        "tests.delivery.configuration.crash.after",
+    ]
+)
 
 
 def in_child(

@@ -1,7 +1,7 @@
 """A disk on which the machine dies at a chosen step, and on which a power cut loses what it may lose.
 
-Every fsync, rename, removal, new folder and new link below a root is a step. A process can be made to die
-just before any of them: by SIGKILL alone, which loses nothing that was written, or by a power cut. Then
+Every fsync, sync, rename, removal, new folder and new link below a root is a step. A process can be made to
+die just before any of them: by SIGKILL alone, which loses nothing that was written, or by a power cut. Then
 
 - bytes that were written to a file since its last fsync are partly gone, or zeros;
 - of names that were made, changed or removed since the last fsync of their folder, the latest ones are as
@@ -79,6 +79,7 @@ class FaultyDisk:
         self._unlink, self._rmdir, self._os_open, self._open = os.unlink, os.rmdir, os.open, io.open
         os.fsync, os.mkdir, os.rmdir, os.open = self.fsync, self.mkdir, self.rmdir, self.os_open  # type: ignore[assignment]
         self._symlink, os.symlink = os.symlink, self.symlink  # type: ignore[assignment]
+        os.sync = self.sync
         os.rename = os.replace = self.rename  # type: ignore[assignment]
         os.unlink = os.remove = self.unlink
         io.open = builtins.open = self.open
@@ -95,6 +96,15 @@ class FaultyDisk:
         else:
             self._safe[status.st_ino] = status.st_size
         return None  # a real one would only cost time: this process dies, not the machine
+
+    def sync(self) -> None:
+        """Make everything last."""
+        self._step("sync", self._root)
+        self._pending = []
+        for folder, _, names in os.walk(self._root):
+            for path in (Path(folder) / name for name in names):
+                status = path.lstat()
+                self._safe[status.st_ino] = status.st_size
 
     def rename(self, source: Any, target: Any, **keywords: Any) -> None:
         """Rename a file or a folder."""
@@ -145,11 +155,11 @@ class FaultyDisk:
         self._pending.append(_Change(old.parent, lambda: self._mkdir(old)))
         return None
 
-    def symlink(self, target: Any, path: Any, **keywords: Any) -> None:
+    def symlink(self, target: Any, path: Any, *arguments: Any, **keywords: Any) -> None:
         """Make a symbolic link."""
         new = self._path(path)
         if not self._is_ours(new):
-            return self._symlink(target, path, **keywords)
+            return self._symlink(target, path, *arguments, **keywords)
         self._step("symlink", new)
         self._symlink(target, new)
         self._pending.append(_Change(new.parent, lambda: self._unlink(new)))

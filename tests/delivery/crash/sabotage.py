@@ -18,7 +18,7 @@ from edgeagent.files.atomic import sync
 def record_not_synced() -> None:
     """The record is renamed before its content is on the disk."""
 
-    def write(path: Path, content: bytes) -> None:
+    def write(path: Path, content: bytes, *, shared: bool = False) -> None:
         new = path.with_name(f"{path.name}.new")
         new.write_bytes(content)
         new.replace(path)
@@ -30,7 +30,7 @@ def record_not_synced() -> None:
 def folder_of_record_not_synced() -> None:
     """The record is renamed, and its folder is not brought to the disk: the rename may not have happened."""
 
-    def write(path: Path, content: bytes) -> None:
+    def write(path: Path, content: bytes, *, shared: bool = False) -> None:
         new = path.with_name(f"{path.name}.new")
         new.write_bytes(content)
         sync(new)
@@ -43,7 +43,7 @@ def slot_not_synced() -> None:
     """A slot gets its name before its content is on the disk."""
     slots.sync = lambda path: None  # type: ignore[attr-defined]
 
-    def write(path: Path, content: bytes) -> None:
+    def write(path: Path, content: bytes, *, shared: bool = False) -> None:
         path.write_bytes(content)
 
     slots.write_state = write  # type: ignore[attr-defined]

@@ -32,6 +32,10 @@ class ReadyRepository:
     def refresh(self) -> Channel:
         return self.channel
 
+    def expiring(self) -> str | None:
+        """Return None, as nothing expires."""
+        return None
+
     def known(self) -> Channel | None:
         return self.channel
 

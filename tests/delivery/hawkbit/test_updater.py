@@ -33,6 +33,10 @@ class FolderRepository(FolderSource):
     def refresh(self) -> Channel:
         return Channel(channel="stable", releases=tuple(one.release for one in self.offered))
 
+    def expiring(self) -> str | None:
+        """Return None, as nothing expires."""
+        return None
+
     def known(self) -> Channel | None:
         return self.refresh()
 

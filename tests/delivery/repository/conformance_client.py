@@ -6,24 +6,25 @@
     conformance_client.py --metadata-dir DIR --metadata-url URL refresh
     conformance_client.py --metadata-dir DIR --metadata-url URL --target-name PATH --target-base-url URL
         --target-dir DIR download
+
+``--target-name`` may be given several times: one client fetches them in turn.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from edgeagent.delivery.errors import RefusedError
-from edgeagent.delivery.repository.download import Download
-from edgeagent.delivery.repository.fetcher import Fetcher
-from edgeagent.delivery.repository.http_transport import HttpTransport
-from edgeagent.delivery.repository.throttled_reader import ThrottledReader
+from edgeagent.delivery.repository.client import Client
+from edgeagent.delivery.repository.clock import RELEASED, utcnow, verified_at
 from edgeagent.delivery.repository.transfer_limits import TransferLimits
-from edgeagent.delivery.repository.trust import Trust, tuf_errors
 from edgeagent.errors import DeliveryError
+from edgeagent.settings.sections.delivery import DeliverySettings
 
 LIMITS = TransferLimits(connect_s=20, silence_s=20, attempts=1)
 
@@ -49,22 +50,31 @@ def _init(folder: Path, root: Path) -> None:
 
 
 def _update(given: argparse.Namespace) -> None:
-    transport = HttpTransport(given.metadata_url, None, None, LIMITS)
-    line = ThrottledReader(LIMITS, None)
-    fetcher = Fetcher(transport, line)
-    targets = (given.target_base_url or "").rstrip("/") + "/"
-    trust = Trust(
-        given.metadata_dir / "initial_root", given.metadata_dir, given.metadata_url, targets, fetcher
-    )
-    with tuf_errors(fetcher):
-        trust.refresh()
-        if given.command == "refresh":
-            return
-        target = trust.target(given.target_name)
-    if target is None:
-        raise RefusedError(f"{given.target_name}: nobody has signed it")
-    destination = given.target_dir / quote(given.target_name, safe="")
-    Download(trust.url(target), target.length, target.hashes, destination).run(transport, line)
+    """Refresh, and fetch the targets in turn with one client, which keeps what it has verified."""
+    base = given.metadata_url.rstrip("/").removesuffix("metadata")
+    if given.target_base_url is not None and given.target_base_url.rstrip("/") != f"{base}targets":
+        raise DeliveryError(f"{given.target_base_url}: is not beside {given.metadata_url}")
+    client = _client(base, given.metadata_dir)
+    client.refresh_metadata()
+    for name in given.target_name if given.command == "download" else ():
+        client.fetch_target(name, given.target_dir / quote(name, safe=""))
+
+
+def _client(base: str, folder: Path) -> Client:
+    """Return the device's client, with all its checks.
+
+    Under faketime only this process has another time than the server, which the device would refuse: there
+    the checks of the clock, not those of expiry, see the time of the server.
+    """
+    settings = DeliverySettings(repository=base, root=folder / "initial_root")
+
+    def now() -> datetime:
+        if "FAKETIME" not in os.environ:
+            return utcnow()
+        return client.server_time() or max(RELEASED, verified_at(folder) or RELEASED)
+
+    client = Client(settings, folder, now, LIMITS)
+    return client
 
 
 def _arguments() -> argparse.Namespace:
@@ -73,7 +83,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--metadata-dir", type=Path, required=True)
     parser.add_argument("--metadata-url")
-    parser.add_argument("--target-name")
+    parser.add_argument("--target-name", action="append", default=[])
     parser.add_argument("--target-base-url")
     parser.add_argument("--target-dir", type=Path)
     commands = parser.add_subparsers(dest="command", required=True)

@@ -225,6 +225,19 @@ def test_metadata_without_an_end(server: Server, device: Device, good_again: Cal
     good_again()
 
 
+def test_no_part_is_left_of_a_file_whose_length_the_server_denies(
+    repository: Repository, server: Server, device: Device, good_again: Callable[[], None]
+) -> None:
+    repository.add({"model.onnx": NEW}, version="2.0.0")
+    newest(repository).write_bytes(NEW + b"more")
+    part = device.model.with_name("newest.onnx.part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    part.write_bytes(NEW[:10])
+    device.refuses("signed metadata")
+    assert not part.exists()
+    good_again()
+
+
 def test_an_artefact_without_an_end(
     repository: Repository, server: Server, device: Device, good_again: Callable[[], None]
 ) -> None:

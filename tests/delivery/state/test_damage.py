@@ -92,3 +92,12 @@ def test_a_newer_record_is_refused_and_kept(device: Device, three: list[Publishe
     assert path.read_bytes() == content
     path.unlink()
     device.store = Store(device.folder)  # the lock was let go
+
+
+def test_a_record_that_cannot_be_read_is_rebuilt(device: Device, three: list[Published]) -> None:
+    good = device.bring(three[0])
+    (device.folder / RECORD).unlink()
+    (device.folder / RECORD).mkdir()  # as a bad sector, it can be neither read nor replaced
+    assert device.restart().record.current == good
+    assert device.store.rebuilt is not None
+    assert "cannot be read" in device.store.rebuilt

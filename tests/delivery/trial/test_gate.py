@@ -14,7 +14,6 @@ from edgeagent.detection.journal import Journal
 from edgeagent.detection.records import VERDICTS
 from edgeagent.errors import BundleError
 from edgeagent.files.hashing import hash_file
-from edgeagent.files.resources import default_bundle
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import CameraSettings
 from edgeagent.settings.sections.delivery import DeliverySettings, GateSettings
@@ -23,13 +22,14 @@ from edgeagent.worker.protocol import LoadRequest
 from tests.bundle.tiny import ARTEFACT, fields
 from tests.delivery.models import scrambled
 from tests.engines import cell_detector as cells
+from tests.included import QUICK_BUNDLE
 
 
 def settings(folder: Path, engine: str = "onnxruntime-cpu", **gate: Any) -> Settings:
     return Settings(
         state=folder / "state",
         cameras=(CameraSettings(name="yard", source="0"),),
-        model=ModelSettings(engine=engine, threads=1),
+        model=ModelSettings(bundle=QUICK_BUNDLE, engine=engine, threads=1),
         delivery=DeliverySettings(
             repository="https://models.example", root=folder / "root.json", gate=GateSettings(**gate)
         ),
@@ -55,7 +55,7 @@ def thermal_zone(root: Path, degrees: float) -> Path:
 
 def test_a_good_bundle_passes_with_everything_measured(tmp_path: Path) -> None:
     wanted = settings(tmp_path, p90_ms=60_000.0, memory=4_000_000_000, temperature_c=70.0)
-    passed = gate(wanted, thermal_zone(tmp_path / "root", 45.0)).check(open_bundle(default_bundle()))
+    passed = gate(wanted, thermal_zone(tmp_path / "root", 45.0)).check(open_bundle(QUICK_BUNDLE))
     assert set(outcomes(passed.report.findings).values()) == {"passed"}
     assert list(outcomes(passed.report.findings)) == [
         "fit",
@@ -140,11 +140,11 @@ def test_labels_without_an_object_leave_accuracy_absent(tmp_path: Path) -> None:
 
 def test_a_bundle_for_another_board_is_refused_by_its_manifest(tmp_path: Path) -> None:
     wanted = settings(tmp_path, engine="tflite-edgetpu")
-    manifest = open_bundle(default_bundle()).manifest
+    manifest = open_bundle(QUICK_BUNDLE).manifest
     with pytest.raises(BundleError, match=r"no delegate of this board runs any of model\.onnx"):
         usable_files(manifest, wanted)
     with pytest.raises(GateError, match="no delegate of this board"):
-        gate(wanted).check(open_bundle(default_bundle()))
+        gate(wanted).check(open_bundle(QUICK_BUNDLE))
 
 
 def test_a_bundle_for_a_newer_agent_is_not_even_read(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_bundle_for_a_newer_agent_is_not_even_read(tmp_path: Path) -> None:
 
 
 def test_only_what_the_delegates_here_can_use_is_needed(tmp_path: Path) -> None:
-    manifest = open_bundle(default_bundle()).manifest
+    manifest = open_bundle(QUICK_BUNDLE).manifest
     golden = manifest.golden
     assert golden is not None
     assert golden.accuracy is not None
@@ -164,7 +164,7 @@ def test_only_what_the_delegates_here_can_use_is_needed(tmp_path: Path) -> None:
 
 
 def test_a_delegate_that_is_named_counts_also_while_it_is_not_there(tmp_path: Path) -> None:
-    manifest = open_bundle(default_bundle()).manifest
+    manifest = open_bundle(QUICK_BUNDLE).manifest
     files = usable_files(manifest, settings(tmp_path, engine="onnxruntime-tensorrt, onnxruntime-cpu"))
     assert {"model.tensorrt.onnx", "golden/outputs-b.npz", "model.onnx", "golden/outputs.npz"} < set(files)
 

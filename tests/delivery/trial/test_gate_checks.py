@@ -11,9 +11,9 @@ from edgeagent.bundle.reading import open_bundle
 from edgeagent.delivery.trial import gate_checks as checks
 from edgeagent.detection.golden_check import GoldenResult
 from edgeagent.detection.records import TrialVerdict
-from edgeagent.files.resources import default_bundle
+from tests.included import QUICK_BUNDLE
 
-MANIFEST = open_bundle(default_bundle()).manifest
+MANIFEST = open_bundle(QUICK_BUNDLE).manifest
 
 
 @pytest.mark.parametrize(("limit", "outcome"), [(None, "passed"), (70.0, "passed"), (60.0, "failed")])

@@ -43,6 +43,11 @@ class Listener:
     def __init__(self) -> None:
         self.ended: list[str | None] = []
         self.strikes: list[str] = []
+        self.damage: list[str] = []
+
+    def model_damaged(self, reason: str) -> Future[str]:
+        self.damage.append(reason)
+        return self._done()
 
     def trial_ended(self, reason: str | None) -> Future[str]:
         self.ended.append(reason)
@@ -87,12 +92,14 @@ class Device:
         report = GateReport(name="tiny", version="2.0.0", time="", findings=())
         return Passed(rank_candidates(bundle or self.next, self.settings, None), report, None, None)
 
-    def frames(self, count: int, detections: Detections, detector: Detector | None = None) -> None:
+    def frames(
+        self, count: int, detections: Detections, detector: Detector | None = None, gated: bool = False
+    ) -> None:
         detector = detector or self.models.current(0)
         assert detector is not None
         frame = Frame(cells.picture(), 1, 0, 0.0)
         for _ in range(count):
-            self.board.frame(Result("yard", frame, detections, detector, 1_000_000))
+            self.board.frame(Result("yard", frame, detections, detector, 1_000_000, gated=gated))
 
     def version(self) -> str:
         return self.models.bundle.manifest.version
@@ -135,6 +142,19 @@ def test_a_trial_that_finds_nothing_any_more_is_bad_and_left(device: Device) -> 
     assert device.version() == "1.0.0"
 
 
+def test_frames_in_which_nothing_moved_say_nothing_about_a_model(device: Device) -> None:
+    device.frames(70, ONE)
+    device.board.serve(device.passed())
+    device.frames(200, ONE, gated=True)
+    device.board._watched.check_at = 0.0
+    device.frames(1, ONE, gated=True)
+    assert device.listener.ended == [], "it stays on trial until the engine has worked often enough"
+    device.frames(70, ONE)
+    device.board._watched.check_at = 0.0
+    device.frames(1, ONE, gated=True)
+    assert device.listener.ended == [None]
+
+
 def test_frames_of_the_model_that_left_do_not_count(device: Device) -> None:
     old = device.models.current(0)
     device.board.serve(device.passed())
@@ -156,6 +176,15 @@ def test_failures_are_strikes_of_the_trial_alone(device: Device) -> None:
     assert device.listener.strikes == ["died of SIGSEGV"] * 2
     device.board.changed(failed)
     assert device.listener.ended == ["3 times its engine failed, the last time: died of SIGSEGV"]
+
+
+def test_a_damaged_file_is_no_strike(device: Device) -> None:
+    device.board.serve(device.passed())
+    device.board.changed(
+        Change(None, False, "died", failure="died of SIGKILL", damaged="has the sha256 0...")
+    )
+    assert (device.listener.strikes, device.listener.ended) == ([], [])
+    assert device.listener.damage == ["has the sha256 0..."]
 
 
 def test_a_trial_that_nothing_serves_any_more_ends_at_once(device: Device) -> None:
@@ -204,7 +233,7 @@ def test_what_an_earlier_run_left_on_trial_serves_if_it_can(tmp_path: Path, brok
     for state in ("verifying", "staged", "gating", "trial"):
         device.store.move(state)
     device.end()
-    store = open_store(device.settings)
+    store = open_store(device.settings).store
     assert store is not None
 
     def make(bundle: Bundle) -> ModelExchange:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edgeagent.delivery.update.commands import REMEMBERED, Commands
+from edgeagent.delivery.update.answered_commands import ANSWERED, HARMLESS, INTERRUPTED, REMEMBERED
+from edgeagent.delivery.update.commands import Commands
 from edgeagent.telemetry.contract.commands import COMMANDS, MOST_BYTES, CommandReply
 from tests.delivery.obedient import Obedient
 
@@ -19,7 +21,7 @@ def obedient() -> Obedient:
 
 @pytest.fixture
 def commands(obedient: Obedient) -> Commands:
-    return Commands(obedient)
+    return Commands(obedient, agent=obedient, configuration=obedient, arming=obedient, live=obedient)
 
 
 def request(command: str, id_: str = "7f3a", **more: Any) -> bytes:
@@ -31,10 +33,31 @@ MODEL = {"name": "coco-nano", "version": "1.2.0"}
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_is_obeyed(commands: Commands, obedient: Obedient, command: str) -> None:
-    more = MODEL if command in ("pin", "forgive") else {}
-    done = f"{command} coco-nano 1.2.0" if more else command
-    assert commands.answer(request(command, **more)) == CommandReply("7f3a", True, done)
+    given: dict[str, dict[str, Any]] = {
+        "pin": MODEL,
+        "forgive": MODEL,
+        "agent_forgive": {"version": "1.2.0"},
+        "set": {"values": {"model.score_threshold": 0.5}},
+    }
+    more = given.get(command, {})
+    done = " ".join((command, *(value for value in more.values() if isinstance(value, str))))
+    told = f"{done}; {obedient.configuration_status()}" if command == "status" else done
+    assert commands.answer(request(command, **more)) == CommandReply("7f3a", True, told)
     assert obedient.done == [done]
+
+
+def test_commands_about_the_agent_are_refused_where_it_is_not_updated(obedient: Obedient) -> None:
+    reply = Commands(obedient).answer(request("agent_rollback"))
+    assert (reply.ok, "delivery.agent is not configured" in reply.text) == (False, True)
+
+
+def test_without_delivery_or_tracker_it_is_said_what_is_missing() -> None:
+    alone = Commands(None)
+    assert alone.answer(request("rollback")).text == "no models are delivered to this device"
+    assert "tracking.tracker is off" in alone.answer(request("arm", "7f3b")).text
+    switch = Obedient()
+    assert Commands(None, arming=switch).answer(request("disarm")).ok
+    assert switch.done == ["disarm"]
 
 
 def test_one_that_cannot_be_obeyed_says_why(commands: Commands, obedient: Obedient) -> None:
@@ -121,3 +144,54 @@ def test_a_retained_command_is_not_obeyed_and_does_not_use_up_its_id(
     assert commands.answer(b"rubbish", retained=True).request_id is None
     assert obedient.done == []
     assert commands.answer(request("rollback")).ok
+
+
+def test_a_request_is_known_after_a_restart(obedient: Obedient, tmp_path: Path) -> None:
+    file = tmp_path / ANSWERED
+    first = Commands(obedient, file).answer(request("rollback"))
+    assert Commands(obedient, file).answer(request("rollback")) == first
+    assert not Commands(obedient, file).answer(request("unpin")).ok
+    assert obedient.done == ["rollback"]
+
+
+@pytest.mark.parametrize("command", HARMLESS)
+def test_a_harmless_command_is_not_written(obedient: Obedient, tmp_path: Path, command: str) -> None:
+    Commands(obedient, tmp_path / ANSWERED, arming=obedient).answer(request(command))
+    assert not (tmp_path / ANSWERED).exists()
+
+
+def test_a_command_that_a_power_cut_has_interrupted_is_not_executed_again(
+    obedient: Obedient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut() -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(obedient, "rollback", cut)
+    with pytest.raises(KeyboardInterrupt):
+        Commands(obedient, tmp_path / ANSWERED, arming=obedient).answer(request("rollback"))
+    monkeypatch.undo()
+    answer = Commands(obedient, tmp_path / ANSWERED, arming=obedient).answer(request("rollback"))
+    assert (answer.ok, answer.text) == (False, INTERRUPTED)
+    assert obedient.done == []
+
+
+def test_a_file_that_cannot_be_read_or_written_stops_no_command(obedient: Obedient, tmp_path: Path) -> None:
+    (tmp_path / "damaged").write_bytes(b"{")
+    assert Commands(obedient, tmp_path / "damaged").answer(request("rollback")).ok
+    (tmp_path / "folder.new").mkdir()
+    commands = Commands(obedient, tmp_path / "folder")
+    assert commands.answer(request("rollback")) == commands.answer(request("rollback"))
+    assert obedient.done == ["rollback", "rollback"]
+
+
+def test_an_error_nobody_expected_is_a_reply(
+    commands: Commands, obedient: Obedient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> str:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(obedient, "rollback", fail)
+    answer = commands.answer(request("rollback"))
+    assert not answer.ok
+    assert "RuntimeError: a bug" in answer.text
+    assert commands.answer(request("status", "n")).ok

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeagent.delivery.repository.channel import Rollout, Window
+from edgeagent.delivery.repository.channel_entry import Rollout, Window
 from edgeagent.delivery.update.policy import (
     Device,
     bucket,
     choose_release,
     fetch_hindrance,
     find_offered,
+    must_leave,
     serve_hindrance,
     window_hindrance,
 )
@@ -330,3 +331,16 @@ def test_without_a_withdrawal_or_a_pin_the_sequence_only_grows(
     good = [number for number in offered if number > current and number not in spoiled]
     assert (None if chosen is None else chosen.sequence) == max(good, default=None)
     assert reason
+
+
+def test_a_withdrawn_current_release_must_be_left_where_nothing_else_can_come() -> None:
+    current = release(2, withdrawn="misses trams")
+    alone, with_older = channel(current), channel(current, release(1))
+    assert must_leave(alone, device(), record(current)) == (
+        "coco-nano 1.2.0, which serves, is withdrawn (misses trams); nothing else is offered to this device"
+    )
+    assert must_leave(with_older, device(), record(current)) is None
+    without_older = record(current).model_copy(update={"bad": (bad(release(1)),)})
+    assert must_leave(with_older, device(), without_older) is not None
+    assert must_leave(channel(release(2)), device(), record(release(2))) is None
+    assert must_leave(alone, device(), record()) is None

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from edgeagent.bundle.reading import MANIFEST
 from edgeagent.delivery.errors import NoRoomError, RefusedError, UnreachableError
 from edgeagent.delivery.state.record import Record
 from edgeagent.delivery.state.store import Store
 from edgeagent.delivery.update.deployment_steps import REFUSALS, installed
+from edgeagent.errors import DeliveryError
 from tests.bundle.tiny import ARTEFACT
 from tests.delivery.folder_source import Published, publish
 from tests.delivery.update.device import PATIENCE_S, Device, offer
@@ -60,7 +62,7 @@ def test_a_file_that_does_not_verify_is_bad_after_some_attempts(
     device.source.fetch_error = RefusedError("its sha256 is another")
     device.start()
     device.until_true(lambda: device.store.record.deployment is not None and device.store.pending() is None)
-    assert device.reason == "its sha256 is another"
+    assert device.reason in ("its sha256 is another", "bad on this device: its sha256 is another")
     assert len(device.source.fetched) == REFUSALS
     assert device.bad == [three[0].release.slot]
 
@@ -70,6 +72,31 @@ def test_another_manifest_than_the_index_names_is_refused(device: Device, three:
     device.source.offered[:] = [Published(release, three[0].folder, three[0].hashes)]
     device.start().until("rejected")
     assert "is not the manifest that the index of the channel names" in (device.reason or "")
+
+
+def test_nothing_is_left_of_a_release_that_is_refused(device: Device, three: list[Published]) -> None:
+    device.source.fetch_error = RefusedError("its sha256 is another")
+    partial = device.store.slots.partial(installed(three[0].release))
+    (partial / f"{ARTEFACT.rpartition('/')[2]}.part").write_bytes(b"first bytes")
+    device.start()
+    device.until_true(lambda: device.store.record.deployment is not None and device.store.pending() is None)
+    device.until_true(lambda: not partial.exists())
+
+
+def test_the_whole_release_has_room_before_its_first_file(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Usage:
+        free = 1
+
+    monkeypatch.setattr("edgeagent.delivery.update.deployment_steps.shutil.disk_usage", lambda path: Usage)
+    device.start().until("fetching")
+    device.until_true(lambda: device.updater.state().step_error is not None)
+    assert "needs " in str(device.updater.state().step_error)
+    assert [file for file in device.source.fetched if file != MANIFEST] == []
+    monkeypatch.undo()
+    device.updater.check_now()
+    device.good("1.0.0")
 
 
 def test_a_full_disk_is_pruned_and_tried_again(device: Device, three: list[Published]) -> None:
@@ -203,3 +230,30 @@ def test_a_mistake_in_the_program_does_not_end_the_thread(
     device.until_true(lambda: device.store.record.deployment is not None and bool(device.runner.gated[1:]))
     device.good("1.0.0")
     assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize("on_trial", [False, True])
+def test_a_model_that_was_damaged_while_it_served_is_put_aside(
+    device: Device, three: list[Published], on_trial: bool
+) -> None:
+    device.start().good("1.0.0")
+    offer(device, three[1])
+    if on_trial:
+        device.until("trial", "2.0.0")
+    else:
+        device.good("2.0.0")
+    device.source.offers_nothing = True
+    with pytest.raises(DeliveryError, match="nothing delivered is damaged"):
+        device.updater.model_damaged("a sentence").result(PATIENCE_S)
+    path = device.folder / "slots" / three[1].release.slot / ARTEFACT
+    path.chmod(0o644)
+    path.write_bytes(b"?" * path.stat().st_size)
+    assert device.updater.model_damaged("a sentence").result(PATIENCE_S) == "put aside"
+    record = device.store.record
+    assert record.current == installed(three[0].release)
+    assert record.deployment is not None
+    assert record.deployment.state == "rolled_back"
+    assert (device.reason or "").startswith("its slot was damaged: ")
+    assert device.bad == []
+    assert device.runner.serving[-1] is None
+    assert not device.store.slots.has(installed(three[1].release))

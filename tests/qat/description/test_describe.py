@@ -33,7 +33,7 @@ def describe(folder: Path, *more: object) -> list[str]:
 
 
 def test_labels_find_the_preprocessing(folder: Path, capsys: Capture) -> None:
-    where = ("--json", folder / "found.json", "--draw", folder / "drawn")
+    where = ("--json-file", folder / "found.json", "--draw", folder / "drawn")
     assert main(describe(folder, "--labels", folder / "labels", *where)) == 0
     found = describe_model(folder / "Red Cells.onnx")
     assert found.name == "red-cells"
@@ -93,6 +93,20 @@ def test_pictures_without_objects_are_refused(folder: Path, capsys: Capture) -> 
     assert main(describe(folder)) == 6
     assert "nothing that can be trusted is found on 12 pictures" in capsys.readouterr().err
     assert not (folder / "Red Cells.yaml").exists()
+
+
+def test_damaged_pictures_are_left_out(folder: Path, capsys: Capture) -> None:
+    first, *others = sorted((folder / "images").iterdir())
+    first.write_bytes(first.read_bytes()[:100])
+    json_file = folder / "found.json"
+    assert main(describe(folder, "--labels", folder / "labels", "--json-file", json_file)) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "left out: picture " in said
+    assert "is truncated: its end is missing" in said
+    assert json.loads(json_file.read_text())["pictures"] == len(others)
+    for path in others:
+        path.write_bytes(b"")
+    assert "is truncated: its end is missing" in mistake(capsys, 6, *describe(folder, "--replace"))
 
 
 def test_a_count_below_one(folder: Path, capsys: Capture) -> None:

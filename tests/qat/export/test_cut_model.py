@@ -9,12 +9,14 @@ import pytest
 
 from edgeagent.bench.cold_start import cold_start
 from edgeagent.bench.measured_candidates import load_candidate, reference_candidates
+from edgeagent.bundle.manifest import OutputSpec
 from edgeagent.bundle.model_description import describe_model
 from edgeagent.cli import main
-from edgeagent.errors import BundleError
+from edgeagent.errors import BundleError, EngineError
 from edgeagent.imaging.picture import read_picture
+from edgeagent.qat.export import exports
 from edgeagent.qat.export.cut_model import decodable_file
-from tests.cli.command import edgeagent, the_line
+from tests.cli.command import edgeagent, mistake, the_line
 from tests.data import shared
 from tests.engines import cell_detector as cells
 from tests.qat.description.colour_detector import write_model, write_pictures
@@ -48,7 +50,7 @@ def command(model: Path, *more: object) -> list[object]:
 
 def test_eval_decodes_the_heads(model: Path) -> None:
     out = model.parent / "result.json"
-    assert main([str(argument) for argument in command(model, "--json", out)]) == 0
+    assert main([str(argument) for argument in command(model, "--json-file", out)]) == 0
     assert json.loads(out.read_text())["map50_95"] == pytest.approx(1)
 
 
@@ -89,6 +91,33 @@ def test_a_reference_of_the_bench_is_cut(model: Path, tmp_path: Path) -> None:
     picture = read_picture(model.parent / "images" / "0.png")
     assert len(detector.detect(picture, detector.allocate(), 0.5)) == 3
     detector.engine.close()
+
+
+def test_messages_name_the_file_of_the_user(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the engine sees is a file of the heads in a temporary folder."""
+    made = exports.roles
+
+    def with_wrong_stride(*arguments: object) -> tuple[OutputSpec, ...]:
+        return tuple(one.model_copy(update={"stride": 4}) for one in made(*arguments))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(exports, "roles", with_wrong_stride)
+    said = (
+        f"{model}: family yolox needs the outputs box, objectness, classes once for each of the strides 8; "
+    )
+    said += "the description lists others"
+    line = mistake(capsys, 3, *command(model))
+    assert line == said
+    line = mistake(capsys, 4, *command(model, "--engine", "tflite"))
+    assert line.startswith(f"{model}: tflite does not read onnx")
+    reference, *_ = reference_candidates(cells.build_bundle(tmp_path / "bundle"), model, None, tmp_path)
+    with pytest.raises(BundleError, match="the description lists others") as caught:
+        load_candidate(reference, 1, isolated=False)
+    assert str(caught.value) == said
+    with pytest.raises(EngineError) as failed:
+        cold_start(reference, 1)
+    assert str(failed.value) == said
 
 
 @pytest.mark.data

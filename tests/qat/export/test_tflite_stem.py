@@ -10,12 +10,12 @@ import numpy.typing as npt
 import pytest
 
 from edgeagent.engines.loading import load_engine
-from edgeagent.files.resources import default_bundle
 from edgeagent.qat.export import tflite_export
 from edgeagent.qat.export.litert_process import convert
 from edgeagent.qat.export.tflite_export import count_tflite_operators, export_tflite
 from edgeagent.qat.export.tflite_stem import halved, with_space_to_depth
 from edgeagent.qat.lint.edgetpu_lint import lint_edgetpu
+from tests.included import QUICK_BUNDLE
 from tests.qat.export.test_onnx_export import calibrated
 from tests.qat.models import SIZE, GraphBuilder
 
@@ -73,6 +73,6 @@ def test_order_of_the_weights() -> None:
     assert folded[1, 0, 1].tolist() == weight[1, 0:2, 2:4].reshape(-1).tolist()
 
 
-def test_the_default_bundle_has_the_faster_stem() -> None:
-    content = (default_bundle() / "model.tflite").read_bytes()
+def test_coco_nano_has_the_faster_stem() -> None:
+    content = (QUICK_BUNDLE / "model.tflite").read_bytes()
     assert count_tflite_operators(content).integer["SPACE_TO_DEPTH"] == 1

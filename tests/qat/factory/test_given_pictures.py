@@ -101,5 +101,5 @@ def test_a_mistake_ends_training_before_it_begins(data: Path, dataset: Path, tmp
 
 def test_sensitivity_takes_a_data_set(data: Path, dataset: Path, tmp_path: Path) -> None:
     command = ["qat", "sensitivity", "--model", data / "small.onnx", "--dataset", dataset, "--layers", "1"]
-    assert main([str(part) for part in [*command, "--json", tmp_path / "r.json"]]) == 0
+    assert main([str(part) for part in [*command, "--json-file", tmp_path / "r.json"]]) == 0
     assert "loss of the heads" in (tmp_path / "r.json").read_text()

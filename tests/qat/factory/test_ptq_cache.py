@@ -17,6 +17,7 @@ from edgeagent.qat.factory.accuracy_meter import AccuracyMeter, ModelVersion
 from edgeagent.qat.factory.baseline import BaselineSearch, PtqBaseline
 from edgeagent.qat.factory.progress import ProgressMessage, Reporter
 from edgeagent.qat.factory.ptq_cache import RESULT, PtqCache, search_digest
+from edgeagent.qat.factory.search_inputs import SearchInputs
 from edgeagent.qat.graph.graph import read_graph
 from edgeagent.qat.pictures.finding import find_pictures
 from edgeagent.qat.ptq.quantizer import PtqCandidate, Quantizer
@@ -59,11 +60,9 @@ class Searches:
         self.work.mkdir(exist_ok=True)
         meter.artefact(export_reference(graph, self.work), ModelVersion("float", "as given"))
         del self.measured[:1]
-        spec, used = description.input, pictures[:calibration]
-        cache = PtqCache(
-            self.work / "ptq", search_digest(graph, spec, used), meter.digest(), self.said.append
-        )
-        search = BaselineSearch(graph, spec, used, meter, cache)
+        inputs = SearchInputs(graph, description.input, pictures[:calibration])
+        cache = PtqCache(self.work / "ptq", search_digest(inputs), meter.digest(), self.said.append)
+        search = BaselineSearch(inputs, meter, cache)
         return search.run("fast", Reporter(self._note)), meter
 
     def _note(self, event: object) -> None:

@@ -18,6 +18,7 @@ from edgeagent.qat.factory.progress import ProgressEvent, ProgressMessage
 from edgeagent.qat.graph.graph import read_graph
 from edgeagent.qat.grid.affine import PIXELS, plan_affine_grids
 from edgeagent.qat.network.network import Network
+from edgeagent.qat.ptq.recipe import PtqRecipe
 from edgeagent.qat.training.recipe import Recipe
 from tests.qat.models import small_yolox
 
@@ -41,6 +42,8 @@ def test_a_quick_bundle_is_calibrated_and_training_later_repeats_nothing(data: P
     ]
     lost, training = result.outlook
     assert lost.startswith("no training: the output error is ")
+    (symmetric,) = [line for line in said if line.startswith("symmetric grid: weighted")]
+    assert ": output error " in symmetric
     assert "--val-images" in lost
     assert training.startswith("training: 500 steps take about ")
     assert "s each, measured); the same command without --quick, with --replace, trains" in training
@@ -94,6 +97,11 @@ def test_another_activation_is_no_quick_run(data: Path, tmp_path: Path) -> None:
         )
 
 
+def test_a_run_to_resume_is_no_quick_run(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="--resume continues a training, and a quick run"):
+        edgeagent.quantize(tmp_path / "m.onnx", None, tmp_path / "bundle", quick=True, resume=True)
+
+
 def _written(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8")
     return path
@@ -120,7 +128,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
 def test_the_outlook_says_what_was_measured(
     network: Network, score: float, step: float, sentences: tuple[str, ...]
 ) -> None:
-    lines = describe_outlook(PtqBaseline("mse", network, 1.0, score), 0.3, 0.005, Recipe(), step)
+    lines = describe_outlook(PtqBaseline(PtqRecipe("mse"), network, 1.0, score), 0.3, 0.005, Recipe(), step)
     assert len(lines) == len(sentences)
     for line, sentence in zip(lines, sentences, strict=True):
         assert sentence in line

@@ -152,6 +152,27 @@ def test_a_training_that_is_worse_than_calibration_is_not_kept(
     assert TRAINING.read(open_bundle(out)) is None
 
 
+def test_a_symmetric_network_is_never_worse_than_its_calibration(
+    data: Path, own_labels: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "bundle"
+    validation = ("--val-images", str(data / "pictures"), "--val-labels", str(own_labels))
+    command_line = command(data, out, *validation)
+    command_line[command_line.index("onnx")] = "onnx-b"
+    more = ("--tolerance", "-1", "--rate", "3", "--keep", "better", "--ptq", "fast")
+    done = subprocess.run(
+        [*command_line, *more], env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    evidence = open_bundle(out).manifest.evidence
+    rows = [row for row in evidence.measurements if row.state == "ptq"]
+    *calibrated, shipped = [row for row in rows if row.artefact == "model.tensorrt.onnx"]
+    assert len(calibrated) == 3
+    assert all(row.method.endswith(", symmetric grid") for row in calibrated)
+    assert shipped.map50_95 == max(row.map50_95 for row in calibrated)
+    assert "training not kept: 4 steps of 4 pictures gave mAP50-95 " in evidence.recipe["method"]
+
+
 def test_without_labels_the_output_error_decides(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "bundle"
     done = train(data, out, "--rate", "3", "--keep", "better")

@@ -9,7 +9,10 @@ import yaml
 
 import edgeagent
 from edgeagent.bundle.reading import open_bundle
+from edgeagent.errors import DataError
 from edgeagent.qat.factory.baseline import LEAST_MAP, finds_something, is_within_tolerance
+from edgeagent.qat.factory.bundle_recipe import BundleRecipe
+from edgeagent.qat.factory.calibration_remarks import describe_float_model
 from tests.qat.models import small_yolox
 
 
@@ -51,3 +54,17 @@ def test_a_float_model_that_finds_next_to_nothing_compares_nothing() -> None:
     assert not finds_something(0.004)
     assert finds_something(LEAST_MAP)
     assert not is_within_tolerance(0.004, 0.001, 0.005)
+    (line,) = describe_float_model(0.004)
+    assert line.startswith("the float model finds next to nothing (mAP50-95 0.004) of the labelled objects")
+    (line,) = describe_float_model(0.0)
+    assert line.startswith("the float model finds nothing of the labelled objects")
+    assert describe_float_model(LEAST_MAP) == []
+
+
+def test_a_training_without_finite_numbers_writes_no_bundle(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bundle"
+    training = {"steps": 4, "batch": 4, "weight_rate": 1e12, "warm_up": 0.0}
+    recipe = BundleRecipe.model_validate({"training": training, "ptq": "none", "formats": ("onnx",)})
+    with pytest.raises(DataError, match=r"step \d+: the .*--resume and a lower --rate"):
+        edgeagent.quantize(data / "small.onnx", data / "pictures", out, recipe=recipe, compiled=False)
+    assert not out.exists()

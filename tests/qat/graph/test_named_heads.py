@@ -67,6 +67,10 @@ def test_names_with_and_without_roles_mix(tmp_path: Path) -> None:
     ("names", "complaint"),
     [
         (["class={0}"], "'class' is no role; write one of box, objectness, classes"),
+        (
+            ["foo=bar"],
+            "head foo=bar: 'foo' is no role, and the graph has no tensor or node 'bar'; write one of",
+        ),
         (["box={0}", "classes={0}"], "is given two roles, box and classes"),
         (["box={0}x"], "the graph computes no tensor and has no node of this name"),
     ],

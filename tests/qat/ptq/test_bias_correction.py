@@ -14,6 +14,7 @@ from edgeagent.qat.export.onnx_export import export_onnx
 from edgeagent.qat.export.operator_counts import count_operators
 from edgeagent.qat.graph.graph import read_graph
 from edgeagent.qat.grid.affine import PIXELS, plan_affine_grids
+from edgeagent.qat.grid.symmetric import plan_symmetric_grids
 from edgeagent.qat.network.fake_quantize import Convolution
 from edgeagent.qat.network.network import Network
 from edgeagent.qat.ptq.bias_correction import correct, set_parameters
@@ -32,9 +33,10 @@ def pictures(count: int, seed: int = 0) -> torch.Tensor:
     return torch.nn.functional.interpolate(coarse, size=(SIZE, SIZE), mode="bilinear").round()
 
 
-def calibrated(path: Path) -> Network:
+def calibrated(path: Path, symmetric: bool = False) -> Network:
     graph = read_graph(path)
-    network = Network(graph, plan_affine_grids(graph, PIXELS))
+    plan = plan_symmetric_grids(graph) if symmetric else plan_affine_grids(graph, PIXELS)
+    network = Network(graph, plan)
     set_ranges(network, observe(network, [pictures(8)]), "mse")
     network.set_mode("quantize")
     return network
@@ -50,9 +52,12 @@ def head_error(network: Network, reference: Network) -> float:
     return sum(float((got - wanted).square().mean() / wanted.var()) for got, wanted in pairs)
 
 
+@pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize("build", BUILDS)
-def test_a_walk_gives_both_networks_answers(build: Callable[[Path], Path], tmp_path: Path) -> None:
-    network = calibrated(build(tmp_path / "m.onnx"))
+def test_a_walk_gives_both_networks_answers(
+    build: Callable[[Path], Path], symmetric: bool, tmp_path: Path
+) -> None:
+    network = calibrated(build(tmp_path / "m.onnx"), symmetric)
     visited: list[str] = []
     heads = walk(network, pictures(2), lambda layer: visited.append(layer.node.name))
     assert visited == [node.name for node in network.graph.nodes if node.operator == "Conv"]
@@ -64,12 +69,13 @@ def test_a_walk_gives_both_networks_answers(build: Callable[[Path], Path], tmp_p
         assert all(torch.equal(a, b) for a, b in zip(got, wanted, strict=True))
 
 
+@pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize("build", BUILDS)
 @pytest.mark.parametrize("weights", [False, True])
 def test_new_pictures_come_out_closer_to_float(
-    build: Callable[[Path], Path], weights: bool, tmp_path: Path
+    build: Callable[[Path], Path], weights: bool, symmetric: bool, tmp_path: Path
 ) -> None:
-    network = calibrated(build(tmp_path / "m.onnx"))
+    network = calibrated(build(tmp_path / "m.onnx"), symmetric)
     reference = copy.deepcopy(network)
     before = head_error(network, reference)
     corrections = correct(network, pictures(9), weights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from edgeagent.qat.distillation.loss import distillation_loss
 from edgeagent.qat.graph.graph import read_graph
 from edgeagent.qat.graph.heads import bins
 from edgeagent.qat.grid.affine import PIXELS, plan_affine_grids
+from edgeagent.qat.grid.symmetric import plan_symmetric_grids
 from edgeagent.qat.network.fake_quantize import ActivationGrid
 from edgeagent.qat.network.kernels import Kernels
 from edgeagent.qat.network.network import Network
@@ -33,7 +35,7 @@ from edgeagent.qat.ptq.calibration import (
 from edgeagent.qat.ptq.histogram import Observed
 from edgeagent.qat.ptq.importance import curvature, observe_weighted
 from edgeagent.qat.ptq.range_search import error as histogram_error
-from tests.qat.models import SIZE, small_nanodet, small_yolox
+from tests.qat.models import SIZE, GraphBuilder, small_nanodet, small_yolox
 
 Samples = npt.NDArray[np.float32]
 RANDOM = np.random.default_rng(0)
@@ -172,6 +174,33 @@ def test_importance_finds_the_tensors_that_matter(tmp_path: Path) -> None:
     totals = {index: seen.histogram()[1].sum() for index, seen in weighted.items()}
     for head in network.graph.heads:
         assert totals[network.plan.of[head.tensor]] > 0
+
+
+def test_importance_keeps_no_batch_in_memory(tmp_path: Path) -> None:
+    network = network_of(small_yolox(tmp_path / "m.onnx"))
+    gc.collect()
+    gc.disable()  # a reference cycle would stay
+    try:
+        before = sum(isinstance(one, torch.Tensor) for one in gc.get_objects())
+        observe_weighted(network, [pictures(1), pictures(1)])
+        assert sum(isinstance(one, torch.Tensor) for one in gc.get_objects()) == before
+    finally:
+        gc.enable()
+
+
+def test_importance_counts_only_what_reads_the_grid(tmp_path: Path) -> None:
+    g = GraphBuilder(0)
+    x = g.conv("images", (3, 4))
+    gate = g.node("Sigmoid", g.conv(x, (4, 4)))  # reads x on its grid; the product, fused, reads it in float
+    path = g.save(tmp_path / "m.onnx", {g.conv(g.node("Mul", x, gate), (4, 4)): (1, 4, SIZE, SIZE)})
+    graph = read_graph(path)
+    network = Network(graph, plan_symmetric_grids(graph))
+    index = network.plan.of[graph.nodes[0].outputs[0]]
+    alone = observe_weighted(network, [pictures(1)])[index].histogram()[1].sum()
+    fused = network.plan.reads_float
+    everywhere = Network(graph, replace(network.plan, reads_float=frozenset()))
+    assert fused
+    assert alone != pytest.approx(observe_weighted(everywhere, [pictures(1)])[index].histogram()[1].sum())
 
 
 def test_the_best_method_is_chosen_for_each_grid(tmp_path: Path) -> None:

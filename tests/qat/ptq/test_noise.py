@@ -13,12 +13,11 @@ from onnx import numpy_helper
 
 from edgeagent.qat.factory.calibration_remarks import describe_weak_layers
 from edgeagent.qat.graph.graph import read_graph
-from edgeagent.qat.grid.affine import PIXELS
 from edgeagent.qat.ptq.noise import LayerNoise, measure_noise
 from edgeagent.qat.ptq.quantizer import Quantizer
 from edgeagent.qat.ptq.recipe import PtqRecipe
 from tests.qat.models import SIZE, GraphBuilder
-from tests.qat.ptq.test_search import Pictures
+from tests.qat.ptq.test_search import AFFINE, Pictures
 
 CHANNEL = 3  # passes the Relu behind it
 WIDE = 2000.0  # range of one channel, as a multiple of the others
@@ -52,7 +51,7 @@ def wide_channel_before_depthwise(path: Path) -> tuple[Path, str]:
 def test_the_layer_that_loses_the_signal_is_found_and_equalization_mends_it(tmp_path: Path) -> None:
     path, depthwise = wide_channel_before_depthwise(tmp_path / "m.onnx")
     pictures = Pictures(8)
-    quantizer = Quantizer(read_graph(path), PIXELS, pictures)
+    quantizer = Quantizer(read_graph(path), AFFINE, pictures)
     batches = [pictures[position][None] for position in range(2)]
     found = {}
     for recipe in (PtqRecipe("minmax"), PtqRecipe("minmax", equalized=True)):
@@ -72,7 +71,7 @@ def test_the_layer_that_loses_the_signal_is_found_and_equalization_mends_it(tmp_
 
 def test_the_ratio_is_that_of_the_definition(tmp_path: Path) -> None:
     path, _ = wide_channel_before_depthwise(tmp_path / "m.onnx")
-    quantizer = Quantizer(read_graph(path), PIXELS, Pictures(8))
+    quantizer = Quantizer(read_graph(path), AFFINE, Pictures(8))
     recipe = PtqRecipe("minmax")
     network, original = quantizer.quantize(recipe).network, quantizer.start(recipe)
     pictures = Pictures(8)[0][None]

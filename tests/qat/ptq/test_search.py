@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,15 @@ from torch.utils.data import Dataset
 from edgeagent.errors import DataError
 from edgeagent.qat.export.exports import export
 from edgeagent.qat.graph.graph import read_graph
-from edgeagent.qat.grid.affine import PIXELS
+from edgeagent.qat.grid.affine import PIXELS, plan_affine_grids
+from edgeagent.qat.grid.symmetric import plan_symmetric_grids
 from edgeagent.qat.ptq.quantizer import PtqCandidate, Quantizer
 from edgeagent.qat.ptq.recipe import Effort, PtqRecipe, most_recipes
 from edgeagent.qat.ptq.search import candidates
-from tests.qat.models import SIZE, small_nanodet, small_yolox
+from tests.qat.graph.test_hard_gates import small_picodet
+from tests.qat.models import SIZE, small_nanodet, small_relu_net, small_yolox
+
+AFFINE = partial(plan_affine_grids, picture=PIXELS)
 
 
 class Pictures(Dataset[Tensor]):
@@ -37,7 +42,7 @@ class Pictures(Dataset[Tensor]):
 def search(
     build: Callable[[Path], Path], path: Path, count: int = 12, effort: Effort = "full"
 ) -> dict[str, PtqCandidate]:
-    quantizer = Quantizer(read_graph(build(path / "m.onnx")), PIXELS, Pictures(count))
+    quantizer = Quantizer(read_graph(build(path / "m.onnx")), AFFINE, Pictures(count))
     found = candidates(quantizer.quantize, effort, quantizer.equalizable)
     return {candidate.name: candidate for candidate in found}
 
@@ -90,8 +95,22 @@ def test_a_fast_search_tries_three_recipes_and_none_the_plain_one(tmp_path: Path
 
 def test_a_recipe_gives_the_same_network_in_any_search(tmp_path: Path) -> None:
     graph = read_graph(small_yolox(tmp_path / "m.onnx"))
-    alone, after = (Quantizer(graph, PIXELS, Pictures(12)) for _ in range(2))
+    alone, after = (Quantizer(graph, AFFINE, Pictures(12)) for _ in range(2))
     recipe = PtqRecipe("mse", correction="weights")
     after.quantize(recipe.uncorrected)
     one, other = (quantizer.quantize(recipe).network.state_dict() for quantizer in (alone, after))
     assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+@pytest.mark.parametrize("build", [small_yolox, small_relu_net, small_picodet])
+def test_a_recipe_calibrates_symmetric_grids_too(build: Callable[[Path], Path], tmp_path: Path) -> None:
+    quantizer = Quantizer(read_graph(build(tmp_path / "m.onnx")), plan_symmetric_grids, Pictures(12))
+    assert quantizer.equalizable is (build is not small_yolox)
+    plain, best = (
+        quantizer.quantize(recipe)
+        for recipe in (PtqRecipe("minmax"), PtqRecipe("weighted", quantizer.equalizable, "bias"))
+    )
+    assert best.error < plain.error
+    assert all(grid.symmetric for grid in best.network.plan.grids)
+    operators = export(best.network, tmp_path, "onnx-b").operators.integer
+    assert sum(count for name, count in operators.items() if "Conv" in name) == len(best.network.convolutions)

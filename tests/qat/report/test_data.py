@@ -9,9 +9,9 @@ import pytest
 
 from edgeagent.bundle.evidence import SeedResult
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.files.resources import default_bundle
 from edgeagent.qat.report.data import ReportRow, collect, spreads, with_row
 from tests.bundle.tiny import ARTEFACT, build
+from tests.included import QUICK_BUNDLE
 
 HASH = "0" * 64
 
@@ -25,8 +25,8 @@ def rows(tmp_path: Path, *measurements: dict[str, Any]) -> tuple[ReportRow, ...]
     return collect(build(tmp_path / "b", evidence={"measurements": measurements}), {ARTEFACT: 0.5}).rows
 
 
-def test_the_default_bundle() -> None:
-    report = collect(open_bundle(default_bundle()), {})
+def test_coco_nano() -> None:
+    report = collect(open_bundle(QUICK_BUNDLE), {})
     assert [(row.engine.split()[0], row.file) for row in report.rows if row.kind == "deployed"] == [
         ("onnxruntime", "model.onnx"),
         ("openvino", "model.onnx"),

@@ -51,7 +51,7 @@ def obeying(
 ) -> Iterator[tuple[MqttPublisher, CommandTopic]]:
     """A device that obeys, from its start to its clean stop."""
     publisher = MqttPublisher(settings(port, protocol=protocol), "board")
-    topic = CommandTopic(publisher, Commands(target))
+    topic = CommandTopic(publisher, Commands(target, arming=target))
     topic.start()
     publisher.start()
     try:

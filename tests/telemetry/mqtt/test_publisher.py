@@ -11,9 +11,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from queue import Queue
 
 import pytest
 
+from edgeagent.telemetry.mqtt.interface import Arrival as Arrived
 from tests.broker import ANONYMOUS, PATIENCE, Mosquitto, free_port
 from tests.telemetry.publishing import INFO, PROTOCOLS, Protocol, numbered, publishing, settings
 from tests.telemetry.subscriber import Arrival, Subscriber
@@ -62,16 +64,19 @@ def test_qos_and_retain_are_as_documented(broker: Mosquitto, protocol: Protocol)
         publisher.publish("events/camera", b"{}", qos=1)
         # the first of a topic has QoS 1 in MQTT 5, to learn whether it is allowed
         publisher.publish("picture/yard", b"first", qos=0)
+        publisher.publish("snapshot/yard", b"first", qos=0)
         publisher.retain_unacknowledged("detections/yard", b"first")
-        for topic in ("picture/yard", "detections/yard"):
+        for topic in ("picture/yard", "snapshot/yard", "detections/yard"):
             subscriber.wait_for(topic, b"first")
         publisher.publish("picture/yard", b"{}", qos=0)
+        publisher.publish("snapshot/yard", b"{}", qos=0)
+        publisher.publish("objects/yard", b"{}", qos=1)
         publisher.retain_unacknowledged("detections/yard", b"{}")
-        retained = ("alarm", "accuracy", "presence", "deployment", "update")
+        retained = ("alarm", "accuracy", "presence", "deployment", "update", "armed", "zones/yard")
         for topic in retained:
             publisher.retain(topic, b"{}")
         publisher.publish("reply", b"{}", qos=1)
-        for topic in (*retained, "reply", "telemetry", "events/camera"):
+        for topic in (*retained, "reply", "telemetry", "events/camera", "objects/yard", "snapshot/yard"):
             subscriber.wait_for(topic, b"{}")
         subscriber.wait_for("events/camera", b"{}")
         subscriber.wait_for("detections/yard", b"{}")
@@ -179,3 +184,16 @@ def test_a_broker_over_websockets(tmp_path: Path) -> None:
     ):
         assert publisher.wait_for("connected", PATIENCE)
         subscriber.wait_for("info", INFO)
+
+
+def test_a_retained_message_that_comes_live_is_known_as_retained(broker: Mosquitto) -> None:
+    """MQTT 5 only: a broker clears the mark for subscribers of 3.1.1."""
+    arrived: Queue[Arrived] = Queue()
+    with publishing(settings(broker.port, protocol="5")) as publisher:
+        assert publisher.wait_for("connected", PATIENCE)
+        publisher.subscribe("cmd", arrived.put)
+        publisher.subscribe("telemetry", arrived.put)
+        publisher.retain("cmd", b"retained")
+        assert arrived.get(timeout=PATIENCE).retained
+        publisher.publish("telemetry", b"not retained", qos=1)
+        assert not arrived.get(timeout=PATIENCE).retained

@@ -1,0 +1,66 @@
+"""Live view: the picture of each camera, with what was found drawn by the browser, and its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.web.device_record import Sight
+from edgeagent.web.views.markup import absent, badge, icon, shown_number, tag_attributes, text
+from edgeagent.web.views.status import alarm_items, camera_badge
+
+CHOICES = (("boxes", "Boxes"), ("tracks", "Paths"), ("zones", "Zones"))
+
+
+def write_live(cameras: Sequence[CameraSettings], sight: Sight) -> str:
+    """Return the HTML of the view."""
+    choices = "".join(
+        f'<label><input type="checkbox" name="show" value="{name}" checked> {label}</label>'
+        for name, label in CHOICES
+    )
+    tiles = "".join(_tile(camera, sight) for camera in cameras)
+    return (
+        f'<div class="head"><h1>Live</h1><fieldset class="choices" id="choices" hidden>'
+        f'<legend class="hidden">Drawn in the picture</legend>{choices}</fieldset></div>'
+        f'<div data-part="live-alarms">{alarm_items(sight, short=True)}</div>'
+        f'<div class="cameras" data-count="{len(cameras)}">{tiles}</div>'
+        '<noscript><p class="about">Without JavaScript the pictures have no boxes.</p></noscript>'
+    )
+
+
+def _tile(camera: CameraSettings, sight: Sight) -> str:
+    name = text(camera.name)
+    zones = tag_attributes(camera=camera.name, zones=drawn_areas(camera))
+    return (
+        f'<section class="tile" aria-labelledby="tile-{name}"><div class="tile-head"><h2 id="tile-{name}">{name}</h2>'
+        f'<span class="tile-tools"><a class="quiet button" href="/zones/{name}" title="Draw zones">{icon("zone")}'
+        f'<span class="hidden">Draw zones of {name}</span></a></span></div>'
+        f'<live-picture {zones}><noscript><img src="/live/{name}.mjpeg" alt="Live picture of {name}"></noscript>'
+        f'</live-picture><div data-part="facts-{name}">{_facts(camera.name, sight)}</div></section>'
+    )
+
+
+def _facts(camera: str, sight: Sight) -> str:
+    report = (sight.telemetry or {}).get("cameras", {}).get(camera)
+    if report is None:
+        return f'<p class="tile-facts">{badge("plain", "starting")}<span class="unit">first numbers with the first telemetry</span></p>'
+    latency = report["stages"].get("end_to_end", {}).get("p50_ms")
+    objects = ", ".join(
+        f"{count['current']} {text(label)}"
+        for label, count in (report.get("objects") or {}).items()
+        if count["current"]
+    )
+    return (
+        f'<p class="tile-facts">{camera_badge(report)}<span>{shown_number(report["fps_processed"], "frames/s")}</span>'
+        f"<span>{shown_number(latency, 'ms', 0, 'too few frames in the interval')}</span>"
+        f"<span>{objects or absent('no counted objects in the newest frame')}</span></p>"
+    )
+
+
+def drawn_areas(camera: CameraSettings) -> list[dict[str, Any]]:
+    """Return zones, lines and masks of a camera as the browser draws them; corners are shares of the picture."""
+    zones = [{"kind": "zone", "name": one.name, "corners": one.polygon} for one in camera.zones]
+    lines = [{"kind": "line", "name": one.name, "corners": [one.begin, one.end]} for one in camera.lines]
+    masks = [{"kind": one.kind, "name": "", "corners": one.polygon} for one in camera.masks]
+    return [*zones, *lines, *masks]

@@ -1,0 +1,32 @@
+"""Form to sign in."""
+
+from __future__ import annotations
+
+from edgeagent.web.views.markup import icon, text
+
+
+def write_sign_in(device: str, following: str, by_password: bool, error: str | None) -> str:
+    """Return the HTML of the view.
+
+    Args:
+        device: name of the device.
+        following: path of the page that follows.
+        by_password: whether there is a user with a password.
+        error: why the last try failed.
+    """
+    user = (
+        '<label>User<input name="user" autocomplete="username" autocapitalize="none" spellcheck="false" required'
+        " autofocus></label>"
+        if by_password
+        else ""
+    )
+    name, focus = ("Password", "") if by_password else ("Token", " autofocus")
+    told = f'<p class="form-error" role="alert">{icon("warning")} {text(error)}</p>' if error else ""
+    return (
+        f'<form class="sign-in" method="post" action="/sign-in"><h1>{icon("device")} {text(device)}</h1>{told}'
+        f'<input type="hidden" name="next" value="{text(following)}">{user}'
+        f'<label>{name}<input name="password" type="password" autocomplete="current-password" required{focus}>'
+        "</label><button>Sign in</button>"
+        '<p class="unit">Forgotten? The files named in <code>web</code> of the configuration have the password or '
+        "token.</p></form>"
+    )

@@ -1,0 +1,1 @@
+"""Tests of changed settings at a running agent."""

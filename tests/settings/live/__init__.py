@@ -1,0 +1,1 @@
+"""Tests of changes while the agent runs."""

@@ -1,0 +1,186 @@
+"""The page of a real agent in headless Chromium: every view in three widths, light and dark.
+
+``EDGEAGENT_SCREENSHOTS`` names a folder for the pictures; ``EDGEAGENT_AXE`` the file ``axe.min.js`` of npm's
+axe-core, for the check of accessibility.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.daemon.running import running
+from tests.daemon.test_live_page import settings_of
+from tests.long import LONG
+from tests.web.page import PASSWORD, Client, free_port, running_page, secrets_in
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (extra `test`)")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = [
+    pytest.mark.slow,
+    LONG,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
+]
+
+WIDTHS = (390, 820, 1440)
+VIEWS = {"live": "/", "events": "/events", "status": "/status", "zones": "/zones/yard"}
+PATIENCE_MS = 60_000
+AXE = os.environ.get("EDGEAGENT_AXE")
+GATE = {
+    "name": "gate",
+    "polygon": [[0.1, 0.4], [0.45, 0.4], [0.45, 0.95], [0.1, 0.95]],
+    "loiter_after": "10s",
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as started:
+        launched = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    folder, client = tmp_path_factory.mktemp("agent"), Client(free_port())
+    settings = settings_of(folder, client.port)
+    settings["cameras"] = [
+        {**settings["cameras"][0], "zones": [GATE]},
+        {"name": "street", "source": "/dev/video99"},  # is not there
+    ]
+    with running(folder, settings) as daemon:
+        daemon.wait_until_detecting()
+        yield client
+
+
+def open_page(browser: Any, width: int = 1440, theme: str = "light", **more: Any) -> tuple[Any, list[str]]:
+    """A page, and what goes wrong in it."""
+    view = {"width": width, "height": 844 if width < 500 else 1000}
+    context = browser.new_context(
+        viewport=view, color_scheme=theme, timezone_id="America/New_York", locale="en-GB", **more
+    )
+    page, wrong = context.new_page(), list[str]()
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on(
+        "console", lambda message: wrong.append(message.text) if "Content Security" in message.text else None
+    )
+    page.set_default_timeout(PATIENCE_MS)
+    return page, wrong
+
+
+def keep(page: Any, name: str) -> None:
+    folder = os.environ.get("EDGEAGENT_SCREENSHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page="status" in name)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_view_fits_and_has_no_fault(agent: Client, browser: Any, width: int, theme: str) -> None:
+    page, wrong = open_page(browser, width, theme)
+    for name, path in VIEWS.items():
+        page.goto(agent.origin + path)
+        if name in ("live", "zones"):
+            page.wait_for_selector("live-picture[camera=yard][data-sequence]")
+        page.wait_for_timeout(800)
+        keep(page, f"{name}-{width}-{theme}")
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, name
+        assert page.locator("time[data-local]").count() == 0, "all times are local"
+        if AXE:
+            check_accessibility(page, name)
+    assert wrong == []
+    page.context.close()
+
+
+def check_accessibility(page: Any, name: str) -> None:
+    """No serious finding of axe. Its script is put in by the browser itself, as the page allows no other."""
+    page.evaluate(Path(str(AXE)).read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    serious = [
+        (one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")
+    ]
+    assert serious == [], name
+
+
+def test_the_picture_has_its_boxes_and_a_lost_camera_says_so(agent: Client, browser: Any) -> None:
+    page, wrong = open_page(browser)
+    page.goto(agent.origin)
+    page.wait_for_selector("live-picture[camera=yard][data-objects]:not([data-objects='0'])")
+    page.locator("[data-part=live-alarms]", has_text="camera lost").wait_for()
+    assert "Waiting" in page.inner_text("live-picture[camera=street]")
+    assert wrong == []
+    page.context.close()
+
+
+def test_a_zone_is_drawn_with_the_mouse(agent: Client, browser: Any) -> None:
+    page, wrong = open_page(browser)
+    page.goto(agent.origin + "/zones/yard")
+    page.wait_for_selector("live-picture[data-sequence]")
+    page.click("#zone-add")
+    assert "needs three corners" in page.inner_text("#zone-problem")
+    box = page.locator(".drawing").bounding_box()
+    for x, y in ((0.5, 0.3), (0.7, 0.3), (0.7, 0.6)):
+        page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+    page.fill("#zone-name", "door")
+    text = page.input_value("#zone-text")
+    assert 'loiter_after: "10s"' in text
+    assert "- name: door\n        polygon: [[0." in text
+    assert page.locator("#zone-save").count() == 0
+    page.keyboard.press("Escape")
+    page.locator(".drawing circle").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert page.input_value("#zone-text") != text
+    assert wrong == []
+    page.context.close()
+
+
+def test_status_without_javascript(agent: Client, browser: Any) -> None:
+    page, _ = open_page(browser, java_script_enabled=False)
+    page.goto(agent.origin + "/status")
+    text = page.inner_text("main")
+    assert "coco-nano" in text
+    assert "UTC" in text
+    assert "Latency per stage" in text
+    page.context.close()
+
+
+def test_a_server_that_goes_is_told_and_found_again(browser: Any) -> None:
+    port = free_port()
+    page, wrong = open_page(browser)
+    with running_page(port=port):
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.wait_for_selector("live-picture")
+    page.locator(".picture-state", has_text="Trying again").wait_for()
+    with running_page(port=port) as second:
+        page.locator(".picture-state", has_text="Waiting").wait_for()
+        assert second.server.watched.anything
+    assert wrong == []
+    page.context.close()
+
+
+def test_signing_in(browser: Any, tmp_path: Path) -> None:
+    with running_page(**secrets_in(tmp_path)) as served:
+        page, wrong = open_page(browser, 390)
+        page.goto(served.origin + "/events")
+        page.fill("[name=user]", "ann")
+        page.fill("[name=password]", "guess")
+        page.click("button:has-text('Sign in')")
+        assert "wrong" in page.inner_text("[role=alert]")
+        keep(page, "sign-in-390-light")
+        if AXE:
+            check_accessibility(page, "sign-in")
+        page.fill("[name=user]", "ann")
+        page.fill("[name=password]", PASSWORD)
+        page.click("button:has-text('Sign in')")
+        assert page.inner_text("h1") == "Events" or page.inner_text("h1") == "Live"
+        page.click("button[title='Sign out']")
+        page.wait_for_url("**/sign-in**")
+        assert wrong == []
+        page.context.close()
