@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Generic
 
 from edgeagent.bundle.reading import MANIFEST, parse_manifest
-from edgeagent.delivery.errors import NoRoomError, RefusedError
+from edgeagent.delivery.errors import NoRoomError
 from edgeagent.delivery.repository.channel import Release
 from edgeagent.delivery.state.record import Installed
 from edgeagent.delivery.update.protocols import DeploymentContext, Passed
@@ -30,7 +30,7 @@ from edgeagent.files.hashing import hash_file
 logger = logging.getLogger(__name__)
 
 REFUSALS = 3
-"""Number of verification failures in a row after which the release is bad here."""
+"""Number of times in a row that a release is damaged on this disk after which it is bad here."""
 
 
 def installed(release: Release) -> Installed:
@@ -74,6 +74,8 @@ class DeploymentSteps(Generic[Passed]):
 
         Raises:
             CancelledError: fetching was interrupted.
+            RefusedError: a fetched file is not the signed one. Whoever stands between publisher and device
+                can cause that, so it never makes the release bad: it is fetched again, later and later.
             DeliveryError: the step failed; a later attempt may work.
             EdgeagentError: the record cannot be written.
         """
@@ -101,9 +103,6 @@ class DeploymentSteps(Generic[Passed]):
                     self._fetched += release.files[file]
             except BundleError as error:
                 self._reject(model, str(error))
-                return
-            except RefusedError as error:
-                self._refused(model, error)
                 return
         self._store.move("verifying")
 
@@ -140,13 +139,6 @@ class DeploymentSteps(Generic[Passed]):
 
     def _counted(self, size: int) -> None:
         self._progress(min(1.0, (self._fetched + size) / self._all))
-
-    def _refused(self, model: Installed, error: RefusedError) -> None:
-        """Raise the error, or reject the release after :data:`REFUSALS` of them."""
-        self._refusals += 1
-        if self._refusals < REFUSALS:
-            raise error
-        self._reject(model, str(error))
 
     def _reject(self, model: Installed, reason: str) -> None:
         """Reject a model for good; what was fetched of it is deleted."""

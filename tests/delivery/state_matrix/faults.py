@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from edgeagent.delivery.state.store import FOLDER
 from tests.delivery.server import Handler, dripping
 from tests.delivery.state_matrix.board import Board
-from tests.delivery.state_matrix.offers import CONFIGURED, FIRST, MODEL, NAME, SECOND
+from tests.delivery.state_matrix.offers import CONFIGURED, FIRST, MODEL, SECOND
 from tests.engines.test_verified_loading import flip_a_bit
 
 Moment = str
@@ -110,12 +110,6 @@ def _sound(board: Board) -> None:
     board.offer(SECOND)
 
 
-def _sound_and_forgiven(board: Board) -> None:
-    """A release whose files were wrong three times in a row is bad here until somebody says otherwise."""
-    _sound(board)
-    board.command(command="forgive", name=NAME, version=SECOND)
-
-
 def _clock(days: float) -> Callable[[Board], object]:
     return lambda board: board.clock.shift(days)
 
@@ -154,9 +148,7 @@ FAULTS: dict[str, Fault] = {
     "repository unavailable": Fault(_answer(503), _as_usual, "503"),
     "repository slow": Fault(_slow, _as_usual),
     "repository expired": Fault(_spoilt("expired"), _sound, "repository_expires"),
-    "repository altered": Fault(
-        _spoilt("altered"), _sound_and_forgiven, told_at={"start": f"{SECOND}.*its sha256 is not that"}
-    ),
+    "repository altered": Fault(_spoilt("altered"), _sound, told_at={"start": "repository_refused"}),
     "repository forged": Fault(_spoilt("forged"), _sound, "repository_refused"),
     "slot damaged": Fault(  # while the next model is fetched, that one serves before anything reads the slot
         _damage_slot,
