@@ -41,7 +41,7 @@ the whole policy; --pause and --resume change nothing else."""
 ROLLOUT_MORE = f"""\
 examples:
   edgeagent publish rollout stable coco-nano 1.1.0 --percent 5,25,100 --every 1d \\
-      --halt-if 'p99>40ms or rollback_rate>2%'
+      --halt-if 'p99>control+10% or rollback_rate>2%'
   edgeagent publish rollout stable coco-nano 1.1.0 --percent 100 --cohort pilot,lab \\
       --window 02:00-05:00 --mains-only
   edgeagent publish rollout stable coco-nano 1.1.0 --pause
@@ -51,7 +51,11 @@ examples:
 a condition joins comparisons with and, or (and binds tighter):
   p50 p90 p99                   milliseconds from capture to detections (ms or s)
   rollback_rate rejected_rate   share of the devices that tried this release (%)
-  offline_rate                  share of those that are offline (%)
+  offline_rate alarm_rate       share of those that are offline, or report a problem (%)
+  agreement                     boxes that the reference model confirms (%)
+  joules                        energy per inference (J or mJ)
+`control+` and `control-` before the bound compare with the devices that run another version: p99>control+10%,
+agreement<control-3%. It holds where the 99 % interval of the difference is beyond the bound.
 Percentiles are those of all frames of the fleet since watch has seen the release, from the merged histograms
 of its devices; they need 5 frames (p50), 64 (p90), 662 (p99). With fewer frames, or fewer devices than
 --least-devices, watch says so and waits.
@@ -68,7 +72,8 @@ examples:
   edgeagent publish rollout watch --broker broker.local
   edgeagent publish rollout watch --broker broker.local:8883 --tls --once --listen 60s    by a timer
 
-It reads the retained messages `deployment` and `status`, and `telemetry`, of docs/mqtt.md.
+It reads the retained messages `deployment`, `status`, `info`, `alarm` and `accuracy`, and `telemetry`, of
+docs/mqtt.md.
 
 {AFTER}"""
 

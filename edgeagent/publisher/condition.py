@@ -1,13 +1,14 @@
-"""Condition that halts a rollout, such as ``p99>40ms or rollback_rate>2%``.
+"""Condition that halts a rollout, such as ``p99>control+10% or rollback_rate>2%``.
 
 ::
 
     condition  = all { "or" all }
     all        = comparison { "and" comparison }
-    comparison = metric ( ">" | ">=" | "<" | "<=" ) number unit
+    comparison = metric ( ">" | ">=" | "<" | "<=" ) [ "control" ( "+" | "-" ) ] number unit
 
-With too little data a comparison is unknown, neither true nor false, and so may be the condition (Kleene's
-three-valued logic).
+A comparison with the control group holds where the whole interval of the difference is beyond the bound, so
+that chance alone halts no rollout (:mod:`edgeagent.publisher.control_group`). With too little data a
+comparison is unknown, neither true nor false, and so may be the condition (Kleene's three-valued logic).
 """
 
 from __future__ import annotations
@@ -16,19 +17,32 @@ import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from edgeagent.errors import ConfigurationError
+from edgeagent.publisher.control_group import Difference
 
 LATENCIES = ("p50", "p90", "p99")
-RATES = ("rollback_rate", "rejected_rate", "offline_rate")
-_UNITS = {"ms": 1.0, "s": 1000.0, "%": 1.0}
+TRIAL_RATES = ("rollback_rate", "rejected_rate")
+"""Only devices that try a release can have these, so there is no control group."""
+RATES = (*TRIAL_RATES, "offline_rate", "alarm_rate", "agreement")
+ENERGIES = ("joules",)
+METRICS = (*LATENCIES, *RATES, *ENERGIES)
+_UNITS = {"ms": 1.0, "s": 1000.0, "%": 1.0, "J": 1.0, "mJ": 0.001}
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
     "<": operator.lt,
     "<=": operator.le,
 }
-_COMPARISON = re.compile(r"([a-z0-9_]+)\s*(>=|<=|>|<)\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|%)")
+_COMPARISON = re.compile(
+    r"([a-z0-9_]+)\s*(>=|<=|>|<)\s*(?:(control)\s*([+-])\s*)?([0-9]+(?:\.[0-9]+)?)\s*(ms|s|%|J|mJ)"
+)
+
+
+def is_relative(metric: str, unit: str) -> bool:
+    """Return whether a bound in this unit is a share of the control group's value: 10 % of milliseconds."""
+    return unit == "%" and metric not in RATES
 
 
 @dataclass(frozen=True)
@@ -36,7 +50,7 @@ class FleetMeasurements:
     """Value of a metric over a fleet.
 
     Attributes:
-        value: milliseconds or percent; None without a report.
+        value: milliseconds, percent or joules; None without a report.
         devices: number of devices that have reported.
     """
 
@@ -44,31 +58,71 @@ class FleetMeasurements:
     devices: int
 
 
+class RolloutEvidence(Protocol):
+    """What a fleet has measured with a release."""
+
+    def measure(self, metric: str) -> FleetMeasurements:
+        """Return a metric over the devices that run the release, or have tried it."""
+
+    def compare(self, metric: str, *, relative: bool) -> Difference | None:
+        """Compare these devices with the control group; None where that is too small."""
+
+
 @dataclass(frozen=True)
 class Criterion:
-    """Comparison of a metric with a bound; milliseconds for latencies, percent for rates."""
+    """Comparison of a metric with a bound.
+
+    Attributes:
+        metric: one of :data:`METRICS`.
+        operator: of the comparison.
+        bound: milliseconds for latencies, percent for rates, joules; percent where it is relative.
+        control: whether the bound is added to the value of the control group.
+        relative: whether the bound is a share of the value of the control group.
+    """
 
     metric: str
     operator: str
     bound: float
+    control: bool = False
+    relative: bool = False
 
     @property
     def unit(self) -> str:
-        """Unit of the bound."""
-        return "ms" if self.metric in LATENCIES else "%"
+        """Unit of the metric."""
+        return "ms" if self.metric in LATENCIES else "J" if self.metric in ENERGIES else "%"
 
-    def holds(self, measured: FleetMeasurements, least: int) -> bool | None:
-        """Return whether the comparison holds; None when fewer than ``least`` devices have reported."""
-        if measured.value is None or measured.devices < least:
-            return None
-        return _OPERATORS[self.operator](measured.value, self.bound)
-
-    def describe(self, measured: FleetMeasurements, least: int) -> str:
-        """Return metric, value and bound as text."""
+    def judge(self, evidence: RolloutEvidence, least: int) -> ConditionResult:
+        """Compare; unknown when fewer than ``least`` devices have reported, in either group."""
+        if self.control:
+            return self._judge_difference(evidence.compare(self.metric, relative=self.relative), least)
+        measured = evidence.measure(self.metric)
+        known = measured.value is not None and measured.devices >= least
+        holds = _OPERATORS[self.operator](measured.value or 0.0, self.bound) if known else None
         value = "unknown" if measured.value is None else f"{measured.value:.4g} {self.unit}"
-        few = f", {least} are needed" if self.holds(measured, least) is None else ""
+        few = "" if known else f", {least} are needed"
         bound = f"{self.operator}{self.bound:g} {self.unit}"
-        return f"{self.metric} {value} of {measured.devices} devices{few} (halts at {bound})"
+        text = f"{self.metric} {value} of {measured.devices} devices{few} (halts at {bound})"
+        return ConditionResult(holds, text)
+
+    def _judge_difference(self, difference: Difference | None, least: int) -> ConditionResult:
+        unit = "%" if self.relative else self.unit
+        bound = f"{self.operator}control{self.bound:+g} {unit}"
+        if difference is None:
+            return ConditionResult(
+                None, f"{self.metric} cannot be compared: too few devices of one board (halts at {bound})"
+            )
+        scale = 100.0 if self.relative else 1.0
+        low, high = difference.low * scale, difference.high * scale
+        least_devices = min(difference.treated_devices, difference.control_devices)
+        beyond = low if self.operator in (">", ">=") else high
+        holds = _OPERATORS[self.operator](beyond, self.bound) if least_devices >= least else None
+        few = "" if holds is not None else f", {least} are needed"
+        text = (
+            f"{self.metric} {difference.treated:.4g} {self.unit} of {difference.treated_devices} devices, "
+            f"{difference.control:.4g} of {difference.control_devices} control devices{few}; difference "
+            f"{low:+.3g} to {high:+.3g} {unit} (halts at {bound})"
+        )
+        return ConditionResult(holds, text)
 
 
 @dataclass(frozen=True)
@@ -85,20 +139,18 @@ class Condition:
 
     any_of: tuple[tuple[Criterion, ...], ...]
 
-    def judge(self, measure: Callable[[str], FleetMeasurements], least: int) -> ConditionResult:
+    def judge(self, evidence: RolloutEvidence, least: int) -> ConditionResult:
         """Evaluate the condition over a fleet.
 
         Args:
-            measure: returns the value of a metric by its name.
-            least: number of devices that must have reported.
+            evidence: values of the metrics.
+            least: number of devices that must have reported, in each group that is compared.
         """
-        alternatives = []
-        texts = []
-        for every in self.any_of:
-            found = {c: measure(c.metric) for c in every}
-            alternatives.append(_all([c.holds(m, least) for c, m in found.items()]))
-            texts += [c.describe(m, least) for c, m in found.items()]
-        return ConditionResult(_any(alternatives), "; ".join(dict.fromkeys(texts)))
+        criteria = dict.fromkeys(criterion for every in self.any_of for criterion in every)
+        found = {criterion: criterion.judge(evidence, least) for criterion in criteria}
+        alternatives = [_all([found[criterion].holds for criterion in every]) for every in self.any_of]
+        numbers = "; ".join(dict.fromkeys(result.numbers for result in found.values()))
+        return ConditionResult(_any(alternatives), numbers)
 
 
 def parse_condition(text: str) -> Condition:
@@ -115,19 +167,28 @@ def _comparison(text: str) -> Criterion:
     match = _COMPARISON.fullmatch(text.strip())
     if match is None:
         raise ConfigurationError(
-            f"halt condition: {text.strip()!r} is not a comparison; expected such as p99>40ms or "
-            "rollback_rate>2%, joined by and, or"
+            f"halt condition: {text.strip()!r} is not a comparison; expected such as p99>40ms, "
+            "p99>control+10% or rollback_rate>2%"
         )
-    metric, sign, number, unit = match.groups()
-    if metric not in (*LATENCIES, *RATES):
+    metric, comparison, control, sign, number, unit = match.groups()
+    if metric not in METRICS:
         raise ConfigurationError(
-            f"halt condition: {metric!r} is not a metric; expected one of {', '.join((*LATENCIES, *RATES))}"
+            f"halt condition: {metric!r} is not a metric; expected one of {', '.join(METRICS)}"
         )
-    if (unit == "%") != (metric in RATES):
+    if control and metric in TRIAL_RATES:
         raise ConfigurationError(
-            f"halt condition: {metric} has the unit {'%' if metric in RATES else 'ms or s'}, not {unit}"
+            f"halt condition: {metric} has no control group, since only devices that try a release can have "
+            f"it; expected such as {metric}>2%"
         )
-    return Criterion(metric, sign, float(number) * _UNITS[unit])
+    units = ("%",) if metric in RATES else ("J", "mJ") if metric in ENERGIES else ("ms", "s")
+    if unit not in (*units, "%") or (unit == "%" and metric not in RATES and not control):
+        raise ConfigurationError(
+            f"halt condition: {metric} has the unit {' or '.join(units)}, not {unit}"
+            + ("" if metric in RATES else f"; a share needs a control group, such as {metric}>control+10%")
+        )
+    relative = is_relative(metric, unit)
+    bound = float(number) * (-1.0 if sign == "-" else 1.0) * _UNITS[unit]
+    return Criterion(metric, comparison, bound, control is not None, relative)
 
 
 def _all(values: list[bool | None]) -> bool | None:

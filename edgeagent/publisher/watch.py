@@ -17,7 +17,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from edgeagent.delivery.repository.clock import utcnow
 from edgeagent.errors import EdgeagentError
 from edgeagent.publisher.errors import HaltedError, PublishError
-from edgeagent.publisher.fleet import TOPICS, Fleet
+from edgeagent.publisher.fleet import TOPICS, Fleet, HeardEvidence
 from edgeagent.publisher.opening import opened
 from edgeagent.publisher.places import locked
 from edgeagent.publisher.release import find_release, read_index
@@ -38,6 +38,7 @@ class FleetListener:
 
     Args:
         settings: of the broker, with a host.
+        now: returns the time, UTC.
 
     Attributes:
         changed: notified after every message.
@@ -46,9 +47,9 @@ class FleetListener:
         EdgeagentError: on entering: the broker cannot be reached, or refuses. Later it reconnects.
     """
 
-    def __init__(self, settings: MqttSettings) -> None:
+    def __init__(self, settings: MqttSettings, now: Callable[[], datetime] = utcnow) -> None:
         self._settings = settings
-        self._fleet = Fleet()
+        self._fleet = Fleet(now)
         self.changed = threading.Condition()
         self._answer: str | None = None
         self._client = plain_client(settings, f"edgeagent-watch-{secrets.token_hex(4)}")
@@ -194,7 +195,7 @@ class Watch:
         condition = plan.condition
         verdict = condition and self._listener.ask(
             lambda fleet: condition.judge(
-                lambda m: fleet.measure(m, plan.name, plan.version), plan.least_devices
+                HeardEvidence(fleet, plan.name, plan.version, plan.since), plan.least_devices
             )
         )
         if verdict and verdict.holds:

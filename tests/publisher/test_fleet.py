@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 
+from edgeagent.delivery.repository.clock import utcnow
 from edgeagent.publisher.condition import FleetMeasurements
-from edgeagent.publisher.fleet import Fleet
+from edgeagent.publisher.fleet import Fleet, HeardEvidence
 from edgeagent.timing.histogram import Histogram, bucket_of, middle_of
 
 
@@ -33,13 +36,16 @@ def shown(frame_ms: float) -> float:
     return round(middle_of(bucket_of(frame_ms)), 4)
 
 
+START = utcnow()
+
+
 class Village(Fleet):
     def tell(self, device: str, kind: str, message: Any) -> None:
         payload = message.encode() if isinstance(message, str) else json.dumps(message).encode()
         self.hear(f"edgeagent/v1/{device}/{kind}", payload)
 
     def of(self, metric: str) -> FleetMeasurements:
-        return self.measure(metric, "tiny", "2.0.0")
+        return HeardEvidence(self, "tiny", "2.0.0", START).measure(metric)
 
 
 def test_rates_are_of_the_devices_that_tried_it() -> None:
@@ -104,6 +110,70 @@ def test_what_was_measured_before_an_outage_is_left_out() -> None:
     assert fleet.of("p50") == FleetMeasurements(None, 0)
 
 
+def village(treated: tuple[int, float], control: tuple[int, float], board: str = "Pi 5") -> Village:
+    """Return a fleet of which some took the release; number and milliseconds of each group's devices."""
+    fleet = Village()
+    for version, (count, frame_ms) in {"2.0.0": treated, "1.0.0": control}.items():
+        for number in range(count):
+            name = f"{version}-{number}"
+            fleet.tell(name, "info", {"board": {"model": board}})
+            fleet.tell(name, "deployment", deployment("good", version))
+            fleet.tell(name, "telemetry", telemetry(*[frame_ms + number % 3] * 700))
+    return fleet
+
+
+def test_groups_are_compared_over_the_same_hours() -> None:
+    fleet = village(treated=(5, 30.0), control=(20, 20.0))
+    difference = HeardEvidence(fleet, "tiny", "2.0.0", START).compare("p99", relative=True)
+    assert difference is not None
+    means = [np.exp(np.mean([np.log(shown(ms + n % 3)) for n in range(c)])) for c, ms in ((5, 30), (20, 20))]
+    assert (difference.treated, difference.control) == pytest.approx(tuple(means), rel=0.01)
+    assert 0.2 < difference.low < means[0] / means[1] - 1 < difference.high
+    later = START + timedelta(hours=1)
+    assert HeardEvidence(fleet, "tiny", "2.0.0", later).compare("p99", relative=True) is None
+
+
+def test_devices_of_other_boards_are_no_control_group() -> None:
+    fleet = village(treated=(5, 30.0), control=(20, 20.0))
+    for name in [name for name in fleet.devices if name.startswith("1.0.0")]:
+        fleet.tell(name, "info", {"board": {"model": "Jetson"}})
+    assert HeardEvidence(fleet, "tiny", "2.0.0", START).compare("p99", relative=True) is None
+
+
+def test_a_device_that_never_had_a_deployment_is_in_the_control_group() -> None:
+    fleet = village(treated=(5, 30.0), control=(0, 0.0))
+    for number in range(5):
+        bundle = {"name": "tiny", "version": "1.0.0"}
+        fleet.tell(f"new-{number}", "info", {"board": {"model": "Pi 5"}, "bundle": bundle})
+        fleet.tell(f"new-{number}", "telemetry", telemetry(*[20.0] * 700))
+    difference = HeardEvidence(fleet, "tiny", "2.0.0", START).compare("p50", relative=False)
+    assert difference is not None
+    assert difference.control_devices == 5
+
+
+def test_alarms_agreement_and_energy_are_averaged_over_devices() -> None:
+    fleet = village(treated=(4, 30.0), control=(4, 30.0))
+    for number, name in enumerate(fleet.devices):
+        new = name.startswith("2.0.0")
+        fleet.tell(name, "alarm", {"problems": [{}] * (new and number % 2)})
+        fleet.tell(name, "accuracy", {"agreement": {"recent": {"matched_share": 0.9 if new else 0.95}}})
+        energy = {"value_j": 0.2 if new else 0.1, "inferences": 100}
+        fleet.tell(name, "telemetry", {"cameras": {}, "system": {"joules_per_inference": energy}})
+    evidence = HeardEvidence(fleet, "tiny", "2.0.0", START)
+    assert evidence.measure("alarm_rate") == FleetMeasurements(50.0, 4)
+    measured = evidence.measure("joules")
+    assert measured.devices == 4
+    assert measured.value == pytest.approx(0.2)
+    agreement, joules = (
+        evidence.compare("agreement", relative=False),
+        evidence.compare("joules", relative=True),
+    )
+    assert agreement is not None
+    assert joules is not None
+    assert agreement.high == pytest.approx(-5.0)
+    assert joules.low == pytest.approx(1.0)
+
+
 def test_messages_of_another_model_do_not_count() -> None:
     fleet = Village()
     fleet.tell("a", "telemetry", telemetry(*[1.0] * 5))
@@ -116,7 +186,7 @@ def test_messages_of_another_model_do_not_count() -> None:
     fleet.tell("a", "deployment", deployment("good"))
     assert fleet.of("p50") == FleetMeasurements(shown(3.0), 1)
     fleet.tell("a", "deployment", deployment("trial", "3.0.0"))
-    assert fleet.measure("p50", "tiny", "3.0.0") == FleetMeasurements(None, 0)
+    assert HeardEvidence(fleet, "tiny", "3.0.0", START).measure("p50") == FleetMeasurements(None, 0)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +195,9 @@ def test_messages_of_another_model_do_not_count() -> None:
         ("deployment", "{"),
         ("deployment", "[]"),
         ("telemetry", "7"),
+        ("alarm", '{"problems": 3}'),
+        ("accuracy", '{"agreement": {"recent": 5}}'),
+        ("info", '{"board": 1}'),
         ("telemetry", '{"cameras": 3}'),
         ("telemetry", '{"cameras": {"yard": {"stages": {"end_to_end": {"buckets": {"fast": 3}}}}}}'),
         ("telemetry", '{"cameras": {"yard": {"stages": {"end_to_end": {"buckets": {"99999": 3}}}}}}'),

@@ -15,6 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from edgeagent.errors import EdgeagentError
 from edgeagent.publisher.errors import HaltedError, PublishError, SigningKeyError
+from edgeagent.publisher.fleet import Fleet, HeardEvidence
 from edgeagent.publisher.opening import opened
 from edgeagent.publisher.release import read_index, withdraw
 from edgeagent.publisher.rollout_steps import Plan, Steps, read_steps, set_policy, write_steps
@@ -57,12 +58,13 @@ class Devices:
         assert sent.is_published()
         self.sent += 1
 
-    def run(self, states: list[str], frame_ms: float, frames: int = 150) -> None:
+    def run(self, states: list[str], frame_ms: float, frames: int = 150, version: str = "1.2.3") -> None:
         buckets = {bucket_of(frame_ms): frames}
         for number, state in enumerate(states):
-            self.tell(f"d{number}", "deployment", {"state": state, "name": "tiny", "version": "1.2.3"})
+            name = f"d{number}" if version == "1.2.3" else f"old{number}"
+            self.tell(name, "deployment", {"state": state, "name": "tiny", "version": version})
             stages = {"end_to_end": {"count": frames, "buckets": buckets}}
-            self.tell(f"d{number}", "telemetry", {"cameras": {"yard": {"stages": stages}}})
+            self.tell(name, "telemetry", {"cameras": {"yard": {"stages": stages}}})
 
 
 @pytest.fixture
@@ -179,6 +181,27 @@ def test_a_step_is_refused_with_the_numbers_while_the_condition_holds(
         rollout.check_after(1)
 
 
+def test_a_hot_day_halts_nothing_and_a_slower_release_does(
+    publisher: PublisherFolder, broker: Mosquitto, devices: Devices
+) -> None:
+    clock = Clock()
+    with FleetListener(MqttSettings(host="127.0.0.1", port=broker.port), clock) as listener:
+        rollout = Rollout(publisher, listener, "p50>control+10%")
+        rollout.clock = rollout.watch._now = clock
+        devices.run(["good"] * 5, 60.0)
+        devices.run(["good"] * 8, 60.0, version="1.0.0")
+        heard(listener, devices.sent)
+        rollout.check_after(1)
+        assert rollout.percent() == 25
+        devices.run(["good"] * 5, 80.0)
+        devices.run(["good"] * 8, 60.0, version="1.0.0")
+        heard(listener, devices.sent)
+        words = r"p50 79\.\d+ ms of 5 devices, 60\.\d+ of 8 control devices; difference \+3"
+        with pytest.raises(HaltedError, match=words):
+            rollout.check_after(1)
+        assert rollout.percent() == 25
+
+
 def test_with_too_few_samples_it_says_so_and_waits(
     publisher: PublisherFolder, devices: Devices, listener: FleetListener
 ) -> None:
@@ -288,7 +311,11 @@ def test_what_was_retained_before_is_heard_too(
     devices.tell("d0", "status", "online")
     with FleetListener(MqttSettings(host="127.0.0.1", port=broker.port)) as listener:
         heard(listener, 3)
-        assert listener.ask(lambda fleet: fleet.measure("rollback_rate", "tiny", "1.2.3")).value == 50.0
+        assert listener.ask(_rolled_back) == 50.0
+
+
+def _rolled_back(fleet: Fleet) -> float | None:
+    return HeardEvidence(fleet, "tiny", "1.2.3", START).measure("rollback_rate").value
 
 
 def test_a_broker_that_comes_back_is_heard_again(broker: Mosquitto, listener: FleetListener) -> None:
