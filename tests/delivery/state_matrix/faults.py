@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -84,6 +85,13 @@ def _damage_slot(board: Board) -> None:
     flip_a_bit(newest)
 
 
+def _mend_unread(board: Board) -> None:
+    """Flip the bit back where nothing has read the slot, as it is that of the model before."""
+    for path in (board.state / FOLDER / "slots").glob(f"*/{MODEL}"):
+        if hashlib.sha256(path.read_bytes()).hexdigest() not in board.offers.known:
+            flip_a_bit(path)
+
+
 def _answer(status: int) -> Callable[[Board], object]:
     def answer(handler: Handler, _: bytes) -> None:
         handler.answer(status, b"no\n")
@@ -152,7 +160,7 @@ FAULTS: dict[str, Fault] = {
     "repository forged": Fault(_spoilt("forged"), _sound, "repository_refused"),
     "slot damaged": Fault(  # while the next model is fetched, that one serves before anything reads the slot
         _damage_slot,
-        lambda board: None,
+        _mend_unread,
         told_at=dict.fromkeys(("start", "trial", "stop", "kill"), "its slot was damaged"),
         serves=(CONFIGURED, FIRST, SECOND),
     ),
