@@ -226,7 +226,7 @@ def run_watch(arguments: argparse.Namespace) -> int:
     with FleetListener(_broker(arguments)) as listener:
         uris = read_config(arguments.repository).signers
         signers = Signers(uris, secrets_of(arguments), arguments.key)
-        watcher = Watch(arguments.repository, listener, signers, _print)
+        watcher = Watch(arguments.repository, listener.judge, signers, _print)
         watcher.who = arguments.who
         watch(watcher, listen_s, once=arguments.once)
     return 0

@@ -16,6 +16,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edgeagent.delivery.repository.clock import utcnow
 from edgeagent.errors import EdgeagentError
+from edgeagent.publisher.condition import Condition, ConditionResult
 from edgeagent.publisher.errors import HaltedError, PublishError
 from edgeagent.publisher.fleet import TOPICS, Fleet, HeardEvidence
 from edgeagent.publisher.opening import opened
@@ -85,10 +86,11 @@ class FleetListener:
         with self.changed:
             return self._fleet.heard
 
-    def ask(self, question: Callable[[Fleet], Any]) -> Any:
-        """Return the result of a function of the fleet, called while no message is added."""
+    def judge(self, condition: Condition, plan: Plan) -> ConditionResult:
+        """Judge the condition of a rollout by what was heard; no message is added meanwhile."""
         with self.changed:
-            return question(self._fleet)
+            evidence = HeardEvidence(self._fleet, plan.name, plan.version, plan.since)
+            return condition.judge(evidence, plan.least_devices)
 
     def _on_connect(self, client: paho.Client, data: Any, flags: Any, code: ReasonCode, more: Any) -> None:
         if code.is_failure:
@@ -124,7 +126,7 @@ class Watch:
 
     Args:
         folder: of the publisher.
-        listener: of the fleet.
+        judge: judges the condition of a rollout, such as :meth:`FleetListener.judge`.
         signers: of channels, snapshot and timestamp.
         report: called with lines of text.
         now: returns the time, UTC.
@@ -139,12 +141,12 @@ class Watch:
     def __init__(
         self,
         folder: Path,
-        listener: FleetListener,
+        judge: Callable[[Condition, Plan], ConditionResult],
         signers: Signers,
         report: Callable[[str], None] = logger.info,
         now: Callable[[], datetime] = utcnow,
     ) -> None:
-        self._folder, self._listener, self._signers, self._now = folder, listener, signers, now
+        self._folder, self._judge_condition, self._signers, self._now = folder, judge, signers, now
         self._report = report
         self.who: str | None = None
         self._reported: dict[str, str] = {}
@@ -193,11 +195,7 @@ class Watch:
     def _judge(self, plan: Plan) -> str | None:
         """Sign the due step, or return why it is refused."""
         condition = plan.condition
-        verdict = condition and self._listener.ask(
-            lambda fleet: condition.judge(
-                HeardEvidence(fleet, plan.name, plan.version, plan.since), plan.least_devices
-            )
-        )
+        verdict = None if condition is None else self._judge_condition(condition, plan)
         if verdict and verdict.holds:
             why = f"{plan.halt_if} holds: {verdict.numbers}"
             self._update(plan, halted=why)

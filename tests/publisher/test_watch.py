@@ -14,8 +14,8 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edgeagent.errors import EdgeagentError
+from edgeagent.publisher.condition import parse_condition
 from edgeagent.publisher.errors import HaltedError, PublishError, SigningKeyError
-from edgeagent.publisher.fleet import Fleet, HeardEvidence
 from edgeagent.publisher.opening import opened
 from edgeagent.publisher.release import read_index, withdraw
 from edgeagent.publisher.rollout_steps import Plan, Steps, read_steps, set_policy, write_steps
@@ -83,7 +83,7 @@ def listener(broker: Mosquitto) -> Iterator[FleetListener]:
 def heard(listener: FleetListener, count: int) -> None:
     """Wait until so many messages have come."""
     with listener.changed:
-        assert listener.changed.wait_for(lambda: listener.ask(lambda fleet: fleet.heard) >= count, PATIENCE)
+        assert listener.changed.wait_for(lambda: listener.heard() >= count, PATIENCE)
 
 
 class Clock:
@@ -114,7 +114,9 @@ class Rollout:
             halt_if=halt_if,
         )
         write_steps(publisher.folder, Steps(plans=(plan,)))
-        self.watch = Watch(publisher.folder, listener, publisher.signers(*keys), self.told.append, self.clock)
+        self.watch = Watch(
+            publisher.folder, listener.judge, publisher.signers(*keys), self.told.append, self.clock
+        )
 
     def percent(self) -> float:
         with opened(self.publisher.folder, self.publisher.secrets) as publication:
@@ -265,7 +267,10 @@ def test_a_step_that_others_must_sign_is_an_error(
     rollout = Rollout(publisher, listener, None)
     copy = Copy(publisher, tmp_path / "copy")
     lonely = Watch(
-        copy.folder, listener, Signers(read_config(copy.folder).signers, publisher.secrets), now=rollout.clock
+        copy.folder,
+        listener.judge,
+        Signers(read_config(copy.folder).signers, publisher.secrets),
+        now=rollout.clock,
     )
     rollout.clock.passed = timedelta(hours=2)
     with pytest.raises(PublishError, match="the step to 25 % waits for signatures of other key holders"):
@@ -276,7 +281,7 @@ def test_a_step_that_others_must_sign_is_an_error(
 def test_a_key_that_is_missing_is_named_at_the_start(
     publisher: PublisherFolder, listener: FleetListener
 ) -> None:
-    Rollout(publisher, listener, None)
+    Rollout(publisher, listener.judge, None)
     (publisher.keys / "snapshot.pem").unlink()
     with pytest.raises(SigningKeyError, match=r"snapshot\.pem"):
         Watch(publisher.folder, listener, publisher.signers())
@@ -311,11 +316,8 @@ def test_what_was_retained_before_is_heard_too(
     devices.tell("d0", "status", "online")
     with FleetListener(MqttSettings(host="127.0.0.1", port=broker.port)) as listener:
         heard(listener, 3)
-        assert listener.ask(_rolled_back) == 50.0
-
-
-def _rolled_back(fleet: Fleet) -> float | None:
-    return HeardEvidence(fleet, "tiny", "1.2.3", START).measure("rollback_rate").value
+        plan = Plan(channel="stable", name="tiny", version="1.2.3", percents=(5, 100), every_s=1, since=START)
+        assert "rollback_rate 50 %" in listener.judge(parse_condition("rollback_rate>2%"), plan).numbers
 
 
 def test_a_broker_that_comes_back_is_heard_again(broker: Mosquitto, listener: FleetListener) -> None:
@@ -325,7 +327,7 @@ def test_a_broker_that_comes_back_is_heard_again(broker: Mosquitto, listener: Fl
     try:
         with listener.changed:  # retained, so it is heard whichever of the two is connected first
             devices.tell("d0", "deployment", {"state": "good", "name": "tiny", "version": "1.2.3"})
-            assert listener.changed.wait_for(lambda: listener.ask(lambda f: f.heard) >= 1, PATIENCE)
+            assert listener.changed.wait_for(lambda: listener.heard() >= 1, PATIENCE)
     finally:
         devices.close()
 
