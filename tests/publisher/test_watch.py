@@ -281,10 +281,10 @@ def test_a_step_that_others_must_sign_is_an_error(
 def test_a_key_that_is_missing_is_named_at_the_start(
     publisher: PublisherFolder, listener: FleetListener
 ) -> None:
-    Rollout(publisher, listener.judge, None)
+    Rollout(publisher, listener, None)
     (publisher.keys / "snapshot.pem").unlink()
     with pytest.raises(SigningKeyError, match=r"snapshot\.pem"):
-        Watch(publisher.folder, listener, publisher.signers())
+        Watch(publisher.folder, listener.judge, publisher.signers())
 
 
 def test_a_withdrawn_release_takes_no_step(publisher: PublisherFolder, listener: FleetListener) -> None:
