@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import socket
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_serializer
 
 from edgeagent.settings.sections.mqtt import MqttSettings
 from edgeagent.telemetry.contract.messages import ROOT
@@ -56,6 +56,12 @@ class IngestOptions(BaseModel):
     batch_s: Annotated[float, Field(gt=0, le=60)] = BATCH_S
     tenants: bool = False
     detections: bool = False
+
+
+    @field_serializer("broker")
+    def _as_in_a_file(self, broker: MqttSettings) -> dict[str, Any]:
+        """Return the keys that were given; the others have their defaults again."""
+        return broker.model_dump(mode="json", exclude_unset=True, exclude_none=True)
 
 
 class WorkerOptions(BaseModel):
