@@ -1,0 +1,57 @@
+"""Statements that create the tables, for the engine in the process, for a server, and for a cluster.
+
+One machine has ``ReplacingMergeTree``. A cluster has ``ReplicatedReplacingMergeTree`` on each of its servers, named
+``<table>_local``, and a ``Distributed`` table over them with the name of the table, so that all statements are the
+same. Rows are distributed by tenant and device: all rows with one key are on one server, and replace each other.
+"""
+
+from __future__ import annotations
+
+from edgeagent.fleet.store.columns import Table
+from edgeagent.fleet.store.derived import DERIVED
+from edgeagent.fleet.store.messages import MESSAGES
+
+TABLES = (*MESSAGES, *DERIVED)
+BY_NAME = {table.name: table for table in TABLES}
+
+
+def create_statements(tables: tuple[Table, ...] = TABLES, cluster: str | None = None) -> list[str]:
+    """Return the statements that create these tables where they do not exist.
+
+    Args:
+        tables: to create.
+        cluster: name of the cluster in the configuration of the servers; None for one machine.
+    """
+    statements: list[str] = []
+    for table in tables:
+        if cluster is None:
+            statements.append(_create(table, table.name, "", "ReplacingMergeTree"))
+            continue
+        on = f" ON CLUSTER {quoted(cluster)}"
+        path = f"/clickhouse/tables/{{shard}}/{{database}}/{table.name}"
+        local = f"{table.name}_local"
+        statements.append(_create(table, local, on, f"ReplicatedReplacingMergeTree('{path}', '{{replica}}')"))
+        shard = "cityHash64(tenant, device)" if "device" in table.key else "cityHash64(tenant)"
+        statements.append(
+            f"CREATE TABLE IF NOT EXISTS {table.name}{on} AS {local} "
+            f"ENGINE = Distributed({quoted(cluster)}, currentDatabase(), {local}, {shard})"
+        )
+    return statements
+
+
+def quoted(name: str) -> str:
+    """Return an identifier in back quotes."""
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def _create(table: Table, name: str, on: str, engine: str) -> str:
+    columns = ",\n    ".join(f"{quoted(column)} {kind}" for column, kind in table.columns)
+    parts = [
+        f"CREATE TABLE IF NOT EXISTS {name}{on} (\n    {columns}\n) ENGINE = {engine}",
+        f"ORDER BY ({', '.join(table.key)})",
+    ]
+    if table.partition is not None:
+        parts.insert(1, f"PARTITION BY {table.partition}")
+    if table.keep_by is not None and table.keep_days is not None:
+        parts.append(f"TTL toDateTime({table.keep_by}) + INTERVAL {table.keep_days} DAY")
+    return "\n".join(parts)

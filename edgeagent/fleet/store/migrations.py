@@ -1,0 +1,63 @@
+"""Numbered steps from an empty store to the present tables; each store has done those up to its own number."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edgeagent.fleet.store.ddl import create_statements
+from edgeagent.fleet.store.protocol import FleetStore, StoreError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Migration:
+    """Step of the schema.
+
+    Attributes:
+        number: from 1, without gaps.
+        about: what it does.
+        statements: for a cluster of this name, None for one machine; each may be run again.
+    """
+
+    number: int
+    about: str
+    statements: Callable[[str | None], list[str]]
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(1, "first tables", lambda cluster: create_statements(cluster=cluster)),
+)
+
+
+def migrate(
+    store: FleetStore, cluster: str | None = None, migrations: tuple[Migration, ...] = MIGRATIONS
+) -> int:
+    """Bring the tables of a store up to date; return the number of the schema.
+
+    Raises:
+        StoreError: the store was made by a newer version of edgeagent, or refuses a step. A step that was
+            interrupted is run again.
+    """
+    store.execute(
+        "CREATE TABLE IF NOT EXISTS schema_versions (number UInt32, about String, "
+        "applied DateTime64(3, 'UTC') DEFAULT now64(3)) ENGINE = ReplacingMergeTree ORDER BY number"
+    )
+    done = int(store.query("SELECT max(number) FROM schema_versions").rows[0][0])
+    if done > migrations[-1].number:
+        raise StoreError(
+            f"the store has schema {done}, this version knows {migrations[-1].number}; install the newer edgeagent"
+        )
+    for migration in migrations:
+        if migration.number <= done:
+            continue
+        logger.info("store: schema %d, %s", migration.number, migration.about)
+        for statement in migration.statements(cluster):
+            store.execute(statement)
+        store.execute(
+            "INSERT INTO schema_versions (number, about) SELECT {number:UInt32}, {about:String}",
+            {"number": migration.number, "about": migration.about},
+        )
+    return migrations[-1].number
