@@ -27,7 +27,7 @@ WHERE frames > 0 ORDER BY stage, at"""
 
 def _system(rolled: str) -> str:
     return f"""
-SELECT {_POINT} AS point, sum(frames) / sum(seconds) AS fps,
+SELECT {_POINT} AS point, sum(frames) / nullIf(sum(seconds), 0) AS fps,
     sum(energy_j) / nullIf(sum(energy_covered_s), 0) AS watts, max(temperature_max_c) AS temperature_c,
     (sum(inference_used_j) - sum(inference_idle_j)) / nullIf(sum(inferences), 0) AS joules_per_inference,
     sum(throttled_messages) / sum(messages) AS throttled_share, avg(cpu_mean_percent) AS cpu_percent
@@ -41,7 +41,7 @@ MODELS = f"""
 SELECT bundle, bundle_version, delegate, first, last, frames, p50_ms, p90_ms, p99_ms, joules_per_inference,
     fps, temperature_c
 FROM (
-    SELECT bundle, bundle_version, delegate, min(at) AS first, max(at) AS last, sum(frames) / sum(seconds) AS fps,
+    SELECT bundle, bundle_version, delegate, min(at) AS first, max(at) AS last, sum(frames) / nullIf(sum(seconds), 0) AS fps,
         max(temperature_max_c) AS temperature_c,
         (sum(inference_used_j) - sum(inference_idle_j)) / nullIf(sum(inferences), 0) AS joules_per_inference
     FROM system_hour FINAL {_OF_DEVICE} AND messages > 0 GROUP BY bundle, bundle_version, delegate) AS s

@@ -8,8 +8,8 @@ from edgeagent.fleet.queries.tenant_filter import OF_TENANT
 from edgeagent.fleet.store.protocol import FleetStore
 
 BY_STATE = f"""
-SELECT {STATE} AS state, count() AS devices, max(last_stored) AS newest, sum(ifNull(fps, 0)) AS fps,
-    sum(ifNull(watts, 0)) AS watts, countIf(isNotNull(watts)) AS measured
+SELECT {STATE} AS state, count() AS devices, max(last_stored) AS newest, sum(ifNull(devices.fps, 0)) AS fps,
+    sum(ifNull(devices.watts, 0)) AS watts, countIf(isNotNull(devices.watts)) AS measured
 FROM devices FINAL WHERE {OF_TENANT} GROUP BY state"""
 
 BY_PROBLEM = f"""

@@ -34,12 +34,12 @@ SELECT s.bundle AS bundle, s.bundle_version AS version, s.delegate AS delegate, 
     d.devices AS devices, d.map50_95 AS map50_95, d.map_claimed AS map_claimed, d.measured AS measured,
     d.below AS below
 FROM (
-    SELECT {_KEY}, min(at) AS first, max(at) AS last, sum(frames) AS frames,
-        sum(frames_dropped) / nullIf(sum(frames) + sum(frames_dropped), 0) AS dropped_share,
+    SELECT {_KEY}, min(at) AS first, max(at) AS last, sum(m.frames) AS frames,
+        sum(m.frames_dropped) / nullIf(sum(m.frames) + sum(m.frames_dropped), 0) AS dropped_share,
         (sum(inference_used_j) - sum(inference_idle_j)) / nullIf(sum(inferences), 0) AS joules_per_inference,
         sum(energy_j) / nullIf(sum(energy_covered_s), 0) AS watts,
         sum(throttled_messages) / sum(messages) AS throttled_share
-    FROM models_hour FINAL {_WHERE} AND messages > 0 GROUP BY {_KEY}) AS s
+    FROM models_hour AS m FINAL {_WHERE} AND messages > 0 GROUP BY {_KEY}) AS s
 LEFT JOIN (
     SELECT {_KEY}, {_percentiles("total")}, {count_of("total")} AS counted, {_percentiles("inference")}
     FROM (
@@ -48,11 +48,11 @@ LEFT JOIN (
         FROM models_latency_hour FINAL {_WHERE} AND stage IN ('end_to_end', 'inference') GROUP BY {_KEY})) AS l
 USING ({_KEY})
 LEFT JOIN (
-    SELECT ifNull(bundle, '') AS bundle, ifNull(bundle_version, '') AS bundle_version,
-        ifNull(delegate, '') AS delegate, ifNull(board, '') AS board, count() AS devices,
-        avg(map50_95) AS map50_95, any(map_claimed) AS map_claimed, count(map50_95) AS measured,
-        countIf(map50_95 < map_claimed) AS below
-    FROM devices FINAL WHERE {OF_TENANT} GROUP BY bundle, bundle_version, delegate, board) AS d
+    SELECT ifNull(v.bundle, '') AS bundle, ifNull(v.bundle_version, '') AS bundle_version,
+        ifNull(v.delegate, '') AS delegate, ifNull(v.board, '') AS board, count() AS devices,
+        avg(v.map50_95) AS map50_95, any(v.map_claimed) AS map_claimed, count(v.map50_95) AS measured,
+        countIf(v.map50_95 < v.map_claimed) AS below
+    FROM devices AS v FINAL WHERE {OF_TENANT} GROUP BY bundle, bundle_version, delegate, board) AS d
 USING ({_KEY})
 ORDER BY bundle, version DESC, board, delegate LIMIT {MOST_FIGURES}
 SETTINGS join_use_nulls = 1"""
