@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -105,3 +106,15 @@ def _acknowledged(record: dict[str, Any]) -> dict[str, Any]:
     if record["acknowledged_by"]:
         return record
     return {**record, "acknowledged_by": None, "acknowledged_at": None, "note": None}
+
+
+def alarm_exists(
+    store: FleetStore, tenant: str, owner: str, device: str, code: str, camera: str, since: datetime
+) -> bool:
+    """Return whether a visitor of a tenant sees this alarm.
+
+    Raises:
+        StoreError: the store refuses, or cannot be reached.
+    """
+    parameters = {"owner": owner, "device": device, "code": code, "camera": camera, "since": since}
+    return bool(store.query(ONE, {**parameters, "tenant": tenant}).rows[0][0])
