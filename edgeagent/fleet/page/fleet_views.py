@@ -154,15 +154,14 @@ class FleetViews:
         span = span_of(query, "7d")
         stage = query.get("stage", "") if query.get("stage") in STAGES else "end_to_end"
 
+        choices = model_figures(self._store, tenant, ModelFilter(), span)
+
         def side(prefix: str) -> ComparedSide:
             condition = condition_of(query, ModelFilter, prefix)
-            return ComparedSide(
-                condition,
-                model_figures(self._store, tenant, condition, span),
-                model_histogram(self._store, tenant, condition, stage, span),
-            )
+            figures = [one for one in choices if condition.holds(one)]
+            buckets = model_histogram(self._store, tenant, condition, stage, span) if figures else {}
+            return ComparedSide(condition, figures, buckets)
 
-        choices = model_figures(self._store, tenant, ModelFilter(), span)
         content = write_comparison(side("a_"), side("b_"), choices, stage, span)
         return self._answer(request, "compare", "Compare", content, "model")
 

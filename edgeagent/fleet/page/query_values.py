@@ -37,7 +37,7 @@ def condition_of(query: QueryParams, kind: type[_Condition], prefix: str = "") -
 
 
 def sort_of(query: QueryParams) -> tuple[SortKey, bool]:
-    """Return the key that a list is sorted by, and whether the greatest is first; unknown ones are by name."""
+    """Return the key that a list is sorted by, and whether the greatest is first; by name if unknown."""
     given = query.get("sort", "")
     key = given.removeprefix("-")
     for known in SORT_KEYS:

@@ -29,6 +29,15 @@ LIST = f"""
 SELECT * {_ROWS}
 ORDER BY isNotNull(ended), since DESC, tenant, device, code, camera
 LIMIT {{limit:UInt32}} OFFSET {{offset:UInt64}}"""
+OF_DEVICE = f"""
+SELECT p.tenant AS tenant, p.device AS device, p.code AS code, p.camera AS camera, p.since AS since, p.text AS text,
+    p.seen AS seen, p.ended AS ended, a.by AS acknowledged_by, a.at AS acknowledged_at, a.note AS note
+FROM (SELECT * FROM problems FINAL
+    WHERE {OF_TENANT} AND tenant = {{owner:String}} AND device = {{device:String}}) AS p
+LEFT JOIN (SELECT * FROM acknowledgements FINAL
+    WHERE {OF_TENANT} AND tenant = {{owner:String}} AND device = {{device:String}}) AS a
+USING (tenant, device, code, camera, since)
+ORDER BY isNotNull(ended), since DESC, code, camera LIMIT {{limit:UInt32}}"""
 ONE = f"""
 SELECT count() FROM problems FINAL WHERE {OF_TENANT} AND tenant = {{owner:String}} AND device = {{device:String}}
     AND code = {{code:String}} AND camera = {{camera:String}} AND since = {{since:DateTime64(3, 'UTC')}}"""
@@ -118,3 +127,16 @@ def alarm_exists(
     """
     parameters = {"owner": owner, "device": device, "code": code, "camera": camera, "since": since}
     return bool(store.query(ONE, {**parameters, "tenant": tenant}).rows[0][0])
+
+
+def alarms_of_device(
+    store: FleetStore, tenant: str, owner: str, device: str, limit: int = 20
+) -> list[FleetAlarm]:
+    """Return alarms of a device: present ones first, then the newest.
+
+    Raises:
+        StoreError: the store refuses, or cannot be reached.
+    """
+    parameters = {"tenant": tenant, "owner": owner, "device": device, "limit": limit}
+    records = store.query(OF_DEVICE, parameters).records()
+    return [FleetAlarm.model_validate(_acknowledged(record)) for record in records]

@@ -71,6 +71,10 @@ class ModelFilter(BaseModel):
     delegate: str = ""
     board: str = ""
 
+    def holds(self, figures: ModelFigures) -> bool:
+        """Return whether figures fulfil the conditions."""
+        return all(value in ("", getattr(figures, name)) for name, value in self.model_dump().items())
+
 
 class ModelFigures(FleetRow):
     """Figures of a model on a board and delegate, over all its devices.

@@ -1,5 +1,5 @@
 """Style sheet and module of the fleet's page, beside those of ``edgeagent.web.parts``.
 
-``fleet.css`` has tiles, filters and charts. ``fleet.js`` adds keys, remembers nothing, and sends nothing but
-what a form would send.
+``fleet.css`` has figures, filters and charts in both themes. ``fleet.js`` adds keys and questions before
+something is removed; all views work without it.
 """
