@@ -1,31 +1,75 @@
 """Engine of ClickHouse in this process (chdb), with its data in a folder.
 
-One process has the folder open: the engine locks it. The module chdb is imported here only, when a store is opened: it
-takes 290 MB of memory. The engine asks nobody over the network by itself.
+One process has the folder open: the engine locks it. Other processes reach it through the socket that
+:mod:`edgeagent.fleet.store.endpoint` serves. The module chdb is imported here only, when a store is opened:
+it takes 290 MB of memory.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgeagent.errors import ConfigurationError
 from edgeagent.fleet.store.ddl import BY_NAME, quoted
 from edgeagent.fleet.store.migrations import migrate
 from edgeagent.fleet.store.parameters import parameter_text
 from edgeagent.fleet.store.protocol import QueryResult, Row, StoreError
-from edgeagent.fleet.store.rows import INPUT, OUTPUT, SETTINGS, read_rows, row_lines
+from edgeagent.fleet.store.rows import INPUT, OUTPUT, READING, SETTINGS, read_rows, row_lines
+
+if TYPE_CHECKING:
+    from chdb.session import Session
 
 DATABASE = "edgeagent"
+DATA = "clickhouse"
+"""Folder of the engine below that of the store."""
+
+
+class _Sessions:
+    """Sessions of one kind; each is used by one thread at a time."""
+
+    def __init__(self, path: Path, count: int, statements: Sequence[str]) -> None:
+        self._path, self._statements = path, statements
+        self._free: list[Session] = []
+        self._permits = threading.BoundedSemaphore(count)
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def one(self) -> Iterator[Session]:
+        """Lend a session, once one is free."""
+        with self._permits:
+            with self._lock:
+                session = self._free.pop() if self._free else None
+            session = self._open() if session is None else session
+            try:
+                yield session
+            finally:
+                with self._lock:
+                    self._free.append(session)
+
+    def close(self) -> None:
+        """Close the sessions that nobody uses."""
+        with self._lock:
+            while self._free:
+                self._free.pop().close()
+
+    def _open(self) -> Session:
+        from chdb.session import Session
+
+        session = Session(str(self._path))
+        for statement in self._statements:
+            session.query(statement)
+        return session
 
 
 class EmbeddedStore:
     """Store in a folder.
 
     Args:
-        folder: of the data; made where it does not exist, readable by its owner only.
+        folder: of the store; made where it does not exist, readable by its owner only.
 
     Raises:
         ConfigurationError: the extra is not installed.
@@ -34,59 +78,84 @@ class EmbeddedStore:
 
     def __init__(self, folder: Path) -> None:
         try:
-            from chdb.session import Session
+            import chdb.session  # noqa: F401
         except ImportError:
             raise ConfigurationError(
                 "the store of the fleet needs chdb; install it with: pip install 'edgeagent[fleet]'"
             ) from None
+        use = (f"CREATE DATABASE IF NOT EXISTS {quoted(DATABASE)}", f"USE {quoted(DATABASE)}")
+        path = folder / DATA
+        self.folder = folder
+        self._writers = _Sessions(path, 2, (*use, _set(SETTINGS)))
+        self._readers = _Sessions(path, 4, (use[1], _set({**SETTINGS, **READING})))
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._session = Session(str(folder))
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with self._writers.one():  # opens the folder, and makes the database
+                pass
         except (OSError, RuntimeError) as error:
             raise StoreError(
-                f"{folder}: the store cannot be opened ({_first_line(error)}); one process at a time opens it"
+                f"{folder}: the store cannot be opened ({first_line(error)}); one process at a time opens it"
             ) from None
-        self.folder = folder
-        self._lock = threading.Lock()
-        settings = ", ".join(f"{name} = {value!r}" for name, value in SETTINGS.items())
-        for statement in (
-            f"CREATE DATABASE IF NOT EXISTS {quoted(DATABASE)}",
-            f"USE {quoted(DATABASE)}",
-            f"SET {settings}",
-        ):
-            self.execute(statement)
         migrate(self)
 
     def insert(self, table: str, rows: Sequence[Row]) -> None:
         """Store rows; when it returns, they are on the disk."""
+        if rows:
+            self.insert_lines(table, row_lines(rows))
+
+    def insert_lines(self, table: str, lines: bytes) -> None:
+        """As :meth:`insert`, for rows as JSON, a line each."""
         if table not in BY_NAME:
             raise StoreError(f"the store has no table {table}")
-        if not rows:
-            return
-        with self._lock:
+        with self._writers.one() as session:
             try:
-                self._session.query(f"INSERT INTO {quoted(table)} FORMAT {INPUT} {row_lines(rows).decode()}")
+                inserter = session.send_insert(f"INSERT INTO {quoted(table)}", INPUT)
+                try:
+                    inserter.append(lines)
+                    inserter.finish()
+                finally:
+                    inserter.close()
             except RuntimeError as error:
-                raise StoreError(f"{table}: {len(rows)} rows are not stored ({_first_line(error)})") from None
+                raise StoreError(f"{table}: rows are not stored ({first_line(error)})") from None
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> QueryResult:
-        """Return the result of a statement."""
-        given = {name: parameter_text(value) for name, value in (parameters or {}).items()}
-        with self._lock:
-            try:
-                return read_rows(self._session.query(sql, OUTPUT, params=given).bytes())
-            except RuntimeError as error:
-                raise StoreError(f"the store refuses a query ({_first_line(error)})") from None
+        """Return the result of a statement that only reads."""
+        texts = {name: parameter_text(value) for name, value in (parameters or {}).items()}
+        return read_rows(self.answer(sql, OUTPUT, texts, writes=False))
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
-        """Run a statement without a result."""
-        self.query(sql, parameters)
+        """Run a statement without a result, such as one that creates a table."""
+        texts = {name: parameter_text(value) for name, value in (parameters or {}).items()}
+        self.answer(sql, OUTPUT, texts, writes=True)
+
+    def answer(self, sql: str, form: str, parameters: Mapping[str, str], *, writes: bool) -> bytes:
+        """Return the result of a statement in a format of ClickHouse.
+
+        Args:
+            sql: statement; a format that it names itself counts.
+            form: format otherwise.
+            parameters: texts of the parameters.
+            writes: whether it may change anything.
+
+        Raises:
+            StoreError: the statement is refused.
+        """
+        with (self._writers if writes else self._readers).one() as session:
+            try:
+                return bytes(session.query(sql, form, params=dict(parameters)).bytes())
+            except RuntimeError as error:
+                raise StoreError(f"the store refuses a statement ({first_line(error)})") from None
 
     def close(self) -> None:
         """Close the folder."""
-        with self._lock:
-            self._session.close()
+        self._readers.close()
+        self._writers.close()
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return the first line of what an engine says, which may be many lines."""
     return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _set(settings: Mapping[str, int | str]) -> str:
+    return "SET " + ", ".join(f"{name} = {value!r}" for name, value in settings.items())

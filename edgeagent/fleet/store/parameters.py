@@ -23,6 +23,11 @@ def parameter_text(value: Any) -> str:
     return _escaped(_plain(value))
 
 
+def time_text(time: datetime) -> str:
+    """Return a time with a zone as ClickHouse writes it, in UTC with milliseconds."""
+    return time.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
 def _element(value: Any) -> str:
     if value is None:
         return "NULL"
@@ -36,7 +41,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "1" if value else "0"
     if isinstance(value, datetime):
-        return value.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+        return time_text(value)
     if isinstance(value, str | int | float):
         return str(value)
     raise StoreError(f"a parameter of a query is a {type(value).__name__}; expected text, a number or a time")
