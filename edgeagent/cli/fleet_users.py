@@ -14,8 +14,8 @@ from edgeagent.settings.state import default_state
 from edgeagent.settings.types import parse_duration
 
 DESCRIPTION = """\
-Users of the fleet's page: a viewer looks, an operator acknowledges alarms, sets labels and halts rollouts, an
-admin also manages users. Passwords are kept as argon2id, of tokens only a digest. As long as there is no user,
+Users of the fleet's page: a viewer looks, an operator acknowledges alarms, sets labels and halts rollouts,
+an admin also manages users. Passwords are kept as argon2id, of tokens only a digest. As long as there is no user,
 everybody on this machine may look, and nobody changes anything."""
 
 EPILOG = """\
@@ -114,9 +114,7 @@ def _list(arguments: argparse.Namespace) -> int:
     users, _, _ = _opened(arguments)
     known = users.users()
     if not known:
-        print(
-            "no users: everybody on this machine may look; `edgeagent fleet users add NAME --role admin` adds one"
-        )
+        print("no users: everybody on this machine may look; add one with `edgeagent fleet users add NAME`")
     for user in known:
         print(f"{user.name:24} {user.role:9} tenant {user.tenant or '-':12} password of {_time(user.since)}")
     for token in users.tokens():
