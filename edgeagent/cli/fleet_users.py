@@ -15,8 +15,8 @@ from edgeagent.settings.types import parse_duration
 
 DESCRIPTION = """\
 Users of the fleet's page: a viewer looks, an operator acknowledges alarms, sets labels and halts rollouts,
-an admin also manages users. Passwords are kept as argon2id, of tokens only a digest. As long as there is no user,
-everybody on this machine may look, and nobody changes anything."""
+an admin also manages users. Passwords are kept as argon2id, of tokens only a digest. As long as there is no
+user, everybody on this machine may look, and nobody changes anything."""
 
 EPILOG = """\
 examples:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -11,12 +12,18 @@ from starlette.routing import Route
 from edgeagent.fleet.page.csv_text import csv_lines
 from edgeagent.fleet.page.fleet_guard import actor_of_request, address_of
 from edgeagent.fleet.page.fleet_services import FleetServices
+from edgeagent.fleet.page.parquet_file import parquet_chunks
 from edgeagent.fleet.page.query_values import condition_of, sort_of, span_of
 from edgeagent.fleet.queries.alarm_list import AlarmFilter, FleetAlarm, list_alarms
 from edgeagent.fleet.queries.device_list import MOST_EXPORTED, DeviceFilter, DeviceRow, list_devices
 from edgeagent.fleet.queries.fleet_row import FleetRow
 from edgeagent.fleet.queries.model_figures import ModelFigures, ModelFilter, model_figures
 from edgeagent.fleet.queries.page_of_rows import MOST_ROWS, PageOfRows
+
+FORMS = {
+    "csv": (csv_lines, "text/csv; charset=utf-8"),
+    "parquet": (parquet_chunks, "application/vnd.apache.parquet"),
+}
 
 
 class FleetExports:
@@ -32,9 +39,9 @@ class FleetExports:
     def __init__(self, services: FleetServices) -> None:
         self._store, self._audit = services.store, services.audit
         self.routes = [
-            Route("/devices.csv", self._devices),
-            Route("/models.csv", self._models),
-            Route("/alarms.csv", self._alarms),
+            Route("/devices.{form}", self._devices),
+            Route("/models.{form}", self._models),
+            Route("/alarms.{form}", self._alarms),
         ]
 
     def _devices(self, request: Request) -> Response:
@@ -69,6 +76,10 @@ class FleetExports:
         return self._file(request, "alarms", FleetAlarm, rows())
 
     def _file(self, request: Request, name: str, kind: type[FleetRow], rows: Iterator[FleetRow]) -> Response:
-        self._audit.note(actor_of_request(request), "export", f"{name}.csv", address_of(request))
-        headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-        return StreamingResponse(csv_lines(kind, rows), media_type="text/csv; charset=utf-8", headers=headers)
+        form = request.path_params["form"]
+        if form not in FORMS:
+            raise HTTPException(404, f"Lists are given as {' and '.join(FORMS)}.")
+        write, media_type = FORMS[form]
+        self._audit.note(actor_of_request(request), "export", f"{name}.{form}", address_of(request))
+        headers = {"Content-Disposition": f'attachment; filename="{name}.{form}"'}
+        return StreamingResponse(write(kind, rows), media_type=media_type, headers=headers)

@@ -3,7 +3,7 @@
 ::
 
     /  /devices  /devices/TENANT/NAME  /models  /compare  /rollouts  /alarms  /lost  /audit  /users   views
-    /devices.csv  /models.csv  /alarms.csv                                        the same lists as files
+    /devices.csv  /models.csv  /alarms.csv  (or .parquet)                         the same lists as files
     /alarms/acknowledge  /devices/.../labels  /rollouts/change  /users/...        writes, by role
     /api/v1/...  /metrics                                                         for programs
     /sign-in  /sign-out  /errors                                                  as on the page of a device

@@ -51,8 +51,8 @@ class FleetServer:
             self._listening = socket.create_server((settings.host, settings.port), family=family)
         except OSError as error:
             raise ConfigurationError(
-                f"--bind {settings.listen}: cannot be listened on ({error.strerror}); stop what uses the port, "
-                "or give another one"
+                f"--bind {settings.listen}: cannot be listened on ({error.strerror}); stop what uses "
+                "the port, or give another one"
             ) from error
         self._server, self._stopping = uvicorn.Server(config), threading.Event()
         scheme = "http" if settings.certificate is None else "https"

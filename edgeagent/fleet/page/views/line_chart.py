@@ -9,7 +9,7 @@ from datetime import datetime
 
 from edgeagent.web.views.markup import text
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 200, 52, 8, 10, 24
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 220, 64, 10, 14, 32
 LINES = 6
 """Number of colours of curves."""
 
@@ -52,8 +52,8 @@ def line_chart(title: str, unit: str, curves: Sequence[Curve], gap_minutes: int)
         for level in (0.0, top / 2, top)
     )
     ends = (
-        f'<text class="tick" x="{LEFT}" y="{HEIGHT - 6}">{_stamp(min(times), span)}</text>'
-        f'<text class="tick" x="{WIDTH - RIGHT}" y="{HEIGHT - 6}" text-anchor="end">{_stamp(max(times), span)} UTC</text>'
+        f'<text class="tick" x="{LEFT}" y="{HEIGHT - 8}">{_stamp(min(times), span)}</text>'
+        f'<text class="tick" x="{WIDTH - RIGHT}" y="{HEIGHT - 8}" text-anchor="end">{_stamp(max(times), span)} UTC</text>'
     )
     paths = "".join(_path(curve, number, x, y, gap_minutes) for number, curve in enumerate(shown))
     legend = "".join(

@@ -163,7 +163,7 @@ def _release(
 def _failure(one: FailureReason) -> str:
     example = f'<a href="{text(device_place(one.example_tenant, one.example))}">{text(one.example)}</a>'
     return (
-        f'<li>{badge("warn", one.state.replace("_", " "))} <span class="number">{one.devices}</span> devices, such as {example}: '
+        f'<li>{badge("warn", one.state.replace("_", " "))} <span class="number">{one.devices}</span> {"device" if one.devices == 1 else "devices"}, such as {example}: '
         f"{text(one.reason or 'no reason given')}</li>"
     )
 
