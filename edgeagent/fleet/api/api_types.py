@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from edgeagent.fleet.operations.device_labels import LABEL_VALUE, LONGEST_LABEL_VALUE
 from edgeagent.fleet.page.permalinks import LONGEST_VALUE
 from edgeagent.fleet.page.rollout_plans import PlannedRollout
 from edgeagent.fleet.queries.alarm_list import AlarmFilter, FleetAlarm
@@ -130,7 +131,7 @@ class Acknowledgement(Wanted):
 class LabelValue(Wanted):
     """Value of a label; empty removes it."""
 
-    value: ShortText
+    value: Annotated[str, StringConstraints(max_length=LONGEST_LABEL_VALUE, pattern=LABEL_VALUE)]
 
 
 class RefusedRequest(BaseModel):

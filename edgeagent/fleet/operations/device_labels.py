@@ -13,6 +13,8 @@ from edgeagent.fleet.users.actor import Actor
 from edgeagent.fleet.users.user_audit import UserAudit
 
 LABELS = re.compile(r"[A-Za-z0-9_-]{1,64}")
+LABEL_VALUE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+"""Values of labels: any text without control characters."""
 LONGEST_LABEL_VALUE = 200
 MOST_LABELS = 32
 
@@ -47,9 +49,11 @@ def set_label(
     """
     if not LABELS.fullmatch(label):
         raise ConfigurationError(f"label {label[:80]!r}: use 1 to 64 letters, digits, - and _")
+    if len(value) > LONGEST_LABEL_VALUE or not re.fullmatch(LABEL_VALUE, value):
+        raise ConfigurationError(
+            f"label {label}: use a value of at most {LONGEST_LABEL_VALUE} characters, none of them a control"
+        )
     value = value.strip()
-    if len(value) > LONGEST_LABEL_VALUE or not (value.isprintable() or not value):
-        raise ConfigurationError(f"label {label}: use a value of at most {LONGEST_LABEL_VALUE} characters")
     known = device_facts(store, actor.tenant, owner, device)
     if known is None:
         raise UnknownTargetError(f"{device[:80]!r}: there is no such device")

@@ -14,7 +14,7 @@ from edgeagent.fleet.store.protocol import FleetStore
 from tests.fleet.page.filled import NOW, problem
 from tests.fleet.page.fleet_page import FleetClient
 
-EXAMPLES = 12
+EXAMPLES = 8
 
 
 @pytest.fixture(scope="module")
