@@ -6,10 +6,11 @@ its profile, ``status`` the state of delivery, ``reload`` and ``live`` changes o
 (``live_source`` reads it at the start), ``bench`` the benchmark, ``eval`` the mAP of a model,
 ``bundle`` the check of a bundle, ``serve_detector`` a detector for Frigate and others, ``completion`` the
 scripts for shells, ``json_result`` their ``--json``, ``qat_*`` the quantization commands, ``publish_*`` the
-repository commands, ``provision`` the first configuration of boards.
+repository commands, ``provision`` the first configuration of boards, ``fleet_*`` the consumer of the telemetry
+of many devices, ``broker_options`` the connection of such consumers.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 bundle refused, 4 engine, 5 camera, 6
-pictures, labels or float model, 7 delivery, 8 rollout halted; see :mod:`edgeagent.errors`.
+pictures, labels or float model, 7 delivery, 8 rollout halted, 9 store of the fleet; see :mod:`edgeagent.errors`.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ COMMANDS = (
     "bundle",
     "publish",
     "provision",
+    "fleet",
     "serve-detector",
     "completion",
 )
@@ -68,6 +70,7 @@ more:
   edgeagent qat train --help                   make an INT8 bundle from a float ONNX detector
   edgeagent publish --help                     publish signed bundles to devices
   edgeagent provision --help                   give boards their configuration from one table
+  edgeagent fleet --help                       store and query the telemetry of many devices
   edgeagent completion bash                    complete commands and options in a shell
 """
 

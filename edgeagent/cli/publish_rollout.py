@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from edgeagent.cli.broker_options import add_broker, broker_of
 from edgeagent.cli.publish_options import (
     AFTER,
     Actions,
@@ -30,7 +31,6 @@ from edgeagent.publisher.opening import check_folder
 from edgeagent.publisher.rollout_steps import Plan, Steps, read_steps, set_policy, write_steps
 from edgeagent.publisher.signers import Signers, read_config
 from edgeagent.publisher.watch import FleetListener, Watch, watch
-from edgeagent.settings.sections.mqtt import MqttSettings, TlsSettings
 from edgeagent.settings.types import parse_duration
 
 ROLLOUT = """\
@@ -109,15 +109,7 @@ def _fill_rollout(parser: argparse.ArgumentParser) -> None:
 def _fill_watch(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = WATCH, WATCH_MORE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--broker", required=True, metavar="HOST[:PORT]", help="port 1883, with --tls 8883")
-    parser.add_argument("--username", help="user name at the broker")
-    parser.add_argument(
-        "--password-file", type=Path, metavar="FILE", help="file whose first line is the password"
-    )
-    parser.add_argument("--tls", action="store_true", help="use TLS and verify the broker's certificate")
-    parser.add_argument(
-        "--ca", type=Path, metavar="FILE", help="certificates to trust (default: the system's)"
-    )
+    add_broker(parser)
     parser.add_argument("--once", action="store_true", help="listen, check one time, and exit")
     parser.add_argument(
         "--listen", default="30s", metavar="TIME", help="time before the first check (default %(default)s)"
@@ -218,7 +210,7 @@ def run_watch(arguments: argparse.Namespace) -> int:
         print("no rollout has a step left")
         return 0
     listen_s = _duration("--listen", arguments.listen)
-    with FleetListener(_broker(arguments)) as listener:
+    with FleetListener(broker_of(arguments)) as listener:
         uris = read_config(arguments.repository).signers
         signers = Signers(uris, secrets_of(arguments), arguments.key)
         watcher = Watch(arguments.repository, listener, signers, _print)
@@ -288,23 +280,3 @@ def _duration(option: str, text: str) -> float:
     if seconds <= 0:
         raise ConfigurationError(f"{option}: expected more than 0 s")
     return seconds
-
-
-def _broker(arguments: argparse.Namespace) -> MqttSettings:
-    host, colon, port = arguments.broker.rpartition(":")
-    if not colon:
-        host, port = arguments.broker, "8883" if arguments.tls else "1883"
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise ConfigurationError(f"--broker: expected HOST or HOST:PORT, got {arguments.broker!r}")
-    if arguments.ca is not None and not arguments.tls:
-        raise ConfigurationError("--ca goes with --tls")
-    try:
-        return MqttSettings(
-            host=host,
-            port=int(port),
-            username=arguments.username,
-            password_file=arguments.password_file,
-            tls=TlsSettings(ca=arguments.ca) if arguments.tls else None,
-        )
-    except ValidationError as error:
-        raise ConfigurationError(f"--broker: {first_mistake(error).text}") from None

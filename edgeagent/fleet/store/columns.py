@@ -29,13 +29,18 @@ MESSAGE: tuple[Column, ...] = (
     ("stored", TIME),
     ("clock", WORD),
     ("historical", "Bool"),
+    ("retained", "Bool"),
     ("boot_id", TEXT),
+    ("inserted", f"{TIME} DEFAULT now64(3)"),
+    ("first_counts", "UInt64 DEFAULT toUInt64(9000000000000 - toUnixTimestamp64Milli(stored))"),
 )
 """Columns of all tables of messages.
 
 ``run`` is -1 and ``sequence`` 0 where the message has none. ``device_time`` is the time in the message. ``time`` is
 the same, or the time of arrival where the clock of the device is wrong: ``clock`` is then ``past`` or ``future``, and
-``absent`` where the message has no time; else ``ok``. ``stored`` is the time of arrival.
+``absent`` where the message has no time; else ``ok``. ``stored`` is the time of arrival; ``retained`` says that the
+broker had kept the message, so that it may be older. ``inserted`` is the time at the store.
+``first_counts`` is greatest for the first arrival: of two rows with one key, it stays.
 """
 
 MESSAGE_KEY = ("tenant", "device", "run", "sequence", "device_time")
@@ -60,6 +65,8 @@ class Table:
         partition: expression that parts the table for the removal of old rows; None for a small table.
         keep_by, keep_days: column of time and days after which rows are removed; None keeps them.
         derived: whether the rows are computed from other tables, and can be computed again.
+        indexes: columns of time of which each granule keeps the range.
+        version: column whose greatest value stays of rows with the same key; None: the last inserted one stays.
     """
 
     name: str
@@ -70,3 +77,5 @@ class Table:
     keep_by: str | None = None
     keep_days: int | None = None
     derived: bool = False
+    indexes: tuple[str, ...] = ()
+    version: str | None = None

@@ -11,6 +11,8 @@ from edgeagent.fleet.store.columns import Table
 from edgeagent.fleet.store.derived import DERIVED
 from edgeagent.fleet.store.messages import MESSAGES
 
+DURABLE = "fsync_after_insert = 1, fsync_part_directory = 1"
+"""Settings of tables whose rows exist nowhere else: an insertion returns once they survive a power cut."""
 TABLES = (*MESSAGES, *DERIVED)
 BY_NAME = {table.name: table for table in TABLES}
 
@@ -25,13 +27,16 @@ def create_statements(tables: tuple[Table, ...] = TABLES, cluster: str | None = 
     statements: list[str] = []
     for table in tables:
         if cluster is None:
-            statements.append(_create(table, table.name, "", "ReplacingMergeTree"))
+            statements.append(_create(table, table.name, "", f"ReplacingMergeTree({table.version or ''})"))
             continue
         on = f" ON CLUSTER {quoted(cluster)}"
         path = f"/clickhouse/tables/{{shard}}/{{database}}/{table.name}"
         local = f"{table.name}_local"
-        statements.append(_create(table, local, on, f"ReplicatedReplacingMergeTree('{path}', '{{replica}}')"))
-        shard = "cityHash64(tenant, device)" if "device" in table.key else "cityHash64(tenant)"
+        version = f", {table.version}" if table.version else ""
+        engine = f"ReplicatedReplacingMergeTree('{path}', '{{replica}}'{version})"
+        statements.append(_create(table, local, on, engine))
+        names = [name for name, _ in table.columns]
+        shard = f"cityHash64({', '.join([name for name in ('tenant', 'device') if name in names] or table.key)})"
         statements.append(
             f"CREATE TABLE IF NOT EXISTS {table.name}{on} AS {local} "
             f"ENGINE = Distributed({quoted(cluster)}, currentDatabase(), {local}, {shard})"
@@ -45,13 +50,17 @@ def quoted(name: str) -> str:
 
 
 def _create(table: Table, name: str, on: str, engine: str) -> str:
-    columns = ",\n    ".join(f"{quoted(column)} {kind}" for column, kind in table.columns)
+    columns = [f"{quoted(column)} {kind}" for column, kind in table.columns]
+    columns += [f"INDEX {column}_range {column} TYPE minmax GRANULARITY 1" for column in table.indexes]
+    inside = ",\n    ".join(columns)
     parts = [
-        f"CREATE TABLE IF NOT EXISTS {name}{on} (\n    {columns}\n) ENGINE = {engine}",
+        f"CREATE TABLE IF NOT EXISTS {name}{on} (\n    {inside}\n) ENGINE = {engine}",
         f"ORDER BY ({', '.join(table.key)})",
     ]
     if table.partition is not None:
         parts.insert(1, f"PARTITION BY {table.partition}")
     if table.keep_by is not None and table.keep_days is not None:
         parts.append(f"TTL toDateTime({table.keep_by}) + INTERVAL {table.keep_days} DAY")
+    if not table.derived:
+        parts.append(f"SETTINGS {DURABLE}")
     return "\n".join(parts)

@@ -90,7 +90,7 @@ MODEL: tuple[Column, ...] = (
 )
 """Model that served; empty where the device has not said which."""
 
-_MONTHS_OF_AT = "toYYYYMM(at)"
+_PARTS = {"minute": "toYYYYMMDD(at)", "hour": "toMonday(at)", "day": "toYYYYMM(at)"}
 _SYSTEM: tuple[Column, ...] = (
     ("computed", TIME),
     ("messages", "UInt64"),
@@ -118,10 +118,11 @@ def _system(step: str, days: int | None) -> Table:
         f"Telemetry of each device and model by {step}; rows with 0 messages are void.",
         (*DEVICE, ("at", TIME), *MODEL, *_SYSTEM),
         ("tenant", "device", "at", *(name for name, _ in MODEL)),
-        _MONTHS_OF_AT,
+        _PARTS[step],
         "at",
         days,
         derived=True,
+        indexes=("at", "computed"),
     )
 
 
@@ -131,10 +132,11 @@ def _latency(step: str, days: int | None) -> Table:
         f"Histogram of each stage, device and model by {step}, all cameras together; empty ones are void.",
         (*DEVICE, ("at", TIME), *MODEL, ("stage", WORD), *_LATENCY),
         ("tenant", "device", "stage", "at", *(name for name, _ in MODEL)),
-        _MONTHS_OF_AT,
+        _PARTS[step],
         "at",
         days,
         derived=True,
+        indexes=("at", "computed"),
     )
 
 
@@ -149,7 +151,7 @@ MODELS_HOUR = Table(
     "Telemetry of all devices of a board, model and delegate by hour; rows with 0 messages are void.",
     (("tenant", WORD), ("at", TIME), ("board", WORD), *MODEL, ("devices", "UInt64"), *_SYSTEM),
     ("tenant", "at", "board", *(name for name, _ in MODEL)),
-    _MONTHS_OF_AT,
+    "toYYYYMM(at)",
     "at",
     800,
     derived=True,
@@ -159,7 +161,7 @@ MODELS_LATENCY_HOUR = Table(
     "Histogram of each stage of all devices of a board, model and delegate by hour; empty ones are void.",
     (("tenant", WORD), ("at", TIME), ("board", WORD), *MODEL, ("stage", WORD), *_LATENCY),
     ("tenant", "at", "board", *(name for name, _ in MODEL), "stage"),
-    _MONTHS_OF_AT,
+    "toYYYYMM(at)",
     "at",
     800,
     derived=True,
@@ -225,6 +227,14 @@ ACKNOWLEDGEMENTS = Table(
     keep_days=1100,
 )
 
+PROGRESS = Table(
+    "derivation_progress",
+    "Time up to which the derived tables contain what was inserted.",
+    (("name", WORD), ("upto", TIME)),
+    ("name",),
+    derived=True,
+)
+
 DERIVED = (
     DEVICES,
     *SYSTEM.values(),
@@ -235,4 +245,5 @@ DERIVED = (
     PROBLEMS,
     LABELS,
     ACKNOWLEDGEMENTS,
+    PROGRESS,
 )

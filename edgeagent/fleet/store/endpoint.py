@@ -39,7 +39,6 @@ LONGEST_PATH = 107
 """Bytes of the path of a Unix socket at most (unix(7))."""
 LARGEST_BODY = 256 * 1024 * 1024
 _INSERT = re.compile(r"\s*INSERT\s+INTO\s+`?(\w+)`?\s*(?:\([^)]*\))?\s*FORMAT\s+JSONEachRow\s*", re.IGNORECASE)
-_CODE = re.compile(r"Code: (\d+)")
 
 
 class StoreEndpoint:
@@ -71,8 +70,7 @@ class StoreEndpoint:
         try:
             answer = await run_in_threadpool(self._statement, given, bytes(body))
         except StoreError as error:
-            code = _CODE.search(str(error))
-            headers = {"X-ClickHouse-Exception-Code": code.group(1)} if code else {}
+            headers = {"X-ClickHouse-Exception-Code": str(error.code)} if error.code else {}
             return PlainTextResponse(str(error), status_code=500, headers=headers)
         identity = given.get("query_id", str(uuid.uuid4()))
         summary = json.dumps({"read_rows": "0", "written_rows": "0"})

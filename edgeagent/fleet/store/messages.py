@@ -25,7 +25,17 @@ BOX = "Tuple(Float32, Float32, Float32, Float32)"
 def _messages(
     name: str, about: str, columns: tuple[tuple[str, str], ...], days: int, extra_key: tuple[str, ...] = ()
 ) -> Table:
-    return Table(name, about, (*MESSAGE, *columns), (*MESSAGE_KEY, *extra_key), MONTHS, "time", days)
+    return Table(
+        name,
+        about,
+        (*MESSAGE, *columns),
+        (*MESSAGE_KEY, *extra_key),
+        MONTHS,
+        "time",
+        days,
+        indexes=("time", "inserted"),
+        version="first_counts",
+    )
 
 
 TELEMETRY = _messages(
@@ -140,7 +150,7 @@ INFO = _messages(
 STATUS = _messages(
     "status",
     "Messages `status`: online, stopped or offline; they carry no time, so that of arrival counts.",
-    (("status", WORD), ("retained", "Bool")),
+    (("status", WORD),),
     400,
     ("status",),
 )
@@ -213,7 +223,7 @@ ACCURACY = _messages(
         ("recent_alarm", "Nullable(Bool)"),
         ("drift_cameras", "Array(String)"),
         ("drift_states", f"Array({WORD})"),
-        ("drift_index", "Array(Float32)"),
+        ("drift_index", "Array(Nullable(Float32))"),
         ("feedback_frames", MAYBE_COUNT),
         ("precision_hits", MAYBE_COUNT),
         ("precision_count", MAYBE_COUNT),

@@ -57,3 +57,14 @@ def answers(path: Path) -> bool:
         except OSError:
             return False
     return True
+
+
+def open_shared(address: str, password_file: Path | None = None) -> FleetStore:
+    """As :func:`open_store`, but neither open a folder in this process nor change tables.
+
+    Raises:
+        StoreError: no process has the folder open.
+    """
+    if is_server(address):
+        return connect(address, password_file, migrating=False)
+    return connect_socket(socket_path(Path(address)))

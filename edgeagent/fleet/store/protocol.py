@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from edgeagent.errors import EdgeagentError
+
+_CODE = re.compile(r"[Cc]ode: (\d+)")
+# CANNOT_PARSE_..., ARGUMENT_OUT_OF_BOUND, UNKNOWN_FIELD and the like: ErrorCodes.cpp of ClickHouse
+_OF_ROWS = frozenset({6, 25, 26, 27, 38, 41, 53, 69, 70, 72, 117, 130, 321, 349, 407, 441, 467, 636, 676})
 
 Row = Mapping[str, Any]
 """Row to insert: column to value. A column that is left out has its default: absent, 0 or empty.
@@ -16,9 +21,23 @@ Times are ``datetime`` with a zone or text in ISO 8601, maps are dicts, tuples a
 
 
 class StoreError(EdgeagentError):
-    """The store refuses a statement, or cannot be reached or written."""
+    """The store refuses a statement, or cannot be reached or written.
+
+    Attributes:
+        code: number of the error at ClickHouse; None where it could not be asked.
+    """
 
     exit_code = 9
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        found = _CODE.search(text)
+        self.code = int(found.group(1)) if found else None
+
+    @property
+    def of_the_rows(self) -> bool:
+        """Whether the rows themselves are refused, so that they would be again."""
+        return self.code in _OF_ROWS
 
 
 @dataclass(frozen=True)

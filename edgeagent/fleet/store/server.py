@@ -81,7 +81,7 @@ class ServerStore:
             return bytes(self._client.raw_query(sql, given or None, dict(settings), OUTPUT))
 
 
-def connect(address: str, password_file: Path | None = None) -> ServerStore:
+def connect(address: str, password_file: Path | None = None, *, migrating: bool = True) -> ServerStore:
     """Return the store at ``clickhouse://user@host:8123/database?cluster=name``.
 
     ``clickhouses://`` is the same over TLS. The database must exist.
@@ -90,6 +90,7 @@ def connect(address: str, password_file: Path | None = None) -> ServerStore:
         address: of the server.
         password_file: file whose first line is the password; otherwise it is that of the variable
             :data:`PASSWORD` of the environment, or empty.
+        migrating: whether the tables are brought up to date.
 
     Raises:
         ConfigurationError: the address or the password file cannot be used, or a package is missing.
@@ -124,7 +125,8 @@ def connect(address: str, password_file: Path | None = None) -> ServerStore:
             **_OPTIONS,
         )
     store = ServerStore(client, cluster)
-    store.migrate()
+    if migrating:
+        store.migrate()
     return store
 
 

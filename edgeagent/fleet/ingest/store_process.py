@@ -1,0 +1,64 @@
+"""Process that has the store: ``python -m edgeagent.fleet.ingest.store_process``, options as JSON on standard input.
+
+It opens the folder, serves it to all other processes at a socket, and computes the derived tables. With a store
+on a server it only computes. It ends when standard input is closed.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from edgeagent.errors import EdgeagentError
+from edgeagent.fleet.ingest.options import IngestOptions
+from edgeagent.fleet.store.derivation import Derivation
+from edgeagent.fleet.store.embedded import EmbeddedStore
+from edgeagent.fleet.store.endpoint import ServedStore
+from edgeagent.fleet.store.opening import is_server
+from edgeagent.fleet.store.protocol import FleetStore
+from edgeagent.fleet.store.server import connect
+
+logger = logging.getLogger("edgeagent.fleet")
+
+
+def main() -> int:
+    """Run the store; return the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s store: %(message)s")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal; the supervisor ends this process
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    options = IngestOptions.model_validate_json(sys.stdin.readline())
+    threading.Thread(target=_wait_for_the_end, args=(stopping,), daemon=True, name="supervisor").start()
+    served: ServedStore | None = None
+    store: FleetStore
+    try:
+        if is_server(options.store):
+            store = connect(options.store, options.password_file)
+        else:
+            store = embedded = EmbeddedStore(Path(options.store))
+            served = ServedStore(embedded)
+            served.start()
+    except EdgeagentError as error:
+        logger.error("%s", error)
+        return error.exit_code
+    derivation = Derivation(store)
+    derivation.start()
+    print("ready", flush=True)  # noqa: T201 - the supervisor waits for it
+    stopping.wait()
+    derivation.stop()
+    if served is not None:
+        served.stop()
+    store.close()
+    return 0
+
+
+def _wait_for_the_end(stopping: threading.Event) -> None:
+    sys.stdin.read()
+    stopping.set()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""Process of one worker: ``python -m edgeagent.fleet.ingest.worker_process``, its options as JSON on standard input.
+
+It ends when standard input is closed, as it is when its supervisor ends, whatever the reason.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import time
+
+from edgeagent.errors import EdgeagentError
+from edgeagent.fleet.ingest.options import WorkerOptions
+from edgeagent.fleet.ingest.worker import IngestWorker
+from edgeagent.fleet.store.opening import open_shared
+
+logger = logging.getLogger("edgeagent.fleet")
+
+REPORT_S = 60.0
+
+
+def main() -> int:
+    """Run the worker; return the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(processName)s %(message)s")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal; the supervisor ends this process
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    part = WorkerOptions.model_validate_json(sys.stdin.readline())
+    threading.Thread(target=_wait_for_the_end, args=(stopping,), daemon=True, name="supervisor").start()
+    try:
+        worker = IngestWorker(part, open_shared(part.options.store, part.options.password_file))
+        worker.start()
+    except EdgeagentError as error:
+        logger.error("%s", error)
+        return error.exit_code
+    reported = time.monotonic()
+    while not stopping.wait(1.0):
+        if not worker.healthy:
+            logger.error("the thread that stores batches has ended; this process ends")
+            return 1
+        if time.monotonic() - reported >= REPORT_S:
+            reported = time.monotonic()
+            logger.info("%s: %s", part.client_id, dict(worker.counts))
+    worker.stop()
+    logger.info("%s: %s", part.client_id, dict(worker.counts))
+    return 0
+
+
+def _wait_for_the_end(stopping: threading.Event) -> None:
+    sys.stdin.read()
+    stopping.set()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
