@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgeagent.cli.fleet_store_options import add_store
 from edgeagent.cli.fleet_users import STATE_HELP, users_folder
 from edgeagent.errors import ConfigurationError, EdgeagentError
 from edgeagent.settings.addresses import host_name, listening_address
@@ -16,6 +17,8 @@ from edgeagent.timing.guarded_thread import Fault, subscribe
 
 if TYPE_CHECKING:
     from edgeagent.fleet.page.fleet_server import FleetServer
+    from edgeagent.fleet.page.fleet_services import FleetServices
+    from edgeagent.fleet.store.protocol import FleetStore
 
 logger = logging.getLogger(__name__)
 
@@ -40,9 +43,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--store", required=True, metavar="ADDRESS", help="folder, or clickhouse://USER@HOST:PORT/DATABASE"
-    )
+    add_store(parser)
     add_page_options(parser)
     parser.set_defaults(run=run)
 
@@ -73,24 +74,24 @@ def add_page_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="publisher's folder: plans of rollouts are shown and halted",
     )
-    parser.add_argument("--webhook", metavar="URL", help="server that is called when an alarm begins or ends")
-    parser.add_argument(
-        "--webhook-secret-file",
-        type=Path,
-        metavar="FILE",
-        help="file with the secret that calls are signed with",
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until a signal."""
+    from edgeagent.fleet.store.embedded import EmbeddedStore
+    from edgeagent.fleet.store.endpoint import ServedStore
     from edgeagent.fleet.store.opening import open_store
 
     check_page_options(arguments)
-    store = open_store(arguments.store)
+    store = open_store(arguments.store, arguments.store_password_file)
+    served = ServedStore(store) if isinstance(store, EmbeddedStore) else None
     try:
+        if served is not None:  # no ingest has the folder open: this process answers for it
+            served.start()
         return serve_page(arguments, store)
     finally:
+        if served is not None:
+            served.stop()
         store.close()
 
 
@@ -108,11 +109,9 @@ def check_page_options(arguments: argparse.Namespace) -> None:
         raise ConfigurationError(f"--bind, --host-name: {error}") from error
     if (arguments.certificate is None) != (arguments.key is None):
         raise ConfigurationError("--certificate and --key belong together: give both or none")
-    if arguments.webhook_secret_file is not None and arguments.webhook is None:
-        raise ConfigurationError("--webhook-secret-file: give --webhook, too")
 
 
-def serve_page(arguments: argparse.Namespace, store) -> int:  # type: ignore[no-untyped-def]
+def serve_page(arguments: argparse.Namespace, store: FleetStore) -> int:
     """Serve the page of an open store until a signal, or until a thread of it has failed for good."""
     try:
         import fastapi  # noqa: F401 (of an extra)
@@ -123,23 +122,10 @@ def serve_page(arguments: argparse.Namespace, store) -> int:  # type: ignore[no-
         ) from error
     from edgeagent.fleet.page.fleet_server import FleetServer
 
-    server = FleetServer(page_services(arguments, store))
-    calls = None
-    if arguments.webhook is not None:
-        from edgeagent.fleet.api.alarm_webhook import AlarmWebhook
-
-        calls = AlarmWebhook(
-            store, arguments.webhook, arguments.webhook_secret_file, users_folder(arguments.state)
-        )
-        calls.start()
-    try:
-        return _until_signal(server)
-    finally:
-        if calls is not None:
-            calls.stop()
+    return _until_signal(FleetServer(page_services(arguments, store)))
 
 
-def page_services(arguments: argparse.Namespace, store):  # type: ignore[no-untyped-def]
+def page_services(arguments: argparse.Namespace, store: FleetStore) -> FleetServices:
     """Return what the page works with."""
     from edgeagent.fleet.page.fleet_services import FleetServices
     from edgeagent.fleet.page.page_settings import FleetPageSettings

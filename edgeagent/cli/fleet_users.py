@@ -7,11 +7,17 @@ import getpass
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgeagent.errors import ConfigurationError
 from edgeagent.files.secrets import read_secret
 from edgeagent.settings.state import default_state
 from edgeagent.settings.types import parse_duration
+
+if TYPE_CHECKING:
+    from edgeagent.fleet.users.actor import Actor
+    from edgeagent.fleet.users.user_audit import UserAudit
+    from edgeagent.fleet.users.user_store import UserStore
 
 DESCRIPTION = """\
 Users of the fleet's page: a viewer looks, an operator acknowledges alarms, sets labels and halts rollouts,
@@ -148,7 +154,7 @@ def _token(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _opened(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
+def _opened(arguments: argparse.Namespace) -> tuple[UserStore, UserAudit, Actor]:
     from edgeagent.fleet.users.actor import Actor
     from edgeagent.fleet.users.user_audit import UserAudit
     from edgeagent.fleet.users.user_file import UserFile

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from edgeagent.fleet.operations.device_labels import LABEL_VALUE, LONGEST_LABEL_VALUE
 from edgeagent.fleet.page.permalinks import LONGEST_VALUE
@@ -16,22 +15,6 @@ from edgeagent.fleet.queries.fleet_row import FleetRow
 from edgeagent.fleet.queries.page_of_rows import MOST_PAGE, MOST_ROWS, PAGE_ROWS
 from edgeagent.fleet.queries.rollout_progress import FailureReason, RolloutProgress
 
-FIRST_YEAR, LAST_YEAR = 1971, 2200
-"""Years that the store can hold, with a margin for time zones."""
-
-
-def storable_time(value: datetime) -> datetime:
-    """Return a time.
-
-    Raises:
-        ValueError: it is out of the range of the store.
-    """
-    if not FIRST_YEAR <= value.year <= LAST_YEAR:
-        raise ValueError(f"expected a year from {FIRST_YEAR} to {LAST_YEAR}")
-    return value
-
-
-StorableTime = Annotated[AwareDatetime, AfterValidator(storable_time)]
 ShortText = Annotated[str, StringConstraints(max_length=LONGEST_VALUE)]
 
 
@@ -124,7 +107,7 @@ class Acknowledgement(Wanted):
     device: ShortText
     code: ShortText
     camera: ShortText = ""
-    since: StorableTime
+    since: AwareDatetime
     note: Annotated[str, StringConstraints(max_length=500)] = ""
 
 

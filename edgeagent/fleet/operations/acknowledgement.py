@@ -12,6 +12,8 @@ from edgeagent.fleet.users.actor import Actor
 from edgeagent.fleet.users.user_audit import UserAudit
 
 LONGEST_NOTE = 500
+FIRST_YEAR, LAST_YEAR = 1971, 2200
+"""Years that the store can hold, with a margin for time zones."""
 
 
 class UnknownTargetError(EdgeagentError):
@@ -55,8 +57,9 @@ def acknowledge(
         ConfigurationError: the audit cannot be written.
     """
     key = (alarm.tenant, alarm.device, alarm.code, alarm.camera, alarm.since)
-    if not alarm_exists(store, actor.tenant, *key):
-        raise UnknownTargetError(f"{alarm.device}: there is no alarm {alarm.code} since {alarm.since:%c}")
+    storable = FIRST_YEAR <= alarm.since.year <= LAST_YEAR
+    if not storable or not alarm_exists(store, actor.tenant, *key):
+        raise UnknownTargetError(f"{alarm.device}: there is no alarm {alarm.code} since {alarm.since}")
     where = f"{alarm.tenant}/{alarm.device}" if alarm.tenant else alarm.device
     audit.note(actor, "acknowledge", f"{alarm.code} of {where}", address, detail=note)
     row = {

@@ -51,7 +51,9 @@ def fleet_glance(store: FleetStore, tenant: str) -> FleetGlance:
     """
     found = {row["state"]: row for row in store.query(BY_STATE, {"tenant": tenant}).records()}
     problems = store.query(BY_PROBLEM, {"tenant": tenant}).rows
-    states = {state: int(found[state]["devices"]) if state in found else 0 for state in STATES}
+    states: dict[str, int] = {
+        state: int(found[state]["devices"]) if state in found else 0 for state in STATES
+    }
     online = [found[state] for state in ONLINE if state in found]
     measured = sum(int(row["measured"]) for row in online)
     return FleetGlance(

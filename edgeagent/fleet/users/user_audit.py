@@ -97,4 +97,4 @@ class UserAudit:
             " ORDER BY id DESC LIMIT ?",
             (tenant, ALL_TENANTS, tenant, before, before, search, search, most),
         )
-        return [AuditRow(*row[:7], bool(row[7]), row[8]) for row in found]
+        return [AuditRow(*first, done=bool(done), detail=detail) for *first, done, detail in found]

@@ -8,7 +8,6 @@ import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
 
 from edgeagent.errors import ConfigurationError
 from edgeagent.fleet.users.actor import ALL_TENANTS, ROLES, Actor, Role
@@ -229,7 +228,7 @@ def _unknown(name: str) -> ConfigurationError:
 def _role(role: str) -> Role:
     if role not in ROLES:
         raise ConfigurationError(f"role {role[:80]!r}: expected {', '.join(ROLES)}")
-    return cast(Role, role)
+    return role
 
 
 def _check_password(password: str) -> None:

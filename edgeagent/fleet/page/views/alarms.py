@@ -71,10 +71,11 @@ def _alarm(one: FleetAlarm, actor: Actor, csrf: str, here: str, short: bool) -> 
         "plain" if one.ended is not None or one.acknowledged_by else "bad" if one.code in URGENT else "warn"
     )
     camera = f" at {text(one.camera)}" if one.camera else ""
+    tenant = f' <span class="unit">{text(one.tenant)}</span>' if one.tenant else ""
     device = (
         ""
         if short
-        else f' <a href="{text(device_place(one.tenant, one.device))}">{text(one.device)}</a>{camera}'
+        else f' <a href="{text(device_place(one.tenant, one.device))}">{text(one.device)}</a>{tenant}{camera}'
     )
     until = f", ended {when(one.ended.strftime(PRECISE))}" if one.ended is not None else ""
     known = ""

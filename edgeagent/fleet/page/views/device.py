@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from edgeagent.fleet.page.permalinks import device_place, place
 from edgeagent.fleet.page.views.alarms import alarm_rows
@@ -77,14 +78,14 @@ def write_device(
         + card("accuracy", "Accuracy", _accuracy(known, log.accuracy), wide=True)
         + card("deployments", "Deployments", _deployments(log.deployments), wide=True)
         + card("events", "Events", _events(log.events), wide=True)
-        + card("lost", "Lost messages", lost_table(lost, of_one=True))
+        + card("lost", "Lost messages", lost_table(lost, of_one=True), wide=True)
         + card("labels", "Labels", _labels(known, actor, csrf, here))
         + "</div>"
     )
 
 
-def _iso(at: object) -> str | None:
-    return None if at is None else at.strftime("%Y-%m-%dT%H:%M:%SZ")  # type: ignore[attr-defined, no-any-return]
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _now(known: DeviceFacts) -> str:

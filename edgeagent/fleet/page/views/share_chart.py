@@ -9,7 +9,7 @@ from edgeagent.timing.histogram import PER_DOUBLING
 from edgeagent.web.views.markup import text
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 240, 72, 12, 14, 32
-TICKS = tuple(step * 10.0**power for power in range(-2, 5) for step in (1, 2, 5))
+TICKS = tuple(step * 10.0**power for power in range(-2, 5) for step in (1, 1.5, 2, 3, 5, 7))
 
 
 def share_chart(title: str, histograms: Sequence[tuple[str, Mapping[int, int]]]) -> str:
@@ -41,7 +41,7 @@ def share_chart(title: str, histograms: Sequence[tuple[str, Mapping[int, int]]])
     axis = "".join(
         f'<text class="tick" x="{place:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{ms:g} ms</text>'
         for (ms, place), (_, before) in zip(shown, [(0.0, -100.0), *shown], strict=False)
-        if place - before > 80
+        if place - before > 84
     )
     paths = "".join(_path(number, buckets, x, y) for number, (_, buckets) in enumerate(given))
     legend = "".join(
