@@ -70,7 +70,9 @@ def _text(value: Any) -> str:
 
 def _print_table(result: QueryResult) -> None:
     lines = [[escape_controls(_text(value)) for value in row] for row in result.rows]
-    widths = [max(map(len, column)) for column in zip(result.columns, *lines, strict=True)]
+    widths = [
+        max(map(len, column)) for column in zip(result.columns, *lines, strict=True)
+    ]
     for line in (result.columns, *lines):
         cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
         print("  ".join(cells).rstrip())

@@ -56,18 +56,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--faults", default="", metavar="NAME=SHARE,...", help="what goes wrong, see above")
     parser.add_argument("--update", metavar="VERSION", help="version of the model that devices change to")
     parser.add_argument(
-        "--update-share",
-        type=float,
-        default=0.5,
-        metavar="SHARE",
-        help="of the devices (default %(default)s)",
+        "--update-share", type=float, default=0.5, metavar="SHARE", help="of the devices (default %(default)s)"
     )
     parser.add_argument(
-        "--update-after",
-        type=int,
-        default=30,
-        metavar="N",
-        help="telemetry messages before (default %(default)s)",
+        "--update-after", type=int, default=30, metavar="N", help="telemetry messages before (default %(default)s)"
     )
     parser.add_argument(
         "--regression",
