@@ -14,17 +14,15 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from edgeagent.settings.addresses import is_loopback
-from edgeagent.settings.sections.web import WebSettings
 from edgeagent.web.protocol import ABORT
 from edgeagent.web.sessions import Sessions, Visitor
-from edgeagent.web.sign_in import TOKEN_USER, Credentials
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -50,6 +48,33 @@ SECURITY_HEADERS = {
 }
 
 
+class PageAddress(Protocol):
+    """Where a page is reached.
+
+    Attributes:
+        host: address that it listens on.
+        port: TCP port.
+        hosts: further names under which it is opened.
+        session: seconds after which a person signs in again.
+    """
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def hosts(self) -> tuple[str, ...]: ...
+    @property
+    def session(self) -> float: ...
+
+
+class TokenHolder(Protocol):
+    """Keeper of tokens."""
+
+    def token_user(self, token: str) -> str | None:
+        """Return the user of a token; None where it is of nobody."""
+
+
 class Access:
     """ASGI middleware; used by one event loop.
 
@@ -59,18 +84,20 @@ class Access:
         credentials: None where nobody signs in.
         sessions: sessions of people.
         anyone: visitor where nobody signs in.
+        names_key: where further names of the page are given, for the answer to one that is not known.
     """
 
     def __init__(
         self,
         application: Asgi,
-        settings: WebSettings,
-        credentials: Credentials | None,
+        settings: PageAddress,
+        credentials: TokenHolder | None,
         sessions: Sessions,
         anyone: Visitor,
+        names_key: str = "web.hosts",
     ) -> None:
         self._application, self._credentials = application, credentials
-        self._sessions, self._anyone = sessions, anyone
+        self._sessions, self._anyone, self._names_key = sessions, anyone, names_key
         self._cookie = cookie_name(settings)
         self._names = {"localhost", *(name.lower() for name in settings.hosts)}
         self._only_here = is_loopback(settings.host)
@@ -93,10 +120,8 @@ class Access:
     def _refuse(self, scope: Scope, headers: Headers) -> Response | None:
         host = headers.get("host", "")
         if not self._known(host):
-            return PlainTextResponse(
-                f"This page is not at {host[:80]!r}. Open it by its address, or add the name to web.hosts.\n",
-                400,
-            )
+            advice = f"Open it by its address, or add the name to {self._names_key}."
+            return PlainTextResponse(f"This page is not at {host[:80]!r}. {advice}\n", 400)
         if not _same_origin(scope["method"], headers, host):
             return PlainTextResponse("Another page has made this request; it is refused.\n", 403)
         visitor = self._visitor(headers)
@@ -121,8 +146,9 @@ class Access:
         if self._credentials is None:
             return self._anyone
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and self._credentials.is_token(token.strip()):
-            return Visitor(TOKEN_USER, "", by_token=True)
+        user = self._credentials.token_user(token.strip()) if scheme.lower() == "bearer" else None
+        if user is not None:
+            return Visitor(user, "", by_token=True)
         cookie = cookie_of(headers, self._cookie)
         return self._sessions.find(cookie) if cookie else None
 
@@ -165,11 +191,13 @@ def _same_origin(method: str, headers: Headers, host: str) -> bool:
 
 def _ask_to_sign_in(scope: Scope, headers: Headers) -> Response:
     if scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
-        return RedirectResponse(f"/sign-in?next={quote(scope['path'], safe='/')}", 303)
+        query = scope.get("query_string", b"").decode("ascii", "replace")
+        place = f"{scope['path']}?{query}" if query else scope["path"]
+        return RedirectResponse(f"/sign-in?next={quote(place, safe='/')}", 303)
     return PlainTextResponse("Sign in first.\n", 401)
 
 
-def cookie_name(settings: WebSettings) -> str:
+def cookie_name(settings: PageAddress) -> str:
     """Return the name of the session's cookie; with the port, as a browser has one set for all ports."""
     return f"edgeagent_session_{settings.port}"
 

@@ -11,29 +11,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import ssl
 import threading
 from collections.abc import Callable
 
 import uvicorn
 
-from edgeagent.errors import ConfigurationError
 from edgeagent.settings.addresses import host_and_port
 from edgeagent.settings.sections.camera import privacy_regions
 from edgeagent.settings.sections.web import WebSettings
 from edgeagent.timing.guarded_thread import GuardedThread
 from edgeagent.web.application import PageApplication
 from edgeagent.web.device_record import DeviceRecord
+from edgeagent.web.http_config import http_config
 from edgeagent.web.live_pictures import LivePictures, PrivateRegions
 from edgeagent.web.page_facts import PageFacts, SettingsEditor
-from edgeagent.web.protocol import LONGEST_HEADERS, BoundedProtocol
 from edgeagent.web.viewers import EncodedPicture, Viewers, Watched
 
 logger = logging.getLogger(__name__)
 
 OTHER_CONNECTIONS = 64
 """Connections beside those of viewers; more are answered with 503."""
-IDLE_S, END_S, RETRY_S, STOP_S = 20, 1, 15.0, 0.7
+RETRY_S, STOP_S = 15.0, 0.7
 SEND_BUFFER = 262_144
 """Bytes that the kernel holds for a client at most."""
 UNREAD_S = 30
@@ -169,29 +167,8 @@ class PageServer:
 
     def _config(self) -> uvicorn.Config:
         settings = self._settings
-        try:
-            config = uvicorn.Config(
-                self._application.application,
-                loop="asyncio",
-                http=BoundedProtocol,
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                log_level="critical",  # what a client sends is no matter for the log
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                h11_max_incomplete_event_size=LONGEST_HEADERS,
-                limit_concurrency=settings.viewers + OTHER_CONNECTIONS,
-                timeout_keep_alive=IDLE_S,
-                timeout_graceful_shutdown=END_S,
-                ssl_certfile=settings.certificate,
-                ssl_keyfile=settings.key,
-            )
-            config.load()
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigurationError(f"web: certificate or key cannot be used ({error})") from error
-        return config
+        connections = settings.viewers + OTHER_CONNECTIONS
+        return http_config(self._application.application, connections, settings.certificate, settings.key)
 
 
 def _private(facts: PageFacts) -> PrivateRegions:

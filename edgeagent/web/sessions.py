@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 MOST_SESSIONS = 64
-"""The oldest session ends for a new one beyond these."""
 BYTES = 32  # of random numbers in a token
 
 
@@ -24,12 +23,14 @@ class Visitor:
         csrf: value that a write must repeat.
         expires: monotonic time in seconds; None never ends.
         by_token: whether each request carries the token itself, which no foreign page can make a browser do.
+        began: when the session began, seconds since 1970.
     """
 
     user: str | None
     csrf: str
     expires: float | None = None
     by_token: bool = False
+    began: float = 0.0
 
     def may_write(self, csrf: str) -> bool:
         """Return whether a write comes from a page of this server."""
@@ -42,19 +43,22 @@ class Sessions:
     Args:
         lasts_s: seconds that a session lasts.
         clock: returns monotonic seconds.
+        most: the oldest session ends for a new one beyond these.
     """
 
-    def __init__(self, lasts_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._lasts_s, self._clock = lasts_s, clock
+    def __init__(
+        self, lasts_s: float, clock: Callable[[], float] = time.monotonic, most: int = MOST_SESSIONS
+    ) -> None:
+        self._lasts_s, self._clock, self._most = lasts_s, clock, most
         self._sessions: OrderedDict[bytes, Visitor] = OrderedDict()
 
     def begin(self, user: str) -> str:
         """Begin a session, and return its token."""
         token = secrets.token_urlsafe(BYTES)
-        while len(self._sessions) >= MOST_SESSIONS:
+        while len(self._sessions) >= self._most:
             self._sessions.popitem(last=False)
         csrf = secrets.token_urlsafe(BYTES)
-        self._sessions[_digest(token)] = Visitor(user, csrf, self._clock() + self._lasts_s)
+        self._sessions[_digest(token)] = Visitor(user, csrf, self._clock() + self._lasts_s, began=time.time())
         return token
 
     def find(self, token: str) -> Visitor | None:

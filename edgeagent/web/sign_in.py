@@ -10,11 +10,15 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from edgeagent.errors import ConfigurationError
 from edgeagent.files.secrets import read_secret
 from edgeagent.settings.sections.web import WebSettings
 from edgeagent.timing.rate_limit import RateLimit
+
+if TYPE_CHECKING:
+    import argon2
 
 TIME_COST, MEMORY_KIB, PARALLELISM = 2, 19_456, 1
 """Parameters of argon2id for small memories (OWASP Password Storage Cheat Sheet)."""
@@ -89,21 +93,23 @@ class Credentials:
         if settings.password_file is not None:
             self._hash = _password_hash(read_secret(settings.password_file, "the password of the live page"))
         if settings.token_file is not None:
-            self._token = _token_digest(read_secret(settings.token_file, "the token of the live page"))
+            self._token = token_digest(read_secret(settings.token_file, "the token of the live page"))
 
     @property
     def by_password(self) -> bool:
         """Whether there is a user with a password."""
         return self._hash is not None
 
-    def is_token(self, token: str) -> bool:
-        """Return whether this is the token."""
-        return self._token is not None and hmac.compare_digest(self._token, _token_digest(token))
+    def token_user(self, token: str) -> str | None:
+        """Return :data:`TOKEN_USER` where this is the token."""
+        right = self._token is not None and hmac.compare_digest(self._token, token_digest(token))
+        return TOKEN_USER if right else None
 
     async def check(self, user: str, password: str) -> str | None:
         """Return the user whose password or token this is; None where it is of nobody."""
-        if self.is_token(password):
-            return TOKEN_USER
+        by_token = self.token_user(password)
+        if by_token is not None:
+            return by_token
         if self._hash is None:
             return None
         right = await asyncio.to_thread(self._verify, self._hash, password)
@@ -120,17 +126,29 @@ class Credentials:
                 return False
 
 
-def _token_digest(token: str) -> bytes:
+def token_digest(token: str) -> bytes:
+    """Return the SHA-256 of a token, which is random: what is kept of it."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
-def _password_hash(secret: str) -> str:
+def password_hasher() -> argon2.PasswordHasher:
+    """Return the hasher of passwords.
+
+    Raises:
+        ConfigurationError: argon2-cffi is not installed.
+    """
     try:
         import argon2
     except ImportError as error:
         raise ConfigurationError("web: argon2-cffi is not installed; pip install edgeagent[web]") from error
+    return argon2.PasswordHasher(time_cost=TIME_COST, memory_cost=MEMORY_KIB, parallelism=PARALLELISM)
+
+
+def _password_hash(secret: str) -> str:
+    hasher = password_hasher()
+    import argon2
+
     if not secret.startswith("$argon2"):
-        hasher = argon2.PasswordHasher(time_cost=TIME_COST, memory_cost=MEMORY_KIB, parallelism=PARALLELISM)
         return hasher.hash(secret)
     try:
         argon2.extract_parameters(secret)

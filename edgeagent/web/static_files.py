@@ -18,18 +18,25 @@ KINDS = {
 }
 
 
+PARTS = "edgeagent.web.parts"
+
+
 class StaticFiles:
-    """Files of :mod:`edgeagent.web.parts`.
+    """Files of :mod:`edgeagent.web.parts`, and of further packages of the same kind.
+
+    Args:
+        packages: names of packages; of two files with one name the later counts.
 
     Attributes:
         version: digest of all files; part of their addresses.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *packages: str) -> None:
         self._files: dict[str, bytes] = {}
-        for entry in resources.files("edgeagent.web.parts").iterdir():
-            if f".{entry.name.rpartition('.')[2]}" in KINDS:
-                self._files[entry.name] = entry.read_bytes()
+        for package in (PARTS, *packages):
+            for entry in resources.files(package).iterdir():
+                if f".{entry.name.rpartition('.')[2]}" in KINDS:
+                    self._files[entry.name] = entry.read_bytes()
         digest = hashlib.sha256()
         for name in sorted(self._files):
             digest.update(name.encode() + b"\0" + self._files[name])

@@ -23,5 +23,5 @@ if (theme) {
   });
 }
 
-const view = document.body.dataset.view;
-if (["live", "events", "status"].includes(view)) keepPartsCurrent(`/parts/${view}`, document.getElementById("content"));
+const parts = document.body.dataset.parts;
+if (parts) keepPartsCurrent(parts, document.getElementById("content"));

@@ -43,7 +43,7 @@ export function keepPartsCurrent(address, root) {
       tell("");
     } catch (error) {
       pause = Math.min(LONGEST_MS, pause * 2);
-      tell(`The device does not answer; these numbers may be old. It is asked again every ${Math.round(pause / 1000)} s.`);
+      tell(`No answer; these numbers may be old. It is asked again every ${Math.round(pause / 1000)} s.`);
     }
     timer = setTimeout(ask, pause);
   };

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from edgeagent.web.views.markup import icon, text
 
+DEVICE_HINT = (
+    "Forgotten? The files named in <code>web</code> of the configuration have the password or token."
+)
 
-def write_sign_in(device: str, following: str, by_password: bool, error: str | None) -> str:
+
+def write_sign_in(
+    device: str, following: str, by_password: bool, error: str | None, hint: str = DEVICE_HINT
+) -> str:
     """Return the HTML of the view.
 
     Args:
@@ -13,6 +19,7 @@ def write_sign_in(device: str, following: str, by_password: bool, error: str | N
         following: path of the page that follows.
         by_password: whether there is a user with a password.
         error: why the last try failed.
+        hint: HTML for those who cannot sign in.
     """
     user = (
         '<label>User<input name="user" autocomplete="username" autocapitalize="none" spellcheck="false" required'
@@ -27,6 +34,5 @@ def write_sign_in(device: str, following: str, by_password: bool, error: str | N
         f'<input type="hidden" name="next" value="{text(following)}">{user}'
         f'<label>{name}<input name="password" type="password" autocomplete="current-password" required{focus}>'
         "</label><button>Sign in</button>"
-        '<p class="unit">Forgotten? The files named in <code>web</code> of the configuration have the password or '
-        "token.</p></form>"
+        f'<p class="unit">{hint}</p></form>'
     )

@@ -1,0 +1,169 @@
+"""``edgeagent fleet serve``: the fleet's page and API."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeagent.cli.fleet_store_options import add_store
+from edgeagent.cli.fleet_users import STATE_HELP, users_folder
+from edgeagent.errors import ConfigurationError, EdgeagentError
+from edgeagent.settings.addresses import host_name, listening_address
+from edgeagent.timing.guarded_thread import Fault, subscribe
+
+if TYPE_CHECKING:
+    from edgeagent.fleet.page.fleet_server import FleetServer
+    from edgeagent.fleet.page.fleet_services import FleetServices
+    from edgeagent.fleet.store.protocol import FleetStore
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_BIND = "127.0.0.1:8478"
+
+DESCRIPTION = """\
+Serve the fleet's page and its API from a store. Only this machine reaches it, unless --bind says otherwise;
+then users must exist (`edgeagent fleet users add`). SIGTERM and SIGINT end it. Guide: docs/fleet-page.md
+
+examples:
+  edgeagent fleet serve --store fleet-data                           http://127.0.0.1:8478/
+  edgeagent fleet serve --store clickhouse://fleet@db:8123/edgeagent --bind 0.0.0.0:8478 \\
+      --certificate page.pem --key page.key
+  edgeagent fleet serve --store fleet-data --repository ~/fleet      rollouts are shown, and halted, here"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``serve``."""
+    parser = commands.add_parser(
+        "serve",
+        help="serve the fleet's page and API",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_store(parser)
+    add_page_options(parser)
+    parser.set_defaults(run=run)
+
+
+def add_page_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the page."""
+    parser.add_argument(
+        "--bind", default=DEFAULT_BIND, metavar="ADDRESS:PORT", help="where to listen (default %(default)s)"
+    )
+    parser.add_argument(
+        "--name", default="Fleet", help="name of the fleet, above each page (default %(default)s)"
+    )
+    parser.add_argument(
+        "--host-name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="further name under which the page is opened, such as that of a proxy; may be repeated",
+    )
+    parser.add_argument(
+        "--certificate", type=Path, metavar="FILE", help="certificate for TLS, with its chain"
+    )
+    parser.add_argument("--key", type=Path, metavar="FILE", help="key of the certificate")
+    parser.add_argument("--state", type=Path, metavar="DIR", help=STATE_HELP)
+    parser.add_argument(
+        "--repository",
+        type=Path,
+        metavar="DIR",
+        help="publisher's folder: plans of rollouts are shown and halted",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until a signal."""
+    from edgeagent.fleet.store.embedded import EmbeddedStore
+    from edgeagent.fleet.store.endpoint import ServedStore
+    from edgeagent.fleet.store.opening import open_store
+
+    check_page_options(arguments)
+    store = open_store(arguments.store, arguments.store_password_file)
+    served = ServedStore(store) if isinstance(store, EmbeddedStore) else None
+    try:
+        if served is not None:  # no ingest has the folder open: this process answers for it
+            served.start()
+        return serve_page(arguments, store)
+    finally:
+        if served is not None:
+            served.stop()
+        store.close()
+
+
+def check_page_options(arguments: argparse.Namespace) -> None:
+    """Check the options of the page, before anything is opened.
+
+    Raises:
+        ConfigurationError: one cannot be used.
+    """
+    try:
+        listening_address(arguments.bind)
+        for name in arguments.host_name:
+            host_name(name)
+    except ValueError as error:
+        raise ConfigurationError(f"--bind, --host-name: {error}") from error
+    if (arguments.certificate is None) != (arguments.key is None):
+        raise ConfigurationError("--certificate and --key belong together: give both or none")
+
+
+def serve_page(arguments: argparse.Namespace, store: FleetStore) -> int:
+    """Serve the page of an open store until a signal, or until a thread of it has failed for good."""
+    try:
+        import fastapi  # noqa: F401 (of an extra)
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise ConfigurationError(
+            f"the fleet's page needs more packages ({error}); pip install 'edgeagent[fleet]'"
+        ) from error
+    from edgeagent.fleet.page.fleet_server import FleetServer
+
+    return _until_signal(FleetServer(page_services(arguments, store)))
+
+
+def page_services(arguments: argparse.Namespace, store: FleetStore) -> FleetServices:
+    """Return what the page works with."""
+    from edgeagent.fleet.page.fleet_services import FleetServices
+    from edgeagent.fleet.page.page_settings import FleetPageSettings
+    from edgeagent.fleet.page.rollout_plans import RolloutPlans
+    from edgeagent.fleet.users.user_audit import UserAudit
+    from edgeagent.fleet.users.user_file import UserFile
+    from edgeagent.fleet.users.user_store import UserStore
+
+    file = UserFile(users_folder(arguments.state))
+    settings = FleetPageSettings(
+        listen=arguments.bind,
+        name=arguments.name,
+        hosts=tuple(arguments.host_name),
+        certificate=arguments.certificate,
+        key=arguments.key,
+    )
+    plans = None if arguments.repository is None else RolloutPlans(arguments.repository)
+    if plans is not None:
+        plans.plans()  # a folder that is none is told at once
+    return FleetServices(settings, store, UserStore(file), UserAudit(file), plans)
+
+
+def _until_signal(server: FleetServer) -> int:
+    ended = threading.Event()
+    fatal: list[Fault] = []
+
+    def end_after(fault: Fault) -> None:
+        if fault.fatal:
+            fatal.append(fault)
+            ended.set()
+
+    unsubscribe = subscribe(end_after)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    server.start()
+    ended.wait()
+    unsubscribe()
+    server.stop()
+    if fatal:
+        raise EdgeagentError(f"the thread {fatal[0].thread} failed for good: {fatal[0].text}")
+    return 0

@@ -1,0 +1,124 @@
+"""Routes of the fleet's page and API.
+
+::
+
+    /  /devices  /devices/TENANT/NAME  /models  /compare  /rollouts  /alarms  /lost  /audit  /users   views
+    /devices.csv  /models.csv  /alarms.csv  (or .parquet)                         the same lists as files
+    /alarms/acknowledge  /devices/.../labels  /rollouts/change  /users/...        writes, by role
+    /api/v1/...  /metrics                                                         for programs
+    /sign-in  /sign-out  /errors                                                  as on the page of a device
+"""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+
+from edgeagent.errors import EdgeagentError
+from edgeagent.fleet.api.fleet_api import fleet_api
+from edgeagent.fleet.api.fleet_metrics import FleetMetrics
+from edgeagent.fleet.operations.acknowledgement import UnknownTargetError
+from edgeagent.fleet.page.exports import FleetExports
+from edgeagent.fleet.page.fleet_actions import FleetActions
+from edgeagent.fleet.page.fleet_guard import FleetGuard, UserSessions, actor_of_request
+from edgeagent.fleet.page.fleet_services import FleetServices
+from edgeagent.fleet.page.fleet_views import FleetViews
+from edgeagent.fleet.page.request_limit import RequestLimit
+from edgeagent.fleet.page.views.fleet_frame import PLACES
+from edgeagent.fleet.users.actor import NOBODY
+from edgeagent.fleet.users.fleet_credentials import FleetCredentials
+from edgeagent.web.access import Asgi
+from edgeagent.web.sessions import Visitor
+from edgeagent.web.sign_in_pages import SignInPages, SignInText, visitor_of
+from edgeagent.web.static_files import StaticFiles
+from edgeagent.web.views.layout import Page
+from edgeagent.web.views.markup import icon, text
+
+PARTS = "edgeagent.fleet.page.parts"
+HINT = "Forgotten? An admin gives you another: <code>edgeagent fleet users add</code>."
+API = "/api/v1"
+
+
+class FleetApplication:
+    """ASGI application of the page; used by one event loop.
+
+    Args:
+        services: that it works with.
+        limit: of requests by visitor; None is the default.
+
+    Attributes:
+        application: for an ASGI server.
+
+    Raises:
+        ConfigurationError: argon2-cffi is not installed.
+    """
+
+    def __init__(self, services: FleetServices, limit: RequestLimit | None = None) -> None:
+        self._services, files = services, StaticFiles(PARTS)
+        credentials = FleetCredentials(services.users)
+        sessions = UserSessions(services.settings.session, services.users)
+        self._views = FleetViews(services, files)
+        wording = SignInText(services.settings.name, "fleet page", HINT, "the log of the server")
+        pages = SignInPages(
+            services.settings, credentials, sessions, self._document, wording, PLACES, self._signed_in
+        )
+        self._pages = pages
+        api = fleet_api(services)
+        routes = [
+            *FleetExports(services).routes,
+            *FleetActions(services, self._views).routes,
+            *self._views.routes,
+            Route("/metrics", FleetMetrics(services.store).answer),
+            Route("/static/{version}/{name}", files.answer),
+            *pages.routes,
+            Mount(API, api),
+        ]
+        inner = Starlette(
+            routes=routes,
+            exception_handlers={
+                HTTPException: self._refused,
+                UnknownTargetError: self._unknown,
+                EdgeagentError: self._unavailable,
+                Exception: pages.fault,
+            },
+        )
+        inner.state.openapi = api.openapi()
+        self.application: Asgi = FleetGuard(
+            inner, services.settings, services.users, credentials, sessions, limit or RequestLimit()
+        )
+
+    def _document(self, page: Page, visitor: Visitor | None) -> Response:
+        return self._views.document(page, visitor)
+
+    def _signed_in(self, user: str, address: str, worked: bool) -> None:
+        known = self._services.users.find(user)
+        name = user if known is not None or worked else "unknown user"  # it may be a password by mistake
+        self._services.audit.note(NOBODY, "sign-in", name, address, done=worked)
+
+    async def _refused(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 (registered for it)
+        return self._told(request, error.status_code, error.detail, dict(error.headers or {}))
+
+    async def _unknown(self, request: Request, error: Exception) -> Response:
+        return self._told(request, 404, f"{error}.", {})
+
+    async def _unavailable(self, request: Request, error: Exception) -> Response:
+        return self._told(request, 503, f"{error}.", {"Retry-After": "5"})
+
+    def _told(self, request: Request, status: int, reason: str, headers: dict[str, str]) -> Response:
+        visitor = visitor_of(request)
+        if visitor is None or "text/html" not in request.headers.get("accept", ""):
+            return PlainTextResponse(f"{reason}\n", status, headers)
+        content = (
+            f'<section class="card told"><h1>{icon("warning")} {status}</h1><p>{text(reason)}</p>'
+            '<p><a class="button quiet" href="/">To the fleet</a></p></section>'
+        )
+        response = self._views.document(
+            Page("refused", str(status), content), visitor, actor_of_request(request), status
+        )
+        assert isinstance(response, HTMLResponse)  # noqa: S101
+        response.headers.update(headers)
+        return response

@@ -1,0 +1,140 @@
+"""Plans of the publisher's folder: read for the page, and halted, resumed or advanced by an operator.
+
+The page has no keys. It changes the plan in ``steps.json`` under the publisher's lock; ``edgeagent publish
+rollout watch`` judges the condition, and signs the step.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Literal
+
+from edgeagent.errors import ConfigurationError
+from edgeagent.fleet.queries.fleet_row import FleetRow
+from edgeagent.publisher.places import locked
+from edgeagent.publisher.rollout_steps import Plan, read_steps, write_steps
+
+PlanAction = Literal["halt", "resume", "advance"]
+
+
+class PlannedRollout(FleetRow):
+    """Plan of a rollout, as :class:`edgeagent.publisher.rollout_steps.Plan` has it.
+
+    Attributes:
+        channel, name, version: of the release.
+        percents: share of the devices at each step.
+        step: index of the signed step.
+        since: when it was signed.
+        due: when the next is due; None after the last.
+        halt_if: condition; None never halts.
+        least_devices: devices that must have reported before a step.
+        halted: why it is halted; None while it is not.
+    """
+
+    channel: str
+    name: str
+    version: str
+    percents: tuple[float, ...]
+    step: int
+    since: datetime
+    due: datetime | None
+    halt_if: str | None
+    least_devices: int
+    halted: str | None
+
+
+class RolloutPlans:
+    """Plans of a folder.
+
+    Args:
+        folder: of the publisher.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def plans(self) -> list[PlannedRollout]:
+        """Return all plans.
+
+        Raises:
+            PublishError: they cannot be read.
+        """
+        return [_shown(plan) for plan in read_steps(self._folder).plans]
+
+    def find(self, channel: str, name: str, version: str) -> PlannedRollout | None:
+        """Return the plan of a release; None where there is none."""
+        return next(
+            (one for one in self.plans() if (one.channel, one.name, one.version) == (channel, name, version)),
+            None,
+        )
+
+    def change(
+        self, channel: str, name: str, version: str, action: PlanAction, who: str, reason: str
+    ) -> None:
+        """Change a plan.
+
+        Args:
+            channel, name, version: of the release.
+            action: ``halt``: no further step; ``resume``: as planned again; ``advance``: the next step is
+                due now.
+            who: does it.
+            reason: of a halt.
+
+        Raises:
+            ConfigurationError: there is no such plan, or it is not in the state for this.
+            PublishError: it cannot be read or written.
+        """
+        with locked(self._folder, wait=True):
+            steps = read_steps(self._folder)
+            plan = next((one for one in steps.plans if one.is_of(channel, name, version)), None)
+            if plan is None:
+                raise ConfigurationError(f"{channel} {name} {version}: there is no such plan any more")
+            write_steps(self._folder, steps.having(_changed(plan, action, who, reason)))
+
+
+def dry_run(one: PlannedRollout, action: PlanAction) -> str:
+    """Return what an action would do, as a sentence."""
+    now, following = one.percents[one.step], one.percents[one.step + 1 : one.step + 2]
+    if action == "halt":
+        return (
+            f"The rollout would stay at {now:g} % of the devices until it is resumed. Devices that have the "
+            "release keep it."
+        )
+    nexts = f"{following[0]:g} %" if following else "no further step"
+    judged = f"unless {one.halt_if} holds then" if one.halt_if else "as no condition was given"
+    if action == "resume":
+        return f"The halt would end; `publish rollout watch` would sign {nexts} when it is due, {judged}."
+    return (
+        f"`publish rollout watch` would sign the step from {now:g} % to {nexts} at its next check, {judged}."
+    )
+
+
+def _changed(plan: Plan, action: PlanAction, who: str, reason: str) -> Plan:
+    if action == "halt":
+        if plan.halted is not None:
+            raise ConfigurationError(f"{plan.title}: is halted already: {plan.halted}")
+        return plan.model_copy(update={"halted": f"halted by {who}: {reason}"})
+    if action == "resume":
+        if plan.halted is None:
+            raise ConfigurationError(f"{plan.title}: is not halted")
+        return plan.model_copy(update={"halted": None})
+    if plan.halted is not None or plan.due is None:
+        raise ConfigurationError(f"{plan.title}: has no next step now; resume it first, or it is complete")
+    due_now = datetime.now(timezone.utc) - timedelta(seconds=plan.every_s)
+    return plan.model_copy(update={"since": min(plan.since, due_now)})
+
+
+def _shown(plan: Plan) -> PlannedRollout:
+    return PlannedRollout(
+        channel=plan.channel,
+        name=plan.name,
+        version=plan.version,
+        percents=plan.percents,
+        step=plan.step,
+        since=plan.since,
+        due=plan.due,
+        halt_if=plan.halt_if,
+        least_devices=plan.least_devices,
+        halted=plan.halted,
+    )

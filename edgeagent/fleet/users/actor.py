@@ -1,0 +1,34 @@
+"""Whoever makes a request to the fleet's page or API, with role and tenant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Role = Literal["viewer", "operator", "admin"]
+ROLES: tuple[Role, ...] = get_args(Role)
+"""From the least to the most rights: a viewer looks, an operator acts, an admin also manages users."""
+ALL_TENANTS = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Whoever makes a request.
+
+    Attributes:
+        name: of the user, with ``/`` and the token's name where a token was used; "" where nobody signs in.
+        role: rights.
+        tenant: whose devices are seen; :data:`ALL_TENANTS` for those of all, "" for those without one.
+    """
+
+    name: str
+    role: Role
+    tenant: str = ALL_TENANTS
+
+    def may(self, needed: Role) -> bool:
+        """Return whether the role has the rights of another."""
+        return ROLES.index(self.role) >= ROLES.index(needed)
+
+
+NOBODY = Actor("", "viewer")
+"""Everybody on this machine, as long as there are no users: they look, and change nothing."""
