@@ -12,9 +12,11 @@ from edgeagent.files.validation import first_mistake
 from edgeagent.settings.sections.mqtt import MqttSettings, TlsSettings
 
 
-def add_broker(parser: argparse.ArgumentParser) -> None:
+def add_broker(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Add the options of the connection."""
-    parser.add_argument("--broker", required=True, metavar="HOST[:PORT]", help="port 1883, with --tls 8883")
+    parser.add_argument(
+        "--broker", required=required, metavar="HOST[:PORT]", help="port 1883, with --tls 8883"
+    )
     parser.add_argument("--username", help="user name at the broker")
     parser.add_argument(
         "--password-file", type=Path, metavar="FILE", help="file whose first line is the password"
@@ -42,9 +44,7 @@ def broker_of(arguments: argparse.Namespace) -> MqttSettings:
         if getattr(arguments, option) is not None and not arguments.tls:
             raise ConfigurationError(f"--{option.replace('_', '-')} goes with --tls")
     try:
-        tls = TlsSettings(
-            ca=arguments.ca, certificate=arguments.client_certificate, key=arguments.client_key
-        )
+        tls = TlsSettings(ca=arguments.ca, certificate=arguments.client_certificate, key=arguments.client_key)
         return MqttSettings(
             host=host,
             port=int(port),

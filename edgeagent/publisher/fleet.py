@@ -148,7 +148,7 @@ class Fleet:
 
 
 @dataclass(frozen=True)
-class HeardEvidence:
+class FleetEvidence:
     """Evidence of a release (:class:`edgeagent.publisher.condition.RolloutEvidence`) from what was heard.
 
     Attributes:

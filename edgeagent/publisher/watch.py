@@ -18,7 +18,7 @@ from edgeagent.delivery.repository.clock import utcnow
 from edgeagent.errors import EdgeagentError
 from edgeagent.publisher.condition import Condition, ConditionResult
 from edgeagent.publisher.errors import HaltedError, PublishError
-from edgeagent.publisher.fleet import TOPICS, Fleet, HeardEvidence
+from edgeagent.publisher.fleet import TOPICS, Fleet, FleetEvidence
 from edgeagent.publisher.opening import opened
 from edgeagent.publisher.places import locked
 from edgeagent.publisher.release import find_release, read_index
@@ -89,7 +89,7 @@ class FleetListener:
     def judge(self, condition: Condition, plan: Plan) -> ConditionResult:
         """Judge the condition of a rollout by what was heard; no message is added meanwhile."""
         with self.changed:
-            evidence = HeardEvidence(self._fleet, plan.name, plan.version, plan.since)
+            evidence = FleetEvidence(self._fleet, plan.name, plan.version, plan.since)
             return condition.judge(evidence, plan.least_devices)
 
     def _on_connect(self, client: paho.Client, data: Any, flags: Any, code: ReasonCode, more: Any) -> None:

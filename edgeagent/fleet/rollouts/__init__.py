@@ -1,0 +1,1 @@
+"""Decisions about rollouts, by what the store knows of the devices."""
