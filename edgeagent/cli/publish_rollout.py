@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +26,7 @@ from edgeagent.cli.publish_options import (
 from edgeagent.delivery.repository.clock import utcnow
 from edgeagent.errors import ConfigurationError
 from edgeagent.files.validation import first_mistake
-from edgeagent.publisher.condition import parse_condition
+from edgeagent.publisher.condition import Condition, ConditionResult, parse_condition
 from edgeagent.publisher.configuration import set_configuration_policy
 from edgeagent.publisher.opening import check_folder
 from edgeagent.publisher.rollout_steps import Plan, Steps, read_steps, set_policy, write_steps
@@ -66,8 +68,8 @@ of its devices; they need 5 frames (p50), 64 (p90), 662 (p99). With fewer frames
 
 WATCH = """\
 Subscribe to the fleet over MQTT, or ask its store, and sign the due steps of all rollouts. A step is refused
-while the condition holds: the rollout is halted until `--resume`, and the exit code is 8. Files are written to
-DIR/repository; copy them to the web server as after any other action."""
+while the condition holds: the rollout is halted until `--resume`, and the exit code is 8. Files are written
+to DIR/repository; copy them to the web server as after any other action."""
 
 WATCH_MORE = f"""\
 examples:
