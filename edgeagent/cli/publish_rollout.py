@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -35,7 +36,7 @@ from edgeagent.publisher.watch import FleetListener, Watch, watch
 from edgeagent.settings.types import parse_duration
 
 if TYPE_CHECKING:
-    pass
+    from edgeagent.fleet.rollouts.stored_fleet import StoreJudge
 
 ROLLOUT = """\
 Set which devices take a release, and when. Devices follow signed policy only: the first step is signed now,
