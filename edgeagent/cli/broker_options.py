@@ -42,9 +42,7 @@ def broker_of(arguments: argparse.Namespace) -> MqttSettings:
         if getattr(arguments, option) is not None and not arguments.tls:
             raise ConfigurationError(f"--{option.replace('_', '-')} goes with --tls")
     try:
-        tls = TlsSettings(
-            ca=arguments.ca, certificate=arguments.client_certificate, key=arguments.client_key
-        )
+        tls = TlsSettings(ca=arguments.ca, certificate=arguments.client_certificate, key=arguments.client_key)
         return MqttSettings(
             host=host,
             port=int(port),

@@ -7,8 +7,9 @@ from importlib import import_module
 from importlib.util import find_spec
 
 DESCRIPTION = """\
-Consumer of the telemetry of a fleet: messages from the broker are stored in ClickHouse, embedded in a folder or on
-a server, and the state of each device, latencies and losses are computed from them. Needs the extra `fleet`.
+Consumer of the telemetry of a fleet: messages from the broker are stored in ClickHouse, embedded in a folder
+or on a server, and the state of each device, latencies and losses are computed from them. Needs the extra
+`fleet`.
 Guide: docs/fleet.md"""
 
 EPILOG = """\

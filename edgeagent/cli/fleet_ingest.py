@@ -17,8 +17,8 @@ logger = logging.getLogger(__name__)
 
 DESCRIPTION = """\
 Store the messages of all devices: workers share them (MQTT 5, $share), and acknowledge a message once it is
-stored. A message that arrives twice counts once; one that cannot be read goes to the table dead_letters with the
-reason. SIGTERM and SIGINT end it; the broker keeps what comes meanwhile. Guide: docs/fleet.md
+stored. A message that arrives twice counts once; one that cannot be read goes to the table dead_letters with
+the reason. SIGTERM and SIGINT end it; the broker keeps what comes meanwhile. Guide: docs/fleet.md
 
 examples:
   edgeagent fleet ingest --broker broker.local

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from edgeagent.fleet.store.protocol import QueryResult
 
 DESCRIPTION = """\
-Print the rows of a statement in ClickHouse's SQL. It only reads: a statement that would change something is refused.
-Tables and columns: docs/fleet-tables.md; `FINAL` behind the name of a table leaves out rows that were replaced.
+Print the rows of a statement in ClickHouse's SQL. It only reads: a statement that would change something is
+refused. Tables and columns: docs/fleet-tables.md; `FINAL` behind the name of a table leaves out rows that
+were replaced.
 
 examples:
   edgeagent fleet query 'SELECT device, board, p99_ms FROM devices FINAL ORDER BY p99_ms DESC LIMIT 10'
@@ -70,9 +71,7 @@ def _text(value: Any) -> str:
 
 def _print_table(result: QueryResult) -> None:
     lines = [[escape_controls(_text(value)) for value in row] for row in result.rows]
-    widths = [
-        max(map(len, column)) for column in zip(result.columns, *lines, strict=True)
-    ]
+    widths = [max(map(len, column)) for column in zip(result.columns, *lines, strict=True)]
     for line in (result.columns, *lines):
         cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
         print("  ".join(cells).rstrip())

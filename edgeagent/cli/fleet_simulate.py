@@ -12,8 +12,8 @@ from edgeagent.errors import ConfigurationError
 logger = logging.getLogger(__name__)
 
 DESCRIPTION = """\
-Publish the messages of devices that are not there: those of the contract, built by the types of the device, with
-histograms of drawn durations. SIGTERM and SIGINT end it. Guide: docs/fleet.md
+Publish the messages of devices that are not there: those of the contract, built by the types of the device,
+with histograms of drawn durations. SIGTERM and SIGINT end it. Guide: docs/fleet.md
 
 examples:
   edgeagent fleet simulate --broker 127.0.0.1 --devices 200
@@ -56,10 +56,18 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--faults", default="", metavar="NAME=SHARE,...", help="what goes wrong, see above")
     parser.add_argument("--update", metavar="VERSION", help="version of the model that devices change to")
     parser.add_argument(
-        "--update-share", type=float, default=0.5, metavar="SHARE", help="of the devices (default %(default)s)"
+        "--update-share",
+        type=float,
+        default=0.5,
+        metavar="SHARE",
+        help="of the devices (default %(default)s)",
     )
     parser.add_argument(
-        "--update-after", type=int, default=30, metavar="N", help="telemetry messages before (default %(default)s)"
+        "--update-after",
+        type=int,
+        default=30,
+        metavar="N",
+        help="telemetry messages before (default %(default)s)",
     )
     parser.add_argument(
         "--regression",

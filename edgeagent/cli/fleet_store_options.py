@@ -14,8 +14,8 @@ def add_store(parser: argparse.ArgumentParser) -> None:
         "--store",
         default=DEFAULT_STORE,
         metavar="ADDRESS",
-        help="folder, or clickhouse://USER@HOST:8123/DATABASE (?cluster=NAME for a cluster), clickhouses:// over "
-        "TLS (default %(default)s)",
+        help="folder, or clickhouse://USER@HOST:8123/DATABASE (?cluster=NAME for a cluster), or "
+        "clickhouses:// over TLS (default %(default)s)",
     )
     parser.add_argument(
         "--store-password-file",

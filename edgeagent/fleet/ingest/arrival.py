@@ -94,7 +94,9 @@ def split_topic(topic: str, root: str) -> tuple[str, str, str, str]:
     if not found or (before and not before.endswith("/")) or not name:
         raise UnreadableError("topic", f"no topic of {root}")
     if _DEVICE.match(device) is None:
-        raise UnreadableError("device", "the name of the device in the topic is empty, too long or not printable")
+        raise UnreadableError(
+            "device", "the name of the device in the topic is empty, too long or not printable"
+        )
     return tenant, device, name, parameter
 
 

@@ -1,7 +1,7 @@
-"""Reading the fields of a message leniently: of a newer contract, what is known; of a damaged one, why it is not.
+"""Lenient reading of fields: of a newer message, what is known; of a damaged one, why it is not.
 
-Unknown fields are ignored and unknown words are kept: a newer device may send both. A known field of another type,
-or a missing one, refuses the message.
+Unknown fields are ignored and unknown words are kept: a newer device may send both. A known field of another
+type, or a missing one, refuses the message.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 LONGEST_TEXT = 8192
 LONGEST_WORD = 256
 MOST_ENTRIES = 1024
-"""Characters and entries that a field may have; more are cut, or refuse the message where it is identified by them."""
+"""Characters and entries of a field at most: longer texts are cut, more entries refuse the message."""
 LARGEST_COUNT = 2**63 - 1
 
 

@@ -57,7 +57,6 @@ class IngestOptions(BaseModel):
     tenants: bool = False
     detections: bool = False
 
-
     @field_serializer("broker")
     def _as_in_a_file(self, broker: MqttSettings) -> dict[str, Any]:
         """Return the keys that were given; the others have their defaults again."""

@@ -1,7 +1,7 @@
-"""Process that has the store: ``python -m edgeagent.fleet.ingest.store_process``, options as JSON on standard input.
+"""Process that has the store; its options are JSON on standard input.
 
-It opens the folder, serves it to all other processes at a socket, and computes the derived tables. With a store
-on a server it only computes. It ends when standard input is closed.
+It opens the folder, serves it to all other processes at a socket, and computes the derived tables. With a
+store on a server it only computes. It ends when standard input is closed.
 """
 
 from __future__ import annotations

@@ -42,7 +42,8 @@ class BatchStoring:
             except StoreError as error:
                 if self.failing is None:
                     logger.error(
-                        "%s; nothing is acknowledged, and the broker keeps what comes, until the store takes it", error
+                        "%s; until the store takes messages again, none is acknowledged: the broker keeps them",
+                        error,
                     )
                 self.failing = str(error)
                 if self._stopping.wait(pauses.next()):

@@ -6,10 +6,10 @@
                                         |
                                         +--the store fails: kept and tried again; the broker waits
 
-The broker sends at most ``RECEIVE_MAXIMUM`` messages that are not acknowledged (MQTT 5, 3.1.2.11.3), so that a store
-that is slow or full makes the broker keep the others. A worker that is killed has acknowledged nothing that is
-not stored: the broker sends it again when the worker, with the same client ID, is back. What was stored but not
-acknowledged is stored twice, and counts once.
+The broker sends at most ``RECEIVE_MAXIMUM`` messages that are not acknowledged (MQTT 5, 3.1.2.11.3), so that
+a store that is slow or full makes the broker keep the others. A worker that is killed has acknowledged
+nothing that is not stored: the broker sends it again when the worker, with the same client ID, is back. What
+was stored but not acknowledged is stored twice, and counts once.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class IngestWorker:
     def start(self) -> None:
         """Connect in the background, and store what comes."""
         broker = self._options.broker
-        properties = Properties(PacketTypes.CONNECT)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.ReceiveMaximum = min(65535, 2 * self._options.batch)
         properties.SessionExpiryInterval = SESSION_S
         properties.MaximumPacketSize = LARGEST_PACKET
@@ -126,7 +126,11 @@ class IngestWorker:
             logger.error("broker %s has no shared subscriptions; the ingest needs them", address)
         logger.info("connected with %s as %s", address, self._part.client_id)
         # At the start all retained messages; later only where the broker has forgotten the subscription.
-        retained = SubscribeOptions.RETAIN_SEND_IF_NEW_SUB if self._known else SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE
+        retained = (
+            SubscribeOptions.RETAIN_SEND_IF_NEW_SUB
+            if self._known
+            else SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE
+        )
         options = SubscribeOptions(qos=1, retainHandling=retained)
         client.subscribe([(topic, options) for topic in self._part.filters()])
 
@@ -135,7 +139,9 @@ class IngestWorker:
     ) -> None:
         refused = [topic for topic, code in zip(self._part.filters(), codes, strict=False) if code.is_failure]
         if refused:
-            logger.error("the broker refuses the subscription of %s; give the user the right to read it", refused)
+            logger.error(
+                "the broker refuses the subscription of %s; give the user the right to read it", refused
+            )
         else:
             self._known = True
 

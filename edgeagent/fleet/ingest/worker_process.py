@@ -1,4 +1,4 @@
-"""Process of one worker: ``python -m edgeagent.fleet.ingest.worker_process``, its options as JSON on standard input.
+"""Process of one worker; its options are JSON on standard input.
 
 It ends when standard input is closed, as it is when its supervisor ends, whatever the reason.
 """

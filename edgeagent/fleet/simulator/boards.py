@@ -37,14 +37,45 @@ class SimulatedBoard:
 
 
 BOARDS = (
-    SimulatedBoard("Raspberry Pi 5 Model B", "aarch64", "onnxruntime-cpu", "onnxruntime", 48.0, 0.10, 3.1, 6.4, None, 61.0),
-    SimulatedBoard("Raspberry Pi 4 Model B", "aarch64", "tflite-cpu", "tflite", 92.0, 0.12, 2.8, 5.2, None, 64.0),
-    SimulatedBoard("Coral Dev Board", "aarch64", "tflite-edgetpu", "tflite", 8.5, 0.06, 2.4, 4.0, None, 55.0),
     SimulatedBoard(
-        "NVIDIA Jetson Orin Nano", "aarch64", "onnxruntime-tensorrt", "onnxruntime", 6.2, 0.08, 4.9, 9.3, "module", 52.0
+        "Raspberry Pi 5 Model B",
+        "aarch64",
+        "onnxruntime-cpu",
+        "onnxruntime",
+        48.0,
+        0.10,
+        3.1,
+        6.4,
+        None,
+        61.0,
     ),
     SimulatedBoard(
-        "NVIDIA Jetson Xavier NX", "aarch64", "onnxruntime-tensorrt", "onnxruntime", 9.8, 0.09, 5.2, 11.8, "module", 57.0
+        "Raspberry Pi 4 Model B", "aarch64", "tflite-cpu", "tflite", 92.0, 0.12, 2.8, 5.2, None, 64.0
+    ),
+    SimulatedBoard("Coral Dev Board", "aarch64", "tflite-edgetpu", "tflite", 8.5, 0.06, 2.4, 4.0, None, 55.0),
+    SimulatedBoard(
+        "NVIDIA Jetson Orin Nano",
+        "aarch64",
+        "onnxruntime-tensorrt",
+        "onnxruntime",
+        6.2,
+        0.08,
+        4.9,
+        9.3,
+        "module",
+        52.0,
+    ),
+    SimulatedBoard(
+        "NVIDIA Jetson Xavier NX",
+        "aarch64",
+        "onnxruntime-tensorrt",
+        "onnxruntime",
+        9.8,
+        0.09,
+        5.2,
+        11.8,
+        "module",
+        57.0,
     ),
 )
 

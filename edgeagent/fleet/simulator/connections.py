@@ -28,7 +28,7 @@ class _Connection:
 
 
 class FleetConnections:
-    """Connections; a context manager. A device always has the same one, so that its messages keep their order.
+    """Connections; a context manager. A device always has the same one: its messages keep their order.
 
     Args:
         broker: settings.

@@ -138,9 +138,12 @@ class SimulatedDevice:
     def alarm(self, at: datetime, codes: tuple[str, ...] = ()) -> Alarm:
         """Return the message ``alarm`` with these problems."""
         problems = [
-            Problem.model_validate({"code": code, "text": f"simulated: {code}", "since": _text(at)}) for code in codes
+            Problem.model_validate({"code": code, "text": f"simulated: {code}", "since": _text(at)})
+            for code in codes
         ]
-        return Alarm(time=_text(at), boot_id=self._boot_id, serving=self.board.delegate, problems=tuple(problems))
+        return Alarm(
+            time=_text(at), boot_id=self._boot_id, serving=self.board.delegate, problems=tuple(problems)
+        )
 
     def deployment(self, at: datetime, state: str = "good", reason: str | None = None) -> DeploymentMessage:
         """Return the message ``deployment`` of the model."""
@@ -238,7 +241,9 @@ class SimulatedDevice:
             stages={stage: stage_report(values) for stage, values in durations.items()},
         )
 
-    def _drawn(self, median_ms: float, frames: int, spread: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def _drawn(
+        self, median_ms: float, frames: int, spread: float
+    ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         return median_ms * self._random.lognormal(0.0, spread, frames)
 
     def _system(self, inferences: int) -> SystemReport:
@@ -301,4 +306,3 @@ def _text(at: datetime) -> str:
     """Return a time as devices write it."""
     rounded = at + timedelta(microseconds=500)
     return rounded.strftime("%Y-%m-%dT%H:%M:%S.") + f"{rounded.microsecond // 1000:03d}Z"
-

@@ -1,4 +1,4 @@
-"""Faults of a simulated fleet: what the ingest must survive, each by a share of the messages or of the devices."""
+"""Faults of a simulated fleet, each by a share of the messages or of the devices."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Spoiler:
 
     def chance(self, name: str) -> bool:
         """Draw whether a fault happens, and count it."""
-        happens = self._random.random() < getattr(self._faults, name)
+        happens: bool = self._random.random() < getattr(self._faults, name)
         if happens:
             self.counts[name] += 1
         return happens

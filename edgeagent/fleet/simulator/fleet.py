@@ -28,21 +28,14 @@ class Simulation:
     """What is simulated.
 
     Attributes:
-        devices: number of devices, named ``<prefix>00001`` and so on.
-        rate: messages of telemetry of all devices together in a second; None: one a device each ``interval_s``.
-        interval_s: seconds that a message of telemetry covers.
-        seconds: length; None until it is stopped.
-        messages: number of messages of telemetry; None without a bound.
-        seed: of everything that is drawn.
-        connections: to the broker.
-        prefix: of the names.
-        tenant: first level of the topics; None without tenants.
-        faults: shares of what goes wrong.
-        model: that serves at first.
-        update: model that devices change to.
-        update_share: share of the devices that do.
-        update_after: messages of telemetry of a device before it does.
-        start: time of the first message; later ones follow by ``interval_s``. None: the present, always.
+        devices: number of devices, named ``<prefix>00001`` and so on. rate: messages of telemetry of all
+        devices together in a second; None: one a device each ``interval_s``. interval_s: seconds that a
+        message of telemetry covers. seconds: length; None until it is stopped. messages: number of messages
+        of telemetry; None without a bound. seed: of everything that is drawn. connections: to the broker.
+        prefix: of the names. tenant: first level of the topics; None without tenants. faults: shares of what
+        goes wrong. model: that serves at first. update: model that devices change to. update_share: share of
+        the devices that do. update_after: messages of telemetry of a device before it does. start: time of
+        the first message; later ones follow by ``interval_s``. None: the present, always.
     """
 
     devices: int = 10
@@ -151,7 +144,11 @@ class FleetSimulator:
         device, wanted = self.devices[number], self._simulation
         sent = self._sent_of[number]
         at = self._time(sent) + self._clocks[number]
-        if wanted.update is not None and sent == wanted.update_after and number < wanted.update_share * wanted.devices:
+        if (
+            wanted.update is not None
+            and sent == wanted.update_after
+            and number < wanted.update_share * wanted.devices
+        ):
             device.model = wanted.update
             self._introduce(number, self._time(sent))
         if self._spoiler.chance("restarts"):

@@ -22,7 +22,9 @@ def regressed(version: str, text: str) -> SimulatedModel:
         try:
             given[name] = float(value)
         except ValueError:
-            raise ConfigurationError(f"--regression: {part!r}: expected a number such as {name}=1.5") from None
+            raise ConfigurationError(
+                f"--regression: {part!r}: expected a number such as {name}=1.5"
+            ) from None
     before = SimulatedModel()
     return SimulatedModel(
         version=version,

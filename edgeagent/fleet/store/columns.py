@@ -36,11 +36,11 @@ MESSAGE: tuple[Column, ...] = (
 )
 """Columns of all tables of messages.
 
-``run`` is -1 and ``sequence`` 0 where the message has none. ``device_time`` is the time in the message. ``time`` is
-the same, or the time of arrival where the clock of the device is wrong: ``clock`` is then ``past`` or ``future``, and
-``absent`` where the message has no time; else ``ok``. ``stored`` is the time of arrival; ``retained`` says that the
-broker had kept the message, so that it may be older. ``inserted`` is the time at the store.
-``first_counts`` is greatest for the first arrival: of two rows with one key, it stays.
+``run`` is -1 and ``sequence`` 0 where the message has none. ``device_time`` is the time in the message.
+``time`` is the same, or the time of arrival where the clock of the device is wrong: ``clock`` is then
+``past`` or ``future``, and ``absent`` where the message has no time; else ``ok``. ``stored`` is the time of
+arrival; ``retained`` says that the broker had kept the message, so that it may be older. ``inserted`` is the
+time at the store. ``first_counts`` is greatest for the first arrival: of two rows with one key, it stays.
 """
 
 MESSAGE_KEY = ("tenant", "device", "run", "sequence", "device_time")
@@ -48,8 +48,8 @@ MESSAGE_KEY = ("tenant", "device", "run", "sequence", "device_time")
 
 # Only from the content of a message: whenever it arrives again, it has the same partition.
 MONTHS = (
-    "if(device_time < toDateTime64('2020-01-01', 3, 'UTC') OR device_time >= toDateTime64('2036-01-01', 3, 'UTC'), "
-    "0, toYYYYMM(device_time))"
+    "if(device_time < toDateTime64('2020-01-01', 3, 'UTC') "
+    "OR device_time >= toDateTime64('2036-01-01', 3, 'UTC'), 0, toYYYYMM(device_time))"
 )
 
 
@@ -66,7 +66,7 @@ class Table:
         keep_by, keep_days: column of time and days after which rows are removed; None keeps them.
         derived: whether the rows are computed from other tables, and can be computed again.
         indexes: columns of time of which each granule keeps the range.
-        version: column whose greatest value stays of rows with the same key; None: the last inserted one stays.
+        version: column whose greatest value stays of rows with the same key; None: the last one stays.
     """
 
     name: str

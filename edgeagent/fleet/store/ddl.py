@@ -1,8 +1,9 @@
 """Statements that create the tables, for the engine in the process, for a server, and for a cluster.
 
-One machine has ``ReplacingMergeTree``. A cluster has ``ReplicatedReplacingMergeTree`` on each of its servers, named
-``<table>_local``, and a ``Distributed`` table over them with the name of the table, so that all statements are the
-same. Rows are distributed by tenant and device: all rows with one key are on one server, and replace each other.
+One machine has ``ReplacingMergeTree``. A cluster has ``ReplicatedReplacingMergeTree`` on each of its servers,
+named ``<table>_local``, and a ``Distributed`` table over them with the name of the table, so that all
+statements are the same. Rows are distributed by tenant and device: all rows with one key are on one server,
+and replace each other.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ def create_statements(tables: tuple[Table, ...] = TABLES, cluster: str | None = 
         engine = f"ReplicatedReplacingMergeTree('{path}', '{{replica}}'{version})"
         statements.append(_create(table, local, on, engine))
         names = [name for name, _ in table.columns]
-        shard = f"cityHash64({', '.join([name for name in ('tenant', 'device') if name in names] or table.key)})"
+        shard = (
+            f"cityHash64({', '.join([name for name in ('tenant', 'device') if name in names] or table.key)})"
+        )
         statements.append(
             f"CREATE TABLE IF NOT EXISTS {table.name}{on} AS {local} "
             f"ENGINE = Distributed({quoted(cluster)}, currentDatabase(), {local}, {shard})"

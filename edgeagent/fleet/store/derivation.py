@@ -1,15 +1,15 @@
 """Computation of the derived tables from what was inserted since the last time.
 
-Each step asks which devices and minutes new messages touch, computes those rows from all their messages anew, and
-inserts them; they replace the rows before. So a message that arrives twice, or a step that is run twice, changes
-nothing, and a message that arrives late corrects the minute to which it belongs::
+Each step asks which devices and minutes new messages touch, computes those rows from all their messages anew,
+and inserts them; they replace the rows before. So a message that arrives twice, or a step that is run twice,
+changes nothing, and a message that arrives late corrects the minute to which it belongs::
 
     messages -> minutes -> hours -> days            the rows of one step are made from those before
                              +-> models by hour     every MODELS_S
     messages -> sequences, problems, devices
 
-Steps overlap by OVERLAP, as an insertion is visible only after the time that its rows carry; every SWEEP_S, and at
-the start, by SWEEP. Rows of a model that a minute no longer has are set to 0 messages.
+Steps overlap by OVERLAP, as an insertion is visible only after the time that its rows carry; every SWEEP_S,
+and at the start, by SWEEP. Rows of a model that a minute no longer has are set to 0 messages.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Tables that are computed from the messages, and can be computed again at any time.
 
-A materialised view of ClickHouse sees each insertion, so that a message that arrives twice is added twice. Here each
-row is a function of the messages (the roll-ups, :data:`SEQUENCES`) or the greatest by time (:data:`DEVICES`): to
-compute it twice gives the same row, which replaces the one before (docs/adr/0052-fleet-store.md).
+A materialised view of ClickHouse sees each insertion, so that a message that arrives twice is added twice.
+Here each row is a function of the messages (the roll-ups, :data:`SEQUENCES`) or the greatest by time
+(:data:`DEVICES`): to compute it twice gives the same row, which replaces the one before
+(docs/adr/0052-fleet-store.md).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from edgeagent.fleet.store.columns import (
 
 DEVICES = Table(
     "devices",
-    "Devices: one row each, with the newest of what each stream said; `..._time` is the time of that message.",
+    "Devices: one row each, with what the newest message of each stream says; `..._time` is its time.",
     (
         *DEVICE,
         ("updated", TIME),

@@ -110,10 +110,13 @@ _NEW = "inserted > {since:DateTime64(3)}"
 def _newest(group: _Group) -> str:
     """Return the query of the newest message of each device among the new ones."""
     tuple_of = ", ".join(group.columns.values())
-    elements = ", ".join(f"tupleElement(newest, {number}) AS {name}" for number, name in enumerate(group.columns, 1))
+    elements = ", ".join(
+        f"tupleElement(newest, {number}) AS {name}" for number, name in enumerate(group.columns, 1)
+    )
     return (
         f"SELECT tenant, device, toNullable(newest_time) AS newest_time, {elements} FROM ("
-        f"SELECT tenant, device, max(time) AS newest_time, argMax(tuple({tuple_of}), (time, stored)) AS newest "
+        f"SELECT tenant, device, max(time) AS newest_time, "
+        f"argMax(tuple({tuple_of}), (time, stored)) AS newest "
         f"FROM {group.table} WHERE {_NEW} GROUP BY tenant, device)"
     )
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgeagent.errors import ConfigurationError
 from edgeagent.fleet.store.ddl import BY_NAME, quoted
@@ -19,9 +20,6 @@ from edgeagent.fleet.store.migrations import migrate
 from edgeagent.fleet.store.parameters import parameter_text
 from edgeagent.fleet.store.protocol import QueryResult, Row, StoreError
 from edgeagent.fleet.store.rows import INPUT, OUTPUT, READING, SETTINGS, read_rows, row_lines
-
-if TYPE_CHECKING:
-    from chdb.session import Session
 
 DATABASE = "edgeagent"
 DATA = "clickhouse"
@@ -33,12 +31,12 @@ class _Sessions:
 
     def __init__(self, path: Path, count: int, statements: Sequence[str]) -> None:
         self._path, self._statements = path, statements
-        self._free: list[Session] = []
+        self._free: list[Any] = []
         self._permits = threading.BoundedSemaphore(count)
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def one(self) -> Iterator[Session]:
+    def one(self) -> Iterator[Any]:
         """Lend a session, once one is free."""
         with self._permits:
             with self._lock:
@@ -56,10 +54,8 @@ class _Sessions:
             while self._free:
                 self._free.pop().close()
 
-    def _open(self) -> Session:
-        from chdb.session import Session
-
-        session = Session(str(self._path))
+    def _open(self) -> Any:
+        session = import_module("chdb.session").Session(str(self._path))
         for statement in self._statements:
             session.query(statement)
         return session
@@ -78,7 +74,7 @@ class EmbeddedStore:
 
     def __init__(self, folder: Path) -> None:
         try:
-            import chdb.session  # noqa: F401
+            import_module("chdb.session")
         except ImportError:
             raise ConfigurationError(
                 "the store of the fleet needs chdb; install it with: pip install 'edgeagent[fleet]'"

@@ -1,10 +1,10 @@
 """HTTP interface of ClickHouse in front of the embedded engine, at a Unix socket of the store's folder.
 
-So the process that has the folder open serves all others: ingest workers, the page, ``edgeagent fleet query``.
-They use the client of a ClickHouse server, and cannot tell the difference. Only the owner of the folder may
-connect. What the interface understands is the part of
-https://clickhouse.com/docs/interfaces/http that clickhouse-connect uses: the statement in the body or in
-``query``, ``param_<name>``, ``default_format``, ``readonly``; data of an insertion in the body.
+So the process that has the folder open serves all others: ingest workers, the page, ``edgeagent fleet
+query``. They use the client of a ClickHouse server, and cannot tell the difference. Only the owner of the
+folder may connect. What the interface understands is the part of https://clickhouse.com/docs/interfaces/http
+that clickhouse-connect uses: the statement in the body or in ``query``, ``param_<name>``, ``default_format``,
+``readonly``; data of an insertion in the body.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ SOCKET = "store.sock"
 LONGEST_PATH = 107
 """Bytes of the path of a Unix socket at most (unix(7))."""
 LARGEST_BODY = 256 * 1024 * 1024
-_INSERT = re.compile(r"\s*INSERT\s+INTO\s+`?(\w+)`?\s*(?:\([^)]*\))?\s*FORMAT\s+JSONEachRow\s*", re.IGNORECASE)
+_INSERT = re.compile(
+    r"\s*INSERT\s+INTO\s+`?(\w+)`?\s*(?:\([^)]*\))?\s*FORMAT\s+JSONEachRow\s*", re.IGNORECASE
+)
 
 
 class StoreEndpoint:
@@ -82,7 +84,9 @@ class StoreEndpoint:
         return Response(answer, media_type="application/octet-stream", headers=headers)
 
     def _statement(self, given: dict[str, str], body: bytes) -> bytes:
-        parameters = {name.removeprefix("param_"): text for name, text in given.items() if name[:6] == "param_"}
+        parameters = {
+            name.removeprefix("param_"): text for name, text in given.items() if name[:6] == "param_"
+        }
         form = given.get("default_format", "TabSeparated")
         statement = given.get("query", "")
         if statement and (found := _INSERT.fullmatch(statement)) is not None:

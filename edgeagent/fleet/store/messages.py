@@ -108,7 +108,7 @@ OBJECTS = _messages(
 )
 DETECTIONS = _messages(
     "detections",
-    "Messages `detections/<camera>`: objects of one frame; box is x1, y1, x2, y2 in pixels. Off unless asked for.",
+    "Messages `detections/<camera>`: objects of one frame, boxes in pixels. Off unless asked for.",
     (
         ("camera", WORD),
         ("reason", MAYBE_WORD),

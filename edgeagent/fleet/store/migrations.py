@@ -1,4 +1,4 @@
-"""Numbered steps from an empty store to the present tables; each store has done those up to its own number."""
+"""Numbered steps from an empty store to the present tables."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ def migrate(
     done = int(store.query("SELECT max(number) FROM schema_versions").rows[0][0])
     if done > migrations[-1].number:
         raise StoreError(
-            f"the store has schema {done}, this version knows {migrations[-1].number}; install the newer edgeagent"
+            f"the store has schema {done}, this version of edgeagent knows {migrations[-1].number}; "
+            "install the newer one"
         )
     for migration in migrations:
         if migration.number <= done:

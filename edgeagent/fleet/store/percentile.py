@@ -1,7 +1,8 @@
 """Percentiles of merged histograms as expressions of SQL, by the rule of :mod:`edgeagent.timing.histogram`.
 
-Bucket ``i`` holds durations in (2^(i/64), 2^((i+1)/64)] ms. The percentile p of n durations is in the first bucket
-whose cumulative count exceeds floor(n * p); its middle is wrong by at most 0.6 %, however many histograms were merged.
+Bucket ``i`` holds durations in (2^(i/64), 2^((i+1)/64)] ms. The percentile p of n durations is in the first
+bucket whose cumulative count exceeds floor(n * p); its middle is wrong by at most 0.6 %, however many
+histograms were merged.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ def count_of(buckets: str) -> str:
 
 
 def percentile_of(buckets: str, name: str) -> str:
-    """Return the expression of a percentile in milliseconds; NULL with fewer durations than the rule asks for.
+    """Return the expression of a percentile in milliseconds; NULL with too few durations for it.
 
     Args:
         buckets: expression or column of the map of buckets, such as :data:`MERGED`.

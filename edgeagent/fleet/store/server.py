@@ -1,4 +1,4 @@
-"""Store on a ClickHouse server or cluster, or in another process of this machine, through clickhouse-connect."""
+"""Store on a ClickHouse server, or in another process of this machine, through clickhouse-connect."""
 
 from __future__ import annotations
 
