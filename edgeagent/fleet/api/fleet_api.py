@@ -6,10 +6,12 @@ null.
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
 from fastapi import FastAPI, HTTPException, Path, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
 
 from edgeagent.errors import ConfigurationError, EdgeagentError
 from edgeagent.fleet.api.api_actor import Address, Auditor, Operator, Reader, Services
@@ -94,6 +96,7 @@ def fleet_api(services: FleetServices) -> FastAPI:
     )
     api.state.services = services
     api.add_exception_handler(EdgeagentError, _told)
+    api.add_exception_handler(RequestValidationError, _invalid)
     _add_devices(api)
     _add_models(api)
     _add_alarms(api)
@@ -109,6 +112,13 @@ async def _told(_: Request, error: Exception) -> JSONResponse:
         else 503
     )
     return JSONResponse({"detail": str(error)}, status)
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    """Say what cannot be used, without repeating it: it may be long, or no Unicode."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for it)
+    found = [{name: one[name] for name in ("loc", "msg", "type")} for one in error.errors()]
+    return Response(json.dumps({"detail": found}), 422, media_type="application/json")
 
 
 def _add_devices(api: FastAPI) -> None:

@@ -14,6 +14,7 @@ from edgeagent.fleet.users.actor import ALL_TENANTS, Actor
 from edgeagent.fleet.users.user_file import UserFile
 
 KEPT_ROWS, TRIM_EVERY = 1_000_000, 1000
+COLUMNS = ("id", "time", "who", "address", "tenant", "action", "object", "done", "detail")
 LONGEST_TEXT = 500
 
 
@@ -97,4 +98,4 @@ class UserAudit:
             " ORDER BY id DESC LIMIT ?",
             (tenant, ALL_TENANTS, tenant, before, before, search, search, most),
         )
-        return [AuditRow(*first, done=bool(done), detail=detail) for *first, done, detail in found]
+        return [AuditRow(**{**dict(zip(COLUMNS, row, strict=True)), "done": bool(row[7])}) for row in found]

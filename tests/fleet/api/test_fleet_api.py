@@ -53,7 +53,8 @@ def test_answers_are_as_described(page: FleetClient, held: dict[str, str]) -> No
         from hypothesis import given
 
         given(case=operation.as_strategy())(run)()
-    assert len(tried) >= 17
+    paths = get(page, held, "/openapi.json")["paths"].values()
+    assert len(tried) == sum(len(operations) for operations in paths) > 10
 
 
 def test_the_fleet_at_a_glance(page: FleetClient, held: dict[str, str]) -> None:
@@ -96,7 +97,7 @@ def test_history_has_percentiles_of_merged_histograms(page: FleetClient, held: d
     figures = get(page, held, "/models?version=1.1.0")
     assert {one["board"] for one in figures} == {"Raspberry Pi 5", "Jetson Orin Nano", "Coral Dev Board"}
     p99 = [one["p99_ms"] for one in figures]
-    assert min(p99) <= expected.p99 <= max(p99)  # type: ignore[operator]
+    assert min(p99) <= expected.p99 <= max(p99)
     for one in figures:
         assert one["joules_per_inference"] == pytest.approx(0.06)
         of_board = f"version=1.1.0&board={one['board'].replace(' ', '+')}"
@@ -132,8 +133,11 @@ def test_an_alarm_is_acknowledged_once_for_all(page: FleetClient, held: dict[str
         answer = page.ask("/api/v1/alarms/acknowledge", "POST", json.dumps({**body, "note": note}), sent)
         assert answer.status == 204, answer.text
     found = get(page, held, "/alarms?which=present&search=cam-017")
-    assert [(one["acknowledged_by"], one["note"]) for one in found["alarms"]] == [("bob/api", "fan ordered")]
-    assert get(page, held, "/alarms?which=open&search=cam-017")["count"] == 0
+    assert [(one["acknowledged_by"], one["note"]) for one in found["alarms"] if not one["tenant"]] == [
+        ("bob/api", "fan ordered")
+    ]
+    still = get(page, held, "/alarms?which=open&search=cam-017")
+    assert [one["tenant"] for one in still["alarms"]] == ["plant-3"]
     rows = get(page, held, "/audit?search=acknowledge")
     assert {row["who"] for row in rows} == {"bob/api"}
     assert (

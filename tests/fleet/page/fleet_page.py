@@ -31,12 +31,16 @@ class FleetClient(Client):
     def __init__(self, port: int, services: FleetServices) -> None:
         super().__init__(port)
         self.services = services
+        self._sessions: dict[str, dict[str, str]] = {}
 
-    def enter(self, user: str) -> dict[str, str]:
-        """Sign in; return the headers of a session."""
-        answer = self.sign_in(user, PASSWORDS[user])
-        assert answer.status == 303, answer.text
-        return {"Cookie": str(answer.headers["set-cookie"]).partition(";")[0], "Accept": "text/html"}
+    def enter(self, user: str, anew: bool = False) -> dict[str, str]:
+        """Headers of a session, the present one unless it shall be another; few sign in per second."""
+        if anew or user not in self._sessions:
+            answer = self.sign_in(user, PASSWORDS[user])
+            assert answer.status == 303, answer.text
+            cookie = str(answer.headers["set-cookie"]).partition(";")[0]
+            self._sessions[user] = {"Cookie": cookie, "Accept": "text/html"}
+        return self._sessions[user]
 
     def csrf(self, held: dict[str, str]) -> str:
         found = re.search(r'name="csrf" content="([^"]+)"', self.ask("/lost", headers=held).text)

@@ -11,9 +11,11 @@ import pytest
 from edgeagent.errors import ConfigurationError
 from edgeagent.fleet.page.fleet_server import FleetServer
 from edgeagent.fleet.page.request_limit import RequestLimit
+from edgeagent.fleet.page.views.fleet_frame import PLACES
 from edgeagent.fleet.store.protocol import FleetStore
+from edgeagent.web.sign_in_pages import local_place
 from tests.fleet.page.filled import HOSTILE, device, problem
-from tests.fleet.page.fleet_page import FleetClient, running_fleet_page
+from tests.fleet.page.fleet_page import PASSWORDS, FleetClient, running_fleet_page
 
 VIEWS = [
     "/",
@@ -56,17 +58,25 @@ def test_nobody_looks_before_signing_in(page: FleetClient) -> None:
         ("//evil.example/devices", "/"),
         ("https://evil.example/", "/"),
         ("/\\evil.example", "/"),
+        ("/devices//evil.example", "/"),
         ("/devices/../sign-out", "/"),
         ("/elsewhere", "/"),
         ("/devices\r\nX: y", "/"),
+        ("/devices?a=[", "/devices?a=["),
+        ("http://[", "/"),
+        ("", "/"),
     ],
 )
-def test_signing_in_leads_only_to_this_page(page: FleetClient, following: str, place: str) -> None:
+def test_what_follows_signing_in_is_of_this_page(following: str, place: str) -> None:
+    assert local_place(following, PLACES) == place
 
-    fields = urlencode({"user": "vic", "password": "vics long password", "next": following})
+
+def test_signing_in_leads_to_the_page_that_was_asked_for(page: FleetClient) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Origin": page.origin}
-    answer = page.ask("/sign-in", "POST", fields, headers)
-    assert (answer.status, answer.headers["location"]) == (303, place)
+    for following, place in (("/devices?state=lost", "/devices?state=lost"), ("//evil.example/", "/")):
+        fields = urlencode({"user": "vic", "password": PASSWORDS["vic"], "next": following})
+        answer = page.ask("/sign-in", "POST", fields, headers)
+        assert (answer.status, answer.headers["location"]) == (303, place)
 
 
 def test_a_viewer_changes_nothing_and_the_try_is_audited(page: FleetClient, store: FleetStore) -> None:
@@ -90,7 +100,7 @@ def test_writes_of_other_pages_are_refused(page: FleetClient) -> None:
     for origin in ("http://evil.example", "null"):
         headers = {**bob, **kind, "Origin": origin}
         assert page.ask("/devices/-/cam-004/labels", "POST", body, headers).status == 403
-    of_other_session = page.csrf(page.enter("bob"))
+    of_other_session = page.csrf(page.enter("bob", anew=True))
     assert page.send("/devices/-/cam-004/labels", bob, csrf=of_other_session, **fields).status == 403
     headers = {**bob, "Content-Type": "application/json", "Origin": page.origin}
     written = page.ask("/api/v1/devices/-/cam-004/labels/site", "PUT", '{"value": "Oslo"}', headers)
