@@ -170,6 +170,7 @@ class Agent:
         self._faults.start()
         self.publisher.start()
         if self._page is not None:
+            self._page.on_trouble = self._state.page_changed
             self._page.start()
         try:
             self._service.begin()

@@ -79,6 +79,7 @@ class _Wish:
     changes: tuple[LiveChange, ...]
     may_wait: bool = False
     hidden: tuple[str, ...] = field(default=())
+    saved: tuple[str, ...] = field(default=())
 
 
 class LiveChanges(AgentPart):
@@ -212,7 +213,8 @@ class LiveChanges(AgentPart):
             def wish() -> _Wish:
                 base = self._source.read()
                 rest = [one for one in self._changes if not self._holds(base, one)]
-                return _Wish(by, "save", base, tuple(rest), may_wait=True)
+                saved = tuple(one.key for one in self._changes if one not in rest)
+                return _Wish(by, "save", base, tuple(rest), may_wait=True, saved=saved)
 
             return self._do("save", by, wish)
 
@@ -285,7 +287,8 @@ class LiveChanges(AgentPart):
         if wish.base is not self._base:
             self._base = wish.base
             self._source.taken(wish.base)
-        return LiveResult(change.keys, change.waiting if wish.may_wait else {}, wish.hidden)
+        waiting = change.waiting if wish.may_wait else {}
+        return LiveResult(change.keys, waiting, wish.hidden, wish.saved)
 
 
 def _named(keys: object) -> str:
