@@ -2,7 +2,7 @@
 
 ``run`` is the daemon, ``demo`` the daemon on a sample clip, ``replay`` the
 events of a clip, ``doctor`` the examination of a board, ``board``
-its profile, ``status`` the state of delivery, ``reload`` and ``live`` changes of the running configuration
+its profile, ``cameras`` finds cameras, ``status`` the state of delivery, ``reload`` and ``live`` changes of the running configuration
 (``live_source`` reads it at the start), ``bench`` the benchmark, ``eval`` the mAP of a model,
 ``bundle`` the check of a bundle, ``serve_detector`` a detector for Frigate and others, ``completion`` the
 scripts for shells, ``json_result`` their ``--json``, ``qat_*`` the quantization commands, ``publish_*`` the
@@ -36,6 +36,7 @@ COMMANDS = (
     "replay",
     "doctor",
     "board",
+    "cameras",
     "status",
     "reload",
     "live",
@@ -54,6 +55,7 @@ FIRST_STEPS = """\
 first steps:
   edgeagent demo                               detect on a sample clip and show the telemetry
   edgeagent doctor                             examine this board and recommend actions
+  edgeagent cameras find                       list cameras of this machine and of the network
   edgeagent board --config > edgeagent.yaml    write a configuration for this board
   edgeagent run -c edgeagent.yaml --check      show what would run; without --check, run it
   edgeagent status                             show the models of the installed service

@@ -69,7 +69,7 @@ def test_detection_goes_on_without_the_port(tmp_path: Path) -> None:
             assert "detection goes on" in daemon.log()
             consumer.wait_for("alarm", lambda m: [one["code"] for one in m["problems"]] == ["page_unreachable"])
             taken.close()
-            consumer.wait_for("alarm", lambda m: m["serving"] and not m["problems"])
+            consumer.wait_for("alarm", lambda m: m.get("serving") and not m["problems"])
             assert daemon.stop() == 0, daemon.log()
 
 

@@ -60,7 +60,8 @@ def _object(one: SeenObject) -> str:
         picture = f'<a href="{place}"><img src="{place}" alt="{text(label)} at {text(one.camera)}" loading="lazy"></a>'
     here = f" {badge('good', 'present')}" if one.present else ""
     score = f" {shown_number(100 * one.score, '%', 0)}" if one.score is not None else ""
-    lasted = f"<span>{shown_number(one.seconds, 's')}</span>" if one.seconds is not None else ""
+    ended = one.seconds is not None and not one.present  # of a present object it is that of its last message
+    lasted = f"<span>{shown_number(one.seconds, 's')}</span>" if ended else ""
     speed = f"<span>{shown_number(one.speed_mps, 'm/s')}</span>" if one.speed_mps is not None else ""
     return (
         f'<li class="object"><div class="shot">{picture}</div><div class="object-facts">'

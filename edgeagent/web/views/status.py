@@ -166,7 +166,10 @@ def _stages(sight: Sight) -> str:
         return card("stages", "Latency per stage", _first_interval(), wide=True)
     rows = []
     for camera, report in sight.telemetry["cameras"].items():
-        for stage, found in report["stages"].items():
+        seen = {stage: found for stage, found in report["stages"].items() if found["count"]}
+        if not seen:
+            rows.append([text(camera), *[absent("no frames in the interval")] * 3, shown_number(0, digits=0)])
+        for stage, found in seen.items():
             rows.append(
                 [
                     f"{text(camera)}: {text(STAGE_NAMES.get(stage, stage))}",
