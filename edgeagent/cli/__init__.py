@@ -2,7 +2,8 @@
 
 ``run`` is the daemon, ``demo`` the daemon on a sample clip, ``replay`` the
 events of a clip, ``doctor`` the examination of a board, ``board``
-its profile, ``cameras`` finds cameras, ``status`` the state of delivery, ``reload`` and ``live`` changes of the running configuration
+its profile, ``cameras`` the search for cameras, ``status`` the state of
+delivery, ``reload`` and ``live`` changes of the running configuration
 (``live_source`` reads it at the start), ``bench`` the benchmark, ``eval`` the mAP of a model,
 ``bundle`` the check of a bundle, ``serve_detector`` a detector for Frigate and others, ``completion`` the
 scripts for shells, ``json_result`` their ``--json``, ``qat_*`` the quantization commands, ``publish_*`` the
@@ -55,7 +56,6 @@ FIRST_STEPS = """\
 first steps:
   edgeagent demo                               detect on a sample clip and show the telemetry
   edgeagent doctor                             examine this board and recommend actions
-  edgeagent cameras find                       list cameras of this machine and of the network
   edgeagent board --config > edgeagent.yaml    write a configuration for this board
   edgeagent run -c edgeagent.yaml --check      show what would run; without --check, run it
   edgeagent status                             show the models of the installed service
@@ -64,6 +64,7 @@ first steps:
 EPILOG = f"""\
 {FIRST_STEPS}
 more:
+  edgeagent cameras find                       list cameras of this machine and of the network
   edgeagent reload                             make the service read its configuration again
   edgeagent live show                          show live changes of the configuration
   edgeagent bench                              measure every delegate of this machine

@@ -5,6 +5,7 @@
     /  /events  /status  /zones/CAMERA      views, each also as its parts below /parts/...
     /stream?camera=NAME  /live/NAME.mjpeg   pictures
     /snapshots/CAMERA/NAME                  stored pictures of objects
+    /start  /start/...                      first configuration, see edgeagent.web.first_visit
     /sign-in  /sign-out  /errors            writes: of this page only, short, and limited in their rate
 """
 
@@ -30,6 +31,7 @@ from edgeagent.timing.rate_limit import RateLimit
 from edgeagent.timing.repeat_limit import RepeatLimit
 from edgeagent.web.access import Access, Asgi, client_of, cookie_name, cookie_of, is_encrypted
 from edgeagent.web.device_record import DeviceRecord
+from edgeagent.web.first_visit import FirstVisit
 from edgeagent.web.page_facts import PageFacts, SettingsEditor
 from edgeagent.web.request_body import read_form, read_json_body
 from edgeagent.web.sessions import BYTES, Sessions, Visitor
@@ -41,6 +43,7 @@ from edgeagent.web.views.events import write_events
 from edgeagent.web.views.layout import VIEWS, Page, write_document
 from edgeagent.web.views.live import write_live
 from edgeagent.web.views.sign_in_form import write_sign_in
+from edgeagent.web.views.start import write_start
 from edgeagent.web.views.status import write_status
 from edgeagent.web.views.zones import write_zones
 
@@ -49,6 +52,9 @@ logger = logging.getLogger(__name__)
 LARGEST_PICTURE = 20_000_000
 ERRORS_PER_S, ERRORS_BURST, LONGEST_ERROR = 0.5, 5.0, 500
 WRITE_HEADER = "x-csrf-token"
+START = ("start", "/start", "Set up")
+MODULES = {"live": ("live.js",), "start": ("start.js",)}
+"""JavaScript of the views; of all others that of curves."""
 
 
 class PageApplication:
@@ -89,9 +95,12 @@ class PageApplication:
                 record.sight(), self.facts.snapshots is not None, self.facts.tracked
             ),
             "status": lambda: write_status(record.sight(), self.facts.broker),
+            "start": lambda: write_start(self.facts, record.sight(), self.editor is not None),
         }
+        first_visit = FirstVisit(self._check_json_write, lambda: self.facts, lambda: self.editor)
         routes = [
-            *(Route(place, self._view(name, label)) for name, place, label in VIEWS),
+            *(Route(place, self._view(name, label)) for name, place, label in (*VIEWS, START)),
+            *first_visit.routes,
             *(Route(f"/parts/{name}", self._parts(name)) for name in self._views),
             Route("/zones/{camera}", self._zones),
             Route("/zones/{camera}", self._save_zones, methods=["POST"]),
@@ -113,10 +122,10 @@ class PageApplication:
     # Views
 
     def _view(self, name: str, title: str) -> Callable[[Request], Response]:
-        modules = ("live.js",) if name == "live" else ("spark-line.js",)
+        modules = MODULES.get(name, ("spark-line.js",))
 
         def answer(request: Request) -> Response:
-            page = Page(name, title, self._views[name](), modules, refreshes=name != "live")
+            page = Page(name, title, self._views[name](), modules, refreshes=name in ("events", "status"))
             return self._page(page, _visitor(request))
 
         return answer
@@ -233,8 +242,11 @@ class PageApplication:
             raise HTTPException(403, "This page is too old. Load it again.")
         return visitor
 
+    def _check_json_write(self, request: Request) -> Visitor:
+        return self._check_write(request, request.headers.get(WRITE_HEADER, ""))
+
     async def _save_zones(self, request: Request) -> Response:
-        visitor = self._check_write(request, request.headers.get(WRITE_HEADER, ""))
+        visitor = self._check_json_write(request)
         camera = request.path_params["camera"]
         if self.editor is None or self.facts.camera(camera) is None:
             raise HTTPException(404, "Zones of this camera cannot be saved here.")
@@ -248,7 +260,7 @@ class PageApplication:
         return JSONResponse({"saved": True})
 
     async def _script_error(self, request: Request) -> Response:
-        self._check_write(request, request.headers.get(WRITE_HEADER, ""))
+        self._check_json_write(request)
         report = await read_json_body(request)
         if self._errors.allows(time.monotonic_ns()):
             told = json.dumps(
@@ -276,7 +288,7 @@ def _visitor(request: Request) -> Visitor | None:
 
 def _local(path: str) -> str:
     """Return a path of this page; that of the first view where it is none."""
-    known = {place for _, place, _ in VIEWS}
+    known = {place for _, place, _ in (*VIEWS, START)}
     return path if path in known else "/"
 
 

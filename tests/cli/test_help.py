@@ -58,7 +58,16 @@ COMMANDS: dict[tuple[str, ...], str] = {
     ("publish", "audit", "verify"): "Exit code 7",
 }
 
-GROUPS = ((), ("cameras",), ("live",), ("provision",), ("qat",), ("bundle",), ("publish",), ("publish", "rollout"))
+GROUPS = (
+    (),
+    ("cameras",),
+    ("live",),
+    ("provision",),
+    ("qat",),
+    ("bundle",),
+    ("publish",),
+    ("publish", "rollout"),
+)
 """Commands that only have commands below them."""
 
 

@@ -67,7 +67,9 @@ def test_detection_goes_on_without_the_port(tmp_path: Path) -> None:
         with Consumer(broker.port, "gate-pi") as consumer, running(tmp_path, settings) as daemon:
             daemon.wait_until_detecting()
             assert "detection goes on" in daemon.log()
-            consumer.wait_for("alarm", lambda m: [one["code"] for one in m["problems"]] == ["page_unreachable"])
+            consumer.wait_for(
+                "alarm", lambda m: [one["code"] for one in m["problems"]] == ["page_unreachable"]
+            )
             taken.close()
             consumer.wait_for("alarm", lambda m: m.get("serving") and not m["problems"])
             assert daemon.stop() == 0, daemon.log()

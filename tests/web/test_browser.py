@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.broker import Mosquitto
+from tests.camera.mjpeg_server import MjpegServer
 from tests.daemon.running import running
 from tests.daemon.test_live_page import settings_of
 from tests.long import LONG
@@ -78,7 +80,9 @@ def keep(page: Any, name: str) -> None:
     folder = os.environ.get("EDGEAGENT_SCREENSHOTS")
     if folder:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page="status" in name)
+        page.screenshot(
+            path=str(Path(folder) / f"{name}.png"), full_page=name.startswith(("status", "start"))
+        )
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -196,5 +200,50 @@ def test_signing_in(browser: Any, tmp_path: Path) -> None:
         assert page.inner_text("h1") == "Events" or page.inner_text("h1") == "Live"
         page.click("button[title='Sign out']")
         page.wait_for_url("**/sign-in**")
+        assert wrong == []
+        page.context.close()
+
+
+def test_a_first_visit(browser: Any, tmp_path: Path) -> None:
+    """From a camera that is not there to the live picture of another one, without an editor."""
+    client = Client(free_port())
+    settings = settings_of(tmp_path, client.port)
+    settings["cameras"] = [{"name": "old", "source": "/dev/video99"}]
+    with MjpegServer() as server, Mosquitto(tmp_path) as broker, running(tmp_path, settings) as daemon:
+        daemon.wait_for_notification("STATUS=")
+        page, wrong = open_page(browser)
+        page.goto(client.origin)
+        page.click("text=Find cameras")
+        page.click("#start-find button")
+        page.locator("#found-told", has_text="no camera device").or_(
+            page.locator("#found li").first
+        ).wait_for()
+        page.fill("#start-picture [name=source]", "http://127.0.0.1:9/nothing")
+        page.click("#start-picture button")
+        page.locator("#picture-told.form-error", has_text="cannot be opened").wait_for()
+        page.fill("#start-picture [name=source]", server.url)
+        page.click("#start-picture button")
+        page.wait_for_selector("#picture[src^='blob:']")
+        page.fill("#start-take [name=name]", "gate")
+        keep(page, "start-picture-1440-light")
+        page.click("text=Take this camera")
+        page.fill("#start-broker [name=host]", "127.0.0.1")
+        page.fill("#start-broker [name=port]", str(broker.port))
+        page.click("#start-broker button")
+        page.locator("#broker-told", has_text="accepts this device").wait_for()
+        page.check("[name=remove][value=old]")
+        if AXE:
+            check_accessibility(page, "start")
+        page.click("#start-write")
+        page.locator("#write-told", has_text="Needs a new start").wait_for()
+        for width in WIDTHS:
+            for theme in ("light", "dark"):
+                page.emulate_media(color_scheme=theme)
+                page.set_viewport_size({"width": width, "height": 844 if width < 500 else 1000})
+                keep(page, f"start-{width}-{theme}")
+                assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width
+        page.goto(client.origin)
+        page.wait_for_selector("live-picture[camera=gate][data-sequence]")
+        assert page.locator("live-picture").count() == 1
         assert wrong == []
         page.context.close()

@@ -127,7 +127,9 @@ class OnvifService:
         media = self._ask(self._address, body).find(f".//{{{_TYPES}}}Media/{{{_TYPES}}}XAddr")
         address = (media.text or "").strip() if media is not None else ""
         if not is_at(address, self._host):
-            raise CameraError(f"{redact(self._address)}: the camera names no media service at its own address")
+            raise CameraError(
+                f"{redact(self._address)}: the camera names no media service at its own address"
+            )
         return address
 
     def _stream_address(self, media: str, token: str) -> str:
@@ -182,7 +184,8 @@ class OnvifService:
         password = self._login.password.encode()
         digest = hashlib.sha1(nonce + created.encode() + password, usedforsecurity=False).digest()
         return (
-            f'<s:Header><Security s:mustUnderstand="1" xmlns="{_WSS}wssecurity-secext-1.0.xsd"><UsernameToken>'
+            f'<s:Header><Security s:mustUnderstand="1" xmlns="{_WSS}wssecurity-secext-1.0.xsd">'
+            "<UsernameToken>"
             f"<Username>{escape(self._login.user)}</Username>"
             f'<Password Type="{_DIGEST}">{base64.b64encode(digest).decode()}</Password>'
             f"<Nonce>{base64.b64encode(nonce).decode()}</Nonce>"
@@ -198,7 +201,9 @@ class _StayThere(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def with_streams(camera: FoundCamera, login: OnvifLogin | None, timeout_s: float = 5.0) -> tuple[FoundCamera, ...]:
+def with_streams(
+    camera: FoundCamera, login: OnvifLogin | None, timeout_s: float = 5.0
+) -> tuple[FoundCamera, ...]:
     """Return a camera of ONVIF once for each of its streams; once with the reason where it names none."""
     try:
         streams = OnvifService(camera.address, login, timeout_s).streams()
@@ -206,7 +211,10 @@ def with_streams(camera: FoundCamera, login: OnvifLogin | None, timeout_s: float
         return (replace(camera, problem=str(error)),)
     return tuple(
         FoundCamera(
-            "onvif", f"{camera.name}, {one.profile}", one.address, (one.format,) if one.format is not None else ()
+            "onvif",
+            f"{camera.name}, {one.profile}",
+            one.address,
+            (one.format,) if one.format is not None else (),
         )
         for one in streams
     ) or (replace(camera, problem=f"{camera.address}: the camera has no streams"),)

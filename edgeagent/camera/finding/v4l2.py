@@ -154,5 +154,7 @@ def _asked(device: int, request: int, answer: bytearray) -> bool:
 
 def _largest_first(formats: tuple[PictureFormat, ...]) -> tuple[PictureFormat, ...]:
     return tuple(
-        sorted(set(formats), key=lambda one: (-(one.width or 0) * (one.height or 0), one.codec, -(one.fps or 0)))
+        sorted(
+            set(formats), key=lambda one: (-(one.width or 0) * (one.height or 0), one.codec, -(one.fps or 0))
+        )
     )

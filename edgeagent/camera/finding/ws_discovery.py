@@ -1,4 +1,4 @@
-"""ONVIF cameras of the local network, asked for by WS-Discovery: one question to a multicast group, and answers.
+"""ONVIF cameras of the local network, asked for by WS-Discovery: a question to a group, and answers.
 
 ::
 
@@ -85,7 +85,9 @@ def find_onvif(seconds: float, interfaces: Collection[str] = ()) -> tuple[FoundC
                 asking.register(_asker(address), selectors.EVENT_READ)
             except OSError as error:
                 if interfaces:
-                    raise ConfigurationError(f"interface {address}: cannot be used ({error.strerror})") from None
+                    raise ConfigurationError(
+                        f"interface {address}: cannot be used ({error.strerror})"
+                    ) from None
                 logger.info("no cameras are looked for from %s (%s)", address, error.strerror)
         _ask(asking, seconds, found)
     finally:
@@ -190,7 +192,7 @@ def _words(match: ElementTree.Element, name: str) -> Iterator[str]:
 
 
 def parse_soap(content: bytes) -> ElementTree.Element | None:
-    """Return the root of a SOAP message; None where it is malformed or defines entities, which SOAP forbids."""
+    """Return the root of a SOAP message; None where it is malformed or has a document type."""
     if b"<!" in re.sub(rb"<!--.*?-->|<!\[CDATA\[", b"", content, flags=re.DOTALL) or b"\x00" in content:
         return None
     try:

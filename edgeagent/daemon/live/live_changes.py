@@ -73,8 +73,6 @@ class LiveSource:
 class _Wish:
     """A change that somebody wants."""
 
-    by: str
-    what: str
     base: LowerLayers
     changes: tuple[LiveChange, ...]
     may_wait: bool = False
@@ -123,13 +121,16 @@ class LiveChanges(AgentPart):
         with self._lock:
             return key_sources(self._base, self._changes)
 
-    def propose(self, values: Mapping[str, Any], by: str, *, remote: bool = False) -> LiveResult:
+    def propose(
+        self, values: Mapping[str, Any], by: str, *, remote: bool = False, may_wait: bool = False
+    ) -> LiveResult:
         """Change keys, at once and over restarts.
 
         Args:
             values: by key, as the file would hold them; see :mod:`edgeagent.settings.live.changes`.
             by: who wants it, for the event.
             remote: whether only the keys of :data:`edgeagent.settings.live.table.REMOTE` may change.
+            may_wait: whether keys may change that need a new start, and count from then on.
 
         Raises:
             ConfigurationError: with every mistake; nothing has changed.
@@ -144,7 +145,7 @@ class LiveChanges(AgentPart):
                         "\n".join(f"{key[:60]}: is not set from outside" for key in refused)
                     )
                 new = new_changes(values, by, utc_time(time.time()))
-                return _Wish(by, "set", self._base, with_changes(self._changes, new))
+                return _Wish(self._base, with_changes(self._changes, new), may_wait)
 
             return self._do("set", by, wish)
 
@@ -169,7 +170,7 @@ class LiveChanges(AgentPart):
                 if unknown:
                     raise ConfigurationError(f"no live change of {', '.join(unknown)}")
                 rest = tuple(one for one in self._changes if one not in gone)
-                return _Wish(by, "undo", self._base, rest)
+                return _Wish(self._base, rest)
 
             return self._do("undo", by, wish)
 
@@ -186,7 +187,7 @@ class LiveChanges(AgentPart):
                 base = self._source.read()
                 changed = changed_keys(self._base.own.settings, base.own.settings)
                 held = [key for key in changed if any(covers(one.key, key) for one in self._changes)]
-                return _Wish(by, "reload", base, self._changes, may_wait=True, hidden=tuple(held))
+                return _Wish(base, self._changes, may_wait=True, hidden=tuple(held))
 
             notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
             try:
@@ -214,9 +215,35 @@ class LiveChanges(AgentPart):
                 base = self._source.read()
                 rest = [one for one in self._changes if not self._holds(base, one)]
                 saved = tuple(one.key for one in self._changes if one not in rest)
-                return _Wish(by, "save", base, tuple(rest), may_wait=True, saved=saved)
+                return _Wish(base, tuple(rest), may_wait=True, saved=saved)
 
             return self._do("save", by, wish)
+
+    def write(self, values: Mapping[str, Any], by: str) -> LiveResult:
+        """Write keys into the file of the board, whose comments stay, and read it again.
+
+        Live changes of these keys are dropped. What needs a new start waits for one.
+
+        Args:
+            values: by key, as for :meth:`propose`.
+            by: who wants it, for the event.
+
+        Raises:
+            NotWritableError: the agent may not write the file; nothing has changed.
+            ConfigurationError: with every mistake; nothing has changed.
+            EdgeagentError: it cannot be applied; the file has the keys, and what ran before goes on.
+        """
+        with self._lock:
+
+            def wish() -> _Wish:
+                new = new_changes(values, by, utc_time(time.time()))
+                compose(self._base, with_changes(self._changes, new))  # mistakes, before anything is written
+                save_changes(self._source.file, new)
+                rest = [one for one in self._changes if not any(covers(it.key, one.key) for it in new)]
+                saved = tuple(one.key for one in new)
+                return _Wish(self._source.read(), tuple(rest), may_wait=True, saved=saved)
+
+            return self._do("write", by, wish)
 
     def request_reload(self, by: str = "SIGHUP") -> None:
         """Reload soon, in the thread of this part; may be called from a signal handler."""

@@ -24,4 +24,4 @@ if (theme) {
 }
 
 const view = document.body.dataset.view;
-if (["live", "events", "status"].includes(view)) keepPartsCurrent(`/parts/${view}`, document.getElementById("content"));
+if (["live", "events", "status", "start"].includes(view)) keepPartsCurrent(`/parts/${view}`, document.getElementById("content"));

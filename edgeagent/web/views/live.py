@@ -23,10 +23,18 @@ def write_live(cameras: Sequence[CameraSettings], sight: Sight) -> str:
     return (
         f'<div class="head"><h1>Live</h1><fieldset class="choices" id="choices" hidden>'
         f'<legend class="hidden">Drawn in the picture</legend>{choices}</fieldset></div>'
-        f'<div data-part="live-alarms">{alarm_items(sight, short=True)}</div>'
+        f'<div data-part="live-alarms">{alarm_items(sight, short=True)}{_all_lost(sight)}</div>'
         f'<div class="cameras" data-count="{len(cameras)}">{tiles}</div>'
         '<noscript><p class="about">Without JavaScript the pictures have no boxes.</p></noscript>'
     )
+
+
+def _all_lost(sight: Sight) -> str:
+    """Return the way to other cameras where none gives pictures."""
+    reports = (sight.telemetry or {}).get("cameras", {}).values()
+    if not reports or any(report["state"] != "lost" for report in reports):
+        return ""
+    return '<p class="row"><a class="button" href="/start">Find cameras</a> No camera gives pictures.</p>'
 
 
 def _tile(camera: CameraSettings, sight: Sight) -> str:

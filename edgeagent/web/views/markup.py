@@ -67,7 +67,9 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], nume
     columns = "".join(f'<th scope="col">{text(name)}</th>' for name in head)
     body = "".join(
         f'<tr><th scope="row">{first}</th>'
-        + "".join(f'<td data-head="{text(name)}">{cell}</td>' for name, cell in zip(head[1:], rest, strict=True))
+        + "".join(
+            f'<td data-head="{text(name)}">{cell}</td>' for name, cell in zip(head[1:], rest, strict=True)
+        )
         + "</tr>"
         for first, *rest in rows
     )
