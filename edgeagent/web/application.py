@@ -4,7 +4,8 @@
 
     /  /events  /status  /zones/CAMERA      views, each also as its parts below /parts/...
     /stream?camera=NAME  /live/NAME.mjpeg   pictures
-    /snapshots/CAMERA/NAME                  stored pictures of objects
+    /snapshots/CAMERA/NAME  /clips/...      stored pictures and videos of objects, /watch/... with a player
+    /thresholds                             POST: values of sliders
     /start  /start/...                      first configuration, see edgeagent.web.first_visit
     /sign-in  /sign-out  /errors            writes: of this page only, short, and limited in their rate
 """
@@ -13,7 +14,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import secrets
 import time
 from collections.abc import Callable
@@ -25,20 +25,21 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from edgeagent.errors import ConfigurationError
-from edgeagent.events.snapshots import NAMES
 from edgeagent.settings.sections.web import WebSettings
 from edgeagent.timing.rate_limit import RateLimit
 from edgeagent.timing.repeat_limit import RepeatLimit
 from edgeagent.web.access import Access, Asgi, client_of, cookie_name, cookie_of, is_encrypted
 from edgeagent.web.device_record import DeviceRecord
 from edgeagent.web.first_visit import FirstVisit
-from edgeagent.web.page_facts import PageFacts, SettingsEditor
+from edgeagent.web.object_files import ObjectFiles
+from edgeagent.web.page_facts import THRESHOLDS, PageFacts, SettingsEditor
 from edgeagent.web.request_body import read_form, read_json_body
 from edgeagent.web.sessions import BYTES, Sessions, Visitor
 from edgeagent.web.sign_in import Credentials, SignInLimit
 from edgeagent.web.static_files import StaticFiles
 from edgeagent.web.streams import PictureStream
 from edgeagent.web.viewers import Viewers
+from edgeagent.web.views.clip import write_clip
 from edgeagent.web.views.events import write_events
 from edgeagent.web.views.layout import VIEWS, Page, write_document
 from edgeagent.web.views.live import write_live
@@ -49,7 +50,6 @@ from edgeagent.web.views.zones import write_zones
 
 logger = logging.getLogger(__name__)
 
-LARGEST_PICTURE = 20_000_000
 ERRORS_PER_S, ERRORS_BURST, LONGEST_ERROR = 0.5, 5.0, 500
 WRITE_HEADER = "x-csrf-token"
 START = ("start", "/start", "Set up")
@@ -90,13 +90,14 @@ class PageApplication:
         self._files, self._cookie = StaticFiles(), cookie_name(settings)
         self._errors, self._repeats = RateLimit(ERRORS_PER_S, ERRORS_BURST), RepeatLimit()
         self._views: dict[str, Callable[[], str]] = {
-            "live": lambda: write_live(self.facts.cameras, record.sight()),
+            "live": lambda: write_live(self.facts, record.sight(), self.editor is not None),
             "events": lambda: write_events(
                 record.sight(), self.facts.snapshots is not None, self.facts.tracked
             ),
             "status": lambda: write_status(record.sight(), self.facts.broker),
             "start": lambda: write_start(self.facts, record.sight(), self.editor is not None),
         }
+        self._object_files = ObjectFiles(lambda: self.facts)
         first_visit = FirstVisit(self._check_json_write, lambda: self.facts, lambda: self.editor)
         routes = [
             *(Route(place, self._view(name, label)) for name, place, label in (*VIEWS, START)),
@@ -106,7 +107,9 @@ class PageApplication:
             Route("/zones/{camera}", self._save_zones, methods=["POST"]),
             Route("/stream", self._stream),
             Route("/live/{camera}.mjpeg", self._mjpeg),
-            Route("/snapshots/{camera}/{name}", self._snapshot),
+            *self._object_files.routes,
+            Route("/watch/{camera}/{name}", self._watch_clip),
+            Route("/thresholds", self._set_thresholds, methods=["POST"]),
             Route("/static/{version}/{name}", self._files.answer),
             Route("/sign-in", self._ask),
             Route("/sign-in", self._sign_in, methods=["POST"]),
@@ -170,16 +173,11 @@ class PageApplication:
         assert visitor is not None  # noqa: S101 (Access lets nobody else through)
         return PictureStream(self._viewers, cameras, lambda: self._sessions.open(visitor), multipart)
 
-    def _snapshot(self, request: Request) -> Response:
+    def _watch_clip(self, request: Request) -> Response:
         camera, name = request.path_params["camera"], request.path_params["name"]
-        folder = self.facts.snapshots
-        if folder is None or self.facts.camera(camera) is None or not NAMES.fullmatch(name):
-            raise HTTPException(404, "There is no such picture.")
-        try:
-            content = _read_picture(str(folder / camera / name))
-        except OSError as error:
-            raise HTTPException(404, "This picture is not there any more.") from error
-        return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=60"})
+        self._object_files.clip(camera, name)
+        page = Page("clip", f"Clip of {camera}", write_clip(camera, name, self.facts.snapshots is not None))
+        return self._page(page, _visitor(request))
 
     # Sign-in
 
@@ -259,6 +257,19 @@ class PageApplication:
             raise HTTPException(422, str(error)) from error
         return JSONResponse({"saved": True})
 
+    async def _set_thresholds(self, request: Request) -> Response:
+        visitor = self._check_json_write(request)
+        values = await read_json_body(request)
+        if self.editor is None:
+            raise HTTPException(404, "Thresholds cannot be changed here.")
+        if not values or not all(key in THRESHOLDS for key in values):
+            raise HTTPException(400, f"Expected values of {', '.join(THRESHOLDS)}.")
+        try:
+            self.editor.set_keys(values, visitor.user or "somebody on this machine")
+        except ConfigurationError as error:
+            raise HTTPException(422, str(error)) from error
+        return JSONResponse({"saved": True})
+
     async def _script_error(self, request: Request) -> Response:
         self._check_json_write(request)
         report = await read_json_body(request)
@@ -290,9 +301,3 @@ def _local(path: str) -> str:
     """Return a path of this page; that of the first view where it is none."""
     known = {place for _, place, _ in (*VIEWS, START)}
     return path if path in known else "/"
-
-
-def _read_picture(path: str) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(LARGEST_PICTURE)

@@ -155,6 +155,40 @@ def test_a_zone_is_drawn_with_the_mouse(agent: Client, browser: Any) -> None:
     page.context.close()
 
 
+def test_a_slider_counts_at_once(agent: Client, browser: Any) -> None:
+    page, wrong = open_page(browser)
+    page.goto(agent.origin)
+    page.wait_for_selector("live-picture[camera=yard][data-objects]:not([data-objects='0'])")
+    page.click("summary")
+    page.locator("[name='model.score_threshold']").fill("0.95")
+    page.locator("#thresholds-told", has_text="Saved.").wait_for()
+    page.wait_for_selector("live-picture[camera=yard][data-objects='0']")
+    keep(page, "live-sliders-1440-light")
+    page.locator("[name='model.score_threshold']").fill("0.4")
+    page.wait_for_selector("live-picture[camera=yard][data-objects]:not([data-objects='0'])")
+    assert wrong == []
+    page.context.close()
+
+
+def test_a_clip_is_played(browser: Any, tmp_path: Path) -> None:
+    client = Client(free_port())
+    settings = settings_of(tmp_path, client.port, clips={"before": "1s", "after": "500ms", "longest": "4s"})
+    settings["cameras"][0]["source"] = str(h264_clip(tmp_path))
+    with running(tmp_path, settings) as daemon:
+        daemon.wait_until_detecting()
+        page, wrong = open_page(browser)
+        page.goto(client.origin + "/events")
+        page.locator("a", has_text="Clip").first.click(timeout=3 * PATIENCE_MS)
+        page.wait_for_function("document.querySelector('video').duration > 0.5")
+        page.evaluate("document.querySelector('video').play()")
+        page.wait_for_function("document.querySelector('video').currentTime > 0.1")
+        keep(page, "clip-1440-light")
+        if AXE:
+            check_accessibility(page, "clip")
+        assert wrong == []
+        page.context.close()
+
+
 def test_status_without_javascript(agent: Client, browser: Any) -> None:
     page, _ = open_page(browser, java_script_enabled=False)
     page.goto(agent.origin + "/status")
@@ -213,7 +247,7 @@ def test_a_first_visit(browser: Any, tmp_path: Path) -> None:
         daemon.wait_for_notification("STATUS=")
         page, wrong = open_page(browser)
         page.goto(client.origin)
-        page.click("text=Find cameras")
+        page.click("a:has-text('Find cameras')", timeout=3 * PATIENCE_MS)
         page.click("#start-find button")
         page.locator("#found-told", has_text="no camera device").or_(
             page.locator("#found li").first

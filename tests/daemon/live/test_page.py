@@ -54,6 +54,21 @@ def test_zones_are_saved_while_detection_goes_on_and_new_cameras_are_shown(tmp_p
         assert (kept["key"], kept["value"][0]["polygon"]) == ("cameras.yard.zones", GATE)
         assert kept["by"].startswith("live page: ")
 
+        (csrf,) = re.findall(r'name="csrf" content="([^"]+)"', page.ask("/").text)
+        for key, value, status in (
+            ("model.score_threshold", 0.33, 200),
+            ("events.objects.min_score", 0.66, 200),
+            ("model.score_threshold", 7, 422),
+            ("model.score_threshold", None, 422),
+            ("device", "other", 400),
+        ):
+            body = json.dumps({key: value})
+            assert page.ask("/thresholds", "POST", body, {"X-CSRF-Token": csrf}).status == status, key
+        assert page.ask("/thresholds", "POST", body, {"X-CSRF-Token": "other"}).status == 403
+        assert 'value="0.33"' in page.ask("/").text
+        changes = yaml.safe_load((tmp_path / "state" / LIVE_FILE).read_text())["changes"]
+        assert {one["key"]: one["value"] for one in changes}["events.objects.min_score"] == 0.66
+
         settings["cameras"].append({**camera, "name": "shed"})
         (tmp_path / "edgeagent.yaml").write_text(yaml.safe_dump(settings))
         assert page.ask("/zones/shed").status == 404
