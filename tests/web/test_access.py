@@ -145,13 +145,8 @@ def test_a_clip_is_sent_in_the_parts_that_are_asked_for(tmp_path: Path) -> None:
 
 
 def test_nobody_looks_before_signing_in(guarded: RunningPage) -> None:
-    for path in (
-        *VIEWS,
-        "/stream?camera=yard",
-        "/live/yard.mjpeg",
-        "/snapshots/yard/1.000000-1.jpg",
-        "/clips/yard/1.000000-1.mp4",
-    ):
+    files = ("/snapshots/yard/1.000000-1.jpg", "/clips/yard/1.000000-1.mp4")
+    for path in (*VIEWS, "/start", "/stream?camera=yard", "/live/yard.mjpeg", *files):
         assert guarded.ask(path).status == 401, path
         answer = guarded.ask(path, headers={"Accept": "text/html"})
         assert (answer.status, answer.headers["location"].partition("?")[0]) == (303, "/sign-in"), path
