@@ -40,7 +40,8 @@ def test_from_a_found_camera_to_its_picture(
     picture = tmp_path / "yard.jpg"
     assert main(["cameras", "test", found["address"], *account, "--picture", str(picture)]) == 0
     said = capsys.readouterr()
-    assert cv2.imread(str(picture)).shape == (128, 160, 3)
+    image = cv2.imread(str(picture))
+    assert image is not None and image.shape == (128, 160, 3)
     assert "160x128" in said.out
     assert f"***@127.0.0.1:{server.port}/live" in said.out
     assert "hunter2" not in printed.out + printed.err + said.out + said.err

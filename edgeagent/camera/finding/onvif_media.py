@@ -96,7 +96,7 @@ class OnvifService:
         if self._login is not None:
             self._read_clock()
         media = self._media_address()
-        found = []
+        found: list[OnvifStream] = []
         for profile in self._ask(media, f'<GetProfiles xmlns="{_MEDIA}"/>').iter(f"{{{_MEDIA}}}Profiles"):
             token = profile.get("token")
             if token is not None and len(found) < MOST_PROFILES:

@@ -35,5 +35,9 @@ class LiveResult:
 
     def plain(self) -> dict[str, object]:
         """Return the result as JSON holds it."""
-        found = {"applied": list(self.applied), "waiting": dict(self.waiting), "hidden": list(self.hidden)}
+        found: dict[str, object] = {
+            "applied": list(self.applied),
+            "waiting": dict(self.waiting),
+            "hidden": list(self.hidden),
+        }
         return {**found, "saved": list(self.saved)} if self.saved else found

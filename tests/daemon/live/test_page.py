@@ -126,8 +126,7 @@ def test_a_first_visit_from_a_camera_to_the_file(tmp_path: Path, broker: Mosquit
         status, text = visit.post("broker", host="127.0.0.1", port=free_port())
         assert (status, "cannot be reached" in text) == (422, True)
 
-        bad = {"cameras": [{"name": "no/name", "source": source}]}
-        assert visit.post("write", **bad)[0] == 422
+        assert visit.post("write", cameras=[{"name": "no/name", "source": source}])[0] == 422
         assert visit.post("write")[0] == 422
         before = file.read_text()
         wanted = {"name": "gate", "source": source, "user": "anna", "password": "hunter2"}
