@@ -22,6 +22,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from edgeagent.daemon.live.live_source import LiveSource
 from edgeagent.daemon.part import PART_STOP_S, AgentPart
 from edgeagent.daemon.systemd import notify
 from edgeagent.errors import ConfigurationError, EdgeagentError
@@ -33,7 +34,7 @@ from edgeagent.settings.live.changes import (
     write_changes,
 )
 from edgeagent.settings.live.comparison import SettingsChange, changed_keys, compare
-from edgeagent.settings.live.layers import KeySource, LowerLayers, ReadBase, compose, key_sources
+from edgeagent.settings.live.layers import KeySource, LowerLayers, compose, key_sources
 from edgeagent.settings.live.result import LiveResult
 from edgeagent.settings.live.saving import save_changes
 from edgeagent.settings.live.table import may_be_remote
@@ -46,27 +47,6 @@ logger = logging.getLogger(__name__)
 
 MOST_NAMED = 20
 """Keys in an event."""
-
-
-@dataclass(frozen=True)
-class LiveSource:
-    """Where the settings of the agent come from.
-
-    Attributes:
-        file: configuration file of the board.
-        base: file and signed configuration, as they were read at the start.
-        changes: live changes of earlier runs that serve.
-        read: reads file and signed configuration again.
-        taken: called with what was read, when it runs.
-        hindrance: returns why nothing may be changed now; None when it may.
-    """
-
-    file: Path
-    base: LowerLayers
-    changes: tuple[LiveChange, ...]
-    read: ReadBase
-    taken: Callable[[LowerLayers], None] = lambda base: None
-    hindrance: Callable[[], str | None] = lambda: None
 
 
 @dataclass(frozen=True)

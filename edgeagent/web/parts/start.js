@@ -153,9 +153,12 @@ find("start-write")?.addEventListener("click", ({ currentTarget }) =>
     if (told.applied.length) parts.push(`Runs now: ${told.applied.join(", ")}.`);
     if (waits.length) parts.push(`Needs a new start (sudo systemctl restart edgeagent): ${waits.join(", ")}.`);
     if (told.left) parts.push(`${told.left}.`);
+    for (const box of document.querySelectorAll("#present input:checked")) box.closest("li").remove();
+    for (const badge of document.querySelectorAll("#taken .badge")) badge.textContent = "written";
+    for (const button of document.querySelectorAll("#taken button")) button.remove();
+    find("present").append(...find("taken").children);
     taken.length = 0;
     broker = null;
-    find("taken").replaceChildren();
     return parts.join(" ");
   }).then(() => (find("start-write").disabled = !taken.length && !broker && !removed().length)),
 );

@@ -49,7 +49,7 @@ def _sliders(facts: PageFacts) -> str:
     )
     return (
         f'<details id="thresholds" class="sliders" hidden><summary>Thresholds</summary><div class="fields">{rows}</div>'
-        '<p class="about">They count at once, are kept over restarts, and are an event. <code>edgeagent live undo</code> '
+        '<p class="about">They count at once, are kept over restarts, and are an event. Objects that are followed already go on. <code>edgeagent live undo</code> '
         'takes them back. <span id="thresholds-told" role="status"></span></p></details>'
     )
 
