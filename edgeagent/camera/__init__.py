@@ -6,4 +6,5 @@ by the configured string: ``opencv`` (V4L2, GStreamer), ``stream`` (RTSP, HTTP),
 ``folder``. ``rate`` measures the frame rate, ``fair_share`` schedules several cameras on one engine.
 ``decoding`` says which decoder works and what it costs; ``decoders`` lists those of hardware, and
 ``decoder_trial`` tries one. ``packets`` reads the encoded stream for clips, beside detection.
+``finding`` looks for cameras when somebody asks.
 """

@@ -43,12 +43,15 @@ class PacketStream:
         camera: its settings.
         ring: receiver of the packets.
 
+    Attributes:
+        ring: as given.
+
     Raises:
         ConfigurationError: the source gives no encoded packets, or PyAV is not installed.
     """
 
     def __init__(self, camera: CameraSettings, ring: PacketRing) -> None:
-        self._camera, self._ring = camera, ring
+        self._camera, self.ring = camera, ring
         self._source = packet_source(camera)
         self._live = source_kind(self._source) == "stream"
         try:
@@ -83,7 +86,7 @@ class PacketStream:
                 if self._repeats.allows(str(error), time.monotonic()):
                     logger.warning("clips of camera %s: %s; trying again", self._camera.name, error)
             finally:
-                self._ring.disconnect()
+                self.ring.disconnect()
             if time.monotonic() - began_s > self._backoff.current:
                 self._backoff.reset()
             self._stopping.wait(self._backoff.next())
@@ -99,7 +102,7 @@ class PacketStream:
         try:
             with self._open() as container:
                 stream = self._video(container)
-                self._ring.connect(stream_format(stream))
+                self.ring.connect(stream_format(stream))
                 self._read_stream(container, stream)
         except (av.error.FFmpegError, OSError) as error:
             raise CameraError(f"{redact(self._source)}: {_reason(error)}") from error
@@ -141,7 +144,7 @@ class PacketStream:
                 first = at if first is None else first
                 if self._stopping.wait(max(0.0, began_s + at - first - time.monotonic())):
                     return
-            self._ring.add(
+            self.ring.add(
                 bytes(packet), packet.pts, packet.dts, packet.duration, packet.is_keyframe, time.monotonic()
             )
 

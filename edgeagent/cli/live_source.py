@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeagent.daemon.live.live_changes import LiveSource
+from edgeagent.daemon.live.live_source import LiveSource
 from edgeagent.errors import ConfigurationError
 from edgeagent.settings.file import read_own
 from edgeagent.settings.live.changes import LiveChange, read_changes

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from edgeagent.cli.json_result import add_json_options, give_result
 from edgeagent.daemon.live.control_client import ask_agent
-from edgeagent.settings.installed import read_configuration
+from edgeagent.errors import ConfigurationError, EdgeagentError
+from edgeagent.settings.installed import read_configuration, state_despite_mistakes
 
 DESCRIPTION = """\
 Make the running agent read its configuration file again and apply what changes while it runs: cameras,
@@ -69,10 +71,23 @@ def agent_state(arguments: argparse.Namespace, command: str) -> Path:
 
 def run(arguments: argparse.Namespace) -> int:
     """Reload, and print what came of it."""
-    result = ask_agent(agent_state(arguments, "edgeagent reload"), {"request": "reload"})
+    try:
+        state = agent_state(arguments, "edgeagent reload")
+    except ConfigurationError:
+        _let_the_agent_refuse(arguments)
+        raise
+    result = ask_agent(state, {"request": "reload"})
     print_result(result)
     give_result(arguments, result)
     return 1 if result["waiting"] else 0
+
+
+def _let_the_agent_refuse(arguments: argparse.Namespace) -> None:
+    """Make the agent read a file with mistakes, too: its log and its event tell them."""
+    state = state_despite_mistakes(arguments.config)
+    if state is not None:
+        with suppress(EdgeagentError):  # it refuses, or does not run
+            ask_agent(state, {"request": "reload"})
 
 
 def print_result(result: dict[str, Any]) -> None:

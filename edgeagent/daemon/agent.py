@@ -41,7 +41,8 @@ from edgeagent.daemon.live.applying import Applying
 from edgeagent.daemon.live.commands import LiveCommands
 from edgeagent.daemon.live.control import Control
 from edgeagent.daemon.live.following import Following
-from edgeagent.daemon.live.live_changes import LiveChanges, LiveSource
+from edgeagent.daemon.live.live_changes import LiveChanges
+from edgeagent.daemon.live.live_source import LiveSource
 from edgeagent.daemon.live_page import build_live_page
 from edgeagent.daemon.model_start import keep_starting
 from edgeagent.daemon.object_watch import ObjectWatch
@@ -170,6 +171,7 @@ class Agent:
         self._faults.start()
         self.publisher.start()
         if self._page is not None:
+            self._page.on_trouble = self._state.page_changed
             self._page.start()
         try:
             self._service.begin()

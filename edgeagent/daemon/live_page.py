@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from edgeagent.daemon.live.zone_editor import ZoneEditor
+from edgeagent.daemon.live.page_editor import PageEditor
 from edgeagent.daemon.observed_publisher import ObservedPublisher
 from edgeagent.daemon.part import PART_STOP_S, AgentPart
 from edgeagent.detection.pipeline import Result
@@ -17,6 +17,7 @@ from edgeagent.events.object_life import ObjectEvent
 from edgeagent.events.scene import Scene, SceneReport
 from edgeagent.events.stored_files import StoredFiles
 from edgeagent.settings.schema import Settings
+from edgeagent.settings.state import state_folder
 from edgeagent.telemetry.mqtt.interface import Publisher
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class LivePage(AgentPart):
             raise ConfigurationError(
                 f"web: {error.name} is not installed; pip install edgeagent[web]"
             ) from error
+        self._state = state_folder(settings)
         self._sight_of, self._sights = SceneSight, dict[str, SceneSight]()
         self.on_trouble: Callable[[str | None], None] = lambda text: None
         self.record = DeviceRecord()
@@ -65,7 +67,7 @@ class LivePage(AgentPart):
 
     def edit_with(self, changes: LiveChanges) -> None:
         """Let the page change settings from now on."""
-        self._server.edit_with(ZoneEditor(changes))
+        self._server.edit_with(PageEditor(changes, self._state))
 
     def follow(self, settings: Settings) -> None:
         """Show what changed settings say; between two frames."""

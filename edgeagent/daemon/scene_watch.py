@@ -107,6 +107,9 @@ class SceneWatch(AgentPart):
         """Build the scenes of new cameras, and of all with another tracker; the others take their settings.
 
         Objects go on where the stream does, also with other zones; those of streams that are closed end.
+
+        Raises:
+            ConfigurationError: a camera gives no stream for its clips.
         """
         after = change.after
         if not change.touches(*FOLLOWED):
@@ -120,6 +123,7 @@ class SceneWatch(AgentPart):
         snapshots, before = self._snapshots, self._snapshots
         if change.touches("snapshots"):
             snapshots = build_snapshots(after, self._picture_stored)
+        streams = self._new_streams(change)
 
         def commit() -> None:
             with self._lock:
@@ -142,26 +146,26 @@ class SceneWatch(AgentPart):
                     snapshots.start()
                 if before is not None:
                     before.stop()
-            self._change_streams(change)
+            for name in change.gone | streams.keys():
+                old = self._streams.pop(name, None)
+                if old is not None:
+                    old.stop(0.0)
+            for name, new in streams.items():
+                if new is not None:
+                    self._streams[name], self._rings[name] = new, new.ring
+                    new.start()
 
         return LiveStep(commit, swap)
 
-    def _change_streams(self, change: SettingsChange) -> None:
-        """Open the streams of clips of cameras that are new or read another stream, and close old ones."""
+    def _new_streams(self, change: SettingsChange) -> dict[str, PacketStream | None]:
+        """Return the streams of clips of cameras that are new or read another stream, not yet started."""
+        found = {}
         for camera in change.after.cameras:
             path = f"cameras.{camera.name}"
             other = change.touches(f"{path}.clip_source") or camera.name in change.reopened
             if path in change.keys or other:
-                old = self._streams.pop(camera.name, None)
-                if old is not None:
-                    old.stop(0.0)
-                new = self._add_stream(camera, change.after)
-                if new is not None:
-                    new.start()
-        for name in change.gone:
-            old = self._streams.pop(name, None)
-            if old is not None:
-                old.stop(0.0)
+                found[camera.name] = _build_stream(camera, change.after)
+        return found
 
     def camera_lost(self, camera: str) -> None:
         """End all objects of a camera that delivers no pictures any more; one that is gone has none."""
@@ -270,23 +274,28 @@ class SceneWatch(AgentPart):
         if wanted is None:
             return None
         for camera in settings.cameras:
-            self._add_stream(camera, settings)
+            stream = _build_stream(camera, settings)
+            if stream is not None:
+                self._streams[camera.name], self._rings[camera.name] = stream, stream.ring
         folder = wanted.folder or state_folder(settings) / "clips"
         return Clips(wanted, folder, self._rings, self._clip_stored)
-
-    def _add_stream(self, camera: CameraSettings, settings: Settings) -> PacketStream | None:
-        """Return the stream of a camera's clips, not yet started; None where it has none."""
-        wanted = settings.clips
-        if wanted is None or not wanted.wants(camera.name):
-            return None
-        ring = PacketRing(wanted.before + settings.events.confirm_after + LATEST_S, wanted.memory)
-        stream = self._streams[camera.name] = PacketStream(camera, ring)
-        self._rings[camera.name] = ring
-        return stream
 
     def _picture_stored(self, event: ObjectEvent, jpeg: bytes) -> None:
         for receiver in self._receivers:
             receiver.publish_picture(event, jpeg)
+
+
+def _build_stream(camera: CameraSettings, settings: Settings) -> PacketStream | None:
+    """Return the stream of a camera's clips, not yet started; None where it has none.
+
+    Raises:
+        ConfigurationError: the camera gives no encoded stream, or PyAV is not installed.
+    """
+    wanted = settings.clips
+    if wanted is None or not wanted.wants(camera.name):
+        return None
+    seconds = wanted.before + settings.events.confirm_after + LATEST_S
+    return PacketStream(camera, PacketRing(seconds, wanted.memory))
 
 
 def build_snapshots(settings: Settings, on_snapshot: OnSnapshot) -> Snapshots | None:

@@ -267,6 +267,11 @@ class StateMessages(AgentPart):
         self._events.record("fault", about, state="ended" if text is None else "begun")
         self.publish()
 
+    def page_changed(self, text: str | None) -> None:
+        """Publish that the live page cannot be reached, or with None that it can again."""
+        self._alarms.update("page_unreachable", text)
+        self.publish()
+
     def rate_changed(self, decision: Decision) -> None:
         """Publish a new limit of the frame rate."""
         self._events.record("rate", decision.describe(), **decision.data())

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edgeagent.errors import ConfigurationError
 from edgeagent.files.naming import printable
+from edgeagent.files.strict_yaml import MAX_BYTES, YamlMistakeError, parse
 from edgeagent.settings.file import load_settings
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.state import default_state
@@ -73,6 +74,39 @@ def read_configuration(given: Path | None, command: str) -> ReadConfiguration:
         raise ConfigurationError(f"{printable(file)}: this user may not read it; type: sudo {command}")
     settings = load_settings(file)
     return ReadConfiguration(file, settings, _state(file, settings))
+
+
+def state_despite_mistakes(given: Path | None) -> Path | None:
+    """Return the state folder that a configuration with mistakes names.
+
+    Args:
+        given: file of the command line; None reads the installed one where it exists.
+
+    Returns:
+        The folder; None where the file cannot be read.
+    """
+    file = configuration_file(given)
+    try:
+        content = b"" if file is None else file.read_bytes()[: MAX_BYTES + 1]
+    except OSError:
+        return None
+    if file is None:
+        return None
+    state = _state_key(content)
+    return _state(file, None) if state is None else file.parent / state
+
+
+def _state_key(content: bytes) -> str | None:
+    """Return the key ``state`` of a file, also of one that is no YAML after it."""
+    lines = [line for line in content.splitlines() if line.startswith(b"state:")]
+    for text in (content, *lines):
+        try:
+            data = parse(text).data
+        except YamlMistakeError:
+            continue
+        if isinstance(data, dict) and isinstance(data.get("state"), str):
+            return str(data["state"])
+    return None
 
 
 def _is_there(file: Path) -> bool:

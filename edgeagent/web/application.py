@@ -4,13 +4,14 @@
 
     /  /events  /status  /zones/CAMERA      views, each also as its parts below /parts/...
     /stream?camera=NAME  /live/NAME.mjpeg   pictures
-    /snapshots/CAMERA/NAME                  stored pictures of objects
+    /snapshots/CAMERA/NAME  /clips/...      stored pictures and videos of objects, /watch/... with a player
+    /thresholds                             POST: values of sliders
+    /start  /start/...                      first configuration, see edgeagent.web.first_visit
     /sign-in  /sign-out  /errors            writes: of this page only, short, and limited in their rate
 """
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Callable
 
@@ -21,11 +22,12 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from edgeagent.errors import ConfigurationError
-from edgeagent.events.snapshots import NAMES
 from edgeagent.settings.sections.web import WebSettings
 from edgeagent.web.access import Access, Asgi
 from edgeagent.web.device_record import DeviceRecord
-from edgeagent.web.page_facts import PageFacts, SettingsEditor
+from edgeagent.web.first_visit import FirstVisit
+from edgeagent.web.object_files import ObjectFiles
+from edgeagent.web.page_facts import THRESHOLDS, PageFacts, SettingsEditor
 from edgeagent.web.request_body import read_json_body
 from edgeagent.web.sessions import BYTES, Sessions, Visitor
 from edgeagent.web.sign_in import Credentials
@@ -33,13 +35,17 @@ from edgeagent.web.sign_in_pages import WRITE_HEADER, SignInPages, SignInText, c
 from edgeagent.web.static_files import StaticFiles
 from edgeagent.web.streams import PictureStream
 from edgeagent.web.viewers import Viewers
+from edgeagent.web.views.clip import write_clip
 from edgeagent.web.views.events import write_events
 from edgeagent.web.views.layout import VIEWS, Page, write_document
 from edgeagent.web.views.live import write_live
+from edgeagent.web.views.start import write_start
 from edgeagent.web.views.status import write_status
 from edgeagent.web.views.zones import write_zones
 
-LARGEST_PICTURE = 20_000_000
+START = ("start", "/start", "Set up")
+MODULES = {"live": ("live.js",), "start": ("start.js",)}
+"""JavaScript of the views; of all others that of curves."""
 
 
 class PageApplication:
@@ -72,24 +78,30 @@ class PageApplication:
         self._viewers, self.editor = viewers, editor
         credentials = Credentials(settings) if settings.protected else None
         self._sessions, self._files = Sessions(settings.session), StaticFiles()
-        places = tuple(place for _, place, _ in VIEWS)
+        places = tuple(place for _, place, _ in (*VIEWS, START))
         wording = SignInText(facts.device)
         pages = SignInPages(settings, credentials, self._sessions, self._page, wording, places)
         self._views: dict[str, Callable[[], str]] = {
-            "live": lambda: write_live(self.facts.cameras, record.sight()),
+            "live": lambda: write_live(self.facts, record.sight(), self.editor is not None),
             "events": lambda: write_events(
                 record.sight(), self.facts.snapshots is not None, self.facts.tracked
             ),
             "status": lambda: write_status(record.sight(), self.facts.broker),
+            "start": lambda: write_start(self.facts, record.sight(), self.editor is not None),
         }
+        self._object_files = ObjectFiles(lambda: self.facts)
+        first_visit = FirstVisit(_check_json_write, lambda: self.facts, lambda: self.editor)
         routes = [
-            *(Route(place, self._view(name, label)) for name, place, label in VIEWS),
+            *(Route(place, self._view(name, label)) for name, place, label in (*VIEWS, START)),
+            *first_visit.routes,
             *(Route(f"/parts/{name}", self._parts(name)) for name in self._views),
             Route("/zones/{camera}", self._zones),
             Route("/zones/{camera}", self._save_zones, methods=["POST"]),
             Route("/stream", self._stream),
             Route("/live/{camera}.mjpeg", self._mjpeg),
-            Route("/snapshots/{camera}/{name}", self._snapshot),
+            *self._object_files.routes,
+            Route("/watch/{camera}/{name}", self._watch_clip),
+            Route("/thresholds", self._set_thresholds, methods=["POST"]),
             Route("/static/{version}/{name}", self._files.answer),
             *pages.routes,
         ]
@@ -102,11 +114,11 @@ class PageApplication:
     # Views
 
     def _view(self, name: str, title: str) -> Callable[[Request], Response]:
-        modules = ("live.js",) if name == "live" else ("spark-line.js",)
+        modules = MODULES.get(name, ("spark-line.js",))
 
         def answer(request: Request) -> Response:
             content, parts = self._views[name](), f"/parts/{name}"
-            page = Page(name, title, content, modules, refreshes=name != "live", parts=parts)
+            page = Page(name, title, content, modules, refreshes=name in ("events", "status"), parts=parts)
             return self._page(page, visitor_of(request))
 
         return answer
@@ -151,21 +163,16 @@ class PageApplication:
         assert visitor is not None  # noqa: S101 (Access lets nobody else through)
         return PictureStream(self._viewers, cameras, lambda: self._sessions.open(visitor), multipart)
 
-    def _snapshot(self, request: Request) -> Response:
+    def _watch_clip(self, request: Request) -> Response:
         camera, name = request.path_params["camera"], request.path_params["name"]
-        folder = self.facts.snapshots
-        if folder is None or self.facts.camera(camera) is None or not NAMES.fullmatch(name):
-            raise HTTPException(404, "There is no such picture.")
-        try:
-            content = _read_picture(str(folder / camera / name))
-        except OSError as error:
-            raise HTTPException(404, "This picture is not there any more.") from error
-        return Response(content, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=60"})
+        self._object_files.clip(camera, name)
+        page = Page("clip", f"Clip of {camera}", write_clip(camera, name, self.facts.snapshots is not None))
+        return self._page(page, visitor_of(request))
 
     # Writes
 
     async def _save_zones(self, request: Request) -> Response:
-        visitor = check_write(request, request.headers.get(WRITE_HEADER, ""))
+        visitor = _check_json_write(request)
         camera = request.path_params["camera"]
         if self.editor is None or self.facts.camera(camera) is None:
             raise HTTPException(404, "Zones of this camera cannot be saved here.")
@@ -178,8 +185,19 @@ class PageApplication:
             raise HTTPException(422, str(error)) from error
         return JSONResponse({"saved": True})
 
+    async def _set_thresholds(self, request: Request) -> Response:
+        visitor = _check_json_write(request)
+        values = await read_json_body(request)
+        if self.editor is None:
+            raise HTTPException(404, "Thresholds cannot be changed here.")
+        if not values or not all(key in THRESHOLDS for key in values):
+            raise HTTPException(400, f"Expected values of {', '.join(THRESHOLDS)}.")
+        try:
+            self.editor.set_keys(values, visitor.user or "somebody on this machine")
+        except ConfigurationError as error:
+            raise HTTPException(422, str(error)) from error
+        return JSONResponse({"saved": True})
 
-def _read_picture(path: str) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(LARGEST_PICTURE)
+
+def _check_json_write(request: Request) -> Visitor:
+    return check_write(request, request.headers.get(WRITE_HEADER, ""))

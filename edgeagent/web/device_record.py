@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Mapping
@@ -15,7 +16,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from edgeagent.events.snapshots import NAMES
+from edgeagent.events.clips import NAMES as CLIP_NAMES
+from edgeagent.events.snapshots import NAMES as SNAPSHOT_NAMES
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +41,7 @@ class SeenObject:
         zones: that it has been in.
         speed_mps: newest speed on the ground.
         snapshot: name of its picture below the folder of snapshots; None without one.
+        clip: name of its video below the folder of clips; None without one.
     """
 
     id: str
@@ -50,6 +53,7 @@ class SeenObject:
     zones: tuple[str, ...] = ()
     speed_mps: float | None = None
     snapshot: str | None = None
+    clip: str | None = None
 
     @property
     def began(self) -> float:
@@ -113,20 +117,21 @@ class DeviceRecord:
             elif name in KEPT_TOPICS:
                 self._retained[topic] = message
 
-    def read_snapshots(self, folder: Path) -> None:
-        """Add the objects of earlier runs of which the folder has pictures."""
-        try:
-            found = sorted(_pictures(folder))[-KEPT_OBJECTS:]
-        except OSError as error:
-            logger.info("live page: %s: earlier pictures cannot be listed (%s)", folder, error.strerror)
-            return
-        earlier = [
-            SeenObject(name[: -len(".jpg")], camera, snapshot=f"{camera}/{name}") for name, camera in found
-        ]
+    def read_files(self, snapshots: Path | None, clips: Path | None) -> None:
+        """Add the objects of earlier runs of which the folders have pictures or videos."""
+        earlier: dict[str, SeenObject] = {}
+        for name, camera in _stored(snapshots, SNAPSHOT_NAMES):
+            identity = name.removesuffix(".jpg")
+            earlier[identity] = SeenObject(identity, camera, snapshot=f"{camera}/{name}")
+        for name, camera in _stored(clips, CLIP_NAMES):
+            identity = name.removesuffix(".mp4")
+            known = earlier.get(identity) or SeenObject(identity, camera)
+            earlier[identity] = replace(known, clip=f"{camera}/{name}")
+        oldest_first = sorted(earlier.values(), key=lambda one: one.began)[-KEPT_OBJECTS:]
         with self._lock:
-            known = self._objects
-            self._objects = OrderedDict((one.id, one) for one in earlier if one.id not in known)
-            self._objects.update(known)
+            present = self._objects
+            self._objects = OrderedDict((one.id, one) for one in oldest_first if one.id not in present)
+            self._objects.update(present)
             self._drop_oldest()
 
     def sight(self) -> Sight:
@@ -152,6 +157,7 @@ class DeviceRecord:
             zones=tuple(message.get("entered") or known.zones),
             speed_mps=message.get("speed_mps", known.speed_mps),
             snapshot=message.get("snapshot") or known.snapshot,
+            clip=message.get("clip") or known.clip,
         )
         self._drop_oldest()
 
@@ -177,14 +183,18 @@ def series_of(telemetry: Mapping[str, Any]) -> dict[str, float]:
     return found
 
 
-def _pictures(folder: Path) -> list[tuple[str, str]]:
-    """Return name and camera of all pictures."""
-    if not folder.is_dir():
+def _stored(folder: Path | None, names: re.Pattern[str]) -> list[tuple[str, str]]:
+    """Return name and camera of all files of a kind; none where they cannot be listed."""
+    if folder is None or not folder.is_dir():
         return []
-    return [
-        (entry.name, camera.name)
-        for camera in folder.iterdir()
-        if camera.is_dir() and not camera.is_symlink()
-        for entry in os.scandir(camera)
-        if NAMES.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
-    ]
+    try:
+        return [
+            (entry.name, camera.name)
+            for camera in folder.iterdir()
+            if camera.is_dir() and not camera.is_symlink()
+            for entry in os.scandir(camera)
+            if names.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+        ]
+    except OSError as error:
+        logger.info("live page: %s: earlier files cannot be listed (%s)", folder, error.strerror)
+        return []

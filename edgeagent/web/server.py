@@ -112,8 +112,7 @@ class PageServer:
                 logger.debug("a picture came after the end of the page")
 
     def _run(self) -> None:
-        if self._facts.snapshots is not None:
-            self._record.read_snapshots(self._facts.snapshots)
+        self._record.read_files(self._facts.snapshots, self._facts.clips)
         listening = self._listen()
         if listening is None:
             return

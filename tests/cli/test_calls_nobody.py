@@ -44,6 +44,10 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "run": (("run", "-c", "OUT/edgeagent.yaml"),),
     "status": (("status", "--state", "OUT/state"),),
     "doctor": (("doctor",),),
+    "cameras": (
+        ("cameras", "find", "--local"),
+        ("cameras", "test", "models/coco-nano/golden", "--picture", "OUT/one.jpg"),
+    ),
     "demo": (("demo", "--seconds", "1", "--out", "OUT/demo"),),
     "bench": (("bench", "--engine", "all", "--duration", "0.1", "--min-queries", "2"),),
     "eval": (("eval", "--bundle", "coco-nano", *PICTURES, "--engine", "onnxruntime"),),

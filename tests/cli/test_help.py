@@ -17,6 +17,9 @@ COMMANDS: dict[tuple[str, ...], str] = {
     ("bench",): "examples:",
     ("doctor",): "no camera is opened",
     ("board",): "ready to save",
+    ("cameras",): "never printed",
+    ("cameras", "find"): "nothing is sent",
+    ("cameras", "test"): "it gives no picture, with the reason",
     ("serve-detector",): "the reason in the log",
     ("completion",): "completes commands, options and their values",
     ("status",): "the deployment record cannot be read",
@@ -66,7 +69,16 @@ COMMANDS: dict[tuple[str, ...], str] = {
     ("publish", "audit", "verify"): "Exit code 7",
 }
 
-GROUPS = ((), ("live",), ("provision",), ("qat",), ("bundle",), ("publish",), ("publish", "rollout"))
+GROUPS = (
+    (),
+    ("cameras",),
+    ("live",),
+    ("provision",),
+    ("qat",),
+    ("bundle",),
+    ("publish",),
+    ("publish", "rollout"),
+)
 """Commands that only have commands below them."""
 
 

@@ -15,7 +15,8 @@ from edgeagent.errors import ConfigurationError
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import CameraSettings
 from edgeagent.settings.sections.web import WebSettings
-from tests.daemon.running import PATIENCE, running
+from tests.broker import Mosquitto
+from tests.daemon.running import PATIENCE, Consumer, running
 from tests.web.page import Client, free_port, read_record
 
 CLIP = Path(__file__).parents[2] / "edgeagent" / "data" / "campus.mp4"
@@ -60,11 +61,17 @@ def test_the_page_shows_what_the_agent_publishes(tmp_path: Path) -> None:
 
 
 def test_detection_goes_on_without_the_port(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        settings = settings_of(tmp_path, taken.getsockname()[1])
-        with running(tmp_path, settings) as daemon:
+    with socket.create_server(("127.0.0.1", 0)) as taken, Mosquitto(tmp_path) as broker:
+        mqtt = {"host": "127.0.0.1", "port": broker.port}
+        settings = settings_of(tmp_path, taken.getsockname()[1], mqtt=mqtt)
+        with Consumer(broker.port, "gate-pi") as consumer, running(tmp_path, settings) as daemon:
             daemon.wait_until_detecting()
             assert "detection goes on" in daemon.log()
+            consumer.wait_for(
+                "alarm", lambda m: [one["code"] for one in m["problems"]] == ["page_unreachable"]
+            )
+            taken.close()
+            consumer.wait_for("alarm", lambda m: m.get("serving") and not m["problems"])
             assert daemon.stop() == 0, daemon.log()
 
 

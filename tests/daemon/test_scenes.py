@@ -13,7 +13,13 @@ import cv2
 import numpy as np
 import pytest
 
+from edgeagent.daemon.scene_watch import SceneWatch
+from edgeagent.errors import ConfigurationError
 from edgeagent.files.resources import sample_clip
+from edgeagent.settings.live.comparison import compare
+from edgeagent.settings.schema import Settings
+from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.settings.sections.clips import ClipSettings
 from tests.broker import Mosquitto
 from tests.daemon.running import PATIENCE, Consumer, running
 from tests.included import QUICK_NAME
@@ -185,3 +191,14 @@ def test_frigate_and_arming_from_end_to_end(broker: Mosquitto, tmp_path: Path) -
         assert [p for p in frigate.payloads("available") if p != b"online"] == [b"stopped"]
         assert not json.loads((tmp_path / "state" / "armed.json").read_text())["armed"]
         assert "Traceback" not in daemon.log()
+
+
+def test_a_camera_without_a_stream_for_clips_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    yard = CameraSettings(name="yard", source=str(sample_clip()))
+    before = Settings(cameras=(yard,), clips=ClipSettings(), state=tmp_path)
+    usb = CameraSettings(name="usb", source="/dev/video9")
+    watch = SceneWatch(before, ())
+    with pytest.raises(ConfigurationError, match="usb"):
+        watch.prepare(compare(before, before.model_copy(update={"cameras": (yard, usb)})))
+    lane = usb.model_copy(update={"name": "lane", "source": str(sample_clip())})
+    assert watch.prepare(compare(before, before.model_copy(update={"cameras": (yard, lane)}))) is not None

@@ -119,6 +119,7 @@ class RunningPage(Client):
 def running_page(
     cameras: tuple[CameraSettings, ...] = (CameraSettings(name="yard", source="0"),),
     snapshots: Path | None = None,
+    clips: Path | None = None,
     editor: SettingsEditor | None = None,
     port: int | None = None,
     **settings: Any,
@@ -126,7 +127,7 @@ def running_page(
     """Run a page on a free port of the loopback interface."""
     port = port or free_port()
     web = WebSettings(**{"listen": f"127.0.0.1:{port}", "rate": 60.0, **settings})
-    record, facts = DeviceRecord(), PageFacts("gate-pi", cameras, snapshots, True, False)
+    record, facts = DeviceRecord(), PageFacts("gate-pi", cameras, snapshots, True, False, clips)
     server = PageServer(web, facts, record, editor)
     server.start()
     try:

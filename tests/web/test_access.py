@@ -90,6 +90,13 @@ def test_a_link_on_another_page_opens_a_view(page: RunningPage) -> None:
         "/snapshots/..%2f/1.000000-1.jpg",
         "/snapshots/yard/secret.jpg",
         "/snapshots/yard/2.000000-1.jpg",
+        "/clips/yard/..%2f..%2fsecret.jpg",
+        "/clips/yard/../secret.jpg",
+        "/clips/..%2f/2.000000-1.mp4",
+        "/clips/yard/2.000000-1.mp4",
+        "/clips/yard/2.000000-1.mp4.new",
+        "/watch/yard/..%2fsecret.mp4",
+        "/clips/yard/3.000000-1.mp4",
         "//etc/passwd",
         "/live/street.mjpeg",
         "/stream?camera=street",
@@ -102,7 +109,9 @@ def test_what_is_not_offered_is_not_found(tmp_path: Path, path: str) -> None:
     (tmp_path / "secret.jpg").write_bytes(b"secret")
     (folder / "yard" / "secret.jpg").write_bytes(b"secret")
     (folder / "yard" / "2.000000-1.jpg").symlink_to(tmp_path / "secret.jpg")
-    with running_page(snapshots=folder) as page:
+    (folder / "yard" / "2.000000-1.mp4").symlink_to(tmp_path / "secret.jpg")
+    (folder / "yard" / "3.000000-1.mp4").mkdir()
+    with running_page(snapshots=folder, clips=folder) as page:
         answer = page.ask(path)
     assert answer.status in (303, 307, 404)
     assert b"secret" not in answer.body
@@ -116,8 +125,28 @@ def test_a_stored_picture_is_shown(tmp_path: Path) -> None:
         assert "/snapshots/yard/1700000000.000000-1.jpg" in page.ask("/events").text
 
 
+def test_a_clip_is_sent_in_the_parts_that_are_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "yard").mkdir()
+    content = bytes(range(256)) * 40
+    (tmp_path / "yard" / "1700000000.000000-1.mp4").write_bytes(content)
+    with running_page(clips=tmp_path) as page:
+        path = "/clips/yard/1700000000.000000-1.mp4"
+        whole = page.ask(path)
+        assert (whole.status, whole.body, whole.headers["accept-ranges"]) == (200, content, "bytes")
+        part = page.ask(path, headers={"Range": "bytes=100-199"})
+        assert (part.status, part.body) == (206, content[100:200])
+        assert part.headers["content-range"] == f"bytes 100-199/{len(content)}"
+        assert page.ask(path, headers={"Range": "bytes=-10"}).body == content[-10:]
+        assert page.ask(path, headers={"Range": f"bytes={len(content)}-"}).status == 416
+        assert "/watch/yard/1700000000.000000-1.mp4" in page.ask("/events").text
+        assert f'src="{path}"' in page.ask(path.replace("clips", "watch")).text
+        (tmp_path / "yard" / "1700000000.000000-1.mp4").unlink()
+        assert page.ask(path).status == 404
+
+
 def test_nobody_looks_before_signing_in(guarded: RunningPage) -> None:
-    for path in (*VIEWS, "/stream?camera=yard", "/live/yard.mjpeg", "/snapshots/yard/1.000000-1.jpg"):
+    files = ("/snapshots/yard/1.000000-1.jpg", "/clips/yard/1.000000-1.mp4")
+    for path in (*VIEWS, "/start", "/stream?camera=yard", "/live/yard.mjpeg", *files):
         assert guarded.ask(path).status == 401, path
         answer = guarded.ask(path, headers={"Accept": "text/html"})
         assert (answer.status, answer.headers["location"].partition("?")[0]) == (303, "/sign-in"), path

@@ -14,11 +14,14 @@ from typing import Any
 
 import pytest
 
+from tests.broker import Mosquitto
+from tests.camera.mjpeg_server import MjpegServer
 from tests.daemon.running import running
-from tests.daemon.test_live_page import settings_of
+from tests.daemon.test_live_page import CLIP, settings_of
 from tests.long import LONG
 from tests.web.page import PASSWORD, Client, free_port, running_page, secrets_in
 
+av = pytest.importorskip("av", reason="needs PyAV (extra `clips`)")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (extra `test`)")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = [
@@ -78,7 +81,9 @@ def keep(page: Any, name: str) -> None:
     folder = os.environ.get("EDGEAGENT_SCREENSHOTS")
     if folder:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page="status" in name)
+        page.screenshot(
+            path=str(Path(folder) / f"{name}.png"), full_page=name.startswith(("status", "start"))
+        )
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -114,7 +119,8 @@ def test_the_picture_has_its_boxes_and_a_lost_camera_says_so(agent: Client, brow
     page.goto(agent.origin)
     page.wait_for_selector("live-picture[camera=yard][data-objects]:not([data-objects='0'])")
     page.locator("[data-part=live-alarms]", has_text="camera lost").wait_for()
-    assert "Waiting" in page.inner_text("live-picture[camera=street]")
+    page.locator("live-picture[camera=street]", has_text="The camera is lost").wait_for()
+    keep(page, "live-lost-1440-light")
     assert wrong == []
     page.context.close()
 
@@ -132,13 +138,75 @@ def test_a_zone_is_drawn_with_the_mouse(agent: Client, browser: Any) -> None:
     text = page.input_value("#zone-text")
     assert 'loiter_after: "10s"' in text
     assert "- name: door\n        polygon: [[0." in text
-    assert page.locator("#zone-save").count() == 0
-    page.keyboard.press("Escape")
     page.locator(".drawing circle").first.focus()
     page.keyboard.press("ArrowRight")
-    assert page.input_value("#zone-text") != text
+    moved = page.input_value("#zone-text")
+    assert moved != text
+    page.click("#zone-save")
+    page.locator("#zone-told", has_text="Saved.").wait_for()
+    keep(page, "zones-saved-1440-light")
+    page.reload()
+    page.wait_for_selector("live-picture[data-sequence]")
+    page.select_option("#zone-choice", label="door")
+    assert page.input_value("#zone-text") == moved
+    page.locator(".drawing circle").nth(2).focus()
+    page.keyboard.press("Delete")
+    assert page.is_disabled("#zone-save")
     assert wrong == []
     page.context.close()
+
+
+def test_a_slider_counts_at_once(agent: Client, browser: Any) -> None:
+    page, wrong = open_page(browser)
+    page.goto(agent.origin)
+    page.wait_for_selector("live-picture[camera=yard][data-objects]:not([data-objects='0'])")
+    page.click("summary")
+    page.locator("[name='model.score_threshold']").fill("0.95")
+    page.locator("#thresholds-told", has_text="Saved.").wait_for()
+    keep(page, "live-sliders-1440-light")
+    page.reload()
+    page.click("summary")
+    assert page.input_value("[name='model.score_threshold']") == "0.95"
+    page.locator("[name='model.score_threshold']").fill("0.4")
+    page.locator("#thresholds-told", has_text="Saved.").wait_for()
+    page.goto(agent.origin + "/events")
+    page.locator("[data-part=log] tr", has_text="model.score_threshold").first.wait_for()
+    assert wrong == []
+    page.context.close()
+
+
+def write_vp9(path: Path) -> Path:
+    """The sample clip in a codec that every build of Chromium plays; free ones leave out H.264."""
+    with av.open(str(CLIP)) as source, av.open(str(path), "w", format="mp4") as target:
+        stream: Any = target.add_stream("libvpx-vp9", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 384, 288, "yuv420p"
+        stream.codec_context.gop_size = 10
+        stream.codec_context.options = {"deadline": "realtime", "cpu-used": "8"}
+        for number, frame in zip(range(60), source.decode(video=0), strict=False):
+            picture = av.VideoFrame.from_ndarray(frame.reformat(384, 288, "rgb24").to_ndarray(), "rgb24")
+            picture.pts = number
+            target.mux(stream.encode(picture))
+        target.mux(stream.encode())
+    return path
+
+
+def test_a_clip_is_played(browser: Any, tmp_path: Path) -> None:
+    client = Client(free_port())
+    settings = settings_of(tmp_path, client.port, clips={"before": "1s", "after": "500ms", "longest": "4s"})
+    settings["cameras"][0]["source"] = str(write_vp9(tmp_path / "vp9.mp4"))
+    with running(tmp_path, settings) as daemon:
+        daemon.wait_until_detecting()
+        page, wrong = open_page(browser)
+        page.goto(client.origin + "/events")
+        page.locator("a", has_text="Clip").first.click(timeout=3 * PATIENCE_MS)
+        page.wait_for_function("document.querySelector('video').duration > 0.5")
+        page.evaluate("document.querySelector('video').play()")
+        page.wait_for_function("document.querySelector('video').currentTime > 0.1")
+        keep(page, "clip-1440-light")
+        if AXE:
+            check_accessibility(page, "clip")
+        assert wrong == []
+        page.context.close()
 
 
 def test_status_without_javascript(agent: Client, browser: Any) -> None:
@@ -148,6 +216,10 @@ def test_status_without_javascript(agent: Client, browser: Any) -> None:
     assert "coco-nano" in text
     assert "UTC" in text
     assert "Latency per stage" in text
+    keep(page, "status-plain-1440-light")
+    page.goto(agent.origin, wait_until="commit")  # its pictures never end
+    page.locator("img[alt='Live picture of yard']").wait_for()
+    keep(page, "live-plain-1440-light")
     page.context.close()
 
 
@@ -182,5 +254,50 @@ def test_signing_in(browser: Any, tmp_path: Path) -> None:
         assert page.inner_text("h1") == "Events" or page.inner_text("h1") == "Live"
         page.click("button[title='Sign out']")
         page.wait_for_url("**/sign-in**")
+        assert wrong == []
+        page.context.close()
+
+
+def test_a_first_visit(browser: Any, tmp_path: Path) -> None:
+    """From a camera that is not there to the live picture of another one, without an editor."""
+    client = Client(free_port())
+    settings = settings_of(tmp_path, client.port)
+    settings["cameras"] = [{"name": "old", "source": "/dev/video99"}]
+    with MjpegServer() as server, Mosquitto(tmp_path) as broker, running(tmp_path, settings) as daemon:
+        daemon.wait_for_notification("STATUS=")
+        page, wrong = open_page(browser)
+        page.goto(client.origin)
+        page.click("a:has-text('Find cameras')", timeout=3 * PATIENCE_MS)
+        page.click("#start-find button")
+        page.locator("#found-told", has_text="no camera device").or_(
+            page.locator("#found li").first
+        ).wait_for()
+        page.fill("#start-picture [name=source]", "http://127.0.0.1:9/nothing")
+        page.click("#start-picture button")
+        page.locator("#picture-told.form-error", has_text="cannot be opened").wait_for()
+        page.fill("#start-picture [name=source]", server.url)
+        page.click("#start-picture button")
+        page.wait_for_selector("#picture[src^='blob:']")
+        page.fill("#start-take [name=name]", "gate")
+        keep(page, "start-picture-1440-light")
+        page.click("text=Take this camera")
+        page.fill("#start-broker [name=host]", "127.0.0.1")
+        page.fill("#start-broker [name=port]", str(broker.port))
+        page.click("#start-broker button")
+        page.locator("#broker-told", has_text="accepts this device").wait_for()
+        page.check("[name=remove][value=old]")
+        if AXE:
+            check_accessibility(page, "start")
+        page.click("#start-write")
+        page.locator("#write-told", has_text="Needs a new start").wait_for()
+        for width in WIDTHS:
+            for theme in ("light", "dark"):
+                page.emulate_media(color_scheme=theme)
+                page.set_viewport_size({"width": width, "height": 844 if width < 500 else 1000})
+                keep(page, f"start-{width}-{theme}")
+                assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width
+        page.goto(client.origin)
+        page.wait_for_selector("live-picture[camera=gate][data-sequence]")
+        assert page.locator("live-picture").count() == 1
         assert wrong == []
         page.context.close()

@@ -15,6 +15,7 @@ from edgeagent.settings.sections.camera import CameraSettings
 from edgeagent.settings.sections.zones import ZoneSettings
 from edgeagent.telemetry.contract.messages import Alarm, Event, Problem, ProblemCode
 from edgeagent.web.device_record import KEPT_EVENTS, KEPT_OBJECTS, DeviceRecord
+from edgeagent.web.page_facts import PageFacts
 from edgeagent.web.views.advice import WHAT_TO_DO, advice_for
 from edgeagent.web.views.events import write_events
 from edgeagent.web.views.live import write_live
@@ -55,7 +56,8 @@ def test_before_the_first_message_every_view_says_what_comes(record: DeviceRecor
     assert "mqtt.host" in status
     assert "No objects yet" in write_events(record.sight(), snapshots=False, tracked=True)
     assert "tracking.tracker" in write_events(record.sight(), snapshots=False, tracked=False)
-    assert "starting" in write_live((CameraSettings(name="yard", source="0"),), record.sight())
+    facts = PageFacts("board", (CameraSettings(name="yard", source="0"),), None, True, False)
+    assert "starting" in write_live(facts, record.sight(), can_change=False)
 
 
 def test_status_has_the_numbers_of_the_message(record: DeviceRecord) -> None:
@@ -125,8 +127,8 @@ def test_pictures_of_earlier_runs_are_listed(record: DeviceRecord, tmp_path: Pat
     for name in ("1600000000.000000-1.jpg", "1500000000.000000-2.jpg", "other.jpg", ".x.new"):
         (tmp_path / "yard" / name).touch()
     record.observe("objects/yard", told_of(1))
-    record.read_snapshots(tmp_path)
-    record.read_snapshots(tmp_path / "nowhere")
+    record.read_files(tmp_path, None)
+    record.read_files(tmp_path / "nowhere", tmp_path / "yard" / "other.jpg")
     assert [one.id.partition(".")[0] for one in record.sight().objects] == [
         "1700000001",
         "1600000000",

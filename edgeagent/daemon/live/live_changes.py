@@ -22,6 +22,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from edgeagent.daemon.live.live_source import LiveSource
 from edgeagent.daemon.part import PART_STOP_S, AgentPart
 from edgeagent.daemon.systemd import notify
 from edgeagent.errors import ConfigurationError, EdgeagentError
@@ -33,7 +34,7 @@ from edgeagent.settings.live.changes import (
     write_changes,
 )
 from edgeagent.settings.live.comparison import SettingsChange, changed_keys, compare
-from edgeagent.settings.live.layers import KeySource, LowerLayers, ReadBase, compose, key_sources
+from edgeagent.settings.live.layers import KeySource, LowerLayers, compose, key_sources
 from edgeagent.settings.live.result import LiveResult
 from edgeagent.settings.live.saving import save_changes
 from edgeagent.settings.live.table import may_be_remote
@@ -49,36 +50,14 @@ MOST_NAMED = 20
 
 
 @dataclass(frozen=True)
-class LiveSource:
-    """Where the settings of the agent come from.
-
-    Attributes:
-        file: configuration file of the board.
-        base: file and signed configuration, as they were read at the start.
-        changes: live changes of earlier runs that serve.
-        read: reads file and signed configuration again.
-        taken: called with what was read, when it runs.
-        hindrance: returns why nothing may be changed now; None when it may.
-    """
-
-    file: Path
-    base: LowerLayers
-    changes: tuple[LiveChange, ...]
-    read: ReadBase
-    taken: Callable[[LowerLayers], None] = lambda base: None
-    hindrance: Callable[[], str | None] = lambda: None
-
-
-@dataclass(frozen=True)
 class _Wish:
     """A change that somebody wants."""
 
-    by: str
-    what: str
     base: LowerLayers
     changes: tuple[LiveChange, ...]
     may_wait: bool = False
     hidden: tuple[str, ...] = field(default=())
+    saved: tuple[str, ...] = field(default=())
 
 
 class LiveChanges(AgentPart):
@@ -122,13 +101,16 @@ class LiveChanges(AgentPart):
         with self._lock:
             return key_sources(self._base, self._changes)
 
-    def propose(self, values: Mapping[str, Any], by: str, *, remote: bool = False) -> LiveResult:
+    def propose(
+        self, values: Mapping[str, Any], by: str, *, remote: bool = False, may_wait: bool = False
+    ) -> LiveResult:
         """Change keys, at once and over restarts.
 
         Args:
             values: by key, as the file would hold them; see :mod:`edgeagent.settings.live.changes`.
             by: who wants it, for the event.
             remote: whether only the keys of :data:`edgeagent.settings.live.table.REMOTE` may change.
+            may_wait: whether keys may change that need a new start, and count from then on.
 
         Raises:
             ConfigurationError: with every mistake; nothing has changed.
@@ -143,7 +125,7 @@ class LiveChanges(AgentPart):
                         "\n".join(f"{key[:60]}: is not set from outside" for key in refused)
                     )
                 new = new_changes(values, by, utc_time(time.time()))
-                return _Wish(by, "set", self._base, with_changes(self._changes, new))
+                return _Wish(self._base, with_changes(self._changes, new), may_wait)
 
             return self._do("set", by, wish)
 
@@ -168,7 +150,7 @@ class LiveChanges(AgentPart):
                 if unknown:
                     raise ConfigurationError(f"no live change of {', '.join(unknown)}")
                 rest = tuple(one for one in self._changes if one not in gone)
-                return _Wish(by, "undo", self._base, rest)
+                return _Wish(self._base, rest)
 
             return self._do("undo", by, wish)
 
@@ -185,7 +167,7 @@ class LiveChanges(AgentPart):
                 base = self._source.read()
                 changed = changed_keys(self._base.own.settings, base.own.settings)
                 held = [key for key in changed if any(covers(one.key, key) for one in self._changes)]
-                return _Wish(by, "reload", base, self._changes, may_wait=True, hidden=tuple(held))
+                return _Wish(base, self._changes, may_wait=True, hidden=tuple(held))
 
             notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
             try:
@@ -212,9 +194,36 @@ class LiveChanges(AgentPart):
             def wish() -> _Wish:
                 base = self._source.read()
                 rest = [one for one in self._changes if not self._holds(base, one)]
-                return _Wish(by, "save", base, tuple(rest), may_wait=True)
+                saved = tuple(one.key for one in self._changes if one not in rest)
+                return _Wish(base, tuple(rest), may_wait=True, saved=saved)
 
             return self._do("save", by, wish)
+
+    def write(self, values: Mapping[str, Any], by: str) -> LiveResult:
+        """Write keys into the file of the board, whose comments stay, and read it again.
+
+        Live changes of these keys are dropped. What needs a new start waits for one.
+
+        Args:
+            values: by key, as for :meth:`propose`.
+            by: who wants it, for the event.
+
+        Raises:
+            NotWritableError: the agent may not write the file; nothing has changed.
+            ConfigurationError: with every mistake; nothing has changed.
+            EdgeagentError: it cannot be applied; the file has the keys, and what ran before goes on.
+        """
+        with self._lock:
+
+            def wish() -> _Wish:
+                new = new_changes(values, by, utc_time(time.time()))
+                compose(self._base, with_changes(self._changes, new))  # mistakes, before anything is written
+                save_changes(self._source.file, new)
+                rest = [one for one in self._changes if not any(covers(it.key, one.key) for it in new)]
+                saved = tuple(one.key for one in new)
+                return _Wish(self._source.read(), tuple(rest), may_wait=True, saved=saved)
+
+            return self._do("write", by, wish)
 
     def request_reload(self, by: str = "SIGHUP") -> None:
         """Reload soon, in the thread of this part; may be called from a signal handler."""
@@ -285,7 +294,8 @@ class LiveChanges(AgentPart):
         if wish.base is not self._base:
             self._base = wish.base
             self._source.taken(wish.base)
-        return LiveResult(change.keys, change.waiting if wish.may_wait else {}, wish.hidden)
+        waiting = change.waiting if wish.may_wait else {}
+        return LiveResult(change.keys, waiting, wish.hidden, wish.saved)
 
 
 def _named(keys: object) -> str:

@@ -8,6 +8,7 @@ Pure functions; reading the file and the signed configuration is given by whoeve
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -21,6 +22,8 @@ from edgeagent.settings.own_configuration import OwnConfiguration
 from edgeagent.settings.schema import Settings
 
 logger = logging.getLogger(__name__)
+
+_POSITION = re.compile(r"cameras\[(\d+)\]")
 
 Layer = Literal["file", "signed", "live"]
 
@@ -72,8 +75,19 @@ def compose(base: LowerLayers, changes: Sequence[LiveChange]) -> Settings:
     data = changed_data(base.data, changes)
     settings, mistakes, _ = examine_document(Document(data))
     if mistakes or settings is None:
-        raise ConfigurationError("\n".join(text for _, text in mistakes))
+        raise ConfigurationError("\n".join(_by_name(text, data) for _, text in mistakes))
     return settings_at(base.own.directory, settings)
+
+
+def _by_name(mistake: str, data: dict[str, Any]) -> str:
+    """Return a mistake with its camera by name, as live changes name it: ``cameras.yard.weight``."""
+    found = _POSITION.match(mistake)
+    cameras = data.get(CAMERAS)
+    if found is None or not isinstance(cameras, list):
+        return mistake
+    camera = cameras[int(found[1])]
+    name = camera.get("name") if isinstance(camera, dict) else None
+    return f"{CAMERAS}.{name}{mistake[found.end() :]}" if isinstance(name, str) else mistake
 
 
 def compose_usable(

@@ -14,15 +14,19 @@ class LiveResult:
         applied: keys that changed.
         waiting: keys that differ from what runs and need a new start, with the reason.
         hidden: keys of the file that have no effect, as a live change holds them.
+        saved: keys of live changes that the file has now.
     """
 
     applied: tuple[str, ...] = ()
     waiting: Mapping[str, str] = field(default_factory=dict)
     hidden: tuple[str, ...] = ()
+    saved: tuple[str, ...] = ()
 
     def describe(self) -> str:
         """Return the result as a sentence."""
-        parts = [f"applied: {', '.join(self.applied)}" if self.applied else "nothing has changed"]
+        parts = [f"in the file now: {', '.join(self.saved)}"] if self.saved else []
+        if self.applied or not parts:
+            parts.append(f"applied: {', '.join(self.applied)}" if self.applied else "nothing has changed")
         if self.waiting:
             parts.append(f"needs a new start: {', '.join(self.waiting)}")
         if self.hidden:
@@ -31,4 +35,9 @@ class LiveResult:
 
     def plain(self) -> dict[str, object]:
         """Return the result as JSON holds it."""
-        return {"applied": list(self.applied), "waiting": dict(self.waiting), "hidden": list(self.hidden)}
+        found: dict[str, object] = {
+            "applied": list(self.applied),
+            "waiting": dict(self.waiting),
+            "hidden": list(self.hidden),
+        }
+        return {**found, "saved": list(self.saved)} if self.saved else found

@@ -24,6 +24,10 @@ from edgeagent.settings.live.table import CAMERAS
 WIDTH = 110
 
 
+class NotWritableError(ConfigurationError):
+    """The configuration file cannot be written by this user, or its comments cannot be kept here."""
+
+
 def save_changes(file: Path, changes: Iterable[LiveChange]) -> None:
     """Write live changes into a configuration file, durably; its owner and permissions stay.
 
@@ -40,7 +44,7 @@ def save_changes(file: Path, changes: Iterable[LiveChange]) -> None:
         after = edited(before, wanted, shown)
         _replace(file, after)
     except OSError as error:
-        raise ConfigurationError(
+        raise NotWritableError(
             f"{shown}: cannot be written ({error.strerror}); an administrator types: sudo edgeagent live save"
         ) from None
 
@@ -56,7 +60,7 @@ def edited(content: bytes, changes: Iterable[LiveChange], shown: str) -> bytes:
         from ruamel.yaml.error import YAMLError
         from ruamel.yaml.util import load_yaml_guess_indent
     except ImportError:
-        raise ConfigurationError(
+        raise NotWritableError(
             "ruamel.yaml is not installed, which keeps the comments of the file; pip install edgeagent[live]"
         ) from None
     changes = tuple(changes)

@@ -26,6 +26,7 @@ ProblemCode = Literal[
     "drift",
     "certificate_expires",
     "internal_error",
+    "page_unreachable",
     "camera_lost",
     "camera_unhealthy",
     "low_agreement",

@@ -33,6 +33,7 @@ PROBLEMS = {
     "drift": "Drift",
     "certificate_expires": "Certificate expires",
     "internal_error": "Internal error",
+    "page_unreachable": "Page unreachable",
     "camera_lost": "Camera lost",
     "camera_unhealthy": "Camera unhealthy",
     "low_agreement": "Low agreement",

@@ -1,6 +1,6 @@
 // Live picture: <live-picture camera zones='[{"kind", "name", "corners"}]'>. The objects are drawn over the very
 // picture that they were found in. Attribute `still`: no button for the full screen.
-import { Paths, drawAreas, drawBoxes, drawPaths } from "./overlay.js";
+import { Labels, Paths, drawAreas, drawBoxes, drawPaths } from "./overlay.js";
 
 const OLD_MS = 5000;
 
@@ -27,6 +27,10 @@ export class LivePicture extends HTMLElement {
 
   /** A picture that stands must not look like a live one. */
   tellAge() {
+    if (document.querySelector(`[data-part="facts-${CSS.escape(this.camera)}"] .badge.bad`) && !this.dataset.lost) {
+      this.say("The camera is lost. It is opened again by itself; the alarm says why.");
+      return;
+    }
     const old = performance.now() - this.shownAt;
     if (old > OLD_MS && !this.dataset.lost) this.say(`No new picture for ${Math.round(old / 1000)} s. Is the camera lost?`);
   }
@@ -70,9 +74,10 @@ export class LivePicture extends HTMLElement {
     const place = this.getBoundingClientRect();
     const shown = Math.min(place.width / this.canvas.width, place.height / this.canvas.height) || 1;
     this.paths.add(about.objects, performance.now());
-    if (this.shows.zones) drawAreas(this.context, this.areas, about.occupied, 1 / shown);
+    const labels = new Labels(this.context, 1 / shown);
+    if (this.shows.zones) drawAreas(this.context, this.areas, about.occupied, 1 / shown, labels);
     if (this.shows.tracks) drawPaths(this.context, about.objects, this.paths, 1 / shown);
-    if (this.shows.boxes) drawBoxes(this.context, about.objects, 1 / shown);
+    if (this.shows.boxes) drawBoxes(this.context, about.objects, 1 / shown, labels);
     this.shownAt = performance.now();
     this.say("");
     this.dataset.sequence = about.sequence;

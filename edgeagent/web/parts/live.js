@@ -1,5 +1,6 @@
 // Live view: all pictures of the page by one stream, and what is drawn in them.
 import "./live-picture.js";
+import { keepThresholds } from "./thresholds.js";
 import { PictureStream } from "./picture-stream.js";
 
 const pictures = new Map([...document.querySelectorAll("live-picture")].map((picture) => [picture.camera, picture]));
@@ -35,5 +36,8 @@ if (choices) {
   choices.addEventListener("change", choose);
   choose();
 }
+
+const sliders = document.getElementById("thresholds");
+if (sliders) keepThresholds(sliders, document.getElementById("thresholds-told"));
 
 stream.start([...pictures.keys()]);

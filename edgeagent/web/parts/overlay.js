@@ -37,7 +37,7 @@ export class Paths {
 }
 
 /** Draw zones, lines and masks; occupied zones are filled. */
-export function drawAreas(context, areas, occupied, scale) {
+export function drawAreas(context, areas, occupied, scale, labels) {
   const { width, height } = context.canvas;
   for (const { kind, name, corners } of areas) {
     context.beginPath();
@@ -52,22 +52,25 @@ export function drawAreas(context, areas, occupied, scale) {
     }
     context.stroke();
     context.setLineDash([]);
-    if (name) label(context, name, corners[0][0] * width, corners[0][1] * height, "#ffd140", scale);
+    const [x, y] = [corners[0][0] * width, corners[0][1] * height];
+    if (name) labels.add(name, "#ffd140", [x, y, x, y]);
   }
 }
 
-/** Draw the boxes of a picture, each with its label. */
-export function drawBoxes(context, objects, scale) {
+/** Draw the boxes of a picture. */
+export function drawBoxes(context, objects, scale, labels) {
   const { width, height } = context.canvas;
-  for (const { box, label: name, score, track } of objects) {
+  for (const { box, label: name } of objects) {
     const [x1, y1, x2, y2] = [box[0] * width, box[1] * height, box[2] * width, box[3] * height];
     const colour = colourOf(name);
     context.lineWidth = 2 * scale;
     context.strokeStyle = colour;
     context.strokeRect(x1, y1, x2 - x1, y2 - y1);
+  }
+  for (const { box, label: name, score, track } of [...objects].sort((a, b) => b.score - a.score)) {
     const number = track === undefined ? "" : ` ${track}`;
     const text = width / scale < NARROW ? name : `${name}${number} ${Math.round(score * 100)} %`;
-    label(context, text, x1, y1, colour, scale);
+    labels.add(text, colourOf(name), [box[0] * width, box[1] * height, box[2] * width, box[3] * height]);
   }
 }
 
@@ -87,16 +90,31 @@ export function drawPaths(context, objects, paths, scale) {
   }
 }
 
-function label(context, text, x, y, colour, scale) {
-  const size = (context.canvas.width / scale < NARROW ? 9 : 12) * scale;
-  context.font = `600 ${size}px system-ui, sans-serif`;
-  const width = context.measureText(text).width + 8 * scale;
-  const height = size * 1.4;
-  const left = Math.max(0, Math.min(x, context.canvas.width - width));
-  const top = Math.max(0, y - height);
-  context.fillStyle = colour;
-  context.fillRect(left, top, width, height);
-  context.fillStyle = "#10151a";
-  context.textBaseline = "middle";
-  context.fillText(text, left + 4 * scale, top + height / 2);
+/** Labels of a picture, none over another: above, inside or below what it belongs to; one without a place is left out. */
+export class Labels {
+  constructor(context, scale) {
+    this.context = context;
+    this.scale = scale;
+    this.size = (context.canvas.width / scale < NARROW ? 9 : 12) * scale;
+    context.font = `600 ${this.size}px system-ui, sans-serif`;
+    this.taken = [];
+  }
+
+  add(text, colour, [x1, y1, , y2]) {
+    const { context, scale, size } = this;
+    const { width: most, height: lowest } = context.canvas;
+    const width = context.measureText(text).width + 8 * scale;
+    const height = size * 1.4;
+    const left = Math.max(0, Math.min(x1, most - width));
+    const places = [y1 - height, y1, y2, y1 - 2 * height].filter((top) => top >= 0 && top + height <= lowest);
+    const free = (top) => !this.taken.some(([l, t, r, b]) => left < r && left + width > l && top < b && top + height > t);
+    const top = places.find(free);
+    if (top === undefined) return;
+    this.taken.push([left, top, left + width, top + height]);
+    context.fillStyle = colour;
+    context.fillRect(left, top, width, height);
+    context.fillStyle = "#10151a";
+    context.textBaseline = "middle";
+    context.fillText(text, left + 4 * scale, top + height / 2);
+  }
 }

@@ -1,6 +1,5 @@
 // Editor of zones: <zone-editor camera known='[zones as in the configuration]'> around a <live-picture>.
 import { writeHeaders } from "./errors.js";
-import { tell } from "./parts.js";
 import { checkZones, configurationOf } from "./zone-text.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -72,6 +71,7 @@ class ZoneEditor extends HTMLElement {
 
   change(act) {
     act();
+    this.tell("");
     this.draw();
   }
 
@@ -146,20 +146,31 @@ class ZoneEditor extends HTMLElement {
     const text = this.find("zone-text");
     try {
       await navigator.clipboard.writeText(text.value);
-      tell("Copied.");
+      this.tell("Copied.");
     } catch {
       text.focus();
       text.select();
-      tell("Press Ctrl+C to copy.");
+      this.tell("Press Ctrl+C to copy.");
     }
-    setTimeout(() => tell(""), 4000);
   }
 
   async save() {
-    const body = JSON.stringify({ zones: this.zones });
-    const answer = await fetch(location.pathname, { method: "POST", headers: writeHeaders(), body });
-    tell(answer.ok ? "Saved." : `Not saved: ${(await answer.text()).trim()}`);
-    setTimeout(() => tell(""), 8000);
+    const button = this.find("zone-save");
+    button.disabled = true;
+    this.tell("Saving.");
+    try {
+      const body = JSON.stringify({ zones: this.zones });
+      const answer = await fetch(location.pathname, { method: "POST", headers: writeHeaders(), body });
+      this.tell(answer.ok ? "Saved." : `Not saved: ${(await answer.text()).trim()}`);
+    } catch {
+      this.tell("Not saved: the device does not answer. Try again.");
+    }
+    button.disabled = false;
+  }
+
+  /** Say beside the buttons what came of one. */
+  tell(text) {
+    this.find("zone-told").textContent = text;
   }
 }
 

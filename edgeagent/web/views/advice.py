@@ -24,6 +24,7 @@ WHAT_TO_DO: dict[str, str] = {
     "configuration_rolled_back": "Tell the publisher; the last good configuration serves.",
     "certificate_expires": "Renew the certificate before this date.",
     "internal_error": "Report this with the journal of the service: a part of the agent has a bug, and runs again.",
+    "page_unreachable": "End the program that holds the port of the live page, or give web.listen another port.",
 }
 GENERAL = "docs/alarms.md says what this code means, and what to do."
 

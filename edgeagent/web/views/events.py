@@ -60,11 +60,15 @@ def _object(one: SeenObject) -> str:
         picture = f'<a href="{place}"><img src="{place}" alt="{text(label)} at {text(one.camera)}" loading="lazy"></a>'
     here = f" {badge('good', 'present')}" if one.present else ""
     score = f" {shown_number(100 * one.score, '%', 0)}" if one.score is not None else ""
-    lasted = f"<span>{shown_number(one.seconds, 's')}</span>" if one.seconds is not None else ""
+    ended = one.seconds is not None and not one.present  # of a present object it is that of its last message
+    lasted = f"<span>{shown_number(one.seconds, 's')}</span>" if ended else ""
     speed = f"<span>{shown_number(one.speed_mps, 'm/s')}</span>" if one.speed_mps is not None else ""
+    clip = ""
+    if one.clip is not None:
+        clip = f'<a class="button quiet" href="/watch/{text(one.clip)}">{icon("live")} Clip</a>'
     return (
         f'<li class="object"><div class="shot">{picture}</div><div class="object-facts">'
         f"<p><strong>{text(label)}</strong>{score}{here}</p>"
         f'<p class="unit">{text(one.camera)} · {when_utc(one.began)}</p>'
-        f'<p class="row">{lasted}{speed}{zones}</p></div></li>'
+        f'<p class="row">{lasted}{speed}{zones}{clip}</p></div></li>'
     )

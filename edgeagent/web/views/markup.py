@@ -66,7 +66,11 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], nume
     """Return a table; the cells are HTML, the first of each row is its head."""
     columns = "".join(f'<th scope="col">{text(name)}</th>' for name in head)
     body = "".join(
-        f'<tr><th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest) + "</tr>"
+        f'<tr><th scope="row">{first}</th>'
+        + "".join(
+            f'<td data-head="{text(name)}">{cell}</td>' for name, cell in zip(head[1:], rest, strict=True)
+        )
+        + "</tr>"
         for first, *rest in rows
     )
     kind = "numeric" if numeric else "words"

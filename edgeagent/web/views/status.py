@@ -46,13 +46,14 @@ def write_status(sight: Sight, broker: bool) -> str:
         broker: whether a broker is configured.
     """
     return (
-        '<div class="head"><h1>Status</h1><p class="unit" data-part="asof">'
+        '<div class="head"><h1>Status</h1><a class="button quiet" href="/start">Set up</a>'
+        '<p class="unit" data-part="asof">'
         + (f"Numbers of {when(sight.telemetry['time'])}" if sight.telemetry else "No numbers yet")
         + "</p></div>"
         + card("alarms", "Alarms", alarm_items(sight), wide=True)
         + _cameras(sight)
         + _stages(sight)
-        + _serving(sight)
+        + serving_card(sight)
         + board_card(sight)
         + accuracy_card(sight, broker)
         + deployment_card(sight, broker)
@@ -84,14 +85,15 @@ def camera_badge(report: dict[str, Any]) -> str:
     return badge(CAMERA_STATES.get(report["state"], "plain"), report["state"])
 
 
-def _serving(sight: Sight) -> str:
+def serving_card(sight: Sight, title: str = "Model") -> str:
+    """Return which model serves on which delegate, and why."""
     info = sight.retained.get("info")
     if info is None:
-        return card("serving", "Model", empty("No model serves", "The alarms say why."))
+        return card("serving", title, empty("No model serves", "The alarms say why."))
     bundle, engine = info["bundle"], info["engine"]
     return card(
         "serving",
-        "Model",
+        title,
         facts(
             [
                 ("Model", f"{text(bundle['name'])} {text(bundle['version'])}"),
@@ -166,7 +168,10 @@ def _stages(sight: Sight) -> str:
         return card("stages", "Latency per stage", _first_interval(), wide=True)
     rows = []
     for camera, report in sight.telemetry["cameras"].items():
-        for stage, found in report["stages"].items():
+        seen = {stage: found for stage, found in report["stages"].items() if found["count"]}
+        if not seen:
+            rows.append([text(camera), *[absent("no frames in the interval")] * 3, shown_number(0, digits=0)])
+        for stage, found in seen.items():
             rows.append(
                 [
                     f"{text(camera)}: {text(STAGE_NAMES.get(stage, stage))}",

@@ -38,7 +38,8 @@ def write_zones(camera: CameraSettings, can_save: bool) -> str:
         '<button class="quiet" id="zone-remove">Remove zone</button></div>'
         '<p id="zone-problem" class="form-error" role="alert" hidden></p>'
         '<label>Configuration<textarea id="zone-text" readonly rows="8" spellcheck="false"></textarea></label>'
-        f'<div class="row"><button id="zone-copy" class="quiet">Copy</button>{save}</div></div></zone-editor>'
+        f'<div class="row"><button id="zone-copy" class="quiet">Copy</button>{save}'
+        '<span id="zone-told" class="about" role="status"></span></div></div></zone-editor>'
     )
 
 

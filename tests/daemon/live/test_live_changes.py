@@ -130,6 +130,8 @@ def test_a_bad_file_is_refused_whole(content: str, running: Running) -> None:
 def test_saving_moves_changes_into_the_file(running: Running) -> None:
     running.live.propose({KEY: 0.5, "cameras.yard.weight": 2.0}, "anna")
     assert running.live.save("anna").applied == ()
+    told = {"what": "save", "by": "anna", "ok": True, "saved": f"{KEY}, cameras.yard.weight"}
+    assert running.events[-1] == told
     assert "# at the gate" in running.file.read_text(encoding="utf-8")
     assert load_settings(running.file).model.score_threshold == 0.5
     assert read_changes(running.state) == ()
@@ -180,6 +182,16 @@ def test_commands_talk_to_the_agent(
     assert main(["reload", "--state", str(state)]) == 2
     assert "edgeagent.yaml:8: model.treads: unknown key" in capsys.readouterr().err
     assert running.threshold == 0.4
+
+
+@pytest.mark.parametrize("mistake", ["treads: 2\n", "a: [\n"])
+def test_a_bad_file_that_the_command_reads_is_an_event_too(
+    mistake: str, running: Running, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running.file.write_text(FILE + mistake, encoding="utf-8")
+    assert main(["reload", "-c", str(running.file)]) == 2
+    assert "edgeagent.yaml:" in capsys.readouterr().err
+    assert (running.events[-1]["what"], running.events[-1]["ok"]) == ("reload", False)
 
 
 def test_commands_without_an_agent(running: Running, capsys: pytest.CaptureFixture[str]) -> None:

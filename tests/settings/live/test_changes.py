@@ -77,7 +77,7 @@ def test_values_of_keys_sections_and_cameras() -> None:
         ("cameras", [], "name the camera"),
         ("cameras.yard", None, "cameras: expected at least one"),
         ("cameras.dock", None, "no camera dock to remove"),
-        ("cameras.dock", {}, r"cameras\[1\].source: required, but missing"),
+        ("cameras.dock", {}, r"cameras.dock.source: required, but missing"),
         ("cameras.dock", 3, "expected a section"),
         ("cameras.dock.zones", [], "there is no camera dock"),
         ("cameras.yard.name", "gate", "a name stays"),
