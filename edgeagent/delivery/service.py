@@ -325,9 +325,10 @@ class Delivery:
         if (report.name, report.version) != (deployment.model.name, deployment.model.version):
             return None
         measured = {finding.check: finding.measured for finding in report.findings}
+        field = next((one.measure for one in report.findings if one.check == "accuracy"), None)
         return GateSummary(
             p90_ms=measured.get("latency"),
-            map50_95=measured.get("accuracy"),
+            **{field or "map50_95": measured.get("accuracy")},
             notes=tuple(f"{one.check} {one.outcome}: {one.sentence}" for one in report.findings),
         )
 

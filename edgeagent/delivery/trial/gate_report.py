@@ -29,6 +29,7 @@ class GateFinding(StateDocument):
         sentence: result in words.
         measured: value, in the unit of the sentence; None where nothing was measured.
         limit: that it was compared with; None without one.
+        measure: field of the measure of accuracy; None for what is no accuracy.
     """
 
     check: str
@@ -36,6 +37,7 @@ class GateFinding(StateDocument):
     sentence: str
     measured: float | None = None
     limit: float | None = None
+    measure: Literal["map50_95", "top1", "miou"] | None = None
 
 
 class GateReport(StateDocument):
