@@ -1,4 +1,4 @@
-"""Accuracy of classifiers: share of pictures whose class has the highest score, or one of the five highest."""
+"""Accuracy of classifiers: pictures whose class has the highest score, or one of the five highest."""
 
 from __future__ import annotations
 

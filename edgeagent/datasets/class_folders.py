@@ -1,7 +1,7 @@
 """Pictures in one folder for each class (the layout of ImageFolder of torchvision).
 
-The name of a folder is a label of the model (:mod:`edgeagent.datasets.class_names`); pictures in folders below
-it belong to it. The class is that of the whole picture: its box is the picture.
+The name of a folder is a label of the model (:mod:`edgeagent.datasets.class_names`); pictures in folders
+below it belong to it. The class is that of the whole picture: its box is the picture.
 """
 
 from __future__ import annotations

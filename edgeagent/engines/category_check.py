@@ -1,14 +1,12 @@
-"""Check of the tensors of models that give one class for the picture, or one for each pixel.
+"""Check of the tensors of classifiers.
 
-Their only output has the role ``category``: one score for each class, in each cell. A classifier has one
-cell, so that its output may be (1, classes), too.
+Their only output has the role ``category``: one score for each class.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgeagent.bundle.cells import cells_along
 from edgeagent.bundle.manifest import ModelDescription, OutputSpec
 from edgeagent.engines.engine import TensorSpec
 from edgeagent.errors import BundleError
@@ -19,7 +17,7 @@ CATEGORY = "category"
 def check_category(
     manifest: ModelDescription, declared: Sequence[OutputSpec], where: str, outputs: Sequence[TensorSpec]
 ) -> None:
-    """Compare the outputs of a loaded classifier or segmenter with its description.
+    """Compare the outputs of a loaded classifier with its description.
 
     Args:
         manifest: what the model should be.
@@ -40,17 +38,10 @@ def check_category(
     if [tensor.name for tensor in outputs] != [declared[0].name]:
         found = ", ".join(tensor.name for tensor in outputs)
         raise BundleError(f"{where}: has the outputs {found}, {declared[0].name} is listed")
-    shapes = _shapes(manifest, declared[0].stride, labels)
+    shapes = ((1, labels), (1, labels, 1, 1), (1, 1, 1, labels))
     if outputs[0].shape not in shapes:
         wanted = " or ".join(map(str, shapes))
         raise BundleError(
             f"{where}: output {outputs[0].name} has the shape {outputs[0].shape}, {task} with {labels} "
             f"labels needs {wanted}; give each class a label"
         )
-
-
-def _shapes(manifest: ModelDescription, stride: int, channels: int) -> tuple[tuple[int, ...], ...]:
-    if manifest.task == "classification":
-        return ((1, channels), (1, channels, 1, 1), (1, 1, 1, channels))
-    height, width = cells_along(manifest.input.height, stride), cells_along(manifest.input.width, stride)
-    return ((1, channels, height, width), (1, height, width, channels))

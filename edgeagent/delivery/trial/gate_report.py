@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import Literal
 
+from edgeagent.bundle.task import MeasureField
 from edgeagent.delivery.state.record import StateDocument
 from edgeagent.errors import EdgeagentError
 from edgeagent.files.atomic import write_state
@@ -37,7 +38,7 @@ class GateFinding(StateDocument):
     sentence: str
     measured: float | None = None
     limit: float | None = None
-    measure: Literal["map50_95", "top1", "miou"] | None = None
+    measure: MeasureField | None = None
 
 
 class GateReport(StateDocument):

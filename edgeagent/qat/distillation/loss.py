@@ -12,7 +12,7 @@ boxes. A head of several boxes per cell (anchors) is taken apart: each box count
   sides and weighted by the teacher's score (Zheng et al., "Localization Distillation", arXiv:2102.12252).
   It ignores what the softmax over the bins ignores, such as a shift of all bins of a side.
 
-Heads of one class of several for each cell (``category``, of classifiers and segmenters) have the
+Heads of one class of several for each cell (``category``, of classifiers) have the
 Kullback-Leibler divergence of the student's softmax from the teacher's (Hinton et al. 2015,
 arXiv:1503.02531), in nats, as the mean over cells and pictures.
 

@@ -1,16 +1,13 @@
-"""Heads of models that give one class for the picture, or one for each pixel."""
+"""Heads of classifiers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from edgeagent.bundle.manifest import ModelDescription
 from edgeagent.bundle.task import Task
 from edgeagent.errors import DataError
 from edgeagent.qat.graph.graph import Graph
-
-CELLS: Mapping[Task, str] = {"classification": "one row of scores", "segmentation": "a map of scores"}
 
 
 def with_roles_of(task: Task, graph: Graph) -> Graph:
@@ -23,7 +20,7 @@ def with_roles_of(task: Task, graph: Graph) -> Graph:
 
 
 def check_category_head(graph: Graph, description: ModelDescription) -> None:
-    """Check the only head of a classifier or segmenter against its description.
+    """Check the only head of a classifier against its description.
 
     Raises:
         DataError: there are several heads, or the head has another shape or another number of classes.
@@ -32,7 +29,7 @@ def check_category_head(graph: Graph, description: ModelDescription) -> None:
     heads = ", ".join(f"{head.tensor} {head.shape[1:]}" for head in graph.heads)
     if len(graph.heads) != 1:
         raise DataError(
-            f"a model for {task} has one head, {CELLS[task]}; found are {heads}; name the one with "
+            f"a model for {task} has one head, one row of scores; found are {heads}; name the one with "
             "--head NAME, or correct the task in the description"
         )
     _, channels, height, width = graph.heads[0].shape
