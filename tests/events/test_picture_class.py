@@ -31,8 +31,9 @@ def test_a_label_counts_when_every_frame_has_shown_it_long_enough() -> None:
     (first, change), (second, next_change) = changes(
         [(0, "open", 0.9), (0.5, "open", 0.9), (1.0, "open", 0.8), (2, "shut", 0.9), (3.0, "shut", 0.7)]
     )
-    assert (first, change) == (1.0, ClassChange("open", None, pytest.approx(0.8), 1000.0))
-    assert (second, next_change) == (3.0, ClassChange("shut", "open", pytest.approx(0.7), 1002.0))
+    assert (first, change) == (1.0, ClassChange("open", None, change.score, 1000.0))
+    assert (second, next_change) == (3.0, ClassChange("shut", "open", next_change.score, 1002.0))
+    assert (change.score, next_change.score) == (pytest.approx(0.8), pytest.approx(0.7))
     assert next_change.describe("door") == "camera door shows shut, before open"
 
 
@@ -40,7 +41,7 @@ def test_a_label_counts_when_every_frame_has_shown_it_long_enough() -> None:
 def test_one_other_frame_begins_the_wait_anew(between: tuple[str, float]) -> None:
     frames = [(0.0, "open", 0.9), (0.5, *between), (0.9, "open", 0.9), (1.8, "open", 0.9)]
     assert changes(frames) == []
-    assert [at for at, _ in changes([*frames, (1.9, "open", 0.9)])] == [1.9]
+    assert [at for at, _ in changes([*frames, (2.0, "open", 0.9)])] == [2.0]
 
 
 def test_flicker_between_labels_keeps_the_present_one_until_it_is_long_gone() -> None:

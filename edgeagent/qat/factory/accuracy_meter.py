@@ -104,7 +104,12 @@ class AccuracyMeter:
     @property
     def meaningful(self) -> bool:
         """Whether the float model is accurate enough to compare quantizations by accuracy."""
-        return is_meaningful(self.original, self.measure.by_chance(len(self._description.labels)))
+        return is_meaningful(self.original, self.by_chance)
+
+    @property
+    def by_chance(self) -> float:
+        """Accuracy of guesses."""
+        return self.measure.by_chance(len(self._description.labels))
 
     def digest(self) -> str:
         """Return a digest of all that the accuracy of a network depends on; empty without pictures."""

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from edgeagent.bundle.manifest import InputSpec, Measurement
 from edgeagent.qat.core.codes import GridKind
 from edgeagent.qat.export.exports import ONNX_FORMATS, export
-from edgeagent.qat.factory.accuracy_meter import AccuracyMeter, ModelVersion
+from edgeagent.qat.factory.accuracy_meter import AccuracyMeter, ModelVersion, is_meaningful
 from edgeagent.qat.factory.progress import Reporter
 from edgeagent.qat.factory.ptq_cache import PtqCache
 from edgeagent.qat.factory.search_inputs import SearchInputs
@@ -193,12 +193,14 @@ def _content(baseline: PtqBaseline) -> _Content:
     return _Content(baseline.recipe, graph, kind, state, learned, baseline.error, baseline.accuracy)
 
 
-def is_within_tolerance(meter: AccuracyMeter, quantized: float | None, tolerance: float) -> bool:
+def is_within_tolerance(
+    original: float | None, quantized: float | None, tolerance: float, by_chance: float = 0.0
+) -> bool:
     """Return whether quantization loses no more accuracy than the tolerance.
 
     The answer is False without labelled pictures, and for a float model that is no better than chance, which
     allows no comparison.
     """
-    if meter.original is None or quantized is None or not meter.meaningful:
+    if original is None or quantized is None or not is_meaningful(original, by_chance):
         return False
-    return meter.original - quantized <= tolerance
+    return original - quantized <= tolerance

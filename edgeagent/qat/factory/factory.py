@@ -123,12 +123,12 @@ class Factory:
 
     def _calibration_is_enough(self, product: Product) -> bool:
         """Find the best quantization without training; use it if its loss is within the tolerance."""
-        kinds, tolerance = self._grid_kinds(), self._recipe.tolerance
+        kinds, tolerance, meter = self._grid_kinds(), self._recipe.tolerance, self._meter
         self._baselines = baselines = self._calibrations.find(product.graph, kinds)
         product.start = baselines[kinds[0]].name
         enough = self._processes.same(
             all(
-                is_within_tolerance(self._meter, baseline.accuracy, tolerance)
+                is_within_tolerance(meter.original, baseline.accuracy, tolerance, meter.by_chance)
                 for baseline in baselines.values()
             )
         )
