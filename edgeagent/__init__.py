@@ -18,6 +18,8 @@ from edgeagent.version import __version__
 
 if TYPE_CHECKING:
     from edgeagent.accuracy.coco_map import Accuracy
+    from edgeagent.accuracy.top_accuracy import TopAccuracy
+    from edgeagent.api.classifier import ClassifierSession, open_classifier
     from edgeagent.api.detector import DetectorSession, PendingDetections, open_detector
     from edgeagent.api.evaluation import evaluate
     from edgeagent.bundle.reading import Bundle, open_bundle
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from edgeagent.track.choice import create_tracker
     from edgeagent.track.tracker import Tracker, TrackerOptions
     from edgeagent.track.tracks import Tracks
+    from edgeagent.vision.classification import Classification
     from edgeagent.vision.detections import Detection, Detections
 
 # The package onnxruntime collects usage data unless this is set before its import; workers inherit it.
@@ -54,6 +57,8 @@ _PLACES = {
     "BundleError": "errors",
     "CameraError": "errors",
     "CameraSettings": "settings.sections.camera",
+    "Classification": "vision.classification",
+    "ClassifierSession": "api.classifier",
     "ConfigurationError": "errors",
     "DataError": "errors",
     "DeliveryError": "errors",
@@ -70,6 +75,7 @@ _PLACES = {
     "Result": "detection.pipeline",
     "Settings": "settings.schema",
     "SourceFacts": "camera.source",
+    "TopAccuracy": "accuracy.top_accuracy",
     "Tracker": "track.tracker",
     "TrackerOptions": "track.tracker",
     "Tracks": "track.tracks",
@@ -77,6 +83,7 @@ _PLACES = {
     "evaluate": "api.evaluation",
     "load_settings": "settings.file",
     "open_bundle": "bundle.reading",
+    "open_classifier": "api.classifier",
     "open_detector": "api.detector",
     "quantize": "qat.factory.quantize",
     "register_source": "camera.sources",
@@ -89,6 +96,8 @@ __all__ = [
     "BundleError",
     "CameraError",
     "CameraSettings",
+    "Classification",
+    "ClassifierSession",
     "ConfigurationError",
     "DataError",
     "DeliveryError",
@@ -105,6 +114,7 @@ __all__ = [
     "Result",
     "Settings",
     "SourceFacts",
+    "TopAccuracy",
     "Tracker",
     "TrackerOptions",
     "Tracks",
@@ -113,6 +123,7 @@ __all__ = [
     "evaluate",
     "load_settings",
     "open_bundle",
+    "open_classifier",
     "open_detector",
     "quantize",
     "register_source",

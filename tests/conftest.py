@@ -5,10 +5,19 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from edgeagent.settings import installed
+
+
+@pytest.fixture(scope="session")
+def classifier_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a bundle of a classifier, with its float model and pictures beside it."""
+    from tests.classifier import colour_bundle
+
+    return colour_bundle(tmp_path_factory.mktemp("classifier"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -52,7 +52,14 @@ class Agreement:
 
 
 def agreement(one: Detections, other: Detections, least_iou: float = LEAST_IOU) -> Agreement:
-    """Return the agreement of two sets of detections on one picture, with classes of one list of labels."""
+    """Return the agreement of two results on one picture, with classes of one list of labels.
+
+    The class of a picture counts as one box in each result; both are matched where the class is the same.
+    """
+    if one.classification is not None and other.classification is not None:
+        same = one.classification.class_index == other.classification.class_index
+        lead = one.classification.score - other.classification.score if same else 0.0
+        return Agreement(1, int(same), 2, lead)
     pairs = match(one, other, least_iou)
     difference = float((one.scores[pairs[:, 0]] - other.scores[pairs[:, 1]]).sum())
     return Agreement(1, len(pairs), len(one) + len(other), difference)
@@ -83,4 +90,9 @@ def in_labels_of(found: Detections, labels: Sequence[str], wanted: Sequence[str]
         return found
     places = {label: position for position, label in enumerate(wanted)}
     table = np.array([places.get(label, UNKNOWN) for label in labels], np.int32)
-    return Detections(found.boxes, found.scores, table[found.classes])
+    classification = found.classification
+    if classification is not None:
+        scores = np.zeros(len(wanted), np.float32)
+        scores[table[table >= 0]] = classification.scores[table >= 0]
+        classification = replace(classification, scores=scores, labels=tuple(wanted))
+    return replace(found, classes=table[found.classes], labels=(), classification=classification)

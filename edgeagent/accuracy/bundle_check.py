@@ -64,7 +64,7 @@ def check_artefact(
     result = GoldenCheck(bundle, artefact).run(detector.engine)
     if result.outputs_right and not result.right:
         raise BundleError(
-            f"{bundle.directory}: the boxes decoded from the outputs of {engine} are not those of the golden "
+            f"{bundle.directory}: what is decoded from the outputs of {engine} is not that of the golden "
             f"labels ({result.describe()}); the decoder of the manifest does not fit the model"
         )
     if not result.right:

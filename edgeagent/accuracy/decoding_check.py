@@ -120,7 +120,7 @@ def check_heads_decoding(model: Path, detector: Detector, pictures: Sequence[Ima
 def check_output_decoding(model: Path, detector: Detector, pictures: Sequence[Image]) -> None:
     """Check the form of the boxes in the output of a float model against its description.
 
-    Does nothing for a description of heads or of family ``ssd``.
+    Does nothing for a description of heads, of family ``ssd``, or of a model that finds no boxes.
 
     Args:
         model: file of the model, for messages.
@@ -132,7 +132,7 @@ def check_output_decoding(model: Path, detector: Detector, pictures: Sequence[Im
         EngineError: the model cannot be run.
     """
     description = detector.description
-    if description.decoder.family == "ssd":
+    if description.task != "detection" or description.decoder.family == "ssd":
         return
     cells, buffers = CellBoxes(description), detector.allocate()
     total, sound = 0, Counter[str]()

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgeagent.accuracy.evaluation import evaluate_detector
+from edgeagent.accuracy.evaluation import evaluate_model, measured_value
 from edgeagent.bundle.manifest import Artefact
 from edgeagent.bundle.reading import Bundle
+from edgeagent.bundle.task import Measure
 from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.detection.detector import Detector
 
@@ -21,12 +22,14 @@ class GoldenAccuracyResult:
     """Measured and claimed accuracy of an artefact.
 
     Attributes:
-        measured: mAP50-95 on the golden pictures, 0..1.
+        measure: measure of the task.
+        measured: its value on the golden pictures, 0..1.
         claimed: claim of the bundle for the same artefact, 0..1.
         tolerance: allowed shortfall of the measurement, 0..1.
         labelled_by: source of the labels.
     """
 
+    measure: Measure
     measured: float
     claimed: float
     tolerance: float
@@ -45,7 +48,8 @@ class GoldenAccuracyResult:
     def describe(self) -> str:
         """Return measurement, claim and limit in one sentence."""
         return (
-            f"mAP50-95 {self.measured:.3f} on the golden pictures (labels by {self.labelled_by}), "
+            f"{self.measure.title} {self.measured:.3f} on the golden pictures "
+            f"(labels by {self.labelled_by}), "
             f"{self.claimed:.3f} claimed, {self.least:.3f} needed"
         )
 
@@ -81,9 +85,9 @@ def measure_golden(
     """
     pictures, golden = golden_labels(bundle), bundle.manifest.golden
     claims = golden.accuracy if golden else None
-    if pictures is None or claims is None or artefact.file not in claims.map50_95:
+    if pictures is None or claims is None or artefact.file not in claims.claims:
         return None
-    measured = evaluate_detector(detector, pictures, report).map50_95
+    measured = measured_value(evaluate_model(detector, pictures, report))
     return GoldenAccuracyResult(
-        measured, claims.map50_95[artefact.file], claims.tolerance, claims.labelled_by
+        claims.measure, measured, claims.claims[artefact.file], claims.tolerance, claims.labelled_by
     )

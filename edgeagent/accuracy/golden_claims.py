@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Protocol
 
-from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_detector
+from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_model, measured_value
 from edgeagent.bundle.manifest import GridName, ModelDescription, OutputSpec
-from edgeagent.datasets.yolo_labels import LabelledPictures, label_text
+from edgeagent.bundle.task import Measure
+from edgeagent.datasets.yolo_labels import LabelledPictures, label_text, whole_picture_text
 from edgeagent.detection.detector import Detector, load_detector
 from edgeagent.engines.loading import READERS, available_engines
 from edgeagent.imaging.picture import read_picture
@@ -40,7 +41,7 @@ class Measurable(Protocol):
 
 
 def labels_by(detector: Detector, pictures: Sequence[Path]) -> list[bytes]:
-    """Return the content of a YOLO label file for each picture, from detections of a detector.
+    """Return the content of a YOLO label file for each picture, from what a model finds.
 
     Raises:
         DataError: a picture cannot be read.
@@ -50,14 +51,18 @@ def labels_by(detector: Detector, pictures: Sequence[Path]) -> list[bytes]:
     for path in pictures:
         image = read_picture(path)
         height, width = image.shape[:2]
-        found.append(label_text(detector.detect(image, buffers, SCORE_THRESHOLD), width, height))
+        result = detector.detect(image, buffers, SCORE_THRESHOLD)
+        if result.classification is not None:
+            found.append(whole_picture_text(result.classification.class_index))
+        else:
+            found.append(label_text(result, width, height))
     return found
 
 
 def claims(
     description: ModelDescription, artefacts: Mapping[str, tuple[Path, Measurable]], data: LabelledPictures
 ) -> dict[str, float]:
-    """Return the mAP50-95 of each artefact that an engine on this machine can load, by name.
+    """Return the accuracy of each artefact that an engine on this machine can load, by name.
 
     The claim is the lowest result of all engines. An artefact of grid ``b`` is measured in ONNX Runtime only.
 
@@ -78,7 +83,7 @@ def claims(
             detector = load_detector(
                 description, path, artefact.format, artefact.outputs, 0, IOU_THRESHOLD, engine
             )
-            measured.append(evaluate_detector(detector, data).map50_95)
+            measured.append(measured_value(evaluate_model(detector, data)))
             detector.engine.close()
         if measured:
             found[name] = round(min(measured), 4)
@@ -94,17 +99,19 @@ def accuracy_entry(
     labels: Mapping[str, str],
     labelled_by: Literal["people", "float model"],
     claimed: Mapping[str, float],
+    measure: Measure,
 ) -> dict[str, Any]:
     """Return the section ``golden.accuracy`` of a manifest.
 
     Args:
         labels: label file by picture.
         labelled_by: source of the labels.
-        claimed: mAP50-95 by artefact, 0..1.
+        claimed: accuracy by artefact, 0..1.
+        measure: measure of the task.
     """
     return {
         "labels": dict(labels),
         "labelled_by": labelled_by,
-        "map50_95": dict(claimed),
+        measure.field: dict(claimed),
         "tolerance": TOLERANCE,
     }

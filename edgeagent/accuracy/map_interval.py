@@ -1,9 +1,9 @@
-"""Interval of a difference in mAP: paired bootstrap over pictures.
+"""Interval of a difference in accuracy: paired bootstrap over pictures.
 
-Two models detect on the same pictures. A resample draws as many pictures with replacement and takes both mAPs
-on that draw; the 2.5th and 97.5th percentile of the differences bound the 95 % interval (Efron and Tibshirani
-1993, "An Introduction to the Bootstrap", chapter 13). Pairing removes what is common to both models: hard
-pictures are hard for both.
+Two models run on the same pictures. A resample draws as many pictures with replacement and takes both
+accuracies on that draw; the 2.5th and 97.5th percentile of the differences bound the 95 % interval
+(Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13). Pairing removes what is common to
+both models: hard pictures are hard for both.
 
 Matching of detections to labels does not depend on the draw, so that it is done once by pycocotools; a draw
 only weights pictures.
@@ -29,16 +29,16 @@ Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class MapDifference:
-    """Difference in mAP50-95 between two models on the same pictures.
+class AccuracyDifference:
+    """Difference in the measure of their task between two models on the same pictures.
 
     Attributes:
-        map50_95: mAP of the model minus that of the other.
+        difference: measure of the model minus that of the other.
         low: lower bound of the 95 % interval.
         high: upper bound.
     """
 
-    map50_95: float
+    difference: float
     low: float
     high: float
 
@@ -99,10 +99,7 @@ class MatchedDetections:
 
     def resampled(self, resamples: int = RESAMPLES) -> Numbers:
         """Return the mAP of each of ``resamples`` draws; the draws depend on the number of pictures only."""
-        generator = np.random.default_rng(SEED)
-        share = np.full(self.pictures, 1 / self.pictures)
-        draws = generator.multinomial(self.pictures, share, size=resamples)
-        return np.array([self._or_absent(draw) for draw in draws])
+        return np.array([self._or_absent(draw) for draw in draws(self.pictures, resamples)])
 
     def _or_absent(self, draw: Counts) -> float:
         try:
@@ -146,21 +143,18 @@ class MatchedDetections:
         return _ClassMatches(objects, np.concatenate(picture)[order], own & ~skipped, ~own & ~skipped)
 
 
+def draws(pictures: int, resamples: int = RESAMPLES) -> Counts:
+    """Return how often each picture is drawn: (resamples, pictures).
+
+    The draws are the same for the same number of pictures.
+    """
+    generator = np.random.default_rng(SEED)
+    drawn: Counts = generator.multinomial(pictures, np.full(pictures, 1 / pictures), size=resamples)
+    return drawn
+
+
 def map_difference(own: Sequence[float] | Numbers, other: Sequence[float] | Numbers) -> tuple[float, float]:
-    """Return the 95 % interval of the difference of two models' resampled mAPs, draw by draw."""
+    """Return the 95 % interval of the difference of two models' measures, draw by draw."""
     differences = np.asarray(own) - np.asarray(other)
     low, high = np.nanpercentile(differences, PERCENTILES)
     return float(low), float(high)
-
-
-def compare_map(own: MatchedDetections, other: MatchedDetections) -> MapDifference:
-    """Return the difference in mAP between two models on the same pictures, with its interval.
-
-    Raises:
-        ValueError: the models were not run on the same number of pictures.
-    """
-    if own.pictures != other.pictures:
-        raise ValueError(f"{own.pictures} and {other.pictures} pictures cannot be compared")
-    once = np.ones(own.pictures, np.int64)
-    difference = own.mean_average_precision(once) - other.mean_average_precision(once)
-    return MapDifference(difference, *map_difference(own.resampled(), other.resampled()))

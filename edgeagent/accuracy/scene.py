@@ -1,8 +1,8 @@
 """Histograms of a camera's scene as a model sees it; no labels are needed.
 
 Five quantities of each sampled frame are counted: scores, classes and areas of its detections, its
-brightness, and the number of its detections. The number of contributing frames is counted per quantity, as
-detections of one frame are not independent of each other.
+brightness, and the number of its detections; of a classifier the score and class of the picture. The number
+of contributing frames is counted per quantity, as detections of one frame are not independent of each other.
 """
 
 from __future__ import annotations
@@ -61,6 +61,9 @@ class SceneCounts:
             self._add("score", score_bins(detections.scores))
             self._add("label", detections.classes)
             self._add("area", area_bins(detections.boxes, image.shape[0] * image.shape[1]))
+        elif (found := detections.classification) is not None:
+            self._add("score", score_bins(np.array([found.score], np.float32)))
+            self._add("label", np.array([found.class_index]))
 
     def covers(self, name: Quantity) -> bool:
         """Return whether the quantity was counted in all frames in which it can be.

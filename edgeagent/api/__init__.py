@@ -1,5 +1,5 @@
 """Python API: what :mod:`edgeagent` offers to a program of its own, such as a robot or a kiosk.
 
 detector.py    ``open_detector``: one detector, chosen, checked, isolated, with several frames in flight
-evaluation.py  ``evaluate``: COCO mAP of a bundle on labelled pictures
+evaluation.py  ``evaluate``: accuracy of a bundle on labelled pictures
 """

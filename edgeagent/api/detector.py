@@ -24,6 +24,7 @@ import numpy as np
 
 from edgeagent.bundle.manifest import Manifest
 from edgeagent.bundle.reading import Bundle, open_bundle
+from edgeagent.bundle.task import require_detection
 from edgeagent.detection.detector import Detector, load_bundle_detector
 from edgeagent.detection.pipeline import Detectors, OneDetector
 from edgeagent.detection.ranking import rank_delegates
@@ -258,7 +259,35 @@ def open_detector(
     iou_threshold: float = 0.65,
     state: str | Path | None = None,
 ) -> DetectorSession:
-    """Open a detector on the fastest delegate of this machine that computes what was trained.
+    """Open a detector; arguments and errors as :func:`open_model`.
+
+    Raises:
+        ConfigurationError: the bundle is one of another task.
+    """
+    opened = bundle if isinstance(bundle, Bundle) else open_bundle(find_bundle(bundle))
+    require_detection(opened.manifest.task, opened.manifest.name, "open_detector")
+    return open_model(
+        opened,
+        engine=engine,
+        threads=threads,
+        isolated=isolated,
+        score_threshold=score_threshold,
+        iou_threshold=iou_threshold,
+        state=state,
+    )
+
+
+def open_model(
+    bundle: str | Path | Bundle | None = None,
+    *,
+    engine: str = "auto",
+    threads: int = 0,
+    isolated: bool = True,
+    score_threshold: float = 0.4,
+    iou_threshold: float = 0.65,
+    state: str | Path | None = None,
+) -> DetectorSession:
+    """Open a model of any task on the fastest delegate of this machine that computes what was trained.
 
     Args:
         bundle: directory of a model bundle, name of one that comes with the program (``coco-small``,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from edgeagent.accuracy.coco_map import Accuracy
-from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_detector
+from edgeagent.accuracy.evaluation import IOU_THRESHOLD, TaskAccuracy, evaluate_model
 from edgeagent.bundle.reading import Bundle, open_bundle
 from edgeagent.datasets.given import GivenData, check_data
 from edgeagent.detection.detector import load_bundle_detector
@@ -26,8 +25,10 @@ def evaluate(
     threads: int = 0,
     artefact: str | None = None,
     progress: Callable[[int], None] = lambda done: None,
-) -> Accuracy:
-    """Return the COCO mAP of a bundle, computed by pycocotools at score .01 and IoU .65.
+) -> TaskAccuracy:
+    """Return the accuracy of a bundle, of the kind of its task.
+
+    Detection: COCO mAP, computed by pycocotools at score .01 and IoU .65. Classification: top-1 and top-5.
 
     Preprocessing, engine and decoding are those of the daemon; the engine runs in this process.
 
@@ -60,7 +61,7 @@ def evaluate(
     check_data(data, opened.manifest.labels)
     detector = load_bundle_detector(opened, engine, threads, IOU_THRESHOLD, artefact)
     try:
-        return evaluate_detector(detector, data, progress)
+        return evaluate_model(detector, data, progress).accuracy
     finally:
         detector.engine.close()
 

@@ -151,7 +151,8 @@ class BenchRow(ReportSection):
         samples_per_s: pictures per second over all queries.
         load_ms: load time in a fresh process, without the import of the engine's package.
         first_ms: duration of the first inference in that process.
-        map50_95: COCO mAP at IoU .50:.95 on the labelled pictures of this run, 0..1.
+        map50_95: COCO mAP at IoU .50:.95 on the labelled pictures of this run, 0..1 (detection).
+        top1: the same of top-1 (classification).
         golden: comparison with the golden set.
         memory: resident memory.
         energy: energy of one inference.
@@ -180,6 +181,7 @@ class BenchRow(ReportSection):
     load_ms: Milliseconds | None = None
     first_ms: Milliseconds | None = None
     map50_95: float | None = None
+    top1: float | None = None
     golden: GoldenCheckReport | None = None
     memory: Memory | None = None
     energy: Energy | None = None

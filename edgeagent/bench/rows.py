@@ -22,6 +22,7 @@ from edgeagent.bench.results import (
     SpeedRatio,
     Times,
 )
+from edgeagent.bundle.task import MEASURES, Measure
 from edgeagent.detection.golden_check import GoldenResult
 from edgeagent.engines.engine import EngineFacts
 from edgeagent.sensors.energy import EnergyMeter
@@ -41,7 +42,8 @@ class CandidateMeasurements:
         facts: properties of the loaded engine.
         cold: measurements of the cold start.
         golden: result of the golden check over ``golden_pictures`` pictures.
-        map50_95: COCO mAP on the labelled pictures, 0..1.
+        measure: measure of the task.
+        accuracy: its value on the labelled pictures, 0..1.
         blocks: measured blocks, one per round.
         failure: reason why the measurements ended early.
     """
@@ -52,7 +54,8 @@ class CandidateMeasurements:
     cold: ColdStart | None = None
     golden: GoldenResult | None = None
     golden_pictures: int = 0
-    map50_95: float | None = None
+    measure: Measure = MEASURES["detection"]
+    accuracy: float | None = None
     blocks: list[Block] = field(default_factory=list)
     failure: str | None = None
 
@@ -105,7 +108,7 @@ def make_row(
         "first_ms": round(cold.first_ms, 3) if cold else None,
         "memory": Memory(rss_mb=round(cold.rss_mb, 1), growth_mb=round(cold.growth_mb, 1)) if cold else None,
         "golden": golden,
-        "map50_95": None if item.map50_95 is None else round(item.map50_95, 4),
+        item.measure.field: None if item.accuracy is None else round(item.accuracy, 4),
         "energy": _energy(blocks, environment),
         "ratio_to_reference": ratio,
         "count": None if failed else times.count,
@@ -116,7 +119,7 @@ def make_row(
     why: dict[str, str] = dict.fromkeys(values, failed or "not measured")
     if not failed:
         why.update({name: f"requires at least {least} queries" for name, least in MIN_QUERIES.items()})
-        why["map50_95"] = "no labelled pictures: give --dataset, or --val-images and --val-labels"
+        why[item.measure.field] = "no labelled pictures: give --dataset, or --val-images and --val-labels"
         why["golden"] = _no_golden(candidate)
         why["energy"] = environment.no_meter if environment.meter is None else "the sensor gave no reading"
         why["ratio_to_reference"] = no_ratio

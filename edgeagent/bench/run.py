@@ -3,7 +3,7 @@
 ::
 
     cold start of each candidate (load, first inference, memory) -> load all candidates -> golden check
-        -> mAP -> warm-up -> idle baseline -> interleaved rounds of blocks -> rows, ratios
+        -> accuracy -> warm-up -> idle baseline -> interleaved rounds of blocks -> rows, ratios
 
 A candidate that fails at any step keeps its reason and is excluded from the following steps.
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeagent.accuracy.decoding_check import PICTURES, check_output_decoding
-from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_detector
+from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_model, measured_value
 from edgeagent.bench.camera_scenario import play_clip
 from edgeagent.bench.cold_start import cold_start
 from edgeagent.bench.interleaving import block_speed, round_order, speed_ratio
@@ -50,6 +50,7 @@ from edgeagent.bench.rows import (
     make_row,
 )
 from edgeagent.bundle.reading import MANIFEST, Bundle
+from edgeagent.bundle.task import MEASURES
 from edgeagent.datasets.given import check_data
 from edgeagent.datasets.labels import LabelledData
 from edgeagent.detection.detector import Detector
@@ -85,7 +86,7 @@ class BenchRequest:
         seed: random seed of the picture order.
         threads: threads of the engines; 0 uses all processors but one.
         clip: clip of the camera scenario.
-        data: labelled pictures for mAP.
+        data: labelled pictures for accuracy.
         meter: energy meter; None without a sensor.
         no_meter: reason for the missing meter.
         idle_s: duration of the idle baseline in seconds.
@@ -232,12 +233,12 @@ def _load_and_check(
     candidate, bundle = item.candidate, request.bundle
     detector = load_candidate(candidate, request.threads)
     try:
-        item.facts = detector.engine.facts
+        item.facts, item.measure = detector.engine.facts, MEASURES[detector.description.task]
         if bundle.manifest.golden is not None and not candidate.reference:
             check = GoldenCheck(bundle, find_artefact(bundle.manifest, candidate.file))
             item.golden, item.golden_pictures = check.run(detector.engine), len(check)
         if request.data is not None:
-            item.map50_95 = evaluate_detector(detector, request.data).map50_95
+            item.accuracy = measured_value(evaluate_model(detector, request.data))
         if candidate.reference and bundle.manifest.golden is not None:
             model = candidate.model or Path(candidate.file)
             check_output_decoding(model, detector, pictures[:PICTURES])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from edgeagent.bench.interleaving import THROUGHPUT_SCENARIOS
 from edgeagent.bench.results import BenchReport, BenchRow, SpeedRatio, ThermalState
+from edgeagent.bundle.task import MEASURES
 
 ABSENT = "-"
 
@@ -107,11 +109,24 @@ def _checks(report: BenchReport) -> TextTable:
         "first, ms": lambda row: number(row.first_ms, 1),
         "memory, MB": lambda row: number(row.memory.rss_mb if row.memory else None, 0),
         "golden, steps": _golden,
-        "mAP50-95": lambda row: number(row.map50_95, 3),
+        **{
+            measure.title: partial(_accuracy, measure.field)
+            for measure in MEASURES.values()
+            if measure == MEASURES["detection"] or any(_value(measure.field, row) for row in report.rows)
+        },
         "mJ/inference": lambda row: number(row.energy.per_inference_j * 1000 if row.energy else None),
         "check": lambda row: "ok" if row.ok else "FAILED",
     }
     return _table("checks and costs", report, columns)
+
+
+def _accuracy(field: str, row: BenchRow) -> str:
+    return number(_value(field, row), 3)
+
+
+def _value(field: str, row: BenchRow) -> float | None:
+    value: float | None = getattr(row, field, None)
+    return value
 
 
 def _golden(row: BenchRow) -> str:

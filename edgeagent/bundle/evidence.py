@@ -13,8 +13,9 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import Field, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
 
 from edgeagent.bundle.files import MAX_EVIDENCE, locate
-from edgeagent.bundle.manifest import FileName, FiniteFloat, Fraction, ManifestSection
 from edgeagent.bundle.reading import Bundle
+from edgeagent.bundle.section import FileName, FiniteFloat, Fraction, ManifestSection
+from edgeagent.bundle.task import AccuracyValues
 from edgeagent.errors import BundleError
 from edgeagent.files.validation import first_mistake
 
@@ -32,7 +33,7 @@ class TrainingPoint(ManifestSection):
         step: number of completed optimiser steps.
         loss: training loss of the step.
         held_out: loss on the held-out pictures, where measured.
-        validation: mAP50-95 on the validation pictures, where measured.
+        validation: accuracy on the validation pictures, where measured.
     """
 
     step: NonNegativeInt
@@ -55,20 +56,16 @@ class SensitivityRecord(ManifestSection):
     error: FiniteFloat
 
 
-class SeedResult(ManifestSection):
+class SeedResult(AccuracyValues):
     """Accuracy of one of several trainings that differ only in their seed.
 
     Attributes:
         seed: random seed of the training.
         engine: engine that ran the artefact.
-        map50_95: COCO mAP at IoU .50:.95, 0..1.
-        map50: COCO mAP at IoU .50, 0..1.
     """
 
     seed: int
     engine: Text
-    map50_95: Fraction
-    map50: Fraction
 
 
 class Differences(ManifestSection):

@@ -8,26 +8,23 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
+from pydantic import Field, PositiveInt, StringConstraints, model_validator
 from typing_extensions import Self
 
 from edgeagent.bundle.anchors import Anchor, anchors_by_stride
+from edgeagent.bundle.section import (
+    Divisor,
+    FileName,
+    FiniteFloat,
+    Fraction,
+    ManifestSection,
+    Name,
+    Sha256,
+    Version,
+)
+from edgeagent.bundle.task import AccuracyLoss, AccuracyValues, ClaimedAccuracy, Task
 
 SCHEMA_VERSION: Literal[1] = 1
-
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Version = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}$")]
-FileName = Annotated[str, StringConstraints(min_length=1, max_length=255)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
-Divisor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-
-
-class ManifestSection(BaseModel):
-    """Base of all manifest sections; keeps unknown fields."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
 
 
 class Letterbox(ManifestSection):
@@ -65,7 +62,8 @@ class InputSpec(ManifestSection):
     letterbox: Letterbox | None = Letterbox()
 
 
-Role = Literal["box", "objectness", "classes"]
+Role = Literal["box", "objectness", "classes", "category"]
+"""Predicted quantity of a head; ``category`` is one class of several."""
 GridName = Literal["a", "b", "float"]
 
 
@@ -75,12 +73,16 @@ class OutputSpec(ManifestSection):
     Attributes:
         name: tensor name in the artefact.
         role: predicted quantity.
-        stride: input pixels per cell.
+        stride: input pixels per cell; unused for a classifier, which has one cell.
     """
 
     name: str
     role: Role
     stride: PositiveInt
+
+
+TASK_OF_FAMILY: dict[str, Task] = {"classifier": "classification"}
+"""Task of the families that do not detect."""
 
 
 class DecoderSpec(ManifestSection):
@@ -90,8 +92,8 @@ class DecoderSpec(ManifestSection):
         family: ``yolox`` (anchor-free, objectness, exponential sizes), ``yolov5`` (YOLOv5/YOLOv7: anchors and
             objectness), ``yolov8`` (YOLOv8 to YOLO26: distances, optionally distribution focal loss bins),
             ``rtmdet`` (distances from the corner of a cell) or ``ssd`` (TFLite_Detection_PostProcess in the
-            graph).
-        strides: input pixels per cell, finest scale first; unused by ``ssd``.
+            graph); ``classifier`` (one class for the picture).
+        strides: input pixels per cell, finest scale first; unused by ``ssd`` and ``classifier``.
         reg_max: bins per box side for distribution focal loss (``yolov8``).
         anchors: sizes in input pixels for each stride (``yolov5``); None takes those of COCO.
         distances: function of the raw distances (``rtmdet``).
@@ -99,15 +101,22 @@ class DecoderSpec(ManifestSection):
             pixels, or ``shares`` of the input's width and height.
         nms: ``per-class`` non-maximum suppression, or ``none`` for end-to-end detectors (YOLOv10, YOLO26),
             whose single output holds final detections.
+        scores: what the output of a ``classifier`` holds: ``logits``, or ``probabilities``.
     """
 
-    family: Literal["yolox", "yolov5", "yolov8", "rtmdet", "ssd"]
+    family: Literal["yolox", "yolov5", "yolov8", "rtmdet", "ssd", "classifier"]
     strides: tuple[PositiveInt, ...] = (8, 16, 32)
     reg_max: PositiveInt = 16
     anchors: tuple[tuple[tuple[Divisor, Divisor], ...], ...] | None = None
     distances: Literal["linear", "relu", "exp"] = "linear"
     boxes: Literal["raw", "decoded", "shares"] = "raw"
     nms: Literal["per-class", "none"] = "per-class"
+    scores: Literal["logits", "probabilities"] = "logits"
+
+    @property
+    def task(self) -> Task:
+        """Task of the models of this family."""
+        return TASK_OF_FAMILY.get(self.family, "detection")
 
     def anchors_by_stride(self) -> dict[int, tuple[Anchor, ...]]:
         """Return the anchors of each stride; empty for a family without anchors."""
@@ -127,8 +136,8 @@ class OperatorCounts(ManifestSection):
         float: number of operators on floating-point tensors, by name.
     """
 
-    integer: dict[str, int] = {}
-    float: dict[str, int] = {}
+    integer: dict[str, int] = Field(default_factory=dict)
+    float: dict[str, int] = Field(default_factory=dict)
 
 
 class Artefact(ManifestSection):
@@ -157,20 +166,19 @@ class Artefact(ManifestSection):
     compiled_for: Literal["edgetpu", "hailo"] | None = None
 
 
-class GoldenAccuracy(ManifestSection):
+class GoldenAccuracy(ClaimedAccuracy):
     """Claimed accuracy of the artefacts on the golden pictures, for comparison on a board.
 
     Attributes:
-        labels: label file in YOLO format by golden picture; a picture without one has no objects.
-        labelled_by: origin of the labels. With ``float model`` the labels are its detections, and the claim
+        labels: label file by golden picture, in YOLO format; a picture without one has no objects. The class
+            of a whole picture is a box around it.
+        labelled_by: origin of the labels. With ``float model`` the labels are what it finds, and the claim
             is agreement with the float model, not accuracy.
-        map50_95: COCO mAP at IoU .50:.95 measured when the bundle was made, by artefact file.
-        tolerance: largest accepted decrease of the mAP on a board.
+        tolerance: largest accepted decrease of the measure on a board.
     """
 
     labels: Annotated[dict[FileName, FileName], Field(min_length=1)]
     labelled_by: Literal["people", "float model"]
-    map50_95: Annotated[dict[FileName, Fraction], Field(min_length=1)]
     tolerance: Fraction
 
 
@@ -188,7 +196,7 @@ class GoldenSet(ManifestSection):
 
     pictures: Annotated[tuple[FileName, ...], Field(min_length=1)]
     outputs: FileName
-    other_outputs: dict[GridName, FileName] = {}
+    other_outputs: dict[GridName, FileName] = Field(default_factory=dict)
     sha256: dict[FileName, Sha256]
     tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     accuracy: GoldenAccuracy | None = None
@@ -213,34 +221,16 @@ class GoldenSet(ManifestSection):
         return self
 
 
-class MapLoss(ManifestSection):
-    """Loss of mAP50-95 against the float model on the same pictures, with its 95 % interval.
-
-    The interval is that of a paired bootstrap over pictures (:mod:`edgeagent.accuracy.map_interval`).
-
-    Attributes:
-        map50_95: mAP of the float model minus that of the measured one.
-        low: lower bound.
-        high: upper bound.
-    """
-
-    map50_95: FiniteFloat
-    low: FiniteFloat
-    high: FiniteFloat
-
-
-class Measurement(ManifestSection):
+class Measurement(AccuracyValues):
     """Accuracy measurement.
 
     Attributes:
         state: ``float``, ``ptq`` or ``qat``.
         method: method of quantization, for example the calibration method.
         engine: engine that ran the model; ``torch`` is the fake-quantized network, a simulation.
-        map50_95: COCO mAP at IoU .50:.95, 0..1.
-        map50: COCO mAP at IoU .50, 0..1.
         images: number of pictures.
         data_sha256: SHA-256 over names and contents of pictures and labels.
-        per_class: AP at IoU .50:.95 of each class with labelled objects.
+        per_class: AP at IoU .50:.95 or top-1 of each class that is labelled.
         seed: random seed of the training.
         artefact: measured file of the bundle; None for a model that is not in the bundle.
         loss: loss against the float model; None for the float model itself, and where it was not measured.
@@ -249,14 +239,12 @@ class Measurement(ManifestSection):
     state: Literal["float", "ptq", "qat"]
     method: str
     engine: str
-    map50_95: Fraction
-    map50: Fraction
     images: PositiveInt
     data_sha256: Sha256
     per_class: dict[str, Fraction] | None = None
     seed: int | None = None
     artefact: FileName | None = None
-    loss: MapLoss | None = None
+    loss: AccuracyLoss | None = None
 
 
 class Evidence(ManifestSection):
@@ -269,8 +257,8 @@ class Evidence(ManifestSection):
     """
 
     measurements: tuple[Measurement, ...] = ()
-    recipe: dict[str, Any] = {}
-    files: dict[FileName, Sha256] = {}
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    files: dict[FileName, Sha256] = Field(default_factory=dict)
 
 
 class ModelDescription(ManifestSection):
@@ -289,7 +277,7 @@ class ModelDescription(ManifestSection):
 
     name: Name
     version: Version
-    task: Literal["detection"]
+    task: Task
     labels: Annotated[tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(min_length=1)]
     input: InputSpec
     decoder: DecoderSpec
@@ -300,6 +288,15 @@ class ModelDescription(ManifestSection):
     def _labels_are_unique(self) -> Self:
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("labels must be unique")
+        return self
+
+    @model_validator(mode="after")
+    def _decoder_fits_task(self) -> Self:
+        if self.decoder.task != self.task:
+            raise ValueError(
+                f"the decoder family {self.decoder.family} is one for {self.decoder.task}, the task is "
+                f"{self.task}; correct one of them"
+            )
         return self
 
 

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from edgeagent.bundle.files import MAX_ARTEFACT, MAX_EVIDENCE, MAX_GOLDEN, locate, verify_file
 from edgeagent.bundle.manifest import SCHEMA_VERSION, Artefact, GoldenSet, Manifest
 from edgeagent.bundle.onnx_message import external_files
+from edgeagent.bundle.task import TASKS
 from edgeagent.errors import BundleError
 from edgeagent.files.resources import included_bundles
 from edgeagent.files.strict_yaml import MAX_BYTES, YamlMistakeError, parse
@@ -161,7 +162,8 @@ def parse_manifest(content: bytes, source: str) -> Manifest:
 def validate_manifest(data: dict[str, Any], source: str) -> Manifest:
     """Return the manifest of plain data, as parsed from a file.
 
-    The version is checked before the schema, because fields of a newer version may not match this schema.
+    The version and the task are checked before the schema, because fields of a newer version may not match
+    this schema.
 
     Args:
         data: fields of the manifest.
@@ -171,6 +173,7 @@ def validate_manifest(data: dict[str, Any], source: str) -> Manifest:
         BundleError: see :func:`parse_manifest`.
     """
     schema, wanted = data.get("schema_version", SCHEMA_VERSION), data.get("minimum_agent_version")
+    task = data.get("task")
     if isinstance(schema, int) and schema > SCHEMA_VERSION:
         raise BundleError(
             f"{source}: has schema version {schema}, this edgeagent ({__version__}) knows {SCHEMA_VERSION}; "
@@ -179,6 +182,11 @@ def validate_manifest(data: dict[str, Any], source: str) -> Manifest:
     if isinstance(wanted, str) and needs_newer(wanted, __version__):
         raise BundleError(
             f"{source}: needs edgeagent {wanted} or newer, this is {__version__}; install a newer edgeagent"
+        )
+    if isinstance(task, str) and task not in TASKS:
+        raise BundleError(
+            f"{source}: is for the task {task!r}, this edgeagent ({__version__}) knows {', '.join(TASKS)}; "
+            "install a newer edgeagent, or correct the task"
         )
     try:
         return Manifest.model_validate_json(json.dumps(data), strict=True)

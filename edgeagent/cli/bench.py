@@ -109,7 +109,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--clip", type=Path, metavar="VIDEO", help="clip of the camera scenario")
     add_dataset_options(parser)
     parser.add_argument(
-        "--val-images", type=Path, metavar="DIR", help="pictures for mAP, instead of --dataset"
+        "--val-images", type=Path, metavar="DIR", help="pictures for accuracy, instead of --dataset"
     )
     parser.add_argument("--val-labels", type=Path, metavar="DIR", help="YOLO labels of the pictures")
     add_json_options(parser, file=True, more=" (format: docs/bench.schema.json)")

@@ -51,7 +51,7 @@ def run_check(arguments: argparse.Namespace) -> int:
         print(f"  {artefact.file}: {kind}, {artefact.size} bytes, hash verified")
     for item in manifest.evidence.measurements:
         print(
-            f"  {item.state} ({item.method}) in {item.engine}: mAP50-95 {item.map50_95:.3f} "
+            f"  {item.state} ({item.method}) in {item.engine}: {item.measure.title} {item.accuracy:.3f} "
             f"on {item.images} pictures, claimed"
         )
     artefact = choose_artefact(manifest, arguments.engine)

@@ -1,4 +1,4 @@
-"""The command ``edgeagent eval``: COCO mAP of a bundle or a float model."""
+"""The command ``edgeagent eval``: accuracy of a bundle or a float model on labelled pictures."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from edgeagent.accuracy.coco_map import Accuracy, Found, mean_average_precision
 from edgeagent.accuracy.decoding_check import PICTURES, check_output_decoding
-from edgeagent.accuracy.evaluation import IOU_THRESHOLD, detect_all
-from edgeagent.accuracy.map_interval import MapDifference, MatchedDetections, compare_map
+from edgeagent.accuracy.evaluation import (
+    IOU_THRESHOLD,
+    Evaluation,
+    compare_evaluations,
+    evaluate_model,
+)
 from edgeagent.bundle.model_description import FloatModelDescription, describe_model
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.cli.dataset_options import add_dataset_options, given_data
@@ -26,11 +29,12 @@ from edgeagent.qat.export.cut_model import FloatFile, decodable_file
 from edgeagent.settings.sections.model import MAX_THREADS
 
 DESCRIPTION = """\
-Detect on labelled pictures and print the COCO mAP, computed by pycocotools. Preprocessing, engine and
-decoding are those of the daemon. Score threshold .01, IoU threshold .65. Classes of a data set are matched to
+Run a model on labelled pictures and print its accuracy: of a detector the COCO mAP, computed by pycocotools
+with score threshold .01 and IoU threshold .65; of a classifier top-1 and top-5, on pictures in one folder for
+each label. Preprocessing, engine and decoding are those of the daemon. Classes of a data set are matched to
 the labels of the model by name; files of --labels have the class numbers of the model.
 
-With --against, a second model detects on the same pictures. The difference in mAP50-95 is printed with its
+With --against, a second model runs on the same pictures. The difference in accuracy is printed with its
 95 % interval (paired bootstrap over pictures); one that contains 0 means that these pictures are too few to
 tell which model is better."""
 
@@ -40,6 +44,7 @@ examples:
   edgeagent eval --bundle models/coco-nano --dataset annotations/instances_val2017.json
   edgeagent eval --bundle models/coco-nano --images val/images --labels val/labels
   edgeagent eval --bundle models/coco-nano --artefact model.onnx --engine openvino --images ... --labels ...
+  edgeagent eval --bundle my-classifier --dataset pictures    pictures/val/LABEL/*.jpg
   edgeagent eval --model yolox_nano.onnx --like models/coco-nano --images val/images --labels val/labels
   edgeagent eval --bundle models/coco-nano --against yolox_nano.onnx --images ... --labels ...
 
@@ -54,7 +59,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add ``eval``."""
     parser = commands.add_parser(
         "eval",
-        help="COCO mAP of a bundle or a float model",
+        help="accuracy of a bundle or a float model on labelled pictures",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -91,7 +96,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Evaluate the model and print its mAP."""
+    """Evaluate the model and print its accuracy."""
     if not 0 <= arguments.threads <= MAX_THREADS:
         raise ConfigurationError(f"--threads: expected 0 to {MAX_THREADS}, got {arguments.threads}")
     data = given_data(arguments, arguments.images, arguments.labels).open()
@@ -109,26 +114,26 @@ def run(arguments: argparse.Namespace) -> int:
         check_output_decoding(arguments.model, detector, [read_picture(path) for path in some])
 
     other = None if arguments.against is None else _load_other(arguments, detector)
-    found = detect_all(detector, data, report)
-    accuracy = mean_average_precision(found.truths, found.detections, found.labels)
-    difference = None
+    found, difference = evaluate_model(detector, data, report), None
     if other is not None:
         _check_labels(arguments.against, other, detector)
-        difference = _compare(found, detect_all(other, data, report))
+        difference = compare_evaluations(found, evaluate_model(other, data, report))
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)
     facts = detector.engine.facts
     engine = f"{facts.engine} {facts.version} {facts.delegate}"
-    _print(accuracy, engine)
+    _print(found, engine)
     if difference is not None:
         print(
-            f"{difference.map50_95:+.4f} mAP50-95 against {arguments.against}, 95 % interval "
+            f"{difference.difference:+.4f} {found.measure.title} against {arguments.against}, 95 % interval "
             f"{difference.low:+.4f} to {difference.high:+.4f}"
         )
     if arguments.json or arguments.json_file:
-        result = {**asdict(accuracy), "engine": engine, "data_sha256": data.data_hash()}
+        result = {**asdict(found.accuracy), "engine": engine, "data_sha256": data.data_hash()}
         if difference is not None:
-            result["against"] = {"model": str(arguments.against), **asdict(difference)}
+            interval = {"low": difference.low, "high": difference.high}
+            compared = {found.measure.field: difference.difference, **interval}
+            result["against"] = {"model": str(arguments.against), **compared}
         give_result(arguments, result)
     return 0
 
@@ -152,10 +157,11 @@ def _load_other(arguments: argparse.Namespace, detector: Detector) -> Detector:
 def _check_labels(path: Path, other: Detector, detector: Detector) -> None:
     if other.description.labels != detector.description.labels:
         raise ConfigurationError(f"--against {path}: has other labels; compare models of the same classes")
-
-
-def _compare(found: Found, other: Found) -> MapDifference:
-    return compare_map(MatchedDetections(found), MatchedDetections(other))
+    if other.description.task != detector.description.task:
+        raise ConfigurationError(
+            f"--against {path}: is for {other.description.task}, the other for {detector.description.task}; "
+            "compare models of the same task"
+        )
 
 
 def _load(arguments: argparse.Namespace) -> Detector:
@@ -188,9 +194,11 @@ def _load_float(
         return build_detector(description, loaded, found.outputs, str(model), IOU_THRESHOLD)
 
 
-def _print(accuracy: Accuracy, engine: str) -> None:
+def _print(found: Evaluation, engine: str) -> None:
+    accuracy, measure = found.accuracy, found.measure
+    first, second = (float(getattr(accuracy, name)) for name in (measure.field, measure.second))
     print(
-        f"mAP50-95 {accuracy.map50_95:.4f}   mAP50 {accuracy.map50:.4f}   "
+        f"{measure.title} {first:.4f}   {measure.second_title} {second:.4f}   "
         f"{accuracy.images} pictures   {engine}"
     )
     width = max(len(label) for label in accuracy.per_class)

@@ -6,6 +6,7 @@ import argparse
 
 from rich.table import Table
 
+from edgeagent.bundle.task import MEASURES
 from edgeagent.cli.qat_progress import TerminalProgress
 from edgeagent.qat.factory.bundle_recipe import Budget, BundleRecipe, load_recipe, with_settings
 from edgeagent.qat.factory.quantize import QuantizedBundle, quantize
@@ -93,10 +94,11 @@ def _table(result: QuantizedBundle) -> Table:
     table = Table(caption="\n".join(counts))
     for column in ("state", "method", "engine"):
         table.add_column(column)
-    for column in ("mAP50-95", "mAP50", "pictures"):
+    measure = result.accuracy[0].measure if result.accuracy else MEASURES["detection"]
+    for column in (measure.title, measure.second_title, "pictures"):
         table.add_column(column, justify="right")
     for item in result.accuracy:
-        scores = (f"{item.map50_95:.3f}", f"{item.map50:.3f}", str(item.images))
+        scores = (f"{item.accuracy:.3f}", f"{item.second_accuracy:.3f}", str(item.images))
         table.add_row(item.state, item.method, item.engine.split()[0], *scores)
     if not result.accuracy:
         table.add_row(result.state, "accuracy not measured: no --val-dataset or --val-images", "", "", "", "")

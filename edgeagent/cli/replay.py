@@ -10,6 +10,7 @@ from typing import Any
 
 from edgeagent.cli.json_result import add_json_options, give_result
 from edgeagent.errors import ConfigurationError
+from edgeagent.events.picture_class import ClassChange
 from edgeagent.events.scene import Scene, SceneReport
 from edgeagent.files.naming import printable
 from edgeagent.settings.schema import Settings
@@ -75,8 +76,17 @@ def run(arguments: argparse.Namespace) -> int:
             for line in lines.add(seconds, report, scene):
                 print(line, flush=True)
 
+        def show_class(seconds: float, change: ClassChange) -> None:
+            print(lines.add_class(seconds, change), flush=True)
+
         summary = replay_clip(
-            arguments.clip, settings, camera, on_report=show, out=arguments.out, begins=begins
+            arguments.clip,
+            settings,
+            camera,
+            on_report=show,
+            on_class=show_class,
+            out=arguments.out,
+            begins=begins,
         )
     result = {
         "clip": printable(arguments.clip),
@@ -91,6 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
             line.name: {way: dict(summary.lines.get(line.name, {}).get(way, {})) for way in ("in", "out")}
             for line in camera.lines
         },
+        **({"classes": dict(summary.classes)} if summary.classes else {}),
     }
     for line in _lines(result):
         print(line)
@@ -137,7 +148,10 @@ def _lines(result: dict[str, Any]) -> Iterator[str]:
     if result["detected"] < result["frames"]:
         yield f"the detector ran for {result['detected']} frames; in the others nothing moved"
     yield f"engine: {result['engine']}"
-    yield f"objects: {_counts(result['objects'])}"
+    if "classes" in result:
+        yield f"classes, by frames: {_counts(result['classes'])}"
+    else:
+        yield f"objects: {_counts(result['objects'])}"
     for name, found in result["zones"].items():
         yield f"zone {name}, entered by: {_counts(found)}"
     for name, ways in result["lines"].items():

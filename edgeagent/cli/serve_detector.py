@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeagent.bundle.reading import Bundle, open_bundle
+from edgeagent.bundle.task import require_detection
 from edgeagent.errors import ConfigurationError, EdgeagentError
 from edgeagent.files.atomic import replace_file
 from edgeagent.files.naming import printable
@@ -97,6 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
     bind = zmq_endpoint(arguments.bind)
     http = None if arguments.http is None else tcp_endpoint(arguments.http, "--http")
     bundle = open_bundle(find_bundle(arguments.bundle))
+    require_detection(bundle.manifest.task, bundle.manifest.name, "serve-detector")
     if arguments.frigate_config is not None:
         return _show_configuration(arguments, bundle)
     warnings = [check_reach(bind, "--bind", arguments.beyond_loopback)]

@@ -32,6 +32,7 @@ from edgeagent.daemon.broker_parts import (
 )
 from edgeagent.daemon.camera_health import CameraHealth
 from edgeagent.daemon.cameras import Cameras
+from edgeagent.daemon.class_watch import ClassWatch
 from edgeagent.daemon.decoder_choice import DecoderChoice
 from edgeagent.daemon.detection_messages import DetectionMessages
 from edgeagent.daemon.device_watch import DeviceWatch, WatchCallbacks
@@ -235,7 +236,8 @@ class Agent:
         watch = DeviceWatch(settings.power, settings.adaptive, self._count_inferences, reactions)
         names = [camera.name for camera in settings.cameras]
         objects = ObjectWatch(settings.objects, names, run, self._state.presence_changed)
-        counters = CameraCounters(self.cameras, self.times, self.pipeline.failed, objects, gates)
+        classes = ClassWatch(settings, self._state.class_changed)
+        counters = CameraCounters(self.cameras, self.times, self.pipeline.failed, objects, gates, classes)
         reporter = TelemetryReporter(counters, run, watch)
         adapters.read_live(lambda telemetry: reporter.refresh(telemetry, self.publisher.dropped))
         certificates = CertificateWatch(
@@ -269,6 +271,7 @@ class Agent:
             cameras=cameras,
             scenes=self._scenes,
             objects=objects,
+            classes=classes,
             health=health,
             detections=detections,
             feedback=feedback,
@@ -296,6 +299,7 @@ class Agent:
             signed,
             health,
             objects,
+            classes,
             acting,
             self._scenes,
             ResultCallback(on_result) if on_result else None,

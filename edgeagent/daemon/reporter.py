@@ -11,6 +11,7 @@ import psutil
 
 from edgeagent.camera.capture import Camera
 from edgeagent.camera.status import CameraStatus
+from edgeagent.daemon.class_watch import ClassWatch
 from edgeagent.daemon.device_watch import DeviceWatch
 from edgeagent.daemon.object_watch import ObjectWatch
 from edgeagent.daemon.sensor_report import sensor_fields
@@ -43,6 +44,7 @@ class CameraCounters:
         failed: number of frames on which an engine failed, by camera.
         objects: counts of objects.
         gates: motion gates by camera.
+        classes: classes of pictures; None without a watch of these.
     """
 
     cameras: Sequence[Camera]
@@ -50,6 +52,7 @@ class CameraCounters:
     failed: Mapping[str, int]
     objects: ObjectWatch
     gates: Mapping[str, MotionGate] = field(default_factory=dict)
+    classes: ClassWatch | None = None
 
 
 class TelemetryReporter:
@@ -64,6 +67,7 @@ class TelemetryReporter:
     def __init__(self, counters: CameraCounters, run: int | None, watch: DeviceWatch) -> None:
         self._cameras, self._times, self._failed = counters.cameras, counters.times, counters.failed
         self._objects, self._run, self._watch = counters.objects, run, watch
+        self._classes = counters.classes
         self._gates, self._gated_before = counters.gates, dict.fromkeys(counters.gates, 0)
         self._started = self._last = time.monotonic()
         self._sequence = 0
@@ -156,6 +160,7 @@ class TelemetryReporter:
             last_error=status.last_error,
             objects=self._objects.take(camera.name),
             objects_left_out=self._objects.left_out(camera.name),
+            classification=self._classes.take(camera.name) if self._classes else None,
             motion=self._motion(camera.name, detected, gated),
             decoder=decoder_report(status),
             stages={stage: stage_report(histogram) for stage, histogram in stages.items()},

@@ -24,6 +24,7 @@ from edgeagent.daemon.rate_controller import Decision
 from edgeagent.detection.exchange import ModelExchange
 from edgeagent.detection.serving import Change
 from edgeagent.events.arming import Arming
+from edgeagent.events.picture_class import ClassChange
 from edgeagent.sensors.board import read_board
 from edgeagent.settings.sections.camera import CameraSettings
 from edgeagent.telemetry.contract.armed import ArmedMessage
@@ -248,6 +249,12 @@ class StateMessages(AgentPart):
             place = {"camera": change.camera, "label": change.label}
             self._events.record("presence", text, **place, state=state, count=change.count)
         self._publisher.retain("presence", message.payload())
+
+    def class_changed(self, camera: str, change: ClassChange) -> None:
+        """Publish that a camera's picture has another class."""
+        known = {"label": change.label, "before": change.before, "score": change.score}
+        data = {name: value for name, value in known.items() if value is not None}
+        self._events.record("label", change.describe(camera), camera=camera, **data)
 
     def certificate_changed(self, found: CertificateExpiry) -> None:
         """Publish that a certificate expires soon, has expired, or is renewed."""

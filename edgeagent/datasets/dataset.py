@@ -9,6 +9,7 @@
     folder/annotations/instances_SPLIT*.json   COCO
     folder/images[/SPLIT], folder/labels[/SPLIT]    YOLO, without names of classes
     folder/SPLIT/images, folder/SPLIT/labels        the same
+    folder[/SPLIT]/LABEL               pictures of classifiers (class_folders)
 
 SPLIT is ``train``, ``val`` (also ``valid``, ``validation``) or ``test``.
 """
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from edgeagent.datasets.class_folders import ClassFolders
 from edgeagent.datasets.coco_json import ANNOTATIONS_FOLDER, CocoPictures
 from edgeagent.datasets.data_yaml import SPLIT_KEYS, data_yaml_splits
 from edgeagent.datasets.image_folders import IMAGES, with_label_files
@@ -143,10 +145,30 @@ def _yolo_in_folder(folder: Path) -> Dataset:
     inner = folder / IMAGES
     if inner.is_dir() or IMAGES in folder.parts:
         return Dataset(folder, {}, partial(_open_folder, inner if inner.is_dir() else folder))
+    classes = _classes_in_folder(folder)
+    if classes is not None:
+        return classes
     raise DataError(
         f"{printable(folder)}: no data set here: expected data.yaml, {ROBOFLOW_COCO}, {ANNOTATIONS_FOLDER}/"
-        "instances_*.json, or the folders images and labels"
+        "instances_*.json, the folders images and labels, or for a classifier a folder for each label"
     )
+
+
+def _classes_in_folder(folder: Path) -> Dataset | None:
+    """Return a data set with a folder for each class; None without one."""
+    splits: dict[str, Opener] = {}
+    for split, names in SPLIT_KEYS.items():
+        place = next((folder / name for name in names if (folder / name).is_dir()), None)
+        if place is not None and (found := ClassFolders.find(place)) is not None:
+            splits[split] = partial(_same, found)
+    if splits:
+        return Dataset(folder, splits)
+    whole = ClassFolders.find(folder)
+    return None if whole is None else Dataset(folder, {}, partial(_same, whole))
+
+
+def _same(data: ClassFolders) -> LabelledData:
+    return data
 
 
 def _open_folder(images: Path) -> LabelledData:

@@ -29,11 +29,13 @@ class Labels:
         boxes: (n, 4) float32, centre x, centre y, width, height as fractions of the picture size.
         crowds: regions in which objects of a class are not labelled one by one (``iscrowd`` of COCO):
             detections there are neither right nor wrong, and nothing is trained on them; None without any.
+        whole: whether the only class is that of the whole picture, which its box covers.
     """
 
     classes: npt.NDArray[np.int32]
     boxes: npt.NDArray[np.float32]
     crowds: Labels | None = None
+    whole: bool = False
 
 
 class LabelledData(Protocol):
@@ -64,6 +66,11 @@ def labels_of(rows: Sequence[Sequence[float]], crowds: Sequence[Sequence[float]]
     """Return labels from rows of class, centre x, centre y, width, height."""
     table = np.array(rows, np.float32).reshape(-1, 5)
     return Labels(table[:, 0].astype(np.int32), table[:, 1:], labels_of(crowds) if len(crowds) else None)
+
+
+def whole_picture(index: int) -> Labels:
+    """Return the labels of a picture of one class."""
+    return Labels(np.array([index], np.int32), np.array([[0.5, 0.5, 1.0, 1.0]], np.float32), whole=True)
 
 
 def log_remarks(remarks: Counter[str], place: Path | None) -> None:

@@ -1,7 +1,7 @@
 """Labels in YOLO format: one text file per picture, one object per line.
 
 A line is ``class x y width height``: class index, then centre and size as fractions of the picture size
-(Ultralytics, "Object Detection Datasets Overview").
+(Ultralytics, "Object Detection Datasets Overview"). The class of a whole picture is a box around it.
 
 A line of a class and at least three points is a polygon ("Instance Segmentation Datasets Overview"); the box
 around it is taken. A sixth number is a confidence, as written for predictions; it is ignored. Repeated lines
@@ -202,6 +202,11 @@ def label_text(found: Detections, width: int, height: int) -> bytes:
         for kind, row in zip(found.classes.tolist(), rows, strict=True)
     )
     return "".join(lines).encode()
+
+
+def whole_picture_text(index: int) -> bytes:
+    """Return the class of a whole picture as the content of a label file: a box around it."""
+    return f"{index} 0.5 0.5 1 1\n".encode()
 
 
 def _claim(owners: dict[str, Path], path: Path) -> None:

@@ -325,9 +325,12 @@ class Delivery:
         if (report.name, report.version) != (deployment.model.name, deployment.model.version):
             return None
         measured = {finding.check: finding.measured for finding in report.findings}
+        field = next((one.measure for one in report.findings if one.check == "accuracy"), None)
+        accuracy = {field or "map50_95": measured.get("accuracy")}
         return GateSummary(
             p90_ms=measured.get("latency"),
-            map50_95=measured.get("accuracy"),
+            map50_95=accuracy.get("map50_95"),
+            top1=accuracy.get("top1"),
             notes=tuple(f"{one.check} {one.outcome}: {one.sentence}" for one in report.findings),
         )
 

@@ -63,6 +63,8 @@ def run_demo(seconds: float, folder: Path, bundle: Path | None, source: str | No
 
         def collect(result: Result) -> None:
             totals.update(result.labels[index] for index in result.detections.classes)
+            if (found := result.detections.classification) is not None:
+                totals[found.label] += 1
             picture = result.frame.image.copy()
             draw(picture, result.detections, result.labels)
             clip.write(picture)

@@ -28,7 +28,7 @@ JUDGED = 10
 """Such detections on all golden pictures from which the decoder is judged by them."""
 FIND_IOU = 0.5
 CLAIM_SHARE = 0.5
-"""Share of the claimed mAP50-95 that the share of found objects must reach; a sound decoder finds more."""
+"""Share of the claimed accuracy that the share of what is found must reach; a sound decoder finds more."""
 
 
 class GoldenBoxes:
@@ -47,17 +47,9 @@ class GoldenBoxes:
     """
 
     def __init__(self, bundle: Bundle, artefact: Artefact) -> None:
-        golden = bundle.manifest.golden
-        accuracy = golden.accuracy if golden else None
-        claim = accuracy.map50_95.get(artefact.file) if accuracy else None
-        self._labels: list[Labels] = []
-        if golden and accuracy and claim is not None:
-            names = [accuracy.labels.get(name) for name in golden.pictures]
-            classes = len(bundle.manifest.labels)
-            paths = [None if name is None else bundle.directory / name for name in names]
-            self._labels = [read_labels(path, classes) for path in paths]
+        self._labels, claim = claimed_labels(bundle, artefact)
         self.labelled = sum(len(labels.classes) for labels in self._labels)
-        self.least = int(np.ceil(self.labelled * (claim or 0.0) * CLAIM_SHARE))
+        self.least = int(np.ceil(self.labelled * claim * CLAIM_SHARE))
 
     def found(self, picture: int, detections: Detections, fit: Fit) -> int:
         """Return how many labelled objects of a picture are among the detections.
@@ -111,3 +103,19 @@ class SoundBoxes:
                 f"only {self._sound} of {self._total} boxes on the golden pictures lie in them and have a "
                 "size; the decoder of the manifest does not fit the model"
             )
+
+
+def claimed_labels(bundle: Bundle, artefact: Artefact) -> tuple[list[Labels], float]:
+    """Return the labels of the golden pictures and the claim for an artefact; empty and 0 without a claim.
+
+    Raises:
+        DataError: a label file cannot be read.
+    """
+    golden = bundle.manifest.golden
+    accuracy = golden.accuracy if golden else None
+    claim = accuracy.claims.get(artefact.file) if accuracy else None
+    if golden is None or accuracy is None or claim is None:
+        return [], 0.0
+    names = [accuracy.labels.get(name) for name in golden.pictures]
+    paths = [None if name is None else bundle.directory / name for name in names]
+    return [read_labels(path, len(bundle.manifest.labels)) for path in paths], claim

@@ -1,7 +1,7 @@
 """Golden check: an engine and its decoder on the golden pictures of the bundle.
 
-Outputs are compared with the reference outputs, and the boxes decoded from them with the labels
-(:mod:`edgeagent.detection.golden_boxes`).
+Outputs are compared with the reference outputs, and what is decoded from them with the labels
+(:mod:`edgeagent.detection.golden_findings`).
 
 Pictures are read and prepared once, so that a repeated check costs a live board a few inferences.
 """
@@ -15,7 +15,8 @@ from edgeagent.bundle.golden import ReferenceOutputs, compare_outputs, load_refe
 from edgeagent.bundle.manifest import Artefact
 from edgeagent.bundle.reading import Bundle
 from edgeagent.detection.detector import build_detector
-from edgeagent.detection.golden_boxes import FIND_SCORE, GoldenBoxes, SoundBoxes
+from edgeagent.detection.golden_boxes import FIND_SCORE
+from edgeagent.detection.golden_findings import golden_findings
 from edgeagent.engines.engine import Array, Engine
 from edgeagent.errors import BundleError
 from edgeagent.imaging.letterbox import Fit
@@ -34,9 +35,10 @@ class GoldenResult:
             infinite where an output holds a number that is not finite.
         tolerance: allowed for ``worst``, in steps.
         mean: of all outputs and pictures, in steps.
-        labelled: labelled objects of the golden pictures; 0 without labels.
-        found: number of them that are among the decoded detections.
+        labelled: labelled objects, or pictures, of the golden set; 0 without labels.
+        found: number of them that are found.
         least_found: smallest accepted number of them.
+        unit: what is counted, for people.
     """
 
     worst: float
@@ -45,6 +47,7 @@ class GoldenResult:
     labelled: int = 0
     found: int = 0
     least_found: int = 0
+    unit: str = "labelled objects"
 
     @property
     def right(self) -> bool:
@@ -62,7 +65,7 @@ class GoldenResult:
         outputs = f"{worst} steps off on average at worst, {self.tolerance:g} allowed"
         if not self.labelled:
             return outputs
-        return f"{outputs}; {self.found} of {self.labelled} labelled objects found, {self.least_found} needed"
+        return f"{outputs}; {self.found} of {self.labelled} {self.unit} found, {self.least_found} needed"
 
 
 class GoldenCheck:
@@ -89,7 +92,7 @@ class GoldenCheck:
                 f"{len(self._golden.outputs)}; do not use this bundle"
             )
         self._manifest, self._artefact, self.tolerance = bundle.manifest, artefact, golden.tolerance
-        self._boxes = GoldenBoxes(bundle, artefact)
+        self._findings = golden_findings(bundle, artefact)
         self._prepared: list[tuple[Array, Fit]] = []
 
     def __len__(self) -> int:
@@ -107,21 +110,21 @@ class GoldenCheck:
         artefact = self._artefact
         detector = build_detector(self._manifest, engine, artefact.outputs, artefact.file, IOU_THRESHOLD)
         differences: list[float] = []
-        found, sound = 0, SoundBoxes()
+        found, findings = 0, self._findings
+        findings.begin()
         pictures = zip(self._pictures_for(engine), self._golden.outputs, strict=True)
         for number, ((codes, fit), reference) in enumerate(pictures):
             engine.infer((codes, *buffers.inputs[1:]), buffers.outputs)
             detections = detector.decoder.decode(buffers.outputs, FIND_SCORE)
-            sound.add(detections, fit)
-            found += self._boxes.found(number, detections, fit)
+            found += findings.add(number, detections, fit)
             measured = [
                 spec.dequantize(output) for spec, output in zip(engine.outputs, buffers.outputs, strict=True)
             ]
             differences += compare_outputs(reference, measured, self._golden.steps)
-        sound.check()
+        findings.check()
         mean = sum(differences) / len(differences)
-        boxes = self._boxes
-        return GoldenResult(max(differences), self.tolerance, mean, boxes.labelled, found, boxes.least)
+        counted = (findings.labelled, found, findings.least, findings.unit)
+        return GoldenResult(max(differences), self.tolerance, mean, *counted)
 
     def _pictures_for(self, engine: Engine) -> list[tuple[Array, Fit]]:
         if not self._prepared:

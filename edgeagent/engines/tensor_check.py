@@ -16,6 +16,7 @@ from edgeagent.bundle.manifest import (
     ModelDescription,
     OutputSpec,
 )
+from edgeagent.engines.category_check import check_category
 from edgeagent.engines.engine import TensorSpec
 from edgeagent.errors import BundleError
 
@@ -53,6 +54,9 @@ def check_tensors(
     """
     _check_input(manifest, where, inputs)
     document = _document(manifest)
+    if manifest.task != "detection":
+        check_category(manifest, declared, where, outputs)
+        return
     if manifest.decoder.family == "ssd":
         if declared:
             raise BundleError(f"{where}: family ssd decodes in the graph; {document} must list no outputs")

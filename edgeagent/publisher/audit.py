@@ -22,7 +22,7 @@ from typing import BinaryIO, Literal, Protocol
 from pydantic import AwareDatetime, BaseModel, ConfigDict, PositiveInt
 from tuf.api.metadata import TargetFile, Targets
 
-from edgeagent.bundle.manifest import Sha256
+from edgeagent.bundle.section import Sha256
 from edgeagent.files.atomic import write_state
 from edgeagent.files.naming import shortened
 from edgeagent.files.state_json import DamagedJsonError, read_json

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from edgeagent.bundle.manifest import Name, Version
+from edgeagent.bundle.section import Name, Version
 from edgeagent.delivery.repository.channel import Release
 from edgeagent.files.atomic import write_state
 from edgeagent.files.state_json import DamagedJsonError, read_json

@@ -10,6 +10,7 @@ from typing import IO
 from edgeagent.daemon.scene_messages import build_object_message
 from edgeagent.errors import EdgeagentError
 from edgeagent.events.object_life import ObjectEvent
+from edgeagent.events.picture_class import ClassChange
 from edgeagent.events.scene import Scene, SceneReport
 
 WORDS = {"enter": "enters", "leave": "leaves", "loiter": "loiters in"}
@@ -68,6 +69,11 @@ class EventLines:
             if zone.occupied != self._occupied.get(name, False):
                 yield f"{seconds:8.2f} s  zone {name} is {'occupied' if zone.occupied else 'free'}"
             self._occupied[name] = bool(zone.occupied)
+
+    def add_class(self, seconds: float, change: ClassChange) -> str:
+        """Write a change of the class of the picture; return it as a line."""
+        self._write({"topic": "events/label", "seconds": round(seconds, 2), **_fields(change)})
+        return f"{seconds:8.2f} s  {change.describe(self._camera)}"
 
     def _write(self, record: dict[str, object]) -> None:
         if self._file is not None:

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from edgeagent.api.detector import open_detector
+from edgeagent.api.detector import open_model
 from edgeagent.camera.clip import ClipSource
 from edgeagent.demo.clip_writer import ClipWriter
 from edgeagent.errors import CameraError
 from edgeagent.events.building import build_scene, score_thresholds
+from edgeagent.events.picture_class import ClassChange, PictureClass
 from edgeagent.events.scene import Scene, SceneReport
 from edgeagent.imaging.frame import Frame, Image
 from edgeagent.replay.gated_detector import GatedDetector
@@ -26,10 +27,13 @@ from edgeagent.replay.overlay import draw_overlay
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import CameraSettings
 from edgeagent.vision.detections import Detections
+from edgeagent.vision.draw import draw
 
 DEFAULT_FPS = 25.0
 """Frame rate of a clip that does not tell its own."""
 
+OnClass = Callable[[float, ClassChange], None]
+"""Called with the seconds since the beginning of the clip and the change of the class."""
 OnReport = Callable[[float, SceneReport, Scene], None]
 """Called with the seconds since the beginning of the clip, what a frame changed, and the scene."""
 
@@ -47,6 +51,7 @@ class ReplaySummary:
         objects: objects that were reported, by label.
         zones: entries into each zone, by zone and label.
         lines: crossings, by line, then ``in`` and ``out``, then label.
+        classes: frames of each class, where the model is a classifier.
     """
 
     engine: str = ""
@@ -57,6 +62,7 @@ class ReplaySummary:
     objects: Counter[str] = field(default_factory=Counter)
     zones: dict[str, Counter[str]] = field(default_factory=dict)
     lines: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)
+    classes: Counter[str] = field(default_factory=Counter)
 
     def add(self, report: SceneReport) -> None:
         """Count what a frame changed."""
@@ -77,6 +83,7 @@ def replay_clip(
     camera: CameraSettings,
     *,
     on_report: OnReport = lambda seconds, report, scene: None,
+    on_class: OnClass = lambda seconds, change: None,
     out: Path | None = None,
     begins: datetime,
     progress: Callable[[int], None] = lambda frame: None,
@@ -88,6 +95,7 @@ def replay_clip(
         settings: model, thresholds, tracker and events.
         camera: whose zones, lines, masks and ground plane are used; its source is not.
         on_report: called after every frame, and at the end.
+        on_class: called with each change of the class of the picture, where the model is a classifier.
         out: annotated clip to write; None writes none.
         begins: local time of the first frame, for schedules.
         progress: called with the number of each frame, from 1.
@@ -100,6 +108,8 @@ def replay_clip(
     """
     scene, model = build_scene(camera, settings), settings.model
     looking = GatedDetector(camera)
+    wanted = settings.objects
+    shown = PictureClass(wanted.appear_after, wanted.disappear_after, model.score_threshold)
     began, summary = time.monotonic(), ReplaySummary()
     source = ClipSource(clip)
     source.open()
@@ -109,7 +119,7 @@ def replay_clip(
             raise CameraError(f"{clip}: holds no frame")
         fps = source.facts.fps or DEFAULT_FPS
         writer = ClipWriter(out, fps) if out is not None else None
-        with open_detector(
+        with open_model(
             model.bundle,
             engine=model.engine,
             threads=model.threads or 0,
@@ -131,8 +141,16 @@ def replay_clip(
                 summary.detected += found is not None
                 summary.add(report)
                 on_report(seconds, report, scene)
+                classified = None if found is None else found.classification
+                if classified is not None:
+                    summary.classes[classified.label] += 1
+                    change = shown.observe(classified, seconds, moment)
+                    if change is not None:
+                        on_class(seconds, change)
                 if writer is not None and report.frame is not None:
                     draw_overlay(image, scene, report.frame, camera)
+                    if classified is not None:
+                        draw(image, Detections.of_picture(classified), classified.labels)
                     writer.write(image)
                 progress(number + 1)
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from edgeagent.bundle.manifest import DecoderSpec, OutputSpec
 from edgeagent.engines.engine import Array, TensorSpec
+from edgeagent.vision.decoder_classifier import ClassifierDecoder
 from edgeagent.vision.decoder_end_to_end import EndToEndDecoder
 from edgeagent.vision.decoder_ssd import SsdDecoder
 from edgeagent.vision.decoder_yolov5 import YoloV5ConcatenatedDecoder, YoloV5Decoder
@@ -27,7 +28,8 @@ class Decoder(Protocol):
             score_threshold: minimum score, 0..1.
 
         Returns:
-            Detections in input pixels, after non-maximum suppression where the model needs it.
+            Detections in input pixels, after non-maximum suppression where the model needs it; without boxes,
+            the class of the picture or of each pixel.
 
         Raises:
             EngineError: the outputs cannot be those of the model, as a score is outside 0..1.
@@ -52,6 +54,8 @@ def build_decoder(
         classes: number of classes.
         iou_threshold: threshold of non-maximum suppression, 0..1.
     """
+    if spec.family == "classifier":
+        return ClassifierDecoder(spec, tensors[0])
     if spec.family == "ssd":
         return SsdDecoder(tensors, input_size, classes)
     if spec.nms == "none" and not outputs:

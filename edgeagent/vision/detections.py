@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeagent.errors import DataError
+from edgeagent.vision.classification import Classification
 
 if TYPE_CHECKING:
     import supervision
@@ -45,12 +46,14 @@ class Detections:
         classes: (N,) int32, index into ``labels``.
         labels: names of all classes of the model; empty on the way from the decoder to the result, where the
             bundle knows them.
+        classification: class of the whole picture, of a classifier, which finds no boxes; else None.
     """
 
     boxes: FloatArray
     scores: FloatArray
     classes: IntArray
     labels: tuple[str, ...] = ()
+    classification: Classification | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -73,8 +76,16 @@ class Detections:
         )
 
     @classmethod
+    def of_picture(cls, classification: Classification) -> Detections:
+        """Return the result of a classifier: the class of the picture, and no boxes."""
+        return replace(cls.empty(classification.labels), classification=classification)
+
+    @classmethod
     def join(cls, parts: Sequence[Detections]) -> Detections:
-        """Return the detections of all parts, one after the other; the labels are those of the first."""
+        """Return the detections of all parts, one after the other.
+
+        The labels are those of the first, and so is the class of the picture, as the first part is the whole.
+        """
         if not parts:
             return cls.empty()
         return cls(
@@ -82,15 +93,18 @@ class Detections:
             np.concatenate([part.scores for part in parts]),
             np.concatenate([part.classes for part in parts]),
             parts[0].labels,
+            parts[0].classification,
         )
 
     def take(self, index: npt.NDArray[np.intp] | npt.NDArray[np.bool_] | slice) -> Detections:
         """Return the detections that ``index`` (positions or mask) selects."""
-        return Detections(self.boxes[index], self.scores[index], self.classes[index], self.labels)
+        boxes, scores, classes = self.boxes[index], self.scores[index], self.classes[index]
+        return Detections(boxes, scores, classes, self.labels, self.classification)
 
     def named(self, labels: Sequence[str]) -> Detections:
         """Return the same detections with the names of their classes."""
-        return Detections(self.boxes, self.scores, self.classes, tuple(labels))
+        named = self.classification and replace(self.classification, labels=tuple(labels))
+        return replace(self, labels=tuple(labels), classification=named)
 
     def to_supervision(self) -> supervision.Detections:
         """Return the detections as ``supervision.Detections``; the names are in ``data["class_name"]``.

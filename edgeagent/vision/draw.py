@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from edgeagent.imaging.frame import Image
+from edgeagent.vision.classification import Classification
 from edgeagent.vision.detections import Detections
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -28,6 +29,8 @@ def draw(
     image: Image, detections: Detections, labels: Sequence[str], colours: Sequence[int] | None = None
 ) -> None:
     """Draw boxes with label and score into a BGR picture (h, w, 3) uint8, in place.
+
+    The class of the whole picture is written into its lower left corner.
 
     Args:
         image: picture.
@@ -46,6 +49,8 @@ def draw(
         for inset in range(line):  # OpenCV draws an even thickness one pixel wider
             _rectangle(image, box, inset, shade)
     taken: list[Place] = []
+    if detections.classification is not None:
+        taken.append(_write_class(image, detections.classification, size))
     for number in np.argsort(-detections.scores, kind="stable"):
         index = int(detections.classes[number])
         text = f"{labels[index]} {detections.scores[number]:.2f}"
@@ -60,6 +65,17 @@ def draw(
         cv2.rectangle(image, (left, top), (right - 1, bottom - 1), shades[number], cv2.FILLED)
         start = (left + thickness, bottom - below)
         cv2.putText(image, text, start, FONT, size, BLACK, thickness, cv2.LINE_AA)
+
+
+def _write_class(image: Image, found: Classification, size: float) -> Place:
+    text, thickness = f"{found.label} {found.score:.2f}", max(1, round(size))
+    (width, height), below = cv2.getTextSize(text, FONT, size, thickness)
+    bottom = image.shape[0]
+    place = (0, bottom - height - below - thickness, width + 2 * thickness, bottom)
+    cv2.rectangle(image, place[:2], (place[2] - 1, bottom - 1), class_colour(found.class_index), cv2.FILLED)
+    start = (thickness, bottom - below)
+    cv2.putText(image, text, start, FONT, size, BLACK, thickness, cv2.LINE_AA)
+    return place
 
 
 def _rectangle(image: Image, box: Sequence[int], inset: int, colour: tuple[int, int, int]) -> None:

@@ -172,8 +172,8 @@ class LivePictures:
 def describe_picture(result: Result, sight: SceneSight | None, now_ns: int) -> dict[str, Any]:
     """Return what goes with a picture: time, size, latency in ms, occupied zones, and its objects.
 
-    Each object has ``box`` (x1, y1, x2, y2 in shares of the picture), ``label``, ``score``, and with a
-    tracker ``track``.
+    Of a classifier, ``classification`` is the class of the picture with ``label`` and ``score``. Each object
+    has ``box`` (x1, y1, x2, y2 in shares of the picture), ``label``, ``score``, and with a tracker ``track``.
 
     Args:
         result: of the frame.
@@ -200,9 +200,17 @@ def describe_picture(result: Result, sight: SceneSight | None, now_ns: int) -> d
         "height": height,
         "latency_ms": round((now_ns - frame.captured_ns) / 1e6, 1),
         "occupied": list(sight.occupied) if sight is not None else [],
+        **_class_of_picture(result),
         "objects": objects[:MOST_OBJECTS],
         "left_out": max(0, len(objects) - MOST_OBJECTS),
     }
+
+
+def _class_of_picture(result: Result) -> dict[str, Any]:
+    found = result.detections.classification
+    if found is None:
+        return {}
+    return {"classification": {"label": found.label, "score": round(found.score, 2)}}
 
 
 def _described(box: list[float], width: int, height: int, label: str, score: float) -> dict[str, Any]:

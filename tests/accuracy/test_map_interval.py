@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from edgeagent.accuracy.coco_map import Found, GroundTruth, mean_average_precision
-from edgeagent.accuracy.map_interval import MatchedDetections, compare_map
+from edgeagent.accuracy.evaluation import DetectionEvaluation, compare_evaluations
+from edgeagent.accuracy.map_interval import AccuracyDifference, MatchedDetections
 from edgeagent.vision.detections import Detections
 
 LABELS = ("person", "bicycle", "car")
@@ -56,21 +57,20 @@ def test_a_draw_is_the_map_of_repeated_pictures(seed: int) -> None:
 
 
 def test_interval_of_a_model_and_itself_is_zero() -> None:
-    matched = MatchedDetections(_found(6))
-    difference = compare_map(matched, matched)
-    assert (difference.map50_95, difference.low, difference.high) == (0, 0, 0)
+    model = DetectionEvaluation(_found(6))
+    assert compare_evaluations(model, model) == AccuracyDifference(0, 0, 0)
 
 
 def test_interval_excludes_zero_for_a_clearly_worse_model() -> None:
-    difference = compare_map(MatchedDetections(_found(25)), MatchedDetections(_found(2)))
-    assert difference.low <= difference.map50_95 <= difference.high < 0
+    found = compare_evaluations(DetectionEvaluation(_found(25)), DetectionEvaluation(_found(2)))
+    assert found.low <= found.difference <= found.high < 0
 
 
 def test_models_on_other_pictures_are_not_compared() -> None:
     found = _found(6)
     fewer = Found(found.truths[:-1], found.detections[:-1], LABELS)
     with pytest.raises(ValueError, match="12 and 11 pictures"):
-        compare_map(MatchedDetections(found), MatchedDetections(fewer))
+        compare_evaluations(DetectionEvaluation(found), DetectionEvaluation(fewer))
 
 
 def test_a_draw_without_objects_has_no_map() -> None:

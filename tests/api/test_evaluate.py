@@ -20,6 +20,7 @@ def test_a_bundle_is_evaluated(tmp_path: Path) -> None:
     found = edgeagent.evaluate(
         QUICK_BUNDLE, coco / "images/val", coco / "labels/val", engine="onnxruntime", progress=done.append
     )
+    assert isinstance(found, edgeagent.Accuracy)
     assert found.images == len(done) == 64
     assert 0.3 < found.map50_95 < found.map50 < 0.6
 
@@ -34,9 +35,11 @@ def test_a_data_set_is_evaluated(tmp_path: Path) -> None:
     scenes = [cell_scene(((2, 1),)), cell_scene(((6, 3),))]
     file = write_coco(scenes, tmp_path / "set", "instances.json", "elsewhere")
     found = edgeagent.evaluate(bundle, dataset=str(file), dataset_images=tmp_path / "set" / "elsewhere")
+    assert isinstance(found, edgeagent.Accuracy)
     assert found.images == 2
     assert found.map50 == pytest.approx(1)
     found = edgeagent.evaluate(bundle, dataset=write_roboflow(scenes, tmp_path / "r"), split="val")
+    assert isinstance(found, edgeagent.Accuracy)
     assert found.images == 2
     assert found.map50 == pytest.approx(1)
     with pytest.raises(edgeagent.ConfigurationError, match="give `dataset`, or `images` and `labels`"):

@@ -54,4 +54,4 @@ def measured(
     """Return the measurements of a candidate with these blocks."""
     golden = None if reference else GoldenResult(steps, 2.0, steps / 2)
     cold = ColdStart(100.0, 20.0, 120.0, 50.0)
-    return CandidateMeasurements(candidate(name, reference), 1, FACTS, cold, golden, 2, None, list(blocks))
+    return CandidateMeasurements(candidate(name, reference), 1, FACTS, cold, golden, 2, blocks=list(blocks))

@@ -256,3 +256,15 @@ def test_the_copy_of_a_bundle_is_a_bundle(tiny: Path) -> None:
     copy = Path(shutil.copytree(tiny, tiny.parent / "copy"))
     assert open_bundle(copy).manifest == open_bundle(tiny).manifest
     assert stat.S_ISDIR(copy.stat().st_mode)
+
+
+def test_a_bundle_of_an_unknown_task_is_refused_with_that_word(tiny: Path) -> None:
+    edit(tiny, task="keypoints", heads_of_a_newer_version=[1, 2])
+    said = refusal(tiny)
+    assert "is for the task 'keypoints', this edgeagent" in said
+    assert "knows detection, classification; install a newer edgeagent" in said
+
+
+def test_a_task_and_a_decoder_of_another_are_refused(tiny: Path) -> None:
+    edit(tiny, task="classification")
+    assert "is one for detection, the task is classification; correct one of them" in refusal(tiny)

@@ -49,7 +49,7 @@ def test_golden_pictures_feedback_and_a_reference_that_survives_a_restart(tmp_pa
             golden, claims = first["golden"], open_bundle(QUICK_BUNDLE).manifest.golden
             assert claims is not None
             assert claims.accuracy is not None
-            assert golden["claimed"] == claims.accuracy.map50_95["model.onnx"]
+            assert golden["claimed"] == claims.accuracy.claims["model.onnx"]
             assert golden["map50_95"] >= golden["claimed"] - golden["tolerance"]
             assert golden["serving"] == "onnxruntime-cpu model.onnx"
             assert golden["pictures"] == len(claims.pictures)

@@ -176,7 +176,7 @@ class AccuracyWatch:
         if found is None or served is not self._served:
             self._golden_due = time.monotonic() + CHECK_EVERY_S  # soon, when the change is complete
             return
-        logger.info("golden pictures on %s: %s", found.serving, found.reason or f"mAP {found.map50_95}")
+        logger.info("golden pictures on %s: %s", found.serving, found.reason or found.accuracy)
         served.golden = found
         self._publish()
 

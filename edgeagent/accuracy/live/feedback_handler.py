@@ -94,6 +94,10 @@ class FeedbackHandler:
     def _count(self, feedback: Feedback) -> str:
         if feedback.camera not in self._cameras:
             raise FeedbackError(f"camera: there is no {feedback.camera} on this device")
+        if self._description.task != "detection":
+            raise FeedbackError(
+                f"feedback judges detected objects, the model that serves is for {self._description.task}"
+            )
         if feedback.run != self._run:
             raise FeedbackError(f"run: this is {self._run}, frames of {feedback.run} are not remembered")
         with self._lock:

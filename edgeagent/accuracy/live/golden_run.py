@@ -24,7 +24,7 @@ class InterruptedRunError(Exception):
 
 
 def run_golden(serving: ServingDetector, pause: Callable[[], None]) -> GoldenReport | None:
-    """Return mAP and claim of the serving detector, or the reason why mAP is not measured.
+    """Return accuracy and claim of the serving model, or the reason why the accuracy is not measured.
 
     Args:
         serving: source of the engine.
@@ -55,12 +55,12 @@ def run_golden(serving: ServingDetector, pause: Callable[[], None]) -> GoldenRep
     now = utc_time(time.time())
     if result is None or golden is None:
         return GoldenReport(time=now, serving=candidate.name, reason=reason)
-    return GoldenReport(
+    report = GoldenReport(
         time=now,
         serving=candidate.name,
         pictures=len(golden.pictures),
-        map50_95=round(result.measured, 4),
         claimed=result.claimed,
         tolerance=result.tolerance,
         labelled_by=golden.accuracy.labelled_by if golden.accuracy else None,
     )
+    return report.model_copy(update={result.measure.field: round(result.measured, 4)})

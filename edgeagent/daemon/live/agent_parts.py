@@ -9,6 +9,7 @@ from edgeagent.accuracy.live.feedback_handler import FeedbackTopic
 from edgeagent.daemon.adapters import Adapters
 from edgeagent.daemon.camera_health import CameraHealth
 from edgeagent.daemon.cameras import Cameras
+from edgeagent.daemon.class_watch import ClassWatch
 from edgeagent.daemon.detection_messages import DetectionMessages
 from edgeagent.daemon.device_watch import DeviceWatch
 from edgeagent.daemon.live.following import Following
@@ -32,6 +33,7 @@ class FollowingParts:
     cameras: Cameras
     scenes: SceneWatch | None
     objects: ObjectWatch
+    classes: ClassWatch
     health: CameraHealth
     detections: DetectionMessages | None
     feedback: FeedbackTopic | None
@@ -50,6 +52,7 @@ class FollowingParts:
             agent,
             self.scenes,
             Following(self._count_objects, "cameras", "objects"),
+            Following(self._watch_classes, "cameras", "objects", "model.score_threshold"),
             Following(self._look_at_pictures, "cameras"),
             Following(self._limit_rate, "adaptive", "power"),
             self.adapters,
@@ -71,6 +74,9 @@ class FollowingParts:
 
     def _count_objects(self, change: SettingsChange) -> None:
         self.objects.follow(change.after.objects, _names(change.after))
+
+    def _watch_classes(self, change: SettingsChange) -> None:
+        self.classes.follow(change.after)
 
     def _look_at_pictures(self, change: SettingsChange) -> None:
         self.health.follow(change.after.cameras, change.reopened)

@@ -20,7 +20,7 @@ from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from pydantic import Field, PositiveInt, StringConstraints
 
-from edgeagent.bundle.manifest import Sha256, Version
+from edgeagent.bundle.section import Sha256, Version
 from edgeagent.delivery.repository.agent_entry import WheelPlatform
 from edgeagent.delivery.repository.channel_entry import Signed
 from edgeagent.errors import DeliveryError

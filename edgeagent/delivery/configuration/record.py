@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt
 
-from edgeagent.bundle.manifest import Sha256, Version
+from edgeagent.bundle.section import Sha256, Version
 from edgeagent.delivery.state.record import StateDocument
 from edgeagent.telemetry.contract.deployment import ConfigurationState
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints
 
-from edgeagent.bundle.manifest import Sha256
+from edgeagent.bundle.section import Sha256
 from edgeagent.delivery.repository.channel_entry import ChannelEntry, Signed
 
 RESERVED_FOLDER = "_agent"

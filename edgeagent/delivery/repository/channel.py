@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import PositiveInt, ValidationError
 
-from edgeagent.bundle.manifest import FileName, Name, Sha256
+from edgeagent.bundle.section import FileName, Name, Sha256
 from edgeagent.delivery.repository.agent_entry import AgentRelease
 from edgeagent.delivery.repository.channel_entry import ChannelEntry, Signed
 from edgeagent.delivery.repository.configuration_entry import Configuration

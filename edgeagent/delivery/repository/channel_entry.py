@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints
 
-from edgeagent.bundle.manifest import Version
+from edgeagent.bundle.section import Version
 from edgeagent.settings.sections.delivery import Label
 
 TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from edgeagent.bundle.manifest import Sha256, Version
+from edgeagent.bundle.section import Sha256, Version
 from edgeagent.delivery.repository.channel_entry import ChannelEntry, Signed
 from edgeagent.errors import DeliveryError
 from edgeagent.files.state_json import DamagedJsonError, parse_json

@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, StringConstraints
 
-from edgeagent.bundle.manifest import Name, Version
+from edgeagent.bundle.section import Name, Version
 from edgeagent.telemetry.contract.deployment import State
 
 SCHEMA_VERSION: Literal[1] = 1

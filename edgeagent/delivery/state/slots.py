@@ -20,8 +20,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeagent.bundle.manifest import FileName, Sha256
 from edgeagent.bundle.reading import MANIFEST, Bundle, open_bundle
+from edgeagent.bundle.section import FileName, Sha256
 from edgeagent.delivery.state.record import Installed, StateDocument
 from edgeagent.errors import BundleError
 from edgeagent.files.atomic import sync, write_state

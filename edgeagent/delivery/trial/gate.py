@@ -71,13 +71,13 @@ class Passed:
         candidates: its bundle and the ranked candidates that may serve it.
         report: findings of all checks.
         p90_ms: 90th percentile of one inference in milliseconds; None where it was not measured.
-        map50_95: on the labelled golden pictures; None where it was not measured.
+        accuracy: on the labelled golden pictures; None where it was not measured.
     """
 
     candidates: RankedCandidates
     report: GateReport
     p90_ms: float | None
-    map50_95: float | None
+    accuracy: float | None
 
     @property
     def bundle(self) -> Bundle:

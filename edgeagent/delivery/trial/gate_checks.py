@@ -72,7 +72,7 @@ def check_golden_outputs(result: GoldenResult) -> GateFinding:
 
 
 def check_accuracy(result: GoldenAccuracyResult | None, absent: str, required: bool) -> GateFinding:
-    """Check the mAP on the labelled golden pictures; ``absent`` says why none was measured."""
+    """Check the accuracy on the labelled golden pictures; ``absent`` says why none was measured."""
     if result is None:
         sentence = f"accuracy was not measured: {absent}"
         if required:
@@ -84,6 +84,7 @@ def check_accuracy(result: GoldenAccuracyResult | None, absent: str, required: b
         sentence=result.describe(),
         measured=round(result.measured, 4),
         limit=round(result.least, 4),
+        measure=result.measure.field,
     )
 
 

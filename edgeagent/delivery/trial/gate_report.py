@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import Literal
 
+from edgeagent.bundle.task import MeasureField
 from edgeagent.delivery.state.record import StateDocument
 from edgeagent.errors import EdgeagentError
 from edgeagent.files.atomic import write_state
@@ -29,6 +30,7 @@ class GateFinding(StateDocument):
         sentence: result in words.
         measured: value, in the unit of the sentence; None where nothing was measured.
         limit: that it was compared with; None without one.
+        measure: field of the measure of accuracy; None for what is no accuracy.
     """
 
     check: str
@@ -36,6 +38,7 @@ class GateFinding(StateDocument):
     sentence: str
     measured: float | None = None
     limit: float | None = None
+    measure: MeasureField | None = None
 
 
 class GateReport(StateDocument):

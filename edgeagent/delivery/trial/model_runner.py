@@ -145,7 +145,10 @@ class DeviceModelRunner:
             return  # of a model that was exchanged
         if not result.gated:
             found = result.detections
-            watched.record(len(found), float(found.scores.sum()), result.inference_ns)
+            if found.classification is not None:
+                watched.record(1, found.classification.score, result.inference_ns)
+            else:
+                watched.record(len(found), float(found.scores.sum()), result.inference_ns)
             if watched.shadow is not None:
                 watched.shadow.offer(result)
         if watched.probation is not None:

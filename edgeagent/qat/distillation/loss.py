@@ -12,8 +12,12 @@ boxes. A head of several boxes per cell (anchors) is taken apart: each box count
   sides and weighted by the teacher's score (Zheng et al., "Localization Distillation", arXiv:2102.12252).
   It ignores what the softmax over the bins ignores, such as a shift of all bins of a side.
 
-The sum is divided by the sum of the teacher's scores, so that every object has the same weight, however many
-there are in a picture. Without a separate objectness, classes are not weighted.
+Heads of one class of several for each cell (``category``, of classifiers) have the
+Kullback-Leibler divergence of the student's softmax from the teacher's (Hinton et al. 2015,
+arXiv:1503.02531), in nats, as the mean over cells and pictures.
+
+The sum of the others is divided by the sum of the teacher's scores, so that every object has the same weight,
+however many there are in a picture. Without a separate objectness, classes are not weighted.
 
 :func:`feature_loss` compares student and teacher also where branches of the graph join.
 """
@@ -51,6 +55,9 @@ def distillation_loss(
         teacher: head tensors of the float network.
         box_loss: loss of boxes with bins.
     """
+    if heads[0].role == "category":
+        pairs = zip(student, teacher, strict=True)
+        return torch.stack([category_divergence(one, other) for one, other in pairs]).sum()
     student = [_one_box_per_cell(head, value) for head, value in zip(heads, student, strict=True)]
     teacher = [_one_box_per_cell(head, value) for head, value in zip(heads, teacher, strict=True)]
     scales: dict[tuple[int, int], list[int]] = defaultdict(list)
@@ -78,6 +85,12 @@ def distillation_loss(
             total = total + BOX_WEIGHT * (score * distance).sum()
         normalizer = normalizer + score.sum()
     return total / normalizer.clamp(min=1.0)
+
+
+def category_divergence(student: Tensor, teacher: Tensor) -> Tensor:
+    """Return the divergence of softmaxes over the channels, (b, channels, h, w): mean over cells."""
+    own, wanted = student.log_softmax(1), teacher.log_softmax(1)
+    return (wanted.exp() * (wanted - own)).sum(1).mean()
 
 
 def feature_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:

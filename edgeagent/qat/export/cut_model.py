@@ -56,6 +56,7 @@ def decodable_file(model: Path, description: FloatModelDescription, folder: Path
     reason = undecoded or f"{model}: the description names heads"
     try:
         from edgeagent.qat.export.exports import export_reference
+        from edgeagent.qat.graph.category_heads import with_roles_of
         from edgeagent.qat.graph.graph import read_graph
         from edgeagent.qat.graph.heads import check_heads
     except ImportError as error:
@@ -64,7 +65,7 @@ def decodable_file(model: Path, description: FloatModelDescription, folder: Path
             "pip install 'edgeagent[qat]'"
         ) from error
     try:
-        graph = read_graph(model, description.heads)
+        graph = with_roles_of(description.task, read_graph(model, description.heads))
         check_heads(graph, description)
     except DataError as error:
         if undecoded is None:

@@ -15,10 +15,16 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from edgeagent.accuracy.coco_map import Found, mean_average_precision
-from edgeagent.accuracy.evaluation import IOU_THRESHOLD, detect_all
-from edgeagent.accuracy.map_interval import MatchedDetections, map_difference
-from edgeagent.bundle.manifest import MapLoss, Measurement, ModelDescription
+from edgeagent.accuracy.evaluation import (
+    IOU_THRESHOLD,
+    Evaluation,
+    accuracy_values,
+    evaluate_model,
+    measured_value,
+)
+from edgeagent.accuracy.map_interval import map_difference
+from edgeagent.bundle.manifest import Measurement, ModelDescription
+from edgeagent.bundle.task import MEASURES, AccuracyLoss, Measure
 from edgeagent.datasets.labels import LabelledData
 from edgeagent.detection.detector import Detector, build_detector, load_detector
 from edgeagent.qat.export.exports import Exported, roles
@@ -28,6 +34,9 @@ from edgeagent.qat.network.simulated_engine import SimulatedEngine
 from edgeagent.version import __version__
 
 QuantizationState = Literal["float", "ptq", "qat"]
+LEAST_ABOVE_CHANCE = 0.02
+"""Accuracy of a float model above that of chance from which differences say something: a usable detector has
+.2 or more, and wrong colours or a wrong scale of pixels leave a few thousandths."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +56,9 @@ class ModelVersion:
 
 @dataclass(frozen=True)
 class _Original:
-    """mAP of the float model, on all pictures and on each draw of the bootstrap."""
+    """Accuracy of the float model, on all pictures and on each draw of the bootstrap."""
 
-    map50_95: float
+    accuracy: float
     resampled: npt.NDArray[np.float64]
 
 
@@ -83,9 +92,24 @@ class AccuracyMeter:
         return self._pictures.pictures if self._pictures else ()
 
     @property
+    def measure(self) -> Measure:
+        """Measure of the task."""
+        return MEASURES[self._description.task]
+
+    @property
     def original(self) -> float | None:
-        """mAP50-95 of the float model; None where it has not been measured."""
-        return None if self._float is None else round(self._float.map50_95, 4)
+        """Accuracy of the float model; None where it has not been measured."""
+        return None if self._float is None else round(self._float.accuracy, 4)
+
+    @property
+    def meaningful(self) -> bool:
+        """Whether the float model is accurate enough to compare quantizations by accuracy."""
+        return is_meaningful(self.original, self.by_chance)
+
+    @property
+    def by_chance(self) -> float:
+        """Accuracy of guesses."""
+        return self.measure.by_chance(len(self._description.labels))
 
     def digest(self) -> str:
         """Return a digest of all that the accuracy of a network depends on; empty without pictures."""
@@ -141,30 +165,41 @@ class AccuracyMeter:
     ) -> Measurement:
         facts = detector.engine.facts
         with self._reporter.stage(f"measuring {version.state} ({version.method}) in {facts.engine}"):
-            found = detect_all(detector, pictures)
-            accuracy = mean_average_precision(found.truths, found.detections, found.labels)
-            loss = self._loss(found, accuracy.map50_95, version.state)
+            found = evaluate_model(detector, pictures)
+            loss = self._loss(found, version.state)
         detector.engine.close()
         return Measurement(
             state=version.state,
             method=version.method,
             engine=f"{facts.engine} {facts.version} {facts.delegate}",
-            map50_95=round(accuracy.map50_95, 4),
-            map50=round(accuracy.map50, 4),
-            images=accuracy.images,
+            **accuracy_values(found),
+            images=found.accuracy.images,
             data_sha256=pictures.data_hash(),
-            per_class={label: round(value, 4) for label, value in accuracy.per_class.items()},
+            per_class={label: round(value, 4) for label, value in found.accuracy.per_class.items()},
             seed=version.seed,
             artefact=file,
             loss=loss,
         )
 
-    def _loss(self, found: Found, map50_95: float, state: QuantizationState) -> MapLoss | None:
+    def _loss(self, found: Evaluation, state: QuantizationState) -> AccuracyLoss | None:
         """Return the loss against the float model, which is the first that is measured."""
         if self._float is None:
             if state == "float":
-                self._float = _Original(map50_95, MatchedDetections(found).resampled())
+                self._float = _Original(measured_value(found), found.resampled())
             return None
-        low, high = map_difference(self._float.resampled, MatchedDetections(found).resampled())
-        lost = self._float.map50_95 - map50_95
-        return MapLoss(map50_95=round(lost, 4), low=round(low, 4), high=round(high, 4))
+        low, high = map_difference(self._float.resampled, found.resampled())
+        lost = round(self._float.accuracy - measured_value(found), 4)
+        return AccuracyLoss.model_validate(
+            {self.measure.field: lost, "low": round(low, 4), "high": round(high, 4)}
+        )
+
+
+def is_meaningful(original: float | None, by_chance: float) -> bool:
+    """Return whether a float model is accurate enough to compare quantizations by accuracy.
+
+    Args:
+        original: accuracy of the float model; None where it was not measured.
+        by_chance: accuracy of guesses: a classifier that guesses is right once in as many pictures as there
+            are classes.
+    """
+    return original is not None and original >= by_chance + LEAST_ABOVE_CHANCE

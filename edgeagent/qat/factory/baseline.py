@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from edgeagent.bundle.manifest import InputSpec, Measurement
 from edgeagent.qat.core.codes import GridKind
 from edgeagent.qat.export.exports import ONNX_FORMATS, export
-from edgeagent.qat.factory.accuracy_meter import AccuracyMeter, ModelVersion
+from edgeagent.qat.factory.accuracy_meter import AccuracyMeter, ModelVersion, is_meaningful
 from edgeagent.qat.factory.progress import Reporter
 from edgeagent.qat.factory.ptq_cache import PtqCache
 from edgeagent.qat.factory.search_inputs import SearchInputs
@@ -30,10 +30,6 @@ from edgeagent.qat.ptq.recipe import PLAIN, Effort, PtqRecipe, most_recipes
 from edgeagent.qat.ptq.search import candidates
 from edgeagent.qat.training.processes import Processes
 
-LEAST_MAP = 0.02
-"""mAP50-95 of a float model below which differences say nothing: a usable detector has .2 or more, and
-wrong colours or a wrong scale of pixels leave a few thousandths."""
-
 NOISE_PICTURES = 4
 COMPARED_PICTURES = 16
 
@@ -46,24 +42,25 @@ class PtqBaseline:
         recipe: method.
         network: quantized network.
         error: distillation loss against the float model on held-out pictures.
-        map50_95: accuracy in ONNX Runtime; None without labelled pictures.
+        accuracy: in ONNX Runtime; None without labelled pictures.
     """
 
     recipe: PtqRecipe
     network: Network
     error: float
-    map50_95: float | None
+    accuracy: float | None
 
     @property
     def name(self) -> str:
         """Name of the recipe."""
         return self.recipe.name
 
-    def describe(self, original: float | None) -> str:
-        """Return a line of text for people; ``original`` is the float model's mAP50-95."""
-        if self.map50_95 is None or not original:
+    def describe(self, meter: AccuracyMeter) -> str:
+        """Return a line of text for people; the meter has measured the float model."""
+        original, title = meter.original, meter.measure.title
+        if self.accuracy is None or not original:
             return f"{self.name}: output error {self.error:.3f}"
-        return f"{self.name}: mAP50-95 {self.map50_95:.3f}, {original - self.map50_95:.3f} less than float"
+        return f"{self.name}: {title} {self.accuracy:.3f}, {original - self.accuracy:.3f} less than float"
 
 
 class BaselineSearch:
@@ -81,29 +78,29 @@ class BaselineSearch:
         self._earlier: dict[PtqRecipe, Measurement | None] = {}
 
     def run(self, effort: Effort, reporter: Reporter) -> PtqBaseline:
-        """Return the best candidate: of highest mAP50-95 or, without labelled pictures, least output error.
+        """Return the best candidate: of highest accuracy or, without labelled pictures, least output error.
 
-        Output error also decides where the float model finds next to nothing that is labelled.
+        Output error also decides where the float model is no better than chance.
 
         Args:
             effort: which candidates are tried.
             reporter: receiver of progress, and of one line for each candidate.
         """
-        original, found = self._meter.original, list[PtqBaseline]()
+        found = list[PtqBaseline]()
         equalizable = effort != "none" and self._quantizer.equalizable
         total = most_recipes(effort, equalizable)
         with reporter.stage("calibrating without training", total) as report:
             for candidate in candidates(self._quantize, effort, equalizable):
                 found.append(self._measure(candidate))
                 earlier = candidate.recipe in self._earlier
-                reporter.message(f"  {found[-1].describe(original)}{' (earlier run)' if earlier else ''}")
+                reporter.message(f"  {found[-1].describe(self._meter)}{' (earlier run)' if earlier else ''}")
                 (report.resumed if earlier else report)(len(found))
             report(total)
         return self._best(found)
 
     def _best(self, found: Sequence[PtqBaseline]) -> PtqBaseline:
-        by_accuracy = finds_something(self._meter.original)
-        return max(found, key=lambda one: ((one.map50_95 or 0.0) if by_accuracy else 0.0, -one.error))
+        by_accuracy = self._meter.meaningful
+        return max(found, key=lambda one: ((one.accuracy or 0.0) if by_accuracy else 0.0, -one.error))
 
     def calibrate(self, recipe: PtqRecipe) -> PtqBaseline:
         """Return the better candidate of a recipe with and without its correction."""
@@ -145,7 +142,7 @@ class BaselineSearch:
             method = candidate.name if kind == "affine" else f"{candidate.name}, {kind} grid"
             row = self._meter.artefact(artefact, ModelVersion("ptq", method), "onnxruntime")
             self._cache.save(candidate, self._quantizer, row)
-        score = None if row is None else row.map50_95
+        score = None if row is None else row.accuracy
         return PtqBaseline(candidate.recipe, candidate.network, candidate.error, score)
 
 
@@ -172,7 +169,7 @@ def share_baseline(baseline: PtqBaseline | None, processes: Processes, spec: Inp
     for grid, learned in zip(network.grids, content.learned, strict=True):
         cast(ActivationGrid, grid).zero_point.requires_grad_(learned)
     network.set_mode("quantize")
-    return PtqBaseline(content.recipe, network, content.error, content.map50_95)
+    return PtqBaseline(content.recipe, network, content.error, content.accuracy)
 
 
 @dataclass(frozen=True)
@@ -185,7 +182,7 @@ class _Content:
     state: dict[str, Tensor]
     learned: list[bool]
     error: float
-    map50_95: float | None
+    accuracy: float | None
 
 
 def _content(baseline: PtqBaseline) -> _Content:
@@ -193,20 +190,17 @@ def _content(baseline: PtqBaseline) -> _Content:
     learned = [cast(ActivationGrid, grid).zero_point.requires_grad for grid in network.grids]
     state = dict(network.state_dict())
     graph, kind = network.graph, network.plan.kind
-    return _Content(baseline.recipe, graph, kind, state, learned, baseline.error, baseline.map50_95)
+    return _Content(baseline.recipe, graph, kind, state, learned, baseline.error, baseline.accuracy)
 
 
-def finds_something(original: float | None) -> bool:
-    """Return whether a float model's mAP50-95 is high enough to compare quantizations by it."""
-    return original is not None and original >= LEAST_MAP
+def is_within_tolerance(
+    original: float | None, quantized: float | None, tolerance: float, by_chance: float = 0.0
+) -> bool:
+    """Return whether quantization loses no more accuracy than the tolerance.
 
-
-def is_within_tolerance(original: float | None, quantized: float | None, tolerance: float) -> bool:
-    """Return whether quantization loses no more mAP50-95 than the tolerance.
-
-    The answer is False without labelled pictures, and for a float model that finds next to nothing, which
+    The answer is False without labelled pictures, and for a float model that is no better than chance, which
     allows no comparison.
     """
-    if original is None or quantized is None or not finds_something(original):
+    if original is None or quantized is None or not is_meaningful(original, by_chance):
         return False
     return original - quantized <= tolerance

@@ -129,12 +129,13 @@ class BundleWriter:
         )
         names = {artefact.path.name for artefact in affine}
         seeds = [
-            SeedResult(seed=row.seed, engine=row.engine, map50_95=row.map50_95, map50=row.map50)
+            SeedResult.model_validate({"seed": row.seed, "engine": row.engine, **row.values()})
             for row in self._measurements
             if row.seed is not None and row.artefact in names
         ]
         boxes = []
-        for artefact, state in ((reference, "float"), (product.artefacts[0], product.state)):
+        compared = ((reference, "float"), (product.artefacts[0], product.state))
+        for artefact, state in compared if description.task == "detection" else ():
             boxes += find_boxes(description, artefact, state, self._golden.pictures)
         kinds: tuple[tuple[EvidenceFile[Any], Sequence[Any]], ...] = (
             (TRAINING, product.training),

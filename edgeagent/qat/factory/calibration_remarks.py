@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from edgeagent.qat.factory.baseline import finds_something
+from edgeagent.bundle.task import MEASURES, Measure
 from edgeagent.qat.ptq.noise import LayerNoise
 from edgeagent.qat.ptq.recipe import Effort
 
@@ -17,16 +17,17 @@ GROSS = 1.5
 """Ratio of the widths of activations, or its inverse, from which pictures are of another domain."""
 
 
-def describe_float_model(map50_95: float) -> list[str]:
-    """Return a line about a float model that hardly finds a labelled object; empty where it finds some."""
-    if finds_something(map50_95):
-        return []
-    much = f"next to nothing (mAP50-95 {map50_95:.3f})" if map50_95 else "nothing"
-    return [
-        f"the float model finds {much} of the labelled objects, so that the measurements say nothing and "
+def describe_weak_model(accuracy: float, measure: Measure) -> str:
+    """Return a line about a float model that is no better than chance."""
+    found = f"is no better than chance ({measure.title} {accuracy:.3f})"
+    if measure == MEASURES["detection"]:
+        much = f"next to nothing ({measure.title} {accuracy:.3f})" if accuracy else "nothing"
+        found = f"finds {much} of the labelled objects"
+    return (
+        f"the float model {found}, so that the measurements say nothing and "
         "output errors decide; check --val-labels, and the description of the model: labels, colour, mean, "
         "std and letterbox"
-    ]
+    )
 
 
 def describe_weak_layers(layers: Sequence[LayerNoise], method: str, effort: Effort) -> list[str]:

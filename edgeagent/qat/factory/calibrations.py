@@ -47,17 +47,17 @@ class Calibrations:
         """
         found: dict[GridKind, PtqBaseline] = {}
         for kind in kinds if self._processes.first else ():
-            search, original = self._search(graph, kind), self._meter.original
+            search = self._search(graph, kind)
             if not found:
                 self._reporter.message("without training:")
                 found[kind] = best = search.run(self._effort, self._reporter)
-                self._reporter.message(f"best without training: {best.describe(original)}")
+                self._reporter.message(f"best without training: {best.describe(self._meter)}")
                 self._remark(search, best)
             else:
                 recipe = found[kinds[0]].recipe
                 with self._reporter.stage(f"calibrating, {kind} grid"):
                     found[kind] = search.calibrate(recipe)
-                self._reporter.message(f"{kind} grid: {found[kind].describe(original)}")
+                self._reporter.message(f"{kind} grid: {found[kind].describe(self._meter)}")
         spec = self._source.description.input
         return {kind: share_baseline(found.get(kind), self._processes, spec) for kind in kinds}
 

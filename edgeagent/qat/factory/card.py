@@ -62,24 +62,35 @@ def _method(recipe: dict[str, Any]) -> str:
 def _measured(measurements: Sequence[Measurement]) -> list[str]:
     if not measurements:
         return ["No measurements: no labelled pictures were given."]
-    first = measurements[0]
+    first, measure = measurements[0], measurements[0].measure
     rows = [
         f"| {item.state} | {item.method} | {item.artefact or ''} | {item.engine} | "
-        f"{'' if item.seed is None else item.seed} | {item.map50_95:.3f} | {item.map50:.3f} | {_loss(item)} |"
+        f"{'' if item.seed is None else item.seed} | {item.accuracy:.3f} | {_second(item)} | {_loss(item)} |"
         for item in measurements
     ]
     return [
-        f"COCO mAP (pycocotools) on {first.images} pictures that the quantization did not use, in the named "
-        f"engines; score threshold .01, IoU threshold of non-maximum suppression .65. {_seeds(measurements)}"
+        f"{_how_measured(first)} on {first.images} pictures that the quantization did not use, in the named "
+        f"engines. {_seeds(measurements)}"
         "The best method was chosen on the same pictures. The loss is against the float model on them, with "
         "the 95 % interval of a paired bootstrap over pictures.",
         "",
-        "| state | method | artefact | engine | seed | mAP50-95 | mAP50 | loss of mAP50-95 |",
+        f"| state | method | artefact | engine | seed | {measure.title} | {measure.second_title} | loss of "
+        f"{measure.title} |",
         "|---|---|---|---|---|---|---|---|",
         *rows,
         "",
         f"Hash of pictures and labels: `{first.data_sha256}`.",
     ]
+
+
+def _how_measured(item: Measurement) -> str:
+    if item.measure.field == "map50_95":
+        return "COCO mAP (pycocotools; score threshold .01, IoU threshold of non-maximum suppression .65)"
+    return f"{item.measure.title} and {item.measure.second_title}"
+
+
+def _second(item: Measurement) -> str:
+    return "" if item.second_accuracy is None else f"{item.second_accuracy:.3f}"
 
 
 def _seeds(measurements: Sequence[Measurement]) -> str:
@@ -90,7 +101,7 @@ def _seeds(measurements: Sequence[Measurement]) -> str:
 
 def _loss(item: Measurement) -> str:
     loss = item.loss
-    return "" if loss is None else f"{loss.map50_95:.3f} [{loss.low:.3f}, {loss.high:.3f}]"
+    return "" if loss is None else f"{loss.lost:.3f} [{loss.low:.3f}, {loss.high:.3f}]"
 
 
 def _counts(operators: dict[str, int]) -> str:

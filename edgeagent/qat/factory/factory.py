@@ -23,8 +23,8 @@ from edgeagent.errors import DataError
 from edgeagent.qat.core.codes import GridKind
 from edgeagent.qat.export.exports import FORMATS, export, export_reference
 from edgeagent.qat.factory.accuracy_meter import AccuracyMeter, ModelVersion, QuantizationState
-from edgeagent.qat.factory.baseline import PtqBaseline, finds_something, is_within_tolerance
-from edgeagent.qat.factory.calibration_remarks import describe_float_model
+from edgeagent.qat.factory.baseline import PtqBaseline, is_within_tolerance
+from edgeagent.qat.factory.calibration_remarks import describe_weak_model
 from edgeagent.qat.factory.calibrations import Calibrations
 from edgeagent.qat.factory.description_check import check_description
 from edgeagent.qat.factory.job import QuantizationJob
@@ -97,7 +97,7 @@ class Factory:
 
     def _float_model(self) -> Product:
         """Read the model, replace its activations if the recipe asks for it, and measure it."""
-        graph = read_trainable_graph(self._source.model, self._recipe.heads)
+        graph = read_trainable_graph(self._source.model, self._recipe.heads, self._source.description.task)
         source = self._source
         if self._processes.first:
             check_description(graph, source.model, source.description, source.calibration, self._reporter)
@@ -117,19 +117,18 @@ class Factory:
         if self._processes.first:
             reference = export_reference(graph, self._execution.work)
             row = self._meter.artefact(reference, ModelVersion("float", method))
-            if row is not None:
-                for line in describe_float_model(row.map50_95):
-                    self._reporter.message(line)
+            if row is not None and not self._meter.meaningful:
+                self._reporter.message(describe_weak_model(row.accuracy, row.measure))
         return Product(graph)
 
     def _calibration_is_enough(self, product: Product) -> bool:
         """Find the best quantization without training; use it if its loss is within the tolerance."""
-        kinds, tolerance = self._grid_kinds(), self._recipe.tolerance
+        kinds, tolerance, meter = self._grid_kinds(), self._recipe.tolerance, self._meter
         self._baselines = baselines = self._calibrations.find(product.graph, kinds)
         product.start = baselines[kinds[0]].name
         enough = self._processes.same(
             all(
-                is_within_tolerance(self._meter.original, baseline.map50_95, tolerance)
+                is_within_tolerance(meter.original, baseline.accuracy, tolerance, meter.by_chance)
                 for baseline in baselines.values()
             )
         )
@@ -206,7 +205,7 @@ class Factory:
         if self._processes.first:
             trained, meter = product.networks[kind], self._meter
             with self._reporter.stage("comparing training with calibration"):
-                if finds_something(meter.original):
+                if meter.meaningful:
                     version = self._version(product, kind)
                     folder = self._execution.work / "trained"
                     lost = accuracy_lost_by_training(trained, baseline, meter, version, folder)
@@ -236,12 +235,13 @@ class Factory:
 
     def _look_out(self, product: Product) -> None:
         """Tell what training would add."""
-        recipe, original = self._recipe.training, self._meter.original
+        recipe = self._recipe.training
         with self._reporter.stage("timing a training step"):
             step = seconds_of_step(self._source, product.graph, recipe, self._execution)
-        known = original if finds_something(original) else None
         baseline = self._baselines[self._grid_kinds()[0]]
-        lines = describe_outlook(baseline, known, self._recipe.tolerance, recipe, step)
+        original = self._meter.original if self._meter.meaningful else None
+        tolerance, measure = self._recipe.tolerance, self._meter.measure
+        lines = describe_outlook(baseline, original, tolerance, recipe, step, measure)
         product.outlook = tuple(lines)
 
     def _measure_layers(self, product: Product) -> None:

@@ -10,7 +10,10 @@ from typing import Any, Literal
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD
 from edgeagent.accuracy.golden_claims import accuracy_entry, claims, label_file_name, labels_by
 from edgeagent.bundle.manifest import ModelDescription
-from edgeagent.datasets.yolo_labels import LabelledPictures
+from edgeagent.bundle.task import MEASURES
+from edgeagent.datasets.class_folders import ClassFolders
+from edgeagent.datasets.task_labels import check_labels
+from edgeagent.datasets.yolo_labels import LabelledPictures, whole_picture_text
 from edgeagent.detection.detector import load_detector
 from edgeagent.errors import DataError
 from edgeagent.qat.export.exports import Exported
@@ -24,14 +27,15 @@ class GoldenPictures:
 
     Attributes:
         pictures: files; may be empty.
-        labels: the same pictures with label files made by people; None without these.
+        labels: the same pictures with label files made by people, or in one folder for each class; None
+            without labels.
 
     Raises:
         DataError: two pictures have the same name.
     """
 
     pictures: Sequence[Path]
-    labels: LabelledPictures | None = None
+    labels: LabelledPictures | ClassFolders | None = None
 
     def __post_init__(self) -> None:
         """Reject pictures of the same stem, which would share a label file in the bundle."""
@@ -53,14 +57,14 @@ class GoldenPictures:
 
         Args:
             description: description of the model.
-            reference: float model; its detections are the labels where people made none.
+            reference: float model; what it finds are the labels where people made none.
             artefacts: artefacts to measure.
             work: folder of intermediate files.
 
         Raises:
             DataError: a picture or label file cannot be used.
         """
-        texts = self._given(description.labels) or _found(description, reference, self.pictures)
+        texts = self._given(description) or _found(description, reference, self.pictures)
         if not any(texts):
             return None, {}
         files, folder = {}, work / GOLDEN
@@ -73,12 +77,16 @@ class GoldenPictures:
             description, {artefact.path.name: (artefact.path, artefact) for artefact in artefacts}, data
         )
         by: Literal["people", "float model"] = "people" if self.labels else "float model"
-        return accuracy_entry(dict(zip(self.names, files, strict=True)), by, claimed), files
+        measure = MEASURES[description.task]
+        return accuracy_entry(dict(zip(self.names, files, strict=True)), by, claimed, measure), files
 
-    def _given(self, labels: Sequence[str]) -> list[bytes] | None:
+    def _given(self, description: ModelDescription) -> list[bytes] | None:
         if self.labels is None:
             return None
-        self.labels.read(labels)
+        read = self.labels.read(description.labels)
+        check_labels(description.task, self.labels.pictures, read)
+        if isinstance(self.labels, ClassFolders):
+            return [whole_picture_text(int(one.classes[0])) for one in read]
         return [b"" if path is None else path.read_bytes() for path in self.labels.label_files]
 
 

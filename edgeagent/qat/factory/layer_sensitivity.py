@@ -11,8 +11,9 @@ from typing import Any
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_detector
+from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_model, measured_value
 from edgeagent.bundle.manifest import ModelDescription
+from edgeagent.bundle.task import MEASURES
 from edgeagent.datasets.labels import LabelledData
 from edgeagent.detection.detector import load_detector
 from edgeagent.qat.distillation.held_out import HeldOut
@@ -47,7 +48,7 @@ class SensitivityRequest:
         model: float ONNX file.
         description: description of the model.
         pictures: pictures to calibrate on.
-        validation: labelled pictures; the error is then the lost mAP50-95, otherwise the loss of the heads
+        validation: labelled pictures; the error is then the lost accuracy, otherwise the loss of the heads
             against the float model.
         measured_pictures: number of pictures for the loss of the heads.
         layers: number of layers to measure, the ones of highest predicted error; 0 for all.
@@ -108,7 +109,7 @@ def measure_layers(request: SensitivityRequest, reporter: Reporter) -> Sensitivi
     Raises:
         DataError: the model, its description or a picture cannot be used.
     """
-    graph = read_trainable_graph(request.model, request.heads)
+    graph = read_trainable_graph(request.model, request.heads, request.description.task)
     check_description(graph, request.model, request.description, request.pictures, reporter)
     spec = request.description.input
     network = Network(graph, plan_grids(graph, spec, "affine"))
@@ -121,7 +122,10 @@ def measure_layers(request: SensitivityRequest, reporter: Reporter) -> Sensitivi
             weighted = observe_weighted(network, DataLoader(some, batch_size=BATCH))
             units = by_predicted_error(network, units, weighted)[: request.layers]
     if request.validation:
-        kind, measure_error = "lost mAP50-95", _lost_map(request.description, request.validation)
+        kind, measure_error = (
+            f"lost {MEASURES[request.description.task].title}",
+            _lost_accuracy(request.description, request.validation),
+        )
     else:
         kind, measure_error = "loss of the heads against the float model", _head_error(network, some)
     with reporter.stage("measuring layers", len(units)) as report:
@@ -139,8 +143,8 @@ def _head_error(network: Network, pictures: Fitted) -> ErrorMeasure:
     return HeldOut(network, batches).loss
 
 
-def _lost_map(description: ModelDescription, validation: LabelledData) -> ErrorMeasure:
-    """Return 1 - mAP50-95 of a network, exported to ONNX, in its engine."""
+def _lost_accuracy(description: ModelDescription, validation: LabelledData) -> ErrorMeasure:
+    """Return 1 - accuracy of a network, exported to ONNX, in its engine."""
 
     def measure_error(network: Network) -> float:
         with tempfile.TemporaryDirectory() as folder:
@@ -148,8 +152,8 @@ def _lost_map(description: ModelDescription, validation: LabelledData) -> ErrorM
             detector = load_detector(
                 description, made.path, made.format, made.outputs, threads=0, iou_threshold=IOU_THRESHOLD
             )
-            accuracy = evaluate_detector(detector, validation)
+            accuracy = measured_value(evaluate_model(detector, validation))
             detector.engine.close()
-        return 1 - accuracy.map50_95
+        return 1 - accuracy
 
     return measure_error

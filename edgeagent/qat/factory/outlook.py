@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from itertools import pairwise
 
+from edgeagent.bundle.task import MEASURES, Measure
 from edgeagent.qat.factory.baseline import PtqBaseline
 from edgeagent.qat.factory.job import TrainingSource
 from edgeagent.qat.factory.run import TrainingRun
@@ -54,36 +55,42 @@ def seconds_of_step(source: TrainingSource, graph: Graph, recipe: Recipe, execut
 
 
 def describe_outlook(
-    baseline: PtqBaseline, original: float | None, tolerance: float, recipe: Recipe, step: float
+    baseline: PtqBaseline,
+    original: float | None,
+    tolerance: float,
+    recipe: Recipe,
+    step: float,
+    measure: Measure = MEASURES["detection"],
 ) -> list[str]:
     """Return lines of text for people.
 
     Args:
         baseline: quantization without training.
-        original: mAP50-95 of the float model; None where it says nothing.
-        tolerance: mAP50-95 that calibration may lose without a training.
+        original: accuracy of the float model; None where it says nothing.
+        tolerance: accuracy that calibration may lose without a training.
         recipe: settings of the training.
         step: seconds of a step of it.
+        measure: measure of the task.
     """
     duration = _duration(recipe.steps * step)
     training = (
         f"training: {recipe.steps} steps take about {duration} here ({step:.2g} s each, measured); the same "
         "command without --quick, with --replace, trains and keeps the better model"
     )
-    if original is None or baseline.map50_95 is None:
+    if original is None or baseline.accuracy is None:
         return [
             f"no training: the output error is {baseline.error:.3f}; what that costs in accuracy is not "
             "known without labelled pictures (--val-dataset, or --val-images and --val-labels)",
             training,
         ]
-    loss = original - baseline.map50_95
+    loss = original - baseline.accuracy
     if loss <= tolerance:
         return [
-            f"no training: calibration loses {loss:.3f} mAP50-95, within the tolerance of {tolerance:g}; "
-            "training is not expected to add anything that these pictures could show"
+            f"no training: calibration loses {loss:.3f} {measure.title}, within the tolerance of "
+            f"{tolerance:g}; training is not expected to add anything that these pictures could show"
         ]
     return [
-        f"no training: calibration loses {loss:.3f} mAP50-95; {EXAMPLE}, other models may differ",
+        f"no training: calibration loses {loss:.3f} {measure.title}; {EXAMPLE}, other models may differ",
         training,
     ]
 

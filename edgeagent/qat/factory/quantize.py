@@ -1,4 +1,4 @@
-"""Quantization of a float detector from Python, as ``edgeagent qat train`` does it.
+"""Quantization of a float model from Python, as ``edgeagent qat train`` does it.
 
 Example::
 
@@ -6,7 +6,7 @@ Example::
 
     result = edgeagent.quantize("yolox_nano.onnx", "photos", "my-bundle", steps=500, progress=print)
     for row in result.accuracy:
-        print(row.state, row.method, row.engine, row.map50_95)
+        print(row.state, row.method, row.engine, row.accuracy)
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from pathlib import Path
 
 from edgeagent.bundle.manifest import Measurement
 from edgeagent.bundle.model_description import describe_model
+from edgeagent.bundle.task import Task
+from edgeagent.datasets.class_folders import ClassFolders
 from edgeagent.datasets.given import validation_data
 from edgeagent.datasets.part import LabelledPart
 from edgeagent.datasets.picture_files import check_pictures
+from edgeagent.datasets.task_labels import check_labels
 from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.errors import ConfigurationError
 from edgeagent.qat.export.exports import FORMATS, Exported
@@ -93,7 +96,7 @@ def quantize(
     compiled: bool = True,
     progress: ProgressCallback | None = None,
 ) -> QuantizedBundle:
-    """Quantize a float detector and write it as a bundle with evidence.
+    """Quantize a float model and write it as a bundle with evidence.
 
     Nothing is written to the terminal. Checkpoints and intermediate artefacts are in the folder
     ``<out>.work`` beside the bundle. Under torch's launcher every process calls this function with the same
@@ -125,7 +128,8 @@ def quantize(
         val_images: folder of labelled pictures to measure mAP on.
         val_labels: folder of their YOLO labels.
         golden: folder of a few pictures that are published with the bundle.
-        golden_labels: folder of their YOLO labels; default: the detections of the float model.
+        golden_labels: folder of their YOLO labels; default: what the float model finds. Pictures of a
+            classifier may lie in one folder for each label instead.
         replace: whether an existing bundle is replaced.
         resume: whether trainings continue from their checkpoints.
         compiled: whether a C++ compiler, if installed, is used to speed up training.
@@ -154,7 +158,8 @@ def quantize(
         )
     for name in chosen.formats:
         FORMATS[name].check()
-    golden_pictures = _golden_pictures(_path(golden), _path(golden_labels))
+    description = describe_model(model, _path(describe), _path(like))
+    golden_pictures = _golden_pictures(_path(golden), _path(golden_labels), description.task)
     folders = [Path(folder) for folder in ([images] if isinstance(images, (str, Path)) else images or ())]
     measured_on = validation_data(
         _path(val_dataset), _path(dataset_images), _path(val_images), _path(val_labels)
@@ -167,7 +172,6 @@ def quantize(
     calibrated_on = [Path(calibrate)] if calibrate else folders[:1]
     calibration = evenly_spread(find_pictures(calibrated_on) or pictures, CALIBRATION_PICTURES)
     check_varied(calibration)
-    description = describe_model(model, _path(describe), _path(like))
     if description.heads and not chosen.heads:
         chosen = with_settings(chosen, {}, {"heads": description.heads})
     if labels or given.data:
@@ -175,7 +179,7 @@ def quantize(
     found = given.labels(_path(labels), description.labels)
     for labelled in (validation, golden_pictures.labels):
         if labelled is not None:
-            labelled.read(description.labels)
+            check_labels(description.task, labelled.pictures, labelled.read(description.labels))
     source = TrainingSource(model, description, pictures, calibration, found)
     job = QuantizationJob(source, _with_supervised_weight(chosen, bool(found)), golden_pictures)
     work = out.with_name(f"{out.name}.work")
@@ -208,10 +212,14 @@ def _path(given: str | Path | None) -> Path | None:
     return None if given is None else Path(given)
 
 
-def _golden_pictures(folder: Path | None, labels: Path | None) -> GoldenPictures:
+def _golden_pictures(folder: Path | None, labels: Path | None, task: Task) -> GoldenPictures:
     if labels is not None and folder is None:
         raise ConfigurationError("--golden-labels needs --golden, the folder of the labelled pictures")
     pictures = find_pictures([folder]) if folder else []
+    if folder is not None and labels is None and task == "classification":
+        named = ClassFolders.find(folder)
+        if named is not None:
+            return GoldenPictures(named.pictures, named)
     return GoldenPictures(pictures, LabelledPictures.pair(pictures, labels) if labels else None)
 
 

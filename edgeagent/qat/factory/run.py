@@ -80,7 +80,9 @@ class TrainingRun:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         spec, recipe = self._source.description.input, self.recipe
         trained_on, held_out = hold_out(self._source.pictures)
-        samples = Augmented(trained_on, spec, Augmentation.of(recipe), self._source.labels)
+        samples = Augmented(
+            trained_on, spec, Augmentation.of(recipe, self._source.description.task), self._source.labels
+        )
         compiled = self.execution.compiled
         teaching = Network(teacher, plan_grids(teacher, spec, "affine"), compiled).to(device)
         teaching.set_mode("float")

@@ -98,7 +98,7 @@ class SelectiveQuantization:
         if count is None:
             self._reporter.message(
                 f"{len(chosen.steps)} layers in float do not bring the loss down to "
-                f"{budget.lose_at_most:g} mAP50-95; no further layer saves enough error, or fits into the "
+                f"{budget.lose_at_most:g} (accuracy); no further layer saves enough error, or fits into the "
                 f"budget of {budget.integer_macs:.0%} integer multiplications"
             )
         nodes = chosen.float_nodes(count)
@@ -112,7 +112,7 @@ class SelectiveQuantization:
 def accuracy_check(
     meter: AccuracyMeter, budget: Budget, folder: Path, method: str
 ) -> Callable[[Network], bool] | None:
-    """Return a check of a network's mAP50-95 in ONNX Runtime; None without labelled pictures.
+    """Return a check of a network's accuracy in ONNX Runtime; None without labelled pictures.
 
     Args:
         meter: its first measurement is that of the float model.
@@ -122,12 +122,12 @@ def accuracy_check(
     """
     if not meter.possible:
         return None
-    least = meter.measurements[0].map50_95 - budget.lose_at_most
+    least = meter.measurements[0].accuracy - budget.lose_at_most
     folder.mkdir(parents=True, exist_ok=True)
 
     def accurate_enough(network: Network) -> bool:
         artefact = export(network, folder, "onnx")
         row = meter.artefact(artefact, ModelVersion("qat", method), keep=False)
-        return row is not None and row.map50_95 >= least
+        return row is not None and row.accuracy >= least
 
     return accurate_enough

@@ -27,7 +27,7 @@ BATCH = 8
 def accuracy_lost_by_training(
     trained: Network, baseline: PtqBaseline, meter: AccuracyMeter, version: ModelVersion, folder: Path
 ) -> str:
-    """Return how far a trained network is behind a calibrated one in mAP50-95; empty where it is not.
+    """Return how far a trained network is behind a calibrated one in accuracy; empty where it is not.
 
     The result of a network that is behind is recorded in the meter.
 
@@ -41,10 +41,10 @@ def accuracy_lost_by_training(
     folder.mkdir(parents=True, exist_ok=True)
     artefact = export(trained, folder, ONNX_FORMATS[trained.plan.kind])
     row = meter.artefact(artefact, version, "onnxruntime", keep=False)
-    if row is None or baseline.map50_95 is None or row.map50_95 >= baseline.map50_95:
+    if row is None or baseline.accuracy is None or row.accuracy >= baseline.accuracy:
         return ""
     meter.measurements.append(row.model_copy(update={"artefact": None}))
-    return f"mAP50-95 {row.map50_95:.3f}, {baseline.map50_95:.3f} with {baseline.name}"
+    return f"{row.measure.title} {row.accuracy:.3f}, {baseline.accuracy:.3f} with {baseline.name}"
 
 
 def output_error_of_training(

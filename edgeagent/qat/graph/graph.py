@@ -25,6 +25,7 @@ from edgeagent.qat.graph.as_convolution import lower_weighted
 from edgeagent.qat.graph.batch_norm_folding import fold_affine, lower_affine
 from edgeagent.qat.graph.branches import join_branches
 from edgeagent.qat.graph.channel_moves import gather_channels
+from edgeagent.qat.graph.classifier_head import lower_classifier
 from edgeagent.qat.graph.constant_folding import fold
 from edgeagent.qat.graph.cut import (
     End,
@@ -50,7 +51,7 @@ class GraphHead:
     Attributes:
         tensor: name of the tensor, usually the output of a convolution.
         shape: (1, channels, height, width).
-        logits: whether the source graph makes scores of it by a sigmoid.
+        logits: whether the source graph makes scores of it by a sigmoid, or by a softmax for ``category``.
         role: predicted quantity.
         anchors: boxes per cell relative to anchors, by which the channels are ordered; 0 without anchors.
         used_by: operators of the source graph that compute with it, where the head is not split.
@@ -94,7 +95,7 @@ class Graph:
 
 
 def read_graph(path: Path, heads: Sequence[str] = ()) -> Graph:
-    """Read a float detector and cut it at its heads.
+    """Read a float model and cut it at its heads.
 
     Args:
         path: ONNX file.
@@ -115,12 +116,13 @@ def read_graph(path: Path, heads: Sequence[str] = ()) -> Graph:
 def _cut(model: onnx.ModelProto, heads: Sequence[str]) -> Graph:
     draft = fold(model)
     gather_channels(draft)
+    lower_classifier(draft)
     named = named_heads(draft, heads)
     _fold_linear(draft, frozenset(head.tensor for head in named))
     cut = [replace(head, tensor=draft.resolve(head.tensor)) for head in named]
     cut = cut or [NamedHead(tensor) for tensor in terminal_convolutions(draft)]
     if not cut:
-        raise DataError(f"no convolution found; is this a detector? {WORKING}")
+        raise DataError(f"no convolution or linear layer found; is this a detector or classifier? {WORKING}")
     ends = name_roles(draft, separate_ends(draft, cut))
     inside = needed(draft.nodes, {end.tensor for end in ends})
     names = {node.name for node in inside}

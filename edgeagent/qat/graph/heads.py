@@ -7,6 +7,7 @@ from collections import Counter
 from edgeagent.bundle.cells import stride_of
 from edgeagent.bundle.manifest import DecoderSpec, ModelDescription, Role
 from edgeagent.errors import DataError
+from edgeagent.qat.graph.category_heads import check_category_head
 from edgeagent.qat.graph.graph import Graph, GraphHead
 from edgeagent.qat.graph.heads_advice import WORKING, role_options
 
@@ -54,6 +55,9 @@ def check_heads(graph: Graph, description: ModelDescription) -> None:
         DataError: a head is missing or has another shape; the message names it and what was expected.
     """
     decoder = description.decoder
+    if description.task != "detection":
+        check_category_head(graph, description)
+        return
     if decoder.family == "ssd":
         return
     _check_anchors(graph, decoder)

@@ -155,7 +155,7 @@ def spreads(results: Sequence[SeedResult]) -> tuple[Spread, ...]:
     found = []
     for engine in dict.fromkeys(item.engine for item in results):
         mine = [item for item in results if item.engine == engine]
-        maps = [item.map50_95 for item in mine]
+        maps = [item.accuracy for item in mine]
         found.append(
             Spread(
                 engine,
@@ -163,7 +163,7 @@ def spreads(results: Sequence[SeedResult]) -> tuple[Spread, ...]:
                 float(np.mean(maps)),
                 min(maps),
                 max(maps),
-                float(np.mean([item.map50 for item in mine])),
+                float(np.mean([item.second_accuracy for item in mine])),
             )
         )
     return tuple(found)
@@ -193,7 +193,7 @@ def _rows(manifest: Manifest, integer_macs: Mapping[str, float]) -> tuple[Report
         for item in measurements
         if item.state == "ptq" and not _simulated(item) and not any(item is one for one in deployed.values())
     ]
-    best = max(calibrated, key=lambda item: item.map50_95, default=None)
+    best = max(calibrated, key=lambda item: item.accuracy, default=None)
     rows = [_measured("float", item) for item in measurements if item.state == "float"]
     rows += [_measured("best ptq" if item is best else "ptq", item) for item in calibrated]
     rows += [_measured("simulated", item) for item in measurements if _simulated(item)]

@@ -16,6 +16,7 @@ import torch
 from torch.utils.data import Dataset
 
 from edgeagent.bundle.manifest import InputSpec
+from edgeagent.bundle.task import Task
 from edgeagent.datasets.labels import Labels
 from edgeagent.imaging.frame import Image
 from edgeagent.imaging.picture import read_picture
@@ -36,18 +37,26 @@ class Augmentation:
         items: number of samples.
         mosaic: share of the samples that are 2 x 2 mosaics.
         mosaic_items: number of the first samples that may be mosaics; None for all.
+        flip: share of the pictures that are mirrored.
     """
 
     seed: int
     items: int
     mosaic: float = MOSAIC_SHARE
     mosaic_items: int | None = None
+    flip: float = 0.5
 
     @classmethod
-    def of(cls, recipe: Recipe) -> Augmentation:
-        """Return the augmentation of a recipe."""
-        last = int(recipe.mosaic_until * recipe.steps) * recipe.batch
-        return cls(recipe.seed, recipe.steps * recipe.batch, recipe.mosaic, last)
+    def of(cls, recipe: Recipe, task: Task = "detection") -> Augmentation:
+        """Return the augmentation of a recipe.
+
+        Pictures of a classifier stay whole and the right way round: four of them in one have no class, and
+        the mirror image of a picture, such as that of a text, need not have its class.
+        """
+        items = recipe.steps * recipe.batch
+        if task != "detection":
+            return cls(recipe.seed, items, mosaic=0.0, flip=0.0)
+        return cls(recipe.seed, items, recipe.mosaic, int(recipe.mosaic_until * recipe.steps) * recipe.batch)
 
     def is_mosaic(self, index: int, drawn: float) -> bool:
         """Return whether a sample is a mosaic, for a number drawn from 0..1."""
@@ -94,7 +103,7 @@ class Augmented(Dataset[TrainingSample]):
         """Return a picture fitted into an input, and its boxes there; None if it is unlabelled."""
         path = self._pictures[int(random.integers(len(self._pictures)))]
         picture, labels = read_picture(path), self._labels.get(path)
-        if random.random() < 0.5:
+        if random.random() < self._augmentation.flip:
             picture = cv2.flip(picture, 1).astype(np.uint8, copy=False)
             labels = None if labels is None else mirrored(labels)
         boxes = None if labels is None else placed(labels, fit_picture(picture.shape[:2], spec))

@@ -1,7 +1,8 @@
 """Supervised loss of the raw head tensors against labelled boxes, by decoder family.
 
 Each family assigns predictions to objects in its own way: :mod:`edgeagent.qat.training.simota` for YOLOX,
-:mod:`edgeagent.qat.training.task_aligned` for YOLOv8 and similar heads.
+:mod:`edgeagent.qat.training.task_aligned` for YOLOv8 and similar heads. A classifier has
+:mod:`edgeagent.qat.training.category_loss`.
 
 Targets of a picture are (n, 5) float32: class, then ``x1, y1, x2, y2`` in pixels of the input.
 """
@@ -16,6 +17,7 @@ from torch import Tensor
 from edgeagent.bundle.manifest import DecoderSpec
 from edgeagent.errors import DataError
 from edgeagent.qat.graph.graph import Graph
+from edgeagent.qat.training.category_loss import category_loss
 from edgeagent.qat.training.simota import simota_loss, yolox_scales
 from edgeagent.qat.training.task_aligned import task_aligned_loss, yolov8_scales
 
@@ -26,6 +28,7 @@ the b pictures, which returns the scalar loss."""
 FAMILIES: dict[str, Callable[[Graph, DecoderSpec], Supervision]] = {
     "yolox": lambda graph, _: partial(simota_loss, yolox_scales(graph)),
     "yolov8": lambda graph, decoder: partial(task_aligned_loss, yolov8_scales(graph, decoder.reg_max)),
+    "classifier": lambda graph, _: category_loss,
 }
 
 
@@ -37,7 +40,7 @@ def check_family(decoder: DecoderSpec) -> None:
     """
     if decoder.family not in FAMILIES:
         raise DataError(
-            f"labels: only {' and '.join(FAMILIES)} have a supervised loss, {decoder.family} has none; train "
+            f"labels: only {', '.join(FAMILIES)} have a supervised loss, {decoder.family} has none; train "
             "on --images without labels"
         )
     if decoder.nms == "none":

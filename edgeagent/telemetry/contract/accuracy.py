@@ -1,4 +1,4 @@
-"""Types of the ``accuracy`` message: golden mAP, agreement, drift and feedback, each in its own section."""
+"""Types of the ``accuracy`` message: golden set, agreement, drift and feedback, each in its own section."""
 
 from __future__ import annotations
 
@@ -11,16 +11,25 @@ Quantity = Literal["score", "label", "area", "brightness", "detections"]
 
 
 class GoldenReport(Message):
-    """mAP on the labelled golden pictures, measured through the serving engine, with the bundle's claim."""
+    """Accuracy on the labelled golden pictures, measured through the serving engine, with the bundle's claim.
+
+    The field is that of the task: ``map50_95`` of a detector, ``top1`` of a classifier.
+    """
 
     time: str
     serving: str
     pictures: int | None = None
     map50_95: float | None = None
+    top1: float | None = None
     claimed: float | None = None
     tolerance: float | None = None
     labelled_by: Literal["people", "float model"] | None = None
     reason: str | None = None
+
+    @property
+    def accuracy(self) -> float | None:
+        """Value of the measure of the task."""
+        return self.map50_95 if self.map50_95 is not None else self.top1
 
 
 class RecentAgreementReport(Message):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-from edgeagent.bundle.manifest import Name, Version
+from edgeagent.bundle.section import Name, Version
 
 MOST_BYTES = 4096
 MOST_KEYS = 64

@@ -36,6 +36,7 @@ class GateSummary(Message):
 
     p90_ms: float | None = None
     map50_95: float | None = None
+    top1: float | None = None
     notes: tuple[str, ...]
 
 

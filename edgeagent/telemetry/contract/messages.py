@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from edgeagent.sensors.throttling import Flag
 from edgeagent.telemetry.contract.objects import ObjectReport
+from edgeagent.telemetry.contract.picture_class import ClassReport
 
 ROOT = "edgeagent/v1"
 
@@ -45,6 +46,7 @@ EventKind = Literal[
     "drift",
     "agreement",
     "presence",
+    "label",
     "zone",
     "line",
     "update",
@@ -214,6 +216,7 @@ class CameraReport(Message):
     last_error: str | None = None
     objects: dict[str, ObjectReport] | None = None
     objects_left_out: int | None = None
+    classification: ClassReport | None = None
     motion: MotionReport | None = None
     decoder: DecoderReport | None = None
     stages: dict[str, StageReport]

@@ -1,6 +1,6 @@
 // Live picture: <live-picture camera zones='[{"kind", "name", "corners"}]'>. The objects are drawn over the very
 // picture that they were found in. Attribute `still`: no button for the full screen.
-import { Labels, Paths, drawAreas, drawBoxes, drawPaths } from "./overlay.js";
+import { Labels, Paths, drawAreas, drawBoxes, drawClass, drawPaths } from "./overlay.js";
 
 const OLD_MS = 5000;
 
@@ -78,10 +78,12 @@ export class LivePicture extends HTMLElement {
     if (this.shows.zones) drawAreas(this.context, this.areas, about.occupied, 1 / shown, labels);
     if (this.shows.tracks) drawPaths(this.context, about.objects, this.paths, 1 / shown);
     if (this.shows.boxes) drawBoxes(this.context, about.objects, 1 / shown, labels);
+    if (this.shows.boxes && about.classification) drawClass(this.context, about.classification, 1 / shown);
     this.shownAt = performance.now();
     this.say("");
     this.dataset.sequence = about.sequence;
     this.dataset.objects = about.objects.length;
+    this.dataset.label = about.classification?.label ?? "";
     this.dispatchEvent(new CustomEvent("picture", { detail: about }));
   }
 }

@@ -74,6 +74,12 @@ export function drawBoxes(context, objects, scale, labels) {
   }
 }
 
+/** Draw the class of the whole picture, of a classifier, in its lower left corner. */
+export function drawClass(context, { label: name, score }, scale) {
+  const { height } = context.canvas;
+  label(context, `${name} ${Math.round(score * 100)} %`, 0, height, colourOf(name), scale);
+}
+
 /** Draw the way of each object so far. */
 export function drawPaths(context, objects, paths, scale) {
   const { width, height } = context.canvas;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgeagent.bundle.task import MEASURES
 from edgeagent.web.device_record import Sight
 from edgeagent.web.views.markup import absent, badge, card, empty, facts, shown_number, text, when
 
@@ -18,7 +19,11 @@ def accuracy_card(sight: Sight, broker: bool) -> str:
             else "It is measured with a broker: give <code>mqtt.host</code>."
         )
         return card("accuracy", "Accuracy and drift", empty("Not measured yet", why))
-    pairs = [("mAP50-95, golden pictures", _golden(message.get("golden")))]
+    golden = message.get("golden") or {}
+    measure = next(
+        (one for one in MEASURES.values() if golden.get(one.field) is not None), MEASURES["detection"]
+    )
+    pairs = [(f"{measure.title}, golden pictures", _golden(message.get("golden")))]
     pairs.append(("Agreement with the reference", _agreement(message.get("agreement"))))
     drift = message.get("drift") or {}
     pairs += [(f"Drift of {camera}", _drift(report)) for camera, report in drift.items()]
@@ -32,7 +37,8 @@ def accuracy_card(sight: Sight, broker: bool) -> str:
 def _golden(report: dict[str, Any] | None) -> str:
     if report is None:
         return absent("no golden run yet")
-    if report.get("map50_95") is None:
+    value = next((report[one.field] for one in MEASURES.values() if report.get(one.field) is not None), None)
+    if value is None:
         return absent(report.get("reason") or "not measured")
     claimed = report.get("claimed")
     said = (
@@ -42,7 +48,7 @@ def _golden(report: dict[str, Any] | None) -> str:
     )
     pictures = report.get("pictures")
     of = f' <span class="unit">of {pictures} pictures</span>' if pictures is not None else ""
-    return shown_number(report["map50_95"], digits=3) + said + of
+    return shown_number(value, digits=3) + said + of
 
 
 def _agreement(report: dict[str, Any] | None) -> str:

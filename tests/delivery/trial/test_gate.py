@@ -68,8 +68,8 @@ def test_a_good_bundle_passes_with_everything_measured(tmp_path: Path) -> None:
         "memory",
         "temperature_after",
     ]
-    assert passed.map50_95 is not None
-    assert passed.map50_95 > 0.7
+    assert passed.accuracy is not None
+    assert passed.accuracy > 0.7
     assert passed.p90_ms is not None
     first = passed.candidates.first
     assert first is not None
@@ -133,7 +133,7 @@ def test_labels_without_an_object_leave_accuracy_absent(tmp_path: Path) -> None:
     bundle = cells.build_bundle(tmp_path / "cells", claim=1.0, truth="")
     passed = gate(settings(tmp_path)).check(bundle)
     assert outcomes(passed.report.findings)["accuracy"] == "absent"
-    assert passed.map50_95 is None
+    assert passed.accuracy is None
     with pytest.raises(GateError, match="the labels hold no object at all"):
         gate(settings(tmp_path, accuracy_required=True)).check(bundle)
 

@@ -8,6 +8,7 @@ import pytest
 
 from edgeagent.accuracy.golden_accuracy import GoldenAccuracyResult
 from edgeagent.bundle.reading import open_bundle
+from edgeagent.bundle.task import MEASURES
 from edgeagent.delivery.trial import gate_checks as checks
 from edgeagent.detection.golden_check import GoldenResult
 from edgeagent.detection.records import TrialVerdict
@@ -62,7 +63,9 @@ def test_without_accuracy_policy_decides(required: bool, outcome: str) -> None:
 
 @pytest.mark.parametrize(("measured", "outcome"), [(0.76, "passed"), (0.74, "failed")])
 def test_accuracy_is_the_claim_less_its_tolerance_at_least(measured: float, outcome: str) -> None:
-    finding = checks.check_accuracy(GoldenAccuracyResult(measured, 0.85, 0.1, "people"), "", True)
+    finding = checks.check_accuracy(
+        GoldenAccuracyResult(MEASURES["detection"], measured, 0.85, 0.1, "people"), "", True
+    )
     assert (finding.outcome, finding.measured, finding.limit) == (outcome, measured, 0.75)
 
 

@@ -82,7 +82,7 @@ def test_a_search_with_the_same_inputs_is_not_repeated(searches: Searches) -> No
     assert searches.made == searches.measured == []
     assert all(line.endswith("(earlier run)") for line in searches.said)
     assert meter.measurements == other.measurements
-    assert (again.name, again.error, again.map50_95) == (first.name, first.error, first.map50_95)
+    assert (again.name, again.error, again.accuracy) == (first.name, first.error, first.accuracy)
     one, same = first.network.state_dict(), again.network.state_dict()
     assert all(torch.equal(one[key], same[key]) for key in one)
     learned = [[grid.zero_point.requires_grad for grid in found.network.grids] for found in (first, again)]

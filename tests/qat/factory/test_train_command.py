@@ -91,7 +91,7 @@ def test_pictures_and_a_model_become_a_bundle_with_evidence(data: Path, tmp_path
     assert original.loss is None
     for item in others:
         assert item.loss is not None
-        assert item.loss.map50_95 == pytest.approx(original.map50_95 - item.map50_95, abs=2e-4)
+        assert item.loss.map50_95 == pytest.approx(original.accuracy - item.accuracy, abs=2e-4)
         assert item.loss.low <= item.loss.high
     assert evidence.recipe["steps"] == STEPS
     assert "8 pictures" in (out / "card.md").read_text(encoding="utf-8")
@@ -143,11 +143,11 @@ def test_a_training_that_is_worse_than_calibration_is_not_kept(
     assert done.returncode == 0, done.stderr
     assert "training makes the model worse (mAP50-95 " in " ".join(done.stderr.split())
     evidence = open_bundle(out).manifest.evidence
-    calibrated = [row.map50_95 for row in evidence.measurements if row.state == "ptq"]
+    calibrated = [row.accuracy for row in evidence.measurements if row.state == "ptq"]
     (trained,) = [row for row in evidence.measurements if row.state == "qat" and "onnx" in row.engine]
     shipped = next(row for row in reversed(evidence.measurements) if row.artefact == "model.onnx")
     assert shipped.state == "ptq"
-    assert shipped.map50_95 == max(calibrated) > trained.map50_95
+    assert shipped.map50_95 == max(calibrated) > trained.accuracy
     assert "training not kept: 4 steps of 4 pictures gave mAP50-95 " in evidence.recipe["method"]
     assert TRAINING.read(open_bundle(out)) is None
 
@@ -169,7 +169,7 @@ def test_a_symmetric_network_is_never_worse_than_its_calibration(
     *calibrated, shipped = [row for row in rows if row.artefact == "model.tensorrt.onnx"]
     assert len(calibrated) == 3
     assert all(row.method.endswith(", symmetric grid") for row in calibrated)
-    assert shipped.map50_95 == max(row.map50_95 for row in calibrated)
+    assert shipped.map50_95 == max(row.accuracy for row in calibrated)
     assert "training not kept: 4 steps of 4 pictures gave mAP50-95 " in evidence.recipe["method"]
 
 
@@ -196,11 +196,11 @@ def test_training_is_left_out_where_calibration_is_enough(
     assert "no training is needed" in " ".join(done.stderr.split())
     evidence = open_bundle(out).manifest.evidence
     float_row, *rows = evidence.measurements
-    assert float_row.map50_95 > 0.5
+    assert float_row.accuracy > 0.5
     assert evidence.recipe["method"].endswith("no training")
     *candidates, kept = [row for row in rows if row.engine.startswith("onnxruntime")]
     assert {row.state for row in rows} == {"ptq"}
-    assert kept.map50_95 == max(row.map50_95 for row in candidates)
+    assert kept.map50_95 == max(row.accuracy for row in candidates)
     assert "evidence/training.json" not in evidence.files
 
 

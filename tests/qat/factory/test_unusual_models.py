@@ -9,10 +9,11 @@ import yaml
 
 import edgeagent
 from edgeagent.bundle.reading import open_bundle
+from edgeagent.bundle.task import MEASURES
 from edgeagent.errors import DataError
-from edgeagent.qat.factory.baseline import LEAST_MAP, finds_something, is_within_tolerance
+from edgeagent.qat.factory.accuracy_meter import LEAST_ABOVE_CHANCE, is_meaningful
 from edgeagent.qat.factory.bundle_recipe import BundleRecipe
-from edgeagent.qat.factory.calibration_remarks import describe_float_model
+from edgeagent.qat.factory.calibration_remarks import describe_weak_model
 from tests.qat.models import small_yolox
 
 
@@ -50,15 +51,21 @@ def test_two_artefacts_for_one_engine(data: Path, tmp_path: Path) -> None:
 
 
 def test_a_float_model_that_finds_next_to_nothing_compares_nothing() -> None:
-    assert not finds_something(None)
-    assert not finds_something(0.004)
-    assert finds_something(LEAST_MAP)
-    assert not is_within_tolerance(0.004, 0.001, 0.005)
-    (line,) = describe_float_model(0.004)
+    assert not is_meaningful(None, 0.0)
+    assert not is_meaningful(0.004, 0.0)
+    assert is_meaningful(LEAST_ABOVE_CHANCE, 0.0)
+    line = describe_weak_model(0.004, MEASURES["detection"])
     assert line.startswith("the float model finds next to nothing (mAP50-95 0.004) of the labelled objects")
-    (line,) = describe_float_model(0.0)
+    line = describe_weak_model(0.0, MEASURES["detection"])
     assert line.startswith("the float model finds nothing of the labelled objects")
-    assert describe_float_model(LEAST_MAP) == []
+
+
+def test_a_classifier_that_guesses_compares_nothing() -> None:
+    by_chance = MEASURES["classification"].by_chance(4)
+    assert not is_meaningful(0.26, by_chance)
+    assert is_meaningful(0.28, by_chance)
+    line = describe_weak_model(0.26, MEASURES["classification"])
+    assert line.startswith("the float model is no better than chance (top-1 0.260)")
 
 
 def test_a_training_without_finite_numbers_writes_no_bundle(data: Path, tmp_path: Path) -> None:

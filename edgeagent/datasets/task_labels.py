@@ -1,0 +1,46 @@
+"""Check that the labels of pictures are those of a task, before work begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgeagent.bundle.task import Task
+from edgeagent.datasets.labels import Labels
+from edgeagent.errors import DataError
+from edgeagent.files.naming import printable
+
+COVERS = 0.98
+"""Share of the width and height of a picture from which a box is the whole picture."""
+
+
+def check_labels(task: Task, pictures: Sequence[Path], labels: Sequence[Labels]) -> None:
+    """Check that labels fit a task.
+
+    Raises:
+        DataError: they do not; the message names the first picture and what is needed.
+    """
+    if task == "detection":
+        _check_boxes(pictures, labels)
+    elif task == "classification":
+        _check_classes(pictures, labels)
+
+
+def _check_boxes(pictures: Sequence[Path], labels: Sequence[Labels]) -> None:
+    for picture, own in zip(pictures, labels, strict=True):
+        if own.whole:
+            raise DataError(
+                f"{printable(picture)}: is labelled with the class of the whole picture, and the model "
+                "detects objects; give pictures with boxes (YOLO labels or COCO JSON)"
+            )
+
+
+def _check_classes(pictures: Sequence[Path], labels: Sequence[Labels]) -> None:
+    for picture, own in zip(pictures, labels, strict=True):
+        if len(own.classes) == 1 and (own.boxes[:, 2:] >= COVERS).all():
+            continue
+        found = f"{len(own.classes)} labelled objects" if len(own.classes) != 1 else "a box in a part of it"
+        raise DataError(
+            f"{printable(picture)}: has {found}, and the model gives one class to the whole picture; give "
+            "pictures in one folder for each label"
+        )
