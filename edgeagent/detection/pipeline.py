@@ -117,6 +117,9 @@ class Detectors(Protocol):
     def current(self, timeout: float) -> Detector | None:
         """Return the detector that serves, waiting up to ``timeout`` seconds; None if none does."""
 
+    def wait_turn(self) -> None:
+        """Return once a frame may begin; not while another engine is timed."""
+
     def worked(self, detector: Detector) -> None:
         """Record that a frame went through a detector."""
 
@@ -133,6 +136,9 @@ class OneDetector:
     def current(self, timeout: float) -> Detector:
         """Return the detector."""
         return self._detector
+
+    def wait_turn(self) -> None:
+        """Do nothing."""
 
     def worked(self, detector: Detector) -> None:
         """Do nothing."""
@@ -314,6 +320,7 @@ class Pipeline:
             if not self._serves():
                 return
             taken = self._next_frame()
+            self._detectors.wait_turn()
             detector = self._detectors.current(0)
             if taken is None:
                 return

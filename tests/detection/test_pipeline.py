@@ -263,6 +263,9 @@ class Switching:
     def current(self, timeout: float) -> Detector | None:
         return self._detectors[0] if self._detectors else None
 
+    def wait_turn(self) -> None:
+        pass
+
     def worked(self, detector: Detector) -> None:
         pass
 
@@ -356,6 +359,9 @@ class Patient:
     def current(self, timeout: float) -> Detector:
         return self._detector
 
+    def wait_turn(self) -> None:
+        pass
+
     def worked(self, detector: Detector) -> None:
         raise AssertionError("nothing works")
 
@@ -437,6 +443,9 @@ class Handover:
     def current(self, timeout: float) -> Detector:
         self._left -= timeout == 0  # asked once for each frame
         return self._detectors[self._left < 0]
+
+    def wait_turn(self) -> None:
+        pass
 
     def worked(self, detector: Detector) -> None:
         pass

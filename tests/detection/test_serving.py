@@ -19,7 +19,8 @@ from edgeagent.detection.candidates import Candidate, find_candidates
 from edgeagent.detection.journal import Journal
 from edgeagent.detection.ranking import RankedCandidates
 from edgeagent.detection.records import TrialRecords, TrialVerdict
-from edgeagent.detection.serving import Change, ServingDetector, ServingIntervals, ServingState
+from edgeagent.detection.serving import ServingDetector
+from edgeagent.detection.serving_state import Change, ServingIntervals, ServingState
 from edgeagent.detection.starting import WorkerDetector, WorkerOptions
 from edgeagent.detection.trials import CandidateTrials
 from edgeagent.engines.delegates import CATALOGUE, EXTERNAL, Delegate, external_delegate
