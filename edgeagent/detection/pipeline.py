@@ -41,7 +41,7 @@ from edgeagent.camera.capture import Camera
 from edgeagent.camera.fair_share import FairShare
 from edgeagent.camera.slot import MOST_HELD
 from edgeagent.detection.detector import Detector
-from edgeagent.detection.frame_jobs import BufferSet, FrameJob, FrameResults, owned_buffers
+from edgeagent.detection.frame_jobs import BufferSet, FailedCall, FrameJob, FrameResults, owned_buffers
 from edgeagent.detection.frame_parts import FrameParts, merge_parts
 from edgeagent.detection.motion_gate import MotionGate
 from edgeagent.engines.engine import Call
@@ -196,7 +196,7 @@ class Pipeline:
         self._stopping = threading.Event()
         self._free: SimpleQueue[BufferSet | Literal["new"] | None] = SimpleQueue()
         self._prepared: SimpleQueue[FrameJob | None] = SimpleQueue()
-        self._begun: SimpleQueue[tuple[FrameJob, Call | EngineError | None] | None] = SimpleQueue()
+        self._begun: SimpleQueue[tuple[FrameJob, Call | None] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self.failure: Exception | None = None
         self.failed: Counter[str] = Counter()
@@ -402,7 +402,7 @@ class Pipeline:
             try:
                 self._begun.put((job, job.set.detector.engine.begin(buffers.inputs, buffers.outputs)))
             except EngineError as error:
-                self._begun.put((job, error))
+                self._begun.put((job, FailedCall(type(error), str(error))))
 
     def _finish_all(self) -> None:
         frame, thresholds = FrameResults(), self._thresholds
@@ -427,15 +427,13 @@ class Pipeline:
             self._free.put(job.set)
 
     def _finish_part(
-        self, job: FrameJob, call: Call | EngineError, frame: FrameResults, thresholds: ScoreThresholds
+        self, job: FrameJob, call: Call, frame: FrameResults, thresholds: ScoreThresholds
     ) -> None:
         """Wait for the engine, and decode what it has found in a part.
 
         Raises:
             EngineError: it has failed.
         """
-        if isinstance(call, EngineError):
-            raise call
         took = call.wait()
         frame.finished = time.monotonic_ns()
         decoded = job.set.detector.decoder.decode(job.set.buffers.outputs, thresholds.candidates)

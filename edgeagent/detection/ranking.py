@@ -169,7 +169,8 @@ def rank_kept(bundle: Bundle, settings: Settings, journal: Journal | None) -> Ra
     judged = [(one, kept[one.name]) for one in trials.candidates if one.name in kept]
     by_speed = AUTO in engine_names(settings.model)
     ranked = fastest_first(judged) if by_speed else judged
-    untried = sorted((one for one in trials.candidates if one.name not in kept), key=_start_order)
+    untried = [one for one in trials.candidates if one.name not in kept]
+    untried.sort(key=_quick_first if by_speed else _processor_first)
     return RankedCandidates(trials, tuple(kept.values()), tuple(ranked), tuple(untried), by_speed)
 
 
@@ -229,13 +230,14 @@ def _trials(
     return CandidateTrials(bundle, candidates, workers, records, model.iou_threshold)
 
 
-def _start_order(candidate: Candidate) -> tuple[bool, bool, bool]:
-    """Return the place of an untried candidate: nothing serves before the first one is found right.
+def _processor_first(candidate: Candidate) -> tuple[bool, bool]:
+    """Return the place of an untried candidate: nothing serves before the first one is found right."""
+    return candidate.delegate.compiles, candidate.delegate.needs.hardware
 
-    Execution providers of ONNX Runtime come later, since asking for them imports it.
-    """
-    delegate = candidate.delegate
-    return delegate.compiles, delegate.needs.hardware, delegate.needs.provider is not None
+
+def _quick_first(candidate: Candidate) -> tuple[bool, bool, bool]:
+    """Return its place where the order is not the operator's: asking for providers imports ONNX Runtime."""
+    return *_processor_first(candidate), candidate.delegate.needs.provider is not None
 
 
 def fastest_first(

@@ -222,6 +222,7 @@ class ServingDetector:
         self.stop_trials(deadline.left_s)
         for detector in detectors:
             detector.engine.close()
+        self._current = self._failed = None
         if self._thread.is_alive():
             self._thread.join(deadline.left_s)
 

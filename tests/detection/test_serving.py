@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -384,3 +386,32 @@ def test_a_candidate_that_starts_after_the_end_is_closed(
     board.serving._thread.join(PATIENCE)
     assert running_workers() == []
     assert board.changes.empty()
+
+
+def shared_buffers() -> int:
+    """Mappings of buffers that this process shares with workers."""
+    return Path("/proc/self/maps").read_text().count("memfd:edgeagent-slots")
+
+
+def test_the_buffers_of_a_worker_that_died_are_unmapped_without_the_collector(
+    bundle: Bundle, boards: list[Board], tmp_path: Path
+) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        before = shared_buffers()
+        board = Board(bundle, tmp_path, ["onnxruntime-cpu", "tflite-xnnpack"])
+        boards.append(board)
+        board.detect()
+        engine = weakref.ref(board.worker())
+        os.kill(board.worker().pid, signal.SIGKILL)
+        board.detect()
+        board.changes.get(timeout=PATIENCE)
+        board.detect()
+        assert engine() is None
+        assert shared_buffers() == before + 1
+        board.serving.stop()
+        board.serving._thread.join(PATIENCE)
+        assert shared_buffers() == before
+    finally:
+        gc.enable()
