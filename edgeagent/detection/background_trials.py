@@ -41,7 +41,7 @@ STEADIER = 0.95
 """What serves stays the first choice unless another one takes less than this share of its time."""
 
 
-class Served(ServesFrames, Protocol):
+class ServesMeanwhile(ServesFrames, Protocol):
     """What serves while others are tried; see :class:`edgeagent.detection.serving.ServingDetector`."""
 
     @property
@@ -74,7 +74,7 @@ class BackgroundTrials:
     """
 
     def __init__(
-        self, ranked: RankedCandidates, served: Served, done: Callable[[RankedCandidates], None]
+        self, ranked: RankedCandidates, served: ServesMeanwhile, done: Callable[[RankedCandidates], None]
     ) -> None:
         self._ranked, self._served, self._done = ranked, served, done
         own = ranked.trials.nice

@@ -164,14 +164,7 @@ def rank_kept(bundle: Bundle, settings: Settings, journal: Journal | None) -> Ra
         EngineError: no artefact of the bundle fits any of the delegates.
     """
     records = TrialRecords(journal, state_folder(settings) / VERDICTS)
-    trials = _trials(bundle, settings.model, configured_workers(settings), records)
-    kept = trials.kept()
-    judged = [(one, kept[one.name]) for one in trials.candidates if one.name in kept]
-    by_speed = AUTO in engine_names(settings.model)
-    ranked = fastest_first(judged) if by_speed else judged
-    untried = [one for one in trials.candidates if one.name not in kept]
-    untried.sort(key=_quick_first if by_speed else _processor_first)
-    return RankedCandidates(trials, tuple(kept.values()), tuple(ranked), tuple(untried), by_speed)
+    return _rank_kept(bundle, settings.model, configured_workers(settings), records)
 
 
 def configured_workers(settings: Settings, nicer: int = 0) -> WorkerOptions:
@@ -187,6 +180,7 @@ def rank_delegates(
     iou_threshold: float = DEFAULT_IOU_THRESHOLD,
     state: Path | None = None,
     library: LibrarySettings | None = None,
+    beside: bool = False,
 ) -> RankedCandidates:
     """Rank the delegates for a bundle as the agent does, by plain arguments.
 
@@ -199,6 +193,7 @@ def rank_delegates(
         state: folder for the journal, the kept verdicts and compiled engines; the agent's gives its verdicts.
             None keeps nothing: everything is tried each time, also a delegate that took the machine down.
         library: TFLite delegate that the catalogue does not have, called ``tflite-external`` in ``engine``.
+        beside: leave candidates without a kept verdict untried, to be tried beside the one that serves.
 
     Raises:
         ConfigurationError: an argument is out of range, or there is no engine of that name.
@@ -209,7 +204,7 @@ def rank_delegates(
     except ValidationError as error:
         raise ConfigurationError(str(first_mistake(error))) from error
     workers = worker_options(model, None if state is None else state / ENGINE_CACHE)
-    return _rank(bundle, model, workers, open_records(state))
+    return (_rank_kept if beside else _rank)(bundle, model, workers, open_records(state))
 
 
 def _rank(
@@ -221,6 +216,19 @@ def _rank(
     by_speed = AUTO in engine_names(model)
     ranked = fastest_first(judged) if by_speed else judged
     return RankedCandidates(trials, tuple(verdicts), tuple(ranked), by_speed=by_speed)
+
+
+def _rank_kept(
+    bundle: Bundle, model: ModelSettings, workers: WorkerOptions, records: TrialRecords
+) -> RankedCandidates:
+    trials = _trials(bundle, model, workers, records)
+    kept = trials.kept()
+    judged = [(one, kept[one.name]) for one in trials.candidates if one.name in kept]
+    by_speed = AUTO in engine_names(model)
+    ranked = fastest_first(judged) if by_speed else judged
+    untried = [one for one in trials.candidates if one.name not in kept]
+    untried.sort(key=_quick_first if by_speed else _processor_first)
+    return RankedCandidates(trials, tuple(kept.values()), tuple(ranked), tuple(untried), by_speed)
 
 
 def _trials(
