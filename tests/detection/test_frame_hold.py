@@ -14,7 +14,12 @@ def test_frames_pass_when_nothing_is_held_and_after_a_hold() -> None:
     frames.wait()
     with frames.hold(PATIENCE):
         passed = threading.Event()
-        thread = threading.Thread(target=lambda: (frames.wait(), passed.set()))
+
+        def pass_on() -> None:
+            frames.wait()
+            passed.set()
+
+        thread = threading.Thread(target=pass_on)
         thread.start()
         assert not passed.wait(0.05)
     assert passed.wait(PATIENCE)
