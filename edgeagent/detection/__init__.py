@@ -13,6 +13,8 @@ In the order in which a model passes through::
     trials.py           each candidate started, checked and timed
     ranking.py          candidates in the order in which they may serve: where callers come in
     candidate_state.py  back-off of a candidate that failed, and the order of starts
+    candidate_ranks.py  which candidates are better than the one that serves
+    candidate_starter.py  the first of several candidates that starts
     frame_hold.py       frames wait a moment while a candidate is timed
     background_trials.py  candidates tried beside the one that serves
     serving_state.py    what serves, as others are told

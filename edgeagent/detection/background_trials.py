@@ -17,8 +17,9 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Protocol
 
 from edgeagent.detection.candidates import Candidate
@@ -67,23 +68,24 @@ class BackgroundTrials:
         ranked: candidates, some of them untried.
         served: what serves.
         done: called with the ranking of all once they are tried.
-
-    Attributes:
-        refused: why untried candidates did not start to serve, by the names of their
-            candidates; they are not tried again.
+        refused: why candidates did not start to serve, by their names; they are not tried again.
     """
 
     def __init__(
-        self, ranked: RankedCandidates, served: ServesMeanwhile, done: Callable[[RankedCandidates], None]
+        self,
+        ranked: RankedCandidates,
+        served: ServesMeanwhile,
+        done: Callable[[RankedCandidates], None],
+        refused: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._ranked, self._served, self._done = ranked, served, done
+        self._refused = dict(refused)
         own = ranked.trials.nice
         self._nicer = NICER if may_return_to(own) else 0
         self._trials = ranked.trials.beside(self._nicer)
         self._stopping = threading.Event()
         self._thread = GuardedThread(self._run, "delegate trials")
         self._trying: str | None = None
-        self.refused: dict[str, str] = {}
 
     @property
     def trying(self) -> str | None:
@@ -143,8 +145,8 @@ class BackgroundTrials:
 
     def _judge(self, candidate: Candidate, timer: TurnTimer) -> TrialVerdict | None:
         """Return the verdict on a candidate; None where it could not be judged."""
-        if candidate.name in self.refused:
-            return TrialVerdict(candidate.name, False, self.refused[candidate.name])
+        if candidate.name in self._refused:
+            return TrialVerdict(candidate.name, False, self._refused[candidate.name])
         for _ in range(ATTEMPTS):
             failures = self._served.failures
             try:

@@ -34,36 +34,35 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from edgeagent.bundle.reading import Bundle
 from edgeagent.detection.background_trials import BackgroundTrials
-from edgeagent.detection.candidate_state import CandidateState, restart_order, start_order
+from edgeagent.detection.candidate_ranks import CandidateRanks
+from edgeagent.detection.candidate_starter import CandidateStarter, StartedCandidate
+from edgeagent.detection.candidate_state import CandidateState
 from edgeagent.detection.candidates import Candidate
 from edgeagent.detection.detector import Detector
 from edgeagent.detection.frame_hold import FrameHold
 from edgeagent.detection.ranking import RankedCandidates
-from edgeagent.detection.records import TrialVerdict
 from edgeagent.detection.serving_state import Change, ServingIntervals, ServingState
 from edgeagent.detection.starting import WorkerDetector
 from edgeagent.engines.engine import EngineFacts
 from edgeagent.errors import DamagedModelError, EdgeagentError, EngineError
-from edgeagent.timing.backoff import Backoff
 from edgeagent.timing.deadline import Deadline
 from edgeagent.timing.guarded_thread import LONGEST_S, GuardedThread
 from edgeagent.timing.progress import UNLIMITED_S, Progress
 from edgeagent.timing.repeat_limit import RepeatLimit
-from edgeagent.worker.engine import WorkerDiedError, WorkerHungError, WorkerStarvedError
+from edgeagent.worker.engine import WorkerDiedError, WorkerHungError
 
 logger = logging.getLogger(__name__)
 
 ERRORS_IN_A_ROW = 3
-STARVED_AGAIN_S = (1.0, 5.0, 15.0)  # pauses at the start, when the machine is too busy to start a candidate
 PING_EVERY_S = 5.0
 STOP_S = 1.0
-LONGEST_START_S, LONGEST_CALL_S = 1800.0, 300.0
-"""Longest start of a candidate and longest check, above all deadlines of workers on a starved machine."""
+LONGEST_CALL_S = 300.0
+"""Longest check, above all deadlines of workers on a starved machine."""
 
 
 class ServingDetector:
@@ -93,28 +92,30 @@ class ServingDetector:
         intervals: ServingIntervals = ServingIntervals(),  # noqa: B008
     ) -> None:
         self._trials, self._on_change, self._intervals = candidates.trials, on_change, intervals
-        self._candidates = [self._state_of(one, verdict) for one, verdict in candidates.ranked]
-        self._candidates += [self._state_of(one, None) for one in candidates.untried]
+        self._ranks = CandidateRanks(candidates, intervals.retry_first_s, intervals.retry_longest_s)
         self._ranking: RankedCandidates | None = None  # to be taken up
         self._frames = FrameHold()
-        self._background = BackgroundTrials(candidates, self, self._rank) if candidates.untried else None
         self._changed = threading.Condition()
         self._current: WorkerDetector | None = None
         self._serving: CandidateState | None = None
         self._failed: WorkerDetector | None = None
         self._failure: str | None = None
-        self._damaged: str | None = None
-        self._crashed = self._worked = self._starved = False
+        self._crashed = self._worked = False
         self._errors = self.failures = 0
         self._repeats, self._since_s = RepeatLimit(), time.monotonic()
         self._stopping = False
         self._thread = GuardedThread(self._run, "serving", vital=True)
         self.progress = Progress("supervision of the engine")
         self._facts: EngineFacts
-        self._problems = [verdict.reason for _, verdict in candidates.ranked if not verdict.right]
-        self._problems += self._start_patiently()
-        if self._current is None:
+        self._starter = CandidateStarter(self._trials, self.progress, lambda: self._stopping)
+        started = self._starter.patiently(self._ranks.start_order())
+        self._problems = self._ranks.problems + self._starter.problems
+        if started is None:
             raise EngineError("no delegate serves: " + "; ".join(self._problems or _refused(candidates)))
+        self._serve(started)
+        self._background: BackgroundTrials | None = None
+        if candidates.untried:
+            self._background = BackgroundTrials(candidates, self, self._rank, self._starter.refused)
 
     @property
     def bundle(self) -> Bundle:
@@ -158,14 +159,15 @@ class ServingDetector:
                 return "replacing"
             if self._serving is None:
                 return "not detecting"
-            return "best" if self._is_best() else "fallback"
+            return "best" if self._ranks.is_best(self._serving) else "fallback"
 
     def state(self, reason: str | None = None, took_s: float = 0.0, failure: str | None = None) -> Change:
         """Return what serves now; the reason is by default what was wrong with others at the start."""
         serving = self._serving
         reason = "; ".join(self._problems) if reason is None else reason
         name = serving.candidate.name if serving else None
-        return Change(name, self._is_best(), reason, round(took_s, 3), failure, self._damaged)
+        best = self._ranks.is_best(serving)
+        return Change(name, best, reason, round(took_s, 3), failure, self._starter.damaged)
 
     def start(self) -> None:
         """Start the supervision, and the trials of untried candidates."""
@@ -265,11 +267,8 @@ class ServingDetector:
     def _idle_s(self, checked: float) -> float:
         """Return the seconds until something is due."""
         now = time.monotonic()
-        due = [PING_EVERY_S, checked + self._intervals.check_every_s - now]
-        due += [one.retry_at - now for one in self._better()]
-        if self._current is None:
-            due += [one.retry_at - now for one in self._candidates]
-        return max(0.0, min(due))
+        check = checked + self._intervals.check_every_s
+        return max(0.0, min(PING_EVERY_S, check - now, self._ranks.next_retry(self._serving) - now))
 
     def _supervise(self, examine: Callable[[WorkerDetector], None]) -> None:
         """Examine the detector that serves; what is wrong with it is a failure like any other."""
@@ -307,7 +306,9 @@ class ServingDetector:
                 self._failed.engine.close()
             failed.postpone(self._worked)
         self._serving, self._failed = None, None
-        problems = self._start_first(restart_order(self._candidates, failed, self._crashed))
+        started = self._starter.first(self._ranks.restart_order(failed, self._crashed))
+        if started is not None:
+            self._serve(started)
         with self._changed:
             self._failure = None
         if self._stopping:
@@ -318,60 +319,12 @@ class ServingDetector:
             logger.log(level, "%s serves now, after %.2f s", self._serving.candidate.name, took)
             self._report(reason or "it works again", took, reason)
         elif failed is not None:
-            logger.error("not detecting: %s", "; ".join(problems))
+            logger.error("not detecting: %s", "; ".join(self._starter.problems))
             self._report(reason or "no delegate works", failure=reason)
-
-    def _start_first(self, candidates: Sequence[CandidateState]) -> list[str]:
-        """Let the first that starts serve; return what was wrong with those before it."""
-        problems = []
-        for one in candidates:
-            if self._stopping:
-                break
-            began = time.monotonic()
-            self._expect_start(one)
-            try:
-                detector = self._trials.start(one.candidate, alone=one.alone)
-            except EdgeagentError as error:
-                problems.append(str(error))
-                if isinstance(error, DamagedModelError):
-                    self._damaged = str(error)
-                starved = isinstance(error, WorkerStarvedError)
-                if self._background is not None and not (one.judged or starved):
-                    self._background.refused[one.candidate.name] = str(error)
-                self._starved = self._starved or starved
-                one.postpone(usable=False)
-                continue
-            self._serve(one, detector, time.monotonic() - began)
-            break
-        return problems
-
-    def _start_patiently(self) -> list[str]:
-        """Start the first candidate of all; try again when the machine is too busy for any."""
-        candidates = start_order(self._candidates)
-        problems = self._start_first(candidates)
-        for pause_s in STARVED_AGAIN_S:
-            if self._current is not None or not self._starved:
-                break
-            logger.warning("the machine is too busy to start an engine; trying again in %g s", pause_s)
-            time.sleep(pause_s)
-            self._starved = False
-            problems = self._start_first(candidates)
-        return problems
-
-    def _better(self) -> list[CandidateState]:
-        """Return the candidates that rank before the one that serves."""
-        serving, candidates = self._serving, self._candidates
-        if serving not in candidates:
-            return candidates
-        return [one for one in candidates[: candidates.index(serving)] if one.judged]
-
-    def _is_best(self) -> bool:
-        """Return whether no better candidate than what serves is known to fail."""
-        return self._serving is not None and not any(one.failures for one in self._better())
 
     def _try_better(self) -> None:
         """Let a better candidate serve that passes its check."""
-        for one in self._better():
+        for one in self._ranks.better(self._serving):
             if not one.due or self._stopping:
                 continue
             reason = "it passed the check again" if one.failures else "it is the first choice"
@@ -382,7 +335,6 @@ class ServingDetector:
                 logger.info("%s does not work yet: %s", one.candidate.name, error)
                 one.postpone(usable=False)
                 if isinstance(error, DamagedModelError):
-                    self._damaged = str(error)
                     self._report(str(error))
 
     def _exchange_for(self, one: CandidateState, reason: str) -> None:
@@ -391,11 +343,8 @@ class ServingDetector:
         Raises:
             EdgeagentError: it does not start, or is not right; what serves goes on.
         """
-        began = time.monotonic()
-        self._expect_start(one)
-        detector = self._trials.start(one.candidate, alone=one.alone)
-        old = self._current
-        self._serve(one, detector, time.monotonic() - began)
+        started, old = self._starter.start(one), self._current
+        self._serve(started)
         if old is not None:
             old.engine.close()
         if not self._stopping:
@@ -410,51 +359,36 @@ class ServingDetector:
 
     def _take_up(self, ranking: RankedCandidates) -> None:
         """Rank the candidates anew; a better one is started next."""
-        known, was_best = {one.candidate.name: one for one in self._candidates}, self._is_best()
+        was_best = self._ranks.is_best(self._serving)
         with self._changed:
             self._ranking = None
-            self._candidates = [
-                known.get(one.name, self._state_of(one, None)).judge(verdict)
-                for one, verdict in ranking.ranked
-            ]
-            self._candidates += [known[one.name] for one in ranking.untried]
-            if self._serving is not None and self._serving not in self._candidates:
-                self._candidates.append(self._serving)
-        self._problems = [verdict.reason for _, verdict in ranking.ranked if not verdict.right]
+            self._ranks.take_up(ranking, self._serving)
         serving, current = self._serving, self._current
         if serving is None or current is None:
             return
         current.engine.deadline_s = self._trials.deadline_s(serving.candidate)
         wanted = self._trials.threads_of(serving.candidate)
-        if serving is self._candidates[0] and current.engine.facts.threads != wanted:
+        if self._ranks.is_first(serving) and current.engine.facts.threads != wanted:
             try:
                 self._exchange_for(serving, f"it is faster on {wanted} threads")
             except EdgeagentError as error:
                 logger.warning("%s goes on as it was: %s", serving.candidate.name, error)
-        elif self._is_best() != was_best:
-            self._report("; ".join(self._problems))
+        elif self._ranks.is_best(serving) != was_best:
+            self._report("; ".join(self._ranks.problems))
 
-    def _expect_start(self, candidate: CandidateState) -> None:
-        self.progress.expect(LONGEST_START_S, f"starting engine {candidate.candidate.delegate.name}")
-
-    def _state_of(self, candidate: Candidate, verdict: TrialVerdict | None) -> CandidateState:
-        first_s, longest_s = self._intervals.retry_first_s, self._intervals.retry_longest_s
-        state = CandidateState(candidate, Backoff(first_s, longest_s, jitter=0.0), longest_s, judged=False)
-        return state if verdict is None else state.judge(verdict)
-
-    def _serve(self, candidate: CandidateState, detector: WorkerDetector, load_s: float) -> None:
+    def _serve(self, started: StartedCandidate) -> None:
         with self._changed:
             if not self._stopping:
-                self._serving, self._current, self._errors = candidate, detector, 0
-                self._facts, self._worked = detector.engine.facts, False
+                self._serving, self._current, self._errors = started.state, started.detector, 0
+                self._facts, self._worked = started.detector.engine.facts, False
                 self._since_s = time.monotonic()
-                candidate.begin_serving(load_s)
+                started.state.begin_serving(started.load_s)
                 self._changed.notify_all()
                 return
-        detector.engine.close()
+        started.detector.engine.close()
 
     def _report(self, reason: str, took_s: float = 0.0, failure: str | None = None) -> None:
-        change, self._damaged = self.state(reason, took_s, failure), None
+        change, self._starter.damaged = self.state(reason, took_s, failure), None
         self._on_change(change)
 
 

@@ -263,7 +263,7 @@ def test_with_all_in_back_off_the_quickest_to_load_serves(
 ) -> None:
     board = Board(bundle, tmp_path, ["onnxruntime-cpu", "tflite-xnnpack", "openvino-cpu"])
     boards.append(board)
-    for one in board.serving._candidates:
+    for one in board.serving._ranks.states:
         one.retry_at, one.load_s = float("inf"), 9.0 if one.candidate.delegate.name == "openvino-cpu" else 0.3
         one.failures = 3
     for serving in ("tflite-xnnpack", "onnxruntime-cpu", "tflite-xnnpack"):
@@ -273,14 +273,14 @@ def test_with_all_in_back_off_the_quickest_to_load_serves(
         change = board.changes.get(timeout=PATIENCE)
         assert change.serving is not None
         assert change.serving.split()[0] == serving
-        for one in board.serving._candidates:
+        for one in board.serving._ranks.states:
             one.retry_at = float("inf")
 
 
 def test_a_machine_that_is_too_busy_at_the_start_is_waited_for(
     bundle: Bundle, boards: list[Board], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgeagent.detection.serving.STARVED_AGAIN_S", (0.0, 0.0))
+    monkeypatch.setattr("edgeagent.detection.candidate_starter.STARVED_AGAIN_S", (0.0, 0.0))
     start, failures = CandidateTrials.start, [WorkerStarvedError("no processor"), WorkerStarvedError("none")]
 
     def starved(trials: CandidateTrials, candidate: Candidate, *, alone: bool) -> WorkerDetector:
