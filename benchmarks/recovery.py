@@ -28,7 +28,7 @@ from queue import Queue
 
 from edgeagent.daemon.agent import Agent
 from edgeagent.detection.pipeline import Result
-from edgeagent.detection.serving import Change
+from edgeagent.detection.serving_state import Change
 from edgeagent.files.resources import sample_clip
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import CameraSettings

@@ -67,6 +67,9 @@ class OneServing:
         """Return the detector."""
         return self._detector
 
+    def wait_turn(self) -> None:
+        """Do nothing."""
+
     def worked(self, detector: Detector) -> None:
         """Do nothing."""
 

@@ -142,7 +142,9 @@ def _serve(
     from edgeagent.detection.serving import ServingDetector
     from edgeagent.settings.state import default_state
 
-    ranked = rank_delegates(bundle, arguments.engine, threads=arguments.threads, state=default_state())
+    ranked = rank_delegates(
+        bundle, arguments.engine, threads=arguments.threads, state=default_state(), beside=True
+    )
     serving = ServingDetector(ranked)
     try:
         server = DetectorServer(serving, arguments.score, ServedProtocols(bind, http))

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from edgeagent.cli.json_result import add_json_options, give_result
+from edgeagent.cli.status_engines import engine_lines, read_engines
 from edgeagent.cli.status_versions import read_versions, version_lines
 from edgeagent.delivery.configuration.device_configuration import (
     DeviceConfiguration,
@@ -29,7 +30,8 @@ from edgeagent.settings.schema import Settings
 DESCRIPTION = """\
 Show the models of this device: current and previous good model, deployment in progress, bad models, results
 of gate and probation, why an update waits, alarms of delivery, the slots on the disk, the signed
-configuration that serves (settings), with the state of the last one, and the versions of the agent itself.
+configuration that serves (settings), with the state of the last one, the delegate that is the first choice
+and those on trial (engine), and the versions of the agent itself.
 Nothing is changed; the agent need not run. The first lines say which configuration and state folder were
 read: without options those of the installed service.
 
@@ -78,19 +80,29 @@ def run(arguments: argparse.Namespace) -> int:
     _check_readable(state)
     status, versions = read_device_status(state / FOLDER), read_versions(state)
     signed = read_device_configuration(state / FOLDER)
+    engines = read_engines(state, runs=status.agent is not None)
     if arguments.json:
         head: dict[str, object] = {
             "configuration": _text(file),
             "state": str(state),
             "device": _facts(_effective(file, settings, state)),
         }
-        more = {"signed_configuration": _signed(signed), "versions": versions.plain()}
+        more = {
+            "engines": engines.plain(),
+            "signed_configuration": _signed(signed),
+            "versions": versions.plain(),
+        }
         give_result(arguments, {**head, **_plain(status), **more})
     else:
         if file is not None:
             print(f"{'config':<12}{printable(file)}")
         print(f"{'state':<12}{printable(state)}{'' if state.is_dir() else ': no agent has used it yet'}")
-        for about, text in (*_lines(status), *_signed_lines(signed), *version_lines(versions)):
+        for about, text in (
+            *_lines(status),
+            *engine_lines(engines),
+            *_signed_lines(signed),
+            *version_lines(versions),
+        ):
             print(f"{about:<12}{text}")
     if status.problem is not None:
         return DeliveryError.exit_code

@@ -62,8 +62,8 @@ from edgeagent.delivery.first_model import open_store, serve_first
 from edgeagent.detection.exchange import ModelExchange
 from edgeagent.detection.journal import open_journal
 from edgeagent.detection.pipeline import STAGES, Pipeline, Result
-from edgeagent.detection.ranking import rank_candidates
-from edgeagent.detection.serving import Change
+from edgeagent.detection.ranking import rank_kept
+from edgeagent.detection.serving_state import Change
 from edgeagent.errors import DeliveryError
 from edgeagent.events.arming import Arming
 from edgeagent.events.building import build_gates, change_gates, score_thresholds
@@ -248,6 +248,7 @@ class Agent:
         # Parts
         serving = Background(self.models.start, self.models.stop)
         pipeline = Background(lambda: self.pipeline.start(self.cameras, gates), self.pipeline.stop)
+        trials = Background(lambda: None, self.models.stop_trials)
         taking_commands = Background(commands.start, commands.stop) if commands else None
         taking_feedback = Background(feedback.requests.start, feedback.requests.stop) if feedback else None
         showing = ResultCallback(self._page.frame) if self._page is not None else None
@@ -319,6 +320,7 @@ class Agent:
             taking_commands,
             taking_feedback,
             watch,
+            trials,  # before the pipeline, whose frames they hold back for a moment
             pipeline,  # before what serves, so that frames in flight are finished
             serving,  # ends all waits for an engine that hangs
             accuracy,
@@ -460,8 +462,8 @@ class Agent:
         return SignedConfiguration(served, delivery, parts, self._state, self.request_new_start)
 
     def _start_model(self, bundle: Bundle) -> ModelExchange:
-        """Try the delegates of a bundle, and start the first choice."""
-        choice = rank_candidates(bundle, self._settings, self._journal)
+        """Start the first choice of a bundle, or the first right delegate where there is none yet."""
+        choice = rank_kept(bundle, self._settings, self._journal)
         return ModelExchange(self._settings.model, choice, self._changed)
 
     def _goes_on(self) -> bool:

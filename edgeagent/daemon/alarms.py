@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 
 from edgeagent.delivery.state.record import Record
-from edgeagent.detection.serving import Change
+from edgeagent.detection.serving_state import Change
 from edgeagent.sensors.board import read_board
 from edgeagent.telemetry.contract.messages import Alarm, Problem, ProblemCode
 from edgeagent.timing.utc import utc_time

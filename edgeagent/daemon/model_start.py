@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from edgeagent.detection.exchange import ModelExchange
-from edgeagent.detection.serving import RETRY_FIRST_S, RETRY_LONGEST_S
+from edgeagent.detection.serving_state import RETRY_FIRST_S, RETRY_LONGEST_S
 from edgeagent.errors import EngineError, NoCandidateError
 
 logger = logging.getLogger(__name__)

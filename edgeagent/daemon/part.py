@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from edgeagent.detection.pipeline import Result
-from edgeagent.detection.serving import Change
+from edgeagent.detection.serving_state import Change
 
 PART_STOP_S = 0.75
 """Longest wait of a part for its threads when it stops."""

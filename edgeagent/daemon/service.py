@@ -13,7 +13,7 @@ from edgeagent.daemon.systemd import notify
 from edgeagent.daemon.watchdog import Watchdog
 from edgeagent.detection.exchange import ModelExchange
 from edgeagent.detection.pipeline import Pipeline, Result
-from edgeagent.detection.serving import Change
+from edgeagent.detection.serving_state import Change
 from edgeagent.telemetry.mqtt.interface import ConnectionState, Publisher
 from edgeagent.timing.progress import Progress, ProgressSample
 
@@ -100,6 +100,7 @@ class Service(AgentPart):
             ServiceFacts(
                 cameras=[self._sight(camera, now_ns) for camera in self._cameras],
                 engine=candidate.delegate.name if candidate is not None else None,
+                trying=self._models.serving.trying if self._models is not None else None,
                 reason=reason,
                 broker=BROKER[self._publisher.state] if self._has_broker else None,
                 detected=self._detected,

@@ -4,6 +4,7 @@
 
     detecting; camera gate: running; engine tflite-cpu; broker connected
     waiting for a camera; camera gate: no frame for 12 s; engine tflite-cpu; broker connected
+    detecting; camera gate: running; engine tflite-xnnpack, trying openvino-cpu model.onnx; broker connected
     not detecting; camera gate: running; no engine: the worker died of SIGSEGV; broker cannot be reached
 """
 
@@ -50,6 +51,7 @@ class ServiceFacts:
         reason: why none serves, or what is awaited before one does.
         broker: state of the broker as text; None where none is configured.
         detected: whether a frame has been processed since the start.
+        trying: which candidates are tried beside what serves; None when none are.
     """
 
     cameras: Sequence[CameraSight] = ()
@@ -57,11 +59,14 @@ class ServiceFacts:
     reason: str = "its start"
     broker: str | None = None
     detected: bool = False
+    trying: str | None = None
 
 
 def describe_service(facts: ServiceFacts) -> str:
     """Return the status line."""
     engine = f"engine {facts.engine}" if facts.engine else f"no engine: {facts.reason}"
+    if facts.engine and facts.trying:
+        engine += f", trying {facts.trying}"
     broker = f"broker {facts.broker}" if facts.broker else "no broker"
     return "; ".join((_summary(facts), *_describe_cameras(facts.cameras), engine, broker))
 

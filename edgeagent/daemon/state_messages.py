@@ -22,7 +22,7 @@ from edgeagent.daemon.object_watch import PresenceChange
 from edgeagent.daemon.part import AgentPart
 from edgeagent.daemon.rate_controller import Decision
 from edgeagent.detection.exchange import ModelExchange
-from edgeagent.detection.serving import Change
+from edgeagent.detection.serving_state import Change
 from edgeagent.events.arming import Arming
 from edgeagent.events.picture_class import ClassChange
 from edgeagent.sensors.board import read_board

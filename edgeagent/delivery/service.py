@@ -43,7 +43,7 @@ from edgeagent.delivery.update.updater import Updater
 from edgeagent.detection.exchange import ModelExchange
 from edgeagent.detection.journal import Journal
 from edgeagent.detection.pipeline import Result
-from edgeagent.detection.serving import Change
+from edgeagent.detection.serving_state import Change
 from edgeagent.errors import EdgeagentError
 from edgeagent.launcher.launched import Launched
 from edgeagent.launcher.record import read_agent_record

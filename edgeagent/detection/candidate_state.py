@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgeagent.detection.candidates import Candidate
+from edgeagent.detection.records import TrialVerdict
 from edgeagent.timing.backoff import Backoff
 
 QUICK_S, QUICK_FACTOR = 1.5, 2.0
@@ -32,6 +33,7 @@ class CandidateState:
         failures: number of failures since the pauses started from the shortest.
         retry_at: monotonic time in seconds before which it is not tried while another serves.
         served_at: monotonic time in seconds at which it last began to serve; 0 if it never did.
+        judged: whether there is a verdict on it.
     """
 
     candidate: Candidate
@@ -42,6 +44,7 @@ class CandidateState:
     failures: int = 0
     retry_at: float = 0.0
     served_at: float = 0.0
+    judged: bool = True
 
     @property
     def due(self) -> bool:
@@ -52,6 +55,15 @@ class CandidateState:
     def alone(self) -> bool:
         """Whether its calls are to be run one after the other."""
         return self.failures > MOST_SIDE_BY_SIDE
+
+    def judge(self, verdict: TrialVerdict) -> CandidateState:
+        """Record the verdict of a trial, and return this; one that is not right is tried again later."""
+        self.judged = True
+        if verdict.load_s is not None:
+            self.load_s = min(self.load_s, verdict.load_s)
+        if not verdict.right and not self.failures:
+            self.postpone(usable=False)
+        return self
 
     def begin_serving(self, load_s: float) -> None:
         """Record that it serves from now on, after ``load_s`` seconds of starting."""
@@ -71,6 +83,23 @@ class CandidateState:
         self.failures += 1
         self.usable = usable
         self.retry_at = now + self.pauses.next()
+
+
+def start_order(candidates: Sequence[CandidateState]) -> list[CandidateState]:
+    """Return the candidates to be started while none has served yet, in order.
+
+    The first choice comes first, unless another right one loads so much quicker that it serves meanwhile.
+    Untried ones come last.
+
+    Args:
+        candidates: ranked, the first choice first.
+    """
+    due = [one for one in candidates if one.due]
+    right = [one for one in due if one.judged and one.usable]
+    quickest = min(right, key=lambda one: one.load_s, default=None)
+    if quickest is None or right[0].load_s <= max(QUICK_S, QUICK_FACTOR * quickest.load_s):
+        return due
+    return [quickest, *(one for one in due if one is not quickest)]
 
 
 def restart_order(

@@ -23,7 +23,8 @@ from collections.abc import Callable
 from edgeagent.bundle.reading import Bundle
 from edgeagent.detection.detector import Detector
 from edgeagent.detection.ranking import RankedCandidates
-from edgeagent.detection.serving import STOP_S, Change, ServingDetector, ServingIntervals
+from edgeagent.detection.serving import STOP_S, ServingDetector
+from edgeagent.detection.serving_state import Change, ServingIntervals
 from edgeagent.errors import EngineError
 from edgeagent.settings.sections.model import ModelSettings
 from edgeagent.timing.deadline import Deadline
@@ -94,6 +95,10 @@ class ModelExchange:
                 self._old = None
             old.stop()
 
+    def stop_trials(self, timeout_s: float = STOP_S) -> None:
+        """Give up trials beside what serves, waiting ``timeout_s`` at most."""
+        self.serving.stop_trials(timeout_s)
+
     def stop(self, timeout_s: float = STOP_S) -> None:
         """End the supervision and the worker, waiting ``timeout_s`` at most."""
         deadline = Deadline(timeout_s)
@@ -105,6 +110,10 @@ class ModelExchange:
     def current(self, timeout: float) -> Detector | None:
         """Return the detector that serves; see :class:`edgeagent.detection.pipeline.Detectors`."""
         return self.serving.current(timeout)
+
+    def wait_turn(self) -> None:
+        """Return once a frame may begin."""
+        self.serving.wait_turn()
 
     def worked(self, detector: Detector) -> None:
         """Record that a frame went through a detector."""

@@ -9,6 +9,7 @@ from edgeagent.camera.capture import Camera
 from edgeagent.detection.detector import Detector
 from edgeagent.detection.frame_parts import Crop
 from edgeagent.engines.engine import Buffers
+from edgeagent.errors import EngineError
 from edgeagent.imaging.frame import Frame
 from edgeagent.imaging.letterbox import Fit
 from edgeagent.vision.detections import Detections
@@ -48,6 +49,25 @@ class FrameJob:
     def last(self) -> bool:
         """Whether it is the last part of its frame."""
         return self.part + 1 >= len(self.crops)
+
+
+@dataclass(frozen=True, slots=True)
+class FailedCall:
+    """A call that could not begin.
+
+    The error itself would keep, by its traceback, the buffers of the frame that it was raised again for.
+
+    Attributes:
+        kind: type of the error.
+        text: of the error.
+    """
+
+    kind: type[EngineError]
+    text: str
+
+    def wait(self) -> int:
+        """Raise the error."""
+        raise self.kind(self.text)
 
 
 @dataclass(slots=True)

@@ -107,6 +107,16 @@ class Journal:
         self._torn = False
 
 
+def trials_in_progress(state: Path) -> list[str]:
+    """Return the keys of trials of this boot that have begun and not ended; none without a journal."""
+    try:
+        lines = (state / JOURNAL).read_bytes().splitlines()
+    except OSError:
+        return []
+    last = {entry.key: entry for line in lines if (entry := _parse(line)) is not None}
+    return [key for key, entry in last.items() if entry.event == "start" and entry.boot == _boot_id()]
+
+
 def open_journal(state: Path) -> Journal | None:
     """Return the journal in a state folder; None, with a logged error, where it cannot be used.
 

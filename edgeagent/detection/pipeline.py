@@ -41,7 +41,7 @@ from edgeagent.camera.capture import Camera
 from edgeagent.camera.fair_share import FairShare
 from edgeagent.camera.slot import MOST_HELD
 from edgeagent.detection.detector import Detector
-from edgeagent.detection.frame_jobs import BufferSet, FrameJob, FrameResults, owned_buffers
+from edgeagent.detection.frame_jobs import BufferSet, FailedCall, FrameJob, FrameResults, owned_buffers
 from edgeagent.detection.frame_parts import FrameParts, merge_parts
 from edgeagent.detection.motion_gate import MotionGate
 from edgeagent.engines.engine import Call
@@ -117,6 +117,9 @@ class Detectors(Protocol):
     def current(self, timeout: float) -> Detector | None:
         """Return the detector that serves, waiting up to ``timeout`` seconds; None if none does."""
 
+    def wait_turn(self) -> None:
+        """Return once a frame may begin; not while another engine is timed."""
+
     def worked(self, detector: Detector) -> None:
         """Record that a frame went through a detector."""
 
@@ -133,6 +136,9 @@ class OneDetector:
     def current(self, timeout: float) -> Detector:
         """Return the detector."""
         return self._detector
+
+    def wait_turn(self) -> None:
+        """Do nothing."""
 
     def worked(self, detector: Detector) -> None:
         """Do nothing."""
@@ -190,7 +196,7 @@ class Pipeline:
         self._stopping = threading.Event()
         self._free: SimpleQueue[BufferSet | Literal["new"] | None] = SimpleQueue()
         self._prepared: SimpleQueue[FrameJob | None] = SimpleQueue()
-        self._begun: SimpleQueue[tuple[FrameJob, Call | EngineError | None] | None] = SimpleQueue()
+        self._begun: SimpleQueue[tuple[FrameJob, Call | None] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self.failure: Exception | None = None
         self.failed: Counter[str] = Counter()
@@ -314,6 +320,7 @@ class Pipeline:
             if not self._serves():
                 return
             taken = self._next_frame()
+            self._detectors.wait_turn()
             detector = self._detectors.current(0)
             if taken is None:
                 return
@@ -395,7 +402,7 @@ class Pipeline:
             try:
                 self._begun.put((job, job.set.detector.engine.begin(buffers.inputs, buffers.outputs)))
             except EngineError as error:
-                self._begun.put((job, error))
+                self._begun.put((job, FailedCall(type(error), str(error))))
 
     def _finish_all(self) -> None:
         frame, thresholds = FrameResults(), self._thresholds
@@ -420,15 +427,13 @@ class Pipeline:
             self._free.put(job.set)
 
     def _finish_part(
-        self, job: FrameJob, call: Call | EngineError, frame: FrameResults, thresholds: ScoreThresholds
+        self, job: FrameJob, call: Call, frame: FrameResults, thresholds: ScoreThresholds
     ) -> None:
         """Wait for the engine, and decode what it has found in a part.
 
         Raises:
             EngineError: it has failed.
         """
-        if isinstance(call, EngineError):
-            raise call
         took = call.wait()
         frame.finished = time.monotonic_ns()
         decoded = job.set.detector.decoder.decode(job.set.buffers.outputs, thresholds.candidates)

@@ -1,13 +1,16 @@
 """Records of trials on this board: the journal, and the verdicts that are kept for the next start.
 
-Only verdicts of candidates that may serve are kept. What failed in a trial is tried again at the next start,
-because what was wrong (a stick that was not there, a library that was replaced) may have been put right.
+Verdicts of candidates that may serve are kept, and of those that the processor computes wrongly, which only
+another version can change. What failed otherwise is tried again at the next start, because what was wrong
+(a stick that was not there, a library that was replaced) may have been put right.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import threading
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -40,6 +43,8 @@ class TrialVerdict:
         load_s: seconds from starting the worker to the end of its check.
         threads: number of threads that was fastest.
         placed: share of the operators on the delegate, 0..1; None where that is not known.
+        chosen: whether it was the first choice of the last ranking.
+        final: whether only another version of the agent, a package or the model can change the verdict.
     """
 
     candidate: str
@@ -49,10 +54,12 @@ class TrialVerdict:
     load_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     threads: Annotated[int, Field(ge=0, le=MAX_THREADS)] | None = None
     placed: Annotated[float, Field(ge=0, le=1)] | None = None
+    chosen: bool = False
+    final: bool = False
 
 
 class TrialRecords:
-    """Journal and kept verdicts of one board.
+    """Journal and kept verdicts of one board; several threads may try candidates.
 
     Args:
         journal: of the board; None where it cannot be kept: delegates with hardware of their own, which might
@@ -62,6 +69,8 @@ class TrialRecords:
 
     def __init__(self, journal: Journal | None, verdicts: Path | None = None) -> None:
         self._journal, self._verdicts = journal, verdicts
+        self._order = threading.Lock()
+        self._open: Counter[str] = Counter()
 
     def begin(self, key: str, hardware: bool) -> None:
         """Record that a trial begins.
@@ -73,31 +82,50 @@ class TrialRecords:
         Raises:
             EngineError: the machine went down during this trial before, or might and there is no journal.
         """
-        if self._journal is not None and self._journal.took_down(key):
-            raise EngineError(
-                "the machine went down while this was tried; it is not tried again before something new is "
-                "installed, or 'edgeagent doctor --forgive' says so"
-            )
-        self._write("start", key)
-        if self._journal is None and hardware:
-            raise EngineError("is not tried without a journal: it might take the machine down")
+        with self._order:
+            if self._journal is not None and self._journal.took_down(key):
+                raise EngineError(
+                    "the machine went down while this was tried; it is not tried again before something new "
+                    "is installed, or 'edgeagent doctor --forgive' says so"
+                )
+            self._write("start", key)
+            if self._journal is None and hardware:
+                raise EngineError("is not tried without a journal: it might take the machine down")
+            self._open[key] += 1
 
     def end(self, key: str, error: str | None = None) -> None:
-        """Record that a trial ended, with the error where it failed."""
-        if error is None:
-            self._write("end", key)
-        else:
-            self._write("error", key, error)
+        """Record that a trial ended, with the error where it failed.
+
+        Of trials of one key that run at once, the last one to end is written: until then the machine may
+        still go down in one of them.
+        """
+        with self._order:
+            if not self._open[key]:
+                return  # given up before
+            self._open[key] -= 1
+            if self._open[key]:
+                return
+            if error is None:
+                self._write("end", key)
+            else:
+                self._write("error", key, error)
+
+    def give_up(self, reason: str) -> None:
+        """Record that all trials that have not ended are given up, such as at the end of the agent."""
+        with self._order:
+            for key in [key for key, number in self._open.items() if number]:
+                self._write("error", key, reason)
+            self._open.clear()
 
     def load(self) -> dict[str, TrialVerdict]:
         """Return the kept verdicts by the keys of their trials."""
         return {} if self._verdicts is None else load_verdicts(self._verdicts)
 
     def keep(self, verdicts: Mapping[str, TrialVerdict]) -> None:
-        """Keep those of the verdicts that are right, by the keys of their trials."""
+        """Keep those of the verdicts that are right or final, by the keys of their trials."""
         if self._verdicts is None:
             return
-        kept = {key: asdict(verdict) for key, verdict in verdicts.items() if verdict.right}
+        kept = {key: asdict(verdict) for key, verdict in verdicts.items() if verdict.right or verdict.final}
         try:
             write_state(self._verdicts, json.dumps(kept, indent=1).encode())
         except EdgeagentError as error:

@@ -7,9 +7,10 @@
     best | fallback --failure--> replacing --next that starts--> best | fallback
     replacing -------none starts------> not detecting --a retry starts--> best | fallback
     fallback ----a better candidate passes its check again----> best | fallback
+    best --the others are tried, another is the first choice----> best
     every state -------stop()---------> stopped
 
-    best            the first choice serves
+    best            the first choice serves; while some are untried, the first of those that are known
     fallback        another candidate serves; better ones are tried again with back-off
     replacing       what served has failed; frames wait for the next candidate
     not detecting   no candidate starts; each is tried again with back-off
@@ -19,8 +20,13 @@ pictures are not right any more. While none serves, the quickest to load is star
 back-off is over; the candidate that failed is restarted first only after its first crash
 (:func:`edgeagent.detection.candidate_state.restart_order`). Every change is reported as a :class:`Change`.
 
+Untried candidates (:attr:`edgeagent.detection.ranking.RankedCandidates.untried`) come after those that are
+known to be right. The first one that starts serves, since it was checked; the others are tried beside it
+(:mod:`edgeagent.detection.background_trials`), and their ranking is taken up once.
+
 Starting and checking a candidate takes long, so it happens in the thread of this object; the frame path only
-calls :meth:`ServingDetector.current`, :meth:`ServingDetector.worked` and :meth:`ServingDetector.failed`.
+calls :meth:`ServingDetector.current`, :meth:`ServingDetector.wait_turn`, :meth:`ServingDetector.worked` and
+:meth:`ServingDetector.failed`.
 """
 
 from __future__ import annotations
@@ -28,71 +34,35 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from edgeagent.bundle.reading import Bundle
-from edgeagent.detection.candidate_state import CandidateState, restart_order
+from edgeagent.detection.background_trials import BackgroundTrials
+from edgeagent.detection.candidate_ranks import CandidateRanks
+from edgeagent.detection.candidate_starter import CandidateStarter, StartedCandidate
+from edgeagent.detection.candidate_state import CandidateState
 from edgeagent.detection.candidates import Candidate
 from edgeagent.detection.detector import Detector
+from edgeagent.detection.frame_hold import FrameHold
 from edgeagent.detection.ranking import RankedCandidates
+from edgeagent.detection.serving_state import Change, ServingIntervals, ServingState
 from edgeagent.detection.starting import WorkerDetector
 from edgeagent.engines.engine import EngineFacts
 from edgeagent.errors import DamagedModelError, EdgeagentError, EngineError
-from edgeagent.timing.backoff import Backoff
+from edgeagent.timing.deadline import Deadline
 from edgeagent.timing.guarded_thread import LONGEST_S, GuardedThread
 from edgeagent.timing.progress import UNLIMITED_S, Progress
 from edgeagent.timing.repeat_limit import RepeatLimit
-from edgeagent.worker.engine import WorkerDiedError, WorkerHungError, WorkerStarvedError
+from edgeagent.worker.engine import WorkerDiedError, WorkerHungError
 
 logger = logging.getLogger(__name__)
 
-ServingState = Literal["best", "fallback", "replacing", "not detecting", "stopped"]
-
 ERRORS_IN_A_ROW = 3
-RETRY_FIRST_S, RETRY_LONGEST_S = 5.0, 600.0
-CHECK_EVERY_S = 300.0
-STARVED_AGAIN_S = (1.0, 5.0, 15.0)  # pauses at the start, when the machine is too busy to start a candidate
 PING_EVERY_S = 5.0
 STOP_S = 1.0
-LONGEST_START_S, LONGEST_CALL_S = 1800.0, 300.0
-"""Longest start of a candidate and longest check, above all deadlines of workers on a starved machine."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """What serves from now on.
-
-    Attributes:
-        serving: name of the candidate; None when none serves.
-        best: whether it is the first choice.
-        reason: of the change, as text.
-        took_s: seconds without a detector.
-        failure: why the detector that served before was given up; None where none was.
-        damaged: why a file of the bundle may not be loaded any more; None while none is known to be damaged.
-    """
-
-    serving: str | None
-    best: bool
-    reason: str
-    took_s: float = 0.0
-    failure: str | None = None
-    damaged: str | None = None
-
-
-@dataclass(frozen=True)
-class ServingIntervals:
-    """Times of the supervision, in seconds.
-
-    Attributes:
-        check_every_s: between two golden checks of what serves.
-        retry_first_s, retry_longest_s: shortest and longest pause before a candidate that failed is retried.
-    """
-
-    check_every_s: float = CHECK_EVERY_S
-    retry_first_s: float = RETRY_FIRST_S
-    retry_longest_s: float = RETRY_LONGEST_S
+LONGEST_CALL_S = 300.0
+"""Longest check, above all deadlines of workers on a starved machine."""
 
 
 class ServingDetector:
@@ -109,6 +79,7 @@ class ServingDetector:
 
     Attributes:
         progress: of the supervision, for the watchdog.
+        failures: number of times that what served was given up.
 
     Raises:
         EngineError: none of the candidates starts.
@@ -118,36 +89,33 @@ class ServingDetector:
         self,
         candidates: RankedCandidates,
         on_change: Callable[[Change], None] = lambda change: None,
-        intervals: ServingIntervals = ServingIntervals(),
+        intervals: ServingIntervals = ServingIntervals(),  # noqa: B008
     ) -> None:
         self._trials, self._on_change, self._intervals = candidates.trials, on_change, intervals
-        first_s, longest_s = intervals.retry_first_s, intervals.retry_longest_s
-        self._candidates = [
-            CandidateState(
-                candidate, Backoff(first_s, longest_s, jitter=0.0), longest_s, verdict.load_s or float("inf")
-            )
-            for candidate, verdict in candidates.ranked
-        ]
+        self._ranks = CandidateRanks(candidates, intervals.retry_first_s, intervals.retry_longest_s)
+        self._ranking: RankedCandidates | None = None  # to be taken up
+        self._frames = FrameHold()
         self._changed = threading.Condition()
         self._current: WorkerDetector | None = None
         self._serving: CandidateState | None = None
         self._failed: WorkerDetector | None = None
         self._failure: str | None = None
-        self._damaged: str | None = None
-        self._crashed = self._worked = self._starved = False
-        self._errors = 0
+        self._crashed = self._worked = False
+        self._errors = self.failures = 0
         self._repeats, self._since_s = RepeatLimit(), time.monotonic()
         self._stopping = False
         self._thread = GuardedThread(self._run, "serving", vital=True)
         self.progress = Progress("supervision of the engine")
         self._facts: EngineFacts
-        for one, (_, verdict) in zip(self._candidates, candidates.ranked, strict=True):
-            if not verdict.right:
-                one.postpone(usable=False)
-        self._problems = [verdict.reason for _, verdict in candidates.ranked if not verdict.right]
-        self._problems += self._start_patiently()
-        if self._current is None:
+        self._starter = CandidateStarter(self._trials, self.progress, lambda: self._stopping)
+        started = self._starter.patiently(self._ranks.start_order())
+        self._problems = self._ranks.problems + self._starter.problems
+        if started is None:
             raise EngineError("no delegate serves: " + "; ".join(self._problems or _refused(candidates)))
+        self._serve(started)
+        self._background: BackgroundTrials | None = None
+        if candidates.untried:
+            self._background = BackgroundTrials(candidates, self, self._rank, self._starter.refused)
 
     @property
     def bundle(self) -> Bundle:
@@ -166,6 +134,22 @@ class ServingDetector:
         return self._facts
 
     @property
+    def load_s(self) -> float | None:
+        """Seconds that it took to start and check what serves; None when nothing does."""
+        serving = self._serving
+        return serving.load_s if serving is not None else None
+
+    @property
+    def has_worked(self) -> bool:
+        """Whether a frame has gone through what serves."""
+        return self._worked
+
+    @property
+    def trying(self) -> str | None:
+        """Which candidates are tried beside what serves, as text; None when none are."""
+        return self._background.trying if self._background is not None else None
+
+    @property
     def serving_state(self) -> ServingState:
         """The state; see the module."""
         with self._changed:
@@ -175,25 +159,35 @@ class ServingDetector:
                 return "replacing"
             if self._serving is None:
                 return "not detecting"
-            return "best" if self._serving is self._candidates[0] else "fallback"
+            return "best" if self._ranks.is_best(self._serving) else "fallback"
 
     def state(self, reason: str | None = None, took_s: float = 0.0, failure: str | None = None) -> Change:
         """Return what serves now; the reason is by default what was wrong with others at the start."""
         serving = self._serving
         reason = "; ".join(self._problems) if reason is None else reason
-        best = serving is not None and serving is self._candidates[0]
         name = serving.candidate.name if serving else None
-        return Change(name, best, reason, round(took_s, 3), failure, self._damaged)
+        best = self._ranks.is_best(serving)
+        return Change(name, best, reason, round(took_s, 3), failure, self._starter.damaged)
 
     def start(self) -> None:
-        """Start the supervision."""
+        """Start the supervision, and the trials of untried candidates."""
         self._thread.start()
+        if self._background is not None:
+            self._background.start()
 
     def current(self, timeout: float) -> WorkerDetector | None:
         """Return the detector that serves, waiting up to ``timeout`` seconds; None if none does."""
         with self._changed:
             self._changed.wait_for(lambda: self._current is not None or self._stopping, timeout)
             return None if self._stopping else self._current
+
+    def wait_turn(self) -> None:
+        """Return once a frame may begin: not while a candidate is timed in turn with what serves."""
+        self._frames.wait()
+
+    def hold(self, longest_s: float) -> AbstractContextManager[None]:
+        """Let no frame begin inside, for ``longest_s`` seconds at most."""
+        return self._frames.hold(longest_s)
 
     def worked(self, detector: Detector) -> None:
         """Record that a frame went through a detector."""
@@ -211,6 +205,12 @@ class ServingDetector:
             if gone or self._errors >= ERRORS_IN_A_ROW:
                 self._give_up(current, error)
 
+    def stop_trials(self, timeout_s: float = STOP_S) -> None:
+        """Give up trials beside what serves, waiting ``timeout_s`` at most, and hold no frame any more."""
+        if self._background is not None:
+            self._background.stop(timeout_s)
+        self._frames.release()
+
     def stop(self, timeout_s: float = STOP_S) -> None:
         """End the worker, with the calls in flight, and the supervision, waiting ``timeout_s`` at most.
 
@@ -220,10 +220,13 @@ class ServingDetector:
             self._stopping = True
             self._changed.notify_all()
             detectors = [one for one in (self._current, self._failed) if one is not None]
+        deadline = Deadline(timeout_s)
+        self.stop_trials(deadline.left_s)
         for detector in detectors:
             detector.engine.close()
+        self._current = self._failed = None
         if self._thread.is_alive():
-            self._thread.join(timeout_s)
+            self._thread.join(deadline.left_s)
 
     def _run(self) -> None:
         try:
@@ -239,13 +242,15 @@ class ServingDetector:
             idle_s = self._idle_s(checked)
             self.progress.expect(idle_s, "waiting for the next check of the engine")
             with self._changed:
-                self._changed.wait_for(lambda: self._stopping or self._failure is not None, idle_s)
+                self._changed.wait_for(self._is_wanted, idle_s)
             if self._stopping:
                 return
             if self._failure is not None or self._current is None:
                 self._replace()
                 checked = pinged = time.monotonic()
                 continue
+            if self._ranking is not None:
+                self._take_up(self._ranking)
             now = time.monotonic()
             if now - pinged >= PING_EVERY_S:
                 pinged = now
@@ -256,14 +261,14 @@ class ServingDetector:
             if self._failure is None:
                 self._try_better()
 
+    def _is_wanted(self) -> bool:
+        return self._stopping or self._failure is not None or self._ranking is not None
+
     def _idle_s(self, checked: float) -> float:
         """Return the seconds until something is due."""
         now = time.monotonic()
-        due = [PING_EVERY_S, checked + self._intervals.check_every_s - now]
-        due += [one.retry_at - now for one in self._better()]
-        if self._current is None:
-            due += [one.retry_at - now for one in self._candidates]
-        return max(0.0, min(due))
+        check = checked + self._intervals.check_every_s
+        return max(0.0, min(PING_EVERY_S, check - now, self._ranks.next_retry(self._serving) - now))
 
     def _supervise(self, examine: Callable[[WorkerDetector], None]) -> None:
         """Examine the detector that serves; what is wrong with it is a failure like any other."""
@@ -281,6 +286,7 @@ class ServingDetector:
     def _give_up(self, detector: WorkerDetector, error: EdgeagentError) -> None:
         """Send no more frames through a detector; with the lock held."""
         self._failed, self._failure, self._current = detector, str(error), None
+        self.failures += 1
         self._crashed = isinstance(error, WorkerDiedError)
         self._changed.notify_all()
 
@@ -300,7 +306,9 @@ class ServingDetector:
                 self._failed.engine.close()
             failed.postpone(self._worked)
         self._serving, self._failed = None, None
-        problems = self._start_first(restart_order(self._candidates, failed, self._crashed))
+        started = self._starter.first(self._ranks.restart_order(failed, self._crashed))
+        if started is not None:
+            self._serve(started)
         with self._changed:
             self._failure = None
         if self._stopping:
@@ -311,90 +319,76 @@ class ServingDetector:
             logger.log(level, "%s serves now, after %.2f s", self._serving.candidate.name, took)
             self._report(reason or "it works again", took, reason)
         elif failed is not None:
-            logger.error("not detecting: %s", "; ".join(problems))
+            logger.error("not detecting: %s", "; ".join(self._starter.problems))
             self._report(reason or "no delegate works", failure=reason)
 
-    def _start_first(self, candidates: Sequence[CandidateState]) -> list[str]:
-        """Let the first that starts serve; return what was wrong with those before it."""
-        problems = []
-        for one in candidates:
-            if self._stopping:
-                break
-            began = time.monotonic()
-            self._expect_start(one)
-            try:
-                detector = self._trials.start(one.candidate, alone=one.alone)
-            except EdgeagentError as error:
-                problems.append(str(error))
-                if isinstance(error, DamagedModelError):
-                    self._damaged = str(error)
-                self._starved = self._starved or isinstance(error, WorkerStarvedError)
-                one.postpone(usable=False)
-                continue
-            self._serve(one, detector, time.monotonic() - began)
-            break
-        return problems
-
-    def _start_patiently(self) -> list[str]:
-        """Start the first candidate of all; try again when the machine is too busy for any."""
-        candidates = [one for one in self._candidates if one.due]
-        problems = self._start_first(candidates)
-        for pause_s in STARVED_AGAIN_S:
-            if self._current is not None or not self._starved:
-                break
-            logger.warning("the machine is too busy to start an engine; trying again in %g s", pause_s)
-            time.sleep(pause_s)
-            self._starved = False
-            problems = self._start_first(candidates)
-        return problems
-
-    def _better(self) -> list[CandidateState]:
-        """Return the candidates that rank before the one that serves."""
-        serving, candidates = self._serving, self._candidates
-        return candidates[: candidates.index(serving)] if serving in candidates else candidates
-
     def _try_better(self) -> None:
-        """Let a better candidate serve that passes its check again."""
-        for one in self._better():
+        """Let a better candidate serve that passes its check."""
+        for one in self._ranks.better(self._serving):
             if not one.due or self._stopping:
                 continue
-            began = time.monotonic()
-            self._expect_start(one)
+            reason = "it passed the check again" if one.failures else "it is the first choice"
             try:
-                detector = self._trials.start(one.candidate, alone=one.alone)
+                self._exchange_for(one, reason)
+                return
             except EdgeagentError as error:
                 logger.info("%s does not work yet: %s", one.candidate.name, error)
                 one.postpone(usable=False)
                 if isinstance(error, DamagedModelError):
-                    self._damaged = str(error)
                     self._report(str(error))
-                continue
-            old = self._current
-            self._serve(one, detector, time.monotonic() - began)
-            if old is not None:
-                old.engine.close()
-            if self._stopping:
-                return
-            logger.info("%s serves again", one.candidate.name)
-            self._report("it passed the check again")
+
+    def _exchange_for(self, one: CandidateState, reason: str) -> None:
+        """Let a candidate serve in place of the one that serves.
+
+        Raises:
+            EdgeagentError: it does not start, or is not right; what serves goes on.
+        """
+        started, old = self._starter.start(one), self._current
+        self._serve(started)
+        if old is not None:
+            old.engine.close()
+        if not self._stopping:
+            logger.info("%s serves: %s", one.candidate.name, reason)
+            self._report(reason)
+
+    def _rank(self, ranking: RankedCandidates) -> None:
+        """Have a ranking of all candidates taken up."""
+        with self._changed:
+            self._ranking = ranking
+            self._changed.notify_all()
+
+    def _take_up(self, ranking: RankedCandidates) -> None:
+        """Rank the candidates anew; a better one is started next."""
+        was_best = self._ranks.is_best(self._serving)
+        with self._changed:
+            self._ranking = None
+            self._ranks.take_up(ranking, self._serving)
+        serving, current = self._serving, self._current
+        if serving is None or current is None:
             return
+        current.engine.deadline_s = self._trials.deadline_s(serving.candidate)
+        wanted = self._trials.threads_of(serving.candidate)
+        if self._ranks.is_first(serving) and current.engine.facts.threads != wanted:
+            try:
+                self._exchange_for(serving, f"it is faster on {wanted} threads")
+            except EdgeagentError as error:
+                logger.warning("%s goes on as it was: %s", serving.candidate.name, error)
+        elif self._ranks.is_best(serving) != was_best:
+            self._report("; ".join(self._ranks.problems))
 
-    def _expect_start(self, candidate: CandidateState) -> None:
-        self.progress.expect(LONGEST_START_S, f"starting engine {candidate.candidate.delegate.name}")
-
-    def _serve(self, candidate: CandidateState, detector: WorkerDetector, load_s: float) -> None:
+    def _serve(self, started: StartedCandidate) -> None:
         with self._changed:
             if not self._stopping:
-                self._serving, self._current, self._errors = candidate, detector, 0
-                self._facts, self._worked = detector.engine.facts, False
+                self._serving, self._current, self._errors = started.state, started.detector, 0
+                self._facts, self._worked = started.detector.engine.facts, False
                 self._since_s = time.monotonic()
-                candidate.begin_serving(load_s)
+                started.state.begin_serving(started.load_s)
                 self._changed.notify_all()
                 return
-        detector.engine.close()
+        started.detector.engine.close()
 
     def _report(self, reason: str, took_s: float = 0.0, failure: str | None = None) -> None:
-        change, self._damaged = self.state(reason, took_s, failure), None
+        change, self._starter.damaged = self.state(reason, took_s, failure), None
         self._on_change(change)
 
 

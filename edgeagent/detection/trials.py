@@ -13,42 +13,49 @@ kept under a key of these, so that the next start tries only what is new and wha
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-import json
+import contextlib
 import logging
-import platform
-import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from edgeagent.bundle.reading import Bundle
 from edgeagent.detection.candidates import Candidate
-from edgeagent.detection.detector import WARM_UP_RUNS, WARM_UP_SCORE
 from edgeagent.detection.golden_check import GoldenCheck
+from edgeagent.detection.latency import NotTimedError, time_alone
 from edgeagent.detection.records import TrialRecords, TrialVerdict
 from edgeagent.detection.starting import (
     LOW_PRIORITY_DEADLINE_S,
+    LOWEST_PRIORITY,
     DetectorSpec,
     WorkerDetector,
     WorkerOptions,
     start_detector,
 )
+from edgeagent.detection.trial_key import trial_key
 from edgeagent.engines.availability import availability
 from edgeagent.engines.engine import Engine
 from edgeagent.errors import BundleError, EdgeagentError, EngineError
-from edgeagent.version import __version__
 from edgeagent.worker.engine import WorkerStarvedError
 from edgeagent.worker.protocol import LoadRequest
 
 logger = logging.getLogger(__name__)
 
-RUNS = 20
 RETRY_AFTER_S = (1.0, 3.0)
 LEAST_DEADLINE_S, MOST_DEADLINE_S = 0.5, 5.0
 DEADLINE_FACTOR = 15  # times the median latency: a worker that could have worked so long counts as hung
-PACKAGES = ("onnxruntime", "openvino", "ai-edge-litert", "tflite-runtime", "tensorrt", "hailort")
+
+
+class WrongOutputsError(EngineError):
+    """The engine does not compute what was trained."""
+
+
+class NotTriedError(EngineError):
+    """A candidate may not be tried, or cannot be on this board."""
+
+
+Measure = Callable[[Candidate, int], TrialVerdict]
+Timed = Callable[[WorkerDetector], float]
 
 
 class CandidateTrials:
@@ -84,15 +91,57 @@ class CandidateTrials:
             for candidate in self.candidates:
                 key = self.key(candidate)
                 if key not in known:
-                    known[key] = self._judge(candidate, key)
+                    known[key] = self.judge(candidate, self.measure)
                     self._records.keep(known)
-                verdict = known[key]
-                self._known[candidate.name] = verdict
-                found.append(verdict)
-                report(verdict)
+                self.learn(known[key])
+                found.append(known[key])
+                report(known[key])
         finally:
             self._checks = None
         return found
+
+    def kept(self) -> dict[str, TrialVerdict]:
+        """Return the kept verdicts by the names of their candidates, trying none."""
+        known = self._records.load()
+        found = {one.name: known[key] for one in self.candidates if (key := self.key(one)) in known}
+        for verdict in found.values():
+            self.learn(verdict)
+        return found
+
+    def keep(self, verdicts: Iterable[TrialVerdict]) -> None:
+        """Keep verdicts for the next start, beside those of other bundles."""
+        keys = {one.name: self.key(one) for one in self.candidates}
+        known = self._records.load()
+        self._records.keep({**known, **{keys[verdict.candidate]: verdict for verdict in verdicts}})
+
+    def learn(self, verdict: TrialVerdict) -> None:
+        """Start the candidate of a verdict on its number of threads, with its deadline, from now on."""
+        self._known[verdict.candidate] = verdict
+
+    def give_up(self, reason: str) -> None:
+        """Record that trials that have not ended are given up."""
+        self._records.give_up(reason)
+
+    def beside(self, nicer: int) -> CandidateTrials:
+        """Return trials of the same candidates beside the one that serves.
+
+        Args:
+            nicer: added to the niceness of the workers; 0 where they could not come back from it.
+        """
+        workers = replace(
+            self._workers, nice=min(LOWEST_PRIORITY, self._workers.nice + nicer), low_priority=True
+        )
+        return CandidateTrials(self.bundle, self.candidates, workers, self._records, self._iou_threshold)
+
+    @property
+    def threads(self) -> tuple[int, ...]:
+        """Numbers of threads that are tried."""
+        return self._workers.threads
+
+    @property
+    def nice(self) -> int:
+        """Niceness of the workers, beyond that of this process."""
+        return self._workers.nice
 
     def start(self, candidate: Candidate, *, alone: bool = False) -> WorkerDetector:
         """Start a candidate, checked and warm, on the number of threads that was fastest.
@@ -108,15 +157,8 @@ class CandidateTrials:
             EngineError: it may not be tried, cannot be loaded, or is not right.
             BundleError: its tensors are not those of the bundle.
         """
-        key = self.key(candidate)
-        self._begin(candidate, key)
-        try:
-            detector = self._start(candidate, self._threads(candidate), serving=True, alone=alone)
-        except EdgeagentError as error:
-            self._records.end(key, str(error))
-            raise
-        self._records.end(key)
-        return detector
+        with self._recorded(candidate):
+            return self._start(candidate, self.threads_of(candidate), serving=True, alone=alone)
 
     def check(self, candidate: Candidate, engine: Engine) -> None:
         """Compare an engine with the golden outputs; does nothing for a bundle without a golden set.
@@ -137,7 +179,7 @@ class CandidateTrials:
                 if result.outputs_right
                 else "does not compute what was trained"
             )
-            raise EngineError(f"{candidate.name} {fault}: {result.describe()}")
+            raise WrongOutputsError(f"{candidate.name} {fault}: {result.describe()}")
 
     def _golden_check(self, candidate: Candidate) -> GoldenCheck:
         """Return the golden set of an artefact; its 7 MB are kept only while several candidates are tried."""
@@ -161,77 +203,97 @@ class CandidateTrials:
 
     def key(self, candidate: Candidate) -> str:
         """Return the key of a trial: name of the candidate, and a hash of all that its verdict depends on."""
-        facts = {
-            "agent": __version__,
-            "artefact": candidate.artefact.sha256,
-            "golden": self.bundle.manifest.golden.sha256 if self.bundle.manifest.golden else None,
-            "options": dict(candidate.delegate.options),
-            "library": candidate.delegate.library,
-            "threads": self._workers.threads,
-            "cpus": self._workers.cpus,
-            "machine": [platform.machine(), platform.release()],
-            "packages": dict(_versions()),
-        }
-        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-        return f"{candidate.name} {digest[:16]}"
+        return trial_key(self.bundle.manifest, candidate, self._workers.threads, self._workers.cpus)
 
-    def _judge(self, candidate: Candidate, key: str) -> TrialVerdict:
-        """Try a candidate now, again after a pause where a failure may pass by itself."""
+    def judge(self, candidate: Candidate, measure: Measure) -> TrialVerdict:
+        """Try a candidate now, again after a pause where a failure may pass by itself.
+
+        Args:
+            candidate: to be tried.
+            measure: starts, checks and times it; see :meth:`measure`.
+
+        Raises:
+            NotTimedError: ``measure`` was interrupted.
+        """
         waits = iter(RETRY_AFTER_S)
         while True:
             try:
-                self._begin(candidate, key)
-            except EngineError as error:
-                return TrialVerdict(candidate.name, False, str(error))
-            try:
-                verdict = self._trial(candidate)
+                with self._recorded(candidate):
+                    return self._fastest(candidate, measure)
+            except NotTimedError:
+                raise
             except EdgeagentError as error:
-                self._records.end(key, str(error))
                 may_pass = candidate.delegate.retry or isinstance(error, WorkerStarvedError)
-                wait_s = next(waits, None) if may_pass else None
+                wait_s = next(waits, None) if may_pass and not isinstance(error, NotTriedError) else None
                 if wait_s is None:
-                    return TrialVerdict(candidate.name, False, str(error))
+                    final = isinstance(error, WrongOutputsError) and candidate.delegate.on_processor
+                    return TrialVerdict(candidate.name, False, str(error), final=final)
                 logger.info("%s: %s; trying again in %g s", candidate.name, error, wait_s)
                 time.sleep(wait_s)  # a USB stick that loads its firmware re-enumerates
-            else:
-                self._records.end(key)
-                return verdict
 
-    def _begin(self, candidate: Candidate, key: str) -> None:
-        missing = availability(candidate.delegate).missing
-        if missing is not None:
-            raise EngineError(missing)
-        logger.info("%s: on trial", candidate.name)
-        self._records.begin(key, candidate.delegate.needs.hardware)
+    def measure(self, candidate: Candidate, threads: int, timed: Timed | None = None) -> TrialVerdict:
+        """Start a candidate on a number of threads, check it and time it.
 
-    def _trial(self, candidate: Candidate) -> TrialVerdict:
-        """Measure a candidate on each number of threads, and return the verdict of the fastest."""
-        found = [self._measure(candidate, threads) for threads in self._workers.threads]
-        return min(found, key=lambda verdict: verdict.p50_ms or 0.0)
+        Args:
+            candidate: to be tried.
+            threads: of its engine.
+            timed: returns the median latency of a started detector in milliseconds; alone by default.
 
-    def _measure(self, candidate: Candidate, threads: int) -> TrialVerdict:
+        Raises:
+            EdgeagentError: it cannot be started, or is not right.
+        """
         started = time.monotonic()
         detector = self._start(candidate, threads)
-        engine = detector.engine
         load_s = time.monotonic() - started
         try:
-            buffers = engine.allocate()
-            times = []
-            for run in range(WARM_UP_RUNS + RUNS):
-                began = time.monotonic_ns()
-                engine.infer(buffers.inputs, buffers.outputs)
-                if run >= WARM_UP_RUNS:
-                    times.append((time.monotonic_ns() - began) / 1e6)
-            detector.decoder.decode(buffers.outputs, WARM_UP_SCORE)
+            p50_ms = (timed or time_alone)(detector)
         finally:
-            engine.close()
-        p50 = round(statistics.median(times), 2)
+            detector.engine.close()
+        return self.verdict(candidate, detector, p50_ms, load_s)
+
+    def verdict(
+        self, candidate: Candidate, detector: WorkerDetector, p50_ms: float, load_s: float | None
+    ) -> TrialVerdict:
+        """Return the verdict on a candidate that is right."""
         reason = (
             "computes what was trained" if self.bundle.manifest.golden else "runs; no golden set to check"
         )
-        return TrialVerdict(candidate.name, True, reason, p50, round(load_s, 2), threads, engine.facts.placed)
+        facts, p50, load = (
+            detector.engine.facts,
+            round(p50_ms, 2),
+            None if load_s is None else round(load_s, 2),
+        )
+        return TrialVerdict(candidate.name, True, reason, p50, load, facts.threads, facts.placed)
 
-    def _threads(self, candidate: Candidate) -> int:
+    @contextlib.contextmanager
+    def _recorded(self, candidate: Candidate) -> Iterator[None]:
+        """Write begin and end of a trial into the journal.
+
+        Raises:
+            NotTriedError: a need of the delegate is missing, or it may not be tried.
+        """
+        key, missing = self.key(candidate), availability(candidate.delegate).missing
+        if missing is not None:
+            raise NotTriedError(missing)
+        logger.info("%s: on trial", candidate.name)
+        try:
+            self._records.begin(key, candidate.delegate.needs.hardware)
+        except EngineError as error:
+            raise NotTriedError(str(error)) from error
+        try:
+            yield
+        except BaseException as error:
+            self._records.end(key, str(error) if isinstance(error, EdgeagentError) else "interrupted")
+            raise
+        self._records.end(key)
+
+    def _fastest(self, candidate: Candidate, measure: Measure) -> TrialVerdict:
+        """Measure a candidate on each number of threads, and return the verdict of the fastest."""
+        found = [measure(candidate, threads) for threads in self._workers.threads]
+        return min(found, key=lambda verdict: verdict.p50_ms or 0.0)
+
+    def threads_of(self, candidate: Candidate) -> int:
+        """Return the number of threads that a candidate is started on."""
         verdict = self._known.get(candidate.name)
         return (verdict.threads if verdict else None) or self._workers.threads[0]
 
@@ -252,11 +314,3 @@ class CandidateTrials:
         path = self.bundle.artefact_path(candidate.artefact)
         request = self._workers.load_request(path, candidate.delegate, threads)
         return replace(request, sha256=candidate.artefact.sha256)
-
-
-def _versions() -> Iterator[tuple[str, str]]:
-    for package in PACKAGES:
-        try:
-            yield package, importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue

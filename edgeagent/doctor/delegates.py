@@ -48,6 +48,10 @@ def check_trials(system: ExaminedSystem) -> list[Finding]:
         for key in suspects
     ]
     for verdict in load_verdicts(state / VERDICTS).values():
+        if not verdict.right:
+            told = f"{verdict.reason}; not tried again with this version"
+            findings.append(Finding(f"trial {verdict.candidate}", "not there", told))
+            continue
         found = f"{verdict.p50_ms} ms on {_threads(verdict.threads)}; {verdict.reason}"
         findings.append(Finding(f"trial {verdict.candidate}", "ok", found))
     return findings

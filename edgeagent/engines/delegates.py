@@ -86,6 +86,7 @@ class Delegate:
         device: execution provider or OpenVINO device; None for the other engines.
         options: passed to the provider or the delegate library.
         retry: whether a failure to load may pass by itself, as with a USB stick that re-enumerates.
+        compiles: whether loading compiles the graph, which takes seconds to minutes.
         failures: how it fails, as text for the documentation.
         placement: how real placement is distinguished from a fallback, as text for the documentation.
     """
@@ -102,6 +103,7 @@ class Delegate:
     device: str | None = None
     options: Mapping[str, str] = field(default_factory=lambda: NOTHING, hash=False)
     retry: bool = False
+    compiles: bool = False
 
     @property
     def library(self) -> str | None:
@@ -131,6 +133,7 @@ def _provider(
     grids: Grids = (("a",), ("float",)),
     options: Mapping[str, str] = NOTHING,
     nodes: tuple[str, ...] = (),
+    compiles: bool = False,
 ) -> Delegate:
     return Delegate(
         name=f"onnxruntime-{name}",
@@ -143,6 +146,7 @@ def _provider(
         grids=grids,
         device=provider,
         options=MappingProxyType(dict(options)),
+        compiles=compiles,
     )
 
 
@@ -157,6 +161,7 @@ def _openvino(device: str, tested: Tested, failures: str, nodes: tuple[str, ...]
         placement="the device is named, never AUTO, so that nothing is moved elsewhere",
         grids=_EITHER_GRID,
         device=device,
+        compiles=True,
     )
 
 
@@ -172,6 +177,7 @@ def _openvino_short(precision: str, flags: tuple[str, ...]) -> Delegate:
         grids=(("a", "b", "float"),),
         device="CPU",
         options=MappingProxyType({PRECISION: precision}),
+        compiles=True,
     )
 
 
@@ -198,6 +204,7 @@ CATALOGUE: tuple[Delegate, ...] = (
         grids=(("b",), ("float",)),
         options=_TENSORRT_OPTIONS,
         nodes=_NVIDIA,
+        compiles=True,
     ),
     _provider("cuda", "CUDAExecutionProvider", grids=(("float",), ("a",)), nodes=_NVIDIA),
     Delegate(
@@ -231,15 +238,22 @@ CATALOGUE: tuple[Delegate, ...] = (
         "qnn",
         "QNNExecutionProvider",
         options={"backend_path": "libQnnHtp.so", "htp_performance_mode": "burst"},
+        compiles=True,
     ),
     _openvino(
         "NPU", "untested", "no driver, or an unsupported graph: an error on load", ("dev/accel/accel*",)
     ),
     _openvino("GPU", "untested", "no OpenCL driver: an error on load", ("dev/dri/renderD*",)),
-    _provider("openvino", "OpenVINOExecutionProvider", grids=_EITHER_GRID, options={"device_type": "CPU"}),
+    _provider(
+        "openvino",
+        "OpenVINOExecutionProvider",
+        grids=_EITHER_GRID,
+        options={"device_type": "CPU"},
+        compiles=True,
+    ),
     _provider("acl", "ACLExecutionProvider"),
     _provider("xnnpack", "XnnpackExecutionProvider"),
-    _provider("coreml", "CoreMLExecutionProvider"),
+    _provider("coreml", "CoreMLExecutionProvider", compiles=True),
     _provider("directml", "DmlExecutionProvider"),
     Delegate(
         name="tflite-xnnpack",

@@ -35,6 +35,7 @@ class RawDetector:
         Raises:
             NotNowError: no engine serves, or the one that served has just failed.
         """
+        self._serving.wait_turn()
         detector = self._serving.current(0)
         if detector is None:
             raise NotNowError("no engine serves at the moment; the next one is being started")

@@ -79,6 +79,12 @@ class GuardedThread(threading.Thread):
 
     def run(self) -> None:
         """Run the part until it returns, or until its faults are fatal."""
+        try:
+            self._run_part()
+        finally:
+            self._part = _nothing  # a part that knows its thread would wait for the collector of cycles
+
+    def _run_part(self) -> None:
         pauses, in_a_row = Backoff(FIRST_S, LONGEST_S, jitter=0.0), 0
         while True:
             began = time.monotonic()
@@ -97,6 +103,10 @@ class GuardedThread(threading.Thread):
             if fatal:
                 return
             time.sleep(pauses.next())
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def describe(error: BaseException) -> str:

@@ -77,6 +77,7 @@ class WorkerEngine(LoadedEngine):
 
     Attributes:
         offline: whether the kernel refuses the worker internet sockets.
+        deadline_s: seconds that a call may take.
 
     Raises:
         DamagedModelError: the artefact is not the one of the request.
@@ -95,7 +96,7 @@ class WorkerEngine(LoadedEngine):
         self._sending, self._receiving, self._spare = threading.Lock(), threading.Lock(), threading.Lock()
         self._expected: dict[int, None] = {}  # calls without an answer, the oldest first
         self._answers: dict[int, CallMessage] = {}
-        self._number, self._given, self._deadline_s = 0, 0, deadline_s
+        self._number, self._given, self.deadline_s = 0, 0, deadline_s
         # the error of all later calls; not the exception, whose traceback would keep the shared memory
         self._ended: tuple[type[EngineError], str] | None = None
         self._stderr, self._socket, self._process = self._start()
@@ -238,7 +239,7 @@ class WorkerEngine(LoadedEngine):
         whether or not calls beside it are answered.
         """
         with self._receiving:
-            watch, oldest = DeadlineWatch(self._deadline_s), self._oldest()
+            watch, oldest = DeadlineWatch(self.deadline_s), self._oldest()
             while number not in self._answers:
                 self._check_alive()
                 message = CallMessage.decode(self._receive("a call", watch))
@@ -246,7 +247,7 @@ class WorkerEngine(LoadedEngine):
                 with self._sending:
                     self._expected.pop(message.number, None)
                 if message.number == oldest:
-                    watch, oldest = DeadlineWatch(self._deadline_s), self._oldest()
+                    watch, oldest = DeadlineWatch(self.deadline_s), self._oldest()
             answer = self._answers.pop(number)
         if answer.kind == FAILED:
             raise EngineError(answer.sentence)

@@ -18,6 +18,8 @@ from edgeagent.delivery.state.record import Installed
 from edgeagent.delivery.state.record_file import RECORD
 from edgeagent.delivery.state.store import FOLDER, Store
 from edgeagent.delivery.trial.gate_report import PROBATION_REPORT, GateFinding, GateReport, keep_report
+from edgeagent.detection.journal import JOURNAL, Journal
+from edgeagent.detection.records import VERDICTS, TrialRecords, TrialVerdict
 from edgeagent.files.folder_lock import FolderLock
 from edgeagent.settings import installed
 from edgeagent.telemetry.contract.deployment import State
@@ -70,6 +72,29 @@ def test_the_agent_is_not_disturbed(store: Store, status: Callable[..., tuple[in
     assert f"agent       runs, pid {os.getpid()}" in text
     assert "current     nano 1.0.0" in text
     assert "previous    none" in text
+
+
+def test_the_first_choice_of_the_engines_and_what_is_on_trial(
+    tmp_path: Path, store: Store, status: Callable[..., tuple[int, str]]
+) -> None:
+    chosen = TrialVerdict("tflite-xnnpack model.tflite", True, "", 16.5, 0.5, 2, chosen=True)
+    other = TrialVerdict("onnxruntime-cpu model.onnx", True, "", 20.0)
+    TrialRecords(None, tmp_path / VERDICTS).keep({"a": chosen, "b": other})
+    journal = Journal(tmp_path / JOURNAL)
+    journal.write("start", "openvino-cpu model.onnx 0123")
+    journal.write("start", f"{chosen.candidate} 4567")
+    journal.write("end", f"{chosen.candidate} 4567")
+    _, text = status()
+    lines = [line for line in text.splitlines() if line.startswith("engine")]
+    assert [line.split(maxsplit=1)[1] for line in lines] == [
+        "tflite-xnnpack model.tflite is the first choice, 16.5 ms an inference, threads: 2",
+        "openvino-cpu model.onnx is on trial",
+    ]
+    _, plain = status("--json")
+    assert json.loads(plain)["engines"]["on_trial"] == ["openvino-cpu model.onnx"]
+    store.close()
+    lines = [line for line in status()[1].splitlines() if line.startswith("engine")]
+    assert len(lines) == 1, "no agent runs"
 
 
 def test_progress(store: Store, status: Callable[..., tuple[int, str]]) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
+import psutil
 import yaml
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -101,6 +102,14 @@ class Daemon:
             self.process.kill()
         self.process.wait(PATIENCE)
         self._notifications.close()
+
+
+def serving_worker(agent: int) -> psutil.Process:
+    """Return the worker that serves: the oldest one, since candidates are tried beside it."""
+    workers = [
+        child for child in psutil.Process(agent).children() if "edgeagent.worker.process" in child.cmdline()
+    ]
+    return min(workers, key=lambda one: one.create_time())
 
 
 @contextlib.contextmanager

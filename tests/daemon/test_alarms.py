@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from edgeagent.daemon.alarms import Alarms
-from edgeagent.detection.serving import Change
+from edgeagent.detection.serving_state import Change
 
 
 def codes(alarms: Alarms) -> list[str]:

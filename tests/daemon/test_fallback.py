@@ -11,18 +11,13 @@ import psutil
 import pytest
 
 from tests.broker import Mosquitto
-from tests.daemon.running import PATIENCE, Consumer, Daemon, running
+from tests.daemon.running import PATIENCE, Consumer, Daemon, running, serving_worker
 from tests.daemon.test_run import settings
 from tests.included import QUICK_BUNDLE
 
 
 def worker(daemon: Daemon) -> psutil.Process:
-    (found,) = [
-        child
-        for child in psutil.Process(daemon.process.pid).children()
-        if "edgeagent.worker.process" in child.cmdline()
-    ]
-    return found
+    return serving_worker(daemon.process.pid)
 
 
 def detects(consumer: Consumer) -> None:
@@ -36,7 +31,7 @@ def test_an_engine_that_crashes_serves_again_and_after_the_next_crash_another(
 ) -> None:
     """The first choice is the one that loads faster: only such a one is restarted before the others."""
     wanted = settings(pictures, broker.port, loop=True, pace="unthrottled")
-    wanted["model"] = {"engine": "tflite-xnnpack, onnxruntime-cpu", "bundle": str(QUICK_BUNDLE)}
+    wanted["model"] = {"threads": 1, "engine": "tflite-xnnpack, onnxruntime-cpu", "bundle": str(QUICK_BUNDLE)}
     wanted["telemetry"] |= {"detections": "frames", "detections_empty": True}
     with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
         daemon.wait_until_detecting()
@@ -58,7 +53,7 @@ def test_an_engine_that_hangs_costs_an_alarm_and_no_camera(
     pictures: Path, broker: Mosquitto, tmp_path: Path
 ) -> None:
     wanted = settings(pictures, broker.port, loop=True, pace="unthrottled")
-    wanted["model"] = {"engine": "onnxruntime-cpu, tflite-xnnpack"}
+    wanted["model"] = {"threads": 1, "engine": "onnxruntime-cpu, tflite-xnnpack"}
     wanted["telemetry"] |= {"detections": "frames", "detections_empty": True}
     with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
         daemon.wait_until_detecting()
@@ -81,7 +76,7 @@ def test_it_stops_in_time_while_the_engine_and_the_broker_hang(
     pictures: Path, broker: Mosquitto, tmp_path: Path
 ) -> None:
     wanted = settings(pictures, broker.port, loop=True, pace="unthrottled")
-    wanted["model"] = {"engine": "onnxruntime-cpu"}
+    wanted["model"] = {"threads": 1, "engine": "onnxruntime-cpu"}
     wanted["accuracy"] = {"golden_every": "1s"}
     with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
         daemon.wait_until_detecting()
@@ -98,7 +93,7 @@ def test_with_no_engine_left_the_daemon_stays_and_says_not_detecting(
     wanted["state"] = str(tmp_path / "state")
     model = tmp_path / "bundle"
     shutil.copytree(QUICK_BUNDLE, model)
-    wanted["model"] = {"engine": "onnxruntime-cpu", "bundle": str(model)}
+    wanted["model"] = {"threads": 1, "engine": "onnxruntime-cpu", "bundle": str(model)}
     with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
         daemon.wait_until_detecting()
         artefact = model / "model.onnx"
@@ -120,7 +115,7 @@ def test_with_no_engine_at_the_start_the_daemon_says_so_and_tries_again(
 ) -> None:
     wanted = settings(pictures, broker.port, loop=True)
     library = tmp_path / "libdelegate.so"  # not there yet
-    wanted["model"] = {"engine": "tflite-external", "library": {"path": str(library)}}
+    wanted["model"] = {"threads": 1, "engine": "tflite-external", "library": {"path": str(library)}}
     with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
         consumer.wait_for("alarm", lambda m: [p["code"] for p in m["problems"]] == ["starting"])
         alarm = consumer.wait_for("alarm", lambda m: [p["code"] for p in m["problems"]] == ["not_detecting"])
@@ -137,7 +132,7 @@ def test_an_engine_that_can_never_work_ends_the_daemon(
     pictures: Path, broker: Mosquitto, tmp_path: Path
 ) -> None:
     wanted = settings(pictures, broker.port, loop=True)
-    wanted["model"] = {"engine": "hailo"}
+    wanted["model"] = {"threads": 1, "engine": "hailo"}
     with running(tmp_path, wanted) as daemon:
         assert daemon.wait() == 4
         assert "none of it runs on hailo" in daemon.log()
@@ -155,7 +150,7 @@ def test_the_engine_ends_with_the_daemon(pictures: Path, tmp_path: Path) -> None
 def test_a_state_folder_that_cannot_be_used_stops_no_detection(pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     wanted = {**settings(pictures, loop=True), "state": str(tmp_path / "file" / "state")}
-    wanted["model"] = {"engine": "onnxruntime-cpu"}
+    wanted["model"] = {"threads": 1, "engine": "onnxruntime-cpu"}
     with running(tmp_path, wanted) as daemon:
         daemon.wait_until_detecting()
         assert daemon.stop() == 0
@@ -167,7 +162,7 @@ def test_a_first_choice_that_is_not_here_is_an_alarm_and_no_silence(
     pictures: Path, broker: Mosquitto, tmp_path: Path
 ) -> None:
     wanted = settings(pictures, broker.port, loop=True)
-    wanted["model"] = {"engine": "onnxruntime-tensorrt, onnxruntime-cpu"}
+    wanted["model"] = {"threads": 1, "engine": "onnxruntime-tensorrt, onnxruntime-cpu"}
     with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
         daemon.wait_until_detecting()
         alarm = consumer.wait_for("alarm", lambda m: "serving" in m)

@@ -32,6 +32,10 @@ def sight(name: str, state: CameraState = "running", silent_s: float = 0.1) -> C
             "not detecting; camera gate: running; no engine: the worker died; broker cannot be reached",
         ),
         (
+            ServiceFacts((sight("gate"),), "a", detected=True, trying="b model.onnx and 2 more"),
+            "detecting; camera gate: running; engine a, trying b model.onnx and 2 more; no broker",
+        ),
+        (
             ServiceFacts((sight("gate"),), "tflite-cpu"),
             "waiting for the first result; camera gate: running; engine tflite-cpu; no broker",
         ),

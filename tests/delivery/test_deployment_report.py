@@ -10,7 +10,7 @@ import pytest
 from edgeagent.daemon.alarms import Alarms
 from edgeagent.delivery.deployment_report import build_deployment, build_update, problem
 from edgeagent.delivery.state.record import FINAL_STATES, Record
-from edgeagent.detection.serving import Change
+from edgeagent.detection.serving_state import Change
 from edgeagent.files.naming import shortened
 from edgeagent.telemetry.contract.deployment import GateSummary, State, UpdateMessage
 from tests.delivery.releases import NOON_TEXT, bad, channel, deployment, installed, record, release

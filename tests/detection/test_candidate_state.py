@@ -9,8 +9,9 @@ import pytest
 
 from edgeagent.bundle.manifest import Artefact
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.detection.candidate_state import CandidateState, restart_order
+from edgeagent.detection.candidate_state import CandidateState, restart_order, start_order
 from edgeagent.detection.candidates import Candidate
+from edgeagent.detection.records import TrialVerdict
 from edgeagent.engines.delegates import find_delegates
 from edgeagent.timing.backoff import Backoff
 from tests.included import QUICK_BUNDLE
@@ -120,3 +121,21 @@ def test_pauses_double_and_start_again_after_steady_service(artefact: Artefact, 
     clock[0] += 601
     one.postpone(usable=True)
     assert (one.retry_at - clock[0], one.failures) == (5.0, 1)
+
+
+def test_a_first_choice_that_loads_slowly_waits_for_one_that_serves_meanwhile(
+    artefact: Artefact, clock: list[float]
+) -> None:
+    slow, quick, untried = (state(artefact, load_s) for load_s in (6.0, 0.5, float("inf")))
+    untried.judged = False
+    assert start_order([slow, quick, untried]) == [quick, slow, untried]
+    slow.load_s = 0.9
+    assert start_order([slow, quick, untried]) == [slow, quick, untried]
+    assert start_order([untried]) == [untried]
+
+
+def test_what_is_not_right_is_not_started_first(artefact: Artefact, clock: list[float]) -> None:
+    wrong, right = (state(artefact, 0.5) for _ in range(2))
+    wrong.judge(TrialVerdict("wrong", False, "does not compute what was trained"))
+    assert start_order([wrong, right]) == [right]
+    assert (wrong.judged, wrong.usable, wrong.failures) == (True, False, 1)

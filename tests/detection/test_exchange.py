@@ -13,7 +13,7 @@ from edgeagent.detection.exchange import ModelExchange
 from edgeagent.detection.journal import Journal
 from edgeagent.detection.pipeline import Pipeline, Result, ScoreThresholds
 from edgeagent.detection.ranking import RankedCandidates, rank_candidates
-from edgeagent.detection.serving import Change
+from edgeagent.detection.serving_state import Change
 from edgeagent.errors import EngineError
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import CameraSettings

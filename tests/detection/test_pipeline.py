@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
 import time
+import weakref
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -27,7 +29,7 @@ from edgeagent.detection.pipeline import (
 )
 from edgeagent.detection.starting import DetectorSpec, WorkerDetector, start_detector
 from edgeagent.engines.delegates import find_delegates
-from edgeagent.engines.engine import Array, Engine, LoadedEngine
+from edgeagent.engines.engine import Array, Buffers, Engine, LoadedEngine
 from edgeagent.engines.loading import choose_artefact
 from edgeagent.errors import EdgeagentError, EngineError
 from edgeagent.files.resources import sample_clip
@@ -263,6 +265,9 @@ class Switching:
     def current(self, timeout: float) -> Detector | None:
         return self._detectors[0] if self._detectors else None
 
+    def wait_turn(self) -> None:
+        pass
+
     def worked(self, detector: Detector) -> None:
         pass
 
@@ -322,6 +327,39 @@ def test_frames_go_on_through_the_next_detector(detector: Detector, tmp_path: Pa
     other.engine.close()
 
 
+class Watched(FailsAfter):
+    """One whose buffers are watched."""
+
+    def __init__(self, engine: Engine, calls: int) -> None:
+        super().__init__(engine, calls)
+        self.given: list[weakref.ref[Array]] = []
+
+    def allocate(self) -> Buffers:
+        buffers = super().allocate()
+        self.given.append(weakref.ref(buffers.inputs[0]))
+        return buffers
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Only the count of references frees objects."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_buffers_of_an_engine_that_failed_are_freed_at_once(detector: Detector, tmp_path: Path) -> None:
+    watched = Watched(detector.engine, 0)  # an engine keeps the buffers that it ran on
+    detectors = Switching(replace(detector, engine=watched), detector)
+    run = Run(detector, detectors=detectors)
+    run.to_the_end(run.cameras(write_pictures(tmp_path / "pictures", 12)))
+    assert detectors.failures
+    assert watched.given
+    assert [one() is not None for one in watched.given] == [False] * len(watched.given)
+
+
 def test_with_no_detector_left_the_pipeline_ends_with_its_cameras(detector: Detector, tmp_path: Path) -> None:
     detectors = Switching(replace(detector, engine=FailsAfter(detector.engine, 2)))
     run = Run(detector, detectors=detectors)
@@ -355,6 +393,9 @@ class Patient:
 
     def current(self, timeout: float) -> Detector:
         return self._detector
+
+    def wait_turn(self) -> None:
+        pass
 
     def worked(self, detector: Detector) -> None:
         raise AssertionError("nothing works")
@@ -437,6 +478,9 @@ class Handover:
     def current(self, timeout: float) -> Detector:
         self._left -= timeout == 0  # asked once for each frame
         return self._detectors[self._left < 0]
+
+    def wait_turn(self) -> None:
+        pass
 
     def worked(self, detector: Detector) -> None:
         pass

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +21,8 @@ from edgeagent.detection.candidates import Candidate, find_candidates
 from edgeagent.detection.journal import Journal
 from edgeagent.detection.ranking import RankedCandidates
 from edgeagent.detection.records import TrialRecords, TrialVerdict
-from edgeagent.detection.serving import Change, ServingDetector, ServingIntervals, ServingState
+from edgeagent.detection.serving import ServingDetector
+from edgeagent.detection.serving_state import Change, ServingIntervals, ServingState
 from edgeagent.detection.starting import WorkerDetector, WorkerOptions
 from edgeagent.detection.trials import CandidateTrials
 from edgeagent.engines.delegates import CATALOGUE, EXTERNAL, Delegate, external_delegate
@@ -260,7 +263,7 @@ def test_with_all_in_back_off_the_quickest_to_load_serves(
 ) -> None:
     board = Board(bundle, tmp_path, ["onnxruntime-cpu", "tflite-xnnpack", "openvino-cpu"])
     boards.append(board)
-    for one in board.serving._candidates:
+    for one in board.serving._ranks.states:
         one.retry_at, one.load_s = float("inf"), 9.0 if one.candidate.delegate.name == "openvino-cpu" else 0.3
         one.failures = 3
     for serving in ("tflite-xnnpack", "onnxruntime-cpu", "tflite-xnnpack"):
@@ -270,14 +273,14 @@ def test_with_all_in_back_off_the_quickest_to_load_serves(
         change = board.changes.get(timeout=PATIENCE)
         assert change.serving is not None
         assert change.serving.split()[0] == serving
-        for one in board.serving._candidates:
+        for one in board.serving._ranks.states:
             one.retry_at = float("inf")
 
 
 def test_a_machine_that_is_too_busy_at_the_start_is_waited_for(
     bundle: Bundle, boards: list[Board], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edgeagent.detection.serving.STARVED_AGAIN_S", (0.0, 0.0))
+    monkeypatch.setattr("edgeagent.detection.candidate_starter.STARVED_AGAIN_S", (0.0, 0.0))
     start, failures = CandidateTrials.start, [WorkerStarvedError("no processor"), WorkerStarvedError("none")]
 
     def starved(trials: CandidateTrials, candidate: Candidate, *, alone: bool) -> WorkerDetector:
@@ -383,3 +386,32 @@ def test_a_candidate_that_starts_after_the_end_is_closed(
     board.serving._thread.join(PATIENCE)
     assert running_workers() == []
     assert board.changes.empty()
+
+
+def shared_buffers() -> int:
+    """Mappings of buffers that this process shares with workers."""
+    return Path("/proc/self/maps").read_text().count("memfd:edgeagent-slots")
+
+
+def test_the_buffers_of_a_worker_that_died_are_unmapped_without_the_collector(
+    bundle: Bundle, boards: list[Board], tmp_path: Path
+) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        before = shared_buffers()
+        board = Board(bundle, tmp_path, ["onnxruntime-cpu", "tflite-xnnpack"])
+        boards.append(board)
+        board.detect()
+        engine = weakref.ref(board.worker())
+        os.kill(board.worker().pid, signal.SIGKILL)
+        board.detect()
+        board.changes.get(timeout=PATIENCE)
+        board.detect()
+        assert engine() is None
+        assert shared_buffers() == before + 1
+        board.serving.stop()
+        board.serving._thread.join(PATIENCE)
+        assert shared_buffers() == before
+    finally:
+        gc.enable()

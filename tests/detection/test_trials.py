@@ -151,7 +151,7 @@ def test_what_got_no_processor_is_tried_again_at_once(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edgeagent.detection.trials.RETRY_AFTER_S", (0.0, 0.0))
-    measure = CandidateTrials._measure
+    measure = CandidateTrials.measure
     failures: list[EngineError] = [WorkerStarvedError("busy"), WorkerStarvedError("busy")]
 
     def starved(tried: CandidateTrials, candidate: Candidate, threads: int) -> TrialVerdict:
@@ -159,7 +159,7 @@ def test_what_got_no_processor_is_tried_again_at_once(
             raise failures.pop()
         return measure(tried, candidate, threads)
 
-    monkeypatch.setattr(CandidateTrials, "_measure", starved)
+    monkeypatch.setattr(CandidateTrials, "measure", starved)
     (verdict,) = trials(bundle, tmp_path, "onnxruntime-cpu").verdicts()
     assert verdict.right
     assert events(tmp_path) == ["start", "error", "start", "error", "start", "end"]

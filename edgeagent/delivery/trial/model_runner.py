@@ -32,7 +32,7 @@ from edgeagent.detection.exchange import ModelExchange
 from edgeagent.detection.journal import Journal
 from edgeagent.detection.pipeline import Result
 from edgeagent.detection.ranking import rank_candidates
-from edgeagent.detection.serving import Change
+from edgeagent.detection.serving_state import Change
 from edgeagent.errors import EdgeagentError
 from edgeagent.settings.schema import Settings
 from edgeagent.timing.utc import utc_time

@@ -21,7 +21,7 @@ from edgeagent.detection.detector import Detector
 from edgeagent.detection.exchange import ModelExchange
 from edgeagent.detection.pipeline import Result
 from edgeagent.detection.ranking import rank_candidates
-from edgeagent.detection.serving import Change
+from edgeagent.detection.serving_state import Change
 from edgeagent.errors import EngineError
 from edgeagent.imaging.frame import Frame
 from edgeagent.settings.schema import Settings
