@@ -156,10 +156,9 @@ def recipe_record(job: QuantizationJob, product: Product) -> dict[str, Any]:
         "torch": torch.__version__,
         "machine": platform.machine(),
     }
-    if product.symmetric:
-        lost = product.symmetric.lost
-        outcome = f"training not kept: {lost}" if lost else "no training"
-        record["symmetric"] = f"{product.symmetric.name} {calibration}, {outcome}"
+    for kind, kept in product.calibrated.items():
+        outcome = f"training not kept: {kept.lost}" if kept.lost else "no training"
+        record[kind] = f"{kept.name} {calibration}, {outcome}"
     if product.state == "ptq":
         trained = f"training not kept: {product.not_kept}" if product.not_kept else "no training"
         return {"method": f"{product.method} {calibration}, {trained}", **record}

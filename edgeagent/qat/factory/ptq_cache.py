@@ -32,7 +32,11 @@ from edgeagent.qat.ptq.recipe import PtqRecipe
 SEARCH_VERSION = 1
 """Raised when a recipe gives another network than before."""
 RESULT = "result.pt"
-FOLDERS: Mapping[GridKind, str] = {"affine": "ptq", "symmetric": "ptq-symmetric"}
+FOLDERS: Mapping[GridKind, str] = {
+    "affine": "ptq",
+    "symmetric": "ptq-symmetric",
+    "partial": "ptq-partial",
+}
 """Folder of the search in the work folder, by kind of grid."""
 
 
