@@ -76,8 +76,8 @@ FORMATS: dict[str, Format] = {
     ),
 }
 
-ONNX_FORMATS: Mapping[GridKind, str] = {"affine": "onnx", "symmetric": "onnx-b", "partial": "onnx-c"}
-"""Format in which ONNX Runtime runs a network of each kind of grid."""
+ONNX_FORMATS: Mapping[GridKind, str] = {"affine": "onnx", "symmetric": "onnx-b"}
+"""Format in which ONNX Runtime runs a network of each kind of grid that is calibrated."""
 
 
 @dataclass(frozen=True)

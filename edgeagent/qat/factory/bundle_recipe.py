@@ -114,6 +114,15 @@ class BundleRecipe(BaseModel):
             raise ValueError("layers that stay float are chosen after a training, and a quick run has none")
         return budget
 
+    @field_validator("float_nodes")
+    @classmethod
+    def _quantized_on_partial_grids(cls, nodes: tuple[str, ...], given: ValidationInfo) -> tuple[str, ...]:
+        if nodes and "onnx-c" in given.data.get("formats", ()):
+            raise ValueError(
+                "onnx-c has no layers in float; leave it out of the formats, or give no float nodes"
+            )
+        return nodes
+
     @field_validator("formats")
     @classmethod
     def _known_formats(cls, formats: tuple[str, ...]) -> tuple[str, ...]:

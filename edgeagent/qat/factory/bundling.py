@@ -156,9 +156,10 @@ def recipe_record(job: QuantizationJob, product: Product) -> dict[str, Any]:
         "torch": torch.__version__,
         "machine": platform.machine(),
     }
-    for kind, kept in product.calibrated.items():
-        outcome = f"training not kept: {kept.lost}" if kept.lost else "no training"
-        record[kind] = f"{kept.name} {calibration}, {outcome}"
+    if product.symmetric:
+        lost = product.symmetric.lost
+        outcome = f"training not kept: {lost}" if lost else "no training"
+        record["symmetric"] = f"{product.symmetric.name} {calibration}, {outcome}"
     if product.state == "ptq":
         trained = f"training not kept: {product.not_kept}" if product.not_kept else "no training"
         return {"method": f"{product.method} {calibration}, {trained}", **record}

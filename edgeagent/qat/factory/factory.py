@@ -6,7 +6,7 @@
         -> best quantization without training, on each kind of grid (evidence; sufficient if it loses little)
         -> train on affine grids from there; the better of both
         [-> train on symmetric grids for TensorRT, from the trained weights; the better of both]
-        [-> calibrate the trained weights on partial grids for OpenVINO; the better of both]
+        -> [partial grids for OpenVINO, with the weights and grids of the affine network]
         -> [choose layers that stay float, train further] -> export -> measure each artefact in its engines
         -> [the same training with other seeds, measured]
 
@@ -30,7 +30,7 @@ from edgeagent.qat.factory.calibrations import Calibrations
 from edgeagent.qat.factory.description_check import check_description
 from edgeagent.qat.factory.job import QuantizationJob
 from edgeagent.qat.factory.outlook import describe_outlook, seconds_of_step
-from edgeagent.qat.factory.product import KeptCalibration, Product
+from edgeagent.qat.factory.product import Product, SymmetricCalibration
 from edgeagent.qat.factory.progress import Reporter
 from edgeagent.qat.factory.ptq_cache import has_results
 from edgeagent.qat.factory.run import TrainingRun
@@ -43,6 +43,7 @@ from edgeagent.qat.graph.trainable import read_trainable_graph
 from edgeagent.qat.grid.planning import plan_grids
 from edgeagent.qat.mixed.float_units import with_float_nodes
 from edgeagent.qat.network.network import Network
+from edgeagent.qat.network.partial_network import on_partial_grids
 from edgeagent.qat.pictures.finding import hold_out
 from edgeagent.qat.training.execution import Execution
 from edgeagent.qat.training.recipe import Recipe
@@ -85,6 +86,9 @@ class Factory:
         product = self._float_model()
         if not self._calibration_is_enough(product):
             self._train(product)
+        if any(FORMATS[name].kind == "partial" for name in self._recipe.formats):
+            spec, trained = self._source.description.input, product.state == "qat"
+            product.networks["partial"] = on_partial_grids(product.networks["affine"], spec, trained)
         if self._processes.first:
             self._measure_layers(product)
         self._apply_float_nodes(product)
@@ -143,37 +147,43 @@ class Factory:
             return False
         product.state, product.method = "ptq", product.start
         product.networks |= {kind: self._calibrated(baseline) for kind, baseline in baselines.items()}
-        product.calibrated |= {kind: KeptCalibration(baselines[kind].name) for kind in kinds[1:]}
+        if "symmetric" in baselines:
+            product.symmetric = SymmetricCalibration(baselines["symmetric"].name)
         return True
 
     def _train(self, product: Product) -> None:
-        """Train on the first kind of grid; the trained weights are trained or calibrated on the others."""
+        """Train on each kind of grid, from the second on with the weights of the affine grids."""
         recipe = self._recipe.training
         product.method = f"{recipe.steps} steps of {recipe.batch} pictures"
-        first, *others = self._grid_kinds()
-        run = self._started_run(self._baselines[first].network, recipe, "")
-        with self._reporter.training(f"training, {first} grid", recipe.steps) as report:
-            run.train(product.graph, report)
-        product.networks[first], product.training = run.network, run.loss_curve()
-        self._measure(product, first)
-        self._keep_better(product, first)
-        for kind in others:
-            self._train_further_grid(product, kind, product.networks[first])
+        for kind in self._grid_kinds():
+            if kind == "affine":
+                run = self._started_run(self._baselines[kind].network, recipe, "")
+                with self._reporter.training("training, affine grid", recipe.steps) as report:
+                    run.train(product.graph, report)
+                product.networks[kind], product.training = run.network, run.loss_curve()
+                self._measure(product, kind)
+                self._keep_better(product, kind)
+            else:
+                self._train_symmetric(product)
 
-    def _train_further_grid(self, product: Product, kind: GridKind, trained: Network) -> None:
-        """Calibrate trained weights on another kind of grid; on symmetric grids, train them further."""
-        baseline, steps = self._baselines[kind], self._recipe.tensorrt_steps
+    def _train_symmetric(self, product: Product) -> None:
+        """Train on symmetric grids from their calibration, with the trained weights if there are some."""
+        kind: GridKind = "symmetric"
+        baseline, affine = self._baselines[kind], product.networks.get("affine")
         if product.state == "ptq":
             product.networks[kind] = baseline.network
-            product.calibrated[kind] = KeptCalibration(baseline.name)
+            product.symmetric = SymmetricCalibration(baseline.name)
             return
-        network = self._calibrations.calibrate_trained(trained.trained_graph(), kind, baseline.recipe)
-        if kind == "symmetric":
-            run = self._started_run(network, replace(self._recipe.training, steps=steps), kind)
-            with self._reporter.training(f"training, {kind} grid", steps) as report:
-                run.train(product.graph, report)
-            network = run.network
-        product.networks[kind] = network
+        start, folder, recipe = baseline.network, "", self._recipe.training
+        if affine is not None:
+            start = self._calibrations.calibrate_trained(affine.trained_graph(), kind, baseline.recipe)
+            folder, recipe = kind, replace(recipe, steps=self._recipe.tensorrt_steps)
+        run = self._started_run(start, recipe, folder)
+        with self._reporter.training("training, symmetric grid", recipe.steps) as report:
+            run.train(product.graph, report)
+        product.networks[kind] = run.network
+        if affine is None:
+            product.training = run.loss_curve()
         self._measure(product, kind)
         self._keep_better(product, kind)
 
@@ -219,7 +229,7 @@ class Factory:
         )
         product.networks[kind] = self._calibrated(baseline)
         if kind != self._grid_kinds()[0]:
-            product.calibrated[kind] = KeptCalibration(baseline.name, lost)
+            product.symmetric = SymmetricCalibration(baseline.name, lost)
             return
         product.not_kept = f"{product.method} gave {lost}"
         product.state, product.method, product.training = "ptq", baseline.name, []
@@ -282,16 +292,17 @@ class Factory:
     def _export(self, product: Product) -> None:
         """Export every format and measure it in its engines."""
         for name in self._recipe.formats:
-            grid, first = FORMATS[name].kind, self._grid_kinds()[0]
-            kind = first if grid == "float" else grid
+            grid = FORMATS[name].kind
+            symmetric = grid == "symmetric" or "affine" not in product.networks
+            kind: GridKind = "symmetric" if symmetric else "partial" if grid == "partial" else "affine"
             network = product.networks[kind]
             with self._reporter.stage(f"exporting {name}"):
                 artefact = export(network, self._execution.work, name)
             product.artefacts.append(artefact)
             state: QuantizationState = "float" if grid == "float" else product.state
             method = product.method
-            if kind in product.calibrated:
-                state, method = "ptq", product.calibrated[kind].name
+            if symmetric and product.symmetric:
+                state, method = "ptq", product.symmetric.name
             seed = self._recipe.training.seed if state == "qat" else None
             for engine in measuring_engines(artefact.format, artefact.grid):
                 self._meter.artefact(artefact, ModelVersion(state, method, seed), engine)
@@ -316,10 +327,13 @@ class Factory:
                     self._meter.artefact(artefact, ModelVersion("qat", product.method, seed), engine)
 
     def _grid_kinds(self) -> list[GridKind]:
-        """Return the kinds of grids of all formats, ``affine`` first; float references need no training."""
+        """Return the kinds of grids to calibrate and train, ``affine`` first.
+
+        Float references need no training, and partial grids are made from affine ones.
+        """
         grids = {FORMATS[name].kind for name in self._recipe.formats}
-        kinds: tuple[GridKind, ...] = ("affine", "symmetric", "partial")
-        return [kind for kind in kinds if kind in grids] or ["affine"]
+        kinds: list[GridKind] = ["affine"] if grids != {"symmetric"} else []
+        return [*kinds, "symmetric"] if "symmetric" in grids else kinds
 
     def _run(
         self,

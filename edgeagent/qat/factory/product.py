@@ -15,12 +15,12 @@ from edgeagent.qat.network.network import Network
 
 
 @dataclass(frozen=True)
-class KeptCalibration:
-    """Calibration on further grids that is not trained, or better than the trained network.
+class SymmetricCalibration:
+    """Calibration on symmetric grids that is not trained, or better than the trained network.
 
     Attributes:
         name: method of the calibration.
-        lost: what the trained weights lost on these grids; empty without any.
+        lost: what training on symmetric grids lost; empty without one.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Product:
         method: method of quantization.
         start: method of the calibration from which training starts.
         not_kept: result of a training that was worse than the calibration; empty without one.
-        calibrated: calibration of each further kind of grid, where it is kept beside the first network.
+        symmetric: calibration of the symmetric grids, where it is kept beside a network on affine grids.
         training: loss of the steps of the training; empty without training.
         sensitivity: sensitivity of each layer, if the recipe asks for it.
         outlook: what training would add, as lines of text; empty unless the recipe is quick.
@@ -53,7 +53,7 @@ class Product:
     method: str = ""
     start: str = START
     not_kept: str = ""
-    calibrated: dict[GridKind, KeptCalibration] = field(default_factory=dict)
+    symmetric: SymmetricCalibration | None = None
     training: list[TrainingPoint] = field(default_factory=list)
     sensitivity: list[SensitivityRecord] = field(default_factory=list)
     outlook: tuple[str, ...] = ()

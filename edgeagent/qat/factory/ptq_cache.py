@@ -32,11 +32,7 @@ from edgeagent.qat.ptq.recipe import PtqRecipe
 SEARCH_VERSION = 1
 """Raised when a recipe gives another network than before."""
 RESULT = "result.pt"
-FOLDERS: Mapping[GridKind, str] = {
-    "affine": "ptq",
-    "symmetric": "ptq-symmetric",
-    "partial": "ptq-partial",
-}
+FOLDERS: Mapping[GridKind, str] = {"affine": "ptq", "symmetric": "ptq-symmetric"}
 """Folder of the search in the work folder, by kind of grid."""
 
 

@@ -58,12 +58,7 @@ def correct(network: Network, pictures: Tensor, weights: bool = False) -> list[C
     """
     held_out = max(1, round(len(pictures) * HELD_OUT))
     done: list[Correction] = []
-
-    def visit(layer: WalkedLayer) -> None:
-        if not layer.module.stays_float:  # a gate in float, which is part of an activation
-            done.append(_correct_layer(layer, held_out, weights))
-
-    walk(network, pictures, visit)
+    walk(network, pictures, lambda layer: done.append(_correct_layer(layer, held_out, weights)))
     return done
 
 

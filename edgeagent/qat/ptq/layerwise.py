@@ -90,21 +90,14 @@ def stage_nodes(call: fx.Node) -> list[fx.Node]:
     for node in call.graph.nodes:
         read = node.all_input_nodes
         fused = bool(read) and all(one in found and (one is call or not _ends(one)) for one in read)
-        if fused and node.op != "output" and not _begins_layer(node):
+        if fused and node.op != "output" and not isinstance(_module(node), Convolution):
             found[node] = None
     exits = [node for node in found if not found.keys() >= node.users.keys()]
     return list(found)[1:] if len(exits) == 1 else []
 
 
 def _ends(call: fx.Node) -> bool:
-    module = _module(call)
-    return isinstance(module, SwitchableModule) and not module.stays_float
-
-
-def _begins_layer(call: fx.Node) -> bool:
-    """Return whether a call is a convolution on codes; one in float is the gate of an activation."""
-    module = _module(call)
-    return isinstance(module, Convolution) and not module.stays_float
+    return isinstance(_module(call), SwitchableModule)
 
 
 class _Walk(fx.Interpreter):

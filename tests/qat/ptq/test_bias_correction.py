@@ -10,12 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from edgeagent.qat.core.codes import GridKind
 from edgeagent.qat.export.onnx_export import export_onnx
 from edgeagent.qat.export.operator_counts import count_operators
 from edgeagent.qat.graph.graph import read_graph
 from edgeagent.qat.grid.affine import PIXELS, plan_affine_grids
-from edgeagent.qat.grid.partial import plan_partial_grids
 from edgeagent.qat.grid.symmetric import plan_symmetric_grids
 from edgeagent.qat.network.fake_quantize import Convolution
 from edgeagent.qat.network.network import Network
@@ -26,7 +24,6 @@ from edgeagent.qat.ptq.least_squares import fit_weights
 from tests.qat.models import SIZE, small_relu_net, small_yolox
 
 BUILDS = [small_yolox, small_relu_net]
-KINDS: tuple[GridKind, ...] = ("affine", "symmetric", "partial")
 
 
 def pictures(count: int, seed: int = 0) -> torch.Tensor:
@@ -36,10 +33,9 @@ def pictures(count: int, seed: int = 0) -> torch.Tensor:
     return torch.nn.functional.interpolate(coarse, size=(SIZE, SIZE), mode="bilinear").round()
 
 
-def calibrated(path: Path, kind: GridKind = "affine") -> Network:
+def calibrated(path: Path, symmetric: bool = False) -> Network:
     graph = read_graph(path)
-    plans = {"symmetric": plan_symmetric_grids, "partial": plan_partial_grids}
-    plan = plan_affine_grids(graph, PIXELS) if kind == "affine" else plans[kind](graph)
+    plan = plan_symmetric_grids(graph) if symmetric else plan_affine_grids(graph, PIXELS)
     network = Network(graph, plan)
     set_ranges(network, observe(network, [pictures(8)]), "mse")
     network.set_mode("quantize")
@@ -56,12 +52,12 @@ def head_error(network: Network, reference: Network) -> float:
     return sum(float((got - wanted).square().mean() / wanted.var()) for got, wanted in pairs)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize("build", BUILDS)
 def test_a_walk_gives_both_networks_answers(
-    build: Callable[[Path], Path], kind: GridKind, tmp_path: Path
+    build: Callable[[Path], Path], symmetric: bool, tmp_path: Path
 ) -> None:
-    network = calibrated(build(tmp_path / "m.onnx"), kind)
+    network = calibrated(build(tmp_path / "m.onnx"), symmetric)
     visited: list[str] = []
     heads = walk(network, pictures(2), lambda layer: visited.append(layer.node.name))
     assert visited == [node.name for node in network.graph.nodes if node.operator == "Conv"]
@@ -73,13 +69,13 @@ def test_a_walk_gives_both_networks_answers(
         assert all(torch.equal(a, b) for a, b in zip(got, wanted, strict=True))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize("build", BUILDS)
 @pytest.mark.parametrize("weights", [False, True])
 def test_new_pictures_come_out_closer_to_float(
-    build: Callable[[Path], Path], weights: bool, kind: GridKind, tmp_path: Path
+    build: Callable[[Path], Path], weights: bool, symmetric: bool, tmp_path: Path
 ) -> None:
-    network = calibrated(build(tmp_path / "m.onnx"), kind)
+    network = calibrated(build(tmp_path / "m.onnx"), symmetric)
     reference = copy.deepcopy(network)
     before = head_error(network, reference)
     corrections = correct(network, pictures(9), weights)

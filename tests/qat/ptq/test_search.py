@@ -14,12 +14,10 @@ from torch.utils.data import Dataset
 from edgeagent.errors import DataError
 from edgeagent.qat.export.exports import export
 from edgeagent.qat.graph.graph import read_graph
-from edgeagent.qat.graph.trainable import read_trainable_graph
 from edgeagent.qat.grid.affine import PIXELS, plan_affine_grids
-from edgeagent.qat.grid.partial import plan_partial_grids
 from edgeagent.qat.grid.symmetric import plan_symmetric_grids
 from edgeagent.qat.ptq.quantizer import PtqCandidate, Quantizer
-from edgeagent.qat.ptq.recipe import Correction, Effort, PtqRecipe, most_recipes
+from edgeagent.qat.ptq.recipe import Effort, PtqRecipe, most_recipes
 from edgeagent.qat.ptq.search import candidates
 from tests.qat.graph.test_hard_gates import small_picodet
 from tests.qat.models import SIZE, small_nanodet, small_relu_net, small_yolox
@@ -116,19 +114,3 @@ def test_a_recipe_calibrates_symmetric_grids_too(build: Callable[[Path], Path], 
     assert all(grid.symmetric for grid in best.network.plan.grids)
     operators = export(best.network, tmp_path, "onnx-b").operators.integer
     assert sum(count for name, count in operators.items() if "Conv" in name) == len(best.network.convolutions)
-
-
-@pytest.mark.parametrize("build", [small_yolox, small_picodet])
-@pytest.mark.parametrize("correction", ["bias", "weights"])
-def test_a_recipe_calibrates_partial_grids_and_leaves_gates_alone(
-    build: Callable[[Path], Path], correction: Correction, tmp_path: Path
-) -> None:
-    quantizer = Quantizer(read_trainable_graph(build(tmp_path / "m.onnx")), plan_partial_grids, Pictures(12))
-    plain = quantizer.quantize(PtqRecipe("minmax"))
-    best = quantizer.quantize(PtqRecipe("weighted", quantizer.equalizable, correction))
-    assert best.error < plain.error
-    assert not any(grid.symmetric for grid in best.network.plan.grids)
-    for node in best.network.graph.nodes:
-        if node.name in best.network.plan.float_nodes:
-            bias = best.network.convolution(node).bias()
-            assert bias is not None and torch.allclose(bias, torch.tensor(0.5))
