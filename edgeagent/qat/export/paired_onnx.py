@@ -60,13 +60,9 @@ class PairedWriter:
 
     Args:
         network: trained or calibrated network.
-
-    Attributes:
-        opset: version of ONNX's operators.
     """
 
     def __init__(self, network: Network) -> None:
-        self.opset = network.graph.opset
         self._network = network
         self._graph, self._plan = network.graph, network.plan
         self._nodes: list[onnx.NodeProto] = []
@@ -87,7 +83,7 @@ class PairedWriter:
             self._nodes, "edgeagent", [pixels], outputs, list(self._initializers.values())
         )
         model = helper.make_model(
-            body, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=IR_VERSION
+            body, opset_imports=[helper.make_opsetid("", graph.opset)], ir_version=IR_VERSION
         )
         model.producer_name, model.producer_version = "edgeagent", __version__
         return model

@@ -87,8 +87,8 @@ class Factory:
         if not self._calibration_is_enough(product):
             self._train(product)
         if any(FORMATS[name].kind == "partial" for name in self._recipe.formats):
-            spec, trained = self._source.description.input, product.state == "qat"
-            product.networks["partial"] = on_partial_grids(product.networks["affine"], spec, trained)
+            spec = self._source.description.input
+            product.networks["partial"] = on_partial_grids(product.networks["affine"], spec)
         if self._processes.first:
             self._measure_layers(product)
         self._apply_float_nodes(product)

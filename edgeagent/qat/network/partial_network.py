@@ -17,14 +17,12 @@ from edgeagent.qat.network.network import Network
 
 
 @torch.no_grad()
-def on_partial_grids(network: Network, spec: InputSpec, trained: bool) -> Network:
+def on_partial_grids(network: Network, spec: InputSpec) -> Network:
     """Return the network with codes only where convolutions read, for OpenVINO.
 
     Args:
         network: calibrated or trained network on affine grids.
         spec: input of the model.
-        trained: whether the gates of HardSwish are trained, and kept. Calibration may have corrected their
-            biases for rounded inputs, and partial grids do not round these: gates are then the float model's.
 
     Raises:
         DataError: the network is not on affine grids, or computes layers in float.
@@ -32,10 +30,7 @@ def on_partial_grids(network: Network, spec: InputSpec, trained: bool) -> Networ
     if network.plan.kind != "affine" or network.plan.float_nodes:
         raise DataError("partial grids are made from affine grids without layers in float")
     made = Network(network.graph, plan_grids(network.graph, spec, "partial"))
-    for node in made.graph.nodes:
-        is_gate = node.name in made.plan.float_nodes
-        if node.operator == "Conv" and (trained or not is_gate):
-            made.convolution(node).load_state_dict(network.convolution(node).state_dict())
+    made.convolutions.load_state_dict(network.convolutions.state_dict())
     for index, grid in enumerate(made.plan.grids):
         if grid.fixed is None:
             # of tensors that share a grid, the last one is where they are joined

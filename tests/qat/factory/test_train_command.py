@@ -332,8 +332,7 @@ def test_a_recipe_makes_artefacts_for_all_grids_and_tries_other_seeds(data: Path
     )
     validation = ("--val-images", str(data / "pictures"), "--val-labels", str(data / "labels"))
     more = ("--recipe", str(recipe), "--golden", str(data / "golden"))
-    more += ("--format", "onnx-b", "--format", "onnx-c")
-    done = train(data, out, *validation, *more)
+    done = train(data, out, *validation, *more, "--format", "onnx-b", "--format", "onnx-c")
     assert done.returncode == 0, done.stderr
     bundle = open_bundle(out)
     assert [(item.file, item.grid) for item in bundle.manifest.artefacts] == [

@@ -40,7 +40,7 @@ def affine(path: Path) -> Network:
 @pytest.mark.parametrize("build", BUILDERS)
 def test_convolutions_read_the_same_codes(build: Callable[[Path], Path], tmp_path: Path) -> None:
     network = affine(build(tmp_path / "m.onnx"))
-    made = on_partial_grids(network, SPEC, trained=False)
+    made = on_partial_grids(network, SPEC)
     for node in made.graph.nodes:
         if node.operator == "Conv" and node.name not in made.plan.float_nodes:
             one, other = (
@@ -55,7 +55,7 @@ def test_convolutions_read_the_same_codes(build: Callable[[Path], Path], tmp_pat
 @torch.no_grad()
 def test_fewer_roundings_leave_less_error(tmp_path: Path) -> None:
     network = affine(small_yolox(tmp_path / "m.onnx"))
-    made = on_partial_grids(network, SPEC, trained=False)
+    made = on_partial_grids(network, SPEC)
     original = Network(network.graph, network.plan)
     original.set_mode("float")
     wanted = original(codes(6))
@@ -66,30 +66,24 @@ def test_fewer_roundings_leave_less_error(tmp_path: Path) -> None:
     assert errors[0] < errors[1]
 
 
-@pytest.mark.parametrize("trained", [False, True])
-def test_gates_are_those_of_the_float_model_unless_trained(trained: bool, tmp_path: Path) -> None:
+def test_corrected_gates_are_kept(tmp_path: Path) -> None:
     network = affine(small_picodet(tmp_path / "m.onnx"))
-    made = on_partial_grids(network, SPEC, trained)
+    made = on_partial_grids(network, SPEC)
     gates = [node for node in made.graph.nodes if node.name in made.plan.float_nodes]
     assert gates
     for node in gates:
-        source = (
-            network.convolution(node).bias()
-            if trained
-            else torch.from_numpy(network.graph.constants[node.inputs[2]])
-        )
-        bias = made.convolution(node).bias()
+        bias, corrected = made.convolution(node).bias(), network.convolution(node).bias()
         assert bias is not None
-        assert source is not None
-        torch.testing.assert_close(bias, source)
+        assert corrected is not None
+        assert torch.equal(bias, corrected)
 
 
 def test_only_integer_affine_networks_are_taken(tmp_path: Path) -> None:
     network = affine(small_yolox(tmp_path / "m.onnx"))
     (first, *_) = (node.name for node in network.graph.nodes if node.operator == "Conv")
     for other in (
-        on_partial_grids(network, SPEC, trained=False),
+        on_partial_grids(network, SPEC),
         with_float_nodes(network, frozenset({first})),
     ):
         with pytest.raises(DataError, match="made from affine grids"):
-            on_partial_grids(other, SPEC, trained=False)
+            on_partial_grids(other, SPEC)
