@@ -40,6 +40,7 @@ from edgeagent.bundle.model_description import describe_model
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.detection.detector import Detector, load_bundle_detector, load_detector
+from edgeagent.engines.loading import measuring_engines
 from edgeagent.errors import EdgeagentError
 from edgeagent.files.resources import find_bundle
 from edgeagent.qat.export.exports import export_reference
@@ -154,7 +155,9 @@ def measure_model(
     measured = Measurements(model.stem, data)
     for bundle in bundles:
         for artefact in bundle.manifest.artefacts:
-            for engine in engines_of(artefact.format, engines) if artefact.grid != "b" else ():
+            for engine in engines_of(artefact.format, engines):
+                if engine not in measuring_engines(artefact.format, artefact.grid) or artefact.grid == "b":
+                    continue
                 measured.add(
                     f"edgeagent, {bundle.directory.name}",
                     lambda b=bundle, e=engine, f=artefact.file: load_bundle_detector(

@@ -15,7 +15,7 @@ from edgeagent.bundle.manifest import GridName, ModelDescription, OutputSpec
 from edgeagent.bundle.task import Measure
 from edgeagent.datasets.yolo_labels import LabelledPictures, label_text, whole_picture_text
 from edgeagent.detection.detector import Detector, load_detector
-from edgeagent.engines.loading import READERS, available_engines
+from edgeagent.engines.loading import measuring_engines
 from edgeagent.imaging.picture import read_picture
 
 SCORE_THRESHOLD = 0.3
@@ -64,7 +64,8 @@ def claims(
 ) -> dict[str, float]:
     """Return the accuracy of each artefact that an engine on this machine can load, by name.
 
-    The claim is the lowest result of all engines. An artefact of grid ``b`` is measured in ONNX Runtime only.
+    The claim is the lowest result of the engines that measure an artefact
+    (:func:`edgeagent.engines.loading.measuring_engines`).
 
     Args:
         description: preprocessing and decoding of the model.
@@ -77,9 +78,8 @@ def claims(
     """
     found = {}
     for name, (path, artefact) in artefacts.items():
-        engines = [one for one in READERS[artefact.format] if one in available_engines()]
         measured = []
-        for engine in engines[:1] if artefact.grid == "b" else engines:
+        for engine in measuring_engines(artefact.format, artefact.grid):
             detector = load_detector(
                 description, path, artefact.format, artefact.outputs, 0, IOU_THRESHOLD, engine
             )

@@ -64,7 +64,7 @@ class InputSpec(ManifestSection):
 
 Role = Literal["box", "objectness", "classes", "category"]
 """Predicted quantity of a head; ``category`` is one class of several."""
-GridName = Literal["a", "b", "float"]
+GridName = Literal["a", "b", "c", "float"]
 
 
 class OutputSpec(ManifestSection):
@@ -149,7 +149,8 @@ class Artefact(ManifestSection):
         size: size in bytes.
         format: file format, which selects the engines.
         grid: quantization grid preset (``a``: uint8/int8 affine activations; ``b``: symmetric int8
-            activations, for TensorRT), or ``float``.
+            activations, for TensorRT; ``c``: uint8 affine activations where convolutions read, float
+            elsewhere, for OpenVINO), or ``float``.
         outputs: roles of raw outputs, in the artefact's order; empty for a single concatenated output
             or in-graph post-processing.
         operators: operator counts, when measured.

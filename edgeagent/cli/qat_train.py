@@ -27,8 +27,9 @@ BUNDLE.work and are not repeated for the same model and pictures.
 Twenty minutes on two processor cores recover most of the accuracy of YOLOX-nano. Several processes, on one
 machine or more: torchrun --nproc-per-node 2 -m edgeagent qat train ...
 
-The formats onnx, tflite and tflite-uint8 are on the affine grid; onnx-b is on the symmetric grid, for
-TensorRT; onnx-fp16, tflite-fp32 and tflite-fp16 are float references."""
+The formats onnx, tflite and tflite-uint8 are on the affine grid, onnx-b is on the symmetric grid, for
+TensorRT, and onnx-c on the partial grid, for OpenVINO; onnx-fp16, tflite-fp32 and tflite-fp16 are float
+references."""
 
 
 def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -84,9 +85,18 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     train.add_argument(
         "--format",
         action="append",
-        choices=("onnx", "tflite", "tflite-uint8", "onnx-b", "onnx-fp16", "tflite-fp32", "tflite-fp16"),
+        choices=(
+            "onnx",
+            "tflite",
+            "tflite-uint8",
+            "onnx-b",
+            "onnx-c",
+            "onnx-fp16",
+            "tflite-fp32",
+            "tflite-fp16",
+        ),
         help="artefact to export; repeat for more (default: onnx and tflite); onnx-b is on the symmetric "
-        "grid (for TensorRT) and takes a second training",
+        "grid (for TensorRT) and takes a second training, onnx-c on the partial grid (for OpenVINO)",
     )
     train.add_argument("--replace", action="store_true", help="replace an existing bundle")
     train.add_argument("--steps", type=int, help="optimiser steps (default 500)")

@@ -31,6 +31,9 @@ READERS = {"onnx": ("onnxruntime", "openvino"), "tflite": ("tflite",), "hef": ("
 
 CHOICES = ("auto", *ENGINES)
 
+_MADE_FOR = {"b": "onnxruntime", "c": "openvino"}
+"""Engine whose delegates run a grid in integers; the others run it mostly in float. ``a`` is for all."""
+
 Arguments = Callable[[Delegate, Mapping[str, str]], dict[str, Any]]
 _ARGUMENTS: dict[str, Arguments] = {
     "onnxruntime": lambda delegate, options: {"provider": delegate.device, "options": options},
@@ -52,10 +55,27 @@ def available_engines() -> list[str]:
     return [name for name in ENGINES if any(importlib.util.find_spec(package) for package in packages[name])]
 
 
-def choose_artefact(manifest: Manifest, engine: str) -> Artefact:
-    """Return the first artefact that ``engine`` (or, for ``auto``, any installed engine) reads.
+def measuring_engines(artefact_format: str, grid: str) -> list[str]:
+    """Return the installed engines in which an artefact is measured, the first one always compared.
 
-    One of grid ``b`` is made for TensorRT; these engines run it mostly in float, so it comes last.
+    Those are all that read the format; for grids ``b`` and ``c`` only the one that the grid is made for,
+    where it is installed.
+
+    Args:
+        artefact_format: key of :data:`READERS`.
+        grid: grid of the artefact, as in a manifest.
+    """
+    installed = [name for name in READERS[artefact_format] if name in available_engines()]
+    if grid not in _MADE_FOR:
+        return installed
+    return [name for name in installed if name == _MADE_FOR[grid]] or installed[:1]
+
+
+def choose_artefact(manifest: Manifest, engine: str) -> Artefact:
+    """Return the artefact that ``engine`` (or, for ``auto``, any installed engine) reads best.
+
+    One of grid ``c`` is the best for OpenVINO. Otherwise the first one counts; those of grid ``b``, made for
+    TensorRT, and ``c`` come last, since other engines run them mostly in float.
 
     Raises:
         EngineError: there is none.
@@ -67,7 +87,9 @@ def choose_artefact(manifest: Manifest, engine: str) -> Artefact:
         if item.compiled_for is None and set(READERS[item.format]).intersection(wanted)
     ]
     if readable:
-        return min(readable, key=lambda artefact: artefact.grid == "b")
+        if engine == "openvino" and (made := [artefact for artefact in readable if artefact.grid == "c"]):
+            return made[0]
+        return min(readable, key=lambda artefact: artefact.grid in _MADE_FOR)
     formats = sorted({artefact.format for artefact in manifest.artefacts})
     raise EngineError(
         f"bundle {manifest.name} {manifest.version} holds {formats}; "

@@ -56,8 +56,8 @@ def test_artefacts_and_delegates_become_candidates(bundle: Bundle) -> None:
     assert "onnxruntime-tensorrt model.tensorrt.onnx" in names
     assert [name for name in names if "-bf16" not in name and "-f16" not in name][-4:] == [
         "tflite-xnnpack model.tflite",
-        "openvino-cpu model.onnx",
-        "openvino-cpu model.tensorrt.onnx",  # either grid may be the faster one
+        "openvino-cpu model.openvino.onnx",
+        "openvino-cpu model.onnx",  # either grid may be the faster one
         "onnxruntime-cpu model.onnx",
     ]
     assert not any(

@@ -121,7 +121,14 @@ KNOWN = {
 """Fields of the configuration, of a manifest and of messages, by their path or the end of it."""
 
 FIRST = "|".join(sorted(SECTIONS | {"gate", "probation", "hawkbit", "worker", "spool", "tls"}))
-FILES = ("model.onnx", "model.tflite", "model.tensorrt.onnx", "spool.db", "spool.db.damaged")
+FILES = (
+    "model.onnx",
+    "model.tflite",
+    "model.tensorrt.onnx",
+    "model.openvino.onnx",
+    "spool.db",
+    "spool.db.damaged",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -14,6 +14,7 @@ from edgeagent.engines.loading import (
     choose_artefact,
     default_threads,
     load_engine,
+    measuring_engines,
 )
 from edgeagent.engines.onnxruntime_engine import OnnxRuntimeEngine
 from edgeagent.engines.openvino_engine import OpenvinoEngine
@@ -72,6 +73,23 @@ except EngineError as error:
         "bundle tiny 1.2.3 holds ['tflite']; installed engines ['onnxruntime', 'openvino'] read none of "
         "them\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("engine", "file"), [("auto", "a.onnx"), ("onnxruntime", "a.onnx"), ("openvino", "c.onnx")]
+)
+def test_each_engine_gets_the_grid_that_is_made_for_it(tmp_path: Path, engine: str, file: str) -> None:
+    (first, *_) = manifest(tmp_path, "onnx").artefacts
+    grids = [first.model_copy(update={"file": f"{grid}.onnx", "grid": grid}) for grid in ("b", "c", "a")]
+    bundle = manifest(tmp_path / "again", "onnx").model_copy(update={"artefacts": grids})
+    assert choose_artefact(bundle, engine).file == file
+
+
+def test_an_artefact_is_measured_in_the_engine_of_its_grid() -> None:
+    assert measuring_engines("onnx", "a") == ["onnxruntime", "openvino"]
+    assert measuring_engines("onnx", "b") == ["onnxruntime"]
+    assert measuring_engines("onnx", "c") == ["openvino"]
+    assert measuring_engines("tflite", "a") == ["tflite"]
 
 
 def test_the_format_decides_the_engine(tmp_path: Path) -> None:

@@ -221,7 +221,7 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     assert OpenvinoEngine(path, 1).inputs[0].name == "x"
 
 
-@pytest.mark.parametrize("file", ["model.onnx", "model.tensorrt.onnx"])
+@pytest.mark.parametrize("file", ["model.onnx", "model.openvino.onnx"])
 def test_coco_nano_is_computed_as_exactly_as_by_onnxruntime(file: str) -> None:
     bundle = open_bundle(QUICK_BUNDLE)
     (artefact,) = (one for one in bundle.manifest.artefacts if one.file == file)

@@ -1,9 +1,10 @@
-"""8-bit codes and the two kinds of grids that activations lie on.
+"""8-bit codes and the kinds of grids that activations lie on.
 
 - ``affine``: scale and zero point, for TFLite, Edge TPU, ONNX Runtime and OpenVINO;
-- ``symmetric``: scale only, real 0 is int8 code 0, for TensorRT.
+- ``symmetric``: scale only, real 0 is int8 code 0, for TensorRT;
+- ``partial``: scale and zero point where convolutions read, float elsewhere, for OpenVINO.
 
-Weights are int8, symmetric and per channel on both. Manifests and recipes store the kinds under the short
+Weights are int8, symmetric and per channel on all. Manifests and recipes store the kinds under the short
 names of :data:`STORED_NAMES`.
 """
 
@@ -23,9 +24,14 @@ SYMMETRIC_ZERO = LEVELS // 2
 WEIGHT_HIGHEST = 127
 """Highest int8 code of weights, whose codes are -127..127, and of symmetric activations."""
 
-GridKind = Literal["affine", "symmetric"]
-ArtefactGrid = Literal["affine", "symmetric", "float"]
+GridKind = Literal["affine", "symmetric", "partial"]
+ArtefactGrid = Literal["affine", "symmetric", "partial", "float"]
 """Kind of grid that an artefact was exported on; ``float`` for a float reference."""
 
-STORED_NAMES: dict[ArtefactGrid, GridName] = {"affine": "a", "symmetric": "b", "float": "float"}
+STORED_NAMES: dict[ArtefactGrid, GridName] = {
+    "affine": "a",
+    "symmetric": "b",
+    "partial": "c",
+    "float": "float",
+}
 """Value of ``grid`` in a manifest, see docs/bundle.md."""

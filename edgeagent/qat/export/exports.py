@@ -16,14 +16,16 @@ from edgeagent.errors import DataError
 from edgeagent.qat.core.codes import STORED_NAMES, ArtefactGrid, GridKind
 from edgeagent.qat.export.litert_process import check_converter
 from edgeagent.qat.export.onnx_export import export_onnx
+from edgeagent.qat.export.openvino_export import export_openvino
 from edgeagent.qat.export.operator_counts import count_operators
+from edgeagent.qat.export.paired_onnx import count_paired_operators
 from edgeagent.qat.export.reference_export import (
     export_float,
     export_onnx_float16,
     export_tflite_float16,
     export_tflite_float32,
 )
-from edgeagent.qat.export.tensorrt_export import count_tensorrt_operators, export_tensorrt
+from edgeagent.qat.export.tensorrt_export import export_tensorrt
 from edgeagent.qat.export.tflite_export import count_tflite_operators, export_tflite
 from edgeagent.qat.export.tflite_input import export_tflite_uint8
 from edgeagent.qat.graph.graph import Graph
@@ -63,7 +65,8 @@ FORMATS: dict[str, Format] = {
     "tflite-uint8": Format(
         "model.uint8.tflite", "tflite", "affine", export_tflite_uint8, _count_tflite, check_converter
     ),
-    "onnx-b": Format("model.tensorrt.onnx", "onnx", "symmetric", export_tensorrt, count_tensorrt_operators),
+    "onnx-b": Format("model.tensorrt.onnx", "onnx", "symmetric", export_tensorrt, count_paired_operators),
+    "onnx-c": Format("model.openvino.onnx", "onnx", "partial", export_openvino, count_paired_operators),
     "onnx-fp16": Format("float16.onnx", "onnx", "float", export_onnx_float16, count_operators),
     "tflite-fp32": Format(
         "float32.tflite", "tflite", "float", export_tflite_float32, _count_tflite, check_converter
@@ -74,7 +77,7 @@ FORMATS: dict[str, Format] = {
 }
 
 ONNX_FORMATS: Mapping[GridKind, str] = {"affine": "onnx", "symmetric": "onnx-b"}
-"""Format in which ONNX Runtime runs a network of each kind of grid."""
+"""Format in which ONNX Runtime runs a network of each kind of grid that is calibrated."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,9 @@ def export(network: Network, folder: Path, name: str) -> Exported:
     chosen.export(network, path)
     operators = chosen.count(path)
     floating = {name: count for name, count in operators.float.items() if "CONV" in name.upper()}
-    chosen_float = sum(node.name in network.plan.float_nodes for node in _convolutions(network.graph))
+    chosen_float = 0
+    if network.plan.kind == "affine":  # on partial grids gates are convolutions of the graph alone
+        chosen_float = sum(node.name in network.plan.float_nodes for node in _convolutions(network.graph))
     if sum(floating.values()) > chosen_float and chosen.kind != "float":
         raise DataError(
             f"{path}: its engine computes {floating} in float, expected {chosen_float}; the graph cannot be "

@@ -4,7 +4,7 @@ Example::
 
     training: {steps: 500, batch: 16, weight_rate: 0.0003, feature_weight: 1.0}
     seeds: [0, 1, 2]
-    formats: [onnx, tflite, onnx-b]
+    formats: [onnx, tflite, onnx-b, onnx-c]
     tolerance: 0.005
 
 Every key has a default; unknown keys are rejected. Options of the command line override the file.
@@ -54,7 +54,7 @@ class BundleRecipe(BaseModel):
         training: settings of each training; its seed is that of the artefacts.
         seeds: further seeds that are trained, exported and measured, for the spread of the accuracy.
         formats: artefacts to export, see :data:`edgeagent.qat.export.exports.FORMATS`; ``onnx-b`` is the
-            artefact on symmetric grids, for TensorRT.
+            artefact on symmetric grids, for TensorRT, ``onnx-c`` that on partial grids, for OpenVINO.
         quick: whether nothing is trained; the search is ``fast`` unless ``ptq`` says otherwise.
         ptq: search of the best quantization without training, from which training starts: ``full`` (default),
             ``fast`` with the three recipes that win in practice, or ``none`` with the plain calibration.
@@ -113,6 +113,15 @@ class BundleRecipe(BaseModel):
         if budget is not None and given.data.get("quick"):
             raise ValueError("layers that stay float are chosen after a training, and a quick run has none")
         return budget
+
+    @field_validator("float_nodes")
+    @classmethod
+    def _quantized_on_partial_grids(cls, nodes: tuple[str, ...], given: ValidationInfo) -> tuple[str, ...]:
+        if nodes and "onnx-c" in given.data.get("formats", ()):
+            raise ValueError(
+                "onnx-c has no layers in float; leave it out of the formats, or give no float nodes"
+            )
+        return nodes
 
     @field_validator("formats")
     @classmethod

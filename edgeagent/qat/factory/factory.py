@@ -6,6 +6,7 @@
         -> best quantization without training, on each kind of grid (evidence; sufficient if it loses little)
         -> train on affine grids from there; the better of both
         [-> train on symmetric grids for TensorRT, from the trained weights; the better of both]
+        -> [partial grids for OpenVINO, with the weights and grids of the affine network]
         -> [choose layers that stay float, train further] -> export -> measure each artefact in its engines
         -> [the same training with other seeds, measured]
 
@@ -18,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from edgeagent.engines.loading import READERS, available_engines
+from edgeagent.engines.loading import measuring_engines
 from edgeagent.errors import DataError
 from edgeagent.qat.core.codes import GridKind
 from edgeagent.qat.export.exports import FORMATS, export, export_reference
@@ -42,6 +43,7 @@ from edgeagent.qat.graph.trainable import read_trainable_graph
 from edgeagent.qat.grid.planning import plan_grids
 from edgeagent.qat.mixed.float_units import with_float_nodes
 from edgeagent.qat.network.network import Network
+from edgeagent.qat.network.partial_network import on_partial_grids
 from edgeagent.qat.pictures.finding import hold_out
 from edgeagent.qat.training.execution import Execution
 from edgeagent.qat.training.recipe import Recipe
@@ -84,6 +86,9 @@ class Factory:
         product = self._float_model()
         if not self._calibration_is_enough(product):
             self._train(product)
+        if any(FORMATS[name].kind == "partial" for name in self._recipe.formats):
+            spec = self._source.description.input
+            product.networks["partial"] = on_partial_grids(product.networks["affine"], spec)
         if self._processes.first:
             self._measure_layers(product)
         self._apply_float_nodes(product)
@@ -289,7 +294,8 @@ class Factory:
         for name in self._recipe.formats:
             grid = FORMATS[name].kind
             symmetric = grid == "symmetric" or "affine" not in product.networks
-            network = product.networks["symmetric" if symmetric else "affine"]
+            kind: GridKind = "symmetric" if symmetric else "partial" if grid == "partial" else "affine"
+            network = product.networks[kind]
             with self._reporter.stage(f"exporting {name}"):
                 artefact = export(network, self._execution.work, name)
             product.artefacts.append(artefact)
@@ -298,9 +304,8 @@ class Factory:
             if symmetric and product.symmetric:
                 state, method = "ptq", product.symmetric.name
             seed = self._recipe.training.seed if state == "qat" else None
-            for engine in READERS[artefact.format]:
-                if engine in available_engines() and not (grid == "symmetric" and engine != "onnxruntime"):
-                    self._meter.artefact(artefact, ModelVersion(state, method, seed), engine)
+            for engine in measuring_engines(artefact.format, artefact.grid):
+                self._meter.artefact(artefact, ModelVersion(state, method, seed), engine)
 
     def _repeat(self, product: Product, seed: int) -> None:
         """Train with another seed, and measure the artefacts on affine grids."""
@@ -318,12 +323,14 @@ class Factory:
         for name in self._recipe.formats:
             if FORMATS[name].kind == "affine":
                 artefact = export(network, run.execution.work, name)
-                for engine in READERS[artefact.format]:
-                    if engine in available_engines():
-                        self._meter.artefact(artefact, ModelVersion("qat", product.method, seed), engine)
+                for engine in measuring_engines(artefact.format, artefact.grid):
+                    self._meter.artefact(artefact, ModelVersion("qat", product.method, seed), engine)
 
     def _grid_kinds(self) -> list[GridKind]:
-        """Return the kinds of grids of all formats, ``affine`` first; float references need no training."""
+        """Return the kinds of grids to calibrate and train, ``affine`` first.
+
+        Float references need no training, and partial grids are made from affine ones.
+        """
         grids = {FORMATS[name].kind for name in self._recipe.formats}
         kinds: list[GridKind] = ["affine"] if grids != {"symmetric"} else []
         return [*kinds, "symmetric"] if "symmetric" in grids else kinds

@@ -35,10 +35,11 @@ class GridPlan:
         of: position in ``grids`` by tensor name, for each quantized tensor and constant operand; a tensor
             without an entry stays float.
         silu: Mul node that completes ``x * sigmoid(x)``, by the name of x.
-        kind: affine (:mod:`edgeagent.qat.grid.affine`) or symmetric (:mod:`edgeagent.qat.grid.symmetric`).
+        kind: affine (:mod:`edgeagent.qat.grid.affine`), symmetric (:mod:`edgeagent.qat.grid.symmetric`) or
+            partial (:mod:`edgeagent.qat.grid.partial`).
         reads_float: pairs (first output of a node, tensor) where the node reads the tensor before its
             quantization.
-        mean, std: normalization per channel that the artefact itself computes; symmetric grids only.
+        mean, std: normalization per channel that the artefact itself computes; not for affine grids.
         float_nodes: names of the nodes that compute in float.
     """
 

@@ -1,4 +1,4 @@
-"""Grid plan of a graph for a model's input, on either kind of grid.
+"""Grid plan of a graph for a model's input, on each kind of grid.
 
 A model that takes (pixel - mean) / std with one integer mean and one std for all channels has its
 normalization in the grid of its input: scale 1/std, zero point mean. The code of every normalized pixel is
@@ -14,6 +14,7 @@ from edgeagent.bundle.manifest import InputSpec
 from edgeagent.qat.core.codes import LEVELS, GridKind
 from edgeagent.qat.graph.graph import Graph
 from edgeagent.qat.grid.affine import plan_affine_grids
+from edgeagent.qat.grid.partial import plan_partial_grids
 from edgeagent.qat.grid.plan import Channels, GridPlan
 from edgeagent.qat.grid.symmetric import plan_symmetric_grids
 
@@ -29,6 +30,8 @@ def plan_grids(graph: Graph, spec: InputSpec, kind: GridKind, float_nodes: Colle
     """
     if kind == "symmetric":
         return plan_symmetric_grids(graph, spec.mean, spec.std)
+    if kind == "partial":
+        return plan_partial_grids(graph, spec.mean, spec.std)
     return plan_affine_grids(graph, pixel_grid(spec.mean, spec.std), frozenset(float_nodes))
 
 

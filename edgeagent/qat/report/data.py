@@ -229,11 +229,13 @@ def _deployed(manifest: Manifest) -> dict[tuple[str, str], Measurement]:
     artefact that the engine reads.
     """
     measurements = manifest.evidence.measurements
-    state = "qat" if any(item.state == "qat" for item in measurements) else "ptq"
+    trained = [item.artefact for item in measurements if item.state == "qat" and not _simulated(item)]
     found: dict[tuple[str, str], Measurement] = {}
     for item in measurements:
         engine = item.engine.split()[0]
-        if item.state != state or _simulated(item) or engine not in ENGINES:
+        if item.state == "float" or _simulated(item) or engine not in ENGINES:
+            continue
+        if item.state == "ptq" and (item.artefact in trained or None in trained):
             continue
         readable = [one.file for one in manifest.artefacts if engine in READERS[one.format]]
         named = [item.artefact] if item.artefact is not None else readable

@@ -78,7 +78,7 @@ export class LivePicture extends HTMLElement {
     if (this.shows.zones) drawAreas(this.context, this.areas, about.occupied, 1 / shown, labels);
     if (this.shows.tracks) drawPaths(this.context, about.objects, this.paths, 1 / shown);
     if (this.shows.boxes) drawBoxes(this.context, about.objects, 1 / shown, labels);
-    if (this.shows.boxes && about.classification) drawClass(this.context, about.classification, 1 / shown);
+    if (this.shows.boxes && about.classification) drawClass(about.classification, labels);
     this.shownAt = performance.now();
     this.say("");
     this.dataset.sequence = about.sequence;

@@ -75,9 +75,9 @@ export function drawBoxes(context, objects, scale, labels) {
 }
 
 /** Draw the class of the whole picture, of a classifier, in its lower left corner. */
-export function drawClass(context, { label: name, score }, scale) {
-  const { height } = context.canvas;
-  label(context, `${name} ${Math.round(score * 100)} %`, 0, height, colourOf(name), scale);
+export function drawClass({ label: name, score }, labels) {
+  const { height } = labels.context.canvas;
+  labels.add(`${name} ${Math.round(score * 100)} %`, colourOf(name), [0, height, 0, height]);
 }
 
 /** Draw the way of each object so far. */

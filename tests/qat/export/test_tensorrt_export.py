@@ -15,7 +15,8 @@ import torch
 from edgeagent.engines.onnxruntime_engine import OnnxRuntimeEngine
 from edgeagent.errors import DataError
 from edgeagent.qat.export.exports import export
-from edgeagent.qat.export.tensorrt_export import count_tensorrt_operators, export_tensorrt
+from edgeagent.qat.export.paired_onnx import count_paired_operators
+from edgeagent.qat.export.tensorrt_export import export_tensorrt
 from edgeagent.qat.graph.graph import read_graph
 from edgeagent.qat.grid.plan import Channels
 from edgeagent.qat.grid.symmetric import plan_symmetric_grids
@@ -82,7 +83,7 @@ def test_the_linter_finds_nothing(build: Callable[[Path], Path], tmp_path: Path)
     network = planned(build(tmp_path / "m.onnx"))
     export_tensorrt(network, tmp_path / "q.onnx")
     assert lint_tensorrt(onnx.load(str(tmp_path / "q.onnx"))) == []
-    counts = count_tensorrt_operators(tmp_path / "q.onnx")
+    counts = count_paired_operators(tmp_path / "q.onnx")
     assert counts.integer["Conv"] == len(network.convolutions)
     assert counts.integer.get("MaxPool", 0) == (1 if build is small_yolox else 0)
     assert not {"Relu", "Sigmoid", "Mul", "Add"} & set(counts.integer)

@@ -325,22 +325,25 @@ def test_mistakes_end_in_one_sentence(
     assert not (tmp_path / "bundle").exists()
 
 
-def test_a_recipe_makes_artefacts_for_both_grids_and_tries_other_seeds(data: Path, tmp_path: Path) -> None:
+def test_a_recipe_makes_artefacts_for_all_grids_and_tries_other_seeds(data: Path, tmp_path: Path) -> None:
     out, recipe = tmp_path / "bundle", tmp_path / "recipe.yaml"
     recipe.write_text(
-        "training: {feature_weight: 0.5}\nseeds: [1, 2]\nformats: [onnx, onnx-b]\ntensorrt_steps: 2\n"
+        "training: {feature_weight: 0.5}\nseeds: [1, 2]\nformats: [onnx, onnx-b, onnx-c]\ntensorrt_steps: 2\n"
     )
     validation = ("--val-images", str(data / "pictures"), "--val-labels", str(data / "labels"))
-    more = ("--recipe", str(recipe), "--golden", str(data / "golden"), "--format", "onnx-b")
-    done = train(data, out, *validation, *more)
+    more = ("--recipe", str(recipe), "--golden", str(data / "golden"))
+    done = train(data, out, *validation, *more, "--format", "onnx-b", "--format", "onnx-c")
     assert done.returncode == 0, done.stderr
     bundle = open_bundle(out)
     assert [(item.file, item.grid) for item in bundle.manifest.artefacts] == [
         ("model.onnx", "a"),
         ("model.tensorrt.onnx", "b"),
+        ("model.openvino.onnx", "c"),
     ]
-    first, second = bundle.manifest.artefacts
-    assert bundle.golden_outputs(first) != bundle.golden_outputs(second)
+    artefacts = bundle.manifest.artefacts
+    assert len({bundle.golden_outputs(artefact) for artefact in artefacts}) == len(artefacts)
+    rows = bundle.manifest.evidence.measurements
+    assert {row.engine.split()[0] for row in rows if row.artefact == artefacts[2].file} == {"openvino"}
     seeds = SEEDS.read(bundle)
     assert seeds is not None
     assert {one.seed for one in seeds} == {0, 1, 2}

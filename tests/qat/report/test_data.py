@@ -33,6 +33,8 @@ def test_coco_nano() -> None:
         ("tflite", "model.tflite"),
         ("onnxruntime", "model.tensorrt.onnx"),
         ("openvino", "model.tensorrt.onnx"),
+        ("onnxruntime", "model.openvino.onnx"),
+        ("openvino", "model.openvino.onnx"),
     ]
     assert report.rows[0].kind == "float"
     assert sum(row.kind == "best ptq" for row in report.rows) == 1
