@@ -59,7 +59,7 @@ def _examine_copies(
     """Without its record, and on a disk that cannot be written, a board serves what has passed."""
     for fault in ("lost record", "blocked disk"):
         copy = site.folder / "copy"
-        shutil.copytree(site.configurations, copy)
+        shutil.copytree(site.configurations, copy, symlinks=True)
         if fault == "lost record":
             (copy / RECORD).unlink(missing_ok=True)
         else:

@@ -137,7 +137,7 @@ class ConfigurationCampaign:
         site = ConfiguredSite(self._folder / f"board-{self._number}", self._offers)
         before = BEFORE[scenario]
         if before is not None:
-            shutil.copytree(self._after[before].state, site.state, dirs_exist_ok=True)
+            shutil.copytree(self._after[before].state, site.state, symlinks=True, dirs_exist_ok=True)
         return site
 
     def _run(
