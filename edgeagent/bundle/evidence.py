@@ -1,4 +1,4 @@
-"""Evidence files of a bundle: records of training, sensitivity, seeds, parity and detections.
+"""Evidence files of a bundle: records of training, sensitivity, seeds, parity, detections and compilers.
 
 Each file is a JSON list of records of one type; all files are optional. ``evidence.files`` in the manifest
 lists the files with their hashes. ``edgeagent qat report`` displays them. Format: docs/bundle.md.
@@ -136,6 +136,46 @@ class PictureBoxes(ManifestSection):
     classes: tuple[NonNegativeInt, ...]
 
 
+class LeftOperator(ManifestSection):
+    """Operator that a compiler leaves to the processor.
+
+    Attributes:
+        operator: its kind, as the format names it.
+        tensor: its output.
+        reason: that the compiler gives.
+    """
+
+    operator: Text
+    tensor: Text
+    reason: Text
+
+
+class CompilationRecord(ManifestSection):
+    """Result of a vendor's compiler.
+
+    Attributes:
+        file: name of the compiled artefact.
+        target: accelerator for which it was compiled.
+        compiler: name and version.
+        on_accelerator: number of operators on the accelerator.
+        on_processor: number of operators that the processor runs.
+        left: these, with reasons, as far as the compiler gives them.
+        estimated_cycles: of one inference, by the compiler's model of the chip.
+        estimated_ms: of one inference, by the same.
+        assumed: system for which that was estimated.
+    """
+
+    file: FileName
+    target: Text
+    compiler: Text
+    on_accelerator: NonNegativeInt
+    on_processor: NonNegativeInt
+    left: tuple[LeftOperator, ...] = ()
+    estimated_cycles: NonNegativeInt | None = None
+    estimated_ms: Count | None = None
+    assumed: Text | None = None
+
+
 Record = TypeVar("Record", bound=ManifestSection)
 
 
@@ -190,4 +230,5 @@ SENSITIVITY = EvidenceFile("evidence/sensitivity.json", SensitivityRecord)
 SEEDS = EvidenceFile("evidence/seeds.json", SeedResult)
 PARITY = EvidenceFile("evidence/parity.json", ArtefactParity)
 BOXES = EvidenceFile("evidence/boxes.json", PictureBoxes)
-FILES: tuple[EvidenceFile[Any], ...] = (TRAINING, SENSITIVITY, SEEDS, PARITY, BOXES)
+COMPILATION = EvidenceFile("evidence/compilation.json", CompilationRecord)
+FILES: tuple[EvidenceFile[Any], ...] = (TRAINING, SENSITIVITY, SEEDS, PARITY, BOXES, COMPILATION)

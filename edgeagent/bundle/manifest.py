@@ -140,6 +140,10 @@ class OperatorCounts(ManifestSection):
     float: dict[str, int] = Field(default_factory=dict)
 
 
+CompiledFor = Annotated[str, Field(pattern=r"^(edgetpu|hailo|ethos-u(55|65|85)-\d{2,4})$")]
+"""Accelerator that alone runs an artefact: ``edgetpu``, ``hailo``, or an Ethos-U with its number of MACs."""
+
+
 class Artefact(ManifestSection):
     """Deployable model file.
 
@@ -164,7 +168,7 @@ class Artefact(ManifestSection):
     grid: GridName
     outputs: tuple[OutputSpec, ...] = ()
     operators: OperatorCounts | None = None
-    compiled_for: Literal["edgetpu", "hailo"] | None = None
+    compiled_for: CompiledFor | None = None
 
 
 class GoldenAccuracy(ClaimedAccuracy):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from edgeagent.cli import qat_describe, qat_lint, qat_report, qat_sensitivity, qat_train
+from edgeagent.cli import qat_compile, qat_describe, qat_lint, qat_report, qat_sensitivity, qat_train
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -15,4 +15,5 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     qat_train.add_parser(actions)
     qat_sensitivity.add_parser(actions)
     qat_lint.add_parser(actions)
+    qat_compile.add_parser(actions)
     qat_report.add_parser(actions)

@@ -225,6 +225,17 @@ CATALOGUE: tuple[Delegate, ...] = (
         retry=True,
     ),
     Delegate(
+        name="tflite-ethosu",
+        engine="tflite",
+        format="tflite",
+        needs=Needs(_TFLITE, library="libethosu_delegate.so", nodes=("dev/ethosu*",)),
+        tested="untested",
+        failures="a file compiled for another configuration or driver: an error on load",
+        placement="an artefact compiled for it holds the operator ethos-u, which nothing else runs",
+        compiled_for="ethos-u65-256",
+        retry=True,
+    ),
+    Delegate(
         name="hailo",
         engine="hailo",
         format="hef",

@@ -1,0 +1,71 @@
+"""``edgeagent qat compile``: an artefact for an accelerator, by its vendor's compiler."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from edgeagent.cli.json_result import add_json_options, give_result
+
+DESCRIPTION = """\
+Add an artefact for an accelerator to a copy of a bundle, with the compiler of the chip's vendor, which you
+install in an environment of its own. The placement of operators and the estimated cycles are kept as
+evidence; the estimates are the compiler's, nothing was measured on a chip. Guide: docs/compilers.md
+
+targets:
+  ethos-u65-256, ethos-u55-128, ...     Arm Ethos-U (NXP i.MX 93 is ethos-u65-256), by Vela
+
+examples:
+  python3 -m venv vela && vela/bin/pip install ethos-u-vela
+  edgeagent qat compile coco-nano --target ethos-u65-256 --tool vela/bin/vela --out coco-nano-imx93"""
+
+
+def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``compile``."""
+    parser = actions.add_parser(
+        "compile",
+        help="compile an artefact for an accelerator",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder, or name of an included bundle")
+    parser.add_argument(
+        "--target", required=True, metavar="TARGET", help="accelerator, such as ethos-u65-256"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the new bundle")
+    parser.add_argument(
+        "--tool", type=Path, metavar="PROGRAM", help="program of the compiler (default: that on the PATH)"
+    )
+    parser.add_argument(
+        "--tool-config", type=Path, metavar="FILE", help="the compiler's description of the board's memories"
+    )
+    parser.add_argument("--replace", action="store_true", help="replace the bundle in --out")
+    add_json_options(parser)
+    parser.set_defaults(run=run_compile)
+
+
+def run_compile(arguments: argparse.Namespace) -> int:
+    """Run ``edgeagent qat compile``."""
+    from edgeagent.bundle.reading import open_bundle
+    from edgeagent.files.resources import find_bundle
+    from edgeagent.qat.compilation.compiled_bundle import compile_bundle
+
+    bundle, record = compile_bundle(
+        open_bundle(find_bundle(arguments.bundle)),
+        arguments.target,
+        arguments.out,
+        arguments.tool,
+        arguments.tool_config,
+        replace=arguments.replace,
+    )
+    if arguments.json:
+        give_result(arguments, {"bundle": str(bundle.directory), **record.model_dump(mode="json")})
+        return 0
+    print(f"{bundle.directory}: {record.file} for {record.target}, by {record.compiler}")
+    print(f"  {record.on_accelerator} operators on the accelerator, {record.on_processor} on the processor")
+    for left in record.left:
+        print(f"  left: {left.operator} ({left.tensor}): {left.reason}")
+    if record.estimated_ms is not None:
+        system = f" for {record.assumed}" if record.assumed else ""
+        print(f"  estimated{system}: {record.estimated_ms:.1f} ms, {record.estimated_cycles} cycles")
+    return 0

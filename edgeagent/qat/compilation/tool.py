@@ -1,0 +1,79 @@
+"""A vendor's compiler as a process: found, run with a deadline, and asked for what it wrote.
+
+The compilers are no dependencies: they have licences and requirements of their own, so each is installed in
+an environment of its own and named by its program, or found on the PATH.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgeagent.errors import ConfigurationError, DataError
+
+DEADLINE_S = 900.0
+SHOWN_LINES = 4
+
+
+def find_tool(name: str, program: Path | None, install: str) -> Path:
+    """Return the program of a compiler.
+
+    Args:
+        name: of the program.
+        program: path that the user gave; None searches the PATH.
+        install: how it is installed, as the end of a sentence.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    found = shutil.which(str(program) if program is not None else name)
+    if found is None:
+        where = f"{program}: is no program that can be run" if program is not None else f"{name}: not found"
+        raise ConfigurationError(f"{where}; {install}, and give its path with --tool")
+    return Path(found)
+
+
+def run_tool(command: Sequence[str], folder: Path, result: Path) -> str:
+    """Run a compiler that writes a file.
+
+    Args:
+        command: program and arguments.
+        folder: in which it runs.
+        result: file that it must write.
+
+    Returns:
+        What it printed.
+
+    Raises:
+        DataError: it failed, did not end within :data:`DEADLINE_S`, or wrote nothing; the error holds the
+            last lines that it printed.
+    """
+    name = Path(command[0]).name
+    try:
+        done = subprocess.run(  # noqa: S603  (the program that the user named)
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=DEADLINE_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise DataError(f"{name}: did not end within {DEADLINE_S:.0f} s and was killed") from None
+    except OSError as error:
+        raise DataError(f"{name}: cannot be run ({error.strerror})") from None
+    if done.returncode != 0:
+        raise DataError(f"{name}: failed (exit code {done.returncode}): {_last(done.stdout)}")
+    if not result.is_file() or not result.stat().st_size:
+        raise DataError(f"{name}: ended without an error and wrote no {result.name}: {_last(done.stdout)}")
+    return done.stdout
+
+
+def _last(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " | ".join(lines[-SHOWN_LINES:]) or "it printed nothing"
