@@ -1,4 +1,4 @@
-"""From messages to rows: every type of the contract, newer contracts, damaged ones, wrong clocks, forged names."""
+"""Rows of messages: of the contract, of newer ones, damaged, forged, and with wrong clocks."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_every_stored_stream_is_one_of_the_contract() -> None:
     subscribed = {topic.partition("/")[0] for topic in (*SHARED, *STATE)}
     assert subscribed | {"detections"} == set(STORED_STREAMS)
     retained = {stream.name for stream in STREAMS if stream.retained}
-    assert {topic for topic in STATE} <= retained
+    assert set(STATE) <= retained
 
 
 def test_values_of_telemetry() -> None:
