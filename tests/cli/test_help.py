@@ -42,7 +42,7 @@ COMMANDS: dict[tuple[str, ...], str] = {
     ("provision", "apply"): "can be repeated",
     ("fleet",): "from the broker to an answer:",
     ("fleet", "ingest"): "acknowledge a message once it is",
-    ("fleet", "query"): "would change something is refused",
+    ("fleet", "query"): "what would change something",
     ("fleet", "simulate"): "devices that are not there",
     ("fleet", "serve"): "then users must exist",
     ("fleet", "users"): "of tokens only a digest",
@@ -72,6 +72,7 @@ COMMANDS: dict[tuple[str, ...], str] = {
 GROUPS = (
     (),
     ("cameras",),
+    ("fleet",),
     ("live",),
     ("provision",),
     ("qat",),
