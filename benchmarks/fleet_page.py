@@ -2,10 +2,10 @@
 
     python benchmarks/fleet_page.py [--devices 1000 100000] [--times 30] [--store DIR]
 
-The store is filled by statements of the engine: devices with their state, labels, problems, a week of roll-ups
-of six models on eight boards, and a day of one device. Each query runs through the store as the page asks it, all
-of them in turn (A B C, A B C ...). Printed are median, 95th percentile, and the processor time of this process,
-which says more on a machine that is busy; and the median over that of the smallest store.
+The store is filled by statements of the engine: devices with their state, labels, problems, a week of
+roll-ups of six models on eight boards, and a day of one device. Each query runs through the store as the page
+asks it, all of them in turn (A B C, A B C ...). Printed are median, 95th percentile, and the processor time of
+this process, which says more on a machine that is busy; and the median over that of the smallest store.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""PageFrame of a page: head, navigation, and the place of a view."""
+"""Frame of a page: head, navigation, and the place of a view."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PageFrame of all views: navigation, and links below."""
+"""Frame of all views: navigation, and links below."""
 
 from __future__ import annotations
 
