@@ -35,9 +35,11 @@ def names(bundle: Bundle, *wanted: str) -> list[str]:
 
 
 def test_every_artefact_in_every_engine_that_reads_it(bundle: Bundle) -> None:
+    listed = [item.name for item in list_candidates(bundle)]
+    short = [name for name in listed if name.startswith(("openvino-cpu-bf16", "openvino-cpu-f16"))]
     wanted = [f"{engine}-cpu {ARTEFACT}" for engine in ("openvino", "onnxruntime")]
-    assert [item.name for item in list_candidates(bundle)] == wanted
-    assert names(bundle, "all") == wanted
+    assert listed == [*short, *wanted]  # processors that have short numbers run them, too
+    assert names(bundle, "all") == listed
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,9 @@ def test_the_fastest_right_delegate_starts_without_any_file(
     before = sorted(tmp_path.iterdir())
     ranked = rank_delegates(bundle)
     names = [candidate.name for candidate, _ in ranked.ranked]
-    assert sorted(names) == ["onnxruntime-cpu engines/tiny.onnx", "openvino-cpu engines/tiny.onnx"]
+    everywhere = {"onnxruntime-cpu engines/tiny.onnx", "openvino-cpu engines/tiny.onnx"}
+    assert everywhere <= set(names)
+    assert all(name.startswith("openvino-cpu-") for name in set(names) - everywhere)  # short numbers
     assert ranked.first is not None
     assert ranked.first.name == names[0]
     detector = ranked.start()

@@ -22,8 +22,8 @@ WITHOUT_GUARD = {
     "detection/pipeline.py",  # ends the agent with the error of the stage
     "datasets/picture_files.py",  # of a command; its errors are raised by the results
     "delivery/agent/probation.py",  # ends the process if its orderly end hangs
-    "delivery/http/pool.py",  # closes one connection, and ends
     "telemetry/sparkplug/node.py",  # sends one birth, and ends
+    "telemetry/timed_http.py",  # closes one connection, and ends
     "worker/lanes.py",  # ends its process with the trace: the agent sees it and starts another worker
 }
 
