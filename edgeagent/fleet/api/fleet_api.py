@@ -32,6 +32,7 @@ from edgeagent.fleet.operations.acknowledgement import AlarmKey, UnknownTargetEr
 from edgeagent.fleet.operations.device_labels import set_label
 from edgeagent.fleet.page.fleet_services import FleetServices
 from edgeagent.fleet.page.permalinks import tenant_in
+from edgeagent.fleet.page.store_trouble import told_reason
 from edgeagent.fleet.queries.accuracy_claims import MissedClaim, missed_claims
 from edgeagent.fleet.queries.alarm_list import count_alarms, list_alarms
 from edgeagent.fleet.queries.device_facts import KnownDevice, device_facts
@@ -111,7 +112,8 @@ async def _told(_: Request, error: Exception) -> JSONResponse:
         if isinstance(error, ConfigurationError)
         else 503
     )
-    return JSONResponse({"detail": str(error)}, status)
+    assert isinstance(error, EdgeagentError)  # noqa: S101 (registered for it)
+    return JSONResponse({"detail": told_reason(error)}, status)
 
 
 async def _invalid(_: Request, error: Exception) -> Response:

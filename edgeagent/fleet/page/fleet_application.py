@@ -27,6 +27,7 @@ from edgeagent.fleet.page.fleet_guard import FleetGuard, UserSessions, actor_of_
 from edgeagent.fleet.page.fleet_services import FleetServices
 from edgeagent.fleet.page.fleet_views import FleetViews
 from edgeagent.fleet.page.request_limit import RequestLimit
+from edgeagent.fleet.page.store_trouble import told_reason
 from edgeagent.fleet.page.views.fleet_frame import PLACES
 from edgeagent.fleet.users.actor import NOBODY
 from edgeagent.fleet.users.fleet_credentials import FleetCredentials
@@ -106,7 +107,8 @@ class FleetApplication:
         return self._told(request, 404, f"{error}.", {})
 
     async def _unavailable(self, request: Request, error: Exception) -> Response:
-        return self._told(request, 503, f"{error}.", {"Retry-After": "5"})
+        assert isinstance(error, EdgeagentError)  # noqa: S101 (registered for it)
+        return self._told(request, 503, told_reason(error), {"Retry-After": "5"})
 
     def _told(self, request: Request, status: int, reason: str, headers: dict[str, str]) -> Response:
         visitor = visitor_of(request)
