@@ -40,7 +40,12 @@ class ShortCache(Generic[_Value]):
             found = self._values.get(key)
             if found is not None and self._clock() - found[0] < self._kept_s:
                 return found[1]
-            value = compute()
+            try:
+                value = compute()
+            except BaseException:
+                with self._lock:
+                    self._locks.pop(key, None)
+                raise
             with self._lock:
                 self._values[key] = self._clock(), value
                 while len(self._values) > MOST_KEPT:
