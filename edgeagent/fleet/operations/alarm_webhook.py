@@ -3,7 +3,7 @@
 ::
 
     every CHECK_S: problems of the store -> not announced yet -> one call with all of them -> spool -> POST
-                                             noted as announced at the next check: the call is on the disk then
+                                            noted as announced at the next check: the call is on the disk then
 
 Calls, spool, pauses and signature are those of a device's actions (docs/actions.md). A call that is repeated
 after a kill has the same id.
