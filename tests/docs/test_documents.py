@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from edgeagent.bundle.manifest import Manifest
 from edgeagent.cli import main
 from edgeagent.errors import EdgeagentError
+from edgeagent.fleet.store.protocol import StoreError
 from edgeagent.publisher.errors import HaltedError
 from edgeagent.settings.schema import Settings
 from edgeagent.telemetry.contract.messages import ROOT as TOPIC_ROOT
@@ -26,7 +27,8 @@ OF_THE_COMMAND_LINE = {0, 130}  # done, interrupted
 
 def exit_codes() -> set[int]:
     """Exit codes of all errors that the program has."""
-    assert issubclass(HaltedError, EdgeagentError)  # the publisher's errors are imported
+    assert issubclass(HaltedError, EdgeagentError)  # the errors of all packages are imported
+    assert issubclass(StoreError, EdgeagentError)
     found, new = {EdgeagentError}, {EdgeagentError}
     while new:
         new = {kind for parent in new for kind in parent.__subclasses__()} - found

@@ -42,7 +42,7 @@ class BatchStoring:
             except StoreError as error:
                 if self.failing is None:
                     logger.error(
-                        "%s; until the store takes messages again, none is acknowledged: the broker keeps them",
+                        "%s; none is acknowledged, and the broker keeps them, until the store takes them",
                         error,
                     )
                 self.failing = str(error)

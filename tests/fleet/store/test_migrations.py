@@ -1,0 +1,64 @@
+"""Numbered steps of the schema: done once, in order, again after an interruption, and with the data kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edgeagent.fleet.store.derivation import Derivation
+from edgeagent.fleet.store.embedded import EmbeddedStore
+from edgeagent.fleet.store.migrations import MIGRATIONS, Migration, migrate
+from edgeagent.fleet.store.protocol import StoreError
+from tests.fleet.rows import telemetry_row
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
+    opened = EmbeddedStore(tmp_path)
+    yield opened
+    opened.close()
+
+
+def further(number: int, *statements: str) -> tuple[Migration, ...]:
+    """Return the steps of the program and one more."""
+    return (*MIGRATIONS, Migration(number, f"step {number}", lambda cluster: list(statements)))
+
+
+def numbers(store: EmbeddedStore) -> list[int]:
+    sql = "SELECT DISTINCT number FROM schema_versions ORDER BY number"
+    return [number for (number,) in store.query(sql).rows]
+
+
+def test_the_numbers_have_no_gap() -> None:
+    assert [step.number for step in MIGRATIONS] == list(range(1, len(MIGRATIONS) + 1))
+
+
+def test_old_rows_are_read_after_a_step(store: EmbeddedStore) -> None:
+    last = MIGRATIONS[-1].number
+    store.insert("telemetry", [telemetry_row("old", number) for number in range(1, 11)])
+    added = further(last + 1, "ALTER TABLE telemetry ADD COLUMN IF NOT EXISTS humidity Nullable(Float64)")
+    assert migrate(store, migrations=added) == last + 1
+    assert migrate(store, migrations=added) == last + 1
+    assert numbers(store) == [*range(1, last + 2)]
+    Derivation(store).step()
+    assert store.query("SELECT count(), count(humidity) FROM telemetry FINAL").rows == [(10, 0)]
+    assert store.query("SELECT sum(messages) FROM system_day FINAL").rows == [(10,)]
+
+
+def test_an_interrupted_step_is_run_again(store: EmbeddedStore) -> None:
+    last = MIGRATIONS[-1].number
+    add = "ALTER TABLE events ADD COLUMN IF NOT EXISTS severity UInt8"
+    with pytest.raises(StoreError, match="TABEL"):
+        migrate(store, migrations=further(last + 1, add, "ALTER TABEL"))
+    assert numbers(store)[-1] == last
+    migrate(store, migrations=further(last + 1, add))
+    assert numbers(store)[-1] == last + 1
+    assert store.query("SELECT count(severity) FROM events").rows == [(0,)]
+
+
+def test_a_store_of_a_newer_version_is_refused(store: EmbeddedStore) -> None:
+    migrate(store, migrations=further(MIGRATIONS[-1].number + 1))
+    with pytest.raises(StoreError, match="install the newer one"):
+        migrate(store)
