@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edgeagent.fleet.store.protocol import QueryResult
 
 DESCRIPTION = """\
-Print the rows of a statement in ClickHouse's SQL. It only reads: a statement that would change something is
+Print the rows of a statement in ClickHouse's SQL. It only reads: what would change something is
 refused. Tables and columns: docs/fleet-tables.md; `FINAL` behind the name of a table leaves out rows that
 were replaced.
 
@@ -44,9 +44,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the rows."""
-    from edgeagent.fleet.store.opening import open_store
+    from edgeagent.fleet.store.opening import open_fleet_store
 
-    store = open_store(arguments.store, arguments.store_password_file)
+    store = open_fleet_store(arguments.store, arguments.store_password_file)
     try:
         result = store.query(arguments.sql)
     finally:

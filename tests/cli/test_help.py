@@ -39,7 +39,7 @@ COMMANDS: dict[tuple[str, ...], str] = {
     ("provision", "apply"): "can be repeated",
     ("fleet",): "from the broker to an answer:",
     ("fleet", "ingest"): "acknowledge a message once it is",
-    ("fleet", "query"): "would change something is refused",
+    ("fleet", "query"): "what would change something",
     ("fleet", "simulate"): "devices that are not there",
     ("fleet", "serve"): "then users must exist",
     ("fleet", "users"): "of tokens only a digest",
@@ -66,7 +66,16 @@ COMMANDS: dict[tuple[str, ...], str] = {
     ("publish", "audit", "verify"): "Exit code 7",
 }
 
-GROUPS = ((), ("live",), ("provision",), ("qat",), ("bundle",), ("publish",), ("publish", "rollout"))
+GROUPS = (
+    (),
+    ("fleet",),
+    ("live",),
+    ("provision",),
+    ("qat",),
+    ("bundle",),
+    ("publish",),
+    ("publish", "rollout"),
+)
 """Commands that only have commands below them."""
 
 

@@ -28,7 +28,7 @@ class Acknowledgement:
 
 
 @dataclass
-class Batch:
+class MessageBatch:
     """Rows by table, with the acknowledgements of their messages.
 
     Attributes:

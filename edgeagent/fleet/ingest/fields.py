@@ -36,7 +36,7 @@ def _wrong(name: str, expected: str, value: Any) -> UnreadableError:
     return UnreadableError("field", f"{name} {found}, expected {expected}")
 
 
-def text(fields: Mapping[str, Any], name: str) -> str:
+def text_field(fields: Mapping[str, Any], name: str) -> str:
     """Return a text; a longer one than :data:`LONGEST_TEXT` is cut."""
     value = fields.get(name)
     if not isinstance(value, str):
@@ -46,12 +46,12 @@ def text(fields: Mapping[str, Any], name: str) -> str:
 
 def maybe_text(fields: Mapping[str, Any], name: str) -> str | None:
     """Return a text, or None where it is absent."""
-    return None if fields.get(name) is None else text(fields, name)
+    return None if fields.get(name) is None else text_field(fields, name)
 
 
 def word(fields: Mapping[str, Any], name: str) -> str:
     """Return a short text, of at most :data:`LONGEST_WORD` characters."""
-    return text(fields, name)[:LONGEST_WORD]
+    return text_field(fields, name)[:LONGEST_WORD]
 
 
 def maybe_word(fields: Mapping[str, Any], name: str) -> str | None:
@@ -59,7 +59,7 @@ def maybe_word(fields: Mapping[str, Any], name: str) -> str | None:
     return None if fields.get(name) is None else word(fields, name)
 
 
-def number(fields: Mapping[str, Any], name: str) -> float:
+def number_field(fields: Mapping[str, Any], name: str) -> float:
     """Return a finite number."""
     value = fields.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
@@ -69,7 +69,7 @@ def number(fields: Mapping[str, Any], name: str) -> float:
 
 def maybe_number(fields: Mapping[str, Any], name: str) -> float | None:
     """Return a finite number, or None where it is absent."""
-    return None if fields.get(name) is None else number(fields, name)
+    return None if fields.get(name) is None else number_field(fields, name)
 
 
 def count(fields: Mapping[str, Any], name: str) -> int:
@@ -111,7 +111,7 @@ def sections(fields: Mapping[str, Any], name: str) -> list[tuple[str, Mapping[st
     return [(key[:LONGEST_WORD], section(inner, key)) for key in inner]
 
 
-def entries(fields: Mapping[str, Any], name: str) -> list[Any]:
+def entries_field(fields: Mapping[str, Any], name: str) -> list[Any]:
     """Return an array; one that is absent is empty."""
     value = fields.get(name)
     if value is None:
@@ -125,26 +125,26 @@ def entries(fields: Mapping[str, Any], name: str) -> list[Any]:
 
 def objects_of(fields: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     """Return an array of objects."""
-    for each in entries(fields, name):
+    for each in entries_field(fields, name):
         if not isinstance(each, dict):
             raise _wrong(f"an entry of {name}", "an object", each)
-    return entries(fields, name)
+    return entries_field(fields, name)
 
 
 def words(fields: Mapping[str, Any], name: str) -> list[str]:
     """Return an array of texts, each at most :data:`LONGEST_WORD` characters."""
-    for each in entries(fields, name):
+    for each in entries_field(fields, name):
         if not isinstance(each, str):
             raise _wrong(f"an entry of {name}", "text", each)
-    return [each[:LONGEST_WORD] for each in entries(fields, name)]
+    return [each[:LONGEST_WORD] for each in entries_field(fields, name)]
 
 
 def box(fields: Mapping[str, Any], name: str) -> list[float]:
     """Return four finite numbers: x1, y1, x2, y2."""
-    value = entries(fields, name)
+    value = entries_field(fields, name)
     if len(value) != 4:
         raise UnreadableError("field", f"{name} has {len(value)} entries, expected 4 numbers")
-    return [number({name: each}, name) for each in value]
+    return [number_field({name: each}, name) for each in value]
 
 
 def histogram(fields: Mapping[str, Any]) -> dict[str, int]:

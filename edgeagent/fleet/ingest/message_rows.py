@@ -53,7 +53,7 @@ def _event(fields: Mapping[str, Any], parameter: str) -> Columns:
     data = f.section(fields, "data")
     return {
         "kind": kind,
-        "text": f.text(fields, "text"),
+        "text": f.text_field(fields, "text"),
         "data": {key[: f.LONGEST_WORD]: _data_text(value) for key, value in data.items()},
     }
 
@@ -71,8 +71,8 @@ def _object(fields: Mapping[str, Any], parameter: str) -> Columns:
         "reason": f.maybe_word(fields, "reason"),
         "id": f.word(fields, "id"),
         "label": f.word(fields, "label"),
-        "seconds": f.number(fields, "seconds"),
-        "score": f.number(fields, "score"),
+        "seconds": f.number_field(fields, "seconds"),
+        "score": f.number_field(fields, "score"),
         "box": f.box(fields, "box"),
         "zones": f.words(fields, "zones"),
         "entered": f.words(fields, "entered"),
@@ -91,9 +91,9 @@ def _detections(fields: Mapping[str, Any], parameter: str) -> Columns:
         "reason": f.maybe_word(fields, "reason"),
         "width": f.count(fields, "width"),
         "height": f.count(fields, "height"),
-        "latency_ms": f.number(fields, "latency_ms"),
+        "latency_ms": f.number_field(fields, "latency_ms"),
         "labels": [f.word(each, "label") for each in found],
-        "scores": [f.number(each, "score") for each in found],
+        "scores": [f.number_field(each, "score") for each in found],
         "boxes": [f.box(each, "box") for each in found],
     }
 

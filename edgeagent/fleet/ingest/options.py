@@ -63,7 +63,7 @@ class IngestOptions(BaseModel):
         return broker.model_dump(mode="json", exclude_unset=True, exclude_none=True)
 
 
-class WorkerOptions(BaseModel):
+class IngestPart(BaseModel):
     """Part of one process.
 
     Attributes:

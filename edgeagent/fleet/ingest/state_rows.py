@@ -31,7 +31,7 @@ def info(fields: Mapping[str, Any], parameter: str) -> Columns:
         "threads": min(f.count(engine, "threads"), 65535),
         "load_s": f.maybe_number(engine, "load_s"),
         "cameras": [f.word(each, "name") for each in cameras],
-        "camera_sources": [f.text(each, "source") for each in cameras],
+        "camera_sources": [f.text_field(each, "source") for each in cameras],
         "packages": {name[: f.LONGEST_WORD]: f.word(packages, name) for name in packages},
         "configuration": f.maybe_text(fields, "configuration"),
     }
@@ -45,7 +45,7 @@ def alarm(fields: Mapping[str, Any], parameter: str) -> Columns:
         "problem_codes": [f.word(each, "code") for each in problems],
         "problem_cameras": [f.maybe_word(each, "camera") or "" for each in problems],
         "problem_since": [f.moment(each, "since") for each in problems],
-        "problem_texts": [f.text(each, "text") for each in problems],
+        "problem_texts": [f.text_field(each, "text") for each in problems],
     }
 
 
@@ -75,7 +75,7 @@ def deployment(fields: Mapping[str, Any], parameter: str) -> Columns:
         "previous_version": f.maybe_word(previous, "version"),
         "pinned": f.maybe_text(fields, "pinned"),
         "bad_models": [f.word(each, "model") for each in bad],
-        "bad_reasons": [f.text(each, "reason") for each in bad],
+        "bad_reasons": [f.text_field(each, "reason") for each in bad],
         "agent_running": f.maybe_word(agent, "running"),
         "agent_state": f.maybe_word(agent, "state"),
         "agent_version": f.maybe_word(agent, "version"),
@@ -123,4 +123,4 @@ def accuracy(fields: Mapping[str, Any], parameter: str) -> Columns:
 def _largest_index(report: Mapping[str, Any]) -> float | None:
     """Return the largest stability index of the quantities; None where none has been compared yet."""
     compared = f.sections(report, "quantities")
-    return max((f.number(each, "stability_index") for _, each in compared), default=None)
+    return max((f.number_field(each, "stability_index") for _, each in compared), default=None)

@@ -6,7 +6,7 @@ import logging
 import threading
 from typing import Any
 
-from edgeagent.fleet.ingest.batch import DEAD_LETTERS, Batch, refused_row
+from edgeagent.fleet.ingest.batch import DEAD_LETTERS, MessageBatch, refused_row
 from edgeagent.fleet.store.protocol import FleetStore, StoreError
 from edgeagent.timing.backoff import Backoff
 
@@ -30,7 +30,7 @@ class BatchStoring:
         self._store, self._stopping = store, stopping
         self.failing: str | None = None
 
-    def store(self, batch: Batch) -> bool:
+    def store(self, batch: MessageBatch) -> bool:
         """Store all rows of a batch; return False when the process ends before that was possible."""
         pauses = Backoff(FIRST_S, LONGEST_S)
         waiting = dict(batch.rows)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from edgeagent.errors import EdgeagentError
 from edgeagent.fleet.ingest.child import ChildProcess
-from edgeagent.fleet.ingest.options import IngestOptions, WorkerOptions
+from edgeagent.fleet.ingest.options import IngestOptions, IngestPart
 
 READY_S = 120.0
 """Time in which the store is opened; tables of an earlier version are changed then."""
@@ -39,7 +39,7 @@ class IngestSupervisor:
         self._store = ChildProcess("the store", STORE, options.model_dump_json(), says_ready=True)
         self._workers = []
         for number in range(options.workers + 1):
-            part = WorkerOptions(options=options, number=number)
+            part = IngestPart(options=options, number=number)
             name = f"worker {number}" if number else "the reader of retained topics"
             self._workers.append(ChildProcess(name, WORKER, part.model_dump_json(), says_ready=False))
         self._stopping = threading.Event()

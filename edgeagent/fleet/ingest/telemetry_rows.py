@@ -12,8 +12,8 @@ def telemetry(fields: Mapping[str, Any], parameter: str) -> dict[str, Any]:
     """Return the columns of the message."""
     system = f.section(fields, "system")
     return {
-        "uptime_s": f.number(fields, "uptime_s"),
-        "interval_s": f.number(fields, "interval_s"),
+        "uptime_s": f.number_field(fields, "uptime_s"),
+        "interval_s": f.number_field(fields, "interval_s"),
         "messages_dropped": f.count(fields, "messages_dropped"),
         **_cameras(f.sections(fields, "cameras")),
         **_readings(system),
@@ -31,8 +31,8 @@ def _cameras(cameras: list[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
     return {
         "camera_names": [name for name, _ in cameras],
         "camera_states": [f.word(camera, "state") for _, camera in cameras],
-        "camera_fps_in": [f.number(camera, "fps_in") for _, camera in cameras],
-        "camera_fps": [f.number(camera, "fps_processed") for _, camera in cameras],
+        "camera_fps_in": [f.number_field(camera, "fps_in") for _, camera in cameras],
+        "camera_fps": [f.number_field(camera, "fps_processed") for _, camera in cameras],
         "camera_captured": [f.count(camera, "frames_captured") for _, camera in cameras],
         "camera_processed": [f.count(camera, "frames_processed") for _, camera in cameras],
         "camera_dropped": [f.count(camera, "frames_dropped") for _, camera in cameras],
@@ -45,7 +45,7 @@ def _cameras(cameras: list[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
 
 def _readings(system: Mapping[str, Any]) -> dict[str, Any]:
     places = f.section(system, "temperatures_c")
-    temperatures = {place[: f.LONGEST_WORD]: f.number(places, place) for place in places}
+    temperatures = {place[: f.LONGEST_WORD]: f.number_field(places, place) for place in places}
     return {
         "cpu_percent": f.maybe_number(system, "cpu_percent"),
         "agent_cpu_percent": f.maybe_number(system, "agent_cpu_percent"),

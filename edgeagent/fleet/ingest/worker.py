@@ -28,10 +28,10 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edgeagent.fleet.ingest.arrival import FleetMessage, split_topic
-from edgeagent.fleet.ingest.batch import DEAD_LETTERS, Acknowledgement, Batch, dead_letter
+from edgeagent.fleet.ingest.batch import DEAD_LETTERS, Acknowledgement, MessageBatch, dead_letter
 from edgeagent.fleet.ingest.fields import UnreadableError
 from edgeagent.fleet.ingest.message_rows import row_of
-from edgeagent.fleet.ingest.options import SESSION_S, WorkerOptions
+from edgeagent.fleet.ingest.options import SESSION_S, IngestPart
 from edgeagent.fleet.ingest.storing import BatchStoring
 from edgeagent.fleet.store.protocol import FleetStore
 from edgeagent.settings.addresses import host_and_port
@@ -60,12 +60,12 @@ class IngestWorker:
         counts: messages ``received``, ``stored``, ``dead`` and ``dropped`` (QoS 0, while the store fails).
     """
 
-    def __init__(self, part: WorkerOptions, store: FleetStore) -> None:
+    def __init__(self, part: IngestPart, store: FleetStore) -> None:
         self._part, self._options = part, part.options
         self._stopping, self._giving_up = threading.Event(), threading.Event()
         self._storing = BatchStoring(store, self._giving_up)
         self._changed = threading.Condition()
-        self._batch: Batch | None = None
+        self._batch: MessageBatch | None = None
         self._connection = 0
         self._known = False  # whether retained messages have been asked for
         self.counts: Counter[str] = Counter()
@@ -160,7 +160,7 @@ class IngestWorker:
                 self.counts["dropped"] += 1
                 return
             if self._batch is None:
-                self._batch = Batch(time.monotonic())
+                self._batch = MessageBatch(time.monotonic())
                 self._changed.notify_all()
             batch = self._batch
             batch.messages += 1
@@ -212,7 +212,7 @@ class IngestWorker:
                 if each.connection == connection:
                     self._client.ack(each.mid, 1)
 
-    def _next_batch(self) -> Batch | None:
+    def _next_batch(self) -> MessageBatch | None:
         """Return the next batch once it is full or old enough; None when the worker stops without one."""
         with self._changed:
             while True:

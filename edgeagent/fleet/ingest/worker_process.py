@@ -12,7 +12,7 @@ import threading
 import time
 
 from edgeagent.errors import EdgeagentError
-from edgeagent.fleet.ingest.options import WorkerOptions
+from edgeagent.fleet.ingest.options import IngestPart
 from edgeagent.fleet.ingest.worker import IngestWorker
 from edgeagent.fleet.store.opening import open_shared
 
@@ -27,7 +27,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal; the supervisor ends this process
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-    part = WorkerOptions.model_validate_json(sys.stdin.readline())
+    part = IngestPart.model_validate_json(sys.stdin.readline())
     threading.Thread(target=_wait_for_the_end, args=(stopping,), daemon=True, name="supervisor").start()
     try:
         worker = IngestWorker(part, open_shared(part.options.store, part.options.password_file))

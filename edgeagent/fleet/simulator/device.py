@@ -238,7 +238,7 @@ class SimulatedDevice:
             reconnects=0,
             failures=0,
             objects={"person": ObjectReport(current=0, maximum=1, mean=0.2)},
-            stages={stage: stage_report(values) for stage, values in durations.items()},
+            stages={stage: drawn_stage(values) for stage, values in durations.items()},
         )
 
     def _drawn(
@@ -287,7 +287,7 @@ class SimulatedDevice:
         )
 
 
-def stage_report(durations_ms: np.ndarray[tuple[int], np.dtype[np.float64]]) -> StageReport:
+def drawn_stage(durations_ms: np.ndarray[tuple[int], np.dtype[np.float64]]) -> StageReport:
     """Return the report of a stage with these durations in milliseconds, as the device makes it."""
     histogram = Histogram.of(_buckets(durations_ms))
     found = histogram.percentiles()

@@ -13,7 +13,7 @@ from edgeagent.fleet.store.protocol import FleetStore
 from edgeagent.fleet.store.server import SCHEMES, connect, connect_socket
 
 
-def open_store(address: str, password_file: Path | None = None) -> FleetStore:
+def open_fleet_store(address: str, password_file: Path | None = None) -> FleetStore:
     """Return the open store.
 
     A folder that another process has open is reached through its socket; otherwise this process opens it.
@@ -60,7 +60,7 @@ def answers(path: Path) -> bool:
 
 
 def open_shared(address: str, password_file: Path | None = None) -> FleetStore:
-    """As :func:`open_store`, but neither open a folder in this process nor change tables.
+    """As :func:`open_fleet_store`, but neither open a folder in this process nor change tables.
 
     Raises:
         StoreError: no process has the folder open.
@@ -68,3 +68,6 @@ def open_shared(address: str, password_file: Path | None = None) -> FleetStore:
     if is_server(address):
         return connect(address, password_file, migrating=False)
     return connect_socket(socket_path(Path(address)))
+
+
+open_store = open_fleet_store

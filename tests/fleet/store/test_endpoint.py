@@ -18,7 +18,7 @@ from edgeagent.errors import ConfigurationError
 from edgeagent.fleet.store.derivation import Derivation
 from edgeagent.fleet.store.embedded import EmbeddedStore
 from edgeagent.fleet.store.endpoint import SOCKET, ServedStore, StoreEndpoint
-from edgeagent.fleet.store.opening import open_shared, open_store
+from edgeagent.fleet.store.opening import open_fleet_store, open_shared
 from edgeagent.fleet.store.protocol import FleetStore, StoreError
 from edgeagent.fleet.store.server import PASSWORD, ServerStore, connect
 from tests.broker import free_port
@@ -57,7 +57,7 @@ def http(embedded: EmbeddedStore) -> Iterator[str]:
 
 @pytest.fixture(params=["socket", "tcp"])
 def store(request: pytest.FixtureRequest, embedded: EmbeddedStore, http: str) -> Iterator[FleetStore]:
-    opened = open_store(str(embedded.folder) if request.param == "socket" else http)
+    opened = open_fleet_store(str(embedded.folder) if request.param == "socket" else http)
     assert isinstance(opened, ServerStore)
     yield opened
     opened.close()
@@ -139,7 +139,7 @@ def test_a_store_that_is_away_is_told(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be reached"):
         open_shared(str(tmp_path))
     with pytest.raises(StoreError, match="shorter path"):
-        open_store(str(tmp_path / ("x" * 120)))
+        open_fleet_store(str(tmp_path / ("x" * 120)))
     with pytest.raises(StoreError, match="cannot be opened"):
         connect(f"clickhouse://127.0.0.1:{free_port()}/edgeagent")
 
@@ -149,9 +149,9 @@ def test_addresses_are_checked(tmp_path: Path) -> None:
         connect("clickhouse://fleet:secret@127.0.0.1/edgeagent")
     assert "secret" not in str(told.value)
     with pytest.raises(ConfigurationError, match="postgres://: not the address of a store"):
-        open_store("postgres://127.0.0.1/edgeagent")
+        open_fleet_store("postgres://127.0.0.1/edgeagent")
     with pytest.raises(ConfigurationError, match="goes with a server"):
-        open_store(str(tmp_path), tmp_path / "password")
+        open_fleet_store(str(tmp_path), tmp_path / "password")
 
 
 def test_the_password_is_sent_and_never_shown(
