@@ -34,7 +34,7 @@ from edgeagent.fleet.queries.model_figures import ModelFilter, model_figures, mo
 from edgeagent.fleet.queries.page_of_rows import PageOfRows
 from edgeagent.fleet.queries.rollout_progress import failure_reasons, rollout_progress
 from edgeagent.fleet.queries.time_span import SPAN
-from edgeagent.fleet.store.opening import open_store
+from edgeagent.fleet.store.opening import open_fleet_store
 from edgeagent.fleet.store.protocol import FleetStore
 
 EVERYTHING = "*"
@@ -144,7 +144,7 @@ def main() -> None:
     smallest: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         for devices in arguments.devices:
-            store = open_store(str((arguments.store or Path(folder)) / str(devices)))
+            store = open_fleet_store(str((arguments.store or Path(folder)) / str(devices)))
             try:
                 began = time.monotonic()
                 fill(store, devices)

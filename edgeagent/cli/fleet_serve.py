@@ -89,12 +89,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until a signal."""
     from edgeagent.fleet.store.embedded import EmbeddedStore
     from edgeagent.fleet.store.endpoint import ServedStore
-    from edgeagent.fleet.store.opening import open_store
+    from edgeagent.fleet.store.opening import open_fleet_store
 
     check_page_options(arguments)
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # they log each try, with what was asked
-    store = open_store(arguments.store, arguments.store_password_file)
+    store = open_fleet_store(arguments.store, arguments.store_password_file)
     served = ServedStore(store) if isinstance(store, EmbeddedStore) else None
     try:
         if served is not None:  # no ingest has the folder open: this process answers for it

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from edgeagent.fleet.page.short_cache import ShortCache
 from edgeagent.fleet.page.views.line_chart import Curve, line_chart
 from edgeagent.fleet.page.views.share_chart import share_chart
 from edgeagent.fleet.queries.fleet_row import FleetRow, UtcTime
-from edgeagent.fleet.store.protocol import FleetStore, QueryResult, StoreError
+from edgeagent.fleet.store.protocol import FleetStore, QueryResult, Row, StoreError
 from tests.fleet.page.fleet_page import FleetClient, running_fleet_page
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
@@ -126,13 +127,14 @@ def test_an_answer_is_computed_once_for_all_who_ask() -> None:
 class _Away:
     """A store whose process is gone."""
 
-    def query(self, sql: str, parameters: object = None) -> QueryResult:
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> QueryResult:
         raise StoreError("the store cannot be reached: secret=1")
 
-    def insert(self, table: str, rows: object) -> None:
+    def insert(self, table: str, rows: Sequence[Row]) -> None:
         raise StoreError("the store cannot be reached")
 
-    execute = query
+    def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        raise StoreError("the store cannot be reached")
 
     def close(self) -> None:
         pass
@@ -142,9 +144,9 @@ class _Away:
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetStore]:
     """Store without devices."""
     pytest.importorskip("chdb", reason="needs chdb (extra `fleet`)")
-    from edgeagent.fleet.store.opening import open_store
+    from edgeagent.fleet.store.opening import open_fleet_store
 
-    opened = open_store(str(tmp_path_factory.mktemp("bare")))
+    opened = open_fleet_store(str(tmp_path_factory.mktemp("bare")))
     yield opened
     opened.close()
 

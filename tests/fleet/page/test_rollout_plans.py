@@ -20,7 +20,9 @@ KEY = {"channel": "stable", "name": "coco-nano", "version": "1.1.0"}
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     plan = Plan(
-        **KEY,
+        channel=KEY["channel"],
+        name=KEY["name"],
+        version=KEY["version"],
         percents=(5, 25, 100),
         every_s=86_400,
         since=datetime.now(timezone.utc) - timedelta(hours=2),
