@@ -29,7 +29,7 @@ from edgeagent.fleet.page.fleet_views import FleetViews
 from edgeagent.fleet.page.request_limit import RequestLimit
 from edgeagent.fleet.page.store_trouble import told_reason
 from edgeagent.fleet.page.views.fleet_frame import PLACES
-from edgeagent.fleet.users.actor import NOBODY
+from edgeagent.fleet.users.actor import NOBODY, Actor
 from edgeagent.fleet.users.fleet_credentials import FleetCredentials
 from edgeagent.web.access import Asgi
 from edgeagent.web.sessions import Visitor
@@ -96,8 +96,11 @@ class FleetApplication:
 
     def _signed_in(self, user: str, address: str, worked: bool) -> None:
         known = self._services.users.find(user)
-        name = user if known is not None or worked else "unknown user"  # it may be a password by mistake
-        self._services.audit.note(NOBODY, "sign-in", name, address, done=worked)
+        if known is None:  # what was typed may be a password by mistake
+            self._services.audit.note(NOBODY, "sign-in", "unknown user", address, done=False)
+            return
+        actor = Actor(known.name, known.role, known.tenant) if worked else NOBODY
+        self._services.audit.note(actor, "sign-in", known.name, address, done=worked)
 
     async def _refused(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 (registered for it)
