@@ -18,8 +18,8 @@ SHOWN_STATES = ("detecting", "degraded", "not detecting", "lost", "stopped", "un
 ALWAYS_SHOWN = ("detecting", "degraded", "not detecting", "lost")
 LABEL = "label:"
 CLAIM = (
-    "mAP on the golden pictures, through the serving engine. A small difference is within the tolerance of most "
-    "bundles; an alarm is raised beyond it."
+    "mAP on the golden pictures, through the serving engine. More than the tolerance of the bundle below the claim points to a "
+    "fault of the engine on that board."
 )
 
 
