@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from edgeagent.fleet.page.fleet_server import FleetServer
     from edgeagent.fleet.page.fleet_services import FleetServices
     from edgeagent.fleet.store.protocol import FleetStore
+    from edgeagent.fleet.users.user_file import UserFile
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_BIND = "127.0.0.1:8478"
+CHATTY = ("urllib3.connectionpool", "clickhouse_connect")
 
 DESCRIPTION = """\
 Serve the fleet's page and its API from a store. Only this machine reaches it, unless --bind says otherwise;
@@ -74,16 +76,25 @@ def add_page_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="publisher's folder: plans of rollouts are shown and halted",
     )
+    parser.add_argument("--webhook", metavar="URL", help="server that is told when alarms begin and end")
+    parser.add_argument(
+        "--webhook-secret-file",
+        type=Path,
+        metavar="FILE",
+        help="file with the secret that calls are signed with",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until a signal."""
     from edgeagent.fleet.store.embedded import EmbeddedStore
     from edgeagent.fleet.store.endpoint import ServedStore
-    from edgeagent.fleet.store.opening import open_store
+    from edgeagent.fleet.store.opening import open_fleet_store
 
     check_page_options(arguments)
-    store = open_store(arguments.store, arguments.store_password_file)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # they log each try, with what was asked
+    store = open_fleet_store(arguments.store, arguments.store_password_file)
     served = ServedStore(store) if isinstance(store, EmbeddedStore) else None
     try:
         if served is not None:  # no ingest has the folder open: this process answers for it
@@ -109,6 +120,8 @@ def check_page_options(arguments: argparse.Namespace) -> None:
         raise ConfigurationError(f"--bind, --host-name: {error}") from error
     if (arguments.certificate is None) != (arguments.key is None):
         raise ConfigurationError("--certificate and --key belong together: give both or none")
+    if arguments.webhook_secret_file is not None and arguments.webhook is None:
+        raise ConfigurationError("--webhook-secret-file signs the calls of --webhook: give both")
 
 
 def serve_page(arguments: argparse.Namespace, store: FleetStore) -> int:
@@ -120,21 +133,31 @@ def serve_page(arguments: argparse.Namespace, store: FleetStore) -> int:
         raise ConfigurationError(
             f"the fleet's page needs more packages ({error}); pip install 'edgeagent[fleet]'"
         ) from error
+    from edgeagent.fleet.operations.alarm_webhook import AlarmWebhook
     from edgeagent.fleet.page.fleet_server import FleetServer
+    from edgeagent.fleet.users.user_file import UserFile
 
-    return _until_signal(FleetServer(page_services(arguments, store)))
+    file = UserFile(users_folder(arguments.state))
+    server, calls = FleetServer(page_services(arguments, store, file)), None
+    if arguments.webhook is not None:
+        calls = AlarmWebhook(store, file, arguments.webhook, arguments.webhook_secret_file)
+        calls.start()
+    try:
+        return _until_signal(server)
+    finally:
+        if calls is not None:
+            calls.stop()
+        file.close()
 
 
-def page_services(arguments: argparse.Namespace, store: FleetStore) -> FleetServices:
+def page_services(arguments: argparse.Namespace, store: FleetStore, file: UserFile) -> FleetServices:
     """Return what the page works with."""
     from edgeagent.fleet.page.fleet_services import FleetServices
     from edgeagent.fleet.page.page_settings import FleetPageSettings
     from edgeagent.fleet.page.rollout_plans import RolloutPlans
     from edgeagent.fleet.users.user_audit import UserAudit
-    from edgeagent.fleet.users.user_file import UserFile
     from edgeagent.fleet.users.user_store import UserStore
 
-    file = UserFile(users_folder(arguments.state))
     settings = FleetPageSettings(
         listen=arguments.bind,
         name=arguments.name,

@@ -45,19 +45,26 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=lambda _: _show(parser))
-    actions = parser.add_subparsers(title="actions", metavar="ACTION")
-    add = actions.add_parser("add", help="add a user", description="Add a user, with a password.")
+    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+    add = _action(
+        actions,
+        "add",
+        "add a user",
+        "Add a user, who sees all devices or its tenant's.",
+        "add ann --role admin",
+    )
     add.add_argument("name", metavar="NAME")
     add.add_argument("--role", choices=ROLE_NAMES, default="viewer", help="rights (default %(default)s)")
     add.add_argument("--tenant", default="*", metavar="NAME", help="see only its devices (default: all)")
     add.add_argument(
         "--password-file", type=Path, metavar="FILE", help="file whose first line is the password"
     )
-    change = actions.add_parser(
+    change = _action(
+        actions,
         "change",
-        help="change role or password",
-        description="Change role or password; a new one ends sessions.",
+        "change role or password",
+        "A new role counts at once; a new password ends sessions.",
+        "change bob --role operator",
     )
     change.add_argument("name", metavar="NAME")
     change.add_argument("--role", choices=ROLE_NAMES, help="new rights")
@@ -65,13 +72,19 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     change.add_argument(
         "--password-file", type=Path, metavar="FILE", help="file whose first line is the new one"
     )
-    shown = actions.add_parser("list", help="list users and tokens", description="List users and tokens.")
-    remove = actions.add_parser("remove", help="remove a user", description="Remove a user with all tokens.")
+    shown = _action(
+        actions, "list", "list users and tokens", "List users and tokens, without secrets.", "list"
+    )
+    remove = _action(
+        actions, "remove", "remove a user", "Remove a user with all tokens and sessions.", "remove bob"
+    )
     remove.add_argument("name", metavar="NAME")
-    token = actions.add_parser(
+    token = _action(
+        actions,
         "token",
-        help="issue or revoke a token",
-        description="Issue a token for programs; it is printed this once.",
+        "issue or revoke a token",
+        "Issue a token for programs; it is printed this once.",
+        "token ann grafana --lasts 90d",
     )
     token.add_argument("name", metavar="USER")
     token.add_argument("token", metavar="TOKEN-NAME")
@@ -85,14 +98,21 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         one.set_defaults(run=run)
 
 
+def _action(
+    actions: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    about: str,
+    more: str,
+    example: str,
+) -> argparse.ArgumentParser:
+    epilog = f"example:\n  edgeagent fleet users {example}"
+    raw = argparse.RawDescriptionHelpFormatter
+    return actions.add_parser(name, help=about, description=more, epilog=epilog, formatter_class=raw)
+
+
 def users_folder(given: Path | None) -> Path:
     """Return the folder of users and audit."""
     return given or default_state() / "fleet"
-
-
-def _show(parser: argparse.ArgumentParser) -> int:
-    parser.print_help(sys.stderr)
-    return ConfigurationError.exit_code
 
 
 def _add(arguments: argparse.Namespace) -> int:

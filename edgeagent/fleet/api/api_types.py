@@ -80,7 +80,7 @@ class Rollouts(FleetRow):
     plans: list[PlannedRollout] | None
 
 
-class LatencyHistogram(FleetRow):
+class StageHistogram(FleetRow):
     """Histogram of a stage: bucket ``i`` holds durations in (2^(i/64), 2^((i+1)/64)] ms."""
 
     stage: str
@@ -100,7 +100,7 @@ class AuditEntryOut(FleetRow):
     detail: str
 
 
-class Acknowledgement(Wanted):
+class AcknowledgedAlarm(Wanted):
     """Alarm that is acknowledged, as the list has it, with a note for others."""
 
     tenant: ShortText = ""

@@ -16,25 +16,26 @@ from fastapi.responses import JSONResponse, Response
 from edgeagent.errors import ConfigurationError, EdgeagentError
 from edgeagent.fleet.api.api_actor import Address, Auditor, Operator, Reader, Services
 from edgeagent.fleet.api.api_types import (
-    Acknowledgement,
+    AcknowledgedAlarm,
     AlarmPage,
     AlarmQuery,
     AuditEntryOut,
     DevicePage,
     DeviceQuery,
     LabelValue,
-    LatencyHistogram,
     RefusedRequest,
     Rollouts,
     ShortText,
+    StageHistogram,
 )
 from edgeagent.fleet.operations.acknowledgement import AlarmKey, UnknownTargetError, acknowledge
 from edgeagent.fleet.operations.device_labels import set_label
 from edgeagent.fleet.page.fleet_services import FleetServices
 from edgeagent.fleet.page.permalinks import tenant_in
+from edgeagent.fleet.page.store_trouble import told_reason
 from edgeagent.fleet.queries.accuracy_claims import MissedClaim, missed_claims
 from edgeagent.fleet.queries.alarm_list import count_alarms, list_alarms
-from edgeagent.fleet.queries.device_facts import DeviceFacts, device_facts
+from edgeagent.fleet.queries.device_facts import KnownDevice, device_facts
 from edgeagent.fleet.queries.device_groups import DeviceGroup, GroupBy, device_groups, label_groups
 from edgeagent.fleet.queries.device_history import DeviceHistory, device_history
 from edgeagent.fleet.queries.device_list import count_devices, list_devices
@@ -111,7 +112,8 @@ async def _told(_: Request, error: Exception) -> JSONResponse:
         if isinstance(error, ConfigurationError)
         else 503
     )
-    return JSONResponse({"detail": str(error)}, status)
+    assert isinstance(error, EdgeagentError)  # noqa: S101 (registered for it)
+    return JSONResponse({"detail": told_reason(error)}, status)
 
 
 async def _invalid(_: Request, error: Exception) -> Response:
@@ -144,7 +146,7 @@ def _add_devices(api: FastAPI) -> None:
         return DevicePage(count=count_devices(services.store, actor.tenant, query.condition), devices=rows)
 
     @api.get("/devices/{tenant}/{device}", summary="What is known of a device")
-    def device(services: Services, actor: Reader, tenant: Tenant, device: DeviceName) -> DeviceFacts:
+    def device(services: Services, actor: Reader, tenant: Tenant, device: DeviceName) -> KnownDevice:
         return _known(services, actor.tenant, tenant, device)
 
     @api.get("/devices/{tenant}/{device}/history", summary="Latency by stage, power, heat over time")
@@ -202,9 +204,9 @@ def _add_models(api: FastAPI) -> None:
         actor: Reader,
         stage: Annotated[str, Path(max_length=64)],
         query: Annotated[ModelQuery, Query()],
-    ) -> LatencyHistogram:
+    ) -> StageHistogram:
         buckets = model_histogram(services.store, actor.tenant, query.condition, stage, SPAN[query.span])
-        return LatencyHistogram(stage=stage, buckets=buckets)
+        return StageHistogram(stage=stage, buckets=buckets)
 
     @api.get("/accuracy/below-claim", summary="Devices that measure less than their bundle claims")
     def below(services: Services, actor: Reader) -> list[MissedClaim]:
@@ -228,7 +230,7 @@ def _add_alarms(api: FastAPI) -> None:
 
     @api.post("/alarms/acknowledge", summary="Acknowledge an alarm", status_code=204)
     def acknowledge_alarm(
-        services: Services, actor: Operator, address: Address, given: Acknowledgement
+        services: Services, actor: Operator, address: Address, given: AcknowledgedAlarm
     ) -> None:
         alarm = AlarmKey(given.tenant, given.device, given.code, given.camera, given.since)
         acknowledge(services.store, services.audit, actor, address, alarm, given.note)
@@ -245,7 +247,7 @@ def _add_alarms(api: FastAPI) -> None:
         return [AuditEntryOut.model_validate(row, from_attributes=True) for row in rows]
 
 
-def _known(services: FleetServices, tenant: str, owner: str, device: str) -> DeviceFacts:
+def _known(services: FleetServices, tenant: str, owner: str, device: str) -> KnownDevice:
     found = device_facts(services.store, tenant, tenant_in(owner), device)
     if found is None:
         raise HTTPException(404, "There is no such device, or it is of another tenant.")

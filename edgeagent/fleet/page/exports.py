@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -82,4 +83,6 @@ class FleetExports:
         write, media_type = FORMS[form]
         self._audit.note(actor_of_request(request), "export", f"{name}.{form}", address_of(request))
         headers = {"Content-Disposition": f'attachment; filename="{name}.{form}"'}
-        return StreamingResponse(write(kind, rows), media_type=media_type, headers=headers)
+        chunks = write(kind, rows)
+        first = next(chunks, b"")  # now, so that a store that is away is told
+        return StreamingResponse(chain((first,), chunks), media_type=media_type, headers=headers)

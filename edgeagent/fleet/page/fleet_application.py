@@ -27,8 +27,9 @@ from edgeagent.fleet.page.fleet_guard import FleetGuard, UserSessions, actor_of_
 from edgeagent.fleet.page.fleet_services import FleetServices
 from edgeagent.fleet.page.fleet_views import FleetViews
 from edgeagent.fleet.page.request_limit import RequestLimit
+from edgeagent.fleet.page.store_trouble import told_reason
 from edgeagent.fleet.page.views.fleet_frame import PLACES
-from edgeagent.fleet.users.actor import NOBODY
+from edgeagent.fleet.users.actor import NOBODY, Actor
 from edgeagent.fleet.users.fleet_credentials import FleetCredentials
 from edgeagent.web.access import Asgi
 from edgeagent.web.sessions import Visitor
@@ -95,8 +96,11 @@ class FleetApplication:
 
     def _signed_in(self, user: str, address: str, worked: bool) -> None:
         known = self._services.users.find(user)
-        name = user if known is not None or worked else "unknown user"  # it may be a password by mistake
-        self._services.audit.note(NOBODY, "sign-in", name, address, done=worked)
+        if known is None:  # what was typed may be a password by mistake
+            self._services.audit.note(NOBODY, "sign-in", "unknown user", address, done=False)
+            return
+        actor = Actor(known.name, known.role, known.tenant) if worked else NOBODY
+        self._services.audit.note(actor, "sign-in", known.name, address, done=worked)
 
     async def _refused(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 (registered for it)
@@ -106,7 +110,8 @@ class FleetApplication:
         return self._told(request, 404, f"{error}.", {})
 
     async def _unavailable(self, request: Request, error: Exception) -> Response:
-        return self._told(request, 503, f"{error}.", {"Retry-After": "5"})
+        assert isinstance(error, EdgeagentError)  # noqa: S101 (registered for it)
+        return self._told(request, 503, told_reason(error), {"Retry-After": "5"})
 
     def _told(self, request: Request, status: int, reason: str, headers: dict[str, str]) -> Response:
         visitor = visitor_of(request)

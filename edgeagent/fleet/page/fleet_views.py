@@ -12,6 +12,7 @@ from edgeagent.fleet.page.fleet_services import FleetServices
 from edgeagent.fleet.page.permalinks import LONGEST_VALUE, short_values, tenant_in
 from edgeagent.fleet.page.query_values import condition_of, page_of, sort_of, span_of
 from edgeagent.fleet.page.rollout_plans import PlanAction, dry_run
+from edgeagent.fleet.page.short_cache import ShortCache
 from edgeagent.fleet.page.views.alarms import write_alarms
 from edgeagent.fleet.page.views.api_page import write_api_page
 from edgeagent.fleet.page.views.audit import write_audit
@@ -61,6 +62,7 @@ class FleetViews:
 
     def __init__(self, services: FleetServices, files: StaticFiles) -> None:
         self._services, self._store, self._files = services, services.store, files
+        self._overviews: ShortCache[str] = ShortCache()  # each viewer asks every few seconds
         self.routes = [
             Route("/", self._overview),
             Route("/devices", self._devices),
@@ -91,13 +93,19 @@ class FleetViews:
 
     def _overview(self, request: Request) -> Response:
         tenant, by = actor_of_request(request).tenant, request.query_params.get("by", "board")[:LONGEST_VALUE]
-        group = next((name for name in GROUPS if name == by), None)
+        if not by.startswith(LABEL) and by not in GROUPS:
+            by = "board"
+        content = self._overviews.get((tenant, by), lambda: self._write_overview(tenant, by))
+        query = f"?{request.url.query}" if request.url.query else ""
+        page = Page("fleet", "Fleet", content, MODULES, refreshes=True, parts=f"/{query}")
+        return self.document(page, visitor_of(request), actor_of_request(request))
+
+    def _write_overview(self, tenant: str, by: str) -> str:
         if by.startswith(LABEL):
             groups = label_groups(self._store, tenant, by.removeprefix(LABEL))
         else:
-            by = group or "board"
-            groups = device_groups(self._store, tenant, group or "board")
-        content = write_overview(
+            groups = device_groups(self._store, tenant, next(name for name in GROUPS if name == by))
+        return write_overview(
             fleet_glance(self._store, tenant),
             by,
             groups,
@@ -105,9 +113,6 @@ class FleetViews:
             missed_claims(self._store, tenant),
             total_lost(self._store, tenant),
         )
-        query = f"?{request.url.query}" if request.url.query else ""
-        page = Page("fleet", "Fleet", content, MODULES, refreshes=True, parts=f"/{query}")
-        return self.document(page, visitor_of(request), actor_of_request(request))
 
     def _devices(self, request: Request) -> Response:
         query, tenant = request.query_params, actor_of_request(request).tenant

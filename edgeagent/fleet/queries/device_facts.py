@@ -15,7 +15,7 @@ SELECT label, value FROM labels FINAL
 WHERE device = {{device:String}} AND tenant = {{owner:String}} AND value != '' AND {OF_TENANT} ORDER BY label"""
 
 
-class DeviceFacts(FleetRow):
+class KnownDevice(FleetRow):
     """What is known of a device; numbers are those of its newest telemetry.
 
     Attributes:
@@ -80,7 +80,7 @@ class DeviceFacts(FleetRow):
     clock_offset_s: float | None
 
 
-def device_facts(store: FleetStore, tenant: str, owner: str, device: str) -> DeviceFacts | None:
+def device_facts(store: FleetStore, tenant: str, owner: str, device: str) -> KnownDevice | None:
     """Return what is known of a device; None where the visitor's tenant has none of this name.
 
     Args:
@@ -97,4 +97,4 @@ def device_facts(store: FleetStore, tenant: str, owner: str, device: str) -> Dev
     if record is None:
         return None
     labels = {str(name): str(value) for name, value in store.query(LABELS, parameters).rows}
-    return DeviceFacts.model_validate({**record, "labels": labels})
+    return KnownDevice.model_validate({**record, "labels": labels})

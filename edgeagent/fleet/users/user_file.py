@@ -36,6 +36,7 @@ MIGRATIONS = (
     ) STRICT;
     CREATE INDEX audit_of_tenant ON audit(tenant, id);
     """,
+    "CREATE TABLE announced (id TEXT PRIMARY KEY, time REAL NOT NULL) STRICT;",
 )
 
 

@@ -7,12 +7,28 @@ from pydantic import BaseModel, ConfigDict
 from edgeagent.settings.sections.actions import Trigger
 
 
-class ActionEvent(BaseModel):
-    """Event of a zone, line or object (docs/actions.md); what does not apply is absent.
+class DeliveredEvent(BaseModel):
+    """Base of what a webhook delivers; what is None is left out.
 
     Attributes:
         id: of the event, unique; the same in each attempt to deliver it.
         time: UTC, ISO 8601.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    time: str
+
+    def payload(self) -> bytes:
+        """Return the JSON in UTF-8, without fields that are None."""
+        return self.model_dump_json(exclude_none=True).encode()
+
+
+class ActionEvent(DeliveredEvent):
+    """Event of a zone, line or object (docs/actions.md); what does not apply is absent.
+
+    Attributes:
         device, camera: names.
         event: kind.
         zone, line: names.
@@ -23,10 +39,6 @@ class ActionEvent(BaseModel):
         snapshot, clip: names of stored files.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    time: str
     device: str
     camera: str
     event: Trigger
@@ -38,7 +50,3 @@ class ActionEvent(BaseModel):
     score: float | None = None
     snapshot: str | None = None
     clip: str | None = None
-
-    def payload(self) -> bytes:
-        """Return the JSON in UTF-8, without fields that are None."""
-        return self.model_dump_json(exclude_none=True).encode()

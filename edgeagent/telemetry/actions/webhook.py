@@ -28,7 +28,7 @@ from urllib3.exceptions import HTTPError
 from edgeagent.errors import ConfigurationError
 from edgeagent.files.secrets import read_secret
 from edgeagent.settings.sections.actions import WebhookSettings
-from edgeagent.telemetry.actions.action_event import ActionEvent
+from edgeagent.telemetry.actions.action_event import DeliveredEvent
 from edgeagent.telemetry.actions.signature import secret_bytes, signed_headers
 from edgeagent.telemetry.contract.streams import HIGHEST
 from edgeagent.telemetry.mqtt.fault_tolerant_spool import RETRY_S, FaultTolerantSpool
@@ -69,7 +69,7 @@ class WebhookAction:
         self._pool = _pool(settings)
         parts = urlsplit(settings.url)
         self._server = f"{parts.scheme}://{parts.netloc}"  # a path may be a secret
-        self._inbox: SimpleQueue[ActionEvent | Outcome | None] = SimpleQueue()
+        self._inbox: SimpleQueue[DeliveredEvent | Outcome | None] = SimpleQueue()
         self._calls: SimpleQueue[SpooledMessage | None] = SimpleQueue()
         self._spool = FaultTolerantSpool(open_spool)
         self._memory: deque[tuple[float, SpooledMessage]] = deque()
@@ -98,7 +98,7 @@ class WebhookAction:
         if self._thread.ident is not None:
             self._thread.join(deadline.left_s)
 
-    def act(self, event: ActionEvent) -> None:
+    def act(self, event: DeliveredEvent) -> None:
         """Have the server called."""
         if self._inbox.qsize() >= MOST_IN_MEMORY:
             self._report("too many calls wait; further ones are dropped")
@@ -109,7 +109,7 @@ class WebhookAction:
 
     def _run(self) -> None:
         while (come := self._next()) is not None:
-            if isinstance(come, ActionEvent):
+            if isinstance(come, DeliveredEvent):
                 self._store(come)
                 if not self._failing:
                     self._due_s = 0.0
@@ -117,7 +117,7 @@ class WebhookAction:
                 self._ended(self._called, come)
         self._spool.close()
 
-    def _next(self) -> ActionEvent | Outcome | None:
+    def _next(self) -> DeliveredEvent | Outcome | None:
         """Return what comes, None at a stop, and have calls made that are due until then."""
         while True:
             if self._called is None:
@@ -161,7 +161,7 @@ class WebhookAction:
             if self._spool.usable:
                 self._memory.clear()
 
-    def _store(self, event: ActionEvent) -> None:
+    def _store(self, event: DeliveredEvent) -> None:
         self._last += 1
         message = SpooledMessage(self._last, event.id, HIGHEST, event.payload())
         if self._spool.usable:

@@ -13,7 +13,7 @@ BASE_STYLES = ("tokens.css", "elements.css")
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class PageFrame:
     """What all pages of a server have around their views.
 
     Attributes:
@@ -27,7 +27,7 @@ class Frame:
     foot: str = ""
 
 
-DEVICE_FRAME = Frame(VIEWS, ("live-picture.css",))
+DEVICE_FRAME = PageFrame(VIEWS, ("live-picture.css",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Page:
 
 
 def write_document(
-    page: Page, device: str, files: StaticFiles, visitor: Visitor | None, frame: Frame = DEVICE_FRAME
+    page: Page, device: str, files: StaticFiles, visitor: Visitor | None, frame: PageFrame = DEVICE_FRAME
 ) -> str:
     """Return the HTML of a page.
 

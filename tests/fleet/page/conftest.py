@@ -16,9 +16,9 @@ pytest.importorskip("chdb", reason="needs chdb (extra `fleet`)")
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetStore]:
     """Store with a fleet without a tenant, and one of the tenant plant-3."""
-    from edgeagent.fleet.store.opening import open_store
+    from edgeagent.fleet.store.opening import open_fleet_store
 
-    opened = open_store(str(tmp_path_factory.mktemp("store")))
+    opened = open_fleet_store(str(tmp_path_factory.mktemp("store")))
     fill(opened)
     fill(opened, 5, "plant-3")
     yield opened

@@ -7,6 +7,8 @@ from typing import Any
 
 from edgeagent.web.views.markup import card, table, text
 
+PREFIX = "/api/v1"
+
 
 def write_api_page(openapi: Mapping[str, Any]) -> str:
     """Return the HTML of the view.
@@ -20,9 +22,9 @@ def write_api_page(openapi: Mapping[str, Any]) -> str:
             names = ", ".join(one["name"] for one in operation.get("parameters", ()) if one["in"] == "query")
             rows.append(
                 [
-                    f"<code>{text(method.upper())} {text(path)}</code>",
-                    text(operation.get("summary", "")),
+                    f"<code>{text(method.upper())} {text(PREFIX + path)}</code>",
                     text(names),
+                    text(operation.get("summary", "")),
                 ]
             )
     about = (
@@ -33,7 +35,7 @@ def write_api_page(openapi: Mapping[str, Any]) -> str:
     return '<div class="head"><h1>API</h1></div>' + card(
         "operations",
         "Operations",
-        table("Operations", ["Operation", "What", "Query"], rows, numeric=False),
+        table("Operations", ["Operation", "Query", "What"], rows, numeric=False),
         about,
         wide=True,
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from edgeagent.fleet.page.permalinks import place
 from edgeagent.fleet.page.views.fleet_table import choice, tabs
-from edgeagent.fleet.page.views.models import FEW, MODEL_SPANS, NO_ENERGY, difference, ratio
+from edgeagent.fleet.page.views.models import FEW, MODEL_SPANS, NO_ENERGY, accuracy_difference, ratio
 from edgeagent.fleet.page.views.share_chart import share_chart
 from edgeagent.fleet.queries.model_figures import ModelFigures, ModelFilter
 from edgeagent.fleet.queries.time_span import TimeSpan
@@ -134,7 +134,7 @@ def _numbers(first: ComparedSide, second: ComparedSide) -> str:
             "mAP50-95",
             shown_number(first.map, digits=3, why="no device has measured it"),
             shown_number(second.map, digits=3, why="no device has measured it"),
-            difference(None if first.map is None or second.map is None else second.map - first.map),
+            accuracy_difference(None if first.map is None or second.map is None else second.map - first.map),
         ],
     ]
     return table("Comparison", ["", first.title, second.title, "Second / first"], rows)

@@ -12,7 +12,7 @@ from edgeagent.fleet.page.views.fleet_table import tabs
 from edgeagent.fleet.page.views.lost_list import lost_table
 from edgeagent.fleet.page.views.state_bar import state_badge
 from edgeagent.fleet.queries.alarm_list import FleetAlarm
-from edgeagent.fleet.queries.device_facts import DeviceFacts
+from edgeagent.fleet.queries.device_facts import KnownDevice
 from edgeagent.fleet.queries.device_history import DeviceHistory, ServedModel
 from edgeagent.fleet.queries.device_log import AccuracyPoint, DeploymentStep, DeviceEvent, DeviceLog
 from edgeagent.fleet.queries.lost_messages import LostMessages
@@ -36,7 +36,7 @@ DEPLOYMENT_KINDS = {"good": "good", "rolled_back": "warn", "rejected": "warn", "
 
 
 def write_device(
-    known: DeviceFacts,
+    known: KnownDevice,
     history: DeviceHistory,
     log: DeviceLog,
     alarms: Sequence[FleetAlarm],
@@ -88,7 +88,7 @@ def _iso(at: datetime | None) -> str | None:
     return None if at is None else at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _now(known: DeviceFacts) -> str:
+def _now(known: KnownDevice) -> str:
     joules = None if known.joules_per_inference is None else 1000 * known.joules_per_inference
     running = (
         None if known.cameras_running is None else f"{known.cameras_running} of {len(known.cameras)} running"
@@ -130,7 +130,7 @@ def _now(known: DeviceFacts) -> str:
     )
 
 
-def _software(known: DeviceFacts) -> str:
+def _software(known: KnownDevice) -> str:
     version = f" {known.bundle_version}" if known.bundle_version else ""
     return facts(
         [
@@ -186,7 +186,7 @@ def _served(models: Sequence[ServedModel]) -> str:
     )
 
 
-def _accuracy(known: DeviceFacts, points: Sequence[AccuracyPoint]) -> str:
+def _accuracy(known: KnownDevice, points: Sequence[AccuracyPoint]) -> str:
     if not points:
         return empty(
             "Not measured yet",
@@ -249,7 +249,7 @@ def _events(events: Sequence[DeviceEvent]) -> str:
     )
 
 
-def _labels(known: DeviceFacts, actor: Actor, csrf: str, here: str) -> str:
+def _labels(known: KnownDevice, actor: Actor, csrf: str, here: str) -> str:
     shown = "".join(
         f'<li><a class="badge plain" href="{text(place("/devices", {"label": label, "value": value}))}">{text(label)}: {text(value)}</a></li>'
         for label, value in known.labels.items()

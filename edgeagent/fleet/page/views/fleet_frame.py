@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeagent.fleet.users.actor import Actor
-from edgeagent.web.views.layout import Frame
+from edgeagent.web.views.layout import PageFrame
 from edgeagent.web.views.markup import text
 
 FLEET_VIEWS = (
@@ -17,7 +17,7 @@ PLACES = ("/", "/devices", "/models", "/compare", "/rollouts", "/alarms", "/lost
 """Paths that may follow after signing in."""
 
 
-def fleet_frame(actor: Actor | None) -> Frame:
+def fleet_frame(actor: Actor | None) -> PageFrame:
     """Return the frame for a visitor; None before signing in."""
     links = [("/compare", "Compare"), ("/lost", "Lost messages"), ("/api", "API")]
     if actor is not None and actor.may("operator"):
@@ -29,4 +29,4 @@ def fleet_frame(actor: Actor | None) -> Frame:
     if actor is not None and actor.name:
         who = f'<span class="unit">{text(actor.name)} · {text(actor.role)}</span>'
     foot = f'<footer class="foot"><nav aria-label="More">{shown}</nav>{who}</footer>'
-    return Frame(FLEET_VIEWS, ("fleet.css",), foot)
+    return PageFrame(FLEET_VIEWS, ("fleet.css",), foot)

@@ -120,7 +120,7 @@ def _effects(effects: Sequence[UpdateEffect]) -> str:
             ratio(one.p50_ratio),
             ratio(one.p99_ratio),
             ratio(one.joules_ratio),
-            difference(one.map_difference),
+            accuracy_difference(one.map_difference),
         ]
         for one in effects
     ]
@@ -148,7 +148,7 @@ def ratio(value: float | None) -> str:
     return badge(kind, f"{value:.2f}")
 
 
-def difference(value: float | None) -> str:
+def accuracy_difference(value: float | None) -> str:
     """Return a difference of accuracies, of which more is better."""
     if value is None:
         return absent("not measured for both")

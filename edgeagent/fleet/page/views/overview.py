@@ -17,6 +17,10 @@ from edgeagent.web.views.markup import card, facts, shown_number, table, text, w
 SHOWN_STATES = ("detecting", "degraded", "not detecting", "lost", "stopped", "unknown")
 ALWAYS_SHOWN = ("detecting", "degraded", "not detecting", "lost")
 LABEL = "label:"
+CLAIM = (
+    "mAP on the golden pictures, through the serving engine. More than the tolerance of the bundle below the claim points to a "
+    "fault of the engine on that board."
+)
 
 
 def write_overview(
@@ -46,7 +50,7 @@ def write_overview(
         + card("groups", "Groups", _groups(by, groups, labels), wide=True)
         + card("alarms", "Alarms of connected devices", _problems(glance))
         + card("totals", "Totals", _totals(glance, lost))
-        + card("accuracy", "Accuracy below the claim", _missed(missed), wide=True)
+        + card("accuracy", "Accuracy below the claim", _missed(missed), CLAIM, wide=True)
         + "</div>"
     )
 
