@@ -77,6 +77,15 @@ def open_page(browser: Any, width: int = 1440, theme: str = "light", **more: Any
     return page, wrong
 
 
+def wait_until(page: Any, expression: str) -> None:
+    """Wait for an expression; Playwright's own wait would need eval, which the page forbids."""
+    for _ in range(PATIENCE_MS // 200):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(200)
+    raise AssertionError(expression)
+
+
 def keep(page: Any, name: str) -> None:
     folder = os.environ.get("EDGEAGENT_SCREENSHOTS")
     if folder:
@@ -199,9 +208,9 @@ def test_a_clip_is_played(browser: Any, tmp_path: Path) -> None:
         page, wrong = open_page(browser)
         page.goto(client.origin + "/events")
         page.locator("a", has_text="Clip").first.click(timeout=3 * PATIENCE_MS)
-        page.wait_for_function("document.querySelector('video').duration > 0.5")
+        wait_until(page, "document.querySelector('video').duration > 0.5")
         page.evaluate("document.querySelector('video').play()")
-        page.wait_for_function("document.querySelector('video').currentTime > 0.1")
+        wait_until(page, "document.querySelector('video').currentTime > 0.1")
         keep(page, "clip-1440-light")
         if AXE:
             check_accessibility(page, "clip")
