@@ -290,6 +290,7 @@ def test_a_first_visit(browser: Any, tmp_path: Path) -> None:
         page.fill("#start-take [name=name]", "gate")
         keep(page, "start-picture-1440-light")
         page.click("text=Take this camera")
+        assert "hunter" not in page.inner_text("#taken")
         page.fill("#start-broker [name=host]", "127.0.0.1")
         page.fill("#start-broker [name=port]", str(broker.port))
         page.click("#start-broker button")
@@ -303,6 +304,7 @@ def test_a_first_visit(browser: Any, tmp_path: Path) -> None:
             for theme in ("light", "dark"):
                 page.emulate_media(color_scheme=theme)
                 page.set_viewport_size({"width": width, "height": 844 if width < 500 else 1000})
+                page.evaluate("scrollTo(0, 0)")
                 keep(page, f"start-{width}-{theme}")
                 assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width
         page.goto(client.origin)
