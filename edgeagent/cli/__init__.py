@@ -5,6 +5,7 @@ events of a clip, ``doctor`` the examination of a board, ``board``
 its profile, ``cameras`` the search for cameras, ``status`` the state of
 delivery, ``reload`` and ``live`` changes of the running configuration
 (``live_source`` reads it at the start), ``bench`` the benchmark, ``eval`` the mAP of a model,
+``frames`` the export of hard frames,
 ``bundle`` the check of a bundle, ``serve_detector`` a detector for Frigate and others, ``completion`` the
 scripts for shells, ``json_result`` their ``--json``, ``qat_*`` the quantization commands, ``publish_*`` the
 repository commands, ``provision`` the first configuration of boards.
@@ -43,6 +44,7 @@ COMMANDS = (
     "live",
     "bench",
     "eval",
+    "frames",
     "qat",
     "bundle",
     "publish",

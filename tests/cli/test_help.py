@@ -30,6 +30,8 @@ COMMANDS: dict[tuple[str, ...], str] = {
     ("live", "undo"): "default: all live changes",
     ("live", "save"): "comments, order and quotes stay",
     ("eval",): "examples:",
+    ("frames",): "as proposed labels",
+    ("frames", "export"): "CVAT for images 1.1",
     ("qat",): "train a float ONNX detector to INT8",
     ("qat", "describe"): "Look at the drawn pictures",
     ("qat", "train"): "example:",
@@ -61,6 +63,7 @@ COMMANDS: dict[tuple[str, ...], str] = {
 GROUPS = (
     (),
     ("cameras",),
+    ("frames",),
     ("live",),
     ("provision",),
     ("qat",),
