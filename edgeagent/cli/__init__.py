@@ -3,11 +3,11 @@
 ``run`` is the daemon, ``demo`` the daemon on a sample clip, ``replay`` the events of a clip, ``doctor`` the
 examination of a board, ``board`` its profile, ``cameras`` the search for cameras, ``status`` the state of
 delivery, ``reload`` and ``live`` changes of the running configuration (``live_source`` reads it at the
-start), ``bench`` the benchmark, ``eval`` the mAP of a model, ``bundle`` the check of a bundle,
-``serve_detector`` a detector for Frigate and others, ``completion`` the scripts for shells, ``json_result``
-their ``--json``, ``qat_*`` the quantization commands, ``publish_*`` the repository commands, ``provision``
-the first configuration of boards, ``fleet_*`` the consumer of the telemetry of many devices,
-``broker_options`` the connection of such consumers.
+start), ``bench`` the benchmark, ``eval`` the mAP of a model, ``bundle`` the check of a bundle, ``frames``
+the export of hard frames, ``serve_detector`` a detector for Frigate and others, ``completion`` the scripts
+for shells, ``json_result`` their ``--json``, ``qat_*`` the quantization commands, ``publish_*`` the
+repository commands, ``provision`` the first configuration of boards, ``fleet_*`` the consumer of the
+telemetry of many devices, ``broker_options`` the connection of such consumers.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 bundle refused, 4 engine, 5 camera, 6
 pictures, labels or float model, 7 delivery, 8 rollout halted, 9 store of the fleet; see
@@ -44,6 +44,7 @@ COMMANDS = (
     "live",
     "bench",
     "eval",
+    "frames",
     "qat",
     "bundle",
     "publish",

@@ -37,6 +37,7 @@ from edgeagent.daemon.decoder_choice import DecoderChoice
 from edgeagent.daemon.detection_messages import DetectionMessages
 from edgeagent.daemon.device_watch import DeviceWatch, WatchCallbacks
 from edgeagent.daemon.fault_watch import FaultWatch
+from edgeagent.daemon.hard_frames import HardFrameWatch
 from edgeagent.daemon.live.agent_parts import FollowingParts
 from edgeagent.daemon.live.applying import Applying
 from edgeagent.daemon.live.commands import LiveCommands
@@ -267,6 +268,7 @@ class Agent:
         detections = DetectionMessages(settings, run, self.publisher, feedback) if broker else None
         removed = RetainedCameras(settings, self.publisher) if broker else None
         health = CameraHealth(settings.cameras, self._state.camera_health_changed)
+        hard_frames = HardFrameWatch(settings) if settings.hard_frames is not None else None
         following = FollowingParts(
             pipeline=self.pipeline,
             cameras=cameras,
@@ -280,6 +282,7 @@ class Agent:
             watch=watch,
             adapters=adapters,
             page=self._page,
+            hard_frames=hard_frames,
             retained=removed,
             state=self._state,
             service=self._service,
@@ -301,6 +304,7 @@ class Agent:
             health,
             objects,
             classes,
+            hard_frames,
             acting,
             self._scenes,
             ResultCallback(on_result) if on_result else None,
@@ -328,6 +332,7 @@ class Agent:
             self.delivery,
             cameras,
             self._scenes,
+            hard_frames,
             acting,  # after the scenes, which end all objects
             removed,
         )

@@ -26,6 +26,7 @@ NEVER: Mapping[str, str] = {
     "accuracy.agreement_reference": "it is a folder of the board",
     "snapshots.folder": "it is a folder of the board",
     "clips.folder": "it is a folder of the board",
+    "hard_frames": "it keeps pictures, which the owner of the board decides",
     "actions": "it calls servers and runs programs",
     "web": "it opens a port of the board, with its secrets",
     "delivery.repository": "it decides whom the board trusts",

@@ -26,6 +26,7 @@ from edgeagent.settings.sections.clips import ClipSettings
 from edgeagent.settings.sections.delivery import DeliverySettings
 from edgeagent.settings.sections.events import EventSettings
 from edgeagent.settings.sections.frigate import FrigateSettings
+from edgeagent.settings.sections.hard_frames import HardFrameSettings
 from edgeagent.settings.sections.home_assistant import HomeAssistantSettings
 from edgeagent.settings.sections.model import ModelSettings
 from edgeagent.settings.sections.mqtt import MqttSettings
@@ -82,6 +83,7 @@ class Settings(SettingsSection):
         events: the life of each object as messages.
         snapshots: pictures of objects on the disk; None stores none.
         clips: video of objects on the disk; None stores none.
+        hard_frames: frames that are kept for labelling; None keeps none.
         actions: what is done when something happens.
         power: declared power of the board.
         adaptive: adaptive frame rate.
@@ -105,6 +107,7 @@ class Settings(SettingsSection):
     events: EventSettings = EventSettings()
     snapshots: SnapshotSettings | None = None
     clips: ClipSettings | None = None
+    hard_frames: HardFrameSettings | None = None
     actions: ActionSettings = ActionSettings()
     power: PowerSettings = PowerSettings()
     adaptive: AdaptiveSettings = AdaptiveSettings()

@@ -21,7 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from starlette.exceptions import HTTPException
@@ -57,6 +57,9 @@ CheckWrite = Callable[[Request], Visitor]
 _Answer = TypeVar("_Answer")
 
 
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+
 class _Asked(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -89,7 +92,7 @@ class _Address(_Asked):
 
 
 class _Camera(_Address):
-    name: str
+    name: _Name
 
 
 class _Broker(_Asked):
@@ -102,7 +105,7 @@ class _Broker(_Asked):
 
 class _Configuration(_Asked):
     cameras: list[_Camera] = Field(default_factory=list, max_length=64)
-    remove: list[str] = Field(default_factory=list, max_length=64)
+    remove: list[_Name] = Field(default_factory=list, max_length=64)
     broker: _Broker | None = None
 
 

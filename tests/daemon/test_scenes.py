@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from edgeagent.cli import main
 from edgeagent.daemon.scene_watch import SceneWatch
 from edgeagent.errors import ConfigurationError
 from edgeagent.files.resources import sample_clip
@@ -191,6 +192,23 @@ def test_frigate_and_arming_from_end_to_end(broker: Mosquitto, tmp_path: Path) -
         assert [p for p in frigate.payloads("available") if p != b"online"] == [b"stopped"]
         assert not json.loads((tmp_path / "state" / "armed.json").read_text())["armed"]
         assert "Traceback" not in daemon.log()
+
+
+def test_hard_frames_are_kept_and_exported(broker: Mosquitto, tmp_path: Path) -> None:
+    wanted = settings(broker.port, state=str(tmp_path / "state"))
+    wanted["hard_frames"] = {"low": 0.2, "high": 0.8, "every": "1s", "keep_free": "1MB"}
+    with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
+        consumer.wait_for("objects/yard", lambda m: m["event"] == "new")
+        deadline = time.monotonic() + PATIENCE
+        while not list((tmp_path / "state" / "hard-frames" / "yard").glob("*.jpg")):
+            assert time.monotonic() < deadline, daemon.log()
+            time.sleep(0.1)
+        assert daemon.stop() == 0, daemon.log()
+    export = ["frames", "export", "--state", str(tmp_path / "state"), "--format", "coco"]
+    assert main([*export, "--out", str(tmp_path / "out")]) == 0
+    document = json.loads((tmp_path / "out" / "annotations.json").read_text())
+    assert {(one["width"], one["height"]) for one in document["images"]} == {(768, 576)}
+    assert any(0.2 <= one["score"] < 0.8 for one in document["annotations"])
 
 
 def test_a_camera_without_a_stream_for_clips_is_refused_before_anything_starts(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from edgeagent.settings.sections.camera import CameraSettings
 from edgeagent.settings.sections.clips import ClipSettings
 from edgeagent.settings.sections.delivery import AgentUpdateSettings, DeliverySettings, HawkbitSettings
 from edgeagent.settings.sections.frigate import FrigateSettings
+from edgeagent.settings.sections.hard_frames import HardFrameSettings
 from edgeagent.settings.sections.home_assistant import HomeAssistantSettings
 from edgeagent.settings.sections.model import LibrarySettings
 from edgeagent.settings.sections.motion import MotionSettings
@@ -36,6 +37,7 @@ OPTIONAL: dict[str, SettingsSection] = {
     "home_assistant": HomeAssistantSettings(),
     "snapshots": SnapshotSettings(),
     "clips": ClipSettings(),
+    "hard_frames": HardFrameSettings(),
     "prometheus": PrometheusSettings(),
     "web": WebSettings(),
     "sparkplug": SparkplugSettings(),

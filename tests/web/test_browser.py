@@ -77,6 +77,15 @@ def open_page(browser: Any, width: int = 1440, theme: str = "light", **more: Any
     return page, wrong
 
 
+def wait_until(page: Any, expression: str) -> None:
+    """Wait for an expression; Playwright's own wait would need eval, which the page forbids."""
+    for _ in range(PATIENCE_MS // 200):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(200)
+    raise AssertionError(expression)
+
+
 def keep(page: Any, name: str) -> None:
     folder = os.environ.get("EDGEAGENT_SCREENSHOTS")
     if folder:
@@ -199,9 +208,9 @@ def test_a_clip_is_played(browser: Any, tmp_path: Path) -> None:
         page, wrong = open_page(browser)
         page.goto(client.origin + "/events")
         page.locator("a", has_text="Clip").first.click(timeout=3 * PATIENCE_MS)
-        page.wait_for_function("document.querySelector('video').duration > 0.5")
+        wait_until(page, "document.querySelector('video').duration > 0.5")
         page.evaluate("document.querySelector('video').play()")
-        page.wait_for_function("document.querySelector('video').currentTime > 0.1")
+        wait_until(page, "document.querySelector('video').currentTime > 0.1")
         keep(page, "clip-1440-light")
         if AXE:
             check_accessibility(page, "clip")
@@ -281,6 +290,7 @@ def test_a_first_visit(browser: Any, tmp_path: Path) -> None:
         page.fill("#start-take [name=name]", "gate")
         keep(page, "start-picture-1440-light")
         page.click("text=Take this camera")
+        assert "hunter" not in page.inner_text("#taken")
         page.fill("#start-broker [name=host]", "127.0.0.1")
         page.fill("#start-broker [name=port]", str(broker.port))
         page.click("#start-broker button")
@@ -294,6 +304,7 @@ def test_a_first_visit(browser: Any, tmp_path: Path) -> None:
             for theme in ("light", "dark"):
                 page.emulate_media(color_scheme=theme)
                 page.set_viewport_size({"width": width, "height": 844 if width < 500 else 1000})
+                page.evaluate("scrollTo(0, 0)")
                 keep(page, f"start-{width}-{theme}")
                 assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width
         page.goto(client.origin)

@@ -12,6 +12,7 @@ from edgeagent.daemon.cameras import Cameras
 from edgeagent.daemon.class_watch import ClassWatch
 from edgeagent.daemon.detection_messages import DetectionMessages
 from edgeagent.daemon.device_watch import DeviceWatch
+from edgeagent.daemon.hard_frames import HardFrameWatch
 from edgeagent.daemon.live.following import Following
 from edgeagent.daemon.live.part import LivePart
 from edgeagent.daemon.live_page import LivePage
@@ -41,6 +42,7 @@ class FollowingParts:
     watch: DeviceWatch
     adapters: Adapters
     page: LivePage | None
+    hard_frames: HardFrameWatch | None
     retained: RetainedCameras | None
     state: StateMessages
     service: Service
@@ -59,6 +61,8 @@ class FollowingParts:
         ]
         if (page := self.page) is not None:
             found.append(Following(lambda change: page.follow(change.after)))
+        if (hard := self.hard_frames) is not None:
+            found.append(Following(lambda change: hard.follow(change.after), "cameras"))
         if (detections := self.detections) is not None:
             found.append(Following(lambda change: detections.follow(change.after), "cameras", "telemetry"))
         if (feedback := self.feedback) is not None:

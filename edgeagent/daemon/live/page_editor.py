@@ -64,14 +64,18 @@ class PageEditor:
         Raises:
             ConfigurationError: they are refused, and nothing has changed.
         """
+        file = (self._state / BROKER_PASSWORD).absolute()
         if broker_password is not None:
-            file = self._state / BROKER_PASSWORD
-            _told(lambda: write_state(file, f"{broker_password}\n".encode()))
-            values = {**values, "mqtt.password_file": str(file.absolute())}
+            values = {**values, "mqtt.password_file": str(file)}
+        left = None
         try:
-            return _told(lambda: self._changes.write(values, _by(who))), None
+            result = _told(lambda: self._changes.write(values, _by(who)))
         except NotWritableError:
-            return _told(lambda: self._changes.propose(values, _by(who), may_wait=True)), CONTINUES
+            result = _told(lambda: self._changes.propose(values, _by(who), may_wait=True))
+            left = CONTINUES
+        if broker_password is not None:  # read at the next start; a change that is refused leaves the old one
+            _told(lambda: write_state(file, f"{broker_password}\n".encode()))
+        return result, left
 
 
 def _by(who: str) -> str:

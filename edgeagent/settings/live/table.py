@@ -44,6 +44,7 @@ NEW_START: Mapping[str, str] = {
     "power.full_w": "the energy since the start is counted with it",
     "accuracy": "measurements go on over days with the same options",
     "clips": "its streams and the thread of its files begin at a start",
+    "hard_frames": "its folder and its thread begin at a start",
     "actions": "it is only in the file of the board, and its spool is opened at a start",
     "web": "its port is opened at a start",
     "home_assistant": "adapters are opened at a start",

@@ -48,6 +48,11 @@ function element(tag, text, kind = "") {
   return made;
 }
 
+/** Address without credentials, which may stand in front of the host and in parameters. */
+function shownAddress(source) {
+  return source.replace(/\/\/.*@/, "//***@").replace(/\?.*/, "?***");
+}
+
 function formatOf({ codec, width, height, fps }) {
   return `${codec}${width && height ? ` ${width}×${height}` : ""}${fps ? ` ${fps}/s` : ""}`;
 }
@@ -128,7 +133,7 @@ function show() {
       taken.splice(taken.indexOf(camera), 1);
       show();
     });
-    row.append(element("strong", camera.name), " ", element("code", camera.source), " ", element("span", "new", "badge good"), " ", button);
+    row.append(element("strong", camera.name), " ", element("code", shownAddress(camera.source)), " ", element("span", "new", "badge good"), " ", button);
     return row;
   });
   if (broker) {
@@ -150,7 +155,7 @@ find("start-write")?.addEventListener("click", ({ currentTarget }) =>
     const told = await ask("write", { cameras: taken, remove: removed(), broker });
     const waits = Object.keys(told.waiting);
     const parts = [told.saved?.length ? "Written into the configuration file." : "Kept as live changes."];
-    if (told.applied.length) parts.push(`Runs now: ${told.applied.join(", ")}.`);
+    if (told.applied.length) parts.push(`Changed at once: ${told.applied.join(", ")}.`);
     if (waits.length) parts.push(`Needs a new start (sudo systemctl restart edgeagent): ${waits.join(", ")}.`);
     if (told.left) parts.push(`${told.left}.`);
     for (const box of document.querySelectorAll("#present input:checked")) box.closest("li").remove();

@@ -46,10 +46,9 @@ def write_status(sight: Sight, broker: bool) -> str:
         broker: whether a broker is configured.
     """
     return (
-        '<div class="head"><h1>Status</h1><a class="button quiet" href="/start">Set up</a>'
-        '<p class="unit" data-part="asof">'
+        '<div class="head"><h1>Status</h1><div class="row"><p class="unit" data-part="asof">'
         + (f"Numbers of {when(sight.telemetry['time'])}" if sight.telemetry else "No numbers yet")
-        + "</p></div>"
+        + '</p><a class="button quiet" href="/start">Set up</a></div></div>'
         + card("alarms", "Alarms", alarm_items(sight), wide=True)
         + _cameras(sight)
         + _stages(sight)

@@ -15,6 +15,7 @@ from edgeagent.cli.live_source import read_live
 from edgeagent.daemon.live.control import MOST_BYTES, Control, short_path
 from edgeagent.daemon.live.control_client import NoAgentError, ask_agent
 from edgeagent.daemon.live.live_changes import LiveChanges
+from edgeagent.daemon.live.page_editor import BROKER_PASSWORD, PageEditor
 from edgeagent.errors import ConfigurationError, EdgeagentError
 from edgeagent.settings.file import load_settings, read_own
 from edgeagent.settings.live.changes import LIVE_FILE, read_changes
@@ -192,6 +193,46 @@ def test_a_bad_file_that_the_command_reads_is_an_event_too(
     assert main(["reload", "-c", str(running.file)]) == 2
     assert "edgeagent.yaml:" in capsys.readouterr().err
     assert (running.events[-1]["what"], running.events[-1]["ok"]) == ("reload", False)
+
+
+DOCK = {"cameras.dock": {"source": "rtsp://10.0.0.7/live"}, "mqtt.host": "broker", "mqtt.username": "anna"}
+
+
+def test_the_page_writes_a_configuration_into_the_file(running: Running) -> None:
+    running.live.propose({KEY: 0.5}, "anna")
+    editor = PageEditor(running.live, running.state)
+    result, left = editor.configure(DOCK, "s3cret", "anna")
+    assert (result.applied, left) == (("cameras.dock",), None)
+    assert set(result.waiting) == {"mqtt.host", "mqtt.username", "mqtt.password_file"}
+    written = load_settings(running.file)
+    assert "# at the gate" in running.file.read_text(encoding="utf-8")
+    assert [one.name for one in written.cameras] == ["yard", "dock"]
+    assert written.mqtt.password_file == (running.state / BROKER_PASSWORD).absolute()
+    assert (running.state / BROKER_PASSWORD).read_text() == "s3cret\n"
+    assert (running.state / BROKER_PASSWORD).stat().st_mode & 0o777 == 0o600
+    assert [one.key for one in read_changes(running.state)] == [KEY], "other live changes stay"
+    assert (running.events[-1]["what"], running.events[-1]["by"]) == ("write", "live page: anna")
+    assert "s3cret" not in json.dumps(running.events)
+
+
+def test_a_configuration_that_is_refused_changes_nothing(running: Running) -> None:
+    editor, before = PageEditor(running.live, running.state), running.file.read_bytes()
+    with pytest.raises(ConfigurationError, match=r"mqtt\.host"):
+        editor.configure({**DOCK, "mqtt.host": "mqtt://broker"}, "s3cret", "anna")
+    assert running.file.read_bytes() == before
+    assert not (running.state / BROKER_PASSWORD).exists()
+    assert running.applied == []
+
+
+def test_where_the_file_cannot_be_written_the_page_makes_live_changes(running: Running) -> None:
+    running.file.with_name("edgeagent.yaml.new").mkdir()
+    before = running.file.read_bytes()
+    result, left = PageEditor(running.live, running.state).configure(DOCK, None, "anna")
+    assert "sudo edgeagent live save" in (left or "")
+    assert (result.applied, set(result.waiting)) == (("cameras.dock",), {"mqtt.host", "mqtt.username"})
+    assert running.file.read_bytes() == before
+    running.start()
+    assert running.live.settings.mqtt.host == "broker", "it counts from the next start on"
 
 
 def test_commands_without_an_agent(running: Running, capsys: pytest.CaptureFixture[str]) -> None:

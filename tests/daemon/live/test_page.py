@@ -128,6 +128,7 @@ def test_a_first_visit_from_a_camera_to_the_file(tmp_path: Path, broker: Mosquit
 
         assert visit.post("write", cameras=[{"name": "no/name", "source": source}])[0] == 422
         assert visit.post("write")[0] == 422
+        assert visit.post("write", remove=["yard.zones"])[0] == 422
         before = file.read_text()
         wanted = {"name": "gate", "source": source, "user": "anna", "password": "hunter2"}
         mqtt = {"host": "127.0.0.1", "port": broker.port, "user": "anna", "password": "s3cret"}

@@ -1,0 +1,157 @@
+"""Pictures with proposed labels, written for labelling tools: COCO, YOLO, CVAT.
+
+::
+
+    coco   images/  annotations.json                     COCO object detection; score is kept beside each box
+    yolo   images/  labels/  data.yaml                   one line an object: class, centre, size, in shares
+    cvat   images/  annotations.xml                      CVAT for images 1.1
+
+The pictures are copied; nothing is written into a folder that has anything in it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import yaml
+
+from edgeagent.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedObject:
+    """Object that a person confirms or corrects.
+
+    Attributes:
+        label: name of its class.
+        score: of the model, 0..1.
+        box: ``x1, y1, x2, y2`` in shares of the picture.
+    """
+
+    label: str
+    score: float
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedPicture:
+    """Picture with proposed objects.
+
+    Attributes:
+        file: picture.
+        name: of its copy; unique.
+        width, height: in pixels.
+        objects: that were found in it.
+    """
+
+    file: Path
+    name: str
+    width: int
+    height: int
+    objects: tuple[ProposedObject, ...]
+
+
+def export_labels(pictures: Sequence[ProposedPicture], kind: str, out: Path) -> tuple[str, ...]:
+    """Write pictures with their labels, and return the names of the classes.
+
+    Args:
+        pictures: in the order in which they are written.
+        kind: one of :data:`EXPORTS`.
+        out: folder, which is made; an empty one may exist.
+
+    Raises:
+        DataError: there is no picture, the folder has something in it, or cannot be written.
+    """
+    if not pictures:
+        raise DataError("there is no hard frame to export")
+    labels = tuple(sorted({one.label for picture in pictures for one in picture.objects}))
+    try:
+        (out / "images").mkdir(parents=True)
+        if len(list(out.iterdir())) > 1:
+            raise FileExistsError(0, "it has something in it")
+        for picture in pictures:
+            shutil.copyfile(picture.file, out / "images" / picture.name)
+        EXPORTS[kind](pictures, labels, out)
+    except FileExistsError:
+        raise DataError(f"{out}: the folder has something in it; name a new one") from None
+    except OSError as error:
+        raise DataError(f"{error.filename or out}: cannot be written ({error.strerror})") from error
+    return labels
+
+
+def _coco(pictures: Sequence[ProposedPicture], labels: Sequence[str], out: Path) -> None:
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for number, picture in enumerate(pictures, 1):
+        size = {"width": picture.width, "height": picture.height}
+        images.append({"id": number, "file_name": picture.name, **size})
+        for one in picture.objects:
+            x1, y1, x2, y2 = _pixels(picture, one)
+            box = [x1, y1, round(x2 - x1, 2), round(y2 - y1, 2)]
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": number,
+                    "category_id": labels.index(one.label) + 1,
+                    "bbox": box,
+                    "area": round(box[2] * box[3], 2),
+                    "iscrowd": 0,
+                    "score": one.score,
+                }
+            )
+    categories = [{"id": number, "name": name} for number, name in enumerate(labels, 1)]
+    document = {"images": images, "annotations": annotations, "categories": categories}
+    (out / "annotations.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
+
+
+def _yolo(pictures: Sequence[ProposedPicture], labels: Sequence[str], out: Path) -> None:
+    (out / "labels").mkdir()
+    for picture in pictures:
+        lines = []
+        for one in picture.objects:
+            x1, y1, x2, y2 = one.box
+            values = ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)
+            lines.append(f"{labels.index(one.label)} " + " ".join(f"{value:.6f}" for value in values))
+        text = "".join(f"{line}\n" for line in lines)
+        (out / "labels" / picture.name).with_suffix(".txt").write_text(text, encoding="utf-8")
+    data = {"path": ".", "train": "images", "val": "images", "names": dict(enumerate(labels))}
+    (out / "data.yaml").write_text(
+        yaml.safe_dump(data, sort_keys=False, allow_unicode=True), encoding="utf-8"
+    )
+
+
+def _cvat(pictures: Sequence[ProposedPicture], labels: Sequence[str], out: Path) -> None:
+    root = ElementTree.Element("annotations")
+    ElementTree.SubElement(root, "version").text = "1.1"
+    task = ElementTree.SubElement(ElementTree.SubElement(root, "meta"), "task")
+    known = ElementTree.SubElement(task, "labels")
+    for name in labels:
+        ElementTree.SubElement(ElementTree.SubElement(known, "label"), "name").text = name
+    for number, picture in enumerate(pictures):
+        facts = {"id": number, "name": picture.name, "width": picture.width, "height": picture.height}
+        image = ElementTree.SubElement(root, "image", {key: str(value) for key, value in facts.items()})
+        for one in picture.objects:
+            corners = zip(("xtl", "ytl", "xbr", "ybr"), _pixels(picture, one), strict=True)
+            place = {key: f"{value:.2f}" for key, value in corners}
+            ElementTree.SubElement(image, "box", {"label": one.label, "occluded": "0", **place})
+    ElementTree.indent(root)
+    ElementTree.ElementTree(root).write(out / "annotations.xml", encoding="utf-8", xml_declaration=True)
+
+
+EXPORTS: dict[str, Callable[[Sequence[ProposedPicture], Sequence[str], Path], None]] = {
+    "coco": _coco,
+    "yolo": _yolo,
+    "cvat": _cvat,
+}
+
+
+def _pixels(picture: ProposedPicture, one: ProposedObject) -> tuple[float, float, float, float]:
+    x1, y1, x2, y2 = one.box
+    width, height = picture.width, picture.height
+    return round(x1 * width, 2), round(y1 * height, 2), round(x2 * width, 2), round(y2 * height, 2)

@@ -1,0 +1,45 @@
+"""The ``hard_frames`` section of the configuration: frames that are kept for labelling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from edgeagent.settings.types import Bytes, Fraction, Seconds, SettingsSection, TopicLevel
+
+
+class HardFrameSettings(SettingsSection):
+    """Settings of hard frames: whole pictures in which the model is unsure.
+
+    Attributes:
+        folder: where they are stored; None is ``hard-frames`` in the state folder.
+        cameras: names of the cameras whose frames are kept; empty for all.
+        low, high: a frame is hard where the score of a detection is at least ``low`` and less than ``high``.
+        every: shortest time between two kept frames of a camera, in seconds.
+        quality: of the JPEG, 1..100.
+        keep_age: seconds after which a frame is removed.
+        keep_size: most bytes of all frames together; the oldest are removed first.
+        keep_free: bytes that stay free on the disk; the oldest frames are removed for that.
+    """
+
+    folder: Path | None = None
+    cameras: tuple[TopicLevel, ...] = ()
+    low: Fraction = 0.25
+    high: Fraction = 0.5
+    every: Annotated[Seconds, Field(ge=1)] = 60.0
+    quality: Annotated[int, Field(ge=1, le=100)] = 90
+    keep_age: Seconds = 2592000.0
+    keep_size: Annotated[Bytes, Field(ge=1_000_000)] = 500_000_000
+    keep_free: Bytes = 200_000_000
+
+    @model_validator(mode="after")
+    def _a_range(self) -> HardFrameSettings:
+        if self.low >= self.high:
+            raise ValueError(f"low: expected less than high, which is {self.high:g} (got {self.low:g})")
+        return self
+
+    def wants(self, camera: str) -> bool:
+        """Return whether frames of a camera are kept."""
+        return not self.cameras or camera in self.cameras

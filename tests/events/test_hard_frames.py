@@ -1,0 +1,145 @@
+"""Hard frames: which are kept, with what, what is hidden in them, and what becomes of them in an export."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from xml.etree import ElementTree
+
+import cv2
+import numpy as np
+import pytest
+
+from edgeagent.cli import main
+from edgeagent.datasets.dataset import Dataset
+from edgeagent.datasets.label_export import EXPORTS, export_labels
+from edgeagent.errors import DataError
+from edgeagent.events.hard_frame_files import read_hard_frames
+from edgeagent.events.hard_frames import HardFrames
+from edgeagent.settings.sections.hard_frames import HardFrameSettings
+from edgeagent.vision.detections import Detections
+from tests.cli.command import mistake
+
+LABELS = ("person", "car")
+LEFT = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
+SECOND = 1_000_000_000
+
+
+def found(*scores: float) -> Detections:
+    """A person and cars of given scores, in the middle of 200 x 100 pixels."""
+    boxes = np.tile(np.array([[50, 25, 150, 75]], np.float32), (len(scores), 1))
+    classes = np.minimum(np.arange(len(scores)), 1).astype(np.int32)
+    return Detections(boxes, np.array(scores, np.float32), classes, LABELS)
+
+
+def picture() -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
+    return np.random.default_rng(0).integers(0, 256, (100, 200, 3), np.uint8)
+
+
+@contextmanager
+def keeping(folder: Path, **settings: object) -> Iterator[HardFrames]:
+    """Keep frames, and write all that wait at the end."""
+    frames = HardFrames(HardFrameSettings.model_validate(settings), folder, {"yard": (LEFT,)})
+    frames.start()
+    yield frames
+    frames.stop(60.0)
+
+
+def keep_two(folder: Path) -> Path:
+    with keeping(folder, keep_free=1) as frames:
+        frames.frame("yard", picture(), 1_700_000_000.5, found(0.9, 0.3), SECOND)
+        frames.frame("gate", picture(), 1_700_000_001.25, found(0.4), SECOND)
+    return folder
+
+
+def test_only_frames_that_are_unsure_are_kept_and_few_of_them(tmp_path: Path) -> None:
+    with keeping(tmp_path, cameras=["yard"], every=60.0, keep_free=1) as frames:
+        frames.frame("yard", picture(), 1.0, found(0.9, 0.1), SECOND)
+        frames.frame("yard", picture(), 2.0, found(), SECOND)
+        frames.frame("gate", picture(), 3.0, found(0.3), SECOND)
+        frames.frame("yard", picture(), 4.0, found(0.3), SECOND)
+        frames.frame("yard", picture(), 5.0, found(0.3), 2 * SECOND)
+    assert sorted(one.name for one in tmp_path.rglob("*.*")) == ["4.000000.jpg", "4.000000.json"]
+
+
+def test_a_frame_is_kept_with_what_was_found_and_without_what_is_private(tmp_path: Path) -> None:
+    keep_two(tmp_path)
+    about = json.loads((tmp_path / "yard" / "1700000000.500000.json").read_text())
+    assert (about["camera"], about["width"], about["height"]) == ("yard", 200, 100)
+    assert [(one["label"], one["score"]) for one in about["objects"]] == [("person", 0.9), ("car", 0.3)]
+    assert about["objects"][0]["box"] == [0.25, 0.25, 0.75, 0.75]
+    kept = tmp_path / "yard" / "1700000000.500000.jpg"
+    assert kept.stat().st_mode & 0o077 == 0
+    image = cv2.imread(str(kept))
+    assert image is not None
+    assert image[:, :80].std() < 0.5 * image[:, 120:].std()
+
+
+def test_a_folder_that_cannot_be_written_costs_only_frames(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    with keeping(tmp_path / "file") as frames:
+        frames.frame("yard", picture(), 1.0, found(0.3), SECOND)
+    assert "hard frames: " in caplog.text
+
+
+def test_the_oldest_go_where_the_folder_is_full(tmp_path: Path) -> None:
+    with keeping(tmp_path, every=1.0, keep_size=1_000_000, keep_free=1) as frames:
+        for number in range(40):
+            large = np.random.default_rng(number).integers(0, 256, (400, 400, 3), np.uint8)
+            while frames._waiting._value == 0:  # a frame that comes meanwhile is left out
+                time.sleep(0.01)
+            frames.frame("yard", large, 1000.0 + number, found(0.3), (2 * number + 1) * SECOND)
+    kept = sorted(float(one.stem) for one in tmp_path.rglob("*.jpg"))
+    assert kept[-1] == 1039.0
+    assert kept[0] > 1000.0
+    assert sum(one.stat().st_size for one in tmp_path.rglob("*.*")) <= 1_000_000
+
+
+@pytest.mark.parametrize("kind", ["coco", "yolo"])
+def test_the_reader_of_data_sets_reads_what_is_exported(kind: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    frames = read_hard_frames(keep_two(tmp_path / "frames"))
+    assert export_labels(frames, kind, out) == ("car", "person")
+    data = Dataset.find(out / "annotations.json" if kind == "coco" else out).open(None, "val")
+    assert [one.name for one in data.pictures] == sorted(one.name for one in frames)
+    gate, yard = data.read(LABELS)
+    assert (yard.classes.tolist(), gate.classes.tolist()) == ([0, 1], [0])
+    assert np.allclose(yard.boxes, [[0.5, 0.5, 0.5, 0.5]] * 2, atol=1e-4)
+
+
+def test_cvat_has_pixels(tmp_path: Path) -> None:
+    export_labels(read_hard_frames(keep_two(tmp_path / "frames")), "cvat", tmp_path / "out")
+    root = ElementTree.parse(tmp_path / "out" / "annotations.xml").getroot()
+    assert [one.text for one in root.iter("name")] == ["car", "person"]
+    first = root.find("image")
+    assert first is not None
+    assert first.attrib == {"id": "0", "name": "yard-1700000000_500000.jpg", "width": "200", "height": "100"}
+    boxes = [(one.get("label"), one.get("xtl"), one.get("ybr")) for one in first.iter("box")]
+    assert boxes == [("person", "50.00", "75.00"), ("car", "50.00", "75.00")]
+    assert (tmp_path / "out" / "images" / "yard-1700000000_500000.jpg").is_file()
+
+
+def test_the_command_exports_and_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keep_two(tmp_path / "hard-frames")
+    (tmp_path / "hard-frames" / "gate" / "1700000001.250000.json").write_text("{")
+    where = ("frames", "export", "--state", tmp_path)
+    out = tmp_path / "out"
+    assert main([str(one) for one in (*where, "--format", "yolo", "--out", out, "--json")]) == 0
+    assert json.loads(capsys.readouterr().out)["frames"] == 1
+    assert "something in it" in mistake(capsys, 6, *where, "--format", "coco", "--out", out)
+    nothing = ("--state", tmp_path / "nothing", "--format", "coco", "--out", tmp_path / "x")
+    assert "cannot be read" in mistake(capsys, 6, "frames", "export", *nothing)
+    (tmp_path / "empty" / "hard-frames").mkdir(parents=True)
+    with pytest.raises(DataError, match="no hard frame"):
+        export_labels(read_hard_frames(tmp_path / "empty" / "hard-frames"), "coco", tmp_path / "y")
+    assert set(EXPORTS) == {"coco", "yolo", "cvat"}
+
+
+def test_a_range_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected less than high"):
+        HardFrameSettings(low=0.5, high=0.4)
