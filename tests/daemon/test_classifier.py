@@ -86,7 +86,7 @@ def test_another_model_begins_anew(classifier_bundle: Path) -> None:
     detector = load_bundle_detector(open_bundle(classifier_bundle), "onnxruntime", 1, 0.65)
     buffers, changes = detector.allocate(), list[ClassChange]()
     settings = Settings.model_validate(
-        {"device": "d", "cameras": [{"name": "door", "source": "0"}], "objects": {"appear_after": 0}}
+        {"device": "d", "cameras": [{"name": "door", "source": "0"}], "objects": {"appear_after": "0s"}}
     )
     watch = ClassWatch(settings, lambda camera, change: changes.append(change))
 
