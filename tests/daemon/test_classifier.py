@@ -86,7 +86,7 @@ def test_another_model_begins_anew(classifier_bundle: Path) -> None:
     detector = load_bundle_detector(open_bundle(classifier_bundle), "onnxruntime", 1, 0.65)
     buffers, changes = detector.allocate(), list[ClassChange]()
     settings = Settings.model_validate(
-        {"device": "d", "cameras": [{"name": "door", "source": "0"}], "objects": {"appear_after": 0}}
+        {"device": "d", "cameras": [{"name": "door", "source": "0"}], "objects": {"appear_after": "1s"}}
     )
     watch = ClassWatch(settings, lambda camera, change: changes.append(change))
 
@@ -96,6 +96,8 @@ def test_another_model_begins_anew(classifier_bundle: Path) -> None:
         watch.frame(Result("door", Frame(picture, 1, int(second * 1e9), second), found, detector, 1))
 
     frame(0, 1)
+    assert changes == []
+    frame(0, 2)
     assert [change.label for change in changes] == ["blue"]
     report = watch.take("door")
     assert report is not None
@@ -103,7 +105,8 @@ def test_another_model_begins_anew(classifier_bundle: Path) -> None:
     assert watch.take("door") is None  # no frame since
     named = detector.description.model_copy(update={"labels": ("x", "y", "z")})
     other = dataclasses.replace(detector, description=named)
-    frame(0, 2, other)
+    frame(0, 3, other)
+    frame(0, 4, other)
     assert [(change.label, change.before) for change in changes] == [("blue", None), ("x", None)]
     detector.engine.close()
 
