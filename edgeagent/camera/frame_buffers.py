@@ -1,8 +1,8 @@
 """Free frame buffers, shared by all cameras of the agent.
 
 Buffers of one shape go to whichever camera needs one next, so that all cameras together have no more than are
-in use at once: those of the frames on their way, the pending one of each camera, and those being written; a
-source that is awaited (:class:`edgeagent.camera.source.AwaitedSource`) is written only once its frame has come.
+in use at once: those of the frames on their way, the pending one of each camera, and those being written. A
+source that is awaited (:class:`edgeagent.camera.source.AwaitedSource`) takes one only once its frame has come.
 A frame of 1920 x 1080 takes 6.2 MB.
 """
 
