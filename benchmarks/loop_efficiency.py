@@ -18,7 +18,7 @@ import onnxruntime
 
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.daemon.agent import Agent
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.engines.loading import choose_artefact
 from edgeagent.engines.onnxruntime_engine import PROVIDER, session_options
 from edgeagent.files.resources import default_bundle, sample_clip

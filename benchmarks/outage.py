@@ -26,7 +26,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from edgeagent.daemon.agent import Agent
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.files.resources import sample_clip
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import CameraSettings

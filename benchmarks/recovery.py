@@ -27,7 +27,7 @@ from pathlib import Path
 from queue import Queue
 
 from edgeagent.daemon.agent import Agent
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.detection.serving_state import Change
 from edgeagent.files.resources import sample_clip
 from edgeagent.settings.schema import Settings

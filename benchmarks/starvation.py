@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgeagent.daemon.agent import Agent
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.files.resources import sample_clip
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import CameraSettings

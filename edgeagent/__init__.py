@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from edgeagent.camera.source import FrameSource, SourceFacts
     from edgeagent.camera.sources import register_source
     from edgeagent.daemon.agent import Agent
-    from edgeagent.detection.pipeline import Result
+    from edgeagent.detection.frame_result import Result
     from edgeagent.errors import (
         BundleError,
         CameraError,
@@ -72,7 +72,7 @@ _PLACES = {
     "Image": "imaging.frame",
     "PendingDetections": "api.detector",
     "QuantizedBundle": "qat.factory.quantize",
-    "Result": "detection.pipeline",
+    "Result": "detection.frame_result",
     "Settings": "settings.schema",
     "SourceFacts": "camera.source",
     "TopAccuracy": "accuracy.top_accuracy",

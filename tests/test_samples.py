@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from edgeagent.detection.pipeline import STAGES
+from edgeagent.detection.frame_result import STAGES
 from edgeagent.settings.sections.prometheus import PrometheusSettings
 from edgeagent.telemetry.contract.messages import ROOT, Alarm, Telemetry
 from edgeagent.telemetry.contract.streams import STREAMS

@@ -26,7 +26,7 @@ from edgeagent.bundle.manifest import Manifest
 from edgeagent.bundle.reading import Bundle, open_bundle
 from edgeagent.bundle.task import require_detection
 from edgeagent.detection.detector import Detector, load_bundle_detector
-from edgeagent.detection.pipeline import Detectors, OneDetector
+from edgeagent.detection.detectors import Detectors, OneDetector
 from edgeagent.detection.ranking import rank_delegates
 from edgeagent.detection.serving import ServingDetector
 from edgeagent.engines.engine import Buffers, Call, EngineFacts

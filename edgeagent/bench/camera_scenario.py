@@ -9,7 +9,9 @@ from pathlib import Path
 from edgeagent.bench.load_generator import SCORE_THRESHOLD, Block, ReadEnergy, difference
 from edgeagent.camera.capture import Camera
 from edgeagent.detection.detector import Detector
-from edgeagent.detection.pipeline import STAGES, OneDetector, Pipeline, Result, ScoreThresholds
+from edgeagent.detection.detectors import OneDetector
+from edgeagent.detection.frame_result import STAGES, Result, ScoreThresholds
+from edgeagent.detection.pipeline import Pipeline
 from edgeagent.errors import CameraError
 from edgeagent.settings.sections.camera import CameraSettings
 

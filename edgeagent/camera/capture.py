@@ -28,7 +28,7 @@ from edgeagent.camera.patience import Patience
 from edgeagent.camera.port import PROBE_EVERY_S, port_of
 from edgeagent.camera.rate import FrameRate
 from edgeagent.camera.slot import FrameSlot
-from edgeagent.camera.source import FrameSource
+from edgeagent.camera.source import AwaitedSource, FrameSource
 from edgeagent.camera.sources import ChosenDecoder, open_source, source_kind
 from edgeagent.camera.status import CameraState, CameraStatus
 from edgeagent.errors import CameraError
@@ -238,22 +238,30 @@ class Camera:
                     return False
                 due = max(due, time.monotonic()) + poll_period
             self.progress.expect(longest_s, "reading a frame")
+            came = isinstance(source, AwaitedSource) and source.await_frame()
+            if came and not self._keep_pace(source, pacer):
+                return False
             image = source.read(self.slot.buffer())
             self._unreadable = self._unreadable_before + source.unreadable
             if image is None:
                 return True
-            if pacer is not None:
-                now = time.monotonic()
-                wait_s = max(0.0, pacer.due(source.position, now) - now)
-                self.progress.expect(wait_s, "waiting for the time of the frame")
-                if self._stopping.wait(wait_s):
-                    return False
+            if not came and not self._keep_pace(source, pacer):
+                return False
             self._record_frame(image, source)
             if every_frame:
                 self.progress.expect(UNLIMITED_S, "waiting for the detector")
             if not self.slot.put(image, wait=every_frame):
                 return False
         return False
+
+    def _keep_pace(self, source: FrameSource, pacer: Pacer | None) -> bool:
+        """Wait for the time of a frame that has come; False when stopped before it."""
+        if pacer is None:
+            return True
+        now = time.monotonic()
+        wait_s = max(0.0, pacer.due(source.position, now) - now)
+        self.progress.expect(wait_s, "waiting for the time of the frame")
+        return not self._stopping.wait(wait_s)
 
     def _record_frame(self, image: Image, source: FrameSource) -> None:
         height, width = image.shape[:2]

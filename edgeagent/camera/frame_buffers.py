@@ -1,7 +1,9 @@
 """Free frame buffers, shared by all cameras of the agent.
 
 Buffers of one shape go to whichever camera needs one next, so that all cameras together have no more than are
-in use at once: those of the frames on their way, and two of each camera. A frame of 1920 x 1080 takes 6.2 MB.
+in use at once: those of the frames on their way, the pending one of each camera, and those being written. A
+source that is awaited (:class:`edgeagent.camera.source.AwaitedSource`) takes one once its frame has come.
+A frame of 1920 x 1080 takes 6.2 MB.
 """
 
 from __future__ import annotations

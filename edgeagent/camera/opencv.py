@@ -82,6 +82,8 @@ class VideoCaptureSource:
         self._decoder: DecoderCandidate = SOFTWARE
         self._codec = "unknown"
         self._decode_ns = self._decoded = 0
+        self._awaited: bool | None = None
+        self._waited_s = 0.0
 
     @property
     def decoding(self) -> Decoding | None:
@@ -115,6 +117,14 @@ class VideoCaptureSource:
     def open(self) -> None:
         raise NotImplementedError
 
+    def await_frame(self) -> bool:
+        """See :class:`~edgeagent.camera.source.AwaitedSource`."""
+        if self._awaited is None:
+            begun = time.monotonic()
+            self._awaited = self._grab()
+            self._waited_s = time.monotonic() - begun
+        return self._awaited
+
     def read(self, into: Image | None) -> Image | None:
         image = self._next(into)
         if image is None:
@@ -123,6 +133,7 @@ class VideoCaptureSource:
 
     def close(self) -> None:
         capture, self._capture = self._capture, None
+        self._awaited, self._waited_s = None, 0.0
         if capture is not None:
             capture.release()
 
@@ -161,9 +172,9 @@ class VideoCaptureSource:
         Raises:
             CameraError: nothing came for ``read_timeout`` seconds, or OpenCV refuses what comes.
         """
-        begun = time.monotonic()
+        begun = time.monotonic() - self._waited_s
         for failed in range(self.failed_reads):
-            read_begun = time.monotonic()
+            read_begun, self._waited_s = time.monotonic() - self._waited_s, 0.0
             image = self._read(into)
             now = time.monotonic()
             if self._read_timeout is not None and now - read_begun >= self._read_timeout:
@@ -184,17 +195,33 @@ class VideoCaptureSource:
             log.warning("%s: a damaged frame is left out, and further ones are; they are counted", self._name)
         self._unreadable += frames
 
-    def _read(self, into: Image | None) -> Image | None:
-        """Read once; None at the end or on failure, which OpenCV does not distinguish."""
-        capture = self._opened()
+    def _grab(self) -> bool:
+        """Wait for a frame and decode it; False at the end or on failure."""
         self._read_error = None
+        begun_ns = time.thread_time_ns()
         try:
-            begun_ns = time.thread_time_ns()
-            ok, image = capture.read() if into is None else capture.read(into)
-            if not ok:
-                return None
+            came = self._opened().grab()
+        except cv2.error as error:
+            self._read_error = redact(error.err)
+            return False
+        if came:
             self._decode_ns += time.thread_time_ns() - begun_ns
             self._decoded += 1
+        return came
+
+    def _read(self, into: Image | None) -> Image | None:
+        """Read once; None at the end or on failure, which OpenCV does not distinguish."""
+        came = self._grab() if self._awaited is None else self._awaited
+        self._awaited = None
+        if not came:
+            return None
+        capture = self._opened()
+        try:
+            begun_ns = time.thread_time_ns()
+            ok, image = capture.retrieve() if into is None else capture.retrieve(into)
+            self._decode_ns += time.thread_time_ns() - begun_ns
+            if not ok:
+                return None
             if image.ndim == 2 or image.shape[2] == 1:
                 image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR, into)
             elif image.shape[2] == 4:

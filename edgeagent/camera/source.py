@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from edgeagent.imaging.frame import Image
 
@@ -66,3 +66,21 @@ class FrameSource(Protocol):
 
     def close(self) -> None:
         """Release the camera; does nothing when the source is not open."""
+
+
+@runtime_checkable
+class AwaitedSource(Protocol):
+    """A source whose next frame is awaited without a buffer, which the camera takes once it has come.
+
+    While it waits, which is nearly always, a camera then holds no buffer to write into.
+    """
+
+    def await_frame(self) -> bool:
+        """Wait for the next frame; the next ``read`` of the source gives it, at once.
+
+        Returns:
+            Whether it has come; otherwise ``read`` tells the reason, or that the source has ended.
+
+        Raises:
+            CameraError: the source is not open.
+        """

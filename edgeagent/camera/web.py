@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgeagent.camera.decoding import Decoding, DecodingSource
 from edgeagent.camera.snapshot import PictureRequest, SnapshotSource
-from edgeagent.camera.source import FrameSource, SourceFacts
+from edgeagent.camera.source import AwaitedSource, FrameSource, SourceFacts
 from edgeagent.camera.stream import StreamSource
 from edgeagent.errors import CameraError
 from edgeagent.imaging.frame import Image
@@ -53,6 +53,9 @@ class HttpSource:
             self._source = self._stream()
         self._unreadable += before
         self._source.open()
+
+    def await_frame(self) -> bool:
+        return isinstance(self._source, AwaitedSource) and self._source.await_frame()
 
     def read(self, into: Image | None) -> Image | None:
         return self._source.read(into)

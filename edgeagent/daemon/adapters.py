@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from edgeagent.daemon.live.part import LiveStep
 from edgeagent.daemon.part import PART_STOP_S, AgentPart
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.settings.live.comparison import SettingsChange
 from edgeagent.settings.schema import Settings
 from edgeagent.telemetry.contract.messages import Alarm, Telemetry

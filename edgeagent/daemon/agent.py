@@ -61,8 +61,9 @@ from edgeagent.daemon.telemetry_messages import TelemetryMessages
 from edgeagent.daemon.update_events import UpdateEvents
 from edgeagent.delivery.first_model import open_store, serve_first
 from edgeagent.detection.exchange import ModelExchange
+from edgeagent.detection.frame_result import STAGES, Result
 from edgeagent.detection.journal import open_journal
-from edgeagent.detection.pipeline import STAGES, Pipeline, Result
+from edgeagent.detection.pipeline import Pipeline
 from edgeagent.detection.ranking import rank_kept
 from edgeagent.detection.serving_state import Change
 from edgeagent.errors import DeliveryError

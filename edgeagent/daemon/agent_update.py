@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from edgeagent.daemon.part import AgentPart
 from edgeagent.detection.exchange import ModelExchange
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.errors import EdgeagentError
 from edgeagent.files.atomic import write_state
 from edgeagent.files.state_json import DamagedJsonError, read_json

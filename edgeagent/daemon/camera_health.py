@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from edgeagent.camera.health import HOLD_S, SAMPLE_EVERY_S, HealthState, PictureHealth
 from edgeagent.camera.sources import source_kind
 from edgeagent.daemon.part import AgentPart
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.settings.sections.camera import CameraSettings
 
 HealthChanged = Callable[[str, HealthState, str | None], None]

@@ -10,7 +10,7 @@ import time
 
 from edgeagent.accuracy.live.feedback_handler import FeedbackTopic
 from edgeagent.daemon.part import AgentPart
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.imaging.frame import Frame
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.telemetry import DetectionChangesSettings, TelemetrySettings

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from edgeagent.daemon.live.page_editor import PageEditor
 from edgeagent.daemon.observed_publisher import ObservedPublisher
 from edgeagent.daemon.part import PART_STOP_S, AgentPart
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.errors import ConfigurationError
 from edgeagent.events.object_life import ObjectEvent
 from edgeagent.events.scene import Scene, SceneReport

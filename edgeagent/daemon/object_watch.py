@@ -22,7 +22,7 @@ from edgeagent.daemon.debounce import DebouncedLabel, Moment
 from edgeagent.daemon.label_counts import LabelCounter
 from edgeagent.daemon.object_counts import ObjectCounts
 from edgeagent.daemon.part import AgentPart
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.sensors.board import read_board
 from edgeagent.settings.sections.objects import DEFAULT_LABELS, ObjectSettings
 from edgeagent.telemetry.contract.objects import ObjectReport

@@ -14,8 +14,8 @@ from edgeagent.camera.packets import PacketStream
 from edgeagent.daemon.held_ends import HeldEnd, HeldEnds
 from edgeagent.daemon.live.part import LiveStep
 from edgeagent.daemon.part import PART_STOP_S, AgentPart
+from edgeagent.detection.frame_result import Result
 from edgeagent.detection.motion_gate import MotionGate
-from edgeagent.detection.pipeline import Result
 from edgeagent.events.building import build_scene, tracker_options
 from edgeagent.events.clips import LATEST_S, Clips
 from edgeagent.events.object_life import ObjectEvent

@@ -12,7 +12,8 @@ from edgeagent.daemon.service_status import CameraSight, ServiceFacts, describe_
 from edgeagent.daemon.systemd import notify
 from edgeagent.daemon.watchdog import Watchdog
 from edgeagent.detection.exchange import ModelExchange
-from edgeagent.detection.pipeline import Pipeline, Result
+from edgeagent.detection.frame_result import Result
+from edgeagent.detection.pipeline import Pipeline
 from edgeagent.detection.serving_state import Change
 from edgeagent.telemetry.mqtt.interface import ConnectionState, Publisher
 from edgeagent.timing.progress import Progress, ProgressSample

@@ -13,7 +13,7 @@ from edgeagent.delivery.configuration.record import ConfigurationDeployment, Wor
 from edgeagent.delivery.configuration.serving import ServedConfiguration
 from edgeagent.delivery.configuration.updater import ConfigurationUpdater
 from edgeagent.detection.exchange import ModelExchange
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.telemetry.mqtt.interface import Publisher
 
 if TYPE_CHECKING:

@@ -41,8 +41,8 @@ from edgeagent.delivery.update.protocols import DeploymentContext
 from edgeagent.delivery.update.schedule import CheckSchedule, next_check_s
 from edgeagent.delivery.update.updater import Updater
 from edgeagent.detection.exchange import ModelExchange
+from edgeagent.detection.frame_result import Result
 from edgeagent.detection.journal import Journal
-from edgeagent.detection.pipeline import Result
 from edgeagent.detection.serving_state import Change
 from edgeagent.errors import EdgeagentError
 from edgeagent.launcher.launched import Launched

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from edgeagent.daemon.agent import Agent
 from edgeagent.daemon.reporter import stage_report
-from edgeagent.detection.pipeline import STAGES
+from edgeagent.detection.frame_result import STAGES
 from edgeagent.telemetry.contract.messages import StageReport, Telemetry
 
 TOO_FEW = "too few"

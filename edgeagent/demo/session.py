@@ -16,7 +16,7 @@ from edgeagent.demo.broker import EmbeddedBroker
 from edgeagent.demo.clip_writer import ClipWriter
 from edgeagent.demo.listener import DemoListener
 from edgeagent.demo.live_table import live_table, summary
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.errors import CameraError, ConfigurationError, EdgeagentError
 from edgeagent.files.resources import sample_clip
 from edgeagent.files.result import write_result

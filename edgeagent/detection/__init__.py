@@ -22,7 +22,10 @@ In the order in which a model passes through::
     exchange.py         one bundle exchanged for another between two frames
     motion_gate.py      which frames the detector runs for
     frame_parts.py      regions of a frame, and their detections as those of the frame
+    detectors.py        where a pipeline gets its detector from
+    frame_intake.py     the next frame, of the camera whose turn it is
     frame_jobs.py       what is on its way through the pipeline
+    frame_result.py     what the pipeline delivers
     pipeline.py         cameras -> prepare -> infer -> finish, through what serves now
 
 The daemon, the gate, the shadow run, ``edgeagent bench`` and the Python API all come in at ranking.py.

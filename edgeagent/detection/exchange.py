@@ -108,7 +108,7 @@ class ModelExchange:
             self.serving.stop(deadline.left_s)
 
     def current(self, timeout: float) -> Detector | None:
-        """Return the detector that serves; see :class:`edgeagent.detection.pipeline.Detectors`."""
+        """Return the detector that serves; see :class:`edgeagent.detection.detectors.Detectors`."""
         return self.serving.current(timeout)
 
     def wait_turn(self) -> None:

@@ -33,16 +33,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from queue import SimpleQueue
-from typing import Literal, Protocol
+from typing import Literal
 
 from edgeagent.camera.capture import Camera
-from edgeagent.camera.fair_share import FairShare
 from edgeagent.camera.slot import MOST_HELD
 from edgeagent.detection.detector import Detector
+from edgeagent.detection.detectors import Detectors
+from edgeagent.detection.frame_intake import FrameIntake
 from edgeagent.detection.frame_jobs import BufferSet, FailedCall, FrameJob, FrameResults, owned_buffers
 from edgeagent.detection.frame_parts import FrameParts, merge_parts
+from edgeagent.detection.frame_result import Result, ScoreThresholds
 from edgeagent.detection.motion_gate import MotionGate
 from edgeagent.engines.engine import Call
 from edgeagent.errors import EdgeagentError, EngineError
@@ -57,107 +59,10 @@ logger = logging.getLogger(__name__)
 
 JOBS = MOST_HELD  # 4: one in each stage, and one that waits for the engine, so that the engine never waits
 WAIT_S = 0.2  # for a detector, between two looks whether to stop
-STAGES: tuple[str, ...] = ("age", "preprocess", "queue", "inference", "decode", "publish", "end_to_end")
-"""``queue`` is the time after ``preprocess`` spent waiting for the engine and the decoder: stages add up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """Detections of one frame.
-
-    Attributes:
-        camera: its name.
-        frame: that was detected on; its image is valid only during the call that delivers the result.
-        detections: in pixels of the frame.
-        candidates: detections down to the lower threshold of the pipeline, these included, for trackers.
-        detector: that made them.
-        inference_ns: nanoseconds that the engine worked, for all parts of the frame; 0 for a gated frame.
-        gated: whether nothing moved, so that the detections are those of the frame before.
-    """
-
-    camera: str
-    frame: Frame
-    detections: Detections
-    detector: Detector
-    inference_ns: int
-    candidates: Detections | None = None
-    gated: bool = False
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Names of the classes."""
-        return self.detector.description.labels
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreThresholds:
-    """Lowest scores, 0..1.
-
-    Attributes:
-        detections: of a detection.
-        candidates: of a candidate, which continues the track of an object; at most ``detections``.
-    """
-
-    detections: float
-    candidates: float
-
-    @classmethod
-    def one(cls, score: float) -> ScoreThresholds:
-        """Return thresholds without candidates below the detections."""
-        return cls(score, score)
 
 
 DeliverResult = Callable[[Result], None]
 RecordDuration = Callable[[str, str, int], None]
-
-
-class Detectors(Protocol):
-    """Source of the detector of a pipeline."""
-
-    def current(self, timeout: float) -> Detector | None:
-        """Return the detector that serves, waiting up to ``timeout`` seconds; None if none does."""
-
-    def wait_turn(self) -> None:
-        """Return once a frame may begin; not while another engine is timed."""
-
-    def worked(self, detector: Detector) -> None:
-        """Record that a frame went through a detector."""
-
-    def failed(self, detector: Detector, error: EngineError) -> None:
-        """Record that a frame failed; an error that is raised here ends the pipeline."""
-
-
-class OneDetector:
-    """A single detector that is never replaced: its first failure ends the pipeline."""
-
-    def __init__(self, detector: Detector) -> None:
-        self._detector = detector
-
-    def current(self, timeout: float) -> Detector:
-        """Return the detector."""
-        return self._detector
-
-    def wait_turn(self) -> None:
-        """Do nothing."""
-
-    def worked(self, detector: Detector) -> None:
-        """Do nothing."""
-
-    def failed(self, detector: Detector, error: EngineError) -> None:
-        """Raise the error."""
-        raise error
-
-
-@dataclass(frozen=True, slots=True)
-class _Lineup:
-    """Cameras with their shares, replaced as a whole."""
-
-    cameras: tuple[Camera, ...] = ()
-    shares: FairShare = FairShare(())  # noqa: RUF009  (of no camera)
-
-    @classmethod
-    def of(cls, cameras: Sequence[Camera]) -> _Lineup:
-        return cls(tuple(cameras), FairShare([camera.settings.weight for camera in cameras]))
 
 
 class Pipeline:
@@ -185,15 +90,13 @@ class Pipeline:
     ) -> None:
         self._detectors, self._thresholds = detectors, thresholds
         self._deliver, self._record, self._on_end = deliver, record, on_end
-        self._lineup = _Lineup()
         self._delivering = threading.Lock()
         self._gates: Mapping[str, MotionGate] = {}
         self._parts: dict[str, FrameParts] = {}
         self._detected_by: dict[str, Detector] = {}  # of the newest frame of each camera, in ``prepare``
         self._newest: dict[str, Result] = {}  # of each camera with a gate, in ``finish``
-        self._interval_s, self._next_s = 0.0, 0.0
-        self._frame_waits = threading.Event()
         self._stopping = threading.Event()
+        self._intake = FrameIntake(self._stopping)
         self._free: SimpleQueue[BufferSet | Literal["new"] | None] = SimpleQueue()
         self._prepared: SimpleQueue[FrameJob | None] = SimpleQueue()
         self._begun: SimpleQueue[tuple[FrameJob, Call | None] | None] = SimpleQueue()
@@ -209,16 +112,17 @@ class Pipeline:
         None is due while no frame waits, no detector serves, or the frame rate is limited.
         """
         on_their_way = self._free.qsize() < JOBS - 1  # one set is in the hands of ``prepare``
-        waiting = on_their_way or any(camera.slot.waiting for camera in self._lineup.cameras)
+        waiting = on_their_way or self._intake.waiting
         if not self._threads or self._stopping.is_set() or not waiting:
             return ProgressSample("inference", self._through, UNLIMITED_S, "no frame waits")
         if self._detectors.current(0) is None:
             return ProgressSample("inference", self._through, UNLIMITED_S, "no engine serves")
-        return ProgressSample("inference", self._through, self._interval_s, "detecting on a frame that waits")
+        interval_s = self._intake.interval_s
+        return ProgressSample("inference", self._through, interval_s, "detecting on a frame that waits")
 
     def wake(self) -> None:
         """Signal that a camera has a new frame or has ended. Give it to the cameras as ``on_frame``."""
-        self._frame_waits.set()
+        self._intake.wake()
 
     def start(self, cameras: Sequence[Camera], gates: Mapping[str, MotionGate] | None = None) -> None:
         """Start the threads.
@@ -253,20 +157,18 @@ class Pipeline:
             cameras: that are detected on from now on, with the weights of their settings.
             thresholds: of frames that are decoded from now on.
         """
-        self._line_up(cameras)
         self._thresholds = thresholds
-        self._frame_waits.set()
+        self._line_up(cameras)
 
     def _line_up(self, cameras: Sequence[Camera]) -> None:
         """Take cameras; parts of those that have gone stay for frames on their way."""
         parts = {camera.name: FrameParts(camera_regions(camera.settings)) for camera in cameras}
         self._parts = {**self._parts, **parts}
-        self._lineup = _Lineup.of(cameras)
+        self._intake.line_up(cameras)
 
     def limit_rate(self, rate: float | None) -> None:
         """Process at most ``rate`` frames per second, over all cameras, from now on; None lifts the limit."""
-        self._interval_s = 1 / rate if rate else 0.0
-        self._frame_waits.set()
+        self._intake.limit_rate(rate)
 
     def stop(self, timeout_s: float | None = None) -> None:
         """Finish what is in flight and end the threads.
@@ -276,7 +178,7 @@ class Pipeline:
         """
         deadline = None if timeout_s is None else Deadline(timeout_s)
         self._stopping.set()
-        self._frame_waits.set()
+        self._intake.wake()
         self._free.put(None)
         for thread in self._threads:
             thread.join(None if deadline is None else deadline.left_s)
@@ -306,7 +208,7 @@ class Pipeline:
             self.failure = self.failure or error
         # the end of one stage ends all: those before it at once, those after it when they are done
         self._stopping.set()
-        self._frame_waits.set()
+        self._intake.wake()
         self._free.put(None)
         if name == "prepare":
             self._prepared.put(None)
@@ -319,7 +221,7 @@ class Pipeline:
         while (free := self._free.get()) is not None:
             if not self._serves():
                 return
-            taken = self._next_frame()
+            taken = self._intake.next_frame()
             self._detectors.wait_turn()
             detector = self._detectors.current(0)
             if taken is None:
@@ -345,7 +247,7 @@ class Pipeline:
             if gate.look(frame.image, frame.captured_ns / 1e9) is None:
                 return False
             self._detected_by[camera] = detector
-        self._next_s = time.monotonic() + self._interval_s
+        self._intake.count()
         return True
 
     def _prepare(self, own: BufferSet, camera: Camera, frame: Frame, started: int) -> bool:
@@ -371,27 +273,9 @@ class Pipeline:
         while not self._stopping.is_set():
             if self._detectors.current(WAIT_S) is not None:
                 return True
-            if all(camera.slot.closed for camera in self._lineup.cameras):
+            if self._intake.ended:
                 return False
         return False
-
-    def _next_frame(self) -> tuple[Camera, Frame] | None:
-        """Wait for a frame of the camera whose turn it is; None when stopping or when all have ended."""
-        while not self._stopping.is_set():
-            self._frame_waits.clear()
-            lineup = self._lineup
-            all_closed = all(camera.slot.closed for camera in lineup.cameras)
-            early_s = self._next_s - time.monotonic() if self._interval_s else 0.0
-            if early_s <= 0:
-                for position in lineup.shares.order():
-                    frame = lineup.cameras[position].slot.take(timeout=0)
-                    if frame is not None:
-                        lineup.shares.served(position)
-                        return lineup.cameras[position], frame
-                if all_closed:
-                    return None
-            self._frame_waits.wait(early_s if early_s > 0 else None)
-        return None
 
     def _infer_all(self) -> None:
         while (job := self._prepared.get()) is not None:
@@ -452,7 +336,7 @@ class Pipeline:
         result = self._result(job, found, frame.inference_ns, thresholds)
         mapped = time.monotonic_ns()
         with self._delivering:
-            if job.camera in self._lineup.cameras:
+            if job.camera in self._intake.cameras:
                 if camera in self._gates:
                     self._newest[camera] = result
                 self._deliver(result)
@@ -466,7 +350,7 @@ class Pipeline:
         """Deliver a frame in which nothing moved, with what the frame before has shown."""
         newest = self._newest.get(job.camera.name)
         with self._delivering:
-            if newest is not None and job.camera in self._lineup.cameras:
+            if newest is not None and job.camera in self._intake.cameras:
                 self._deliver(replace(newest, frame=job.frame, inference_ns=0, gated=True))
         self._release(job)
         self._free.put(job.set)

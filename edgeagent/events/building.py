@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from edgeagent.detection.frame_result import ScoreThresholds
 from edgeagent.detection.motion_gate import MotionGate
-from edgeagent.detection.pipeline import ScoreThresholds
 from edgeagent.errors import ConfigurationError
 from edgeagent.events.scene import Scene
 from edgeagent.settings.live.comparison import SettingsChange

@@ -12,7 +12,7 @@ from queue import Full, Queue
 
 import cv2
 
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.imaging.frame import Image
 from edgeagent.imaging.privacy import hide_regions
 from edgeagent.settings.sections.camera import CameraSettings, privacy_regions

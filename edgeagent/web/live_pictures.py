@@ -24,7 +24,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.imaging.frame import Image
 from edgeagent.imaging.polygon import Point
 from edgeagent.imaging.privacy import hide_regions

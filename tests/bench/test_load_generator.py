@@ -9,7 +9,7 @@ import pytest
 from edgeagent.bench.camera_scenario import play_clip
 from edgeagent.bench.load_generator import PICTURE_STAGES, cycle_pictures, picture_order, run_block
 from edgeagent.detection.detector import Detector, load_bundle_detector
-from edgeagent.detection.pipeline import STAGES as PIPELINE_STAGES
+from edgeagent.detection.frame_result import STAGES as PIPELINE_STAGES
 from edgeagent.errors import CameraError
 from edgeagent.files.resources import sample_clip
 from tests.bench.made import ScriptedMeter

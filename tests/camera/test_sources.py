@@ -15,7 +15,7 @@ from edgeagent.camera.clip import ClipSource
 from edgeagent.camera.folder import FolderSource
 from edgeagent.camera.opencv import DeviceSource, GStreamerSource
 from edgeagent.camera.picamera2 import Picamera2Source
-from edgeagent.camera.source import FrameSource
+from edgeagent.camera.source import AwaitedSource, FrameSource
 from edgeagent.camera.sources import choose_source, open_source, source_kind
 from edgeagent.camera.stream import StreamSource
 from edgeagent.errors import CameraError, ConfigurationError
@@ -108,6 +108,26 @@ def test_a_clip_gives_all_frames_in_order_with_time_stamps(tmp_path: Path, name:
     source.close()
     assert numbers == list(range(12))
     assert positions == pytest.approx([number / 20 for number in range(12)])
+
+
+def test_a_frame_that_was_awaited_is_the_next_one_and_the_end_is_told(tmp_path: Path) -> None:
+    source = open_source(camera(write_clip(tmp_path / "clip.avi", frames=3, fps=20, fourcc="MJPG")))
+    assert isinstance(source, AwaitedSource)
+    buffer = source.read(None)
+    assert buffer is not None
+    assert source.await_frame()
+    assert source.await_frame(), "the same frame"
+    assert source.position == pytest.approx(1 / 20)
+    image = source.read(buffer)
+    assert image is buffer
+    assert number_of(buffer) == 1
+    assert source.read(buffer) is buffer, "awaiting is a choice"
+    assert not source.await_frame()
+    assert source.read(buffer) is None
+    source.open()
+    assert source.await_frame()
+    assert number_of(source.read(buffer)) == 0  # type: ignore[arg-type]
+    source.close()
 
 
 def test_a_clip_can_be_opened_again_after_its_end(tmp_path: Path) -> None:

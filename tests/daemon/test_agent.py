@@ -12,7 +12,7 @@ from edgeagent.daemon.agent import LAST_MESSAGES_S, STOP_S, Agent
 from edgeagent.daemon.part import AgentPart, Background, present
 from edgeagent.delivery.first_model import OpenedStore
 from edgeagent.delivery.state.store import Store
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.errors import ConfigurationError
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.accuracy import AccuracySettings

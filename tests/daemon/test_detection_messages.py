@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgeagent.daemon.detection_messages import DetectionMessages
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.imaging.frame import Frame
 from edgeagent.settings.schema import Settings
 from edgeagent.telemetry.mqtt.publisher import MqttPublisher

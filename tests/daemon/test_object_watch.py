@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgeagent.daemon.object_watch import ObjectWatch, PresenceChange
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.imaging.frame import Frame
 from edgeagent.settings.sections.objects import ObjectSettings
 from edgeagent.telemetry.contract.objects import ObjectReport

@@ -16,8 +16,8 @@ from edgeagent.daemon.device_watch import DeviceWatch
 from edgeagent.daemon.info_message import build_info
 from edgeagent.daemon.object_watch import ObjectWatch
 from edgeagent.daemon.reporter import CameraCounters, TelemetryReporter
+from edgeagent.detection.frame_result import STAGES
 from edgeagent.detection.motion_gate import MotionGate
-from edgeagent.detection.pipeline import STAGES
 from edgeagent.engines.engine import EngineFacts
 from edgeagent.imaging.frame import Frame
 from edgeagent.settings.sections.adaptive import AdaptiveSettings

@@ -16,7 +16,7 @@ import pytest
 
 from edgeagent.daemon.agent import Agent
 from edgeagent.daemon.watchdog import LOOK_S, MAX_STATUS, Watchdog
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import CameraSettings
 from edgeagent.settings.sections.model import ModelSettings

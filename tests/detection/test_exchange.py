@@ -10,8 +10,9 @@ import pytest
 from edgeagent.bundle.reading import Bundle, open_bundle
 from edgeagent.camera.capture import Camera
 from edgeagent.detection.exchange import ModelExchange
+from edgeagent.detection.frame_result import Result, ScoreThresholds
 from edgeagent.detection.journal import Journal
-from edgeagent.detection.pipeline import Pipeline, Result, ScoreThresholds
+from edgeagent.detection.pipeline import Pipeline
 from edgeagent.detection.ranking import RankedCandidates, rank_candidates
 from edgeagent.detection.serving_state import Change
 from edgeagent.errors import EngineError

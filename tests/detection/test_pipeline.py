@@ -17,16 +17,10 @@ import pytest
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.camera.capture import Camera
 from edgeagent.detection.detector import Detector, load_bundle_detector
+from edgeagent.detection.detectors import Detectors, OneDetector
+from edgeagent.detection.frame_result import STAGES, Result, ScoreThresholds
 from edgeagent.detection.motion_gate import MotionGate
-from edgeagent.detection.pipeline import (
-    JOBS,
-    STAGES,
-    Detectors,
-    OneDetector,
-    Pipeline,
-    Result,
-    ScoreThresholds,
-)
+from edgeagent.detection.pipeline import JOBS, Pipeline
 from edgeagent.detection.starting import DetectorSpec, WorkerDetector, start_detector
 from edgeagent.engines.delegates import find_delegates
 from edgeagent.engines.engine import Array, Buffers, Engine, LoadedEngine

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.imaging.frame import Frame
 from edgeagent.settings.sections.camera import CameraSettings
 from edgeagent.settings.sections.zones import MaskSettings

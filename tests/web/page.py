@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.imaging.frame import Frame
 from edgeagent.settings.sections.camera import CameraSettings
 from edgeagent.settings.sections.web import WebSettings

@@ -25,7 +25,7 @@ from edgeagent.accuracy.live.feedback_handler import FeedbackTopic
 from edgeagent.accuracy.live.golden_run import InterruptedRunError, run_golden
 from edgeagent.bundle.manifest import Manifest
 from edgeagent.bundle.reading import Bundle
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.detection.serving_state import Change
 from edgeagent.sensors.board import read_board
 from edgeagent.settings.schema import Settings

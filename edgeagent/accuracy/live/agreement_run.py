@@ -13,8 +13,8 @@ from edgeagent.accuracy.live.shadow import STOP_S, Shadow
 from edgeagent.bundle.manifest import Manifest
 from edgeagent.bundle.reading import Bundle
 from edgeagent.detection.exchange import ModelExchange
+from edgeagent.detection.frame_result import Result
 from edgeagent.detection.journal import Journal
-from edgeagent.detection.pipeline import Result
 from edgeagent.settings.schema import Settings
 from edgeagent.telemetry.contract.accuracy import AgreementReport
 

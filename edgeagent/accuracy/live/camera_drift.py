@@ -11,7 +11,7 @@ from edgeagent.accuracy.drift import SAMPLE_EVERY_S, Drift
 from edgeagent.accuracy.drift_file import read_drift, write_drift
 from edgeagent.accuracy.live.reports import drift_report, problem_text
 from edgeagent.bundle.manifest import Manifest
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.errors import EdgeagentError
 from edgeagent.settings.sections.accuracy import AccuracySettings
 from edgeagent.telemetry.contract.accuracy import DriftReport

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from edgeagent.accuracy.feedback import FeedbackError, RecentFrames, Tally, judge
 from edgeagent.accuracy.live.reports import feedback_report
 from edgeagent.bundle.manifest import ModelDescription
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.files.validation import first_mistake
 from edgeagent.telemetry.contract.accuracy import FeedbackReport
 from edgeagent.telemetry.contract.commands import CommandReply, request_id_of

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 
 from edgeagent.accuracy.agreement import Agreement, agreement, in_labels_of
 from edgeagent.detection.detector import Detector
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.errors import EdgeagentError
 from edgeagent.imaging.frame import Image
 from edgeagent.settings.sections.model import ModelSettings

@@ -29,8 +29,8 @@ from edgeagent.delivery.trial.gate_report import PROBATION_REPORT, GateReport, k
 from edgeagent.delivery.trial.probation import Probation, ProbationBaseline
 from edgeagent.detection.detector import Detector
 from edgeagent.detection.exchange import ModelExchange
+from edgeagent.detection.frame_result import Result
 from edgeagent.detection.journal import Journal
-from edgeagent.detection.pipeline import Result
 from edgeagent.detection.ranking import rank_candidates
 from edgeagent.detection.serving_state import Change
 from edgeagent.errors import EdgeagentError

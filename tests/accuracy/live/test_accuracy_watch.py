@@ -22,8 +22,8 @@ from edgeagent.accuracy.live.camera_drift import model_key
 from edgeagent.accuracy.scene import SceneCounts
 from edgeagent.bundle.reading import Bundle
 from edgeagent.detection.exchange import ModelExchange
+from edgeagent.detection.frame_result import Result
 from edgeagent.detection.journal import Journal
-from edgeagent.detection.pipeline import Result
 from edgeagent.detection.ranking import rank_candidates
 from edgeagent.imaging.frame import Frame
 from edgeagent.settings.schema import Settings

@@ -14,7 +14,7 @@ from edgeagent.accuracy.live.feedback_handler import FEEDBACK, MOST_BYTES, Feedb
 from edgeagent.accuracy.live.reports import LEAST_OF_LABEL
 from edgeagent.accuracy.proportion import wilson_interval
 from edgeagent.detection.detector import Detector, load_bundle_detector
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.imaging.frame import Frame
 from edgeagent.telemetry.contract.messages import ROOT
 from edgeagent.telemetry.mqtt.command_topic import CommandTopic, RequestLimits

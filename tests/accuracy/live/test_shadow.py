@@ -11,8 +11,8 @@ from edgeagent.accuracy.agreement import Agreement
 from edgeagent.accuracy.live.shadow import Shadow
 from edgeagent.bundle.reading import Bundle
 from edgeagent.detection.detector import Detector, load_bundle_detector
+from edgeagent.detection.frame_result import Result
 from edgeagent.detection.journal import Journal
-from edgeagent.detection.pipeline import Result
 from edgeagent.detection.ranking import rank_candidates
 from edgeagent.imaging.frame import Frame, Image
 from edgeagent.settings.schema import Settings

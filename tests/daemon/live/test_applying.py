@@ -11,7 +11,9 @@ from edgeagent.daemon.cameras import Cameras
 from edgeagent.daemon.live.applying import Applying
 from edgeagent.daemon.live.following import Following
 from edgeagent.daemon.live.part import LivePart, LiveStep
-from edgeagent.detection.pipeline import OneDetector, Pipeline, ScoreThresholds
+from edgeagent.detection.detectors import OneDetector
+from edgeagent.detection.frame_result import ScoreThresholds
+from edgeagent.detection.pipeline import Pipeline
 from edgeagent.errors import ConfigurationError, EdgeagentError
 from edgeagent.settings.live.comparison import SettingsChange, compare
 from edgeagent.settings.schema import Settings

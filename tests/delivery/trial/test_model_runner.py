@@ -19,7 +19,7 @@ from edgeagent.delivery.trial.model_runner import DeviceModelRunner
 from edgeagent.delivery.update.deployment_steps import installed
 from edgeagent.detection.detector import Detector
 from edgeagent.detection.exchange import ModelExchange
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.detection.ranking import rank_candidates
 from edgeagent.detection.serving_state import Change
 from edgeagent.errors import EngineError

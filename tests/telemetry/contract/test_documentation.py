@@ -24,7 +24,7 @@ from edgeagent.daemon.rate_controller import Reason
 from edgeagent.delivery.deployment_report import MAX_SUMMARY
 from edgeagent.delivery.update.answered_commands import REMEMBERED
 from edgeagent.delivery.update.commands import Commands
-from edgeagent.detection.pipeline import STAGES
+from edgeagent.detection.frame_result import STAGES
 from edgeagent.sensors.over_current import NAMES
 from edgeagent.sensors.throttling import FLAGS
 from edgeagent.settings.sections.accuracy import AccuracySettings

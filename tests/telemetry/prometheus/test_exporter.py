@@ -13,7 +13,7 @@ from typing import get_args
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from edgeagent.detection.pipeline import STAGES
+from edgeagent.detection.frame_result import STAGES
 from edgeagent.errors import ConfigurationError
 from edgeagent.settings.sections.prometheus import PrometheusSettings
 from edgeagent.telemetry.contract.messages import Alarm, Problem, ProblemCode
