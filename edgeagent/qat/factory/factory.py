@@ -300,7 +300,7 @@ class Factory:
                 artefact = export(network, self._execution.work, name)
             product.artefacts.append(artefact)
             state: QuantizationState = "float" if grid == "float" else product.state
-            method = product.method
+            method = f"{product.method}, partial grid" if kind == "partial" else product.method
             if symmetric and product.symmetric:
                 state, method = "ptq", product.symmetric.name
             seed = self._recipe.training.seed if state == "qat" else None
