@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 from edgeagent.bundle.task import Task
 from edgeagent.daemon.part import AgentPart
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.events.picture_class import ClassChange, PictureClass
 from edgeagent.settings.schema import Settings
 from edgeagent.telemetry.contract.picture_class import ClassReport

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from edgeagent.daemon.part import PART_STOP_S, AgentPart
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.events.hard_frames import HardFrames
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import privacy_regions

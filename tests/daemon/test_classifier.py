@@ -17,7 +17,7 @@ from edgeagent.camera.clip import ClipSource
 from edgeagent.cli import main
 from edgeagent.daemon.class_watch import ClassWatch
 from edgeagent.detection.detector import load_bundle_detector
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.events.picture_class import ClassChange
 from edgeagent.imaging.frame import Frame
 from edgeagent.settings.schema import Settings

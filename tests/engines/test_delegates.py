@@ -31,7 +31,8 @@ def test_entries_are_consistent() -> None:
 
 
 def test_names() -> None:
-    assert [one.name for one in find_delegates("tflite")] == ["tflite-edgetpu", "tflite-ethosu", "tflite-xnnpack"]
+    names = ["tflite-edgetpu", "tflite-ethosu", "tflite-xnnpack"]
+    assert [one.name for one in find_delegates("tflite")] == names
     assert [one.name for one in find_delegates("openvino-cpu")] == ["openvino-cpu"]
     with pytest.raises(
         EngineError, match="no delegate or engine is called 'fastest'; choose from onnxruntime-"
