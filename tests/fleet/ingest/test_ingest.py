@@ -1,4 +1,4 @@
-"""The ingest as a whole: real broker, real engine; faults of devices, killed processes, nothing lost or doubled."""
+"""The ingest as a whole, with a real broker: faults of devices, killed processes, nothing lost or doubled."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edgeagent.fleet.simulator.connections import FleetConnections
 from edgeagent.fleet.simulator.faults import Faults
 from edgeagent.telemetry.contract.messages import ROOT
 from tests.fleet.ingest.running import (
@@ -20,8 +21,9 @@ from tests.fleet.ingest.running import (
 )
 from tests.long import LONG
 
-COUNTS = """SELECT 'telemetry', count() FROM telemetry FINAL UNION ALL
-SELECT 'events', count() FROM events FINAL UNION ALL SELECT 'objects', count() FROM objects FINAL ORDER BY 1"""
+COUNTS = """SELECT 'telemetry', count() FROM telemetry FINAL
+UNION ALL SELECT 'events', count() FROM events FINAL
+UNION ALL SELECT 'objects', count() FROM objects FINAL ORDER BY 1"""
 
 
 def stored_once(ingest: RunningIngest, counts: dict[str, int]) -> None:
@@ -85,9 +87,11 @@ def test_a_killed_broker_loses_and_doubles_nothing(tmp_path: Path) -> None:
     with fleet_broker(tmp_path) as broker, running_ingest(broker, tmp_path / "log", workers=2) as ingest:
         first = simulated(broker, 200, prefix="before-")
         stored_once(ingest, first.counts)
+        before = ingest.subscribed()
         end(broker.pid)
         broker.stop()
-        broker.start()
+        broker.start()  # it has forgotten what it had not written: sessions, too
+        wait_for(lambda: ingest.subscribed() >= before + 3, ingest.log())
         second = simulated(broker, 200, prefix="after-")
         stored_once(ingest, dict(first.counts + second.counts))
         assert "the broker was lost" in ingest.log()
@@ -131,8 +135,6 @@ def test_kills_at_random_moments_lose_and_double_nothing(tmp_path: Path) -> None
 def test_subscriptions_are_those_of_the_contract(tmp_path: Path) -> None:
     """Topics that the ingest does not store, and those outside of the contract, do not reach it."""
     with fleet_broker(tmp_path) as broker, running_ingest(broker, tmp_path / "log") as ingest:
-        from edgeagent.fleet.simulator.connections import FleetConnections
-
         with FleetConnections(settings_of(broker), 1) as connections:
             connections.publish(0, f"{ROOT}/gate/picture/yard", b"\xff\xd8")
             connections.publish(0, f"{ROOT}/gate/cmd", b"{}")
