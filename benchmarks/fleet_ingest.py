@@ -215,9 +215,8 @@ def main() -> None:
         return
     messages = built(arguments.messages)
     size = statistics.mean(len(payload) for _, payload in messages)
-    print(
-        f"{len(messages)} messages of {size:.0f} bytes, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs"
-    )
+    machine = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs"
+    print(f"{len(messages)} messages of {size:.0f} bytes, {machine}")
     rates: dict[str, list[float]] = {"discard": [], "1 worker": [], "2 workers": []}
     last: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="fb") as name:

@@ -70,7 +70,11 @@ class RunningIngest:
         before = self.subscribed()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log, cwd=ROOT)
-        wait_for(lambda: self.subscribed() >= before + self._connections, self.log())
+        process = self._process
+        wait_for(
+            lambda: self.subscribed() >= before + self._connections or process.poll() is not None, self.log()
+        )
+        assert process.poll() is None, self.log()
 
     def subscribed(self) -> int:
         """Return how often a worker has connected and subscribed so far."""
