@@ -14,10 +14,8 @@ SQL = "SELECT 1 AS one, NULL AS nothing, 'a,b' AS text, [1, 2] AS list"
 
 def test_a_query_in_three_forms(tmp_path: Path) -> None:
     code, out, err = edgeagent("fleet", "query", "--store", tmp_path / "s", SQL)
-    assert (code, err) == (0, "INFO store: schema 1, first tables\n1 rows\n") or (code, "1 rows" in err) == (
-        0,
-        True,
-    )
+    assert code == 0
+    assert err.endswith("1 rows\n")
     assert out.splitlines() == ["one  nothing  text  list", "1             a,b   [1, 2]"]
     code, out, _ = edgeagent("fleet", "query", "--store", tmp_path / "s", "--csv", SQL)
     assert (code, out) == (0, 'one,nothing,text,list\n1,,"a,b","[1, 2]"\n')

@@ -44,9 +44,8 @@ def main() -> None:
     (disk / "filler").unlink()
     thread.join(120)
     rows = store.query("SELECT count(), uniqExact(sequence) FROM telemetry FINAL").rows
-    print(
-        json.dumps({"told": told, "before": before, "stored": stored, "rows": rows, "now": storing.failing})
-    )
+    found = {"told": told, "before": before, "stored": stored, "rows": rows, "now": storing.failing}
+    sys.stdout.write(json.dumps(found) + "\n")
     store.close()
 
 

@@ -51,6 +51,7 @@ def test_a_fleet_with_faults_is_stored_once(tmp_path: Path) -> None:
     assert "error" not in ingest.log().lower()
 
 
+@LONG
 def test_retained_state_is_read_at_the_start(tmp_path: Path) -> None:
     with fleet_broker(tmp_path) as broker:
         simulated(broker, 0, devices=5)  # nobody listens
@@ -59,6 +60,7 @@ def test_retained_state_is_read_at_the_start(tmp_path: Path) -> None:
             ingest.wait_for_rows(sql, [(5, 5, 5)])
 
 
+@LONG
 def test_messages_of_an_ingest_that_is_stopped_wait_at_the_broker(tmp_path: Path) -> None:
     with fleet_broker(tmp_path) as broker, running_ingest(broker, tmp_path / "log", workers=2) as ingest:
         assert ingest.stop() == 0
@@ -67,36 +69,29 @@ def test_messages_of_an_ingest_that_is_stopped_wait_at_the_broker(tmp_path: Path
         stored_once(ingest, sent.counts)
 
 
-@pytest.mark.parametrize("victim", ["worker_process", "store_process", "supervisor"])
-def test_a_killed_process_loses_and_doubles_nothing(tmp_path: Path, victim: str) -> None:
+def test_killed_processes_and_a_killed_broker_lose_and_double_nothing(tmp_path: Path) -> None:
     with fleet_broker(tmp_path) as broker, running_ingest(broker, tmp_path / "log", workers=2) as ingest:
-        first = simulated(broker, 300, prefix="before-")
-        if victim == "supervisor":
-            ingest.kill()
-        else:
+        total = simulated(broker, 100, prefix="first-").counts
+        for number, victim in enumerate(("worker_process", "store_process"), 1):
             end(ingest.one(victim).pid)
-        second = simulated(broker, 300, prefix="after-")
-        if victim == "supervisor":
-            ingest.start()
-        else:
-            wait_for(lambda: "ended unexpectedly (exit code -9)" in ingest.log(), ingest.log())
-        stored_once(ingest, dict(first.counts + second.counts))
-
-
-def test_a_killed_broker_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    with fleet_broker(tmp_path) as broker, running_ingest(broker, tmp_path / "log", workers=2) as ingest:
-        first = simulated(broker, 200, prefix="before-")
-        stored_once(ingest, first.counts)
+            total += simulated(broker, 100, prefix=f"{victim}-").counts
+            told = "ended unexpectedly (exit code -9)"
+            wait_for(lambda told=told, number=number: ingest.log().count(told) == number, ingest.log())
+        ingest.kill()
+        total += simulated(broker, 100, prefix="supervisor-").counts
+        ingest.start()
+        stored_once(ingest, dict(total))
         before = ingest.subscribed()
         end(broker.pid)
         broker.stop()
         broker.start()  # it has forgotten what it had not written: sessions, too
         wait_for(lambda: ingest.subscribed() >= before + 3, ingest.log())
-        second = simulated(broker, 200, prefix="after-")
-        stored_once(ingest, dict(first.counts + second.counts))
+        total += simulated(broker, 100, prefix="broker-").counts
+        stored_once(ingest, dict(total))
         assert "the broker was lost" in ingest.log()
 
 
+@LONG
 def test_tenants_are_apart(tmp_path: Path) -> None:
     with (
         fleet_broker(tmp_path) as broker,
@@ -109,6 +104,7 @@ def test_tenants_are_apart(tmp_path: Path) -> None:
         ingest.wait_for_rows(sql, [("north", 20, 2), ("south", 10, 2)])
 
 
+@LONG
 def test_a_second_ingest_of_the_same_folder_is_refused(tmp_path: Path) -> None:
     with fleet_broker(tmp_path) as broker, running_ingest(broker, tmp_path / "log") as ingest:
         second = RunningIngest(broker, ingest.folder, tmp_path / "second", 1, ())
@@ -132,6 +128,7 @@ def test_kills_at_random_moments_lose_and_double_nothing(tmp_path: Path) -> None
         stored_once(ingest, dict(total))
 
 
+@LONG
 def test_subscriptions_are_those_of_the_contract(tmp_path: Path) -> None:
     """Topics that the ingest does not store, and those outside of the contract, do not reach it."""
     with fleet_broker(tmp_path) as broker, running_ingest(broker, tmp_path / "log") as ingest:
