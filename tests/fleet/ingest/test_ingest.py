@@ -1,0 +1,142 @@
+"""The ingest as a whole: real broker, real engine; faults of devices, killed processes, nothing lost or doubled."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from edgeagent.fleet.simulator.faults import Faults
+from edgeagent.telemetry.contract.messages import ROOT
+from tests.fleet.ingest.running import (
+    RunningIngest,
+    end,
+    fleet_broker,
+    running_ingest,
+    settings_of,
+    simulated,
+    wait_for,
+)
+from tests.long import LONG
+
+COUNTS = """SELECT 'telemetry', count() FROM telemetry FINAL UNION ALL
+SELECT 'events', count() FROM events FINAL UNION ALL SELECT 'objects', count() FROM objects FINAL ORDER BY 1"""
+
+
+def stored_once(ingest: RunningIngest, counts: dict[str, int]) -> None:
+    expected = [(name, counts[name]) for name in ("events", "objects", "telemetry")]
+    ingest.wait_for_rows(COUNTS, expected)
+
+
+def test_a_fleet_with_faults_is_stored_once(tmp_path: Path) -> None:
+    faults = Faults(0.05, 0.02, 0.05, 0.02, 0.02, 0.05, 0.2, 0.01)
+    with fleet_broker(tmp_path) as broker, running_ingest(broker, tmp_path / "log", workers=2) as ingest:
+        sent = simulated(broker, 600, devices=20, faults=faults)
+        counts = sent.counts
+        assert all(
+            counts[name] for name in ("duplicates", "lost", "late", "poison", "forged", "newer", "clock")
+        )
+        stored_once(ingest, counts)
+        reasons = [("device", counts["forged"]), ("json", counts["poison"])]
+        ingest.wait_for_rows("SELECT reason, count() FROM dead_letters FINAL GROUP BY 1 ORDER BY 1", reasons)
+        ingest.wait_for_rows("SELECT count() FROM info FINAL", [(20,)])
+        ingest.wait_for_rows("SELECT count() FROM devices FINAL WHERE status = 'online'", [(20,)])
+        ingest.wait_for_rows("SELECT sum(messages) FROM system_day FINAL", [(counts["telemetry"],)])
+        wrong = "SELECT count(DISTINCT device) FROM telemetry FINAL WHERE clock != 'ok'"
+        ingest.wait_for_rows(wrong, [(counts["clock"],)])
+        assert ingest.stop() == 0
+    assert "error" not in ingest.log().lower()
+
+
+def test_retained_state_is_read_at_the_start(tmp_path: Path) -> None:
+    with fleet_broker(tmp_path) as broker:
+        simulated(broker, 0, devices=5)  # nobody listens
+        with running_ingest(broker, tmp_path / "log") as ingest:
+            sql = "SELECT count(), countIf(status = 'online'), countIf(board IS NOT NULL) FROM devices FINAL"
+            ingest.wait_for_rows(sql, [(5, 5, 5)])
+
+
+def test_messages_of_an_ingest_that_is_stopped_wait_at_the_broker(tmp_path: Path) -> None:
+    with fleet_broker(tmp_path) as broker, running_ingest(broker, tmp_path / "log", workers=2) as ingest:
+        assert ingest.stop() == 0
+        sent = simulated(broker, 3000, devices=10)  # more than mosquitto keeps by default
+        ingest.start()
+        stored_once(ingest, sent.counts)
+
+
+@pytest.mark.parametrize("victim", ["worker_process", "store_process", "supervisor"])
+def test_a_killed_process_loses_and_doubles_nothing(tmp_path: Path, victim: str) -> None:
+    with fleet_broker(tmp_path) as broker, running_ingest(broker, tmp_path / "log", workers=2) as ingest:
+        first = simulated(broker, 300, prefix="before-")
+        if victim == "supervisor":
+            ingest.kill()
+        else:
+            end(ingest.one(victim).pid)
+        second = simulated(broker, 300, prefix="after-")
+        if victim == "supervisor":
+            ingest.start()
+        else:
+            wait_for(lambda: "ended unexpectedly (exit code -9)" in ingest.log(), ingest.log())
+        stored_once(ingest, dict(first.counts + second.counts))
+
+
+def test_a_killed_broker_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    with fleet_broker(tmp_path) as broker, running_ingest(broker, tmp_path / "log", workers=2) as ingest:
+        first = simulated(broker, 200, prefix="before-")
+        stored_once(ingest, first.counts)
+        end(broker.pid)
+        broker.stop()
+        broker.start()
+        second = simulated(broker, 200, prefix="after-")
+        stored_once(ingest, dict(first.counts + second.counts))
+        assert "the broker was lost" in ingest.log()
+
+
+def test_tenants_are_apart(tmp_path: Path) -> None:
+    with (
+        fleet_broker(tmp_path) as broker,
+        running_ingest(broker, tmp_path / "log", more=("--tenants",)) as ingest,
+    ):
+        simulated(broker, 20, devices=2, tenant="north")
+        simulated(broker, 10, devices=2, tenant="south")
+        simulated(broker, 10, devices=2)  # without a tenant: not subscribed
+        sql = "SELECT tenant, count(), uniqExact(device) FROM telemetry FINAL GROUP BY tenant ORDER BY tenant"
+        ingest.wait_for_rows(sql, [("north", 20, 2), ("south", 10, 2)])
+
+
+def test_a_second_ingest_of_the_same_folder_is_refused(tmp_path: Path) -> None:
+    with fleet_broker(tmp_path) as broker, running_ingest(broker, tmp_path / "log") as ingest:
+        second = RunningIngest(broker, ingest.folder, tmp_path / "second", 1, ())
+        with pytest.raises(AssertionError, match=r"(?s)one process at a time opens it.*cannot be opened"):
+            second.start()
+
+
+@LONG
+def test_kills_at_random_moments_lose_and_double_nothing(tmp_path: Path) -> None:
+    chosen = random.Random(5)
+    with fleet_broker(tmp_path) as broker, running_ingest(broker, tmp_path / "log", workers=2) as ingest:
+        total = simulated(broker, 100, prefix="first-").counts
+        for turn in range(20):
+            victim = chosen.choice(["worker_process", "store_process", "supervisor"])
+            if victim == "supervisor":
+                ingest.kill()
+                ingest.start()
+            else:
+                end(ingest.one(victim).pid)
+            total += simulated(broker, chosen.randrange(50, 400), prefix=f"turn{turn}-").counts
+        stored_once(ingest, dict(total))
+
+
+def test_subscriptions_are_those_of_the_contract(tmp_path: Path) -> None:
+    """Topics that the ingest does not store, and those outside of the contract, do not reach it."""
+    with fleet_broker(tmp_path) as broker, running_ingest(broker, tmp_path / "log") as ingest:
+        from edgeagent.fleet.simulator.connections import FleetConnections
+
+        with FleetConnections(settings_of(broker), 1) as connections:
+            connections.publish(0, f"{ROOT}/gate/picture/yard", b"\xff\xd8")
+            connections.publish(0, f"{ROOT}/gate/cmd", b"{}")
+            connections.publish(0, f"{ROOT}/gate/telemetry", b"no message")
+            assert connections.wait(60)
+        sql = "SELECT topic, reason, payload FROM dead_letters FINAL"
+        ingest.wait_for_rows(sql, [(f"{ROOT}/gate/telemetry", "json", "no message")])
