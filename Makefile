@@ -8,10 +8,11 @@ SYSTEM ?= debian12
 ARCH ?= amd64
 REVISION ?= 1
 
-.PHONY: demo test check docs data-test bench fuzz crash-test system-test model wheel pip deb agent-set apt-repo clean help
+.PHONY: demo fleet-demo test check docs data-test bench fuzz crash-test system-test model wheel pip deb agent-set apt-repo clean help
 
 help:
 	@echo "make demo     detect on the sample clip for $(SECONDS) s (installs a small virtual environment first)"
+	@echo "make fleet-demo  a broker, 200 simulated devices, the ingest and the page, until Ctrl-C"
 	@echo "make check    the inner loop: ruff, import layers, mypy and the fast tests, under a minute on two cores"
 	@echo "make test     install everything the tests need and run them, ruff, lint-imports, vulture, mypy"
 	@echo "make docs     build the documentation site in build/site; a broken link fails"
@@ -28,6 +29,10 @@ help:
 
 demo: $(VENV)/.demo
 	$(BIN)/edgeagent demo --seconds $(SECONDS)
+
+fleet-demo: $(VENV)/.fleet
+	sh tools/debian-packages.sh mosquitto
+	$(BIN)/python tools/fleet_demo.py
 
 # Training and engines are tested in processes of their own: OpenVINO crashes in one that has had torch and all
 # the others in it. Files of tests run side by side, one per core; the last group measures engines and workers.
@@ -119,6 +124,10 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml
 $(VENV)/.test: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@ $(VENV)/.demo
+
+$(VENV)/.fleet: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[fleet]'
+	touch $@
 
 $(VENV)/.docs: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[docs]'

@@ -2,10 +2,10 @@
 
     python benchmarks/fleet_ingest.py [--messages N] [--rounds N]
 
-Messages of telemetry of simulated devices are built beforehand and published over real MQTT to a real mosquitto.
-In each round, interleaved: a consumer that throws everything away, in a process of its own with the same QoS, receive
-maximum and acknowledgements; the ingest with one worker; the ingest with two. All messages wait at the broker before
-a consumer starts, so that publishing takes no part in the time.
+Messages of telemetry of simulated devices are built beforehand and published over real MQTT to a real
+mosquitto. In each round, interleaved: a consumer that throws everything away, in a process of its own with
+the same QoS, receive maximum and acknowledgements; the ingest with one worker; the ingest with two. All
+messages wait at the broker before a consumer starts, so that publishing takes no part in the time.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def forget(client_id: str) -> None:
 
 
 def ingest(messages: Sequence[tuple[str, bytes]], workers: int, batch: int, folder: Path) -> dict[str, float]:
-    """Return messages a second of the ingest, bytes a message on the disk, and memory of the processes in MB."""
+    """Return messages a second, bytes a message on the disk, and MB of the largest process."""
     names = [f"edgeagent-fleet-bench-{number}" for number in range(1, workers + 1)]
     for name in names:
         prepare_session(name, f"$share/edgeagent/{ROOT}/+/telemetry")
@@ -215,9 +215,8 @@ def main() -> None:
         return
     messages = built(arguments.messages)
     size = statistics.mean(len(payload) for _, payload in messages)
-    print(
-        f"{len(messages)} messages of {size:.0f} bytes, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs"
-    )
+    machine = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs"
+    print(f"{len(messages)} messages of {size:.0f} bytes, {machine}")
     rates: dict[str, list[float]] = {"discard": [], "1 worker": [], "2 workers": []}
     last: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="fb") as name:

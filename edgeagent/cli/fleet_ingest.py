@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         options = IngestOptions(**given)
     except ValidationError as error:
-        raise ConfigurationError(f"fleet ingest: {first_mistake(error).text}") from None
+        raise ConfigurationError(f"fleet ingest: {first_mistake(error)}") from None
     supervisor = IngestSupervisor(options)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: supervisor.stop())

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from edgeagent.cli.fleet_store_options import add_store
-from edgeagent.cli.json_result import add_json_options
+from edgeagent.cli.json_result import add_json_options, give_result
 from edgeagent.files.naming import escape_controls
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         store.close()
     if arguments.json:
         types = dict(zip(result.columns, result.types, strict=True))
-        print(json.dumps({"columns": types, "rows": list(result.records())}, indent=2))
+        give_result(arguments, {"columns": types, "rows": list(result.records())})
     elif arguments.csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(result.columns)

@@ -55,6 +55,10 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("publish", "verify", *FLEET),
         ("publish", "refresh", *FLEET, *PASSPHRASE),
     ),
+    "fleet": (
+        ("fleet", "query", "--store", "OUT/s", "SELECT count() FROM telemetry FINAL"),
+        ("fleet", "query", "--store", "OUT/s", "SELECT * FROM devices FINAL"),
+    ),
     "qat lint": (("qat", "lint", "models/coco-nano/model.tensorrt.onnx", "models/coco-nano/model.tflite"),),
     "qat report": (("qat", "report", "models/coco-nano", "--out", "OUT/report.html"),),
 }
@@ -69,7 +73,7 @@ FONT_LIST = re.compile(r"\.cache/matplotlib/fontlist-[\w.]+\.json")
 LOOPBACK = re.compile(r'inet_addr\("127\.|"::1"|"::ffff:127\.')
 
 
-ALWAYS = ("help", "run", "status", "doctor", "publish")
+ALWAYS = ("help", "run", "status", "doctor", "publish", "fleet")
 
 
 @pytest.mark.parametrize(

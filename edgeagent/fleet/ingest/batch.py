@@ -71,7 +71,7 @@ def refused_row(table: str, row: dict[str, Any], reason: str) -> dict[str, Any]:
     """Return the dead letter of a row that the store refuses."""
     text = repr(row)
     return {
-        "tenant": row["tenant"],
+        "tenant": row.get("tenant", ""),
         "topic": f"{row['device']}: {table}",
         "reason": "refused",
         "digest": hashlib.sha256(text.encode(errors="replace")).hexdigest()[:32],

@@ -124,7 +124,6 @@ class IngestWorker:
             self._connection += 1
         if getattr(more, "SharedSubscriptionAvailable", 1) == 0 and self._part.kind == "shared":
             logger.error("broker %s has no shared subscriptions; the ingest needs them", address)
-        logger.info("connected with %s as %s", address, self._part.client_id)
         # At the start all retained messages; later only where the broker has forgotten the subscription.
         retained = (
             SubscribeOptions.RETAIN_SEND_IF_NEW_SUB
@@ -144,6 +143,7 @@ class IngestWorker:
             )
         else:
             self._known = True
+            logger.info("%s is connected and subscribed", self._part.client_id)
 
     def _on_disconnect(self, client: paho.Client, data: Any, flags: Any, code: ReasonCode, more: Any) -> None:
         with self._changed:

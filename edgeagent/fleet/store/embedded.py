@@ -105,12 +105,8 @@ class EmbeddedStore:
             raise StoreError(f"the store has no table {table}")
         with self._writers.one() as session:
             try:
-                inserter = session.send_insert(f"INSERT INTO {quoted(table)}", INPUT)
-                try:
-                    inserter.append(lines)
-                    inserter.finish()
-                finally:
-                    inserter.close()
+                # Not send_insert: with chdb 4.4 it says that all is written when the disk is full.
+                session.query(f"INSERT INTO {quoted(table)} FORMAT {INPUT} {lines.decode()}")
             except RuntimeError as error:
                 raise StoreError(f"{table}: rows are not stored ({first_line(error)})") from None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -68,10 +67,18 @@ class RunningIngest:
 
     def start(self) -> None:
         """Start, and return once all workers are subscribed."""
-        before = self.log().count("connected with")
+        before = self.subscribed()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log, cwd=ROOT)
-        wait_for(lambda: self.log().count("connected with") >= before + self._connections, self.log())
+        process = self._process
+        wait_for(
+            lambda: self.subscribed() >= before + self._connections or process.poll() is not None, self.log()
+        )
+        assert process.poll() is None, self.log()
+
+    def subscribed(self) -> int:
+        """Return how often a worker has connected and subscribed so far."""
+        return self.log().count("connected and subscribed")
 
     def stop(self) -> int:
         """Stop as systemd does; return the exit code."""
@@ -172,12 +179,3 @@ def simulated(broker: Mosquitto, messages: int, devices: int = 10, **more: Any) 
 def end(pid: int) -> None:
     """End a process at once, as a power cut or the kernel does."""
     os.kill(pid, signal.SIGKILL)
-
-
-def can_connect(port: int) -> bool:
-    """Return whether somebody listens at a port of the loopback interface."""
-    try:
-        socket.create_connection(("127.0.0.1", port), 5).close()
-    except OSError:
-        return False
-    return True

@@ -1,4 +1,4 @@
-"""Simulated devices: messages of the contract, a planted regression that is there, and faults by their share."""
+"""Simulated devices: messages of the contract, a planted regression, and faults by their share."""
 
 from __future__ import annotations
 
