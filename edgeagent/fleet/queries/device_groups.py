@@ -38,7 +38,8 @@ SELECT name, {_COUNTS} FROM (
     LEFT JOIN (
         SELECT tenant, device, value FROM labels FINAL WHERE label = {{label:String}} AND {OF_TENANT}) AS l
     ON d.tenant = l.tenant AND d.device = l.device)
-GROUP BY name ORDER BY devices DESC, name LIMIT {MOST_GROUPS}"""
+GROUP BY name ORDER BY devices DESC, name LIMIT {MOST_GROUPS}
+SETTINGS join_algorithm = 'full_sorting_merge'"""
 LABEL_NAMES = f"""
 SELECT label FROM labels FINAL WHERE value != '' AND {OF_TENANT}
 GROUP BY label ORDER BY count() DESC, label LIMIT 50"""

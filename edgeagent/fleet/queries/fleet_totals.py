@@ -13,7 +13,7 @@ SELECT code, count() FROM problems FINAL WHERE {OF_TENANT} AND isNull(ended) GRO
 LOST = f"""
 SELECT sum(lost) FROM (
     SELECT max(last) - min(first) + 1 - sum(messages) AS lost FROM sequences FINAL WHERE {OF_TENANT}
-    GROUP BY tenant, device, run, stream)"""
+    GROUP BY cityHash64(tenant, device, run, stream))"""
 
 
 def dead_letters(store: FleetStore, tenant: str) -> dict[str, int]:

@@ -25,7 +25,8 @@ FROM (
     LEFT JOIN (
         SELECT tenant, device, value FROM labels FINAL WHERE label = '{COHORT_LABEL}' AND {OF_TENANT}) AS l
     ON d.tenant = l.tenant AND d.device = l.device)
-GROUP BY name, version, rollout, cohort ORDER BY last DESC, name, version DESC, cohort LIMIT {MOST_RELEASES}"""
+GROUP BY name, version, rollout, cohort ORDER BY last DESC, name, version DESC, cohort LIMIT {MOST_RELEASES}
+SETTINGS join_algorithm = 'full_sorting_merge'"""
 
 REASONS = f"""
 SELECT assumeNotNull(deployment_name) AS name, ifNull(deployment_version, '') AS version,

@@ -16,7 +16,7 @@ DELEGATES = ("tflite-xnnpack", "tensorrt", "tflite-edgetpu")
 STATES = ("online", "online", "online", "online", "online", "offline", "online", "stopped")
 
 
-def buckets(middle_ms: float, frames: int = 3000) -> dict[int, int]:
+def buckets(middle_ms: float, frames: int = 12_000) -> dict[int, int]:
     """A bell around a latency, by bucket."""
     top = round(math.log2(middle_ms) * 64)
     return {top + d: max(1, round(frames / 60 * math.exp(-((d / 12) ** 2)))) for d in range(-30, 90, 2)}
