@@ -30,9 +30,10 @@ def label_map(labels: Labels, names: Sequence[str], size: tuple[int, int]) -> Cl
     height, width = size
     ground = names.index(BACKGROUND) if BACKGROUND in names else UNLABELLED
     found = np.full((height, width), ground, np.uint16)
+    scale = np.array([width, height], np.float32)
     for index, outline in zip(labels.classes.tolist(), labels.outlines, strict=False):
         if outline is not None:
-            corners = np.round(outline * np.float32([width, height]) - 0.5).astype(np.int32)  # type: ignore[arg-type]
+            corners = np.round(outline * scale - 0.5).astype(np.int32)
             cv2.fillPoly(found, [corners], int(index))
     return found
 

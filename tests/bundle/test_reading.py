@@ -196,7 +196,7 @@ def test_files_without_permission_are_refused(tiny: Path) -> None:
         ({"minimum_agent_version": "999.0.0"}, "needs edgeagent 999.0.0 or newer, this is"),
         ({"minimum_agent_version": "999.0.0", "task": "segmentation"}, "needs edgeagent 999.0.0"),
         ({"minimum_agent_version": "soon"}, "minimum_agent_version: "),
-        ({"task": "segmentation"}, "task: Input should be 'detection'"),
+        ({"task": 7}, "task: Input should be 'detection'"),
         ({"artefacts": []}, "artefacts: "),
         ({"input": {"width": True}}, r"input.width: .* \(and 3 more\)"),
         ({"name": "Über/bundle"}, "name: "),
