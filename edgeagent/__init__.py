@@ -18,6 +18,7 @@ from edgeagent.version import __version__
 
 if TYPE_CHECKING:
     from edgeagent.accuracy.coco_map import Accuracy
+    from edgeagent.accuracy.pixel_accuracy import PixelAccuracy
     from edgeagent.accuracy.top_accuracy import TopAccuracy
     from edgeagent.api.classifier import ClassifierSession, open_classifier
     from edgeagent.api.detector import DetectorSession, PendingDetections, open_detector
@@ -71,6 +72,7 @@ _PLACES = {
     "FrameSource": "camera.source",
     "Image": "imaging.frame",
     "PendingDetections": "api.detector",
+    "PixelAccuracy": "accuracy.pixel_accuracy",
     "QuantizedBundle": "qat.factory.quantize",
     "Result": "detection.frame_result",
     "Settings": "settings.schema",
@@ -110,6 +112,7 @@ __all__ = [
     "FrameSource",
     "Image",
     "PendingDetections",
+    "PixelAccuracy",
     "QuantizedBundle",
     "Result",
     "Settings",

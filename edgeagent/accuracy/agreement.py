@@ -55,11 +55,15 @@ def agreement(one: Detections, other: Detections, least_iou: float = LEAST_IOU) 
     """Return the agreement of two results on one picture, with classes of one list of labels.
 
     The class of a picture counts as one box in each result; both are matched where the class is the same.
+    Of class maps, pixels count like boxes.
     """
     if one.classification is not None and other.classification is not None:
         same = one.classification.class_index == other.classification.class_index
         lead = one.classification.score - other.classification.score if same else 0.0
         return Agreement(1, int(same), 2, lead)
+    if one.class_map is not None and other.class_map is not None:
+        mine, theirs = one.class_map.in_picture(), other.class_map.in_picture()
+        return Agreement(1, int((mine == theirs).sum()), 2 * mine.size, 0.0)
     pairs = match(one, other, least_iou)
     difference = float((one.scores[pairs[:, 0]] - other.scores[pairs[:, 1]]).sum())
     return Agreement(1, len(pairs), len(one) + len(other), difference)
@@ -95,4 +99,9 @@ def in_labels_of(found: Detections, labels: Sequence[str], wanted: Sequence[str]
         scores = np.zeros(len(wanted), np.float32)
         scores[table[table >= 0]] = classification.scores[table >= 0]
         classification = replace(classification, scores=scores, labels=tuple(wanted))
-    return replace(found, classes=table[found.classes], labels=(), classification=classification)
+    pixels = found.class_map
+    if pixels is not None:
+        pixels = replace(pixels, cells=table[pixels.cells].astype(np.uint16), labels=tuple(wanted))
+    return replace(
+        found, classes=table[found.classes], labels=(), classification=classification, class_map=pixels
+    )

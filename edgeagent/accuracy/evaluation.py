@@ -19,8 +19,10 @@ from edgeagent.accuracy.map_interval import (
     draws,
     map_difference,
 )
+from edgeagent.accuracy.pixel_accuracy import Counts, PixelAccuracy, confusion, overlaps, pixel_accuracy
 from edgeagent.accuracy.top_accuracy import TopAccuracy, rank_of_class, right_at_first, top_accuracy
 from edgeagent.bundle.task import MEASURES, Measure, Task
+from edgeagent.datasets.label_map import label_map
 from edgeagent.datasets.labels import LabelledData, Labels
 from edgeagent.datasets.task_labels import check_labels
 from edgeagent.detection.detector import Detector
@@ -31,7 +33,7 @@ SCORE_THRESHOLD = 0.01
 IOU_THRESHOLD = 0.65
 """Thresholds of the published YOLOX mAP; the detector is loaded with :data:`IOU_THRESHOLD`."""
 
-TaskAccuracy = Accuracy | TopAccuracy
+TaskAccuracy = Accuracy | TopAccuracy | PixelAccuracy
 """Accuracy as the evaluator of a task gives it."""
 Report = Callable[[int], None]
 
@@ -89,6 +91,26 @@ class ClassEvaluation:
         """Return the top-1 of each draw."""
         count = len(self._right)
         return np.array([float(draw @ self._right) / count for draw in draws(count)])
+
+
+class PixelEvaluation:
+    """Confusion of the classes of pixels of each picture; see :class:`Evaluation`.
+
+    Args:
+        counts: confusion of each picture.
+        labels: names of all classes.
+    """
+
+    measure = MEASURES["segmentation"]
+
+    def __init__(self, counts: Sequence[Counts], labels: Sequence[str]) -> None:
+        self._counts = np.stack(counts)
+        self.accuracy: TaskAccuracy = pixel_accuracy(counts, labels)
+
+    def resampled(self) -> Numbers:
+        """Return the mean intersection over union of each draw."""
+        sums = (np.tensordot(draw, self._counts, axes=1) for draw in draws(len(self._counts)))
+        return np.array([float(np.nanmean(overlaps(total))) for total in sums])
 
 
 def evaluate_model(detector: Detector, data: LabelledData, report: Report = lambda done: None) -> Evaluation:
@@ -178,9 +200,28 @@ def _evaluate_classes(detector: Detector, data: LabelledData, report: Report) ->
     return ClassEvaluation(ranks, classes, labels)
 
 
+def _evaluate_pixels(detector: Detector, data: LabelledData, report: Report) -> Evaluation:
+    labels = detector.description.labels
+    known = data.read(labels)
+    check_labels("segmentation", data.pictures, known)
+    buffers, counts = detector.allocate(), list[Counts]()
+    for done, (picture, own) in enumerate(zip(data.pictures, known, strict=True), 1):
+        image = read_picture(picture)
+        found = detector.detect(image, buffers, SCORE_THRESHOLD).class_map
+        if found is None:
+            raise EngineError("the decoder gives no classes of pixels")
+        truth = label_map(own, labels, image.shape[:2])
+        counts.append(confusion(truth, found.in_picture(), len(labels)))
+        report(done)
+    if not sum(int(one.sum()) for one in counts):
+        raise DataError("no pixel is labelled: give a label named background, or polygons of the labels")
+    return PixelEvaluation(counts, labels)
+
+
 EVALUATORS: Mapping[Task, Callable[[Detector, LabelledData, Report], Evaluation]] = {
     "detection": _evaluate_detections,
     "classification": _evaluate_classes,
+    "segmentation": _evaluate_pixels,
 }
 
 

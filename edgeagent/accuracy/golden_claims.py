@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_model, measured_value
 from edgeagent.bundle.manifest import GridName, ModelDescription, OutputSpec
 from edgeagent.bundle.task import Measure
+from edgeagent.datasets.label_map import outline_text
 from edgeagent.datasets.yolo_labels import LabelledPictures, label_text, whole_picture_text
 from edgeagent.detection.detector import Detector, load_detector
 from edgeagent.engines.loading import measuring_engines
@@ -54,6 +55,8 @@ def labels_by(detector: Detector, pictures: Sequence[Path]) -> list[bytes]:
         result = detector.detect(image, buffers, SCORE_THRESHOLD)
         if result.classification is not None:
             found.append(whole_picture_text(result.classification.class_index))
+        elif result.class_map is not None:
+            found.append(outline_text(result.class_map.in_picture(), detector.description.labels))
         else:
             found.append(label_text(result, width, height))
     return found

@@ -63,7 +63,7 @@ class InputSpec(ManifestSection):
 
 
 Role = Literal["box", "objectness", "classes", "category"]
-"""Predicted quantity of a head; ``category`` is one class of several."""
+"""Predicted quantity of a head; ``category`` is one class of several in each cell."""
 GridName = Literal["a", "b", "c", "float"]
 
 
@@ -81,7 +81,7 @@ class OutputSpec(ManifestSection):
     stride: PositiveInt
 
 
-TASK_OF_FAMILY: dict[str, Task] = {"classifier": "classification"}
+TASK_OF_FAMILY: dict[str, Task] = {"classifier": "classification", "segmenter": "segmentation"}
 """Task of the families that do not detect."""
 
 
@@ -92,8 +92,9 @@ class DecoderSpec(ManifestSection):
         family: ``yolox`` (anchor-free, objectness, exponential sizes), ``yolov5`` (YOLOv5/YOLOv7: anchors and
             objectness), ``yolov8`` (YOLOv8 to YOLO26: distances, optionally distribution focal loss bins),
             ``rtmdet`` (distances from the corner of a cell) or ``ssd`` (TFLite_Detection_PostProcess in the
-            graph); ``classifier`` (one class for the picture).
-        strides: input pixels per cell, finest scale first; unused by ``ssd`` and ``classifier``.
+            graph); ``classifier`` (one class for the picture) or ``segmenter`` (one class for each pixel).
+        strides: input pixels per cell, finest scale first; unused by ``ssd``, ``classifier`` and
+            ``segmenter``.
         reg_max: bins per box side for distribution focal loss (``yolov8``).
         anchors: sizes in input pixels for each stride (``yolov5``); None takes those of COCO.
         distances: function of the raw distances (``rtmdet``).
@@ -101,10 +102,10 @@ class DecoderSpec(ManifestSection):
             pixels, or ``shares`` of the input's width and height.
         nms: ``per-class`` non-maximum suppression, or ``none`` for end-to-end detectors (YOLOv10, YOLO26),
             whose single output holds final detections.
-        scores: what the output of a ``classifier`` holds: ``logits``, or ``probabilities``.
+        scores: what the output of a ``classifier`` or ``segmenter`` holds: ``logits``, or ``probabilities``.
     """
 
-    family: Literal["yolox", "yolov5", "yolov8", "rtmdet", "ssd", "classifier"]
+    family: Literal["yolox", "yolov5", "yolov8", "rtmdet", "ssd", "classifier", "segmenter"]
     strides: tuple[PositiveInt, ...] = (8, 16, 32)
     reg_max: PositiveInt = 16
     anchors: tuple[tuple[tuple[Divisor, Divisor], ...], ...] | None = None
@@ -235,7 +236,7 @@ class Measurement(AccuracyValues):
         engine: engine that ran the model; ``torch`` is the fake-quantized network, a simulation.
         images: number of pictures.
         data_sha256: SHA-256 over names and contents of pictures and labels.
-        per_class: AP at IoU .50:.95 or top-1 of each class that is labelled.
+        per_class: AP at IoU .50:.95, top-1 or intersection over union of each class that is labelled.
         seed: random seed of the training.
         artefact: measured file of the bundle; None for a model that is not in the bundle.
         loss: loss against the float model; None for the float model itself, and where it was not measured.

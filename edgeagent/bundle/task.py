@@ -4,6 +4,7 @@
 
     detection       objects with boxes               COCO mAP50-95, mAP50
     classification  one class for the picture        top-1, top-5
+    segmentation    one class for each pixel         mean intersection over union, share of right pixels
 
 Fields of a manifest are named after the measure, so that a number always says what it is.
 """
@@ -20,11 +21,11 @@ from typing_extensions import Self
 from edgeagent.bundle.section import FileName, FiniteFloat, Fraction, ManifestSection
 from edgeagent.errors import ConfigurationError
 
-Task = Literal["detection", "classification"]
+Task = Literal["detection", "classification", "segmentation"]
 TASKS: tuple[Task, ...] = get_args(Task)
 
 
-MeasureField = Literal["map50_95", "top1"]
+MeasureField = Literal["map50_95", "top1", "miou"]
 """Field of the measure by which models of a task are chosen."""
 
 
@@ -50,6 +51,7 @@ class Measure:
 MEASURES: Mapping[Task, Measure] = {
     "detection": Measure("map50_95", "mAP50-95", "map50", "mAP50", lambda classes: 0.0),
     "classification": Measure("top1", "top-1", "top5", "top-5", lambda classes: 1 / classes),
+    "segmentation": Measure("miou", "mIoU", "pixels", "right pixels", lambda classes: 0.5 / classes),
 }
 _FIELDS = {name for measure in MEASURES.values() for name in (measure.field, measure.second)}
 
@@ -115,12 +117,16 @@ class AccuracyValues(MeasuredSection):
         map50: COCO mAP at IoU .50.
         top1: share of pictures whose class has the highest score (classification).
         top5: share of pictures whose class is among the five highest scores.
+        miou: mean intersection over union of the classes (segmentation).
+        pixels: share of labelled pixels with the right class.
     """
 
     map50_95: Fraction | None = None
     map50: Fraction | None = None
     top1: Fraction | None = None
     top5: Fraction | None = None
+    miou: Fraction | None = None
+    pixels: Fraction | None = None
 
     @property
     def accuracy(self) -> float:
@@ -148,12 +154,14 @@ class AccuracyLoss(MeasuredSection):
     Attributes:
         map50_95: mAP of the float model minus that of the measured one.
         top1: the same of top-1.
+        miou: the same of the mean intersection over union.
         low: lower bound.
         high: upper bound.
     """
 
     map50_95: FiniteFloat | None = None
     top1: FiniteFloat | None = None
+    miou: FiniteFloat | None = None
     low: FiniteFloat
     high: FiniteFloat
 
@@ -172,10 +180,12 @@ class ClaimedAccuracy(MeasuredSection):
     Attributes:
         map50_95: COCO mAP at IoU .50:.95 by artefact file (detection).
         top1: top-1 by artefact file (classification).
+        miou: mean intersection over union by artefact file (segmentation).
     """
 
     map50_95: Claims | None = None
     top1: Claims | None = None
+    miou: Claims | None = None
 
     @property
     def claims(self) -> dict[str, float]:

@@ -24,6 +24,7 @@ from edgeagent.daemon.actions import build_actions
 from edgeagent.daemon.adapters import Adapters
 from edgeagent.daemon.agent_update import AgentUpdates
 from edgeagent.daemon.alarms import Alarms
+from edgeagent.daemon.area_watch import AreaWatch
 from edgeagent.daemon.broker_parts import (
     build_commands,
     build_feedback,
@@ -239,7 +240,10 @@ class Agent:
         names = [camera.name for camera in settings.cameras]
         objects = ObjectWatch(settings.objects, names, run, self._state.presence_changed)
         classes = ClassWatch(settings, self._state.class_changed)
-        counters = CameraCounters(self.cameras, self.times, self.pipeline.failed, objects, gates, classes)
+        areas = AreaWatch(settings, self._state.area_changed)
+        counters = CameraCounters(
+            self.cameras, self.times, self.pipeline.failed, objects, gates, classes, areas
+        )
         reporter = TelemetryReporter(counters, run, watch)
         adapters.read_live(lambda telemetry: reporter.refresh(telemetry, self.publisher.dropped))
         certificates = CertificateWatch(
@@ -276,6 +280,7 @@ class Agent:
             scenes=self._scenes,
             objects=objects,
             classes=classes,
+            areas=areas,
             health=health,
             detections=detections,
             feedback=feedback,
@@ -306,6 +311,7 @@ class Agent:
             objects,
             classes,
             hard_frames,
+            areas,
             acting,
             self._scenes,
             ResultCallback(on_result) if on_result else None,

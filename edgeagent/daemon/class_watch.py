@@ -114,7 +114,7 @@ def _log_unused(task: Task, settings: Settings) -> None:
     unused = [
         name
         for name, given in (
-            ("zones", any(camera.zones for camera in settings.cameras)),
+            ("zones", task == "classification" and any(camera.zones for camera in settings.cameras)),
             ("lines", any(camera.lines for camera in settings.cameras)),
             ("regions", any(camera.regions for camera in settings.cameras)),
             ("snapshots", settings.snapshots is not None),

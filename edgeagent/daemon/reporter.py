@@ -11,6 +11,7 @@ import psutil
 
 from edgeagent.camera.capture import Camera
 from edgeagent.camera.status import CameraStatus
+from edgeagent.daemon.area_watch import AreaWatch
 from edgeagent.daemon.class_watch import ClassWatch
 from edgeagent.daemon.device_watch import DeviceWatch
 from edgeagent.daemon.object_watch import ObjectWatch
@@ -45,6 +46,7 @@ class CameraCounters:
         objects: counts of objects.
         gates: motion gates by camera.
         classes: classes of pictures; None without a watch of these.
+        areas: classes of pixels; None without a watch of these.
     """
 
     cameras: Sequence[Camera]
@@ -53,6 +55,7 @@ class CameraCounters:
     objects: ObjectWatch
     gates: Mapping[str, MotionGate] = field(default_factory=dict)
     classes: ClassWatch | None = None
+    areas: AreaWatch | None = None
 
 
 class TelemetryReporter:
@@ -67,7 +70,7 @@ class TelemetryReporter:
     def __init__(self, counters: CameraCounters, run: int | None, watch: DeviceWatch) -> None:
         self._cameras, self._times, self._failed = counters.cameras, counters.times, counters.failed
         self._objects, self._run, self._watch = counters.objects, run, watch
-        self._classes = counters.classes
+        self._classes, self._areas = counters.classes, counters.areas
         self._gates, self._gated_before = counters.gates, dict.fromkeys(counters.gates, 0)
         self._started = self._last = time.monotonic()
         self._sequence = 0
@@ -161,6 +164,7 @@ class TelemetryReporter:
             objects=self._objects.take(camera.name),
             objects_left_out=self._objects.left_out(camera.name),
             classification=self._classes.take(camera.name) if self._classes else None,
+            segmentation=self._areas.take(camera.name) if self._areas else None,
             motion=self._motion(camera.name, detected, gated),
             decoder=decoder_report(status),
             stages={stage: stage_report(histogram) for stage, histogram in stages.items()},

@@ -256,6 +256,16 @@ class StateMessages(AgentPart):
         data = {name: value for name, value in known.items() if value is not None}
         self._events.record("label", change.describe(camera), camera=camera, **data)
 
+    def area_changed(self, camera: str, zone: str, change: ClassChange) -> None:
+        """Publish that another class covers a zone of a camera."""
+        known = {"label": change.label, "before": change.before, "share": change.score}
+        data = {name: value for name, value in known.items() if value is not None}
+        before = f", before {change.before}" if change.before is not None else ""
+        text = f"zone {zone} of camera {camera} is covered by {change.label}{before}"
+        if change.label is None:
+            text = f"zone {zone} of camera {camera} is no longer covered by {change.before}"
+        self._events.record("label", text, camera=camera, zone=zone, **data)
+
     def certificate_changed(self, found: CertificateExpiry) -> None:
         """Publish that a certificate expires soon, has expired, or is renewed."""
         logger.warning("%s", found.text)

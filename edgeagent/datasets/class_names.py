@@ -124,7 +124,8 @@ def _renumbered(labels: Labels, target: np.ndarray[tuple[int], np.dtype[np.int32
     classes = target[labels.classes]
     kept = classes >= 0
     crowds = None if labels.crowds is None else _renumbered(labels.crowds, target)
-    return Labels(classes[kept], labels.boxes[kept], crowds)
+    outlines = tuple(one for one, keep in zip(labels.outlines, kept.tolist(), strict=False) if keep)
+    return Labels(classes[kept], labels.boxes[kept], crowds, outlines=outlines)
 
 
 def _listed(names: Iterable[str]) -> str:

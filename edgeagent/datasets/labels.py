@@ -30,12 +30,15 @@ class Labels:
         crowds: regions in which objects of a class are not labelled one by one (``iscrowd`` of COCO):
             detections there are neither right nor wrong, and nothing is trained on them; None without any.
         whole: whether the only class is that of the whole picture, which its box covers.
+        outlines: corners (k, 2) float32 of each object, x and y as fractions of the picture size; None for an
+            object of which only the box is known. Empty where no object has one.
     """
 
     classes: npt.NDArray[np.int32]
     boxes: npt.NDArray[np.float32]
     crowds: Labels | None = None
     whole: bool = False
+    outlines: tuple[npt.NDArray[np.float32] | None, ...] = ()
 
 
 class LabelledData(Protocol):
@@ -62,10 +65,22 @@ class LabelledData(Protocol):
         """Return the SHA-256 (hexadecimal) over names and contents of pictures and labels."""
 
 
-def labels_of(rows: Sequence[Sequence[float]], crowds: Sequence[Sequence[float]] = ()) -> Labels:
-    """Return labels from rows of class, centre x, centre y, width, height."""
+def labels_of(
+    rows: Sequence[Sequence[float]],
+    crowds: Sequence[Sequence[float]] = (),
+    outlines: Sequence[Sequence[float]] = (),
+) -> Labels:
+    """Return labels from rows of class, centre x, centre y, width, height.
+
+    Args:
+        rows: of all objects.
+        crowds: rows of regions in which objects are not labelled one by one.
+        outlines: points x y x y ... of each object, empty for one without; empty where no object has some.
+    """
     table = np.array(rows, np.float32).reshape(-1, 5)
-    return Labels(table[:, 0].astype(np.int32), table[:, 1:], labels_of(crowds) if len(crowds) else None)
+    corners = tuple(np.array(one, np.float32).reshape(-1, 2) if len(one) else None for one in outlines)
+    around = labels_of(crowds) if len(crowds) else None
+    return Labels(table[:, 0].astype(np.int32), table[:, 1:], around, outlines=corners)
 
 
 def whole_picture(index: int) -> Labels:

@@ -24,6 +24,8 @@ def check_labels(task: Task, pictures: Sequence[Path], labels: Sequence[Labels])
         _check_boxes(pictures, labels)
     elif task == "classification":
         _check_classes(pictures, labels)
+    else:
+        _check_outlines(pictures, labels)
 
 
 def _check_boxes(pictures: Sequence[Path], labels: Sequence[Labels]) -> None:
@@ -32,6 +34,15 @@ def _check_boxes(pictures: Sequence[Path], labels: Sequence[Labels]) -> None:
             raise DataError(
                 f"{printable(picture)}: is labelled with the class of the whole picture, and the model "
                 "detects objects; give pictures with boxes (YOLO labels or COCO JSON)"
+            )
+
+
+def _check_outlines(pictures: Sequence[Path], labels: Sequence[Labels]) -> None:
+    for picture, own in zip(pictures, labels, strict=True):
+        if len(own.classes) and (not own.outlines or any(one is None for one in own.outlines)):
+            raise DataError(
+                f"{printable(picture)}: has an object of which only the box is known, and the model gives a "
+                "class to each pixel; give polygons (YOLO segmentation labels: class x y x y x y ...)"
             )
 
 

@@ -4,8 +4,9 @@ A line is ``class x y width height``: class index, then centre and size as fract
 (Ultralytics, "Object Detection Datasets Overview"). The class of a whole picture is a box around it.
 
 A line of a class and at least three points is a polygon ("Instance Segmentation Datasets Overview"); the box
-around it is taken. A sixth number is a confidence, as written for predictions; it is ignored. Repeated lines
-count once, boxes without an area are left out; each of these is logged with its count.
+around it is taken, and of segmenters the polygon. A sixth number is a confidence, as written for predictions;
+it is ignored. Repeated lines count once, boxes without an area are left out; each of these is logged with its
+count.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -175,15 +177,16 @@ def read_labels(path: Path | None, classes: int, remarks: Counter[str] | None = 
         for number, line in enumerate(lines, 1)
         if line.strip()
     ]
-    unique = list(dict.fromkeys(map(tuple, rows)))
-    sized = [row for row in unique if row[3] > 0 and row[4] > 0]
+    unique = list(dict.fromkeys(rows))
+    sized = [row for row in unique if row.box[3] > 0 and row.box[4] > 0]
     found[REPEATED] += len(rows) - len(unique)
     found[WITHOUT_AREA] += len(unique) - len(sized)
     if remarks is None:
         log_remarks(found, path)
     else:
         remarks.update(found)
-    return labels_of(sized)
+    outlines = [row.points for row in sized] if any(row.points for row in sized) else []
+    return labels_of([row.box for row in sized], outlines=outlines)
 
 
 def label_text(found: Detections, width: int, height: int) -> bytes:
@@ -222,7 +225,14 @@ def _claim(owners: dict[str, Path], path: Path) -> None:
         )
 
 
-def _row(line: str, where: str, classes: int, remarks: Counter[str]) -> Sequence[float]:
+class _Row(NamedTuple):
+    """Class, centre x, centre y, width and height, and the points x y x y ... of a polygon."""
+
+    box: tuple[float, ...]
+    points: tuple[float, ...]
+
+
+def _row(line: str, where: str, classes: int, remarks: Counter[str]) -> _Row:
     try:
         row = [float(word) for word in line.split()]
     except ValueError:
@@ -243,7 +253,7 @@ def _row(line: str, where: str, classes: int, remarks: Counter[str]) -> Sequence
         raise DataError(
             f"{where}: positions and sizes are fractions of the picture size, 0..1; got {line.strip()[:60]!r}"
         )
-    return row
+    return _Row(tuple(row), tuple(corners))
 
 
 def _around(points: Sequence[float]) -> tuple[float, float, float, float]:

@@ -331,6 +331,7 @@ class Delivery:
             p90_ms=measured.get("latency"),
             map50_95=accuracy.get("map50_95"),
             top1=accuracy.get("top1"),
+            miou=accuracy.get("miou"),
             notes=tuple(f"{one.check} {one.outcome}: {one.sentence}" for one in report.findings),
         )
 

@@ -14,10 +14,13 @@ import numpy as np
 from edgeagent.bundle.manifest import Artefact
 from edgeagent.bundle.reading import Bundle
 from edgeagent.bundle.task import Task
+from edgeagent.datasets.label_map import UNLABELLED, label_map
 from edgeagent.detection.golden_boxes import CLAIM_SHARE, GoldenBoxes, SoundBoxes, claimed_labels
 from edgeagent.errors import EngineError
 from edgeagent.imaging.letterbox import Fit
 from edgeagent.vision.detections import Detections
+
+HALF = 0.5
 
 
 class GoldenFindings(Protocol):
@@ -104,9 +107,46 @@ class ClassFindings:
         """Do nothing: every score was checked when it was decoded."""
 
 
+class PixelFindings:
+    """Classes of pixels of a segmenter; see :class:`GoldenFindings`.
+
+    A picture is found where half of its labelled pixels or more have the right class.
+    """
+
+    unit = "labelled pictures"
+
+    def __init__(self, bundle: Bundle, artefact: Artefact) -> None:
+        self._labels, claim = claimed_labels(bundle, artefact)
+        self._names = bundle.manifest.labels
+        self.labelled = len(self._labels)
+        self.least = int(np.ceil(self.labelled * claim * CLAIM_SHARE))
+
+    def begin(self) -> None:
+        """Do nothing: nothing is kept of a run."""
+
+    def add(self, picture: int, found: Detections, fit: Fit) -> int:
+        """Add the classes of the pixels of a picture.
+
+        Raises:
+            EngineError: the decoder gives none.
+        """
+        if found.class_map is None:
+            raise EngineError("the decoder of the manifest gives no classes of pixels")
+        if not self._labels:
+            return 0
+        truth = label_map(self._labels[picture], self._names, fit.source)
+        known = truth != UNLABELLED
+        right = (found.class_map.placed(fit).in_picture() == truth) & known
+        return int(right.sum() >= HALF * known.sum())
+
+    def check(self) -> None:
+        """Do nothing: the highest score of a cell is always a class."""
+
+
 FINDINGS: Mapping[Task, Callable[[Bundle, Artefact], GoldenFindings]] = {
     "detection": BoxFindings,
     "classification": ClassFindings,
+    "segmentation": PixelFindings,
 }
 
 

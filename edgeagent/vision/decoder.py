@@ -9,6 +9,7 @@ from edgeagent.bundle.manifest import DecoderSpec, OutputSpec
 from edgeagent.engines.engine import Array, TensorSpec
 from edgeagent.vision.decoder_classifier import ClassifierDecoder
 from edgeagent.vision.decoder_end_to_end import EndToEndDecoder
+from edgeagent.vision.decoder_segmenter import SegmenterDecoder
 from edgeagent.vision.decoder_ssd import SsdDecoder
 from edgeagent.vision.decoder_yolov5 import YoloV5ConcatenatedDecoder, YoloV5Decoder
 from edgeagent.vision.decoder_yolov8 import YoloV8ConcatenatedDecoder, YoloV8Decoder
@@ -56,6 +57,8 @@ def build_decoder(
     """
     if spec.family == "classifier":
         return ClassifierDecoder(spec, tensors[0])
+    if spec.family == "segmenter":
+        return SegmenterDecoder(spec, tensors[0], input_size, classes)
     if spec.family == "ssd":
         return SsdDecoder(tensors, input_size, classes)
     if spec.nms == "none" and not outputs:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeagent.errors import DataError
+from edgeagent.vision.class_map import ClassMap
 from edgeagent.vision.classification import Classification
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Detections:
         labels: names of all classes of the model; empty on the way from the decoder to the result, where the
             bundle knows them.
         classification: class of the whole picture, of a classifier, which finds no boxes; else None.
+        class_map: class of each pixel, of a segmenter, which finds no boxes; else None.
     """
 
     boxes: FloatArray
@@ -54,6 +56,7 @@ class Detections:
     classes: IntArray
     labels: tuple[str, ...] = ()
     classification: Classification | None = None
+    class_map: ClassMap | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -81,10 +84,16 @@ class Detections:
         return replace(cls.empty(classification.labels), classification=classification)
 
     @classmethod
+    def of_pixels(cls, class_map: ClassMap) -> Detections:
+        """Return the result of a segmenter: the class of each pixel, and no boxes."""
+        return replace(cls.empty(class_map.labels), class_map=class_map)
+
+    @classmethod
     def join(cls, parts: Sequence[Detections]) -> Detections:
         """Return the detections of all parts, one after the other.
 
-        The labels are those of the first, and so is the class of the picture, as the first part is the whole.
+        The labels are those of the first, and so are the classes of picture and pixels, as the first part is
+        the whole.
         """
         if not parts:
             return cls.empty()
@@ -94,17 +103,19 @@ class Detections:
             np.concatenate([part.classes for part in parts]),
             parts[0].labels,
             parts[0].classification,
+            parts[0].class_map,
         )
 
     def take(self, index: npt.NDArray[np.intp] | npt.NDArray[np.bool_] | slice) -> Detections:
         """Return the detections that ``index`` (positions or mask) selects."""
         boxes, scores, classes = self.boxes[index], self.scores[index], self.classes[index]
-        return Detections(boxes, scores, classes, self.labels, self.classification)
+        return Detections(boxes, scores, classes, self.labels, self.classification, self.class_map)
 
     def named(self, labels: Sequence[str]) -> Detections:
         """Return the same detections with the names of their classes."""
         named = self.classification and replace(self.classification, labels=tuple(labels))
-        return replace(self, labels=tuple(labels), classification=named)
+        pixels = self.class_map and replace(self.class_map, labels=tuple(labels))
+        return replace(self, labels=tuple(labels), classification=named, class_map=pixels)
 
     def to_supervision(self) -> supervision.Detections:
         """Return the detections as ``supervision.Detections``; the names are in ``data["class_name"]``.

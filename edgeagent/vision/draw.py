@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from edgeagent.imaging.frame import Image
+from edgeagent.vision.class_map import BACKGROUND, ClassMap
 from edgeagent.vision.classification import Classification
 from edgeagent.vision.detections import Detections
 
@@ -21,6 +22,8 @@ BLACK = (0, 0, 0)
 _STEPS = 4
 """Heights of a label that it may be away from its box, where the places at the box are taken."""
 
+TINT = 0.4
+"""Share of the colour of a class in its pixels."""
 Place = tuple[int, int, int, int]
 """Left, top, right and lower edge in pixels; the last two are outside."""
 
@@ -30,7 +33,7 @@ def draw(
 ) -> None:
     """Draw boxes with label and score into a BGR picture (h, w, 3) uint8, in place.
 
-    The class of the whole picture is written into its lower left corner.
+    The class of the whole picture is written into its lower left corner; classes of pixels are tinted.
 
     Args:
         image: picture.
@@ -38,6 +41,8 @@ def draw(
         labels: names of the classes.
         colours: number of the colour of each detection; None takes that of its class.
     """
+    if detections.class_map is not None:
+        tint_classes(image, detections.class_map)
     shorter = min(image.shape[:2])
     line, size = max(1, round(shorter / 300)), max(0.4, shorter / 1200)
     boxes = [tuple(int(value) for value in box) for box in detections.boxes]
@@ -65,6 +70,18 @@ def draw(
         cv2.rectangle(image, (left, top), (right - 1, bottom - 1), shades[number], cv2.FILLED)
         start = (left + thickness, bottom - below)
         cv2.putText(image, text, start, FONT, size, BLACK, thickness, cv2.LINE_AA)
+
+
+def tint_classes(image: Image, found: ClassMap) -> None:
+    """Tint the pixels of each class in a BGR picture, in place; those of the background stay as they are."""
+    height, width = image.shape[:2]
+    cells = cv2.resize(found.cells, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    for index in np.unique(cells).tolist():
+        if index < len(found.labels) and found.labels[index] == BACKGROUND:
+            continue
+        mask = cells == index
+        shade = np.array(class_colour(int(index)), np.float32)
+        image[mask] = (image[mask] * (1 - TINT) + shade * TINT).astype(np.uint8)
 
 
 def _write_class(image: Image, found: Classification, size: float) -> Place:

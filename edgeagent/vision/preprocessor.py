@@ -6,6 +6,7 @@ arithmetic is in :mod:`edgeagent.imaging.letterbox`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -28,6 +29,8 @@ def fit_picture(source: tuple[int, int], spec: InputSpec) -> Fit:
 
 def to_picture(detections: Detections, fit: Fit) -> Detections:
     """Convert detections from input pixels to picture pixels; those outside the picture are dropped."""
+    if detections.class_map is not None:
+        return replace(detections, class_map=detections.class_map.placed(fit))
     if not len(detections):
         return detections
     boxes, inside = fit.to_source(detections.boxes)

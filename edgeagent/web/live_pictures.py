@@ -34,6 +34,8 @@ from edgeagent.timing.rate_limit import RateLimit
 from edgeagent.timing.repeat_limit import RepeatLimit
 from edgeagent.timing.utc import utc_time
 from edgeagent.track.tracked_frame import TrackedFrame
+from edgeagent.vision.class_map import ClassMap
+from edgeagent.vision.draw import tint_classes
 from edgeagent.web.viewers import EncodedPicture, Watched
 
 logger = logging.getLogger(__name__)
@@ -69,6 +71,7 @@ class _Waiting:
     camera: str
     image: Image
     about: dict[str, Any]
+    class_map: ClassMap | None = None
 
 
 class LivePictures:
@@ -126,7 +129,7 @@ class LivePictures:
         about = describe_picture(result, sight, now_ns)
         with self._lock:
             self._busy.add(camera)
-        self._jobs.put(_Waiting(camera, result.frame.image.copy(), about))
+        self._jobs.put(_Waiting(camera, result.frame.image.copy(), about, result.detections.class_map))
 
     def _run(self) -> None:
         self._yield_to_detection()
@@ -150,6 +153,8 @@ class LivePictures:
         """Return the JPEG; empty bytes where it cannot be encoded."""
         image = waiting.image
         try:
+            if waiting.class_map is not None:
+                tint_classes(image, waiting.class_map)
             hide_regions(image, self._private.get(waiting.camera, ()))
             share = self._settings.longest_side / max(image.shape[:2])
             if share < 1:
@@ -172,8 +177,9 @@ class LivePictures:
 def describe_picture(result: Result, sight: SceneSight | None, now_ns: int) -> dict[str, Any]:
     """Return what goes with a picture: time, size, latency in ms, occupied zones, and its objects.
 
-    Of a classifier, ``classification`` is the class of the picture with ``label`` and ``score``. Each object
-    has ``box`` (x1, y1, x2, y2 in shares of the picture), ``label``, ``score``, and with a tracker ``track``.
+    Of a classifier, ``classification`` is the class of the picture with ``label`` and ``score``; of a
+    segmenter, ``shares`` are the shares of its pixels by label, and the picture is tinted. Each object has
+    ``box`` (x1, y1, x2, y2 in shares of the picture), ``label``, ``score``, and with a tracker ``track``.
 
     Args:
         result: of the frame.
@@ -207,7 +213,9 @@ def describe_picture(result: Result, sight: SceneSight | None, now_ns: int) -> d
 
 
 def _class_of_picture(result: Result) -> dict[str, Any]:
-    found = result.detections.classification
+    found, pixels = result.detections.classification, result.detections.class_map
+    if pixels is not None:
+        return {"shares": {label: round(share, DIGITS) for label, share in pixels.shares().items()}}
     if found is None:
         return {}
     return {"classification": {"label": found.label, "score": round(found.score, 2)}}

@@ -196,7 +196,7 @@ def test_files_without_permission_are_refused(tiny: Path) -> None:
         ({"minimum_agent_version": "999.0.0"}, "needs edgeagent 999.0.0 or newer, this is"),
         ({"minimum_agent_version": "999.0.0", "task": "segmentation"}, "needs edgeagent 999.0.0"),
         ({"minimum_agent_version": "soon"}, "minimum_agent_version: "),
-        ({"task": "segmentation"}, "task: Input should be 'detection'"),
+        ({"task": 7}, "task: Input should be 'detection'"),
         ({"artefacts": []}, "artefacts: "),
         ({"input": {"width": True}}, r"input.width: .* \(and 3 more\)"),
         ({"name": "Über/bundle"}, "name: "),
@@ -262,7 +262,7 @@ def test_a_bundle_of_an_unknown_task_is_refused_with_that_word(tiny: Path) -> No
     edit(tiny, task="keypoints", heads_of_a_newer_version=[1, 2])
     said = refusal(tiny)
     assert "is for the task 'keypoints', this edgeagent" in said
-    assert "knows detection, classification; install a newer edgeagent" in said
+    assert "knows detection, classification, segmentation; install a newer edgeagent" in said
 
 
 def test_a_task_and_a_decoder_of_another_are_refused(tiny: Path) -> None:

@@ -113,6 +113,6 @@ def test_a_damaged_picture_is_named_before_the_engine_runs(
 ) -> None:
     file = write_ultralytics(SCENES, tmp_path / "u")
     (tmp_path / "u" / "images" / "val" / "2.png").write_bytes(b"")
-    monkeypatch.setattr("edgeagent.cli.eval.detect_all", None)
+    monkeypatch.setattr("edgeagent.cli.eval.evaluate_model", None)
     line = mistake(capsys, 6, "eval", "--bundle", str(bundle), "--dataset", str(file))
     assert line == f"picture {tmp_path / 'u/images/val/2.png'} is empty"

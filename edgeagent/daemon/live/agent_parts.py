@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from edgeagent.accuracy.live.accuracy_watch import AccuracyWatch
 from edgeagent.accuracy.live.feedback_handler import FeedbackTopic
 from edgeagent.daemon.adapters import Adapters
+from edgeagent.daemon.area_watch import AreaWatch
 from edgeagent.daemon.camera_health import CameraHealth
 from edgeagent.daemon.cameras import Cameras
 from edgeagent.daemon.class_watch import ClassWatch
@@ -35,6 +36,7 @@ class FollowingParts:
     scenes: SceneWatch | None
     objects: ObjectWatch
     classes: ClassWatch
+    areas: AreaWatch
     health: CameraHealth
     detections: DetectionMessages | None
     feedback: FeedbackTopic | None
@@ -81,6 +83,7 @@ class FollowingParts:
 
     def _watch_classes(self, change: SettingsChange) -> None:
         self.classes.follow(change.after)
+        self.areas.follow(change.after)
 
     def _look_at_pictures(self, change: SettingsChange) -> None:
         self.health.follow(change.after.cameras, change.reopened)

@@ -12,7 +12,7 @@ boxes. A head of several boxes per cell (anchors) is taken apart: each box count
   sides and weighted by the teacher's score (Zheng et al., "Localization Distillation", arXiv:2102.12252).
   It ignores what the softmax over the bins ignores, such as a shift of all bins of a side.
 
-Heads of one class of several for each cell (``category``, of classifiers) have the
+Heads of one class of several for each cell (``category``, of classifiers and segmenters) have the
 Kullback-Leibler divergence of the student's softmax from the teacher's (Hinton et al. 2015,
 arXiv:1503.02531), in nats, as the mean over cells and pictures.
 
@@ -89,6 +89,8 @@ def distillation_loss(
 
 def category_divergence(student: Tensor, teacher: Tensor) -> Tensor:
     """Return the divergence of softmaxes over the channels, (b, channels, h, w): mean over cells."""
+    if student.shape[1] == 1:
+        return _cross_entropy(student, teacher).mean()
     own, wanted = student.log_softmax(1), teacher.log_softmax(1)
     return (wanted.exp() * (wanted - own)).sum(1).mean()
 

@@ -1,4 +1,4 @@
-"""Heads of classifiers."""
+"""Heads of classifiers and segmenters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def with_roles_of(task: Task, graph: Graph) -> Graph:
 
 
 def check_category_head(graph: Graph, description: ModelDescription) -> None:
-    """Check the only head of a classifier against its description.
+    """Check the only head of a classifier or segmenter against its description.
 
     Raises:
         DataError: there are several heads, or the head has another shape or another number of classes.
@@ -29,8 +29,8 @@ def check_category_head(graph: Graph, description: ModelDescription) -> None:
     heads = ", ".join(f"{head.tensor} {head.shape[1:]}" for head in graph.heads)
     if len(graph.heads) != 1:
         raise DataError(
-            f"a model for {task} has one head, one row of scores; found are {heads}; name the one with "
-            "--head NAME, or correct the task in the description"
+            f"a model for {task} has one head with the scores of all classes; found are {heads}; name the "
+            "one with --head NAME, or correct the task in the description"
         )
     _, channels, height, width = graph.heads[0].shape
     if task == "classification" and (height, width) != (1, 1):
@@ -38,7 +38,7 @@ def check_category_head(graph: Graph, description: ModelDescription) -> None:
             f"a classifier gives one row of scores for the picture, the head {heads} gives {height} x "
             f"{width}; correct the task in the description, or name another head"
         )
-    if channels != labels:
+    if channels != labels and not (task == "segmentation" and (channels, labels) == (1, 2)):
         raise DataError(
             f"head {graph.heads[0].tensor} tells {channels} classes apart, the description lists {labels} "
             "labels; correct the labels"

@@ -13,7 +13,8 @@ Quantity = Literal["score", "label", "area", "brightness", "detections"]
 class GoldenReport(Message):
     """Accuracy on the labelled golden pictures, measured through the serving engine, with the bundle's claim.
 
-    The field is that of the task: ``map50_95`` of a detector, ``top1`` of a classifier.
+    The field is that of the task: ``map50_95`` of a detector, ``top1`` of a classifier, ``miou`` of a
+    segmenter.
     """
 
     time: str
@@ -21,6 +22,7 @@ class GoldenReport(Message):
     pictures: int | None = None
     map50_95: float | None = None
     top1: float | None = None
+    miou: float | None = None
     claimed: float | None = None
     tolerance: float | None = None
     labelled_by: Literal["people", "float model"] | None = None
@@ -29,7 +31,7 @@ class GoldenReport(Message):
     @property
     def accuracy(self) -> float | None:
         """Value of the measure of the task."""
-        return self.map50_95 if self.map50_95 is not None else self.top1
+        return next((one for one in (self.map50_95, self.top1, self.miou) if one is not None), None)
 
 
 class RecentAgreementReport(Message):

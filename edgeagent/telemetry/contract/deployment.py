@@ -37,6 +37,7 @@ class GateSummary(Message):
     p90_ms: float | None = None
     map50_95: float | None = None
     top1: float | None = None
+    miou: float | None = None
     notes: tuple[str, ...]
 
 

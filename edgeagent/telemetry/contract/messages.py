@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from edgeagent.sensors.throttling import Flag
 from edgeagent.telemetry.contract.objects import ObjectReport
-from edgeagent.telemetry.contract.picture_class import ClassReport
+from edgeagent.telemetry.contract.picture_class import AreaReport, ClassReport
 
 ROOT = "edgeagent/v1"
 
@@ -217,6 +217,7 @@ class CameraReport(Message):
     objects: dict[str, ObjectReport] | None = None
     objects_left_out: int | None = None
     classification: ClassReport | None = None
+    segmentation: AreaReport | None = None
     motion: MotionReport | None = None
     decoder: DecoderReport | None = None
     stages: dict[str, StageReport]

@@ -1,4 +1,4 @@
-"""Type of the class of a camera's picture in ``telemetry`` (docs/mqtt.md)."""
+"""Types of the classes of a camera's picture and its pixels in ``telemetry`` (docs/mqtt.md)."""
 
 from __future__ import annotations
 
@@ -19,3 +19,21 @@ class ClassReport(BaseModel):
     newest: str
     score: float
     shares: dict[str, float]
+
+
+class ZoneAreaReport(BaseModel):
+    """Classes of the pixels of a zone: the one that covers it, absent while unknown, and mean shares."""
+
+    model_config = ConfigDict(frozen=True)
+
+    label: str | None = None
+    shares: dict[str, float]
+
+
+class AreaReport(BaseModel):
+    """Classes of the pixels of a picture and its zones, where a segmenter serves: means of the interval."""
+
+    model_config = ConfigDict(frozen=True)
+
+    shares: dict[str, float]
+    zones: dict[str, ZoneAreaReport]

@@ -39,6 +39,7 @@ def _accuracy(message: AccuracyMessage) -> Iterator[Metric]:
     if (golden := message.golden) is not None:
         values["edgeagent_golden_map"] = ("mAP50-95 on the golden pictures, 0..1", golden.map50_95)
         values["edgeagent_golden_top1"] = ("top-1 on the golden pictures, 0..1", golden.top1)
+        values["edgeagent_golden_miou"] = ("mIoU on the golden pictures, 0..1", golden.miou)
         values["edgeagent_golden_map_claimed"] = ("Claim of the bundle, 0..1", golden.claimed)
     if (agreement := message.agreement) is not None:
         about = "Share of boxes that the reference model confirms, 0..1"
