@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import psutil
@@ -15,6 +14,12 @@ from tests.broker import Mosquitto
 from tests.daemon.running import PATIENCE, Consumer, Daemon, running, serving_worker
 from tests.daemon.test_run import settings
 from tests.included import QUICK_BUNDLE
+
+TRIED = tuple(
+    f"{name}: computes what was trained"
+    for name in ("tflite-xnnpack model.tflite", "onnxruntime-cpu model.onnx")
+)
+"""Log lines after which no worker runs but the one that serves."""
 
 
 def worker(daemon: Daemon) -> psutil.Process:
@@ -37,6 +42,7 @@ def test_an_engine_that_crashes_serves_again_and_after_the_next_crash_another(
     with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
         daemon.wait_until_detecting()
         consumer.wait_for("alarm", lambda m: m.get("serving") == "tflite-xnnpack model.tflite")
+        daemon.wait_for_log(*TRIED)
         os.kill(worker(daemon).pid, number)
         event = consumer.wait_for("events/delegate", lambda m: "died of" in m["text"])
         assert event["data"]["best"] is True
@@ -59,6 +65,7 @@ def test_an_engine_that_hangs_costs_an_alarm_and_no_camera(
     with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
         daemon.wait_until_detecting()
         consumer.wait_for("alarm", lambda m: m.get("serving") == "onnxruntime-cpu model.onnx")
+        daemon.wait_for_log(*TRIED)
         os.kill(worker(daemon).pid, signal.SIGSTOP)
         alarm = consumer.wait_for("alarm", lambda m: m["problems"] and "serving" in m)
         assert alarm.get("serving") == "tflite-xnnpack model.tflite"
@@ -154,10 +161,7 @@ def test_a_state_folder_that_cannot_be_used_stops_no_detection(pictures: Path, t
     wanted["model"] = {"threads": 1, "engine": "onnxruntime-cpu"}
     with running(tmp_path, wanted) as daemon:
         daemon.wait_until_detecting()
-        until = time.monotonic() + 5 * PATIENCE
-        while "everything is tried again at the next start" not in daemon.log():
-            assert time.monotonic() < until, daemon.log()
-            time.sleep(0.05)
+        daemon.wait_for_log("everything is tried again at the next start")
         assert daemon.stop() == 0
         assert "the journal of trials cannot be used" in daemon.log()
 
