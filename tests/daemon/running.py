@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,13 @@ class Daemon:
     def wait_until_detecting(self) -> None:
         """Wait until the daemon has processed a frame."""
         self.wait_for_notification("STATUS=detecting")
+
+    def wait_for_log(self, *texts: str) -> None:
+        """Wait until the daemon has logged all of some texts."""
+        until = time.monotonic() + 5 * PATIENCE
+        while not all(text in self.log() for text in texts):
+            assert time.monotonic() < until and self.process.poll() is None, self.log()
+            time.sleep(0.05)
 
     def wait(self, timeout: float = PATIENCE) -> int:
         """Wait for the end and return the exit code."""

@@ -15,6 +15,12 @@ from tests.daemon.running import PATIENCE, Consumer, Daemon, running, serving_wo
 from tests.daemon.test_run import settings
 from tests.included import QUICK_BUNDLE
 
+TRIED = tuple(
+    f"{name}: computes what was trained"
+    for name in ("tflite-xnnpack model.tflite", "onnxruntime-cpu model.onnx")
+)
+"""Log lines after which no worker runs but the one that serves."""
+
 
 def worker(daemon: Daemon) -> psutil.Process:
     return serving_worker(daemon.process.pid)
@@ -36,6 +42,7 @@ def test_an_engine_that_crashes_serves_again_and_after_the_next_crash_another(
     with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
         daemon.wait_until_detecting()
         consumer.wait_for("alarm", lambda m: m.get("serving") == "tflite-xnnpack model.tflite")
+        daemon.wait_for_log(*TRIED)
         os.kill(worker(daemon).pid, number)
         event = consumer.wait_for("events/delegate", lambda m: "died of" in m["text"])
         assert event["data"]["best"] is True
@@ -58,6 +65,7 @@ def test_an_engine_that_hangs_costs_an_alarm_and_no_camera(
     with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
         daemon.wait_until_detecting()
         consumer.wait_for("alarm", lambda m: m.get("serving") == "onnxruntime-cpu model.onnx")
+        daemon.wait_for_log(*TRIED)
         os.kill(worker(daemon).pid, signal.SIGSTOP)
         alarm = consumer.wait_for("alarm", lambda m: m["problems"] and "serving" in m)
         assert alarm.get("serving") == "tflite-xnnpack model.tflite"
@@ -153,9 +161,9 @@ def test_a_state_folder_that_cannot_be_used_stops_no_detection(pictures: Path, t
     wanted["model"] = {"threads": 1, "engine": "onnxruntime-cpu"}
     with running(tmp_path, wanted) as daemon:
         daemon.wait_until_detecting()
+        daemon.wait_for_log("everything is tried again at the next start")
         assert daemon.stop() == 0
         assert "the journal of trials cannot be used" in daemon.log()
-        assert "everything is tried again at the next start" in daemon.log()
 
 
 def test_a_first_choice_that_is_not_here_is_an_alarm_and_no_silence(
@@ -165,7 +173,7 @@ def test_a_first_choice_that_is_not_here_is_an_alarm_and_no_silence(
     wanted["model"] = {"threads": 1, "engine": "onnxruntime-tensorrt, onnxruntime-cpu"}
     with Consumer(broker.port, "board") as consumer, running(tmp_path, wanted) as daemon:
         daemon.wait_until_detecting()
-        alarm = consumer.wait_for("alarm", lambda m: "serving" in m)
+        alarm = consumer.wait_for("alarm", lambda m: "serving" in m and m["problems"])
         assert [problem["code"] for problem in alarm["problems"]] == ["fallback_delegate"]
         assert "built without TensorrtExecutionProvider" in alarm["problems"][0]["text"]
         assert daemon.stop() == 0
