@@ -42,6 +42,10 @@ def test_values_are_taken(tmp_path: Path) -> None:
             "line 1: formats: unknown formats ['tensorflow']; choose",
         ),
         ("formats: []\n", "line 1: formats: "),
+        (
+            "formats: [onnx, onnx-c]\nfloat_nodes: [Conv_3]\n",
+            "line 2: float_nodes: onnx-c has no layers in float; leave it out of the formats",
+        ),
         ("activation: gelu\n", "line 1: activation: Input should be 'relu', 'relu6' or 'hardswish'"),
         ("seeds: [1]\nseeds: [2]\n", "line 2: the key 'seeds' stands there twice"),
         ("training: {mosaic: 1.5}\n", "training.mosaic: Input should be less than or equal to 1"),
