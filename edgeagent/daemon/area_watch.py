@@ -18,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 
 from edgeagent.daemon.part import AgentPart
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.events.picture_class import ClassChange, PictureClass
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import CameraSettings

@@ -14,7 +14,7 @@ from edgeagent.accuracy.evaluation import IOU_THRESHOLD
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.daemon.area_watch import AreaWatch
 from edgeagent.detection.detector import load_bundle_detector
-from edgeagent.detection.pipeline import Result
+from edgeagent.detection.frame_result import Result
 from edgeagent.engines.loading import available_engines
 from edgeagent.errors import DataError
 from edgeagent.events.picture_class import ClassChange
