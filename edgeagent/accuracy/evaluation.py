@@ -22,7 +22,7 @@ from edgeagent.accuracy.map_interval import (
 from edgeagent.accuracy.pixel_accuracy import Counts, PixelAccuracy, confusion, overlaps, pixel_accuracy
 from edgeagent.accuracy.top_accuracy import TopAccuracy, rank_of_class, right_at_first, top_accuracy
 from edgeagent.bundle.task import MEASURES, Measure, Task
-from edgeagent.datasets.label_map import label_map
+from edgeagent.datasets.labelled_pixels import labelled_pixels
 from edgeagent.datasets.labels import LabelledData, Labels
 from edgeagent.datasets.task_labels import check_labels
 from edgeagent.detection.detector import Detector
@@ -210,7 +210,7 @@ def _evaluate_pixels(detector: Detector, data: LabelledData, report: Report) -> 
         found = detector.detect(image, buffers, SCORE_THRESHOLD).class_map
         if found is None:
             raise EngineError("the decoder gives no classes of pixels")
-        truth = label_map(own, labels, image.shape[:2])
+        truth = labelled_pixels(own, labels, image.shape[:2])
         counts.append(confusion(truth, found.in_picture(), len(labels)))
         report(done)
     if not sum(int(one.sum()) for one in counts):

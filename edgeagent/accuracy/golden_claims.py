@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD, evaluate_model, measured_value
 from edgeagent.bundle.manifest import GridName, ModelDescription, OutputSpec
 from edgeagent.bundle.task import Measure
-from edgeagent.datasets.label_map import outline_text
+from edgeagent.datasets.labelled_pixels import outline_text
 from edgeagent.datasets.yolo_labels import LabelledPictures, label_text, whole_picture_text
 from edgeagent.detection.detector import Detector, load_detector
 from edgeagent.engines.loading import measuring_engines

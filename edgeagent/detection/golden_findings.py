@@ -14,7 +14,7 @@ import numpy as np
 from edgeagent.bundle.manifest import Artefact
 from edgeagent.bundle.reading import Bundle
 from edgeagent.bundle.task import Task
-from edgeagent.datasets.label_map import UNLABELLED, label_map
+from edgeagent.datasets.labelled_pixels import UNLABELLED, labelled_pixels
 from edgeagent.detection.golden_boxes import CLAIM_SHARE, GoldenBoxes, SoundBoxes, claimed_labels
 from edgeagent.errors import EngineError
 from edgeagent.imaging.letterbox import Fit
@@ -134,7 +134,7 @@ class PixelFindings:
             raise EngineError("the decoder of the manifest gives no classes of pixels")
         if not self._labels:
             return 0
-        truth = label_map(self._labels[picture], self._names, fit.source)
+        truth = labelled_pixels(self._labels[picture], self._names, fit.source)
         known = truth != UNLABELLED
         right = (found.class_map.placed(fit).in_picture() == truth) & known
         return int(right.sum() >= HALF * known.sum())

@@ -19,7 +19,7 @@ UNLABELLED = 65535
 SMALLEST = 3  # points of an outline
 
 
-def label_map(labels: Labels, names: Sequence[str], size: tuple[int, int]) -> ClassIndices:
+def labelled_pixels(labels: Labels, names: Sequence[str], size: tuple[int, int]) -> ClassIndices:
     """Return the labelled class of each pixel, (height, width) uint16; :data:`UNLABELLED` where none is.
 
     Args:
