@@ -47,6 +47,19 @@ def create_statements(tables: tuple[Table, ...] = TABLES, cluster: str | None = 
     return statements
 
 
+def versions_statement(cluster: str | None = None) -> str:
+    """Return the statement of the table of done migrations; each server of a cluster has all of it."""
+    on, engine = "", "ReplacingMergeTree"
+    if cluster is not None:
+        on = f" ON CLUSTER {quoted(cluster)}"
+        path = "/clickhouse/tables/all/{database}/schema_versions"
+        engine = f"ReplicatedReplacingMergeTree('{path}', '{{shard}}-{{replica}}')"
+    return (
+        f"CREATE TABLE IF NOT EXISTS schema_versions{on} (number UInt32, about String, "
+        f"applied DateTime64(3, 'UTC') DEFAULT now64(3)) ENGINE = {engine} ORDER BY number"
+    )
+
+
 def quoted(name: str) -> str:
     """Return an identifier in back quotes."""
     return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"

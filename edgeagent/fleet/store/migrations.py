@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgeagent.fleet.store.ddl import create_statements
+from edgeagent.fleet.store.ddl import create_statements, versions_statement
 from edgeagent.fleet.store.protocol import FleetStore, StoreError
 
 logger = logging.getLogger(__name__)
@@ -41,10 +41,7 @@ def migrate(
         StoreError: the store was made by a newer version of edgeagent, or refuses a step. A step that was
             interrupted is run again.
     """
-    store.execute(
-        "CREATE TABLE IF NOT EXISTS schema_versions (number UInt32, about String, "
-        "applied DateTime64(3, 'UTC') DEFAULT now64(3)) ENGINE = ReplacingMergeTree ORDER BY number"
-    )
+    store.execute(versions_statement(cluster))
     done = int(store.query("SELECT max(number) FROM schema_versions").rows[0][0])
     if done > migrations[-1].number:
         raise StoreError(

@@ -28,6 +28,8 @@ SCHEMES = {"clickhouse": False, "clickhouses": True}
 """Schemes of addresses, and whether the connection is encrypted."""
 PASSWORD = "EDGEAGENT_STORE_PASSWORD"  # noqa: S105 - name of a variable of the environment
 CONNECT_S, ANSWER_S = 10, 300
+CLUSTER: dict[str, int | str] = {"insert_distributed_sync": 1, "distributed_product_mode": "global"}
+"""Further settings for a cluster: insertions have reached the servers; subqueries are asked once, for all."""
 
 
 class ServerStore:
@@ -40,6 +42,7 @@ class ServerStore:
 
     def __init__(self, client: Client, cluster: str | None = None) -> None:
         self._client, self._cluster = client, cluster
+        self._settings = SETTINGS if cluster is None else {**SETTINGS, **CLUSTER}
 
     def migrate(self) -> None:
         """Bring the tables up to date.
@@ -55,19 +58,18 @@ class ServerStore:
             return
         if table not in BY_NAME:
             raise StoreError(f"the store has no table {table}")
-        settings = {**SETTINGS, "insert_distributed_sync": 1} if self._cluster else SETTINGS
         with _told(f"{table}: {len(rows)} rows are not stored"):
             self._client.raw_insert(
-                quoted(table), insert_block=row_lines(rows), fmt=INPUT, settings=dict(settings)
+                quoted(table), insert_block=row_lines(rows), fmt=INPUT, settings=dict(self._settings)
             )
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> QueryResult:
         """Return the result of a statement that only reads."""
-        return read_rows(self._answer(sql, parameters, {**SETTINGS, **READING}))
+        return read_rows(self._answer(sql, parameters, {**self._settings, **READING}))
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run a statement without a result."""
-        self._answer(sql, parameters, SETTINGS)
+        self._answer(sql, parameters, self._settings)
 
     def close(self) -> None:
         """Close the connections."""

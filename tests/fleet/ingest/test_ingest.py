@@ -31,6 +31,12 @@ def stored_once(ingest: RunningIngest, counts: dict[str, int]) -> None:
     ingest.wait_for_rows(COUNTS, expected)
 
 
+def wait_for_ends(ingest: RunningIngest, number: int) -> None:
+    """Wait until the supervisor has told of so many killed processes."""
+    told = "ended unexpectedly (exit code -9)"
+    wait_for(lambda: ingest.log().count(told) == number, ingest.log())
+
+
 def test_a_fleet_with_faults_is_stored_once(tmp_path: Path) -> None:
     faults = Faults(0.05, 0.02, 0.05, 0.02, 0.02, 0.05, 0.2, 0.01)
     with fleet_broker(tmp_path) as broker, running_ingest(broker, tmp_path / "log", workers=2) as ingest:
@@ -75,8 +81,7 @@ def test_killed_processes_and_a_killed_broker_lose_and_double_nothing(tmp_path: 
         for number, victim in enumerate(("worker_process", "store_process"), 1):
             end(ingest.one(victim).pid)
             total += simulated(broker, 100, prefix=f"{victim}-").counts
-            told = "ended unexpectedly (exit code -9)"
-            wait_for(lambda told=told, number=number: ingest.log().count(told) == number, ingest.log())
+            wait_for_ends(ingest, number)
         ingest.kill()
         total += simulated(broker, 100, prefix="supervisor-").counts
         ingest.start()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.fleet.store.ddl import TABLES, create_statements
+from edgeagent.fleet.store.ddl import TABLES, create_statements, versions_statement
 from edgeagent.fleet.store.embedded import EmbeddedStore
 from edgeagent.fleet.store.messages import MESSAGES
 from edgeagent.fleet.store.protocol import StoreError
@@ -29,6 +29,8 @@ def test_the_engine_reads_the_statements_for_a_cluster(store: EmbeddedStore) -> 
     for statement in statements:
         tree = store.query(f"EXPLAIN AST {statement}").rows
         assert tree[0][0].startswith("CreateQuery"), statement
+    versions = store.query(f"EXPLAIN AST {versions_statement('c')}").rows
+    assert versions[0][0].startswith("CreateQuery")
     with pytest.raises(StoreError, match="Syntax error"):
         store.query(f"EXPLAIN AST {statements[0]} NONSENSE (")
 
