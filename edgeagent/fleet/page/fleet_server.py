@@ -39,7 +39,7 @@ class FleetServer:
         settings = services.settings
         if not settings.only_here and services.users.empty:
             raise ConfigurationError(
-                f"with --bind {settings.listen} or --host-name other machines reach the page, and there are no "
+                f"with --bind {settings.listen} or --host-name other machines reach the page; there are no "
                 "users; add one with `edgeagent fleet users add NAME --role admin`, or use 127.0.0.1 alone"
             )
         application = FleetApplication(services, limit).application
