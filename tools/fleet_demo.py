@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -40,7 +39,7 @@ def broker(folder: Path) -> tuple[list[str], int]:
 
 
 def started(folder: Path, store: Path, devices: int) -> list[subprocess.Popen[bytes]]:
-    """Start all programs, the page where it is installed; return them in the order of their start."""
+    """Start all programs; return them in the order of their start."""
     command, port = broker(folder)
     running = [subprocess.Popen(command)]
     own = [sys.executable, "-m", "edgeagent", "fleet"]
@@ -57,9 +56,8 @@ def started(folder: Path, store: Path, devices: int) -> list[subprocess.Popen[by
         time.sleep(0.1)
     update = ["--update", "2.0.0", "--update-share", "0.33", "--regression", "p99=1.5,accuracy=-0.01"]
     running.append(subprocess.Popen([*own, "simulate", *address, "--devices", str(devices), *update]))
-    if find_spec("edgeagent.cli.fleet_serve") is not None:
-        running.append(subprocess.Popen([*own, "serve", "--store", str(store)]))
-        print(f"the page: {PAGE}")
+    running.append(subprocess.Popen([*own, "serve", "--store", str(store)]))
+    print(f"the page: {PAGE}")
     print(f"questions: edgeagent fleet query --store {store} SQL", flush=True)
     return running
 

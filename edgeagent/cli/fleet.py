@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from importlib import import_module
-from importlib.util import find_spec
+
+from edgeagent.cli import fleet_ingest, fleet_query, fleet_serve, fleet_simulate, fleet_users
 
 DESCRIPTION = """\
 Consumer of the telemetry of a fleet: messages from the broker are stored in ClickHouse, embedded in a folder
@@ -16,9 +16,8 @@ EPILOG = """\
 from the broker to an answer:
   edgeagent fleet ingest --broker broker.local --store fleet-data --workers 2
   edgeagent fleet query --store fleet-data 'SELECT device, status, p99_ms FROM devices FINAL'
+  edgeagent fleet serve --store fleet-data                         the page
   edgeagent fleet simulate --broker 127.0.0.1 --devices 200        devices that are not there"""
-
-ACTIONS = ("fleet_ingest", "fleet_query", "fleet_simulate", "fleet_serve", "fleet_users")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -31,6 +30,5 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
-    for name in ACTIONS:
-        if find_spec(f"edgeagent.cli.{name}") is not None:
-            import_module(f"edgeagent.cli.{name}").add_parser(actions)
+    for module in (fleet_ingest, fleet_query, fleet_serve, fleet_users, fleet_simulate):
+        module.add_parser(actions)

@@ -217,7 +217,7 @@ def _add_models(api: FastAPI) -> None:
         return Rollouts(
             progress=rollout_progress(services.store, actor.tenant),
             reasons=failure_reasons(services.store, actor.tenant),
-            plans=None if services.plans is None else services.plans.plans(),
+            plans=None if services.plans is None or not actor.of_all else services.plans.plans(),
         )
 
 

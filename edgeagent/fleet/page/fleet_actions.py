@@ -105,7 +105,7 @@ class FleetActions:
         action: PlanAction | None = next(
             (one for one in ("halt", "resume", "advance") if one == wanted), None
         )
-        if plans is None or action is None:
+        if plans is None or action is None or not actor.of_all:
             raise HTTPException(404, "There is no such change of a rollout.")
         key = (form.get("channel", ""), form.get("name", ""), form.get("version", ""))
         reason = form.get("reason", "").strip()[:300] or "no reason given"

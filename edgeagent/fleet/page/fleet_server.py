@@ -39,8 +39,8 @@ class FleetServer:
         settings = services.settings
         if not settings.only_here and services.users.empty:
             raise ConfigurationError(
-                f"--bind {settings.listen} is reached from other machines, and there are no users; add one "
-                "with `edgeagent fleet users add NAME --role admin`, or bind to 127.0.0.1"
+                f"with --bind {settings.listen} or --host-name other machines reach the page; there are no "
+                "users; add one with `edgeagent fleet users add NAME --role admin`, or use 127.0.0.1 alone"
             )
         application = FleetApplication(services, limit).application
         config = http_config(

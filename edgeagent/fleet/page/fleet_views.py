@@ -175,7 +175,7 @@ class FleetViews:
         content = write_rollouts(
             rollout_progress(self._store, actor.tenant),
             failure_reasons(self._store, actor.tenant),
-            None if plans is None else plans.plans(),
+            None if plans is None or not actor.of_all else plans.plans(),
             actor,
         )
         return self._answer(request, "rollouts", "Rollouts", content, "rollout")
@@ -186,7 +186,7 @@ class FleetViews:
         action: PlanAction | None = next(
             (one for one in ("halt", "resume", "advance") if one == given.get("action")), None
         )
-        if plans is None or action is None or not actor.may("operator"):
+        if plans is None or action is None or not (actor.may("operator") and actor.of_all):
             raise HTTPException(404, "There is no such change of a rollout, or your role does not allow it.")
         plan = plans.find(given.get("channel", ""), given.get("name", ""), given.get("version", ""))
         if plan is None:

@@ -43,5 +43,5 @@ class FleetPageSettings:
 
     @property
     def only_here(self) -> bool:
-        """Whether only this machine reaches the page."""
-        return is_loopback(self.host)
+        """Whether only this machine reaches the page: no proxy has a name for it either."""
+        return is_loopback(self.host) and not self.hosts

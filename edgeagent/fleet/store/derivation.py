@@ -25,9 +25,8 @@ from edgeagent.timing.guarded_thread import GuardedThread
 
 logger = logging.getLogger(__name__)
 
-PAUSE_S = 5.0
-SHARE = 4
-"""A pause is at least so many times as long as the step before it took."""
+PAUSE_S, LONGEST_PAUSE_S, SHARE = 5.0, 30.0, 4
+"""A pause is SHARE times as long as the step before it took, within these bounds in seconds."""
 MODELS_S, SWEEP_S = 60.0, 3600.0
 OVERLAP, SWEEP = timedelta(seconds=20), timedelta(hours=2)
 _EPOCH = datetime(1970, 1, 2, tzinfo=timezone.utc)
@@ -106,7 +105,8 @@ class Derivation:
                 if not failing:
                     logger.error("the derived tables are not up to date: %s", error)
                 failing = True
-            self._stopping.wait(max(PAUSE_S, SHARE * (time.monotonic() - began)))
+            taken = time.monotonic() - began
+            self._stopping.wait(min(max(PAUSE_S, SHARE * taken), LONGEST_PAUSE_S))
 
 
 def _time(text: str) -> datetime:

@@ -68,6 +68,3 @@ def open_shared(address: str, password_file: Path | None = None) -> FleetStore:
     if is_server(address):
         return connect(address, password_file, migrating=False)
     return connect_socket(socket_path(Path(address)))
-
-
-open_store = open_fleet_store

@@ -25,9 +25,14 @@ class Actor:
     role: Role
     tenant: str = ALL_TENANTS
 
+    @property
+    def of_all(self) -> bool:
+        """Whether devices of all tenants are seen: plans of rollouts and users are not of one tenant."""
+        return self.tenant == ALL_TENANTS
+
     def may(self, needed: Role) -> bool:
-        """Return whether the role has the rights of another."""
-        return ROLES.index(self.role) >= ROLES.index(needed)
+        """Return whether the role has the rights of another; nobody of one tenant has those of an admin."""
+        return ROLES.index(self.role) >= ROLES.index(needed) and (needed != "admin" or self.of_all)
 
 
 NOBODY = Actor("", "viewer")

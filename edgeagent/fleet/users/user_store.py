@@ -98,6 +98,10 @@ class UserStore:
             )
         _check_password(password)
         _check_tenant(tenant)
+        if role == "admin" and tenant != ALL_TENANTS:
+            raise ConfigurationError(
+                f"user {name}: an admin has all tenants; use --tenant '*', or another role"
+            )
         row = (name, password_hasher().hash(password), _role(role), tenant, self._clock())
         try:
             self._file.write(
@@ -112,7 +116,9 @@ class UserStore:
         Raises:
             ConfigurationError: there is no such user, or a value cannot be used.
         """
-        self._known(name)
+        known = self._known(name)
+        if role == "admin" and known.tenant != ALL_TENANTS:
+            raise ConfigurationError(f"user {name}: has one tenant, and cannot be an admin")
         if role is not None:
             self._file.write("UPDATE users SET role = ? WHERE name = ?", (_role(role), name))
         if password is not None:

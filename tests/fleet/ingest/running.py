@@ -22,7 +22,7 @@ from edgeagent.fleet.store.protocol import StoreError
 from edgeagent.settings.sections.mqtt import MqttSettings
 from tests.broker import ANONYMOUS, Mosquitto
 
-PATIENCE_S = 120.0
+PATIENCE_S = 200.0
 """Longest time that a test waits for something that comes; the machine may be busy."""
 ROOT = Path(__file__).parents[3]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -303,12 +304,23 @@ def test_without_users_everybody_here_looks_and_nobody_writes(store: FleetStore,
         assert page.ask("/devices").status == 401, "from the first user on, all sign in"
 
 
-def test_other_machines_reach_the_page_only_with_users(store: FleetStore, tmp_path: Path) -> None:
+@pytest.mark.parametrize("settings", [{"listen": "0.0.0.0:0"}, {"hosts": ("fleet.example",)}])
+def test_other_machines_reach_the_page_only_with_users(
+    store: FleetStore, tmp_path: Path, settings: dict[str, Any]
+) -> None:
     with (
-        pytest.raises(ConfigurationError, match="there are no users"),
-        running_fleet_page(store, tmp_path, users=False, listen="0.0.0.0:0"),
+        pytest.raises(ConfigurationError, match=r"there are no\s+users"),
+        running_fleet_page(store, tmp_path, users=False, **settings),
     ):
         pass
+
+
+def test_a_proxy_has_its_name(store: FleetStore, tmp_path: Path) -> None:
+    with running_fleet_page(store, tmp_path, hosts=("fleet.example",)) as page:
+        held = {**page.token(), "Host": "fleet.example"}
+        assert page.ask("/api/v1/openapi.json", headers=held).status == 200
+        assert page.ask("/api/v1/openapi.json", headers={**held, "Host": "other.example"}).status == 400
+        assert page.ask("/api/v1/openapi.json", headers={"Host": "fleet.example"}).status == 401
 
 
 def test_a_taken_port_is_told(page: FleetClient) -> None:

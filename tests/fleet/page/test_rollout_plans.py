@@ -83,6 +83,19 @@ def test_a_viewer_sees_plans_and_changes_none(planned: FleetClient, folder: Path
     assert plan_of(folder).halted is None
 
 
+def test_plans_are_not_of_one_tenant(planned: FleetClient, folder: Path) -> None:
+    users = planned.services.users
+    users.add("tom", "toms long password", "operator", "plant-3")
+    assert planned.sign_in("tom", "toms long password").status == 303
+    tom = {"Authorization": f"Bearer {users.issue('tom', 'x', 'operator')}"}
+    assert "Plans are not shown" in planned.ask("/rollouts", headers=tom).text
+    assert '"plans":null' in planned.ask("/api/v1/rollouts", headers=tom).text
+    body = "action=halt&channel=stable&name=coco-nano&version=1.1.0&reason=x"
+    assert planned.ask(f"/rollouts/confirm?{body}", headers=tom).status == 404
+    assert planned.ask("/rollouts/change", "POST", body, tom).status == 404
+    assert plan_of(folder).halted is None
+
+
 def test_what_is_no_plan_is_not_found(planned: FleetClient) -> None:
     bob = planned.enter("bob")
     for query in (

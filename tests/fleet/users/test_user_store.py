@@ -131,6 +131,16 @@ def test_a_token_ends(file: UserFile) -> None:
         users.revoke("bob", "other")
 
 
+def test_an_admin_has_all_tenants(users: UserStore) -> None:
+    with pytest.raises(ConfigurationError, match="an admin has all tenants"):
+        users.add("tom", PASSWORD, "admin", "plant-3")
+    users.add("tom", PASSWORD, "operator", "plant-3")
+    with pytest.raises(ConfigurationError, match="cannot be an admin"):
+        users.change("tom", role="admin")
+    assert not Actor("tom", "admin", "plant-3").may("admin")
+    assert not Actor("tom", "admin", "").may("admin")
+
+
 def test_roles_have_an_order() -> None:
     assert [Actor("x", role).may("operator") for role in ROLES] == [False, True, True]
     assert not NOBODY.may("operator")

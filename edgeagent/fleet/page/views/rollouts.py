@@ -51,7 +51,7 @@ def _plans(plans: Sequence[PlannedRollout] | None, actor: Actor) -> str:
         return empty(
             "Plans are not shown",
             "Start the page with <code>--repository DIR</code>, the publisher's folder, to see and halt plans here. Keys stay with "
-            "<code>edgeagent publish rollout watch</code>, which signs the steps.",
+            "<code>edgeagent publish rollout watch</code>, which signs the steps. Users of one tenant do not see plans, which are of the whole fleet.",
         )
     if not plans:
         return empty(
