@@ -7,8 +7,8 @@
 
 0 cameras is a camera that gives no frame: a named pipe that nobody writes. A case of N cameras plays the
 sample clip N times; ``4x1080`` plays it enlarged by ffmpeg; ``1fps`` is one camera with a frame a second.
-Each case starts twice, the first time with an empty state folder, which tries all delegates; memory is read
-in the second run.
+Each case starts twice, the first time with an empty state folder; memory is read in the second run, in which
+delegates that the first one had no time for are tried.
 
 PSS divides a page among all processes of the machine that map it: another Python program lowers it. ``alone``
 counts each page of a file once, as on a board where nothing else runs.
