@@ -7,8 +7,8 @@
 
 0 cameras is a camera that gives no frame: a named pipe that nobody writes. A case of N cameras plays the
 sample clip N times; ``4x1080`` plays it enlarged by ffmpeg; ``1fps`` is one camera with a frame a second.
-Each case starts twice, the first time with an empty state folder, which tries all delegates; memory is read
-in the second run.
+Each case starts twice, the first time with an empty state folder, until all delegates are tried; memory is
+read in the second run.
 
 PSS divides a page among all processes of the machine that map it: another Python program lowers it. ``alone``
 counts each page of a file once, as on a board where nothing else runs.
@@ -36,6 +36,7 @@ import psutil
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edgeagent.demo.broker import EmbeddedBroker
+from edgeagent.detection.records import VERDICTS, load_verdicts
 from edgeagent.files.resources import default_bundle, sample_clip
 from edgeagent.telemetry.contract.messages import ROOT
 
@@ -194,7 +195,9 @@ def measure(case: str, clip: Path, engine: str, folder: Path, settle_s: float, r
             try:
                 with running(config) as (agent, started):
                     starts.append(min(arrivals.wait(topics, agent)) - started)
-                    if turn == "second":
+                    if turn == "first":
+                        _await_trials(folder / "state", agent)
+                    else:
                         start_cpu_s = _used_s(_processes(agent.pid))
                         time.sleep(settle_s)
                         memory, processes, busy = _observe(agent.pid, readings)
@@ -203,6 +206,15 @@ def measure(case: str, clip: Path, engine: str, folder: Path, settle_s: float, r
                 arrivals.stop()
     first_s, second_s, start_cpu_s = (round(value, 2) for value in (*starts, start_cpu_s))
     return CaseResult(case, memory, processes, first_s, second_s, start_cpu_s, busy, delegate)
+
+
+def _await_trials(state: Path, agent: subprocess.Popen[bytes]) -> None:
+    """Wait until the agent has tried all delegates and kept its first choice."""
+    until = time.monotonic() + LONGEST_START_S
+    while not any(verdict.chosen for verdict in load_verdicts(state / VERDICTS).values()):
+        if agent.poll() is not None or time.monotonic() > until:
+            raise SystemExit("the delegates were not tried in time; run the agent by hand to see why")
+        time.sleep(0.2)
 
 
 def _observe(agent: int, readings: int) -> tuple[MemoryReading, int, float]:

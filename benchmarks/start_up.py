@@ -2,7 +2,7 @@
 
 Starts the daemon as systemd does and waits for the status ``detecting``, which it sends with the first
 processed frame. The resident set, of the agent and of its engine process, is read after some seconds of
-detection. The very first start tries the delegates and is told apart.
+detection. The very first start, which has no verdict on a delegate yet, is told apart.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def main() -> None:
         config = Path(folder) / "edgeagent.yaml"
         config.write_text(CONFIG.format(clip=arguments.clip.resolve()), encoding="utf-8")
         first, _ = start_once(config, 0)
-        print(f"the first start, which tries the delegates: {first:.2f} s")
+        print(f"the first start, without verdicts: {first:.2f} s")
         measured = [start_once(config, arguments.settle) for _ in range(arguments.rounds)]
     for name, unit, values in zip(
         ("first processed frame after", "resident set"),

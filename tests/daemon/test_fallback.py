@@ -15,9 +15,9 @@ from tests.daemon.running import PATIENCE, Consumer, Daemon, running, serving_wo
 from tests.daemon.test_run import settings
 from tests.included import QUICK_BUNDLE
 
-TRIED = tuple(
-    f"{name}: computes what was trained"
-    for name in ("tflite-xnnpack model.tflite", "onnxruntime-cpu model.onnx")
+TRIED = (
+    "tflite-xnnpack model.tflite: computes what was trained",
+    "onnxruntime-cpu model.onnx: computes what was trained",
 )
 """Log lines after which no worker runs but the one that serves."""
 
