@@ -23,9 +23,9 @@ MODEL = {"bundle": "tiny", "artefact": "model.onnx", "delegate": "onnxruntime-cp
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetStore]:
-    from edgeagent.fleet.store.opening import open_store
+    from edgeagent.fleet.store.opening import open_fleet_store
 
-    opened = open_store(str(tmp_path_factory.mktemp("store")))
+    opened = open_fleet_store(str(tmp_path_factory.mktemp("store")))
     for version, count, frame_ms, joules in (("1.1.0", 6, 26.0, 0.3), ("1.0.0", 12, 20.0, 0.2)):
         for number in range(count):
             add(opened, f"{version}-{number}", version, frame_ms + number % 3, joules)
