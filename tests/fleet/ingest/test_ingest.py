@@ -21,9 +21,11 @@ from tests.fleet.ingest.running import (
 )
 from tests.long import LONG
 
-COUNTS = """SELECT 'telemetry', count() FROM telemetry FINAL
+COUNTS = """SELECT * FROM (
+SELECT 'telemetry' AS stream, count() AS messages FROM telemetry FINAL
 UNION ALL SELECT 'events', count() FROM events FINAL
-UNION ALL SELECT 'objects', count() FROM objects FINAL ORDER BY 1"""
+UNION ALL SELECT 'objects', count() FROM objects FINAL
+) ORDER BY stream"""
 
 
 def stored_once(ingest: RunningIngest, counts: dict[str, int]) -> None:
