@@ -155,8 +155,11 @@ def page_services(arguments: argparse.Namespace, store: FleetStore, file: UserFi
     from edgeagent.fleet.page.fleet_services import FleetServices
     from edgeagent.fleet.page.page_settings import FleetPageSettings
     from edgeagent.fleet.page.rollout_plans import RolloutPlans
+    from edgeagent.fleet.queries.tenant_filter import ALL
+    from edgeagent.fleet.rollouts.stored_fleet import StoreJudge
     from edgeagent.fleet.users.user_audit import UserAudit
     from edgeagent.fleet.users.user_store import UserStore
+    from edgeagent.publisher.rollout_steps import read_steps
 
     settings = FleetPageSettings(
         listen=arguments.bind,
@@ -165,9 +168,10 @@ def page_services(arguments: argparse.Namespace, store: FleetStore, file: UserFi
         certificate=arguments.certificate,
         key=arguments.key,
     )
-    plans = None if arguments.repository is None else RolloutPlans(arguments.repository)
-    if plans is not None:
-        plans.plans()  # a folder that is none is told at once
+    plans = None
+    if arguments.repository is not None:
+        read_steps(arguments.repository)  # a folder that is none is told at once
+        plans = RolloutPlans(arguments.repository, StoreJudge(store, ALL).judge)
     return FleetServices(settings, store, UserStore(file), UserAudit(file), plans)
 
 

@@ -1,21 +1,27 @@
 """Plans of the publisher's folder: read for the page, and halted, resumed or advanced by an operator.
 
 The page has no keys. It changes the plan in ``steps.json`` under the publisher's lock; ``edgeagent publish
-rollout watch`` judges the condition, and signs the step.
+rollout watch`` judges the condition, and signs the step. The page shows what the condition is now by the
+store; that is kept for :data:`JUDGED_S`, as it reads all devices of the model.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Literal
 
 from edgeagent.errors import ConfigurationError
 from edgeagent.fleet.queries.fleet_row import FleetRow
+from edgeagent.publisher.condition import Condition, ConditionResult
 from edgeagent.publisher.places import locked
 from edgeagent.publisher.rollout_steps import Plan, read_steps, write_steps
 
 PlanAction = Literal["halt", "resume", "advance"]
+Judge = Callable[[Condition, Plan], ConditionResult]
+JUDGED_S = 60.0
 
 
 class PlannedRollout(FleetRow):
@@ -30,6 +36,8 @@ class PlannedRollout(FleetRow):
         halt_if: condition; None never halts.
         least_devices: devices that must have reported before a step.
         halted: why it is halted; None while it is not.
+        holds: whether the condition holds now; None where that is unknown, or nothing judges it here.
+        numbers: the values of the condition now; None where nothing judges it here.
     """
 
     channel: str
@@ -42,6 +50,8 @@ class PlannedRollout(FleetRow):
     halt_if: str | None
     least_devices: int
     halted: str | None
+    holds: bool | None = None
+    numbers: str | None = None
 
 
 class RolloutPlans:
@@ -49,18 +59,31 @@ class RolloutPlans:
 
     Args:
         folder: of the publisher.
+        judge: judges a condition; None judges none.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, judge: Judge | None = None) -> None:
+        self._folder, self._judge = folder, judge
+        self._judged: dict[Plan, tuple[float, ConditionResult]] = {}
 
     def plans(self) -> list[PlannedRollout]:
         """Return all plans.
 
         Raises:
             PublishError: they cannot be read.
+            StoreError: the store refuses, or cannot be reached.
         """
-        return [_shown(plan) for plan in read_steps(self._folder).plans]
+        return [_shown(plan, self._judgement(plan)) for plan in read_steps(self._folder).plans]
+
+    def _judgement(self, plan: Plan) -> ConditionResult | None:
+        """Return what the condition of a rollout under way is now, at most :data:`JUDGED_S` old."""
+        if self._judge is None or plan.condition is None or plan.due is None or plan.halted is not None:
+            return None
+        now = time.monotonic()
+        self._judged = {one: kept for one, kept in self._judged.items() if now - kept[0] < JUDGED_S}
+        if plan not in self._judged:
+            self._judged[plan] = (now, self._judge(plan.condition, plan))
+        return self._judged[plan][1]
 
     def find(self, channel: str, name: str, version: str) -> PlannedRollout | None:
         """Return the plan of a release; None where there is none."""
@@ -125,7 +148,7 @@ def _changed(plan: Plan, action: PlanAction, who: str, reason: str) -> Plan:
     return plan.model_copy(update={"since": min(plan.since, due_now)})
 
 
-def _shown(plan: Plan) -> PlannedRollout:
+def _shown(plan: Plan, judgement: ConditionResult | None) -> PlannedRollout:
     return PlannedRollout(
         channel=plan.channel,
         name=plan.name,
@@ -137,4 +160,6 @@ def _shown(plan: Plan) -> PlannedRollout:
         halt_if=plan.halt_if,
         least_devices=plan.least_devices,
         halted=plan.halted,
+        holds=None if judgement is None else judgement.holds,
+        numbers=None if judgement is None else judgement.numbers,
     )

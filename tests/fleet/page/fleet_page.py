@@ -14,6 +14,8 @@ from edgeagent.fleet.page.fleet_services import FleetServices
 from edgeagent.fleet.page.page_settings import FleetPageSettings
 from edgeagent.fleet.page.request_limit import RequestLimit
 from edgeagent.fleet.page.rollout_plans import RolloutPlans
+from edgeagent.fleet.queries.tenant_filter import ALL
+from edgeagent.fleet.rollouts.stored_fleet import StoreJudge
 from edgeagent.fleet.store.protocol import FleetStore
 from edgeagent.fleet.users.user_audit import UserAudit
 from edgeagent.fleet.users.user_file import UserFile
@@ -75,7 +77,7 @@ def running_fleet_page(
         store,
         UserStore(file),
         UserAudit(file),
-        None if plans is None else RolloutPlans(plans),
+        None if plans is None else RolloutPlans(plans, StoreJudge(store, ALL).judge),
     )
     if users:
         for name, role in ROLES.items():

@@ -47,7 +47,8 @@ def plan_of(folder: Path) -> Plan:
 def test_an_operator_halts_and_resumes_and_advances(planned: FleetClient, folder: Path) -> None:
     bob = planned.enter("bob")
     shown = planned.ask("/rollouts", headers=bob).text
-    for part in ("<strong>5 %</strong> → 25 % → 100 %", "p99&gt;40ms", "under way", "complete"):
+    now = ("Condition now", "holds now", "rollback_rate ")
+    for part in ("<strong>5 %</strong> → 25 % → 100 %", "p99&gt;40ms", "under way", "complete", *now):
         assert part in shown, part
     confirm = planned.ask(
         f"/rollouts/confirm?action=halt&channel=stable&name=coco-nano&version={KEY['version']}", headers=bob

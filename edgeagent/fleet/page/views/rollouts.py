@@ -88,6 +88,13 @@ def _plan(one: PlannedRollout, actor: Actor) -> str:
         ("Halts if", f"<code>{text(one.halt_if)}</code>" if one.halt_if else "no condition was given"),
         ("Needs reports of", f"{one.least_devices} devices"),
     ]
+    if one.numbers is not None:
+        verdict = {
+            True: badge("bad", "holds now"),
+            False: badge("good", "does not hold"),
+            None: badge("plain", "too little data"),
+        }[one.holds]
+        pairs.append(("Condition now", f"{verdict} {text(one.numbers)}"))
     actions = ""
     if actor.may("operator") and (one.due is not None or one.halted):
         links = [] if one.halted else [("halt", "Halt"), ("advance", "Next step now")]
