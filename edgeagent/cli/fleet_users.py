@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgeagent.cli.json_result import add_json_options, give_result
 from edgeagent.errors import ConfigurationError
 from edgeagent.files.secrets import read_secret
 from edgeagent.settings.state import default_state
@@ -75,6 +76,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     shown = _action(
         actions, "list", "list users and tokens", "List users and tokens, without secrets.", "list"
     )
+    add_json_options(shown)
     remove = _action(
         actions, "remove", "remove a user", "Remove a user with all tokens and sessions.", "remove bob"
     )
@@ -139,6 +141,23 @@ def _change(arguments: argparse.Namespace) -> int:
 def _list(arguments: argparse.Namespace) -> int:
     users, _, _ = _opened(arguments)
     known = users.users()
+    if arguments.json:
+        tokens = [
+            {
+                "user": token.user,
+                "name": token.name,
+                "role": token.role,
+                "since": _time(token.since),
+                "expires": None if token.expires is None else _time(token.expires),
+            }
+            for token in users.tokens()
+        ]
+        people = [
+            {"name": user.name, "role": user.role, "tenant": user.tenant, "since": _time(user.since)}
+            for user in known
+        ]
+        give_result(arguments, {"users": people, "tokens": tokens})
+        return 0
     if not known:
         print("no users: everybody on this machine may look; add one with `edgeagent fleet users add NAME`")
     for user in known:

@@ -113,7 +113,7 @@ def test_a_directory_is_no_description(tmp_path: Path) -> None:
         (TEXT.replace("[8, 16]", "[8, x]"), "line 8: decoder.strides.1: Input should be a valid integer"),
         (
             TEXT.replace("yolox", "yolo99"),
-            "line 7: decoder.family: Input should be 'yolox', 'yolov5', 'yolov8', 'rtmdet' or",
+            "line 7: decoder.family: Input should be 'yolox', 'yolov5', 'yolov8', 'rtmdet', ",
         ),
         (TEXT.replace("[person, Straßenbahn]", "person"), "line 4: labels: Input should be a valid array"),
         (TEXT.replace("Straßenbahn", "person"), "line 1: labels must be unique"),

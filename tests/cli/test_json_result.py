@@ -28,6 +28,13 @@ WITHOUT = {
     "publish rollout",
     "publish config",
     "publish agent",
+    "fleet ingest",  # these run until they are stopped
+    "fleet serve",
+    "fleet simulate",
+    "fleet users add",  # these change users; of a token, the token is the result
+    "fleet users change",
+    "fleet users remove",
+    "fleet users token",
 }
 """Commands without a result that could be a document."""
 

@@ -15,7 +15,7 @@ from edgeagent.delivery.repository.channel import Release
 from edgeagent.publisher.places import metadata_folder, targets_folder
 from edgeagent.publisher.status import RepositoryStatus
 from tests.broker import Mosquitto, free_port
-from tests.cli.command import mistake, wrong_use
+from tests.cli.command import mistake
 from tests.publisher.publisher_folder import PASSPHRASE, Device, PublisherFolder, bundle, plain_key
 
 
@@ -300,4 +300,4 @@ def test_mistakes_of_other_actions(
     assert "--broker: expected HOST or HOST:PORT" in mistake(capsys, 2, *watch, "host:")
     assert "--ca goes with --tls" in mistake(capsys, 2, *watch, "host", "--ca", tmp_path)
     assert "cannot be reached" in mistake(capsys, 1, *watch, f"127.0.0.1:{free_port()}")
-    assert "required: --broker" in wrong_use(capsys, "publish", "rollout", "watch")
+    assert "give --broker to listen" in mistake(capsys, 2, "publish", "rollout", "watch", *here)

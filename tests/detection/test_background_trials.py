@@ -261,7 +261,10 @@ def test_a_failure_of_what_serves_while_others_are_tried(
     board.finish_trials()
     board.detect()
     assert set(board.verdicts()) == {TFLITE, ONNX}
-    assert set(board.journal().values()) == {"end"}
+    until = time.monotonic() + PATIENCE
+    while set(board.journal().values()) != {"end"}:  # what failed may be starting again
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def test_a_stop_in_a_trial_is_no_end_of_the_machine(bundle: Bundle, library: str, tmp_path: Path) -> None:

@@ -22,8 +22,12 @@ WITHOUT_GUARD = {
     "detection/pipeline.py",  # ends the agent with the error of the stage
     "datasets/picture_files.py",  # of a command; its errors are raised by the results
     "delivery/agent/probation.py",  # ends the process if its orderly end hangs
+    "fleet/ingest/child.py",  # waits for one line of a process, and ends
+    "fleet/ingest/store_process.py",  # waits for the end of the supervisor, and ends the process
+    "fleet/ingest/worker_process.py",  # as that of the store
     "telemetry/sparkplug/node.py",  # sends one birth, and ends
     "telemetry/timed_http.py",  # closes one connection, and ends
+    "web/first_visit.py",  # one search, whose error is its result
     "worker/lanes.py",  # ends its process with the trace: the agent sees it and starts another worker
 }
 
