@@ -22,6 +22,12 @@ TRIED = (
 """Log lines after which no worker runs but the one that serves."""
 
 
+@pytest.fixture(autouse=True)
+def _own_verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each agent try its delegates, which those before have tried."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
 def worker(daemon: Daemon) -> psutil.Process:
     return serving_worker(daemon.process.pid)
 
