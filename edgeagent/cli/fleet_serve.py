@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DEFAULT_BIND = "127.0.0.1:8478"
-CHATTY = ("urllib3.connectionpool", "clickhouse_connect")
 
 DESCRIPTION = """\
 Serve the fleet's page and its API from a store. Only this machine reaches it, unless --bind says otherwise;
@@ -92,8 +91,6 @@ def run(arguments: argparse.Namespace) -> int:
     from edgeagent.fleet.store.opening import open_fleet_store
 
     check_page_options(arguments)
-    for name in CHATTY:
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # they log each try, with what was asked
     store = open_fleet_store(arguments.store, arguments.store_password_file)
     served = ServedStore(store) if isinstance(store, EmbeddedStore) else None
     try:

@@ -11,6 +11,7 @@ have the same trial repeated. The file is append-only, and START is on the disk 
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -98,7 +99,11 @@ class Journal:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
-                os.write(descriptor, b"\n" * self._torn + json.dumps(line).encode() + b"\n")
+                text = b"\n" * self._torn + json.dumps(line).encode() + b"\n"
+                written = os.write(descriptor, text)
+                if written < len(text):
+                    self._torn = True
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)

@@ -58,7 +58,7 @@ def build_decoder(
     if spec.family == "classifier":
         return ClassifierDecoder(spec, tensors[0])
     if spec.family == "segmenter":
-        return SegmenterDecoder(spec, tensors[0], input_size, classes)
+        return SegmenterDecoder(spec, tensors[0], outputs[0].stride, input_size, classes)
     if spec.family == "ssd":
         return SsdDecoder(tensors, input_size, classes)
     if spec.nms == "none" and not outputs:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgeagent.bundle.cells import cells_along
 from edgeagent.bundle.manifest import DecoderSpec
 from edgeagent.engines.engine import Array, TensorSpec
 from edgeagent.errors import EngineError
@@ -26,16 +27,19 @@ class SegmenterDecoder:
     Args:
         spec: whether the output holds logits or probabilities.
         tensor: output tensor of the engine.
+        stride: input pixels per cell.
         input_size: (width, height) of the input in pixels.
         classes: number of classes.
     """
 
     def __init__(
-        self, spec: DecoderSpec, tensor: TensorSpec, input_size: tuple[int, int], classes: int
+        self, spec: DecoderSpec, tensor: TensorSpec, stride: int, input_size: tuple[int, int], classes: int
     ) -> None:
         self._tensor, self._size = tensor, (input_size[1], input_size[0])
         channels = classes if classes in (tensor.shape[1], tensor.shape[3]) else 1
-        self._axis = 0 if tensor.shape[1] == channels else 2
+        cells = tuple(cells_along(pixels, stride) for pixels in self._size)
+        # The whole shape counts: there may be as many rows as classes.
+        self._axis = 0 if tensor.shape == (1, channels, *cells) else 2
         self._single = channels == 1
         self._even = 0.0 if spec.scores == "logits" else EVEN
 

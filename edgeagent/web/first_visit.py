@@ -48,6 +48,8 @@ from edgeagent.web.sessions import Visitor
 logger = logging.getLogger(__name__)
 
 FIND_S, OPEN_S, READ_S, BROKER_S, ONVIF_S = 4.0, 8.0, 5.0, 5.0, 3.0
+LONGEST_S = 120.0
+"""Time after which a search or test is given up, such as that of a device whose driver hangs."""
 MOST_ASKED = 16
 """Cameras whose streams are asked for."""
 PER_S, BURST = 0.25, 8.0
@@ -193,13 +195,15 @@ class FirstVisit:
         """Run something that takes long; one at a time.
 
         Raises:
-            HTTPException: it is refused (422), another one runs, or there were many (429).
+            HTTPException: it is refused (422), another one runs, or there were many (429), or it hangs (504).
         """
         if self._busy or (limited and not self._limit.allows(time.monotonic_ns())):
             raise HTTPException(429, "Another search or test runs, or there were many. Wait a moment.", WAIT)
         self._busy = True
         try:
-            return await in_own_thread(act)
+            return await asyncio.wait_for(in_own_thread(act), LONGEST_S)
+        except asyncio.TimeoutError as error:
+            raise HTTPException(504, f"It did not end within {LONGEST_S:g} s and was given up.") from error
         except EdgeagentError as error:
             raise HTTPException(422, str(error)) from error
         finally:

@@ -76,6 +76,18 @@ def test_a_camera_that_hangs_ends_and_others_wait(monkeypatch: pytest.MonkeyPatc
         assert post(page, "find").status == 200
 
 
+def test_what_hangs_for_good_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(first_visit, "LONGEST_S", 0.5)
+    ended = threading.Event()
+    monkeypatch.setattr(first_visit, "take_picture", lambda *_: ended.wait())
+    with running_page() as page:
+        answer = post(page, "picture", source="/dev/video0")
+        assert (answer.status, answer.text.strip()) == (504, "It did not end within 0.5 s and was given up.")
+        monkeypatch.setattr(first_visit, "LONGEST_S", 120.0)
+        assert post(page, "find").status == 200
+    ended.set()
+
+
 def test_searches_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(first_visit, "PER_S", 0.001)
     with running_page() as page:

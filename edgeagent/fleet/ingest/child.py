@@ -75,15 +75,20 @@ class ChildProcess:
         )
         return code
 
+    def ask_to_end(self) -> None:
+        """Close the standard input of the process, which ends it."""
+        if self.process is not None and self.process.stdin is not None:
+            try:
+                self.process.stdin.close()
+            except OSError:
+                logger.debug("%s had ended", self.name)
+
     def stop(self, deadline: float) -> None:
-        """Close the standard input of the process, wait until it ends, and kill it at the deadline."""
+        """Ask the process to end, wait until it does, and kill it at the deadline."""
         process = self.process
-        if process is None or process.stdin is None:
+        if process is None:
             return
-        try:
-            process.stdin.close()
-        except OSError:
-            logger.debug("%s had ended", self.name)
+        self.ask_to_end()
         try:
             process.wait(max(0.1, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:

@@ -6,7 +6,6 @@ type, or a missing one, refuses the message.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -18,6 +17,9 @@ MOST_ENTRIES = 1024
 LARGEST_COUNT = 2**63 - 1
 _INDICES = frozenset(map(str, range(-9999, 10000)))
 """Indices of buckets; those of the contract are from -426 to 1015."""
+LARGEST_NUMBER = 1e15
+"""Numbers of either sign at most: sums and products of larger ones are infinite, and one message would spoil
+the figures of all devices."""
 
 
 class UnreadableError(Exception):
@@ -62,10 +64,12 @@ def maybe_word(fields: Mapping[str, Any], name: str) -> str | None:
 
 
 def number_field(fields: Mapping[str, Any], name: str) -> float:
-    """Return a finite number."""
+    """Return a number from -:data:`LARGEST_NUMBER` to :data:`LARGEST_NUMBER`."""
     value = fields.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise _wrong(name, "a finite number", value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _wrong(name, "a number", value)
+    if not -LARGEST_NUMBER <= value <= LARGEST_NUMBER:  # no NaN either
+        raise UnreadableError("field", f"{name} is no number from {-LARGEST_NUMBER:g} to {LARGEST_NUMBER:g}")
     return value
 
 

@@ -23,6 +23,8 @@ from edgeagent.fleet.store.server import connect
 
 logger = logging.getLogger("edgeagent.fleet")
 
+LOOK_S = 1.0
+
 
 def main() -> int:
     """Run the store; return the exit code."""
@@ -47,11 +49,20 @@ def main() -> int:
     derivation = Derivation(store)
     derivation.start()
     print("ready", flush=True)  # noqa: T201 - the supervisor waits for it
-    stopping.wait()
+    code = _serve(served, stopping)
     derivation.stop()
     if served is not None:
         served.stop()
     store.close()
+    return code
+
+
+def _serve(served: ServedStore | None, stopping: threading.Event) -> int:
+    """Wait for the end; return the exit code: 1 where the socket was removed; a new start makes it."""
+    while not stopping.wait(LOOK_S):
+        if served is not None and not served.reachable:
+            logger.error("%s was removed, or the folder was; the store is opened anew", served.path)
+            return 1
     return 0
 
 

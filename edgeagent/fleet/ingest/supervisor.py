@@ -66,6 +66,8 @@ class IngestSupervisor:
         try:
             self._store.start()
             self._await_store()
+            if self._stopping.is_set():
+                return
             for worker in self._workers:
                 worker.start()
             on_ready()
@@ -75,6 +77,8 @@ class IngestSupervisor:
                         raise EdgeagentError(f"{child.name} cannot run with these options; see its last line")
         finally:
             deadline = time.monotonic() + STOP_S
+            for worker in self._workers:
+                worker.ask_to_end()  # all at once: each may have a batch to store
             for worker in self._workers:
                 worker.stop(deadline)
             self._store.stop(deadline + STOP_S)

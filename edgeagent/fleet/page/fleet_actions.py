@@ -21,6 +21,7 @@ from edgeagent.fleet.page.permalinks import device_place, tenant_in
 from edgeagent.fleet.page.rollout_plans import PlanAction
 from edgeagent.fleet.page.views.fleet_frame import PLACES
 from edgeagent.fleet.users.actor import Actor, Role
+from edgeagent.fleet.users.user_store import unknown_user
 from edgeagent.web.request_body import read_form
 from edgeagent.web.sign_in_pages import check_write, local_place
 
@@ -101,6 +102,11 @@ class FleetActions:
 
     async def _change_plan(self, request: Request) -> Response:
         actor, form = await self._form(request, "operator", "rollout")
+        if not actor.may_roll_out:
+            self._services.audit.note(actor, "rollout", request.url.path, address_of(request), done=False)
+            raise HTTPException(
+                403, "A rollout concerns all tenants; a user of one tenant does not change it."
+            )
         plans, wanted = self._services.plans, form.get("action", "")
         action: PlanAction | None = next(
             (one for one in ("halt", "resume", "advance") if one == wanted), None
@@ -138,20 +144,24 @@ class FleetActions:
         return answer
 
     def _change_users(self, name: str, form: dict[str, str], actor: Actor) -> str | None:
-        users = self._services.users
+        users, user = self._services.users, form.get("user" if name in ("issue", "revoke") else "name", "")
         if name == "add":
             tenant = form.get("tenant", "")
+            if not actor.manages(tenant):
+                raise ConfigurationError(f"tenant {tenant[:80]!r}: you add users of {actor.tenant!r} only")
             users.add(form.get("name", ""), form.get("password", ""), form.get("role", ""), tenant)
+        elif not users.managed_by(actor, user):
+            raise unknown_user(user)
         elif name == "remove":
-            if form.get("name", "") == actor.name:
+            if user == actor.name.partition("/")[0]:  # also by a token
                 raise ConfigurationError("you cannot remove yourself; another admin can")
-            users.remove(form.get("name", ""))
+            users.remove(user)
         elif name == "issue":
             days = form.get("days", "")
-            if days and not (days.isascii() and days.isdigit() and 0 < int(days) < 10_000):
+            if days and not (days.isascii() and days.isdigit() and len(days) < 5 and int(days)):
                 raise ConfigurationError(f"days {days[:20]!r}: expected a number from 1 to 9999, or nothing")
             lasts_s = DAY_S * int(days) if days else None
-            return users.issue(form.get("user", ""), form.get("name", ""), form.get("role"), lasts_s)
+            return users.issue(user, form.get("name", ""), form.get("role"), lasts_s)
         else:
-            users.revoke(form.get("user", ""), form.get("name", ""))
+            users.revoke(user, form.get("name", ""))
         return None

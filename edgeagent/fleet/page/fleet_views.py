@@ -186,7 +186,7 @@ class FleetViews:
         action: PlanAction | None = next(
             (one for one in ("halt", "resume", "advance") if one == given.get("action")), None
         )
-        if plans is None or action is None or not (actor.may("operator") and actor.of_all):
+        if plans is None or action is None or not actor.may_roll_out:
             raise HTTPException(404, "There is no such change of a rollout, or your role does not allow it.")
         plan = plans.find(given.get("channel", ""), given.get("name", ""), given.get("version", ""))
         if plan is None:
@@ -228,7 +228,10 @@ class FleetViews:
         actor, users = actor_of_request(request), self._services.users
         if not actor.may("admin"):
             raise HTTPException(403, "Users are managed by admins.")
-        content = write_users(users.users(), users.tokens(), actor, csrf_of(request), told, error)
+        known = [one for one in users.users() if actor.manages(one.tenant)]
+        names = {one.name for one in known}
+        tokens = [one for one in users.tokens() if one.user in names]
+        content = write_users(known, tokens, actor, csrf_of(request), told, error)
         return self._answer(request, "users", "Users", content)
 
     def _api(self, request: Request) -> Response:

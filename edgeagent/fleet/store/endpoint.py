@@ -113,6 +113,7 @@ class ServedStore:
     def __init__(self, store: EmbeddedStore) -> None:
         self.path = socket_path(store.folder)
         self._listening = _listen(self.path)
+        self._made = _identity(self.path)
         self._server = uvicorn.Server(
             uvicorn.Config(
                 StoreEndpoint(store).application,
@@ -135,6 +136,11 @@ class ServedStore:
         """Start to answer."""
         self._thread.start()
 
+    @property
+    def reachable(self) -> bool:
+        """Whether the socket is still at its path: nobody finds it once it, or the folder, was removed."""
+        return _identity(self.path) == self._made
+
     def stop(self) -> None:
         """Answer what is asked already, and close the socket."""
         self._stopping.set()
@@ -142,8 +148,9 @@ class ServedStore:
         if self._thread.is_alive():
             self._thread.join(15)
         self._listening.close()
-        with contextlib.suppress(OSError):
-            self.path.unlink()
+        if self.reachable:
+            with contextlib.suppress(OSError):
+                self.path.unlink()
 
     def _run(self) -> None:
         asyncio.run(self._server.serve(sockets=[self._listening]))
@@ -161,6 +168,15 @@ def socket_path(folder: Path) -> Path:
     if len(os.fsencode(path)) > LONGEST_PATH:
         raise StoreError(f"{path}: longer than {LONGEST_PATH} bytes; choose a folder with a shorter path")
     return path
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return device and inode of a file; None where there is none."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _listen(path: Path) -> socket.socket:

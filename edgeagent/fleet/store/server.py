@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,8 @@ SCHEMES = {"clickhouse": False, "clickhouses": True}
 """Schemes of addresses, and whether the connection is encrypted."""
 PASSWORD = "EDGEAGENT_STORE_PASSWORD"  # noqa: S105 - name of a variable of the environment
 CONNECT_S, ANSWER_S = 10, 300
+CHATTY = ("urllib3.connectionpool", "clickhouse_connect")
+"""Loggers that tell each try with all its settings; what fails is told once, as :class:`StoreError`."""
 CLUSTER: dict[str, int | str] = {"insert_distributed_sync": 1, "distributed_product_mode": "global"}
 """Further settings for a cluster: insertions have reached the servers; subqueries are asked once, for all."""
 
@@ -220,4 +223,6 @@ def _module() -> Any:
             "a store in another process or on a server needs clickhouse-connect; install it with: "
             "pip install 'edgeagent[fleet]'"
         ) from None
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     return clickhouse_connect

@@ -34,6 +34,15 @@ class Actor:
         """Return whether the role has the rights of another; nobody of one tenant has those of an admin."""
         return ROLES.index(self.role) >= ROLES.index(needed) and (needed != "admin" or self.of_all)
 
+    @property
+    def may_roll_out(self) -> bool:
+        """Whether rollouts may be changed, which concern the devices of all tenants."""
+        return self.may("operator") and self.tenant == ALL_TENANTS
+
+    def manages(self, tenant: str) -> bool:
+        """Return whether this is an admin of a tenant's users."""
+        return self.may("admin") and self.tenant in (ALL_TENANTS, tenant)
+
 
 NOBODY = Actor("", "viewer")
 """Everybody on this machine, as long as there are no users: they look, and change nothing."""

@@ -81,6 +81,11 @@ class UserStore:
         rows = self._file.read("SELECT name, role, tenant, since FROM users WHERE name = ?", (name,))
         return FleetUser(*rows[0]) if rows else None
 
+    def managed_by(self, actor: Actor, name: str) -> bool:
+        """Return whether there is a user whom an actor manages."""
+        found = self.find(name)
+        return found is not None and actor.manages(found.tenant)
+
     def hash_of(self, name: str) -> str | None:
         """Return the hash of a user's password; None where there is none of this name."""
         rows = self._file.read("SELECT hash FROM users WHERE name = ?", (name,))
@@ -133,7 +138,7 @@ class UserStore:
             ConfigurationError: there is no such user.
         """
         if not self._file.write("DELETE FROM users WHERE name = ?", (name,)):
-            raise _unknown(name)
+            raise unknown_user(name)
 
     def issue(self, user: str, name: str, role: str | None = None, lasts_s: float | None = None) -> str:
         """Issue a token, and return it; it cannot be read again.
@@ -223,11 +228,12 @@ class UserStore:
     def _known(self, name: str) -> FleetUser:
         found = self.find(name)
         if found is None:
-            raise _unknown(name)
+            raise unknown_user(name)
         return found
 
 
-def _unknown(name: str) -> ConfigurationError:
+def unknown_user(name: str) -> ConfigurationError:
+    """Return the error of a name that is of nobody."""
     return ConfigurationError(f"user {name[:80]!r}: there is none; see `edgeagent fleet users list`")
 
 

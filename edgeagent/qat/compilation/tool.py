@@ -6,14 +6,19 @@ an environment of its own and named by its program, or found on the PATH.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from edgeagent.errors import ConfigurationError, DataError
+from edgeagent.files.naming import escape_controls
 
 DEADLINE_S = 900.0
+MOST_PRINTED = 16 * 1024 * 1024
+"""Bytes of what a compiler prints that are read; the beginning of more is left out."""
 SHOWN_LINES = 4
 
 
@@ -51,29 +56,30 @@ def run_tool(command: Sequence[str], folder: Path, result: Path) -> str:
             last lines that it printed.
     """
     name = Path(command[0]).name
-    try:
-        done = subprocess.run(  # noqa: S603  (the program that the user named)
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=DEADLINE_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise DataError(f"{name}: did not end within {DEADLINE_S:.0f} s and was killed") from None
-    except OSError as error:
-        raise DataError(f"{name}: cannot be run ({error.strerror})") from None
+    with tempfile.TemporaryFile() as output:  # not in memory: a compiler that loops may print gigabytes
+        try:
+            done = subprocess.run(  # noqa: S603  (the program that the user named)
+                command,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=DEADLINE_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise DataError(f"{name}: did not end within {DEADLINE_S:.0f} s and was killed") from None
+        except OSError as error:
+            raise DataError(f"{name}: cannot be run ({error.strerror})") from None
+        output.seek(max(0, output.seek(0, os.SEEK_END) - MOST_PRINTED))
+        printed = output.read().decode(errors="replace")
     if done.returncode != 0:
-        raise DataError(f"{name}: failed (exit code {done.returncode}): {_last(done.stdout)}")
+        raise DataError(f"{name}: failed (exit code {done.returncode}): {_last(printed)}")
     if not result.is_file() or not result.stat().st_size:
-        raise DataError(f"{name}: ended without an error and wrote no {result.name}: {_last(done.stdout)}")
-    return done.stdout
+        raise DataError(f"{name}: ended without an error and wrote no {result.name}: {_last(printed)}")
+    return printed
 
 
 def _last(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " | ".join(lines[-SHOWN_LINES:]) or "it printed nothing"
+    return escape_controls(" | ".join(lines[-SHOWN_LINES:])) or "it printed nothing"

@@ -9,17 +9,24 @@ model of the chip, with a given memory bandwidth.
 from __future__ import annotations
 
 import csv
+import math
 import re
 import tempfile
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from edgeagent.bundle.evidence import CompilationRecord, LeftOperator
 from edgeagent.errors import ConfigurationError, DataError
+from edgeagent.files.naming import escape_controls
 from edgeagent.qat.compilation.tool import find_tool, run_tool
 
 TARGET = re.compile(r"ethos-u(55|65|85)-\d{2,4}")
+MOST_LEFT = 1000
+"""Operators left to the processor that are kept with their reasons."""
+LONGEST = 255
 INSTALL = "install it in an environment of its own (python3 -m venv vela; vela/bin/pip install ethos-u-vela)"
-_COUNT = re.compile(r"^(CPU|NPU) operators = (\d+)", re.MULTILINE)
+_COUNT = re.compile(r"^(CPU|NPU) operators = (\d{1,9})\b", re.MULTILINE)
 _LEFT = re.compile(
     r"^Warning \(supported operators\) operator: (\w+), ofm: '([^'\n]*)'\s*\nReason: ([^\n]*)", re.MULTILINE
 )
@@ -60,36 +67,50 @@ def compile_for_ethos_u(
     return CompilationRecord(
         file=result.name,
         target=target,
-        compiler=f"Vela {version}"[:255],
+        compiler=_text(f"Vela {version}"),
         on_accelerator=counts["NPU"],
         on_processor=counts.get("CPU", 0),
         left=tuple(
-            LeftOperator(operator=kind, tensor=tensor[-255:], reason=reason[:255])
-            for kind, tensor, reason in _LEFT.findall(printed)
+            LeftOperator(operator=_text(kind), tensor=_text(tensor), reason=_text(reason))
+            for kind, tensor, reason in islice(_left(printed), MOST_LEFT)
         ),
         estimated_cycles=_whole(_number(summary, "cycles_total")),
         estimated_ms=None if seconds is None else seconds * 1000,
-        assumed=" ".join(
-            summary[column] for column in ("system_config", "memory_mode") if summary.get(column)
+        assumed=_text(
+            " ".join(summary[column] for column in ("system_config", "memory_mode") if summary.get(column))
         )
         or None,
     )
 
 
+def _left(printed: str) -> Iterator[tuple[str, str, str]]:
+    for found in _LEFT.finditer(printed):
+        yield found[1], found[2], found[3]
+
+
+def _text(text: str) -> str:
+    return escape_controls(text)[:LONGEST]
+
+
 def _summary(folder: Path) -> dict[str, str]:
-    """Return the last row of the summary; empty without one."""
+    """Return the last row of the summary; empty without one that can be read."""
     rows: list[dict[str, str]] = []
     for path in folder.glob("*_summary_*.csv"):
-        with path.open(newline="", encoding="utf-8", errors="replace") as file:
-            rows += csv.DictReader(file)
+        try:
+            with path.open(newline="", encoding="utf-8", errors="replace") as file:
+                rows += csv.DictReader(file)
+        except (OSError, csv.Error):
+            continue
     return rows[-1] if rows else {}
 
 
 def _number(summary: dict[str, str], column: str) -> float | None:
+    """Return a number from 0; None where there is none."""
     try:
-        return float(summary[column])
+        number = float(summary[column])
     except (KeyError, ValueError, TypeError):
         return None
+    return number if math.isfinite(number) and number >= 0 else None
 
 
 def _whole(value: float | None) -> int | None:

@@ -249,3 +249,9 @@ def test_long_texts_are_cut_and_the_kind_is_that_of_the_topic() -> None:
         len(row("events/presence", changed(MESSAGES["events/presence"], text="x" * 99_999))["text"]) == 8192
     )
     assert refused("events/zone", MESSAGES["events/presence"]).reason == "field"
+
+
+@pytest.mark.parametrize("value", [10**400, 10**300, 1e308, -1e16])
+def test_a_number_whose_sums_are_infinite_is_a_dead_letter(value: float) -> None:
+    error = refused("telemetry", changed(MESSAGES["telemetry"], interval_s=value))
+    assert (error.reason, str(error)) == ("field", "interval_s is no number from -1e+15 to 1e+15")

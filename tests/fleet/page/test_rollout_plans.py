@@ -75,6 +75,19 @@ def test_an_operator_halts_and_resumes_and_advances(planned: FleetClient, folder
     assert set(actions) == {"rollout halt", "rollout resume", "rollout advance"}
 
 
+def test_an_operator_of_one_tenant_changes_no_plan(planned: FleetClient, folder: Path) -> None:
+    users = planned.services.users
+    users.add("tom", "toms long password", "operator", "plant-3")
+    tom = {"Authorization": f"Bearer {users.issue('tom', 'ci', 'operator')}", "Accept": "text/html"}
+    for action in ("halt", "advance"):
+        assert planned.send("/rollouts/change", tom, **KEY, action=action, csrf="").status == 403
+        query = f"?action={action}&channel=stable&name=coco-nano&version=1.1.0"
+        assert planned.ask(f"/rollouts/confirm{query}", headers=tom).status == 404
+    assert "/rollouts/confirm" not in planned.ask("/rollouts", headers=tom).text
+    assert plan_of(folder).halted is None
+    assert not planned.services.audit.rows("plant-3", 1, search="rollout")[0].done
+
+
 def test_a_viewer_sees_plans_and_changes_none(planned: FleetClient, folder: Path) -> None:
     vic = planned.enter("vic")
     assert "/rollouts/confirm" not in planned.ask("/rollouts", headers=vic).text

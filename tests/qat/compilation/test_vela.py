@@ -18,7 +18,7 @@ from edgeagent.errors import ConfigurationError, DataError
 from edgeagent.files.resources import find_bundle
 from edgeagent.qat.compilation import tool
 from edgeagent.qat.compilation.compiled_bundle import compile_bundle
-from edgeagent.qat.compilation.vela import compile_for_ethos_u
+from edgeagent.qat.compilation.vela import MOST_LEFT, compile_for_ethos_u
 
 TARGET = "ethos-u65-256"
 REAL = os.environ.get("EDGEAGENT_VELA") or shutil.which("vela")
@@ -38,7 +38,12 @@ if how == "crashes":
     sys.exit(3)
 if how != "writes nothing":
     (folder / f"{{model.stem}}_vela.tflite").write_bytes(model.read_bytes() + b"ethos-u")
-    if how != "no summary":
+    if how == "prints without end":
+        print("Warning (supported operators) operator: ADD, ofm: 'x\\x1b[2J'\\nReason: r\\n" * 300_000)
+    if how in ("nan", "inf", "-1", "1" * 200_000):
+        (folder / f"{{model.stem}}_summary_default.csv").write_text(
+            f"network,inference_time,cycles_total\\nmodel,{{how}},{{how}}\\n")
+    elif how != "no summary":
         (folder / f"{{model.stem}}_summary_default.csv").write_text(
             "network,system_config,memory_mode,inference_time,cycles_total\\n"
             "model,Ethos_U65_Client_Server,Dedicated_Sram,0.0125,12500000.0\\n")
@@ -91,10 +96,21 @@ def test_a_bundle_gets_an_artefact_and_its_evidence(vela: Vela, bundle: Bundle, 
     assert len(COMPILATION.read(again) or ()) == 1
 
 
-def test_without_a_summary_nothing_is_estimated(vela: Vela, bundle: Bundle, tmp_path: Path) -> None:
-    vela.does("no summary")
+@pytest.mark.parametrize("how", ["no summary", "nan", "inf", "-1", "1" * 200_000])
+def test_without_a_summary_nothing_is_estimated(vela: Vela, bundle: Bundle, tmp_path: Path, how: str) -> None:
+    vela.does(how)
     _, record = compile_bundle(bundle, TARGET, tmp_path / "made", vela.program)
     assert (record.estimated_cycles, record.estimated_ms, record.assumed) == (None, None, None)
+
+
+def test_a_compiler_that_prints_without_end_gives_a_short_record(
+    vela: Vela, bundle: Bundle, tmp_path: Path
+) -> None:
+    vela.does("prints without end")
+    made, record = compile_bundle(bundle, TARGET, tmp_path / "made", vela.program)
+    assert len(record.left) == MOST_LEFT
+    assert "\x1b" not in record.left[0].tensor
+    assert COMPILATION.read(made) == (record,)
 
 
 @pytest.mark.parametrize(

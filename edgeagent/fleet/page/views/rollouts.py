@@ -96,7 +96,7 @@ def _plan(one: PlannedRollout, actor: Actor) -> str:
         }[one.holds]
         pairs.append(("Condition now", f"{verdict} {text(one.numbers)}"))
     actions = ""
-    if actor.may("operator") and (one.due is not None or one.halted):
+    if actor.may_roll_out and (one.due is not None or one.halted):
         links = [] if one.halted else [("halt", "Halt"), ("advance", "Next step now")]
         links += [("resume", "Resume")] if one.halted else []
         key = {"channel": one.channel, "name": one.name, "version": one.version}

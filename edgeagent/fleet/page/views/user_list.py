@@ -72,7 +72,7 @@ def write_users(
             'autocomplete="off" autocapitalize="none" spellcheck="false"></label>'
             f'<label>Password, {SHORTEST_PASSWORD} characters or more <input name="password" type="password" required minlength="{SHORTEST_PASSWORD}" '
             f'autocomplete="new-password"></label><label>Role <select name="role">{roles}</select></label>'
-            '<label>Tenant, * for all <input name="tenant" value="*" maxlength="64" autocomplete="off"></label><button>Add</button></form>',
+            f'<label>Tenant, * for all <input name="tenant" value="{text(actor.tenant)}" maxlength="64" autocomplete="off"></label><button>Add</button></form>',
         )
         + card(
             "issue",
