@@ -130,7 +130,9 @@ def _refuse_target(directory: Path, replace: bool) -> None:
     if not directory.exists():
         return
     if not replace:
-        raise BundleError(f"{directory}: exists already; remove it or choose another directory")
+        raise BundleError(
+            f"{directory}: exists already; remove it, replace it (--replace), or choose another directory"
+        )
     if not (directory / MANIFEST).is_file():
         raise BundleError(f"{directory}: is not a bundle and is not replaced; choose another directory")
 

@@ -15,7 +15,7 @@ Guide: docs/fleet.md"""
 EPILOG = """\
 from the broker to an answer:
   edgeagent fleet ingest --broker broker.local --store fleet-data --workers 2
-  edgeagent fleet query --store fleet-data 'SELECT device, status, p99_ms FROM devices FINAL'
+  edgeagent fleet query --store fleet-data 'SELECT device, status, p50_ms FROM devices FINAL'
   edgeagent fleet serve --store fleet-data                         the page
   edgeagent fleet simulate --broker 127.0.0.1 --devices 200        devices that are not there"""
 

@@ -91,6 +91,6 @@ def run(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: supervisor.stop())
     supervisor.run(
-        lambda: logger.info("messages are stored in %s by %d workers", options.store, options.workers)
+        lambda: logger.info("messages are stored in %s; workers: %d", options.store, options.workers)
     )
     return 0

@@ -21,7 +21,7 @@ refused. Tables and columns: docs/fleet-tables.md; `FINAL` behind the name of a 
 were replaced.
 
 examples:
-  edgeagent fleet query 'SELECT device, board, p99_ms FROM devices FINAL ORDER BY p99_ms DESC LIMIT 10'
+  edgeagent fleet query 'SELECT device, board, p50_ms FROM devices FINAL ORDER BY p50_ms DESC LIMIT 10'
   edgeagent fleet query --csv 'SELECT * FROM problems FINAL WHERE ended IS NULL' > problems.csv
   edgeagent fleet query --json "SELECT count() FROM telemetry FINAL WHERE time > now() - INTERVAL 1 HOUR" """
 

@@ -49,6 +49,10 @@ def read_hard_frames(folder: Path) -> tuple[ProposedPicture, ...]:
             for picture in camera.iterdir()
             if picture.suffix == ".jpg" and NAMES.fullmatch(picture.name) and not picture.is_symlink()
         ]
+    except FileNotFoundError:
+        raise DataError(
+            f"{printable(folder)}: no such folder; an agent with hard_frames in its configuration makes it"
+        ) from None
     except OSError as error:
         raise DataError(f"{printable(folder)}: cannot be read ({error.strerror})") from error
     for picture in sorted(pictures, key=lambda one: (float(one.stem), one.parent.name)):

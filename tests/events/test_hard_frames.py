@@ -133,7 +133,7 @@ def test_the_command_exports_and_refuses(tmp_path: Path, capsys: pytest.CaptureF
     assert json.loads(capsys.readouterr().out)["frames"] == 1
     assert "something in it" in mistake(capsys, 6, *where, "--format", "coco", "--out", out)
     nothing = ("--state", tmp_path / "nothing", "--format", "coco", "--out", tmp_path / "x")
-    assert "cannot be read" in mistake(capsys, 6, "frames", "export", *nothing)
+    assert "no such folder; an agent with hard_frames" in mistake(capsys, 6, "frames", "export", *nothing)
     (tmp_path / "empty" / "hard-frames").mkdir(parents=True)
     with pytest.raises(DataError, match="no hard frame"):
         export_labels(read_hard_frames(tmp_path / "empty" / "hard-frames"), "coco", tmp_path / "y")

@@ -6,6 +6,8 @@ import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 
+from packaging.version import InvalidVersion, Version
+
 from edgeagent.fleet.queries.fleet_row import FleetRow
 from edgeagent.fleet.queries.model_figures import ModelFigures
 
@@ -32,7 +34,9 @@ class UpdateEffect(FleetRow):
 
 
 def update_effects(figures: Sequence[ModelFigures]) -> list[UpdateEffect]:
-    """Return the effect of each version, by the order in which versions first served.
+    """Return the effect of each version, by the order in which versions first served in the span.
+
+    Those that served from its beginning to its end are ordered by their numbers.
 
     Devices differ between the two: where a rollout goes by groups, compare those groups
     (docs/fleet-page.md).
@@ -43,7 +47,7 @@ def update_effects(figures: Sequence[ModelFigures]) -> list[UpdateEffect]:
             series[one.bundle, one.board, one.delegate].append(one)
     effects = []
     for (bundle, board, delegate), versions in series.items():
-        ordered = sorted(versions, key=lambda one: (one.first, one.last))
+        ordered = sorted(versions, key=lambda one: (one.first, one.last, _number(one.version)))
         for before, after in itertools.pairwise(ordered):
             effects.append(
                 UpdateEffect(
@@ -61,6 +65,13 @@ def update_effects(figures: Sequence[ModelFigures]) -> list[UpdateEffect]:
                 )
             )
     return effects
+
+
+def _number(version: str) -> tuple[int, Version | str]:
+    try:
+        return (1, Version(version))
+    except InvalidVersion:
+        return (0, version)
 
 
 def _ratio(after: float | None, before: float | None) -> float | None:

@@ -25,6 +25,8 @@ pytestmark = [
 ]
 
 WIDTHS = (390, 820, 1440)
+WIDER_CELLS = """() => [...document.querySelectorAll(".numeric td")]
+    .filter(cell => cell.scrollWidth > cell.clientWidth + 1).map(cell => cell.innerText)"""
 VIEWS = {
     "fleet": "/?by=label:site",
     "devices": "/devices",
@@ -76,6 +78,8 @@ def test_every_view_fits_and_has_no_fault(page: FleetClient, browser: Any, width
         shown.wait_for_selector("main h1")
         keep(shown, f"{name}-{width}-{theme}")
         assert shown.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, name
+        if width == WIDTHS[0]:
+            assert shown.evaluate(WIDER_CELLS) == [], name
         assert shown.locator("time[data-local]").count() == 0, "all times are local"
         if AXE:
             check_accessibility(shown, name)

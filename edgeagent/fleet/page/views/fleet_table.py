@@ -27,7 +27,12 @@ def sortable_table(
     """
     columns = "".join(_head(label, key, path, given, sort) for label, key in heads)
     body = "".join(
-        f'<tr><th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest) + "</tr>"
+        f'<tr><th scope="row">{first}</th>'
+        + "".join(
+            f'<td data-head="{text(label)}">{cell}</td>'
+            for (label, _), cell in zip(heads[1:], rest, strict=True)
+        )
+        + "</tr>"
         for first, *rest in rows
     )
     return (
