@@ -13,6 +13,7 @@ comparison is unknown, neither true nor false, and so may be the condition (Klee
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Callable
@@ -187,6 +188,8 @@ def _comparison(text: str) -> Criterion:
             + ("" if metric in RATES else f"; a share needs a control group, such as {metric}>control+10%")
         )
     relative = is_relative(metric, unit)
+    if not math.isfinite(float(number)):
+        raise ConfigurationError(f"halt condition: {number[:20]}... is too large for a bound")
     bound = float(number) * (-1.0 if sign == "-" else 1.0) * _UNITS[unit]
     return Criterion(metric, comparison, bound, control is not None, relative)
 

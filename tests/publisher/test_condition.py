@@ -50,6 +50,7 @@ def test_conditions_are_read(text: str, parsed: tuple[tuple[Criterion, ...], ...
         ("p95>40ms", "'p95' is not a metric; expected one of p50, p90"),
         ("p99>40%", "p99 has the unit ms or s, not %; a share needs a control group"),
         ("p99>control", "is not a comparison"),
+        (f"p99>{'9' * 400}ms", "99999999999999999999... is too large for a bound"),
         ("rollback_rate>control+2%", "rollback_rate has no control group"),
         ("joules>3ms", "joules has the unit J or mJ, not ms"),
         ("rollback_rate>2ms", "rollback_rate has the unit %, not ms"),

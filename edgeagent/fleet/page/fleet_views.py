@@ -227,7 +227,11 @@ class FleetViews:
         """Return the users; ``told`` is a new token, ``error`` why a change was refused."""
         actor, users = actor_of_request(request), self._services.users
         if not actor.may("admin"):
-            raise HTTPException(403, "Users are managed by admins.")
+            raise HTTPException(
+                403,
+                "Users are managed by admins; "
+                "the first is added with `edgeagent fleet users add NAME --role admin`.",
+            )
         known = [one for one in users.users() if actor.manages(one.tenant)]
         names = {one.name for one in known}
         tokens = [one for one in users.tokens() if one.user in names]

@@ -71,7 +71,6 @@ class RolloutPlans:
 
         Raises:
             PublishError: they cannot be read.
-            StoreError: the store refuses, or cannot be reached.
         """
         return [_shown(plan, self._judgement(plan)) for plan in read_steps(self._folder).plans]
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from edgeagent.fleet.queries.tenant_filter import OF_TENANT
-from edgeagent.fleet.store.protocol import FleetStore
+from edgeagent.fleet.store.protocol import FleetStore, StoreError
 from edgeagent.publisher.condition import Condition, ConditionResult
 from edgeagent.publisher.fleet import Fleet, FleetDevice, FleetEvidence, hour_of
 from edgeagent.publisher.rollout_steps import Plan
@@ -76,12 +76,11 @@ class StoreJudge:
         self._store, self._tenant = store, tenant
 
     def judge(self, condition: Condition, plan: Plan) -> ConditionResult:
-        """Judge the condition of a rollout.
-
-        Raises:
-            StoreError: the store refuses, or cannot be reached.
-        """
-        fleet = read_fleet(self._store, self._tenant, plan.name, plan.since)
+        """Judge the condition of a rollout; it is unknown while the store does not answer."""
+        try:
+            fleet = read_fleet(self._store, self._tenant, plan.name, plan.since)
+        except StoreError as error:
+            return ConditionResult(None, f"the store cannot be asked ({error})")
         return condition.judge(FleetEvidence(fleet, plan.name, plan.version, plan.since), plan.least_devices)
 
 

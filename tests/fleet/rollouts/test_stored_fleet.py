@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from edgeagent.fleet.rollouts.stored_fleet import StoreJudge
-from edgeagent.fleet.store.protocol import FleetStore
+from edgeagent.fleet.store.protocol import FleetStore, QueryResult, Row, StoreError
 from edgeagent.publisher.condition import ConditionResult, parse_condition
 from edgeagent.publisher.rollout_steps import Plan
 from edgeagent.timing.histogram import bucket_of
@@ -102,3 +102,25 @@ def test_other_tenants_do_not_count(store: FleetStore) -> None:
 
 def test_names_are_bound_and_not_part_of_the_statement(store: FleetStore, tmp_path: Path) -> None:
     assert judged(store, "p50>10ms", tenant="' OR 1=1 --").holds is None
+
+
+class AwayStore:
+    """Store that does not answer."""
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> QueryResult:
+        raise StoreError("nobody listens")
+
+    def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        raise StoreError("nobody listens")
+
+    def insert(self, table: str, rows: Sequence[Row]) -> None:
+        raise StoreError("nobody listens")
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_store_that_is_away_leaves_the_condition_unknown() -> None:
+    result = judged(AwayStore(), "p99>control+10%")
+    assert result.holds is None
+    assert "the store cannot be asked (nobody listens)" in result.numbers
