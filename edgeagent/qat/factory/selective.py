@@ -97,8 +97,8 @@ class SelectiveQuantization:
                 )
         if count is None:
             self._reporter.message(
-                f"{len(chosen.steps)} layers in float do not bring the loss down to "
-                f"{budget.lose_at_most:g} (accuracy); no further layer saves enough error, or fits into the "
+                f"{len(chosen.steps)} layers in float do not bring the loss of accuracy down to "
+                f"{budget.lose_at_most:g}; no further layer saves enough error, or fits into the "
                 f"budget of {budget.integer_macs:.0%} integer multiplications"
             )
         nodes = chosen.float_nodes(count)
