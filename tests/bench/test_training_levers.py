@@ -1,4 +1,4 @@
-"""``benchmarks/training_levers.py`` on a small network: finished runs are kept, and compared with the base."""
+"""``benchmarks/training_levers.py`` on a small network: finished runs are kept and compared with the base."""
 
 from __future__ import annotations
 
