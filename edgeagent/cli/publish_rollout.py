@@ -16,7 +16,6 @@ from edgeagent.cli.broker_options import add_broker, broker_of
 from edgeagent.cli.publish_options import (
     AFTER,
     Actions,
-    WhichEntry,
     add_signing,
     add_which,
     opened_for,
@@ -28,9 +27,9 @@ from edgeagent.delivery.repository.clock import utcnow
 from edgeagent.errors import ConfigurationError
 from edgeagent.files.validation import first_mistake
 from edgeagent.publisher.condition import Condition, ConditionResult, parse_condition
-from edgeagent.publisher.configuration import set_configuration_policy
 from edgeagent.publisher.opening import check_folder
-from edgeagent.publisher.rollout_steps import Plan, Steps, read_steps, set_policy, write_steps
+from edgeagent.publisher.rollout_policy import set_rollout
+from edgeagent.publisher.rollout_steps import Plan, RolledOut, Steps, read_steps, write_steps
 from edgeagent.publisher.signers import Signers, read_config
 from edgeagent.publisher.watch import FleetListener, Watch, watch
 from edgeagent.settings.types import parse_duration
@@ -50,7 +49,7 @@ examples:
   edgeagent publish rollout stable coco-nano 1.1.0 --percent 100 --cohort pilot,lab \\
       --window 02:00-05:00 --mains-only
   edgeagent publish rollout stable coco-nano 1.1.0 --pause
-  edgeagent publish rollout stable --config 1.2.0 --percent 25      a configuration, one step at a time
+  edgeagent publish rollout stable --config 1.2.0 --percent 5,100 --every 6h --halt-if 'rollback_rate>2%'
   edgeagent publish rollout watch --help
 
 a condition joins comparisons with and, or (and binds tighter):
@@ -60,7 +59,8 @@ a condition joins comparisons with and, or (and binds tighter):
   agreement                     boxes that the reference model confirms (%)
   joules                        energy per inference (J or mJ)
 `control+` and `control-` before the bound compare with the devices that run another version: p99>control+10%,
-agreement<control-3%. It holds where the 99 % interval of the difference is beyond the bound.
+agreement<control-3%. It holds where the 99 % interval of the difference is beyond the bound. For a
+configuration these are devices with another one, or none, and the same model.
 Percentiles are those of all frames of the fleet since watch has seen the release, from the merged histograms
 of its devices; they need 5 frames (p50), 64 (p90), 662 (p99). With fewer frames, or fewer devices than
 --least-devices, watch says so and waits.
@@ -79,7 +79,8 @@ examples:
   edgeagent publish rollout watch --store fleet-data --once     by what `edgeagent fleet ingest` has stored
 
 It reads the retained messages `deployment`, `status`, `info`, `alarm` and `accuracy`, and `telemetry`, of
-docs/mqtt.md.
+docs/mqtt.md. Rollouts of models, of configurations and of the agent (`publish agent rollout`) are watched;
+conditions of the last two need --broker, as the store does not keep which devices have tried them.
 
 {AFTER}"""
 
@@ -97,23 +98,7 @@ def _fill_rollout(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = ROLLOUT, ROLLOUT_MORE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_which(parser)
-    parser.add_argument(
-        "--percent", metavar="P,P,...", help="share of the devices at each step, such as 5,25,100"
-    )
-    parser.add_argument("--every", metavar="TIME", help="time between two steps, such as 1h or 1d")
-    parser.add_argument("--halt-if", metavar="CONDITION", help="condition that refuses the next step")
-    parser.add_argument(
-        "--least-devices",
-        type=int,
-        default=5,
-        metavar="N",
-        help="devices that must have reported before a step (default 5; 0: none)",
-    )
-    add_policy(parser)
-    state = parser.add_mutually_exclusive_group()
-    state.add_argument("--pause", action="store_true", help="no device begins; deployments in progress go on")
-    state.add_argument("--resume", action="store_true", help="continue after --pause or a halt")
-    add_signing(parser)
+    add_steps(parser)
     parser.set_defaults(run=run_rollout)
 
 
@@ -136,6 +121,27 @@ def _fill_watch(parser: argparse.ArgumentParser) -> None:
     )
     add_signing(parser)
     parser.set_defaults(run=run_watch)
+
+
+def add_steps(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a rollout in steps."""
+    parser.add_argument(
+        "--percent", metavar="P,P,...", help="share of the devices at each step, such as 5,25,100"
+    )
+    parser.add_argument("--every", metavar="TIME", help="time between two steps, such as 1h or 1d")
+    parser.add_argument("--halt-if", metavar="CONDITION", help="condition that refuses the next step")
+    parser.add_argument(
+        "--least-devices",
+        type=int,
+        default=5,
+        metavar="N",
+        help="devices that must have reported before a step (default 5; 0: none)",
+    )
+    add_policy(parser)
+    state = parser.add_mutually_exclusive_group()
+    state.add_argument("--pause", action="store_true", help="no device begins; deployments in progress go on")
+    state.add_argument("--resume", action="store_true", help="continue after --pause or a halt")
+    add_signing(parser)
 
 
 def add_policy(parser: argparse.ArgumentParser) -> None:
@@ -168,59 +174,43 @@ def policy_of(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def run_rollout(arguments: argparse.Namespace) -> int:
-    """Sign the first step and plan the others, or pause, or resume."""
-    entry = which_of(arguments)
-    if entry.configuration:
-        return _roll_out_configuration(arguments, entry)
-    which = (entry.channel, entry.name, entry.version)
+    """Sign the first step of a model or a configuration and plan the others, or pause, or resume."""
+    return roll_out(arguments, which_of(arguments))
+
+
+def roll_out(arguments: argparse.Namespace, which: RolledOut) -> int:
+    """Sign the first step and plan the others, or pause, or resume.
+
+    Args:
+        arguments: with the options of :func:`add_steps`.
+        which: release.
+    """
     switched = arguments.pause or arguments.resume
     if (arguments.percent is None) != switched:
         raise ConfigurationError("give --percent, or one of --pause and --resume")
-    steps = read_steps(arguments.repository)
     if switched:
+        plan, done = None, "paused" if arguments.pause else "resumed"
         fields: dict[str, Any] = {"paused": arguments.pause}
-        done = "paused" if arguments.pause else "resumed"
-        if arguments.resume:
-            kept = [p.model_copy(update={"halted": None}) if p.is_of(*which) else p for p in steps.plans]
-            steps = Steps(plans=tuple(kept))
     else:
-        plan = _plan(arguments)
+        plan = _plan(arguments, which)
         fields = {**policy_of(arguments), "percent": plan.percents[0], "paused": False}
-        steps = steps.having(plan) if plan.due else steps.without(*which)
         done = _steps_text(plan)
     with opened_for(arguments) as publication:
-        set_policy(publication, *which, fields)
-        code = publish(publication, f"{' '.join(which)}: {done}", action="rollout")
-        write_steps(arguments.repository, steps)
+        steps = read_steps(arguments.repository)
+        set_rollout(publication, which, fields)
+        code = publish(publication, f"{which.title}: {done}", action="rollout")
+        changed = _changed_steps(steps, which, plan, resumed=arguments.resume)
+        if changed != steps:
+            write_steps(arguments.repository, changed)
         return code
 
 
-def _roll_out_configuration(arguments: argparse.Namespace, which: WhichEntry) -> int:
-    """Sign a step of a configuration, or pause, or resume; its further steps are signed by hand."""
-    switched = arguments.pause or arguments.resume
-    if (arguments.percent is None) != switched:
-        raise ConfigurationError("give --percent, or one of --pause and --resume")
-    if switched:
-        fields: dict[str, Any] = {"paused": arguments.pause}
-        done = "paused" if arguments.pause else "resumed"
-    else:
-        if "," in arguments.percent or arguments.halt_if is not None:
-            raise ConfigurationError(
-                "a configuration is rolled out one step at a time: give one --percent, without --halt-if"
-            )
-        percent = _plan_percent(arguments.percent)
-        fields = {**policy_of(arguments), "percent": percent, "paused": False}
-        done = f"for {percent:g} % of the devices"
-    with opened_for(arguments) as publication:
-        set_configuration_policy(publication, which.channel, which.version, fields)
-        return publish(publication, f"{which.title}: {done}", action="rollout")
-
-
-def _plan_percent(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ConfigurationError(f"--percent: expected such as 25, got {text!r}") from None
+def _changed_steps(steps: Steps, which: RolledOut, plan: Plan | None, *, resumed: bool) -> Steps:
+    """Return the plans after a step was signed (``plan``), or a rollout paused or resumed."""
+    if plan is not None:
+        return steps.having(plan) if plan.due else steps.without(which)
+    halted = steps.find(which)
+    return steps.having(halted.model_copy(update={"halted": None})) if halted and resumed else steps
 
 
 def run_watch(arguments: argparse.Namespace) -> int:
@@ -268,7 +258,7 @@ def _print(line: str) -> None:
     sys.stdout.flush()
 
 
-def _plan(arguments: argparse.Namespace) -> Plan:
+def _plan(arguments: argparse.Namespace, which: RolledOut) -> Plan:
     try:
         percents = [float(text) for text in arguments.percent.split(",")]
     except ValueError:
@@ -282,9 +272,10 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     start = _start(arguments.start)
     try:
         return Plan(
-            channel=arguments.channel,
-            name=arguments.name,
-            version=arguments.version,
+            channel=which.channel,
+            name=which.name,
+            version=which.version,
+            kind=which.kind,
             percents=tuple(percents),
             every_s=_duration("--every", arguments.every) if arguments.every else 1.0,
             since=max(utcnow(), datetime.fromisoformat(start)) if start else utcnow(),

@@ -11,7 +11,7 @@ from edgeagent.fleet.page.fleet_guard import actor_of_request, csrf_of
 from edgeagent.fleet.page.fleet_services import FleetServices
 from edgeagent.fleet.page.permalinks import LONGEST_VALUE, short_values, tenant_in
 from edgeagent.fleet.page.query_values import condition_of, page_of, sort_of, span_of
-from edgeagent.fleet.page.rollout_plans import PlanAction, dry_run
+from edgeagent.fleet.page.rollout_plans import PlanAction, dry_run, named_rollout
 from edgeagent.fleet.page.short_cache import ShortCache
 from edgeagent.fleet.page.views.alarms import write_alarms
 from edgeagent.fleet.page.views.api_page import write_api_page
@@ -188,7 +188,7 @@ class FleetViews:
         )
         if plans is None or action is None or not actor.may_roll_out:
             raise HTTPException(404, "There is no such change of a rollout, or your role does not allow it.")
-        plan = plans.find(given.get("channel", ""), given.get("name", ""), given.get("version", ""))
+        plan = plans.find(named_rollout(given))
         if plan is None:
             raise HTTPException(404, "There is no such plan any more.")
         content = write_confirmation(plan, action, dry_run(plan, action), csrf_of(request))
