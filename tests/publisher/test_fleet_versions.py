@@ -18,13 +18,12 @@ from edgeagent.telemetry.contract.deployment import (
 from tests.publisher.test_fleet import START, Village, telemetry
 
 AGENT, CONFIGURATION = agent_version("stable", "2.0.0"), configuration_version("stable", "2.0.0")
-MODEL = {"name": "tiny", "version": "1.0.0"}
 
 
-def tell(fleet: Village, device: str, **parts: Any) -> None:
-    """Publish ``deployment`` of a device that has the model, as the contract has it."""
+def tell(fleet: Village, device: str, model: str = "tiny", **parts: Any) -> None:
+    """Publish ``deployment`` of a device that has a model, as the contract has it."""
     message = DeploymentMessage(
-        time="2026-05-01T06:00:00Z", state="good", name="tiny", version="1.0.0", bad=(), **parts
+        time="2026-05-01T06:00:00Z", state="good", name=model, version="1.0.0", bad=(), **parts
     )
     fleet.tell(device, "deployment", message.payload().decode())
 
@@ -102,14 +101,13 @@ def test_versions_are_compared_within_a_board_and_a_model(which: RolledOut) -> N
     fleet = Village()
     for number in range(24):
         new, large = number % 2 == 0, number >= 12
-        name, model = f"d{number}", {"name": "large" if large else "tiny", "version": "1.0.0"}
+        name, model = f"d{number}", "large" if large else "tiny"
         parts: dict[str, Any] = {
             "agent": agent("2.0.0" if new and which is AGENT else "1.0.0"),
             "configuration": configuration("2.0.0" if new and which is CONFIGURATION else None),
         }
         fleet.tell(name, "info", {"board": {"model": "Pi 5"}, "agent": "1.0.0"})
-        message = DeploymentMessage(time="2026-05-01T06:00:00Z", state="good", **model, bad=(), **parts)
-        fleet.tell(name, "deployment", message.payload().decode())
+        tell(fleet, name, model, **parts)
         level = (100.0 if large else 20.0) * (1.3 if new else 1.0) + number % 3
         fleet.tell(name, "telemetry", telemetry(*[level] * 700))
     difference = FleetEvidence(fleet, which, START).compare("p50", relative=True)
