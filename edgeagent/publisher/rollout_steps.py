@@ -47,6 +47,14 @@ class RolledOut:
         """Channel, name and version."""
         return f"{self.channel} {self.name} {self.version}"
 
+    @property
+    def command(self) -> str:
+        """Command line that changes its rollout, without options."""
+        if self.kind == "agent":
+            return f"edgeagent publish agent rollout {self.channel} {self.version}"
+        named = f"--config {self.version}" if self.kind == "configuration" else f"{self.name} {self.version}"
+        return f"edgeagent publish rollout {self.channel} {named}"
+
 
 def agent_version(channel: str, version: str) -> RolledOut:
     """Return a version of the agent, on all its platforms."""

@@ -159,10 +159,11 @@ class Watch:
             HaltedError: a rollout is halted; the others are handled first.
             EdgeagentError: a step cannot be signed.
         """
-        halted, waits = [], []
+        halted, resuming, waits = [], [], []
         for plan in read_steps(self._folder).plans:
             if plan.halted is not None:
                 halted.append(f"{plan.title} stays at {plan.percents[plan.step]:g} %: {plan.halted}")
+                resuming.append(f"`{plan.of.command} --resume`")
                 continue
             if plan.due is None:
                 continue
@@ -176,12 +177,13 @@ class Watch:
             reason = self._judge(plan)
             if reason is not None:
                 halted.append(reason)
+                resuming.append(f"`{plan.of.command} --resume`")
             else:
                 waits.append(CHECK_S)
         if halted:
             raise HaltedError(
-                "; ".join(halted) + "; the next step is not signed. Withdraw the release, or go on with "
-                "--resume of `edgeagent publish rollout`, or `publish agent rollout` for the agent"
+                f"{'; '.join(halted)}; the next step is not signed. Withdraw the release, or go on with "
+                f"{' and '.join(resuming)}"
             )
         return timedelta(seconds=min(waits)) if waits else None
 
@@ -214,7 +216,7 @@ class Watch:
             if not any(plan == other for other in read_steps(self._folder).plans):
                 return  # it was changed meanwhile; the next check uses the new plan
             if is_paused(publication, plan.of):
-                self._announce(plan, "is paused; `rollout ... --resume` goes on")
+                self._announce(plan, f"is paused; `{plan.of.command} --resume` goes on")
                 return
             set_rollout(publication, plan.of, {"percent": percent})
             publication.describe("rollout step", f"{plan.title}: {percent:g} % ({why})")

@@ -31,6 +31,10 @@ from tests.publisher.publisher_folder import PublisherFolder
 from tests.publisher.test_watch import START, Clock, Devices, heard
 
 AGENT, CONFIGURATION = agent_version("stable", "0.2.0"), configuration_version("stable", "1.0.0")
+RESUME = {
+    "agent": "edgeagent publish agent rollout stable 0.2.0 --resume",
+    "configuration": "edgeagent publish rollout stable --config 1.0.0 --resume",
+}
 Entries = dict[str, Any]
 
 
@@ -104,8 +108,11 @@ def test_each_goes_on_and_is_halted_by_what_devices_tell_of_it(
         devices.tell("b", "deployment", deployment(back, serves))
         heard(listener, devices.sent)
         clock.passed = timedelta(hours=2)
-        with pytest.raises(HaltedError, match=r"stable edgeagent 0\.2\.0 is halted at 25 %: .* 50 % of 2"):
+        with pytest.raises(
+            HaltedError, match=r"stable edgeagent 0\.2\.0 is halted at 25 %: .* 50 % of 2"
+        ) as caught:
             watch.check()
+        assert str(caught.value).endswith(f"go on with `{RESUME['agent']}`")
         assert percents(both) == (25, 100)
     devices.close()
     assert "stable configuration 1.0.0: goes from 5 % to 25 %: rollback_rate 0 % of 2 devices" in " ".join(
@@ -130,7 +137,7 @@ def test_a_pause_holds_it(both: PublisherFolder, which: RolledOut) -> None:
     watch = Watch(both.folder, unjudged, both.signers(), told.append, clock)
     watch.check()
     assert percents(both) == (5, 5)
-    assert told == [f"{which.title}: is paused; `rollout ... --resume` goes on"]
+    assert told == [f"{which.title}: is paused; `{RESUME[which.kind]}` goes on"]
     both.change(lambda p: set_rollout(p, which, {"paused": False}))
     watch.check()
     assert sorted(percents(both)) == [5, 25]
