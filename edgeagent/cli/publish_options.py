@@ -13,6 +13,7 @@ from edgeagent.publisher.passphrase import Secrets
 from edgeagent.publisher.repository import Publication
 from edgeagent.publisher.roles import ONLINE_ROLES, ROLES
 from edgeagent.publisher.rollout_steps import RolledOut, configuration_version
+from edgeagent.settings.types import parse_duration
 
 
 class ActionParser(argparse.ArgumentParser):
@@ -154,3 +155,14 @@ def publish(
         "`edgeagent publish accept DIR`"
     )
     return 0
+
+
+def duration_of(option: str, text: str) -> float:
+    """Return the seconds of an option, which must be more than 0."""
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{option}: {error}") from None
+    if seconds <= 0:
+        raise ConfigurationError(f"{option}: expected more than 0 s")
+    return seconds

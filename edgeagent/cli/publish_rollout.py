@@ -1,41 +1,30 @@
-"""``edgeagent publish rollout`` and ``rollout watch``: rollout of a release in steps."""
+"""``edgeagent publish rollout``: rollout of a release in steps."""
 
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime, timezone
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 
-from edgeagent.cli.broker_options import add_broker, broker_of
 from edgeagent.cli.publish_options import (
     AFTER,
     Actions,
     add_signing,
     add_which,
+    duration_of,
     opened_for,
     publish,
-    secrets_of,
     which_of,
 )
+from edgeagent.cli.publish_watch import watch_parser
 from edgeagent.delivery.repository.clock import utcnow
 from edgeagent.errors import ConfigurationError
 from edgeagent.files.validation import first_mistake
-from edgeagent.publisher.condition import Condition, ConditionResult, parse_condition
-from edgeagent.publisher.opening import check_folder
+from edgeagent.publisher.condition import parse_condition
 from edgeagent.publisher.rollout_policy import set_rollout
 from edgeagent.publisher.rollout_steps import Plan, RolledOut, Steps, read_steps, write_steps
-from edgeagent.publisher.signers import Signers, read_config
-from edgeagent.publisher.watch import FleetListener, Watch, watch
-from edgeagent.settings.types import parse_duration
-
-if TYPE_CHECKING:
-    from edgeagent.fleet.rollouts.stored_fleet import StoreJudge
 
 ROLLOUT = """\
 Set which devices take a release, and when. Devices follow signed policy only: the first step is signed now,
@@ -67,31 +56,12 @@ of its devices; they need 5 frames (p50), 64 (p90), 662 (p99). With fewer frames
 
 {AFTER}"""
 
-WATCH = """\
-Subscribe to the fleet over MQTT, or ask its store, and sign the due steps of all rollouts. A step is refused
-while the condition holds: the rollout is halted until `--resume`, and the exit code is 8. Files are written
-to DIR/repository; copy them to the web server as after any other action."""
-
-WATCH_MORE = f"""\
-examples:
-  edgeagent publish rollout watch --broker broker.local
-  edgeagent publish rollout watch --broker broker.local:8883 --tls --once --listen 60s    by a timer
-  edgeagent publish rollout watch --store fleet-data --once     by what `edgeagent fleet ingest` has stored
-
-It reads the retained messages `deployment`, `status`, `info`, `alarm` and `accuracy`, and `telemetry`, of
-docs/mqtt.md. Rollouts of models, of configurations and of the agent (`publish agent rollout`) are watched;
-conditions of the last two need --broker, as the store does not keep which devices have tried them.
-
-{AFTER}"""
-
 
 def add_parsers(actions: Actions) -> None:
     """Add the actions."""
     parser = actions.add_parser("rollout", help="roll a release out in steps")
     _fill_rollout(parser)
-    watcher = argparse.ArgumentParser(prog=f"{parser.prog} watch")
-    _fill_watch(watcher)
-    parser.branches = {"watch": watcher}
+    parser.branches = {"watch": watch_parser(parser.prog)}
 
 
 def _fill_rollout(parser: argparse.ArgumentParser) -> None:
@@ -100,27 +70,6 @@ def _fill_rollout(parser: argparse.ArgumentParser) -> None:
     add_which(parser)
     add_steps(parser)
     parser.set_defaults(run=run_rollout)
-
-
-def _fill_watch(parser: argparse.ArgumentParser) -> None:
-    parser.description, parser.epilog = WATCH, WATCH_MORE
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    add_broker(parser, required=False)
-    parser.add_argument(
-        "--store", metavar="ADDRESS", help="ask the store of `edgeagent fleet ingest` instead of a broker"
-    )
-    parser.add_argument(
-        "--store-password-file", type=Path, metavar="FILE", help="file with the password of a server"
-    )
-    parser.add_argument(
-        "--tenant", default="", metavar="PREFIX", help="topic prefix of the devices in the store; * for all"
-    )
-    parser.add_argument("--once", action="store_true", help="listen, check one time, and exit")
-    parser.add_argument(
-        "--listen", default="30s", metavar="TIME", help="time before the first check (default %(default)s)"
-    )
-    add_signing(parser)
-    parser.set_defaults(run=run_watch)
 
 
 def add_steps(parser: argparse.ArgumentParser) -> None:
@@ -213,51 +162,6 @@ def _changed_steps(steps: Steps, which: RolledOut, plan: Plan | None, *, resumed
     return steps.having(halted.model_copy(update={"halted": None})) if halted and resumed else steps
 
 
-def run_watch(arguments: argparse.Namespace) -> int:
-    """Sign the due steps of all rollouts."""
-    check_folder(arguments.repository)
-    if not any(plan.due or plan.halted for plan in read_steps(arguments.repository).plans):
-        print("no rollout has a step left")
-        return 0
-    listen_s = _duration("--listen", arguments.listen)
-    if (arguments.broker is None) == (arguments.store is None):
-        raise ConfigurationError("give --broker to listen to the fleet, or --store to ask its store")
-    if arguments.store is None:
-        with FleetListener(broker_of(arguments)) as listener:
-            _watch(arguments, listener.judge, listen_s)
-        return 0
-    with _stored_judge(arguments) as judge:
-        _watch(arguments, judge.judge, 0.0)
-    return 0
-
-
-@contextmanager
-def _stored_judge(arguments: argparse.Namespace) -> Iterator[StoreJudge]:
-    from edgeagent.fleet.rollouts.stored_fleet import StoreJudge
-    from edgeagent.fleet.store.opening import open_shared
-
-    store = open_shared(arguments.store, arguments.store_password_file)
-    try:
-        yield StoreJudge(store, arguments.tenant)
-    finally:
-        store.close()
-
-
-def _watch(
-    arguments: argparse.Namespace, judge: Callable[[Condition, Plan], ConditionResult], listen_s: float
-) -> None:
-    uris = read_config(arguments.repository).signers
-    signers = Signers(uris, secrets_of(arguments), arguments.key)
-    watcher = Watch(arguments.repository, judge, signers, _print)
-    watcher.who = arguments.who
-    watch(watcher, listen_s, once=arguments.once)
-
-
-def _print(line: str) -> None:
-    print(line)
-    sys.stdout.flush()
-
-
 def _plan(arguments: argparse.Namespace, which: RolledOut) -> Plan:
     try:
         percents = [float(text) for text in arguments.percent.split(",")]
@@ -277,7 +181,7 @@ def _plan(arguments: argparse.Namespace, which: RolledOut) -> Plan:
             version=which.version,
             kind=which.kind,
             percents=tuple(percents),
-            every_s=_duration("--every", arguments.every) if arguments.every else 1.0,
+            every_s=duration_of("--every", arguments.every) if arguments.every else 1.0,
             since=max(utcnow(), datetime.fromisoformat(start)) if start else utcnow(),
             halt_if=arguments.halt_if,
             least_devices=arguments.least_devices,
@@ -305,13 +209,3 @@ def _start(text: str | None) -> str | None:
     if moment.tzinfo is None:
         raise ConfigurationError(f"--start: say in which time zone, such as {text}Z or {text}+02:00")
     return moment.astimezone(timezone.utc).isoformat()
-
-
-def _duration(option: str, text: str) -> float:
-    try:
-        seconds = parse_duration(text)
-    except ValueError as error:
-        raise ConfigurationError(f"{option}: {error}") from None
-    if seconds <= 0:
-        raise ConfigurationError(f"{option}: expected more than 0 s")
-    return seconds
