@@ -156,7 +156,8 @@ def _take_deployment(device: FleetDevice, message: dict[str, Any]) -> None:
     agent, configuration = message.get("agent") or {}, message.get("configuration")
     if agent:
         device.agent = str(agent["running"])
-    device.agent_on_trial = agent.get("state") == "trial"
+    trying = (agent.get("version") or agent.get("running")) if agent.get("state") == "trial" else None
+    device.agent_trying = None if trying is None else str(trying)
     device.agent_ended = _tried(agent.get("last_version"), agent.get("last_state"))
     device.configurations, signed = configuration is not None, configuration or {}
     device.configuration = signed.get("serving")

@@ -11,7 +11,9 @@ from edgeagent.timing.histogram import Histogram
 
 RUNNING = ("trial", "good")
 FAILED = ("rolled_back", "rejected")
-TRIED = (*RUNNING, *FAILED)
+STARTING = "starting"
+"""Last word of a device that starts again with a version of the agent, or a configuration, on trial."""
+TRIED = (*RUNNING, *FAILED, STARTING)
 
 
 @dataclass
@@ -32,7 +34,7 @@ class FleetDevice:
         bundle: name and version that it named as serving, in ``info``.
         state: of the deployment of the model.
         agent: version of the agent that runs; None while it is not known.
-        agent_on_trial: whether that is on probation.
+        agent_trying: version of the agent on probation, or about to start on probation.
         agent_ended: version and state of its last update of the agent that has ended.
         configurations: whether it says which signed configuration it has.
         configuration: version of the signed configuration that serves; None where the file of the board
@@ -46,7 +48,7 @@ class FleetDevice:
     bundle: tuple[str, str] | None = None
     state: str | None = None
     agent: str | None = None
-    agent_on_trial: bool = False
+    agent_trying: str | None = None
     agent_ended: tuple[str, str] | None = None
     configurations: bool = False
     configuration: str | None = None
@@ -69,20 +71,24 @@ class FleetDevice:
 
     def state_in(self, which: RolledOut) -> str | None:
         """Return its state in a rollout, one of :data:`TRIED`, or another; None where it is not in it."""
-        if which.kind == "agent":
-            on_trial, running, ended = self.agent_on_trial, self.agent, self.agent_ended
-        elif which.kind == "configuration":
-            running, ended = self.configuration, self.configuration_tried
-            on_trial = ended == (which.version, "trial")
-        else:
+        if which.kind == "model":
             return self.state if self.model == (which.name, which.version) else None
+        if which.kind == "agent":
+            running, trying, ended = self.agent, self.agent_trying, self.agent_ended
+        else:
+            running, ended = self.configuration, self.configuration_tried
+            trying = ended[0] if ended is not None and ended[1] == "trial" else None
         if running == which.version:
-            return "trial" if on_trial else "good"
+            return "trial" if trying == which.version else "good"
+        if trying == which.version:
+            return STARTING
         failed = ended is not None and ended[0] == which.version and ended[1] in FAILED
         return ended[1] if failed and ended is not None else None
 
     def runs_another(self, which: RolledOut) -> bool:
-        """Return whether it runs another version of what is rolled out."""
+        """Return whether it runs another version of what is rolled out, and has not tried this one."""
+        if self.state_in(which) in TRIED:
+            return False
         if which.kind == "agent":
             return self.agent is not None and self.agent != which.version
         if which.kind == "configuration":

@@ -28,9 +28,21 @@ def tell(fleet: Village, device: str, model: str = "tiny", **parts: Any) -> None
     fleet.tell(device, "deployment", message.payload().decode())
 
 
-def agent(running: str, state: Any = "idle", last: str | None = None, end: Any = None) -> AgentReport:
+def agent(
+    running: str,
+    state: Any = "idle",
+    last: str | None = None,
+    end: Any = None,
+    version: str | None = None,
+) -> AgentReport:
     return AgentReport(
-        state=state, running=running, packaged="1.0.0", last_version=last, last_state=end, bad=()
+        state=state,
+        running=running,
+        packaged="1.0.0",
+        version=version,
+        last_version=last,
+        last_state=end,
+        bad=(),
     )
 
 
@@ -74,6 +86,28 @@ def test_rates_of_a_configuration_are_of_the_devices_that_tried_it() -> None:
     assert measured(fleet, CONFIGURATION, "rollback_rate") == FleetMeasurements(25.0, 4)
     assert measured(fleet, CONFIGURATION, "rejected_rate") == FleetMeasurements(25.0, 4)
     assert measured(fleet, configuration_version("stable", "9.9.9"), "rollback_rate").value is None
+
+
+def test_a_device_that_does_not_come_back_from_its_start_has_tried_the_version() -> None:
+    """Its last message says that it starts on trial; then the broker says that it is gone."""
+    fleet = Village()
+    for number in range(4):
+        starts = {
+            "agent": agent("1.0.0", "trial", version="2.0.0", last="1.0.0", end="good"),
+            "configuration": configuration("1.0.0", "2.0.0", "trial"),
+        }
+        still = {"agent": agent("1.0.0"), "configuration": configuration("1.0.0")}
+        tell(fleet, f"d{number}", **(still if number % 2 else starts))
+        fleet.tell(f"d{number}", "telemetry", telemetry(*[10.0] * 20))
+        fleet.tell(f"d{number}", "status", "online" if number else "offline")
+    for which in (AGENT, CONFIGURATION):
+        assert measured(fleet, which, "offline_rate") == FleetMeasurements(50.0, 2)
+        assert measured(fleet, which, "rollback_rate") == FleetMeasurements(0.0, 2)
+        assert measured(fleet, which, "p50") == FleetMeasurements(None, 0), "measured with the one before"
+        difference = FleetEvidence(fleet, which, START).compare("offline_rate", relative=False)
+        assert difference is not None
+        assert (difference.treated, difference.control, difference.control_devices) == (50.0, 0.0, 2)
+    assert measured(fleet, agent_version("stable", "1.0.0"), "offline_rate").devices == 4
 
 
 def test_a_model_with_the_name_of_the_agent_is_not_the_agent() -> None:
