@@ -32,6 +32,7 @@ COMMANDS: dict[tuple[str, ...], str] = {
     ("eval",): "examples:",
     ("frames",): "as proposed labels",
     ("frames", "export"): "CVAT for images 1.1",
+    ("frames", "labels"): "or none",
     ("qat",): "train a float ONNX detector to INT8",
     ("qat", "describe"): "Look at the drawn pictures",
     ("qat", "train"): "example:",

@@ -137,7 +137,7 @@ def test_the_command_exports_and_refuses(tmp_path: Path, capsys: pytest.CaptureF
     (tmp_path / "empty" / "hard-frames").mkdir(parents=True)
     with pytest.raises(DataError, match="no hard frame"):
         export_labels(read_hard_frames(tmp_path / "empty" / "hard-frames"), "coco", tmp_path / "y")
-    assert set(EXPORTS) == {"coco", "yolo", "cvat"}
+    assert set(EXPORTS) == {"coco", "yolo", "cvat", "label-studio"}
 
 
 def test_a_range_that_is_none_is_refused() -> None:
