@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import time
 
+from edgeagent.accuracy.agreement import Agreement
+from edgeagent.accuracy.live.feedback_handler import FeedbackHandler
+from edgeagent.accuracy.live.shadow import ComparedFrame
 from edgeagent.daemon.part import PART_STOP_S, AgentPart
 from edgeagent.detection.frame_result import Result
+from edgeagent.events.hard_frame_notes import SeenFrame
 from edgeagent.events.hard_frames import HardFrames
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import privacy_regions
 from edgeagent.settings.state import state_folder
+from edgeagent.telemetry.contract.feedback import Feedback
+from edgeagent.vision.detections import Detections
 
 
 class HardFrameWatch(AgentPart):
@@ -36,13 +42,40 @@ class HardFrameWatch(AgentPart):
     def frame(self, result: Result) -> None:
         """Keep a frame that is hard; one without movement shows what the one before has shown."""
         if not result.gated:
-            found = result.detections if result.candidates is None else result.candidates
-            frame = result.frame
-            self._frames.frame(result.camera, frame.image, frame.captured_utc, found, time.monotonic_ns())
+            self._frames.frame(_seen(result, result.candidates), time.monotonic_ns())
+
+    def compared(self, frame: ComparedFrame, agreed: Agreement) -> None:
+        """Keep a frame in which the reference model found something else; from any thread."""
+        if agreed.share is not None:
+            seen = SeenFrame(frame.camera, frame.utc_s, frame.image, frame.found, frame.model)
+            self._frames.disagreed(seen, agreed.share, time.monotonic_ns())
+
+    def drift_changed(self, camera: str, problem: str | None) -> None:
+        """Keep frames of a camera whose scene has drifted, until that is over; from any thread."""
+        self._frames.drift(camera, problem is not None)
+
+    def take_feedback(self, handler: FeedbackHandler) -> None:
+        """Keep frames that are judged to be wrong."""
+        handler.on_recorded, handler.on_wrong = self._published, self._judged_wrong
+
+    def _published(self, result: Result) -> None:
+        self._frames.published(_seen(result), result.frame.sequence)
+
+    def _judged_wrong(self, feedback: Feedback) -> None:
+        objects = feedback.objects
+        right = None if objects is None else [(one.label, one.box) for one in objects]
+        self._frames.judged_wrong(feedback.camera, feedback.sequence, right)
 
     def follow(self, settings: Settings) -> None:
         """Hide the privacy regions of changed settings."""
         self._frames.hide(_private(settings))
+
+
+def _seen(result: Result, found: Detections | None = None) -> SeenFrame:
+    about, frame = result.detector.description, result.frame
+    detections = result.detections if found is None else found
+    model = f"{about.name} {about.version}"
+    return SeenFrame(result.camera, frame.captured_utc, frame.image, detections, model)
 
 
 def _private(settings: Settings) -> dict[str, tuple[tuple[tuple[float, float], ...], ...]]:
