@@ -9,9 +9,9 @@
         -> mAP of both models on pictures of the domain that nobody used, and on COCO
 
 Both models are trained with one recipe, seed and number of steps from the same float model: the one before
-on the labelled pictures of COCO only, the one after also on the frames. ``--random`` trains a third one, on
-as many frames drawn by chance, which tells whether marking is worth anything. Differences have a paired bootstrap
-interval over pictures. A picture of the domain whose content is also in the held-out part is not used.
+on the labelled pictures of COCO only, the one after also on the frames. ``--random`` trains a third one,
+on as many frames drawn by chance, which tells whether marking is worth anything. Differences have a paired
+bootstrap interval over pictures. A picture of the domain whose content is also in the held-out part is not used.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def digest(path: Path) -> bytes:
 
 
 def mark(bundle: Path, pictures: Sequence[Path], folder: Path, most: int) -> dict[str, Path]:
-    """Show pictures to a device, and return the original of each frame that it keeps, by the name of its copy."""
+    """Show pictures to a device; return the original of each frame that it keeps, by the copy's name."""
     settings = HardFrameSettings(every=1.0, quality=95, keep_free=1, keep_size=10_000_000_000)
     keeper = HardFrames(settings, folder, {})
     keeper.start()

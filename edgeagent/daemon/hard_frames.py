@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from functools import partial
+from pathlib import Path
 
 from edgeagent.accuracy.agreement import Agreement
 from edgeagent.accuracy.live.feedback_handler import FeedbackHandler
@@ -13,8 +15,14 @@ from edgeagent.events.hard_frame_notes import SeenFrame
 from edgeagent.events.hard_frames import HardFrames
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import privacy_regions
+from edgeagent.settings.sections.frame_upload import FrameUploadSettings
+from edgeagent.settings.sections.hard_frames import HardFrameSettings
 from edgeagent.settings.state import state_folder
 from edgeagent.telemetry.contract.feedback import Feedback
+from edgeagent.telemetry.frame_upload.frame_target import FrameTarget
+from edgeagent.telemetry.frame_upload.frame_uploader import JOURNAL, JOURNAL_SIZE, FrameUploader
+from edgeagent.telemetry.mqtt.spool import Spool
+from edgeagent.timing.deadline import Deadline
 from edgeagent.vision.detections import Detections
 
 
@@ -23,21 +31,31 @@ class HardFrameWatch(AgentPart):
 
     Args:
         settings: settings of the agent, with ``hard_frames``.
+
+    Raises:
+        ConfigurationError: keys or certificates of the upload cannot be read.
     """
 
     def __init__(self, settings: Settings) -> None:
         wanted = settings.hard_frames
         assert wanted is not None  # noqa: S101 (of the caller)
         folder = wanted.folder or state_folder(settings) / "hard-frames"
-        self._frames = HardFrames(wanted, folder, _private(settings))
+        self._uploader = _build_uploader(settings, wanted, folder)
+        on_kept = self._uploader.kept if self._uploader is not None else _nowhere
+        self._frames = HardFrames(wanted, folder, _private(settings), on_kept)
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the threads."""
         self._frames.start()
+        if self._uploader is not None:
+            self._uploader.start()
 
     def stop(self, timeout_s: float = PART_STOP_S) -> None:
-        """Stop the thread."""
-        self._frames.stop(timeout_s)
+        """Stop the threads."""
+        deadline = Deadline(timeout_s)
+        self._frames.stop(timeout_s / 2)
+        if self._uploader is not None:
+            self._uploader.stop(deadline.left_s)
 
     def frame(self, result: Result) -> None:
         """Keep a frame that is hard; one without movement shows what the one before has shown."""
@@ -69,6 +87,33 @@ class HardFrameWatch(AgentPart):
     def follow(self, settings: Settings) -> None:
         """Hide the privacy regions of changed settings."""
         self._frames.hide(_private(settings))
+
+
+def _build_uploader(settings: Settings, wanted: HardFrameSettings, folder: Path) -> FrameUploader | None:
+    """Return what sends frames; None, and an empty journal, where they are not sent."""
+    journal = state_folder(settings) / JOURNAL
+    upload = wanted.upload
+    if upload is None:
+        for end in ("", "-wal", "-shm"):
+            journal.with_name(f"{JOURNAL}{end}").unlink(missing_ok=True)
+        return None
+    open_journal = partial(Spool, journal, JOURNAL_SIZE, upload.age)
+    return FrameUploader(settings.device, folder, upload, _target(upload), open_journal)
+
+
+def _target(upload: FrameUploadSettings) -> FrameTarget:
+    # imported here, since their libraries take memory
+    if upload.s3 is None:
+        from edgeagent.telemetry.frame_upload.http_target import HttpTarget
+
+        return HttpTarget(upload)
+    from edgeagent.telemetry.frame_upload.object_store_target import ObjectStoreTarget
+
+    return ObjectStoreTarget(upload, upload.s3)
+
+
+def _nowhere(picture: Path) -> None:
+    """Send a picture nowhere."""
 
 
 def _seen(result: Result, found: Detections | None = None) -> SeenFrame:

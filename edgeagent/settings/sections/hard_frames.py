@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from edgeagent.settings.sections.frame_upload import FrameUploadSettings
 from edgeagent.settings.types import Bytes, Fraction, Seconds, SettingsSection, TopicLevel
 
 HardFrameReason = Literal["low_confidence", "disagreement", "drift", "feedback"]
@@ -30,6 +31,7 @@ class HardFrameSettings(SettingsSection):
         keep_age: seconds after which a frame is removed.
         keep_size: most bytes of all frames together; the oldest are removed first.
         keep_free: bytes that stay free on the disk; the oldest frames are removed for that.
+        upload: where frames are sent; None sends them nowhere.
     """
 
     folder: Path | None = None
@@ -45,6 +47,7 @@ class HardFrameSettings(SettingsSection):
     keep_age: Seconds = 2592000.0
     keep_size: Annotated[Bytes, Field(ge=1_000_000)] = 500_000_000
     keep_free: Bytes = 200_000_000
+    upload: FrameUploadSettings | None = None
 
     @model_validator(mode="after")
     def _a_range(self) -> HardFrameSettings:
