@@ -11,7 +11,8 @@
 Both models are trained with one recipe, seed and number of steps from the same float model: the one before
 on the labelled pictures of COCO only, the one after also on the frames. ``--random`` trains a third one,
 on as many frames drawn by chance, which tells whether marking is worth anything. Differences have a paired
-bootstrap interval over pictures. A picture of the domain whose content is also in the held-out part is not used.
+bootstrap interval over pictures. A picture of the domain whose content is also in the held-out part is not
+used.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 
 def target(
-    store: Store, folder: Path, secret: str | None = None, bucket: str = "frames"
+    store: Store, folder: Path, secret: str | None = None, bucket: str = "frames", url: str | None = None
 ) -> ObjectStoreTarget:
     for name, value in (("access", store.access), ("secret", secret or store.secret)):
         (folder / name).write_text(f"{value}\n")
