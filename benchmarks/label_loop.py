@@ -56,16 +56,22 @@ def edgeagent(*arguments: object) -> None:
 
 def train(options: argparse.Namespace, out: Path, labelled: Path | None) -> Path:
     """Train a model on COCO, and on frames where there are some; return its bundle."""
-    if not out.exists():
-        more = [] if labelled is None else ["--images", labelled / "images", "--labels", labelled / "labels"]
-        edgeagent(
-            *("qat", "train", "--model", options.data / "models" / "yolox_nano.onnx"),
-            *("--describe", MODELS / "yolox-nano.yaml", "--dataset", options.data / "data" / "coco"),
-            *more,
-            *("--calibrate", options.data / "data" / "coco" / "images" / "train", "--ptq", options.ptq),
-            *("--steps", options.steps, "--batch", options.batch, "--rate", options.rate),
-            *("--keep", "trained", "--format", "onnx", "--no-compile", "--out", out),
-        )
+    if out.exists():
+        return out
+    coco = options.data / "data" / "coco"
+    pictures, labels = [coco / "images" / "train"], out.with_name(f"{out.name}-labels")
+    shutil.copytree(coco / "labels" / "train", labels / "coco", dirs_exist_ok=True)
+    if labelled is not None:
+        pictures.append(labelled / "images")
+        shutil.copytree(labelled / "labels", labels / "frames", dirs_exist_ok=True)
+    edgeagent(
+        *("qat", "train", "--model", options.data / "models" / "yolox_nano.onnx"),
+        *("--describe", MODELS / "yolox-nano.yaml", "--labels", labels),
+        *(part for folder in pictures for part in ("--images", folder)),
+        *("--calibrate", pictures[0], "--ptq", options.ptq),
+        *("--steps", options.steps, "--batch", options.batch, "--rate", options.rate),
+        *("--keep", "trained", "--format", "onnx", "--no-compile", "--out", out),
+    )
     return out
 
 

@@ -54,6 +54,7 @@ COMMANDS: dict[tuple[str, ...], str] = {
     ("fleet", "users", "list"): "without secrets",
     ("fleet", "users", "remove"): "with all tokens",
     ("fleet", "users", "token"): "printed this once",
+    ("fleet", "upload-token"): "opens nothing but uploads",
     ("publish",): "from keys to rollout:",
     ("publish", "init"): "examples:",
     ("publish", "new-key"): "Passphrases are asked for",
