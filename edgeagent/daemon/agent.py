@@ -16,10 +16,11 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from edgeagent.accuracy.live.accuracy_watch import AccuracyCallbacks, AccuracyWatch
+from edgeagent.accuracy.live.accuracy_watch import AccuracyWatch
 from edgeagent.accuracy.live.agreement_run import DeviceModels
 from edgeagent.bundle.reading import Bundle
 from edgeagent.camera.status import CameraState
+from edgeagent.daemon.accuracy_receivers import accuracy_callbacks
 from edgeagent.daemon.actions import build_actions
 from edgeagent.daemon.adapters import Adapters
 from edgeagent.daemon.agent_update import AgentUpdates
@@ -231,9 +232,10 @@ class Agent:
         feedback = build_feedback(settings, self.publisher, run, self.models.bundle.manifest)
         previous = self.delivery.previous if self.delivery is not None else lambda: None
         models = DeviceModels(self.models, self._journal, previous)
-        results = AccuracyCallbacks(
-            self._state.accuracy_changed, self._state.drift_changed, self._state.agreement_changed
-        )
+        hard_frames = HardFrameWatch(settings) if settings.hard_frames is not None else None
+        if hard_frames is not None and feedback is not None:
+            hard_frames.take_feedback(feedback.handler)
+        results = accuracy_callbacks(self._state, hard_frames)
         accuracy = AccuracyWatch(settings, models, feedback, run, results) if broker else None
         reactions = WatchCallbacks(self._limit_rate, self._state.board_changed)
         watch = DeviceWatch(settings.power, settings.adaptive, self._count_inferences, reactions)
@@ -273,7 +275,6 @@ class Agent:
         detections = DetectionMessages(settings, run, self.publisher, feedback) if broker else None
         removed = RetainedCameras(settings, self.publisher) if broker else None
         health = CameraHealth(settings.cameras, self._state.camera_health_changed)
-        hard_frames = HardFrameWatch(settings) if settings.hard_frames is not None else None
         following = FollowingParts(
             pipeline=self.pipeline,
             cameras=cameras,
