@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeagent.cli.fleet_store_options import add_store
 from edgeagent.cli.fleet_users import STATE_HELP, users_folder
-from edgeagent.errors import ConfigurationError, EdgeagentError
+from edgeagent.cli.until_signal import run_until_signal
+from edgeagent.errors import ConfigurationError
 from edgeagent.settings.addresses import host_name, listening_address
 from edgeagent.settings.types import parse_size
-from edgeagent.timing.guarded_thread import Fault, subscribe
 
 if TYPE_CHECKING:
-    from edgeagent.fleet.page.fleet_server import FleetServer
     from edgeagent.fleet.page.fleet_services import FleetServices
     from edgeagent.fleet.store.protocol import FleetStore
     from edgeagent.fleet.users.user_file import UserFile
@@ -158,7 +155,7 @@ def serve_page(arguments: argparse.Namespace, store: FleetStore) -> int:
         calls = AlarmWebhook(store, file, arguments.webhook, arguments.webhook_secret_file)
         calls.start()
     try:
-        return _until_signal(server)
+        return run_until_signal(server)
     finally:
         if calls is not None:
             calls.stop()
@@ -193,24 +190,3 @@ def page_services(arguments: argparse.Namespace, store: FleetStore, file: UserFi
     if arguments.frames is not None:
         frames = FrameArchive(arguments.frames, parse_size(arguments.frames_quota))
     return FleetServices(settings, store, UserStore(file), UserAudit(file), plans, frames, UploadTokens(file))
-
-
-def _until_signal(server: FleetServer) -> int:
-    ended = threading.Event()
-    fatal: list[Fault] = []
-
-    def end_after(fault: Fault) -> None:
-        if fault.fatal:
-            fatal.append(fault)
-            ended.set()
-
-    unsubscribe = subscribe(end_after)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    server.start()
-    ended.wait()
-    unsubscribe()
-    server.stop()
-    if fatal:
-        raise EdgeagentError(f"the thread {fatal[0].thread} failed for good: {fatal[0].text}")
-    return 0
