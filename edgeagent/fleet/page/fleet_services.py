@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgeagent.fleet.frames.frame_archive import FrameArchive
 from edgeagent.fleet.page.page_settings import FleetPageSettings
 from edgeagent.fleet.page.rollout_plans import RolloutPlans
 from edgeagent.fleet.store.protocol import FleetStore
+from edgeagent.fleet.users.upload_tokens import UploadTokens
 from edgeagent.fleet.users.user_audit import UserAudit
 from edgeagent.fleet.users.user_store import UserStore
 
@@ -21,6 +23,8 @@ class FleetServices:
         users: who may sign in.
         audit: of what they do.
         plans: of rollouts; None where the publisher's folder is not known.
+        frames: that devices have sent; None where none are kept.
+        upload_tokens: of devices that send frames; None where none are kept.
     """
 
     settings: FleetPageSettings
@@ -28,3 +32,5 @@ class FleetServices:
     users: UserStore
     audit: UserAudit
     plans: RolloutPlans | None = None
+    frames: FrameArchive | None = None
+    upload_tokens: UploadTokens | None = None
