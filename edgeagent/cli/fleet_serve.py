@@ -94,6 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
     store = open_fleet_store(arguments.store, arguments.store_password_file)
     served = ServedStore(store) if isinstance(store, EmbeddedStore) else None
     try:
+        if isinstance(store, EmbeddedStore) and store.made:
+            logger.warning("%s: there was no store; an empty one was made. Check --store", arguments.store)
         if served is not None:  # no ingest has the folder open: this process answers for it
             served.start()
         return serve_page(arguments, store)
