@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 
-from edgeagent.errors import EdgeagentError
+from edgeagent.errors import ConfigurationError, EdgeagentError
 from edgeagent.fleet.ingest.options import IngestPart
 from edgeagent.fleet.ingest.worker import IngestWorker
 from edgeagent.fleet.store.opening import open_shared
@@ -37,6 +37,9 @@ def main() -> int:
         return error.exit_code
     reported = time.monotonic()
     while not stopping.wait(1.0):
+        if worker.refusal is not None:
+            logger.error("%s", worker.refusal)
+            return ConfigurationError.exit_code
         if not worker.healthy:
             logger.error("the thread that stores batches has ended; this process ends")
             return 1

@@ -8,13 +8,13 @@ from edgeagent.fleet.queries.tenant_filter import OF_TENANT
 from edgeagent.fleet.store.protocol import FleetStore
 
 MOST_CLAIMS = 100
-BELOW = "map50_95 < map_claimed - ifNull(map_tolerance, 0)"
-"""Whether the measured accuracy is below what the bundle claims by more than it tolerates on a board."""
+BELOW = "v.map50_95 < v.map_claimed - ifNull(v.map_tolerance, 0)"
+"""Whether the accuracy that a device ``v`` has measured is below the claim by more than its tolerance."""
 STATEMENT = f"""
-SELECT tenant, device, {MODEL} AS model, board, delegate, assumeNotNull(map50_95) AS map50_95,
-    assumeNotNull(map_claimed) AS map_claimed, map_tolerance, accuracy_time
-FROM devices FINAL WHERE {OF_TENANT} AND {BELOW}
-ORDER BY map_claimed - map50_95 DESC, tenant, device LIMIT {MOST_CLAIMS}"""
+SELECT tenant, device, {MODEL} AS model, board, delegate, assumeNotNull(v.map50_95) AS map50_95,
+    assumeNotNull(v.map_claimed) AS map_claimed, map_tolerance, accuracy_time
+FROM devices AS v FINAL WHERE {OF_TENANT} AND {BELOW}
+ORDER BY v.map_claimed - v.map50_95 DESC, tenant, device LIMIT {MOST_CLAIMS}"""
 
 
 class MissedClaim(FleetRow):
