@@ -75,6 +75,12 @@ def add_page_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="publisher's folder: plans of rollouts are shown and halted",
     )
+    parser.add_argument(
+        "--oidc",
+        type=Path,
+        metavar="FILE",
+        help="settings of an identity provider (OpenID Connect) through which people sign in, too",
+    )
     parser.add_argument("--webhook", metavar="URL", help="server that is told when alarms begin and end")
     parser.add_argument(
         "--webhook-secret-file",
@@ -151,6 +157,8 @@ def serve_page(arguments: argparse.Namespace, store: FleetStore) -> int:
 
 def page_services(arguments: argparse.Namespace, store: FleetStore, file: UserFile) -> FleetServices:
     """Return what the page works with."""
+    from edgeagent.fleet.oidc.oidc_provider import OidcProvider
+    from edgeagent.fleet.oidc.oidc_settings import load_oidc_settings
     from edgeagent.fleet.page.fleet_services import FleetServices
     from edgeagent.fleet.page.page_settings import FleetPageSettings
     from edgeagent.fleet.page.rollout_plans import RolloutPlans
@@ -171,7 +179,10 @@ def page_services(arguments: argparse.Namespace, store: FleetStore, file: UserFi
     if arguments.repository is not None:
         read_steps(arguments.repository)  # a folder that is none is told at once
         plans = RolloutPlans(arguments.repository, StoreJudge(store, ALL).judge)
-    return FleetServices(settings, store, UserStore(file), UserAudit(file), plans)
+    oidc = None
+    if arguments.oidc is not None:
+        oidc = OidcProvider(load_oidc_settings(arguments.oidc))
+    return FleetServices(settings, store, UserStore(file), UserAudit(file), plans, oidc)
 
 
 def _until_signal(server: FleetServer) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgeagent.fleet.oidc.oidc_provider import OidcProvider
 from edgeagent.fleet.page.page_settings import FleetPageSettings
 from edgeagent.fleet.page.rollout_plans import RolloutPlans
 from edgeagent.fleet.store.protocol import FleetStore
@@ -21,6 +22,7 @@ class FleetServices:
         users: who may sign in.
         audit: of what they do.
         plans: of rollouts; None where the publisher's folder is not known.
+        oidc: identity provider through which people sign in, too; None without one.
     """
 
     settings: FleetPageSettings
@@ -28,3 +30,4 @@ class FleetServices:
     users: UserStore
     audit: UserAudit
     plans: RolloutPlans | None = None
+    oidc: OidcProvider | None = None

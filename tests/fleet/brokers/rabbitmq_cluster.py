@@ -93,7 +93,7 @@ class RabbitMQ:
         for number, node in enumerate(self.nodes):
             if node.process is None or node.process.poll() is not None:
                 continue
-            expression = "length(rabbit_nodes:list_running())."
+            expression = "length(rabbit_nodes:all_running())."
             done = subprocess.run(
                 [self._control, "-q", "-n", f"node{number}@localhost", "eval", expression],
                 env={**os.environ, **self.environment},

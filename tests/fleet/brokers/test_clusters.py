@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -20,27 +21,28 @@ from tests.long import LONG
 
 pytest.importorskip("chdb", reason="needs chdb (extra `fleet`)")
 
+logger = logging.getLogger(__name__)
+
 OLDER = ("--mqtt-version", "3.1.1")
-MESSAGES, RATE = 3000, 60.0
+RATE, BETWEEN = 60.0, 400
+"""Messages of telemetry in a second, and at least so many before each kill and after the last one."""
 
 
 class _Publishing(threading.Thread):
-    """Simulated devices in a thread, which go on when their broker is away for a while."""
+    """Simulated devices in a thread, which go on when their broker was away, until they are stopped."""
 
     def __init__(self, port: int) -> None:
         super().__init__()
         broker = MqttSettings(host="127.0.0.1", port=port, protocol="3.1.1")
-        self._simulator = FleetSimulator(
-            Simulation(devices=20, messages=MESSAGES, rate=RATE, connections=2), broker
-        )
-        self.connected = threading.Event()
+        self.simulator = FleetSimulator(Simulation(devices=20, rate=RATE, connections=2), broker)
 
     def run(self) -> None:
-        self._simulator.run(self.connected.set)
+        self.simulator.run()
 
-    @property
-    def counts(self) -> Counter[str]:
-        return self._simulator.counts
+    def await_more(self) -> None:
+        """Wait until so many messages more are published."""
+        before = self.simulator.counts["telemetry"]
+        wait_for(lambda: self.simulator.counts["telemetry"] > before + BETWEEN, "messages of the devices")
 
 
 def survive_kills(cluster: BalancedCluster, log: Path, whole: Callable[[], object]) -> None:
@@ -56,17 +58,16 @@ def survive_kills(cluster: BalancedCluster, log: Path, whole: Callable[[], objec
         devices.start()
         try:
             for number in (0, 1):
-                wait_for(lambda number=number: seen(devices) > MESSAGES * (1 + number) / 4, "messages")
+                devices.await_more()
                 kill_and_return(cluster, number, ingest, whole)
-            assert devices.is_alive(), "messages flowed all the time"
+            devices.await_more()
         finally:
+            devices.simulator.stop()
             devices.join()
-        stored_once(ingest, dict(devices.counts))
+        counts = dict(devices.simulator.counts)
+        stored_once(ingest, counts)
+        logger.info("stored once: %s", counts)
         assert ingest.ask("SELECT count() FROM dead_letters FINAL") == [(0,)]
-
-
-def seen(devices: _Publishing) -> int:
-    return devices.counts["telemetry"]
 
 
 def kill_and_return(
