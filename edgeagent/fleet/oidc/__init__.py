@@ -1,0 +1,1 @@
+"""Signing in at the fleet's page through an identity provider (OpenID Connect Core 1.0)."""
