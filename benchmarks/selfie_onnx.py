@@ -238,7 +238,9 @@ def convert_selfie(source: Path, out: Path) -> float:
 
 def main() -> int:
     """Convert the network and print how far it is from its TFLite file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("source", type=Path, help="wheel of mediapipe, or TFLite file")
     parser.add_argument("out", type=Path, help="ONNX file to write")
     arguments = parser.parse_args()

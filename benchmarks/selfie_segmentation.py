@@ -72,8 +72,12 @@ def _write(folder: Path, split: str, pairs: Sequence[tuple[Path, Path]]) -> None
 
 def main() -> int:
     """Convert, quantize and measure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--wheel", type=Path, required=True, help="wheel of mediapipe 0.10.14, or TFLite file")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--wheel", type=Path, required=True, help="wheel of mediapipe 0.10.14, or TFLite file"
+    )
     parser.add_argument("--coco", type=Path, required=True, help="folder with images and segments")
     parser.add_argument("--images", type=Path, required=True, help="pictures to train and calibrate on")
     add_accuracy_options(parser)

@@ -40,7 +40,8 @@ WIDEST = 3.8
 """Width over height of a line that keeps its height in an input of 4 to 1."""
 WORDS = {
     "train": "network signal river market paper station morning number delivery engine harbour window",
-    "val": "machine platform control power street bread gate track order light valve speed north garden",
+    "val": "machine platform control power street bread gate track order light valve speed north garden "
+    "lemon jacket mixed sugar happy below nothing window fox quiz bay",
     "test": "exit entry total open closed push pull stop caution private cold left right water school "
     "kitchen bridge corner holiday winter purple dragon quickly jumping wizard box vex fjord",
 }
@@ -117,7 +118,9 @@ def draw_lines(folder: Path, split: str, count: int, first: int, fonts: Sequence
 
 def main() -> int:
     """Draw, quantize and measure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--wheel", type=Path, required=True, help="wheel of rapidocr-onnxruntime")
     parser.add_argument("--pictures", type=int, default=1000, help="to measure on, of each label")
     add_accuracy_options(parser)
