@@ -126,12 +126,13 @@ def _simulated(
     check, inputs, outputs = GoldenCheck(bundle, source), folder / "inputs.npz", folder / "outputs.npz"
     engine = load_engine(bundle.directory / source.file, "onnx", engine="onnxruntime", sha256=source.sha256)
     codes = [codes for codes, _ in check.prepare(engine)]
-    np.savez(inputs, **{str(number): one for number, one in enumerate(codes)})
+    archive: dict[str, Any] = {str(number): one for number, one in enumerate(codes)}
+    np.savez(inputs, **archive)
     run_tool([*command, "simulate", str(context), str(inputs), str(outputs)], folder, outputs)
     try:
-        with np.load(outputs) as archive:
+        with np.load(outputs) as found:
             results = [
-                {spec.name: archive[f"{number}/{spec.name}"] for spec in engine.outputs}
+                {spec.name: found[f"{number}/{spec.name}"] for spec in engine.outputs}
                 for number in range(len(codes))
             ]
         measured = check.run(RecordedEngine(engine, results))

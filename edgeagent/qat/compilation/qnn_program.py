@@ -16,6 +16,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -75,4 +76,5 @@ def simulate_context(context: str, inputs: str, outputs: str) -> None:
 
 
 if __name__ == "__main__":
-    {"compile": write_context, "simulate": simulate_context}[sys.argv[1]](*sys.argv[2:])
+    ACTIONS: dict[str, Callable[..., None]] = {"compile": write_context, "simulate": simulate_context}
+    ACTIONS[sys.argv[1]](*sys.argv[2:])
