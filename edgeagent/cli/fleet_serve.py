@@ -86,6 +86,12 @@ def add_page_options(parser: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help="most bytes of the frames of one tenant (default %(default)s)",
     )
+    parser.add_argument(
+        "--oidc",
+        type=Path,
+        metavar="FILE",
+        help="settings of an identity provider (OpenID Connect) through which people sign in, too",
+    )
     parser.add_argument("--webhook", metavar="URL", help="server that is told when alarms begin and end")
     parser.add_argument(
         "--webhook-secret-file",
@@ -105,6 +111,8 @@ def run(arguments: argparse.Namespace) -> int:
     store = open_fleet_store(arguments.store, arguments.store_password_file)
     served = ServedStore(store) if isinstance(store, EmbeddedStore) else None
     try:
+        if isinstance(store, EmbeddedStore) and store.made:
+            logger.warning("%s: there was no store; an empty one was made. Check --store", arguments.store)
         if served is not None:  # no ingest has the folder open: this process answers for it
             served.start()
         return serve_page(arguments, store)
@@ -165,6 +173,8 @@ def serve_page(arguments: argparse.Namespace, store: FleetStore) -> int:
 def page_services(arguments: argparse.Namespace, store: FleetStore, file: UserFile) -> FleetServices:
     """Return what the page works with."""
     from edgeagent.fleet.frames.frame_archive import FrameArchive
+    from edgeagent.fleet.oidc.oidc_provider import OidcProvider
+    from edgeagent.fleet.oidc.oidc_settings import load_oidc_settings
     from edgeagent.fleet.page.fleet_services import FleetServices
     from edgeagent.fleet.page.page_settings import FleetPageSettings
     from edgeagent.fleet.page.rollout_plans import RolloutPlans
@@ -186,7 +196,11 @@ def page_services(arguments: argparse.Namespace, store: FleetStore, file: UserFi
     if arguments.repository is not None:
         read_steps(arguments.repository)  # a folder that is none is told at once
         plans = RolloutPlans(arguments.repository, StoreJudge(store, ALL).judge)
-    frames = None
+    frames, oidc = None, None
     if arguments.frames is not None:
         frames = FrameArchive(arguments.frames, parse_size(arguments.frames_quota))
-    return FleetServices(settings, store, UserStore(file), UserAudit(file), plans, frames, UploadTokens(file))
+    if arguments.oidc is not None:
+        oidc = OidcProvider(load_oidc_settings(arguments.oidc))
+    return FleetServices(
+        settings, store, UserStore(file), UserAudit(file), plans, frames, UploadTokens(file), oidc
+    )

@@ -38,6 +38,7 @@ from edgeagent.fleet.queries.fleet_totals import dead_letters, present_alarms, t
 from edgeagent.fleet.queries.lost_messages import lost_messages
 from edgeagent.fleet.queries.model_figures import ModelFilter, model_figures, model_histogram
 from edgeagent.fleet.queries.rollout_progress import failure_reasons, rollout_progress
+from edgeagent.fleet.queries.table_age import table_age
 from edgeagent.fleet.queries.update_effects import update_effects
 from edgeagent.fleet.users.actor import Actor
 from edgeagent.web.sessions import Visitor
@@ -113,6 +114,7 @@ class FleetViews:
             label_names(self._store, tenant),
             missed_claims(self._store, tenant),
             total_lost(self._store, tenant),
+            table_age(self._store),
         )
 
     def _devices(self, request: Request) -> Response:
@@ -126,6 +128,7 @@ class FleetViews:
             filter_choices(self._store, tenant),
             f"-{key}" if descending else key,
             page,
+            table_age(self._store),
         )
         return self.answer(request, "devices", "Devices", content, "device")
 
@@ -145,6 +148,7 @@ class FleetViews:
             span,
             actor,
             csrf_of(request),
+            table_age(self._store),
         )
         return self.answer(request, "device", known.device, content)
 
@@ -152,7 +156,9 @@ class FleetViews:
         query, tenant = request.query_params, actor_of_request(request).tenant
         condition, span = condition_of(query, ModelFilter), span_of(query, "7d")
         figures = model_figures(self._store, tenant, condition, span)
-        content = write_models(figures, update_effects(figures), condition, span)
+        content = write_models(
+            figures, update_effects(figures), condition, span, table_age(self._store, "models")
+        )
         return self.answer(request, "models", "Models", content, "model")
 
     def _compare(self, request: Request) -> Response:
