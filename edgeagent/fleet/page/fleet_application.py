@@ -5,6 +5,8 @@
     /  /devices  /devices/TENANT/NAME  /models  /compare  /rollouts  /alarms  /lost  /audit  /users   views
     /devices.csv  /models.csv  /alarms.csv  (or .parquet)                         the same lists as files
     /alarms/acknowledge  /devices/.../labels  /rollouts/change  /users/...        writes, by role
+    /frames  /frames/...                                                          for operators
+    /upload/DEVICE/CAMERA/TIME.json, .jpg                                         for devices, by token
     /api/v1/...  /metrics                                                         for programs
     /sign-in/oidc  /sign-in/oidc/callback                       with an identity provider
     /sign-in  /sign-out  /errors                                                  as on the page of a device
@@ -28,13 +30,15 @@ from edgeagent.fleet.page.fleet_actions import FleetActions
 from edgeagent.fleet.page.fleet_guard import FleetGuard, UserSessions, actor_of_request
 from edgeagent.fleet.page.fleet_services import FleetServices
 from edgeagent.fleet.page.fleet_views import FleetViews
+from edgeagent.fleet.page.frame_pages import FramePages
+from edgeagent.fleet.page.frame_receiver import UPLOAD, FrameReceiver
 from edgeagent.fleet.page.oidc_pages import START, OidcPages
 from edgeagent.fleet.page.request_limit import RequestLimit
 from edgeagent.fleet.page.store_trouble import told_reason
 from edgeagent.fleet.page.views.fleet_frame import PLACES
 from edgeagent.fleet.users.actor import NOBODY, Actor
 from edgeagent.fleet.users.fleet_credentials import FleetCredentials
-from edgeagent.web.access import Asgi
+from edgeagent.web.access import Asgi, Receive, Scope, Send
 from edgeagent.web.sessions import Visitor
 from edgeagent.web.sign_in_pages import SignInPages, SignInText, visitor_of
 from edgeagent.web.static_files import StaticFiles
@@ -76,6 +80,7 @@ class FleetApplication:
         routes = [
             *FleetExports(services).routes,
             *FleetActions(services, self._views).routes,
+            *FramePages(services, self._views).routes,
             *self._views.routes,
             Route("/metrics", FleetMetrics(services.store).answer),
             Route("/static/{version}/{name}", files.answer),
@@ -93,16 +98,21 @@ class FleetApplication:
             },
         )
         inner.state.openapi = api.openapi()
-        self.application: Asgi = FleetGuard(
+        limit = limit or RequestLimit()
+        guard = FleetGuard(
             inner,
             services.settings,
             services.users,
             credentials,
             sessions,
-            limit or RequestLimit(),
+            limit,
             people,
             provider is not None,
         )
+        receiver = None
+        if services.upload_tokens is not None:
+            receiver = FrameReceiver(services.frames, services.upload_tokens, limit)
+        self.application: Asgi = _apart(guard, receiver)
 
     def _document(self, page: Page, visitor: Visitor | None) -> Response:
         return self._views.document(page, visitor)
@@ -145,3 +155,13 @@ class FleetApplication:
         assert isinstance(response, HTMLResponse)  # noqa: S101
         response.headers.update(headers)
         return response
+
+
+def _apart(guard: FleetGuard, receiver: FrameReceiver | None) -> Asgi:
+    """Return page and API, with uploads of devices apart from them."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        uploads = receiver is not None and scope["type"] == "http" and scope["path"].startswith(UPLOAD)
+        await (receiver if uploads and receiver is not None else guard)(scope, receive, send)
+
+    return answer

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from edgeagent.fleet.frames.frame_archive import FrameArchive
 from edgeagent.fleet.oidc.oidc_provider import OidcProvider
 from edgeagent.fleet.page.fleet_server import FleetServer
 from edgeagent.fleet.page.fleet_services import FleetServices
@@ -18,6 +19,7 @@ from edgeagent.fleet.page.rollout_plans import RolloutPlans
 from edgeagent.fleet.queries.tenant_filter import ALL
 from edgeagent.fleet.rollouts.stored_fleet import StoreJudge
 from edgeagent.fleet.store.protocol import FleetStore
+from edgeagent.fleet.users.upload_tokens import UploadTokens
 from edgeagent.fleet.users.user_audit import UserAudit
 from edgeagent.fleet.users.user_file import UserFile
 from edgeagent.fleet.users.user_store import UserStore
@@ -69,6 +71,7 @@ def running_fleet_page(
     users: bool = True,
     plans: Path | None = None,
     limit: RequestLimit | None = None,
+    frames: FrameArchive | None = None,
     oidc: Callable[[str], OidcProvider] | None = None,
     **settings: Any,
 ) -> Iterator[FleetClient]:
@@ -81,6 +84,8 @@ def running_fleet_page(
         UserStore(file),
         UserAudit(file),
         None if plans is None else RolloutPlans(plans, StoreJudge(store, ALL).judge),
+        frames,
+        UploadTokens(file),
         None if oidc is None else oidc(f"http://127.0.0.1:{port}"),
     )
     if users:
