@@ -1,1 +1,5 @@
-"""Hard frames that devices have sent: kept by tenant, shown, exported, and their labels taken back."""
+"""Hard frames that devices have sent.
+
+They are kept by tenant within a quota (``frame_archive``), packed for labelling tools (``frame_export``), and
+their labels are taken back (``frame_labels``).
+"""
