@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeagent.cli.fleet_store_options import add_store
 from edgeagent.cli.fleet_users import STATE_HELP, users_folder
-from edgeagent.errors import ConfigurationError, EdgeagentError
+from edgeagent.cli.until_signal import run_until_signal
+from edgeagent.errors import ConfigurationError
 from edgeagent.settings.addresses import host_name, listening_address
 from edgeagent.settings.types import parse_size
-from edgeagent.timing.guarded_thread import Fault, subscribe
 
 if TYPE_CHECKING:
-    from edgeagent.fleet.page.fleet_server import FleetServer
     from edgeagent.fleet.page.fleet_services import FleetServices
     from edgeagent.fleet.store.protocol import FleetStore
     from edgeagent.fleet.users.user_file import UserFile
@@ -89,6 +86,12 @@ def add_page_options(parser: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help="most bytes of the frames of one tenant (default %(default)s)",
     )
+    parser.add_argument(
+        "--oidc",
+        type=Path,
+        metavar="FILE",
+        help="settings of an identity provider (OpenID Connect) through which people sign in, too",
+    )
     parser.add_argument("--webhook", metavar="URL", help="server that is told when alarms begin and end")
     parser.add_argument(
         "--webhook-secret-file",
@@ -108,6 +111,8 @@ def run(arguments: argparse.Namespace) -> int:
     store = open_fleet_store(arguments.store, arguments.store_password_file)
     served = ServedStore(store) if isinstance(store, EmbeddedStore) else None
     try:
+        if isinstance(store, EmbeddedStore) and store.made:
+            logger.warning("%s: there was no store; an empty one was made. Check --store", arguments.store)
         if served is not None:  # no ingest has the folder open: this process answers for it
             served.start()
         return serve_page(arguments, store)
@@ -158,7 +163,7 @@ def serve_page(arguments: argparse.Namespace, store: FleetStore) -> int:
         calls = AlarmWebhook(store, file, arguments.webhook, arguments.webhook_secret_file)
         calls.start()
     try:
-        return _until_signal(server)
+        return run_until_signal(server)
     finally:
         if calls is not None:
             calls.stop()
@@ -168,6 +173,8 @@ def serve_page(arguments: argparse.Namespace, store: FleetStore) -> int:
 def page_services(arguments: argparse.Namespace, store: FleetStore, file: UserFile) -> FleetServices:
     """Return what the page works with."""
     from edgeagent.fleet.frames.frame_archive import FrameArchive
+    from edgeagent.fleet.oidc.oidc_provider import OidcProvider
+    from edgeagent.fleet.oidc.oidc_settings import load_oidc_settings
     from edgeagent.fleet.page.fleet_services import FleetServices
     from edgeagent.fleet.page.page_settings import FleetPageSettings
     from edgeagent.fleet.page.rollout_plans import RolloutPlans
@@ -189,28 +196,11 @@ def page_services(arguments: argparse.Namespace, store: FleetStore, file: UserFi
     if arguments.repository is not None:
         read_steps(arguments.repository)  # a folder that is none is told at once
         plans = RolloutPlans(arguments.repository, StoreJudge(store, ALL).judge)
-    frames = None
+    frames, oidc = None, None
     if arguments.frames is not None:
         frames = FrameArchive(arguments.frames, parse_size(arguments.frames_quota))
-    return FleetServices(settings, store, UserStore(file), UserAudit(file), plans, frames, UploadTokens(file))
-
-
-def _until_signal(server: FleetServer) -> int:
-    ended = threading.Event()
-    fatal: list[Fault] = []
-
-    def end_after(fault: Fault) -> None:
-        if fault.fatal:
-            fatal.append(fault)
-            ended.set()
-
-    unsubscribe = subscribe(end_after)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    server.start()
-    ended.wait()
-    unsubscribe()
-    server.stop()
-    if fatal:
-        raise EdgeagentError(f"the thread {fatal[0].thread} failed for good: {fatal[0].text}")
-    return 0
+    if arguments.oidc is not None:
+        oidc = OidcProvider(load_oidc_settings(arguments.oidc))
+    return FleetServices(
+        settings, store, UserStore(file), UserAudit(file), plans, frames, UploadTokens(file), oidc
+    )

@@ -1,5 +1,5 @@
-"""Hard frames that devices have sent.
+"""Hard frames that devices have sent: kept by tenant, shown, exported, and their labels taken back.
 
-They are kept by tenant within a quota (``frame_archive``), packed for labelling tools (``frame_export``), and
-their labels are taken back (``frame_labels``).
+``received_notes`` checks what comes with a frame, ``frame_archive`` keeps frames within a quota,
+``frame_export`` writes them for a labelling tool, and ``frame_labels`` takes labels back.
 """

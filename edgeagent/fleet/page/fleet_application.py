@@ -8,6 +8,7 @@
     /frames  /frames/...                                                          for operators
     /upload/DEVICE/CAMERA/TIME.json, .jpg                                         for devices, by token
     /api/v1/...  /metrics                                                         for programs
+    /sign-in/oidc  /sign-in/oidc/callback                       with an identity provider
     /sign-in  /sign-out  /errors                                                  as on the page of a device
 """
 
@@ -22,6 +23,7 @@ from starlette.routing import Mount, Route
 from edgeagent.errors import EdgeagentError
 from edgeagent.fleet.api.fleet_api import fleet_api
 from edgeagent.fleet.api.fleet_metrics import FleetMetrics
+from edgeagent.fleet.oidc.oidc_people import FleetPeople
 from edgeagent.fleet.operations.acknowledgement import UnknownTargetError
 from edgeagent.fleet.page.exports import FleetExports
 from edgeagent.fleet.page.fleet_actions import FleetActions
@@ -30,6 +32,7 @@ from edgeagent.fleet.page.fleet_services import FleetServices
 from edgeagent.fleet.page.fleet_views import FleetViews
 from edgeagent.fleet.page.frame_pages import FramePages
 from edgeagent.fleet.page.frame_receiver import UPLOAD, FrameReceiver
+from edgeagent.fleet.page.oidc_pages import START, OidcPages
 from edgeagent.fleet.page.request_limit import RequestLimit
 from edgeagent.fleet.page.store_trouble import told_reason
 from edgeagent.fleet.page.views.fleet_frame import PLACES
@@ -64,14 +67,16 @@ class FleetApplication:
     def __init__(self, services: FleetServices, limit: RequestLimit | None = None) -> None:
         self._services, files = services, StaticFiles(PARTS)
         credentials = FleetCredentials(services.users)
-        sessions = UserSessions(services.settings.session, services.users)
+        people, provider = FleetPeople(services.users), services.oidc
+        sessions = UserSessions(services.settings.session, people)
         self._views = FleetViews(services, files)
-        wording = SignInText(services.settings.name, "fleet page", HINT, "the log of the server")
+        other = None if provider is None else (START, provider.settings.label)
+        wording = SignInText(services.settings.name, "fleet page", HINT, "the log of the server", other)
         pages = SignInPages(
             services.settings, credentials, sessions, self._document, wording, PLACES, self._signed_in
         )
         self._pages = pages
-        api = fleet_api(services)
+        api, port = fleet_api(services), services.settings.port
         routes = [
             *FleetExports(services).routes,
             *FleetActions(services, self._views).routes,
@@ -79,6 +84,7 @@ class FleetApplication:
             *self._views.routes,
             Route("/metrics", FleetMetrics(services.store).answer),
             Route("/static/{version}/{name}", files.answer),
+            *(OidcPages(provider, people, pages, port, self._entered).routes if provider is not None else ()),
             *pages.routes,
             Mount(API, api),
         ]
@@ -93,7 +99,16 @@ class FleetApplication:
         )
         inner.state.openapi = api.openapi()
         limit = limit or RequestLimit()
-        guard = FleetGuard(inner, services.settings, services.users, credentials, sessions, limit)
+        guard = FleetGuard(
+            inner,
+            services.settings,
+            services.users,
+            credentials,
+            sessions,
+            limit,
+            people,
+            provider is not None,
+        )
         receiver = None
         if services.upload_tokens is not None:
             receiver = FrameReceiver(services.frames, services.upload_tokens, limit)
@@ -109,6 +124,11 @@ class FleetApplication:
             return
         actor = Actor(known.name, known.role, known.tenant) if worked else NOBODY
         self._services.audit.note(actor, "sign-in", known.name, address, done=worked)
+
+    def _entered(self, actor: Actor, address: str, worked: bool) -> None:
+        who = actor.name or "identity provider"
+        detail = f"{actor.role}, tenant {actor.tenant}" if worked else ""
+        self._services.audit.note(actor, "sign-in", who, address, done=worked, detail=detail)
 
     async def _refused(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 (registered for it)

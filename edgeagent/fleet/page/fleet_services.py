@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgeagent.fleet.frames.frame_archive import FrameArchive
+from edgeagent.fleet.oidc.oidc_provider import OidcProvider
 from edgeagent.fleet.page.page_settings import FleetPageSettings
 from edgeagent.fleet.page.rollout_plans import RolloutPlans
 from edgeagent.fleet.store.protocol import FleetStore
@@ -25,6 +26,7 @@ class FleetServices:
         plans: of rollouts; None where the publisher's folder is not known.
         frames: that devices have sent; None where none are kept.
         upload_tokens: of devices that send frames; None where none are kept.
+        oidc: identity provider through which people sign in, too; None without one.
     """
 
     settings: FleetPageSettings
@@ -34,3 +36,4 @@ class FleetServices:
     plans: RolloutPlans | None = None
     frames: FrameArchive | None = None
     upload_tokens: UploadTokens | None = None
+    oidc: OidcProvider | None = None

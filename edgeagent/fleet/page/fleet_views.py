@@ -11,7 +11,7 @@ from edgeagent.fleet.page.fleet_guard import actor_of_request, csrf_of
 from edgeagent.fleet.page.fleet_services import FleetServices
 from edgeagent.fleet.page.permalinks import LONGEST_VALUE, short_values, tenant_in
 from edgeagent.fleet.page.query_values import condition_of, page_of, sort_of, span_of
-from edgeagent.fleet.page.rollout_plans import PlanAction, dry_run
+from edgeagent.fleet.page.rollout_plans import PlanAction, dry_run, named_rollout
 from edgeagent.fleet.page.short_cache import ShortCache
 from edgeagent.fleet.page.views.alarms import write_alarms
 from edgeagent.fleet.page.views.api_page import write_api_page
@@ -38,6 +38,7 @@ from edgeagent.fleet.queries.fleet_totals import dead_letters, present_alarms, t
 from edgeagent.fleet.queries.lost_messages import lost_messages
 from edgeagent.fleet.queries.model_figures import ModelFilter, model_figures, model_histogram
 from edgeagent.fleet.queries.rollout_progress import failure_reasons, rollout_progress
+from edgeagent.fleet.queries.table_age import table_age
 from edgeagent.fleet.queries.update_effects import update_effects
 from edgeagent.fleet.users.actor import Actor
 from edgeagent.web.sessions import Visitor
@@ -113,6 +114,7 @@ class FleetViews:
             label_names(self._store, tenant),
             missed_claims(self._store, tenant),
             total_lost(self._store, tenant),
+            table_age(self._store),
         )
 
     def _devices(self, request: Request) -> Response:
@@ -126,6 +128,7 @@ class FleetViews:
             filter_choices(self._store, tenant),
             f"-{key}" if descending else key,
             page,
+            table_age(self._store),
         )
         return self.answer(request, "devices", "Devices", content, "device")
 
@@ -145,6 +148,7 @@ class FleetViews:
             span,
             actor,
             csrf_of(request),
+            table_age(self._store),
         )
         return self.answer(request, "device", known.device, content)
 
@@ -152,7 +156,9 @@ class FleetViews:
         query, tenant = request.query_params, actor_of_request(request).tenant
         condition, span = condition_of(query, ModelFilter), span_of(query, "7d")
         figures = model_figures(self._store, tenant, condition, span)
-        content = write_models(figures, update_effects(figures), condition, span)
+        content = write_models(
+            figures, update_effects(figures), condition, span, table_age(self._store, "models")
+        )
         return self.answer(request, "models", "Models", content, "model")
 
     def _compare(self, request: Request) -> Response:
@@ -189,7 +195,7 @@ class FleetViews:
         )
         if plans is None or action is None or not actor.may_roll_out:
             raise HTTPException(404, "There is no such change of a rollout, or your role does not allow it.")
-        plan = plans.find(given.get("channel", ""), given.get("name", ""), given.get("version", ""))
+        plan = plans.find(named_rollout(given))
         if plan is None:
             raise HTTPException(404, "There is no such plan any more.")
         content = write_confirmation(plan, action, dry_run(plan, action), csrf_of(request))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from edgeagent.fleet.frames.frame_archive import FrameArchive
+from edgeagent.fleet.oidc.oidc_provider import OidcProvider
 from edgeagent.fleet.page.fleet_server import FleetServer
 from edgeagent.fleet.page.fleet_services import FleetServices
 from edgeagent.fleet.page.page_settings import FleetPageSettings
@@ -71,9 +72,10 @@ def running_fleet_page(
     plans: Path | None = None,
     limit: RequestLimit | None = None,
     frames: FrameArchive | None = None,
+    oidc: Callable[[str], OidcProvider] | None = None,
     **settings: Any,
 ) -> Iterator[FleetClient]:
-    """Run the page on a free port of the loopback interface."""
+    """Run the page on a free port of the loopback interface; ``oidc`` gets its address."""
     port = free_port()
     file = UserFile(folder)
     services = FleetServices(
@@ -84,6 +86,7 @@ def running_fleet_page(
         None if plans is None else RolloutPlans(plans, StoreJudge(store, ALL).judge),
         frames,
         UploadTokens(file),
+        None if oidc is None else oidc(f"http://127.0.0.1:{port}"),
     )
     if users:
         for name, role in ROLES.items():
