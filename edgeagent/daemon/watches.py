@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgeagent.accuracy.live.accuracy_watch import AccuracyCallbacks, AccuracyWatch
+from edgeagent.accuracy.live.accuracy_watch import AccuracyWatch
 from edgeagent.accuracy.live.agreement_run import DeviceModels
 from edgeagent.accuracy.live.feedback_handler import FeedbackTopic
+from edgeagent.daemon.accuracy_receivers import accuracy_callbacks
 from edgeagent.daemon.area_watch import AreaWatch
 from edgeagent.daemon.broker_parts import has_broker
 from edgeagent.daemon.camera_health import CameraHealth
@@ -63,7 +64,10 @@ def build_watches(
         inferences: returns the number of inferences so far.
         limit_rate: limits the frame rate.
     """
-    results = AccuracyCallbacks(state.accuracy_changed, state.drift_changed, state.agreement_changed)
+    hard_frames = HardFrameWatch(settings) if settings.hard_frames is not None else None
+    if hard_frames is not None and feedback is not None:
+        hard_frames.take_feedback(feedback.handler)
+    results = accuracy_callbacks(state, hard_frames)
     reactions = WatchCallbacks(limit_rate, state.board_changed)
     names = [camera.name for camera in settings.cameras]
     return Watches(
@@ -73,5 +77,5 @@ def build_watches(
         areas=AreaWatch(settings, state.area_changed),
         health=CameraHealth(settings.cameras, state.camera_health_changed),
         accuracy=AccuracyWatch(settings, models, feedback, run, results) if has_broker(settings) else None,
-        hard_frames=HardFrameWatch(settings) if settings.hard_frames is not None else None,
+        hard_frames=hard_frames,
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.data import shared
+from tests.fleet.rows import new_store
 from tests.long import LONG
 
 
@@ -96,6 +97,8 @@ def test_a_command_calls_nobody(case: str, tmp_path: Path) -> None:
     (out / "edgeagent.yaml").write_text(CONFIG.format(out=out, root=ROOT), "utf-8")
     (out / "passphrase").write_text("not a secret\n", "utf-8")
     (out / "passphrase").chmod(0o600)
+    if case == "fleet":
+        new_store(out / "s")
     for arguments in COMMANDS[case]:
         check_calls([placed(part, out) for part in arguments], tmp_path)
 

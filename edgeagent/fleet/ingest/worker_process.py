@@ -9,7 +9,7 @@ import logging
 import sys
 import time
 
-from edgeagent.errors import EdgeagentError
+from edgeagent.errors import ConfigurationError, EdgeagentError
 from edgeagent.fleet.ingest.options import IngestPart
 from edgeagent.fleet.ingest.supervised_process import begin_supervised
 from edgeagent.fleet.ingest.worker import IngestWorker
@@ -32,6 +32,9 @@ def main() -> int:
         return error.exit_code
     reported = time.monotonic()
     while not stopping.wait(1.0):
+        if worker.refusal is not None:
+            logger.error("%s", worker.refusal)
+            return ConfigurationError.exit_code
         if not worker.healthy:
             logger.error("the thread that stores batches has ended; this process ends")
             return 1

@@ -114,7 +114,7 @@ def test_tenants_are_apart(tmp_path: Path) -> None:
 @LONG
 def test_a_second_ingest_of_the_same_folder_is_refused(tmp_path: Path) -> None:
     with fleet_broker(tmp_path) as broker, running_ingest(broker, tmp_path / "log") as ingest:
-        second = RunningIngest(broker, ingest.folder, tmp_path / "second", 1, ())
+        second = RunningIngest(broker.port, ingest.folder, tmp_path / "second", 1, ())
         with pytest.raises(AssertionError, match=r"(?s)one process at a time opens it.*cannot be opened"):
             second.start()
 
