@@ -95,8 +95,8 @@ def main() -> int:
                     trial = reached(consumer, version, "trial") - began
                     good = reached(consumer, version, "good") - began
                     after = [one for one in frames(consumer) if one >= (before[-1] if before else 0.0)]
-                    pauses = [(b - a, b - began) for a, b in pairwise(after)]
-                    pause, first = max(pauses)
+                    pauses = [(b - a, b - began) for a, b in pairwise(after) if b - began > trial]
+                    pause, first = max(pauses)  # the new start; good means that frames have come after it
                     rows.append((trial, first, good, pause))
                     print(
                         f"{version}: on trial after {trial:.1f} s, first frame with it after {first:.1f} s, "

@@ -25,7 +25,9 @@ from datetime import datetime, timezone
 import numpy as np
 
 from edgeagent.publisher.condition import parse_condition
-from edgeagent.publisher.fleet import Fleet, FleetDevice, FleetEvidence, hour_of
+from edgeagent.publisher.fleet import Fleet, FleetEvidence, hour_of
+from edgeagent.publisher.fleet_device import FleetDevice
+from edgeagent.publisher.rollout_steps import RolledOut
 from edgeagent.timing.histogram import Histogram, bucket_of
 
 BOARD_MS = {"Raspberry Pi 5": 45.0, "Jetson Orin Nano": 12.0, "Coral Dev Board": 18.0}
@@ -67,7 +69,7 @@ def halted_at(
             values, counts = np.unique(buckets.astype(int), return_counts=True)
             device.hours[hour_of(NOW)].buckets.update(zip(values.tolist(), counts.tolist(), strict=True))
             fleet.devices[str(index)] = device
-        verdict = judged.judge(FleetEvidence(fleet, NAME, NEW, NOW), least)
+        verdict = judged.judge(FleetEvidence(fleet, RolledOut("stable", NAME, NEW), NOW), least)
         took = int((place < percent).sum())
         if verdict.holds:
             return took, False

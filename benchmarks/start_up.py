@@ -1,8 +1,9 @@
-"""Seconds from starting ``edgeagent run`` to its first processed frame, and the memory it then takes.
+"""Seconds and processor seconds from starting ``edgeagent run`` to its first processed frame, and its memory.
 
 Starts the daemon as systemd does and waits for the status ``detecting``, which it sends with the first
-processed frame. The resident set, of the agent and of its engine process, is read after some seconds of
-detection. The very first start, which has no verdict on a delegate yet, is told apart.
+processed frame. Processor seconds are those of all its processes until then. The resident set, of the agent
+and of its engine process, is read after some seconds of detection. The very first start, which has no verdict
+on a delegate yet, is told apart.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from edgeagent.files.resources import sample_clip
 CONFIG = "cameras:\n  - {{name: clip, source: '{clip}', loop: true}}\n"
 
 
-def start_once(config: Path, settle: float) -> tuple[float, float]:
-    """Return seconds to the first processed frame, and megabytes resident ``settle`` seconds later."""
+def start_once(config: Path, settle: float) -> tuple[float, float, float]:
+    """Return seconds and processor seconds to the first frame, and MB resident ``settle`` seconds later."""
     address = config.with_name("notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
         notifications.bind(str(address))
@@ -44,13 +45,14 @@ def start_once(config: Path, settle: float) -> tuple[float, float]:
                 while b"STATUS=detecting" not in notifications.recv(4096):
                     pass
                 ready = time.monotonic() - started
-                time.sleep(settle)
                 agent = psutil.Process(daemon.pid)
+                used = sum(sum(one.cpu_times()[:4]) for one in (agent, *agent.children(recursive=True)))
+                time.sleep(settle)
                 resident = sum(one.memory_info().rss for one in (agent, *agent.children())) / 1e6
             finally:
                 daemon.terminate()
     address.unlink()
-    return ready, resident
+    return ready, used, resident
 
 
 def main() -> None:
@@ -65,12 +67,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "edgeagent.yaml"
         config.write_text(CONFIG.format(clip=arguments.clip.resolve()), encoding="utf-8")
-        first, _ = start_once(config, 0)
+        first, _, _ = start_once(config, 0)
         print(f"the first start, without verdicts: {first:.2f} s")
         measured = [start_once(config, arguments.settle) for _ in range(arguments.rounds)]
     for name, unit, values in zip(
-        ("first processed frame after", "resident set"),
-        ("s", "MB"),
+        ("first processed frame after", "processor time until then", "resident set"),
+        ("s", "s", "MB"),
         zip(*measured, strict=True),
         strict=True,
     ):

@@ -44,6 +44,11 @@ class Judged:
     real: Counter[str]
     real_found: Counter[str]
 
+    @property
+    def wrong(self) -> bool:
+        """Whether a detection is wrong, or an object was missed."""
+        return self.right != self.found or self.real_found != self.real
+
 
 def judge(found: Detections, labels: Sequence[str], feedback: Feedback) -> Judged:
     """Return the counts of a judgement.

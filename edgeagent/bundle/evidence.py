@@ -150,6 +150,33 @@ class LeftOperator(ManifestSection):
     reason: Text
 
 
+class SimulatedOutputs(ManifestSection):
+    """Outputs of a compiled artefact in the simulator of its compiler, beside the golden ones.
+
+    Attributes:
+        pictures: golden pictures.
+        mean_steps: mean absolute difference of all outputs, in steps of their grids.
+        worst_steps: that of the worst output on the worst picture.
+        tolerance: that the golden check of a board allows for it.
+        labelled: labelled objects, or pictures.
+        found: number of them that are found.
+        needed: number of them that the golden check needs.
+    """
+
+    pictures: PositiveInt
+    mean_steps: FiniteFloat
+    worst_steps: FiniteFloat
+    tolerance: FiniteFloat
+    labelled: NonNegativeInt
+    found: NonNegativeInt
+    needed: NonNegativeInt
+
+    @property
+    def right(self) -> bool:
+        """Whether the golden check of a board would take these outputs."""
+        return self.worst_steps <= self.tolerance and self.found >= self.needed
+
+
 class CompilationRecord(ManifestSection):
     """Result of a vendor's compiler.
 
@@ -163,6 +190,8 @@ class CompilationRecord(ManifestSection):
         estimated_cycles: of one inference, by the compiler's model of the chip.
         estimated_ms: of one inference, by the same.
         assumed: system for which that was estimated.
+        licence: of the compiler, where it had to be accepted.
+        simulated: outputs in the compiler's simulator, where it has one.
     """
 
     file: FileName
@@ -174,6 +203,8 @@ class CompilationRecord(ManifestSection):
     estimated_cycles: NonNegativeInt | None = None
     estimated_ms: Count | None = None
     assumed: Text | None = None
+    licence: Text | None = None
+    simulated: SimulatedOutputs | None = None
 
 
 Record = TypeVar("Record", bound=ManifestSection)

@@ -141,8 +141,9 @@ class OperatorCounts(ManifestSection):
     float: dict[str, int] = Field(default_factory=dict)
 
 
-CompiledFor = Annotated[str, Field(pattern=r"^(edgetpu|hailo|ethos-u(55|65|85)-\d{2,4})$")]
-"""Accelerator that alone runs an artefact: ``edgetpu``, ``hailo``, or an Ethos-U with its number of MACs."""
+CompiledFor = Annotated[str, Field(pattern=r"^(edgetpu|hailo|ethos-u(55|65|85)-\d{2,4}|qnn-v\d{2})$")]
+"""Accelerator that alone runs an artefact: ``edgetpu``, ``hailo``, ``qnn-v`` and the processor's version, or
+an Ethos-U with its number of MACs."""
 
 
 class Artefact(ManifestSection):

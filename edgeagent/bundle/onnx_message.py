@@ -29,6 +29,7 @@ _PARTS: dict[Kind, dict[int, Kind]] = {
 _DEEPEST = 64  # messages in messages: a node of a graph in a node takes three
 _EXTERNAL_DATA, _DATA_LOCATION = 13, 14  # of a tensor
 _EXTERNAL = 1
+_LOCATION = b"location"  # key of the name of another file
 
 
 def rewrite(content: Content, kind: Kind, changes: Mapping[Kind, Change], depth: int = 0) -> Content:
@@ -87,6 +88,8 @@ def external_files(path: Path) -> list[str]:
         if not path.stat().st_size:
             return []
         content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    if content.find(_LOCATION) < 0:
+        return []  # without a look at thousands of messages
     try:
         rewrite(memoryview(content), "model", {"tensor": look})
     except ValueError:

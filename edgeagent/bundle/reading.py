@@ -149,7 +149,7 @@ def parse_manifest(content: bytes, source: str) -> Manifest:
         BundleError: the content is not UTF-8 YAML, does not match the schema or requires a newer edgeagent.
     """
     try:
-        document = parse(content)
+        document = parse(content, quick=True)
     except YamlMistakeError as error:
         raise BundleError(f"{source}: line {error.line}: {error}") from None
     for line, place in document.duplicates:

@@ -17,6 +17,12 @@ def add_broker(parser: argparse.ArgumentParser, *, required: bool = True) -> Non
     parser.add_argument(
         "--broker", required=required, metavar="HOST[:PORT]", help="port 1883, with --tls 8883"
     )
+    parser.add_argument(
+        "--mqtt-version",
+        choices=("5", "3.1.1"),
+        default="5",
+        help="3.1.1 for brokers without MQTT 5 (default %(default)s)",
+    )
     parser.add_argument("--username", help="user name at the broker")
     parser.add_argument(
         "--password-file", type=Path, metavar="FILE", help="file whose first line is the password"
@@ -48,6 +54,7 @@ def broker_of(arguments: argparse.Namespace) -> MqttSettings:
         return MqttSettings(
             host=host,
             port=int(port),
+            protocol=arguments.mqtt_version,
             username=arguments.username,
             password_file=arguments.password_file,
             tls=tls if arguments.tls else None,

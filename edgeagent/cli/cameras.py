@@ -12,6 +12,7 @@ from edgeagent.camera.finding.onvif_media import OnvifLogin, with_streams
 from edgeagent.camera.finding.v4l2 import find_v4l2
 from edgeagent.camera.finding.ws_discovery import find_onvif
 from edgeagent.cli.json_result import add_json_options, give_result
+from edgeagent.cli.subcommand import add_subcommand
 from edgeagent.errors import ConfigurationError
 from edgeagent.files.atomic import replace_file
 from edgeagent.files.naming import printable, redact
@@ -57,7 +58,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     inner = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    find = _add(inner, "find", "list cameras of this machine and of the network", FIND)
+    find = add_subcommand(inner, "find", "list cameras of this machine and of the network", FIND)
     find.add_argument("--local", action="store_true", help="only devices of this machine; nothing is sent")
     find.add_argument(
         "--seconds", type=float, default=SECONDS, help=f"time to wait for answers (default: {SECONDS:g})"
@@ -70,7 +71,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="IPv4 address of this machine to ask from, more than once if needed (default: all)",
     )
     find.set_defaults(run=_find)
-    test = _add(inner, "test", "take one picture of an address", TEST)
+    test = add_subcommand(inner, "test", "take one picture of an address", TEST)
     test.add_argument("source", metavar="ADDRESS", help="as `source` of a camera in the configuration")
     test.add_argument("--picture", type=Path, metavar="FILE", help="save the picture as JPEG")
     test.add_argument(
@@ -83,17 +84,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             "--password-file", type=Path, metavar="FILE", help="file whose first line is the password"
         )
         add_json_options(command)
-
-
-def _add(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str, description: str
-) -> argparse.ArgumentParser:
-    return commands.add_parser(
-        name,
-        help=text,
-        description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
 
 
 def _find(arguments: argparse.Namespace) -> int:

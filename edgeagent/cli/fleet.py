@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from edgeagent.cli import fleet_ingest, fleet_query, fleet_serve, fleet_simulate, fleet_users
+from edgeagent.cli import (
+    fleet_ingest,
+    fleet_query,
+    fleet_serve,
+    fleet_simulate,
+    fleet_upload_token,
+    fleet_users,
+)
 
 DESCRIPTION = """\
 Consumer of the telemetry of a fleet: messages from the broker are stored in ClickHouse, embedded in a folder
@@ -30,5 +37,5 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
-    for module in (fleet_ingest, fleet_query, fleet_serve, fleet_users, fleet_simulate):
+    for module in (fleet_ingest, fleet_query, fleet_serve, fleet_users, fleet_upload_token, fleet_simulate):
         module.add_parser(actions)

@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the rows."""
     from edgeagent.fleet.store.opening import open_fleet_store
 
-    store = open_fleet_store(arguments.store, arguments.store_password_file)
+    store = open_fleet_store(arguments.store, arguments.store_password_file, existing=True)
     try:
         result = store.query(arguments.sql)
     finally:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeagent.cli.fleet_store_options import add_store
 from edgeagent.cli.fleet_users import STATE_HELP, users_folder
-from edgeagent.errors import ConfigurationError, EdgeagentError
+from edgeagent.cli.until_signal import run_until_signal
+from edgeagent.errors import ConfigurationError
 from edgeagent.settings.addresses import host_name, listening_address
-from edgeagent.timing.guarded_thread import Fault, subscribe
+from edgeagent.settings.types import parse_size
 
 if TYPE_CHECKING:
-    from edgeagent.fleet.page.fleet_server import FleetServer
     from edgeagent.fleet.page.fleet_services import FleetServices
     from edgeagent.fleet.store.protocol import FleetStore
     from edgeagent.fleet.users.user_file import UserFile
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DEFAULT_BIND = "127.0.0.1:8478"
+DEFAULT_QUOTA = "2GB"
 
 DESCRIPTION = """\
 Serve the fleet's page and its API from a store. Only this machine reaches it, unless --bind says otherwise;
@@ -33,7 +32,8 @@ examples:
   edgeagent fleet serve --store fleet-data                           http://127.0.0.1:8478/
   edgeagent fleet serve --store clickhouse://fleet@db:8123/edgeagent --bind 0.0.0.0:8478 \\
       --certificate page.pem --key page.key
-  edgeagent fleet serve --store fleet-data --repository ~/fleet      rollouts are shown, and halted, here"""
+  edgeagent fleet serve --store fleet-data --repository ~/fleet      rollouts are shown, and halted, here
+  edgeagent fleet serve --store fleet-data --oidc oidc.yaml          people sign in at your provider"""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -75,6 +75,24 @@ def add_page_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="publisher's folder: plans of rollouts are shown and halted",
     )
+    parser.add_argument(
+        "--frames",
+        type=Path,
+        metavar="DIR",
+        help="folder of hard frames that devices send (default: none is taken)",
+    )
+    parser.add_argument(
+        "--frames-quota",
+        default=DEFAULT_QUOTA,
+        metavar="SIZE",
+        help="most bytes of the frames of one tenant (default %(default)s)",
+    )
+    parser.add_argument(
+        "--oidc",
+        type=Path,
+        metavar="FILE",
+        help="settings of an identity provider (OpenID Connect) through which people sign in, too",
+    )
     parser.add_argument("--webhook", metavar="URL", help="server that is told when alarms begin and end")
     parser.add_argument(
         "--webhook-secret-file",
@@ -94,6 +112,8 @@ def run(arguments: argparse.Namespace) -> int:
     store = open_fleet_store(arguments.store, arguments.store_password_file)
     served = ServedStore(store) if isinstance(store, EmbeddedStore) else None
     try:
+        if isinstance(store, EmbeddedStore) and store.made:
+            logger.warning("%s: there was no store; an empty one was made. Check --store", arguments.store)
         if served is not None:  # no ingest has the folder open: this process answers for it
             served.start()
         return serve_page(arguments, store)
@@ -115,6 +135,10 @@ def check_page_options(arguments: argparse.Namespace) -> None:
             host_name(name)
     except ValueError as error:
         raise ConfigurationError(f"--bind, --host-name: {error}") from error
+    try:
+        parse_size(arguments.frames_quota)
+    except ValueError as error:
+        raise ConfigurationError(f"--frames-quota: {error}") from error
     if (arguments.certificate is None) != (arguments.key is None):
         raise ConfigurationError("--certificate and --key belong together: give both or none")
     if arguments.webhook_secret_file is not None and arguments.webhook is None:
@@ -140,7 +164,7 @@ def serve_page(arguments: argparse.Namespace, store: FleetStore) -> int:
         calls = AlarmWebhook(store, file, arguments.webhook, arguments.webhook_secret_file)
         calls.start()
     try:
-        return _until_signal(server)
+        return run_until_signal(server)
     finally:
         if calls is not None:
             calls.stop()
@@ -149,11 +173,15 @@ def serve_page(arguments: argparse.Namespace, store: FleetStore) -> int:
 
 def page_services(arguments: argparse.Namespace, store: FleetStore, file: UserFile) -> FleetServices:
     """Return what the page works with."""
+    from edgeagent.fleet.frames.frame_archive import FrameArchive
+    from edgeagent.fleet.oidc.oidc_provider import OidcProvider
+    from edgeagent.fleet.oidc.oidc_settings import load_oidc_settings
     from edgeagent.fleet.page.fleet_services import FleetServices
     from edgeagent.fleet.page.page_settings import FleetPageSettings
     from edgeagent.fleet.page.rollout_plans import RolloutPlans
     from edgeagent.fleet.queries.tenant_filter import ALL
     from edgeagent.fleet.rollouts.stored_fleet import StoreJudge
+    from edgeagent.fleet.users.upload_tokens import UploadTokens
     from edgeagent.fleet.users.user_audit import UserAudit
     from edgeagent.fleet.users.user_store import UserStore
     from edgeagent.publisher.rollout_steps import read_steps
@@ -169,25 +197,11 @@ def page_services(arguments: argparse.Namespace, store: FleetStore, file: UserFi
     if arguments.repository is not None:
         read_steps(arguments.repository)  # a folder that is none is told at once
         plans = RolloutPlans(arguments.repository, StoreJudge(store, ALL).judge)
-    return FleetServices(settings, store, UserStore(file), UserAudit(file), plans)
-
-
-def _until_signal(server: FleetServer) -> int:
-    ended = threading.Event()
-    fatal: list[Fault] = []
-
-    def end_after(fault: Fault) -> None:
-        if fault.fatal:
-            fatal.append(fault)
-            ended.set()
-
-    unsubscribe = subscribe(end_after)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    server.start()
-    ended.wait()
-    unsubscribe()
-    server.stop()
-    if fatal:
-        raise EdgeagentError(f"the thread {fatal[0].thread} failed for good: {fatal[0].text}")
-    return 0
+    frames, oidc = None, None
+    if arguments.frames is not None:
+        frames = FrameArchive(arguments.frames, parse_size(arguments.frames_quota))
+    if arguments.oidc is not None:
+        oidc = OidcProvider(load_oidc_settings(arguments.oidc))
+    return FleetServices(
+        settings, store, UserStore(file), UserAudit(file), plans, frames, UploadTokens(file), oidc
+    )

@@ -109,6 +109,17 @@ def run(arguments: argparse.Namespace) -> int:
     simulator = FleetSimulator(simulation, broker_of(arguments))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: simulator.stop())
-    simulator.run(lambda: logger.info("%d devices are connected", arguments.devices))
-    print(", ".join(f"{count} {name}" for name, count in sorted(simulator.counts.items())))
+    simulator.run(lambda: logger.info("%d devices are connected; %s", arguments.devices, _end(arguments)))
+    sent = ", ".join(f"{count} {name}" for name, count in sorted(simulator.counts.items()))
+    print(f"{arguments.devices} devices have published: {sent}")
     return 0
+
+
+def _end(arguments: argparse.Namespace) -> str:
+    """Return in words when the simulation ends."""
+    ends = []
+    if arguments.seconds is not None:
+        ends.append(f"for {arguments.seconds:g} s")
+    if arguments.messages is not None:
+        ends.append(f"until {arguments.messages} messages of telemetry are sent")
+    return f"they publish {' or '.join(ends) or 'until Ctrl-C'}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from edgeagent.cli.json_result import add_json_options, give_result
 from edgeagent.cli.reload import add_agent_options, agent_state, print_result
+from edgeagent.cli.subcommand import add_subcommand
 from edgeagent.daemon.live.control_client import NoAgentError, ask_agent
 from edgeagent.errors import ConfigurationError
 from edgeagent.files.strict_yaml import YamlMistakeError, parse
@@ -73,27 +74,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     inner = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    show = _add(inner, "show", "show every key that is set, and where its value comes from", SHOW)
-    change = _add(inner, "set", "change keys of the running agent", SET)
+    show = add_subcommand(inner, "show", "show every key that is set, and where its value comes from", SHOW)
+    change = add_subcommand(inner, "set", "change keys of the running agent", SET)
     change.add_argument("values", nargs="+", metavar="KEY=VALUE", help="value as in the file, in YAML")
-    undo = _add(inner, "undo", "remove live changes", UNDO)
+    undo = add_subcommand(inner, "undo", "remove live changes", UNDO)
     undo.add_argument("keys", nargs="*", metavar="KEY", help="key or section (default: all live changes)")
-    save = _add(inner, "save", "move all live changes into the configuration file", SAVE)
+    save = add_subcommand(inner, "save", "move all live changes into the configuration file", SAVE)
     for command, function in ((show, _show), (change, _set), (undo, _undo), (save, _save)):
         add_agent_options(command)
         add_json_options(command)
         command.set_defaults(run=function)
-
-
-def _add(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str, description: str
-) -> argparse.ArgumentParser:
-    return commands.add_parser(
-        name,
-        help=text,
-        description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
 
 
 def _show(arguments: argparse.Namespace) -> int:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgeagent.cli.publish_options import AFTER, Actions, add_signing, opened_for, publish
-from edgeagent.cli.publish_rollout import add_policy, policy_of
+from edgeagent.cli.publish_rollout import add_policy, add_steps, policy_of, roll_out
 from edgeagent.delivery.repository.agent_entry import AgentRelease
 from edgeagent.doctor.board_profile import load_profiles
-from edgeagent.errors import ConfigurationError
-from edgeagent.publisher.agent_release import add_agent, check_set, set_agent_policy, withdraw_agent
+from edgeagent.publisher.agent_release import add_agent, check_set, withdraw_agent
 from edgeagent.publisher.audience import describe_audience, unknown_boards
-from edgeagent.publisher.repository import Publication
+from edgeagent.publisher.rollout_steps import agent_version, forget_steps
 
 AGENT = """\
 Publish a version of the agent itself: a folder of wheels, or an archive that was made of one. Every file must
@@ -29,16 +27,30 @@ AGENT_MORE = f"""\
 examples:
   make agent-set SYSTEM=debian12 ARCH=arm64                           the wheels of this version
   edgeagent publish agent dist/agent-debian12-arm64 --board any --percent 5
-  edgeagent publish agent rollout stable 0.2.0 --percent 25           the next step
+  edgeagent publish agent rollout stable 0.2.0 --percent 5,25,100 --every 1d --halt-if 'rollback_rate>2%'
   edgeagent publish agent rollout stable 0.2.0 --pause
   edgeagent publish agent withdraw stable 0.2.0 --reason 'leaks memory'
 
-A withdrawn version is left by the boards that run it, for the one before it or that of their package.
+`edgeagent publish rollout watch` signs the steps. A withdrawn version is left by the boards that run it, for
+the one before it or that of their package.
 
 {AFTER}"""
 
 WITHDRAW = "Withdraw a version of the agent, on all its platforms."
-ROLLOUT = "Replace the rollout policy of a version of the agent, on all its platforms; or pause or resume it."
+ROLLOUT = """\
+Set which devices take a version of the agent, on all its platforms, and when; or pause or resume it. The
+first step is signed now, the others are planned, and `edgeagent publish rollout watch` signs each when it is
+due. The options replace the whole policy."""
+
+ROLLOUT_MORE = f"""\
+example:
+  edgeagent publish agent rollout stable 0.2.0 --percent 5,25,100 --every 1d \\
+      --halt-if 'rollback_rate>2% or p99>control+10%'
+
+A condition is that of `edgeagent publish rollout --help`: rollback_rate and rejected_rate are of the devices
+that have tried this version of the agent; control devices run another one, and the same model.
+
+{AFTER}"""
 
 
 def add_parsers(actions: Actions) -> None:
@@ -74,14 +86,9 @@ def add_parsers(actions: Actions) -> None:
     withdrawing.add_argument("--reason", required=True, help="reason, shown on the devices")
     add_signing(withdrawing)
     withdrawing.set_defaults(run=run_withdraw_agent)
-    rolling = argparse.ArgumentParser(prog=f"{parser.prog} rollout", description=ROLLOUT, epilog=AFTER)
+    rolling = argparse.ArgumentParser(prog=f"{parser.prog} rollout", description=ROLLOUT, epilog=ROLLOUT_MORE)
     _add_which(rolling)
-    rolling.add_argument("--percent", type=float, metavar="P", help="share of the devices")
-    add_policy(rolling)
-    state = rolling.add_mutually_exclusive_group()
-    state.add_argument("--pause", action="store_true", help="no further device begins")
-    state.add_argument("--resume", action="store_true", help="continue after --pause")
-    add_signing(rolling)
+    add_steps(rolling)
     rolling.set_defaults(run=run_rollout_agent)
     parser.branches = {"withdraw": withdrawing, "rollout": rolling}
 
@@ -115,46 +122,19 @@ def run_agent(arguments: argparse.Namespace) -> int:
 
 
 def run_withdraw_agent(arguments: argparse.Namespace) -> int:
-    """Withdraw a version."""
-    return _change(
-        arguments,
-        "withdraw",
-        f"withdrawn ({arguments.reason})",
-        lambda publication: withdraw_agent(
-            publication, arguments.channel, arguments.version, arguments.reason
-        ),
-    )
+    """Withdraw a version, and remove its rollout plan."""
+    which = agent_version(arguments.channel, arguments.version)
+    with opened_for(arguments) as publication:
+        releases = withdraw_agent(publication, which.channel, which.version, arguments.reason)
+        done = f"{which.channel}: edgeagent {which.version} for {len(releases)} platforms: withdrawn"
+        code = publish(publication, f"{done} ({arguments.reason})", action="withdraw")
+        forget_steps(arguments.repository, which)
+    return code
 
 
 def run_rollout_agent(arguments: argparse.Namespace) -> int:
-    """Change the policy of a version."""
-    switched = arguments.pause or arguments.resume
-    if (arguments.percent is None) != switched:
-        raise ConfigurationError("give --percent, or one of --pause and --resume")
-    fields = {"paused": arguments.pause}
-    if not switched:
-        fields = {**policy_of(arguments), "percent": arguments.percent, "paused": False}
-    return _change(
-        arguments,
-        "rollout",
-        "policy changed",
-        lambda publication: set_agent_policy(publication, arguments.channel, arguments.version, fields),
-    )
-
-
-def _change(
-    arguments: argparse.Namespace,
-    action: str,
-    done: str,
-    change: Callable[[Publication], Sequence[AgentRelease]],
-) -> int:
-    with opened_for(arguments) as publication:
-        releases = change(publication)
-        about = f"{arguments.channel}: edgeagent {arguments.version}"
-        code = publish(publication, f"{about} for {len(releases)} platforms: {done}", action=action)
-    if releases[0].withdrawn is None:
-        _tell(releases[0])
-    return code
+    """Sign the first step of a version and plan the others, or pause, or resume."""
+    return roll_out(arguments, agent_version(arguments.channel, arguments.version))
 
 
 def _tell(release: AgentRelease) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,6 +12,8 @@ from edgeagent.publisher.opening import opened
 from edgeagent.publisher.passphrase import Secrets
 from edgeagent.publisher.repository import Publication
 from edgeagent.publisher.roles import ONLINE_ROLES, ROLES
+from edgeagent.publisher.rollout_steps import RolledOut, configuration_version
+from edgeagent.settings.types import parse_duration
 
 
 class ActionParser(argparse.ArgumentParser):
@@ -72,28 +73,6 @@ def add_signing(parser: argparse.ArgumentParser) -> None:
     add_who(parser)
 
 
-@dataclass(frozen=True)
-class WhichEntry:
-    """Release or configuration that a command line names.
-
-    Attributes:
-        channel: of it.
-        name: of the model; empty for a configuration.
-        version: of it.
-        configuration: whether it is a configuration.
-    """
-
-    channel: str
-    name: str
-    version: str
-    configuration: bool
-
-    @property
-    def title(self) -> str:
-        """Channel, name and version."""
-        return f"{self.channel} {'configuration' if self.configuration else self.name} {self.version}"
-
-
 def add_which(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that name a release, or a configuration."""
     parser.add_argument("channel", help="name of the channel")
@@ -106,8 +85,8 @@ def add_which(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def which_of(arguments: argparse.Namespace) -> WhichEntry:
-    """Return what the command line names.
+def which_of(arguments: argparse.Namespace) -> RolledOut:
+    """Return the release or configuration that the command line names.
 
     Raises:
         ConfigurationError: neither a model with its version nor a configuration is named, or both are.
@@ -115,10 +94,10 @@ def which_of(arguments: argparse.Namespace) -> WhichEntry:
     if arguments.config is not None:
         if arguments.name is not None:
             raise ConfigurationError("give the name and version of a model, or --config VERSION, not both")
-        return WhichEntry(arguments.channel, "", arguments.config, True)
+        return configuration_version(arguments.channel, arguments.config)
     if arguments.name is None or arguments.version is None:
         raise ConfigurationError("give the name and version of a model, or --config VERSION")
-    return WhichEntry(arguments.channel, arguments.name, arguments.version, False)
+    return RolledOut(arguments.channel, arguments.name, arguments.version)
 
 
 def secrets_of(arguments: argparse.Namespace) -> Secrets:
@@ -176,3 +155,14 @@ def publish(
         "`edgeagent publish accept DIR`"
     )
     return 0
+
+
+def duration_of(option: str, text: str) -> float:
+    """Return the seconds of an option, which must be more than 0."""
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{option}: {error}") from None
+    if seconds <= 0:
+        raise ConfigurationError(f"{option}: expected more than 0 s")
+    return seconds

@@ -24,7 +24,7 @@ from edgeagent.files.resources import find_bundle
 from edgeagent.publisher.audience import describe_audience, unknown_boards
 from edgeagent.publisher.configuration import set_configuration_boards, withdraw_configuration
 from edgeagent.publisher.release import add_bundle, check_structure, set_boards, withdraw
-from edgeagent.publisher.rollout_steps import read_steps, write_steps
+from edgeagent.publisher.rollout_steps import forget_steps
 
 ADD = """\
 Check a bundle and add it to a channel as its newest release. Hashes and structure are verified, and every
@@ -140,7 +140,7 @@ def run_boards(arguments: argparse.Namespace) -> int:
     boards = boards_of(arguments.board)
     release: ChannelEntry
     with opened_for(arguments) as publication:
-        if which.configuration:
+        if which.kind == "configuration":
             release = set_configuration_boards(publication, which.channel, which.version, boards)
         else:
             release = set_boards(publication, which.channel, which.name, which.version, boards)
@@ -178,13 +178,10 @@ def run_withdraw(arguments: argparse.Namespace) -> int:
     which = which_of(arguments)
     more = f" ({arguments.reason})"
     with opened_for(arguments) as publication:
-        if which.configuration:
+        if which.kind == "configuration":
             withdraw_configuration(publication, which.channel, which.version, arguments.reason)
-            return publish(publication, f"{which.title}: withdrawn", action="withdraw", more=more)
-        release = (which.channel, which.name, which.version)
-        withdraw(publication, *release, arguments.reason)
+        else:
+            withdraw(publication, which.channel, which.name, which.version, arguments.reason)
         code = publish(publication, f"{which.title}: withdrawn", action="withdraw", more=more)
-        steps = read_steps(arguments.repository)
-        if steps != steps.without(*release):
-            write_steps(arguments.repository, steps.without(*release))
+        forget_steps(arguments.repository, which)
         return code

@@ -9,14 +9,18 @@ from edgeagent.bench.table import ABSENT, TextTable
 from edgeagent.bench.terminal import show_tables
 from edgeagent.cli.json_result import add_json_options, give_result
 from edgeagent.cli.publish_options import Actions, add_folder
-from edgeagent.delivery.repository.agent_entry import AgentRelease
-from edgeagent.delivery.repository.channel import Release
 from edgeagent.delivery.repository.channel_entry import ChannelEntry
 from edgeagent.delivery.repository.clock import utcnow
 from edgeagent.publisher.errors import PublishError
 from edgeagent.publisher.opening import check_folder
 from edgeagent.publisher.places import metadata_folder
-from edgeagent.publisher.rollout_steps import Plan
+from edgeagent.publisher.rollout_steps import (
+    Plan,
+    RolledOut,
+    Steps,
+    agent_version,
+    configuration_version,
+)
 from edgeagent.publisher.status import RepositoryStatus, RoleStatus, repository_status
 from edgeagent.publisher.verification import verify
 
@@ -114,9 +118,25 @@ def _tables(status: RepositoryStatus) -> list[TextTable]:
     tables = [TextTable("roles and channels", columns, tuple(_role_row(role) for role in status.roles))]
     for channel in status.channels:
         names = ("", "sequence", "boards", "percent", "policy", "next step")
-        rows = tuple(_release_row(r, _plan_of(status, channel.channel, r)) for r in channel.releases)
-        rows += tuple(_agent_row(agent) for agent in channel.agents)
-        rows += tuple(_entry_row(f"configuration {one.version}", one, None) for one in channel.configurations)
+        label, plans = channel.channel, Steps(plans=tuple(status.steps))
+        rows = tuple(
+            _entry_row(f"{one.name} {one.version}", one, plans.find(RolledOut(label, one.name, one.version)))
+            for one in channel.releases
+        )
+        rows += tuple(
+            _entry_row(
+                f"edgeagent {one.version} for {one.platform.label}",
+                one,
+                plans.find(agent_version(label, one.version)),
+            )
+            for one in channel.agents
+        )
+        rows += tuple(
+            _entry_row(
+                f"configuration {one.version}", one, plans.find(configuration_version(label, one.version))
+            )
+            for one in channel.configurations
+        )
         tables.append(TextTable(f"channel {channel.channel}", names, rows))
     return tables
 
@@ -130,21 +150,10 @@ def _role_row(role: RoleStatus) -> tuple[str, ...]:
     return role.role, version, days, f"{role.threshold} of {len(role.keys)}", keys
 
 
-def _release_row(release: Release, plan: Plan | None) -> tuple[str, ...]:
-    return _entry_row(f"{release.name} {release.version}", release, plan)
-
-
 def _entry_row(title: str, release: ChannelEntry, plan: Plan | None) -> tuple[str, ...]:
     policy = f"withdrawn: {release.withdrawn}" if release.withdrawn else _policy(release)
     percent = f"{release.rollout.percent:g}"
     return title, str(release.sequence), ",".join(release.boards), percent, policy, _next_step(plan)
-
-
-def _agent_row(agent: AgentRelease) -> tuple[str, ...]:
-    policy = f"withdrawn: {agent.withdrawn}" if agent.withdrawn else _policy(agent)
-    title = f"edgeagent {agent.version} for {agent.platform.label}"
-    percent = f"{agent.rollout.percent:g}"
-    return title, str(agent.sequence), ",".join(agent.boards), percent, policy, ABSENT
 
 
 def _policy(release: ChannelEntry) -> str:
@@ -166,10 +175,6 @@ def _next_step(plan: Plan | None) -> str:
     if plan.halted is not None:
         return f"HALTED: {plan.halted}"
     return f"{plan.percents[plan.step + 1]:g} % at {plan.due:%Y-%m-%d %H:%M} UTC"
-
-
-def _plan_of(status: RepositoryStatus, channel: str, release: Release) -> Plan | None:
-    return next((plan for plan in status.steps if plan.is_of(channel, release.name, release.version)), None)
 
 
 def _notes(status: RepositoryStatus) -> list[str]:

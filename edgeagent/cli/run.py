@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from edgeagent.cli.json_result import add_json_options, give_result
 from edgeagent.cli.live_source import read_live
-from edgeagent.daemon.agent import STOP_S, Agent
+from edgeagent.daemon.agent import Agent
+from edgeagent.daemon.part_order import STOP_S
 from edgeagent.daemon.process_name import name_process
 from edgeagent.daemon.restart import start_again
 from edgeagent.errors import ConfigurationError, EdgeagentError

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
-import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgeagent.bundle.reading import Bundle, open_bundle
 from edgeagent.bundle.task import require_detection
-from edgeagent.errors import ConfigurationError, EdgeagentError
+from edgeagent.cli.until_signal import run_until_signal
+from edgeagent.errors import ConfigurationError
 from edgeagent.files.atomic import replace_file
 from edgeagent.files.naming import printable
 from edgeagent.files.resources import find_bundle
@@ -24,10 +22,6 @@ from edgeagent.serve.endpoints import (
     zmq_endpoint,
 )
 from edgeagent.serve.frigate_config import LABEL_MAP, configuration_lines, label_map
-from edgeagent.timing.guarded_thread import Fault, subscribe
-
-if TYPE_CHECKING:
-    from edgeagent.serve.detector_server import DetectorServer
 
 logger = logging.getLogger(__name__)
 
@@ -151,28 +145,9 @@ def _serve(
     except BaseException:
         serving.stop()
         raise
-    return _until_signal(server, bundle)
-
-
-def _until_signal(server: DetectorServer, bundle: Bundle) -> int:
-    """Answer until SIGTERM or SIGINT arrives, or a thread of the server has failed for good."""
-    ended = threading.Event()
-    fatal: list[Fault] = []
-
-    def end_after(fault: Fault) -> None:
-        if fault.fatal:
-            fatal.append(fault)
-            ended.set()
-
-    unsubscribe = subscribe(end_after)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    server.start()
     manifest = bundle.manifest
-    logger.info("%s %s is served at %s", manifest.name, manifest.version, ", ".join(server.addresses))
-    ended.wait()
-    unsubscribe()
-    server.stop()
-    if fatal:
-        raise EdgeagentError(f"the thread {fatal[0].thread} failed for good: {fatal[0].text}")
-    return 0
+
+    def started() -> None:
+        logger.info("%s %s is served at %s", manifest.name, manifest.version, ", ".join(server.addresses))
+
+    return run_until_signal(server, started)

@@ -5,61 +5,46 @@
     connect to the broker -> READY -> verify bundle -> choose a delegate, start it in a worker
         -> start cameras -> detect -> ... -> SIGTERM, SIGINT, or the end of all files -> stop
 
-Every part follows the protocol :class:`edgeagent.daemon.part.AgentPart`.
+Every part follows the protocol :class:`edgeagent.daemon.part.AgentPart`. This module connects them; what
+belongs together is built in one place: what needs no model in ``reporting``, the watches in ``watches``,
+tracking in ``scene_receivers``, what needs a broker in ``broker_parts``, the delivery in ``delivery_parts``.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from functools import partial
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from edgeagent.accuracy.live.accuracy_watch import AccuracyCallbacks, AccuracyWatch
 from edgeagent.accuracy.live.agreement_run import DeviceModels
 from edgeagent.bundle.reading import Bundle
 from edgeagent.camera.status import CameraState
-from edgeagent.daemon.actions import build_actions
-from edgeagent.daemon.adapters import Adapters
-from edgeagent.daemon.agent_update import AgentUpdates
-from edgeagent.daemon.alarms import Alarms
-from edgeagent.daemon.area_watch import AreaWatch
 from edgeagent.daemon.broker_parts import (
     build_commands,
     build_feedback,
-    build_publisher,
     has_broker,
 )
-from edgeagent.daemon.camera_health import CameraHealth
 from edgeagent.daemon.cameras import Cameras
-from edgeagent.daemon.class_watch import ClassWatch
 from edgeagent.daemon.decoder_choice import DecoderChoice
+from edgeagent.daemon.delivery_parts import build_delivery, build_signed_configuration
 from edgeagent.daemon.detection_messages import DetectionMessages
-from edgeagent.daemon.device_watch import DeviceWatch, WatchCallbacks
-from edgeagent.daemon.fault_watch import FaultWatch
-from edgeagent.daemon.hard_frames import HardFrameWatch
 from edgeagent.daemon.live.agent_parts import FollowingParts
 from edgeagent.daemon.live.applying import Applying
 from edgeagent.daemon.live.commands import LiveCommands
 from edgeagent.daemon.live.control import Control
 from edgeagent.daemon.live.following import Following
-from edgeagent.daemon.live.live_changes import LiveChanges
 from edgeagent.daemon.live.live_source import LiveSource
-from edgeagent.daemon.live_page import build_live_page
 from edgeagent.daemon.model_start import keep_starting
-from edgeagent.daemon.object_watch import ObjectWatch
-from edgeagent.daemon.part import PART_STOP_S, AgentPart, Background, ResultCallback, present
+from edgeagent.daemon.part import Background, ResultCallback, present
+from edgeagent.daemon.part_order import PartOrder
 from edgeagent.daemon.rate_controller import Decision
 from edgeagent.daemon.reporter import CameraCounters, TelemetryReporter
+from edgeagent.daemon.reporting import Reporting, ReportingCallbacks
 from edgeagent.daemon.retained_cameras import RetainedCameras
-from edgeagent.daemon.scene_receivers import build_scene_receivers
-from edgeagent.daemon.scene_watch import SceneWatch
-from edgeagent.daemon.service import LONGEST_MODEL_START_S, Service
-from edgeagent.daemon.state_folder_watch import StateFolderWatch
-from edgeagent.daemon.state_messages import RetainedMessages, StateMessages
+from edgeagent.daemon.scene_receivers import build_scene_parts
+from edgeagent.daemon.service import LONGEST_MODEL_START_S
+from edgeagent.daemon.supervision import Supervision
 from edgeagent.daemon.telemetry_messages import TelemetryMessages
-from edgeagent.daemon.update_events import UpdateEvents
+from edgeagent.daemon.watches import build_watches
 from edgeagent.delivery.first_model import open_store, serve_first
 from edgeagent.detection.exchange import ModelExchange
 from edgeagent.detection.frame_result import STAGES, Result
@@ -67,33 +52,21 @@ from edgeagent.detection.journal import open_journal
 from edgeagent.detection.pipeline import Pipeline
 from edgeagent.detection.ranking import rank_kept
 from edgeagent.detection.serving_state import Change
-from edgeagent.errors import DeliveryError
-from edgeagent.events.arming import Arming
 from edgeagent.events.building import build_gates, change_gates, score_thresholds
-from edgeagent.files.folder_lock import lock_if_free
 from edgeagent.settings.live.comparison import SettingsChange
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.state import state_folder
 from edgeagent.telemetry.contract.messages import Telemetry
-from edgeagent.telemetry.event_log import EventLog
 from edgeagent.telemetry.mqtt.certificates import CertificateWatch
-from edgeagent.telemetry.run_number import next_run
-from edgeagent.timing.deadline import Deadline
 from edgeagent.timing.histogram import StageTimes
 from edgeagent.timing.progress import UNLIMITED_S
-from edgeagent.timing.schedule import next_due
 
 if TYPE_CHECKING:
-    from edgeagent.daemon.signed_configuration import SignedConfiguration
+    from edgeagent.daemon.scene_watch import SceneWatch
     from edgeagent.delivery.configuration.serving import ServedConfiguration
     from edgeagent.delivery.service import Delivery
     from edgeagent.delivery.state.record import Record
     from edgeagent.delivery.state.store import Store
-
-STOP_S = 2.5
-"""For all parts together, so that the process ends within 3 s."""
-LAST_MESSAGES_S = 1.25  # of these, kept for the last telemetry and ``stopped``
-STEP_S = 5.0  # longest wait of the supervision between two steps that its watchdog sees
 
 
 class Agent:
@@ -135,62 +108,27 @@ class Agent:
         configuration: ServedConfiguration | None = None,
         live: LiveSource | None = None,
     ) -> None:
-        self._settings, state = settings, state_folder(settings)
+        self._settings = settings
         self._configuration, self.starts_again = configuration, False
-        self._over: SimpleQueue[None] = SimpleQueue()
         self.times = {camera.name: StageTimes(STAGES) for camera in settings.cameras}
-
-        # Messages
-        self._journal = open_journal(state)
         self.delivery: Delivery | None = None
         self._scenes: SceneWatch | None = None
+        self._journal = open_journal(state_folder(settings))
         opened = open_store(settings)
-        store = opened.store
-        self._state_folder = StateFolderWatch(settings, opened.problem)
-        self._in_use = lock_if_free(state)  # `edgeagent status` sees it
-        run = next_run(state)
-        self._page = build_live_page(settings)
-        self.publisher = build_publisher(settings)
-        if self._page is not None:
-            self.publisher = self._page.observed(self.publisher)
-        self.events = EventLog(run, partial(self.publisher.publish, qos=1))
-        adapters = Adapters(settings, self.publisher, state, self.times)
-        alarms = Alarms()
-        if store is not None:
-            alarms.update_deployment(store.record)
-        self.live = LiveChanges(live, settings, state, self._apply, self.events) if live else None
-        if self._page is not None and self.live is not None:
-            self._page.edit_with(self.live)
-        self._arming = Arming(state) if settings.tracking.tracker != "off" else None
-        retained = RetainedMessages(alarms, settings.cameras, self._configuration_version, self._arming)
-        self._state = StateMessages(alarms, retained, self.events, self.publisher, adapters)
-        if self._arming is not None:
-            self._arming.on_change = self._state.publish
-        self._updates = UpdateEvents(state, self.events)
-        self._faults = FaultWatch(self._state.fault_changed, self.request_stop)
-        self._service = Service(self.publisher, has_broker(settings))
-        self._agent_updates = AgentUpdates(settings, self.publisher, self.events)
-        self._service.watchdog.starts_again = self._goes_on
-        self._state.starting()
-        self._faults.start()
-        self.publisher.start()
-        if self._page is not None:
-            self._page.on_trouble = self._state.page_changed
-            self._page.start()
+        calls = ReportingCallbacks(self._apply, self.request_stop, self._goes_on, self._configuration_version)
+        self._reporting = Reporting(settings, live, self.times, opened, calls)
+        self.publisher, self.events = self._reporting.publisher, self._reporting.events
+        self.live, self._state = self._reporting.live, self._reporting.state
+        self._service = self._reporting.service
+        self._supervision = Supervision(self._interval_s, self._service.progress)
+        self._reporting.connect()
         try:
-            self._service.begin()
-            self._agent_updates.begin()
-            if opened.problem is not None:
-                self._state.delivery_unavailable(opened.problem)
-            self._build(store, on_result, keep_trying, run, adapters)
+            self._reporting.begin()
+            self._build(opened.store, on_result, keep_trying)
         except BaseException as error:
-            if store is not None and isinstance(error, SystemExit):
-                store.close()  # asked to stop: no bad end of a model on trial
-            self._service.stop(0.0)
-            self._stop_page()
-            self.publisher.stop()
-            self._faults.stop()
-            self._release_state()
+            if opened.store is not None and isinstance(error, SystemExit):
+                opened.store.close()  # asked to stop: no bad end of a model on trial
+            self._reporting.give_up()
             raise
 
     def _build(
@@ -198,19 +136,20 @@ class Agent:
         store: Store | None,
         on_result: Callable[[Result], None] | None,
         keep_trying: bool,
-        run: int | None,
-        adapters: Adapters,
     ) -> None:
         """Start the model, and build all parts that need one."""
-        settings, broker = self._settings, has_broker(self._settings)
+        settings, reporting, broker = self._settings, self._reporting, has_broker(self._settings)
+        run, adapters, arming, page = reporting.run, reporting.adapters, reporting.arming, reporting.page
 
         # Model
         self.models = self._serve(store, keep_trying)
         if store is not None:
             self._deployment_changed(store.record)  # the start may have ended it
-        self.delivery = None if store is None else self._build_delivery(store)
+        self.delivery = build_delivery(
+            settings, store, self.models, self._journal, self._deployment_changed, self._state
+        )
         if self.delivery is not None:
-            self._agent_updates.attach(self.delivery, self.models)
+            reporting.agent_updates.attach(self.delivery, self.models)
             self.delivery.on_agent_change = self._agent_changed
         self._state.started(self.models, self.delivery)
 
@@ -223,28 +162,35 @@ class Agent:
         cameras = Cameras(settings.cameras, self.pipeline.wake, self._camera_changed, decoders.choose)
         self.cameras = cameras.cameras
         self._service.attach(self.models, self.pipeline, self.cameras)
-        signed = self._build_signed_configuration()
+        signed = build_signed_configuration(
+            self._configuration,
+            self.delivery,
+            self.models,
+            self.cameras,
+            self.publisher,
+            self._state,
+            self.request_new_start,
+        )
 
-        # Requests, accuracy and telemetry
+        # Requests, watches and telemetry
         changes = LiveCommands(self.live) if self.live else None
-        commands = build_commands(settings, self.publisher, self.delivery, self.events, self._arming, changes)
+        commands = build_commands(settings, self.publisher, self.delivery, self.events, arming, changes)
         feedback = build_feedback(settings, self.publisher, run, self.models.bundle.manifest)
         previous = self.delivery.previous if self.delivery is not None else lambda: None
         models = DeviceModels(self.models, self._journal, previous)
-        results = AccuracyCallbacks(
-            self._state.accuracy_changed, self._state.drift_changed, self._state.agreement_changed
+        watches = build_watches(
+            settings, run, models, feedback, self._state, self._count_inferences, self._limit_rate
         )
-        accuracy = AccuracyWatch(settings, models, feedback, run, results) if broker else None
-        reactions = WatchCallbacks(self._limit_rate, self._state.board_changed)
-        watch = DeviceWatch(settings.power, settings.adaptive, self._count_inferences, reactions)
-        names = [camera.name for camera in settings.cameras]
-        objects = ObjectWatch(settings.objects, names, run, self._state.presence_changed)
-        classes = ClassWatch(settings, self._state.class_changed)
-        areas = AreaWatch(settings, self._state.area_changed)
         counters = CameraCounters(
-            self.cameras, self.times, self.pipeline.failed, objects, gates, classes, areas
+            self.cameras,
+            self.times,
+            self.pipeline.failed,
+            watches.objects,
+            gates,
+            watches.classes,
+            watches.areas,
         )
-        reporter = TelemetryReporter(counters, run, watch)
+        reporter = TelemetryReporter(counters, run, watches.device)
         adapters.read_live(lambda telemetry: reporter.refresh(telemetry, self.publisher.dropped))
         certificates = CertificateWatch(
             settings.mqtt.tls, self._state.certificates_changed, self._state.certificate_changed
@@ -257,96 +203,85 @@ class Agent:
         trials = Background(lambda: None, self.models.stop_trials)
         taking_commands = Background(commands.start, commands.stop) if commands else None
         taking_feedback = Background(feedback.requests.start, feedback.requests.stop) if feedback else None
-        showing = ResultCallback(self._page.frame) if self._page is not None else None
-        arming, acting = self._arming, None
-        if arming is not None:
-            receivers = build_scene_receivers(
-                settings, run, self.publisher, self.events, arming, self._publishes_pictures
-            )
-            actions = build_actions(settings, self.publisher, lambda: arming.armed)
-            if actions is not None:
-                receivers.append(actions)
-                acting = Background(actions.start, actions.stop)
-            if self._page is not None:
-                receivers.append(self._page)
-            self._scenes = SceneWatch(settings, receivers, gates)
+        showing = ResultCallback(page.frame) if page is not None else None
+        scenes = build_scene_parts(
+            settings,
+            run,
+            self.publisher,
+            self.events,
+            arming,
+            self._publishes_pictures,
+            page,
+            gates,
+        )
+        self._scenes = scenes.scenes
         detections = DetectionMessages(settings, run, self.publisher, feedback) if broker else None
         removed = RetainedCameras(settings, self.publisher) if broker else None
-        health = CameraHealth(settings.cameras, self._state.camera_health_changed)
-        hard_frames = HardFrameWatch(settings) if settings.hard_frames is not None else None
         following = FollowingParts(
             pipeline=self.pipeline,
             cameras=cameras,
             scenes=self._scenes,
-            objects=objects,
-            classes=classes,
-            areas=areas,
-            health=health,
+            watches=watches,
             detections=detections,
             feedback=feedback,
-            accuracy=accuracy,
-            watch=watch,
             adapters=adapters,
-            page=self._page,
-            hard_frames=hard_frames,
+            page=page,
             retained=removed,
             state=self._state,
             service=self._service,
         )
         self._applying = Applying(self.pipeline, following.in_order(Following(self._take)))
-        control = Control(self.live, state_folder(settings)) if self.live and self._in_use else None
-        self._parts: tuple[AgentPart, ...] = present(
+        control = Control(self.live, state_folder(settings)) if self.live and reporting.in_use else None
+        parts = present(
             self._state,
             adapters,  # before all threads, as its port may be in use
             serving,
             pipeline,
-            watch,
+            watches.device,
             cameras,
             taking_commands,
             taking_feedback,
-            accuracy,
+            watches.accuracy,
             self.delivery,
             signed,
-            health,
-            objects,
-            classes,
-            hard_frames,
-            areas,
-            acting,
+            watches.health,
+            watches.objects,
+            watches.classes,
+            watches.hard_frames,
+            watches.areas,
+            scenes.actions,
             self._scenes,
             ResultCallback(on_result) if on_result else None,
             showing,  # after the scenes, whose tracks it shows
             detections,
-            self._agent_updates,
+            reporting.agent_updates,
             self.live,
             control,
             self._service,
         )
-        self._stop_order: tuple[AgentPart, ...] = present(
+        stop_order = present(
             self._service,
             control,  # first, as a change builds parts
             self.live,
-            self._page,
-            self._agent_updates,
+            page,
+            reporting.agent_updates,
             taking_commands,
             taking_feedback,
-            watch,
+            watches.device,
             trials,  # before the pipeline, whose frames they hold back for a moment
             pipeline,  # before what serves, so that frames in flight are finished
             serving,  # ends all waits for an engine that hangs
-            accuracy,
+            watches.accuracy,
             signed,
             self.delivery,
             cameras,
             self._scenes,
-            hard_frames,
-            acting,  # after the scenes, which end all objects
+            watches.hard_frames,
+            scenes.actions,  # after the scenes, which end all objects
             removed,
         )
-        self._last_messages: tuple[AgentPart, ...] = (
-            self._telemetry,  # the last interval, before its receivers stop
-            adapters,
-        )
+        last = (self._telemetry, adapters)  # the last interval, before its receivers stop
+        self._order = PartOrder(parts, stop_order, last)
 
     def run(self) -> None:
         """Start, run until :meth:`request_stop` or the end of all cameras, and stop.
@@ -356,16 +291,16 @@ class Agent:
         """
         self.start()
         try:
-            self._report_until_stopped()
+            self._supervision.run(self._report)
         finally:
             self.stop()
         self.pipeline.raise_failure()
-        self._faults.raise_fatal()
-        self._state_folder.raise_usable()
+        self._reporting.faults.raise_fatal()
+        self._reporting.folder.raise_usable()
 
     def request_stop(self) -> None:
         """Make :meth:`run` stop; may be called from a signal handler."""
-        self._over.put(None)  # a SimpleQueue, unlike an event, is safe in a signal handler of its own waiter
+        self._supervision.request_end()
 
     def request_new_start(self) -> None:
         """Make :meth:`run` stop, so that its owner starts the agent again; from any thread."""
@@ -374,12 +309,7 @@ class Agent:
 
     def wait(self, timeout: float) -> bool:
         """Wait for :meth:`request_stop` or the end of all cameras; return False after ``timeout`` seconds."""
-        try:
-            self._over.get(timeout=timeout)
-        except Empty:
-            return False
-        self._over.put(None)  # every later call returns at once
-        return True
+        return self._supervision.wait(timeout)
 
     def start(self) -> None:
         """Start all parts.
@@ -388,60 +318,28 @@ class Agent:
             ConfigurationError: a port cannot be opened; nothing runs.
         """
         try:
-            for part in self._parts:
-                part.start()
+            self._order.start()
             self._service.progress.expect(UNLIMITED_S, "run by its owner")
         except BaseException:
-            self._service.stop(0.0)
-            self._stop_page()
-            self.models.stop()
-            self.publisher.stop()
-            self._faults.stop()
-            self._release_state()
+            self._reporting.give_up(self.models.stop)
             raise
 
     def stop(self) -> None:
-        """Stop all parts within :data:`STOP_S`; a camera, engine, disk or broker that hangs is abandoned."""
-        deadline = Deadline(STOP_S)
-        for part in self._stop_order:
-            part.stop(deadline.share_s(PART_STOP_S, keep_s=LAST_MESSAGES_S))
-        for part in self._last_messages:
-            part.stop(deadline.share_s(PART_STOP_S, keep_s=LAST_MESSAGES_S / 2))
-        self.publisher.stop(deadline.left_s)
-        self._faults.stop()
-        self._release_state()
-
-    def _stop_page(self, timeout_s: float = PART_STOP_S) -> None:
-        if self._page is not None:
-            self._page.stop(timeout_s)
-
-    def _release_state(self) -> None:
-        if self._in_use is not None:
-            self._in_use.release()
-            self._in_use = None
+        """Stop all parts in some seconds; a camera, engine, disk or broker that hangs is abandoned."""
+        self._reporting.end(self._order.stop().left_s)
 
     def report(self) -> Telemetry:
         """Publish the telemetry of the interval that ends now, and return it."""
         return self._telemetry.publish()
 
-    def _report_until_stopped(self) -> None:
-        interval = self._settings.telemetry.interval
-        due = time.monotonic() + interval
-        while True:
-            if interval != self._settings.telemetry.interval:
-                interval = self._settings.telemetry.interval
-                due = time.monotonic() + interval
-            wait_s = min(STEP_S, max(0.0, due - time.monotonic()))
-            self._service.progress.expect(wait_s, "waiting for the next report")
-            if self.wait(wait_s):
-                return
-            if time.monotonic() >= due:
-                self._service.progress.expect(0.0, "reporting")
-                self.report()
-                self._faults.check()
-                if self._state_folder.usable():
-                    return
-                due = next_due(due, interval, time.monotonic())
+    def _report(self) -> bool:
+        """Publish telemetry; return whether the agent must end, as its state folder can be used again."""
+        self.report()
+        self._reporting.faults.check()
+        return self._reporting.folder.usable()
+
+    def _interval_s(self) -> float:
+        return self._settings.telemetry.interval
 
     def _serve(self, store: Store | None, keep_trying: bool) -> ModelExchange:
         """Start the model that serves first."""
@@ -450,28 +348,6 @@ class Agent:
             return serve_first(self._settings, store, self._start_model)
 
         return keep_starting(start, self._not_started) if keep_trying else start()
-
-    def _build_delivery(self, store: Store) -> Delivery | None:
-        # imported here, since its libraries take memory
-        from edgeagent.delivery.service import Delivery
-
-        try:
-            return Delivery(self._settings, store, self.models, self._journal, self._deployment_changed)
-        except DeliveryError as error:
-            self._state.delivery_unavailable(f"{error}; no models are delivered until the next start")
-            return None
-
-    def _build_signed_configuration(self) -> SignedConfiguration | None:
-        served, delivery = self._configuration, self.delivery
-        if served is not None and delivery is None:
-            served.unjudged("models are not delivered with it, as they were before")
-        if served is None or served.store is None or delivery is None:
-            return None
-        # imported here, since its libraries take memory
-        from edgeagent.daemon.signed_configuration import PartsInSight, SignedConfiguration
-
-        parts = PartsInSight(self.models, self.cameras, self.publisher)
-        return SignedConfiguration(served, delivery, parts, self._state, self.request_new_start)
 
     def _start_model(self, bundle: Bundle) -> ModelExchange:
         """Start the first choice of a bundle, or the first right delegate where there is none yet."""
@@ -502,15 +378,13 @@ class Agent:
         self._service.update()
 
     def _frame(self, result: Result) -> None:
-        for part in self._parts:
-            part.frame(result)
+        self._order.frame(result)
 
     def _changed(self, change: Change) -> None:
-        for part in self._parts:
-            part.changed(change)
+        self._order.changed(change)
 
     def _deployment_changed(self, record: Record) -> None:
-        self._updates.check(record)
+        self._reporting.updates.check(record)
         self._state.deployment_changed(record, self.delivery.problems() if self.delivery else None)
 
     def _agent_changed(self) -> None:

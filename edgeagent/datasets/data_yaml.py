@@ -56,6 +56,15 @@ def data_yaml_splits(file: Path) -> dict[str, Callable[[], LabelledPictures]]:
     return found
 
 
+def class_names_of(file: Path) -> tuple[str, ...]:
+    """Return the names of the classes of a file, by class index.
+
+    Raises:
+        DataError: the file cannot be used.
+    """
+    return _DataYaml.read(file).names.names
+
+
 @dataclass(frozen=True)
 class _DataYaml:
     """A file that was read, with its root and names."""

@@ -1,12 +1,14 @@
-"""Pictures with proposed labels, written for labelling tools: COCO, YOLO, CVAT.
+"""Pictures with proposed labels, written for labelling tools: COCO, YOLO, CVAT, Label Studio.
 
 ::
 
     coco   images/  annotations.json                     COCO object detection; score is kept beside each box
     yolo   images/  labels/  data.yaml                   one line an object: class, centre, size, in shares
     cvat   images/  annotations.xml                      CVAT for images 1.1
+    label-studio   images/  tasks.json  label-config.xml   tasks with predictions, and the labelling interface
 
-The pictures are copied; nothing is written into a folder that has anything in it.
+The pictures are copied; nothing is written into a folder that has anything in it. Folder and files are for
+their owner only, as the pictures show people.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from xml.etree import ElementTree
 import yaml
 
 from edgeagent.errors import DataError
+from edgeagent.files.atomic import PRIVATE_FILE, PRIVATE_FOLDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +75,16 @@ def export_labels(pictures: Sequence[ProposedPicture], kind: str, out: Path) -> 
         raise DataError("there is no hard frame to export")
     labels = tuple(sorted({one.label for picture in pictures for one in picture.objects}))
     try:
-        (out / "images").mkdir(parents=True)
+        out.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
+        out.chmod(PRIVATE_FOLDER)
+        (out / "images").mkdir(PRIVATE_FOLDER)
         if len(list(out.iterdir())) > 1:
             raise FileExistsError(0, "it has something in it")
         for picture in pictures:
             shutil.copyfile(picture.file, out / "images" / picture.name)
         EXPORTS[kind](pictures, labels, out)
+        for path in out.rglob("*"):
+            path.chmod(PRIVATE_FOLDER if path.is_dir() else PRIVATE_FILE)
     except FileExistsError:
         raise DataError(f"{out}: the folder has something in it; name a new one") from None
     except OSError as error:
@@ -144,10 +151,35 @@ def _cvat(pictures: Sequence[ProposedPicture], labels: Sequence[str], out: Path)
     ElementTree.ElementTree(root).write(out / "annotations.xml", encoding="utf-8", xml_declaration=True)
 
 
+def _label_studio(pictures: Sequence[ProposedPicture], labels: Sequence[str], out: Path) -> None:
+    tasks = []
+    for number, picture in enumerate(pictures, 1):
+        size = {"original_width": picture.width, "original_height": picture.height, "image_rotation": 0}
+        found = []
+        for place, one in enumerate(picture.objects):
+            x1, y1, x2, y2 = (round(100 * value, 3) for value in one.box)
+            box = {"x": x1, "y": y1, "width": round(x2 - x1, 3), "height": round(y2 - y1, 3), "rotation": 0}
+            names = {"id": f"{number}-{place}", "from_name": "label", "to_name": "image"}
+            value = {**box, "rectanglelabels": [one.label]}
+            found.append({**names, "type": "rectanglelabels", **size, "score": one.score, "value": value})
+        address = f"/data/local-files/?d={out.name}/images/{picture.name}"
+        prediction = {"model_version": "edgeagent", "result": found}
+        tasks.append({"data": {"image": address, "name": picture.name}, "predictions": [prediction]})
+    (out / "tasks.json").write_text(json.dumps(tasks, indent=1), encoding="utf-8")
+    view = ElementTree.Element("View")
+    ElementTree.SubElement(view, "Image", {"name": "image", "value": "$image"})
+    choices = ElementTree.SubElement(view, "RectangleLabels", {"name": "label", "toName": "image"})
+    for name in labels:
+        ElementTree.SubElement(choices, "Label", {"value": name})
+    ElementTree.indent(view)
+    ElementTree.ElementTree(view).write(out / "label-config.xml", encoding="utf-8")
+
+
 EXPORTS: dict[str, Callable[[Sequence[ProposedPicture], Sequence[str], Path], None]] = {
     "coco": _coco,
     "yolo": _yolo,
     "cvat": _cvat,
+    "label-studio": _label_studio,
 }
 
 

@@ -17,7 +17,7 @@ from edgeagent.files.naming import printable
 logger = logging.getLogger(__name__)
 
 WITHOUT_AREA = "boxes without an area are left out"
-POLYGON = "polygons are replaced by the box around them"
+POLYGON = "objects have polygons, of which a detector takes the box around"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ the picture or have no size.
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from edgeagent.bundle.manifest import Artefact
@@ -118,4 +120,5 @@ def claimed_labels(bundle: Bundle, artefact: Artefact) -> tuple[list[Labels], fl
         return [], 0.0
     names = [accuracy.labels.get(name) for name in golden.pictures]
     paths = [None if name is None else bundle.directory / name for name in names]
-    return [read_labels(path, len(bundle.manifest.labels)) for path in paths], claim
+    unlogged = Counter[str]()  # what a reader leaves out or changes was told when the bundle was made
+    return [read_labels(path, len(bundle.manifest.labels), unlogged) for path in paths], claim

@@ -112,7 +112,7 @@ class GoldenCheck:
         differences: list[float] = []
         found, findings = 0, self._findings
         findings.begin()
-        pictures = zip(self._pictures_for(engine), self._golden.outputs, strict=True)
+        pictures = zip(self.prepare(engine), self._golden.outputs, strict=True)
         for number, ((codes, fit), reference) in enumerate(pictures):
             engine.infer((codes, *buffers.inputs[1:]), buffers.outputs)
             detections = detector.decoder.decode(buffers.outputs, FIND_SCORE)
@@ -126,7 +126,8 @@ class GoldenCheck:
         counted = (findings.labelled, found, findings.least, findings.unit)
         return GoldenResult(max(differences), self.tolerance, mean, *counted)
 
-    def _pictures_for(self, engine: Engine) -> list[tuple[Array, Fit]]:
+    def prepare(self, engine: Engine) -> list[tuple[Array, Fit]]:
+        """Return each picture as the input of an engine, and its placement there; prepared once."""
         if not self._prepared:
             spec = engine.inputs[0]
             preprocessor = Preprocessor(self._manifest.input, spec, exact=True)

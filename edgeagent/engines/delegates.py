@@ -196,6 +196,12 @@ _EDGETPU_FAILURES = (
     "returns"
 )
 
+QNN_VERSIONS = (68, 73, 75, 79)
+"""Versions of Hexagon's tensor processor that contexts are compiled for (``htp_arch`` of ONNX Runtime)."""
+_QNN = "QNNExecutionProvider"
+_QNN_OPTIONS = {"backend_path": "libQnnHtp.so", "htp_performance_mode": "burst"}
+_HEXAGON = ("dev/fastrpc-cdsp*", "dev/adsprpc-smd")
+
 CATALOGUE: tuple[Delegate, ...] = (
     _provider(
         "tensorrt",
@@ -245,12 +251,20 @@ CATALOGUE: tuple[Delegate, ...] = (
         placement="a HEF runs on the chip or not at all",
         compiled_for="hailo",
     ),
-    _provider(
-        "qnn",
-        "QNNExecutionProvider",
-        options={"backend_path": "libQnnHtp.so", "htp_performance_mode": "burst"},
-        compiles=True,
+    *(
+        replace(
+            _provider(
+                f"qnn-v{version}",
+                _QNN,
+                failures="a file compiled for another version of the chip or of QNN: an error on load",
+                options=_QNN_OPTIONS,
+                nodes=_HEXAGON,
+            ),
+            compiled_for=f"qnn-v{version}",
+        )
+        for version in QNN_VERSIONS
     ),
+    _provider("qnn", _QNN, options=_QNN_OPTIONS, nodes=_HEXAGON, compiles=True),
     _openvino(
         "NPU", "untested", "no driver, or an unsupported graph: an error on load", ("dev/accel/accel*",)
     ),

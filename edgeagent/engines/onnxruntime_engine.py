@@ -22,6 +22,7 @@ from edgeagent.engines.engine import (
 )
 from edgeagent.engines.input_grid import INPUT_GRID, with_noted_grid
 from edgeagent.engines.onnx_file import read_onnx
+from edgeagent.engines.provider_plugins import installed_plugins, plugin_devices
 from edgeagent.errors import EngineError
 
 PROVIDER = "CPUExecutionProvider"
@@ -118,7 +119,8 @@ class OnnxRuntimeEngine(LoadedEngine):
 def _open(onnxruntime: Any, content: bytes, threads: int, provider: str, options: Mapping[str, str]) -> Any:
     """Open a session; a provider that is missing or fails is an error, never a silent fallback to the CPU."""
     built_with = onnxruntime.get_available_providers()
-    if provider not in built_with:
+    plugin = provider in installed_plugins()  # once it is registered, it is among the others, too
+    if provider not in built_with and not plugin:
         raise EngineError(
             f"it was built without {provider} (it has {', '.join(built_with)}); install the package of this "
             "board"
@@ -130,7 +132,11 @@ def _open(onnxruntime: Any, content: bytes, threads: int, provider: str, options
     if provider != PROVIDER:
         wanted.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         providers = [(provider, dict(options)), PROVIDER]
-    session = onnxruntime.InferenceSession(content, wanted, providers=providers, enable_fallback=0)
+    if plugin:
+        wanted.add_provider_for_devices(plugin_devices(onnxruntime, provider)[:1], dict(options))
+        session = onnxruntime.InferenceSession(content, wanted)
+    else:
+        session = onnxruntime.InferenceSession(content, wanted, providers=providers, enable_fallback=0)
     if provider not in session.get_providers():
         raise EngineError(f"{provider} could not be started, and onnxruntime took the CPU instead")
     return session

@@ -1,4 +1,4 @@
-"""Execution providers that the installed onnxruntime was built with, asked in a process of its own.
+"""Execution providers of the installed onnxruntime, asked in a process of its own, and its plug-ins.
 
 Importing onnxruntime takes 20 MB, and has ended the process on some machines; only workers import it. This
 module run as a program prints the providers as JSON.
@@ -13,6 +13,8 @@ import logging
 import subprocess
 import sys
 
+from edgeagent.engines.provider_plugins import installed_plugins
+
 logger = logging.getLogger(__name__)
 
 LONGEST_S = 60.0
@@ -20,7 +22,10 @@ LONGEST_S = 60.0
 
 @functools.cache
 def built_providers() -> tuple[str, ...]:
-    """Return the names of the providers; none, with a warning, where onnxruntime cannot be imported."""
+    """Return the names of the providers, those of installed plug-ins last.
+
+    There is none, with a warning, where onnxruntime cannot be imported.
+    """
     if importlib.util.find_spec("onnxruntime") is None:
         return ()
     command = [sys.executable, "-m", __name__]
@@ -31,7 +36,7 @@ def built_providers() -> tuple[str, ...]:
     except (OSError, subprocess.SubprocessError) as error:
         logger.warning("onnxruntime cannot be imported, its delegates are left out: %s", error)
         return ()
-    return tuple(json.loads(done.stdout.splitlines()[-1]))
+    return tuple(dict.fromkeys([*json.loads(done.stdout.splitlines()[-1]), *installed_plugins()]))
 
 
 if __name__ == "__main__":

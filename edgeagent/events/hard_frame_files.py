@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edgeagent.datasets.label_export import ProposedObject, ProposedPicture
 from edgeagent.errors import DataError
-from edgeagent.events.hard_frames import NAMES
+from edgeagent.events.hard_frame_notes import NAMES
 from edgeagent.files.naming import printable
 
 logger = logging.getLogger(__name__)

@@ -1,8 +1,12 @@
-"""Hard frames: pictures in which the model is unsure, kept on the disk for labelling, with what it found.
+"""Hard frames: pictures that teach the model most, kept on the disk for labelling, with what it found.
 
 ::
 
-    frame with a score between `low` and `high`, `every` seconds at most -> copy -> queue
+    low_confidence  a score between `low` and `high`
+    disagreement    the reference model found something else
+    drift           the scene of the camera has drifted: a frame every `drift_every`
+    feedback        a judgement says that the frame was wrong
+        -> `every` seconds at most, for each camera and reason -> copy -> queue
     thread: privacy regions hidden, JPEG and JSON written below the folder, within its bounds
 
 Nothing is kept without the section ``hard_frames``. The frame path copies a frame and never waits: while the
@@ -11,50 +15,34 @@ thread is busy, frames are left out.
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
 
 import cv2
 
 from edgeagent.errors import EdgeagentError
+from edgeagent.events.hard_frame_notes import NAMES, NamedBox, SeenFrame, hard_frame_notes
+from edgeagent.events.recent_pictures import RecentPicture, RecentPictures
 from edgeagent.events.retained_files import Bounds, RetainedFiles
-from edgeagent.imaging.frame import Image
 from edgeagent.imaging.polygon import Point
 from edgeagent.imaging.privacy import hide_regions
-from edgeagent.settings.sections.hard_frames import HardFrameSettings
+from edgeagent.settings.sections.hard_frames import HardFrameReason, HardFrameSettings
 from edgeagent.timing.guarded_thread import GuardedThread
 from edgeagent.timing.rate_limit import RateLimit
 from edgeagent.timing.repeat_limit import RepeatLimit
-from edgeagent.vision.detections import Detections
 
 logger = logging.getLogger(__name__)
 
-NAMES = re.compile(r"\d+\.\d{6}\.(?:jpg|json)")
-"""Names of pictures and of what was found in them: seconds since 1970."""
 IDLE_S, BUSY_S = 600.0, 0.1
-WAITING = 2
+WAITING = 4
 """Most frames that wait to be encoded."""
-DIGITS = 5  # of shares of the picture
 
 PrivateCorners = Mapping[str, tuple[tuple[Point, ...], ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """Copy of a frame that is kept."""
-
-    camera: str
-    utc_s: float
-    image: Image
-    found: Detections
+_Work = Callable[[], None]
 
 
 class HardFrames:
@@ -64,14 +52,24 @@ class HardFrames:
         settings: of hard frames.
         folder: of the files.
         private: privacy regions of each camera, as corners in shares of the picture.
+        on_kept: called in the thread of this object with the path of each picture that was kept.
     """
 
-    def __init__(self, settings: HardFrameSettings, folder: Path, private: PrivateCorners) -> None:
-        self._settings, self._private = settings, private
+    def __init__(
+        self,
+        settings: HardFrameSettings,
+        folder: Path,
+        private: PrivateCorners,
+        on_kept: Callable[[Path], None] = lambda path: None,
+    ) -> None:
+        self._settings, self._private, self._on_kept = settings, private, on_kept
         bounds = Bounds(settings.keep_age, settings.keep_size, settings.keep_free)
         self._files = RetainedFiles(folder, NAMES, bounds)
-        self._limits: dict[str, RateLimit] = {}
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._limits: dict[tuple[str, HardFrameReason], RateLimit] = {}
+        self._drifted: frozenset[str] = frozenset()
+        self._recent = RecentPictures(settings.feedback_frames)
+        self._last: tuple[str, tuple[HardFrameReason, ...]] = ("", ())
+        self._work: SimpleQueue[_Work | None] = SimpleQueue()
         self._waiting = threading.BoundedSemaphore(WAITING)
         self._repeats = RepeatLimit()
         self._thread = GuardedThread(self._run, "hard frames")
@@ -82,86 +80,141 @@ class HardFrames:
 
     def stop(self, timeout_s: float) -> None:
         """Stop the thread after what waits."""
-        self._jobs.put(None)
+        self._work.put(None)
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
+
+    def idle(self, timeout_s: float) -> bool:
+        """Wait until what waits now is written; return whether it is."""
+        done = threading.Event()
+        self._work.put(done.set)
+        return done.wait(timeout_s)
 
     def hide(self, private: PrivateCorners) -> None:
         """Hide other privacy regions from now on, also in frames that wait."""
         self._private = private
 
-    def frame(self, camera: str, image: Image, utc_s: float, found: Detections, now_ns: int) -> None:
+    def drift(self, camera: str, drifted: bool) -> None:
+        """Note that the scene of a camera has drifted, or no longer has."""
+        self._drifted = self._drifted - {camera} | ({camera} if drifted else set())
+
+    def frame(self, seen: SeenFrame, now_ns: int) -> None:
         """Copy a frame that is hard; never waits.
 
         Args:
-            camera: its name.
-            image: (h, w, 3) uint8, BGR, valid during the call.
-            utc_s: time of the frame, seconds since 1970.
-            found: detections down to the lowest score that the pipeline gives, in pixels.
+            seen: its image is valid during the call; detections down to the lowest score of the pipeline.
             now_ns: monotonic time in ns.
         """
+        scores = seen.found.scores
+        reasons: list[HardFrameReason] = []
+        if ((scores >= self._settings.low) & (scores < self._settings.high)).any():
+            reasons.append("low_confidence")
+        if seen.camera in self._drifted:
+            reasons.append("drift")
+        self._keep(seen, reasons, now_ns)
+
+    def disagreed(self, seen: SeenFrame, share: float, now_ns: int) -> None:
+        """Copy a frame in which the reference model found something else; never waits.
+
+        Args:
+            seen: as for :meth:`frame`.
+            share: of the boxes that both models found, 0..1.
+            now_ns: monotonic time in ns.
+        """
+        if share < self._settings.disagreement:
+            self._keep(seen, ["disagreement"], now_ns)
+
+    def published(self, seen: SeenFrame, sequence: int) -> None:
+        """Remember the picture of detections that are published, in case they are judged; never waits."""
         settings = self._settings
-        unsure = (found.scores >= settings.low) & (found.scores < settings.high)
-        if not unsure.any() or not settings.wants(camera):
+        if "feedback" in settings.reasons and settings.feedback_frames and settings.wants(seen.camera):
+            copy = seen.copied()
+            self._do(lambda: self._remember(copy, sequence))
+
+    def judged_wrong(self, camera: str, sequence: int, right: Sequence[NamedBox] | None) -> None:
+        """Keep a remembered picture whose detections are wrong; from any thread.
+
+        Args:
+            camera: its name.
+            sequence: number of the frame.
+            right: all objects that are there, in pixels; None where nobody says.
+        """
+        self._work.put(lambda: self._write_judged(camera, sequence, right))
+
+    def _keep(self, seen: SeenFrame, reasons: Sequence[HardFrameReason], now_ns: int) -> None:
+        settings = self._settings
+        wanted = [one for one in reasons if one in settings.reasons] if settings.wants(seen.camera) else []
+        if not wanted or not self._waiting.acquire(blocking=False):
             return
-        limit = self._limits.setdefault(camera, RateLimit(1 / settings.every))
-        if not self._waiting.acquire(blocking=False):
-            return
-        if not limit.allows(now_ns):
+        due = tuple(one for one in wanted if self._limit(seen.camera, one).allows(now_ns))
+        if not due:
             self._waiting.release()
             return
-        self._jobs.put(_Job(camera, utc_s, image.copy(), found))
+        copy = seen.copied()
+        self._work.put(lambda: self._released(lambda: self._write_seen(copy, due)))
+
+    def _limit(self, camera: str, reason: HardFrameReason) -> RateLimit:
+        every = self._settings.drift_every if reason == "drift" else self._settings.every
+        return self._limits.setdefault((camera, reason), RateLimit(1 / every))
+
+    def _do(self, work: _Work) -> None:
+        """Have something done by the thread, unless it is busy."""
+        if self._waiting.acquire(blocking=False):
+            self._work.put(lambda: self._released(work))
+
+    def _released(self, work: _Work) -> None:
+        try:
+            work()
+        finally:
+            self._waiting.release()
+
+    # The thread
 
     def _run(self) -> None:
         wait_s = 0.0
         while True:
             try:
-                job = self._jobs.get(timeout=wait_s)
+                work = self._work.get(timeout=wait_s)
             except Empty:
                 wait_s = BUSY_S if self._files.remove_old() else IDLE_S
                 continue
-            if job is None:
+            if work is None:
                 return
-            try:
-                self._write(job)
-            finally:
-                self._waiting.release()
+            work()
 
-    def _write(self, job: _Job) -> None:
-        hide_regions(job.image, self._private.get(job.camera, ()))
-        done, jpeg = cv2.imencode(".jpg", job.image, [cv2.IMWRITE_JPEG_QUALITY, self._settings.quality])
-        if not done:
-            return
-        name = f"{job.camera}/{job.utc_s:.6f}"
-        about = json.dumps(
-            describe_hard_frame(job.camera, job.utc_s, job.image, job.found, self._settings.low)
-        )
+    def _encoded(self, seen: SeenFrame) -> bytes | None:
+        """Return the JPEG of a frame, without what is private."""
+        hide_regions(seen.image, self._private.get(seen.camera, ()))
+        quality = [cv2.IMWRITE_JPEG_QUALITY, self._settings.quality]
+        done, jpeg = cv2.imencode(".jpg", seen.image, quality)
+        return jpeg.tobytes() if done else None
+
+    def _write_seen(self, seen: SeenFrame, reasons: tuple[HardFrameReason, ...]) -> None:
+        jpeg = self._encoded(seen)
+        if jpeg is not None:
+            self._write(RecentPicture(seen.bare(), jpeg), reasons, None)
+
+    def _remember(self, seen: SeenFrame, sequence: int) -> None:
+        jpeg = self._encoded(seen)
+        if jpeg is not None:
+            self._recent.add(seen.camera, sequence, RecentPicture(seen.bare(), jpeg))
+
+    def _write_judged(self, camera: str, sequence: int, right: Sequence[NamedBox] | None) -> None:
+        picture = self._recent.take(camera, sequence)
+        if picture is not None:
+            self._write(picture, ("feedback",), right)
+
+    def _write(
+        self, picture: RecentPicture, reasons: tuple[HardFrameReason, ...], right: Sequence[NamedBox] | None
+    ) -> None:
+        seen = picture.seen
+        name = f"{seen.camera}/{seen.utc_s:.6f}"
+        before = self._last[1] if self._last[0] == name else ()  # one frame can be hard for several reasons
+        self._last = name, tuple(dict.fromkeys((*before, *reasons)))
         try:
-            self._files.write(f"{name}.json", about.encode())
-            self._files.write(f"{name}.jpg", jpeg.tobytes())
+            notes = hard_frame_notes(seen, self._settings.low, self._last[1], right)
+            self._files.write(f"{name}.json", notes)
+            self._on_kept(self._files.write(f"{name}.jpg", picture.jpeg))
         except EdgeagentError as error:
             if self._repeats.allows(type(error).__name__, time.monotonic()):
                 logger.error("hard frames: %s", error)
-
-
-def describe_hard_frame(
-    camera: str, utc_s: float, image: Image, found: Detections, low: float
-) -> dict[str, Any]:
-    """Return what is kept with a picture: camera, time, size, and the objects with ``low`` or more.
-
-    The box of an object is x1, y1, x2, y2 in shares of the picture.
-    """
-    height, width = image.shape[:2]
-    objects = [
-        {
-            "label": one.label,
-            "score": round(one.score, 3),
-            "box": [
-                round(min(1.0, max(0.0, value / size)), DIGITS)
-                for value, size in zip(one.box, (width, height) * 2, strict=True)
-            ],
-        }
-        for one in found
-        if one.score >= low
-    ]
-    return {"camera": camera, "time": utc_s, "width": width, "height": height, "objects": objects}

@@ -7,10 +7,19 @@ data results; dates stay text. Duplicate keys are reported, as YAML 1.2 forbids 
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
+from yaml.composer import Composer
+from yaml.constructor import SafeConstructor
+from yaml.resolver import Resolver
+
+try:
+    from yaml._yaml import CParser
+except ImportError:  # PyYAML without libyaml
+    CParser = None  # type: ignore[assignment,misc]
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
@@ -51,12 +60,14 @@ class Document:
     duplicates: list[tuple[int, Place]] = field(default_factory=list)
 
 
-def parse(content: bytes, *, number_keys: bool = False) -> Document:
+def parse(content: bytes, *, number_keys: bool = False, quick: bool = False) -> Document:
     """Parse the content of a file; an empty one is None.
 
     Args:
         content: of the file.
         number_keys: whether a key may be a whole number; it becomes text.
+        quick: parse by libyaml, for large files that a program wrote; what it refuses is parsed once more, so
+            that mistakes are worded and placed alike.
 
     Raises:
         YamlMistakeError: more than 1 MiB, not UTF-8, not YAML or not in the subset.
@@ -68,39 +79,41 @@ def parse(content: bytes, *, number_keys: bool = False) -> Document:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise YamlMistakeError(line, f"not UTF-8 text (byte 0x{content[error.start]:02x})") from None
+    if quick and CParser is not None:
+        with contextlib.suppress(yaml.YAMLError, YamlMistakeError):
+            return _document(_QuickLoader(text), number_keys)
     try:
-        loader = _Loader(text)
-        root = loader.get_single_node()
+        return _document(_Loader(text), number_keys)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise YamlMistakeError(mark.line + 1 if mark else 1, error.problem or "not YAML") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise YamlMistakeError(line, f"the character U+{error.character:04X} is not allowed") from None
-    document = Document(None)
-    return document if root is None else _build(loader, root, number_keys)
 
 
-class _Loader(yaml.SafeLoader):
-    """Composer of YAML nodes that refuses what is not in the subset."""
+def _document(loader: _Subset, number_keys: bool) -> Document:
+    root = loader.get_single_node()
+    return Document(None) if root is None else _build(loader, root, number_keys)
+
+
+class _Subset(Composer, SafeConstructor, Resolver):
+    """Composer of YAML nodes that refuses what is not in the subset; a subclass parses."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012  (a class variable of PyYAML)
         first: [(tag, pattern) for tag, pattern in resolvers if tag in _TYPES]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
+    def __init__(self) -> None:
+        Composer.__init__(self)
+        SafeConstructor.__init__(self)
+        Resolver.__init__(self)
         self._depth = 0
         self._nodes = 0
 
-    def fetch_flow_collection_start(self, TokenClass: Any) -> None:  # noqa: N803  (a name of PyYAML)
-        if self.flow_level >= MAX_DEPTH:  # the scanner's time grows with the square of the depth
-            raise YamlMistakeError(self.line + 1, f"nested more than {MAX_DEPTH} levels deep")
-        super().fetch_flow_collection_start(TokenClass)
-
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event = self.peek_event()  # type: ignore[no-untyped-call]
+        event = self.peek_event()  # type: ignore[attr-defined]  # of the parser
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
             raise YamlMistakeError(line, "anchors (&) and aliases (*) are not allowed; quote text with them")
@@ -117,7 +130,26 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-def _build(loader: _Loader, root: yaml.Node, number_keys: bool) -> Document:
+class _Loader(_Subset, yaml.SafeLoader):
+    def __init__(self, text: str) -> None:
+        yaml.SafeLoader.__init__(self, text)
+        _Subset.__init__(self)
+
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:  # noqa: N803  (a name of PyYAML)
+        if self.flow_level >= MAX_DEPTH:  # the scanner's time grows with the square of the depth
+            raise YamlMistakeError(self.line + 1, f"nested more than {MAX_DEPTH} levels deep")
+        super().fetch_flow_collection_start(TokenClass)
+
+
+if CParser is not None:
+
+    class _QuickLoader(_Subset, CParser):
+        def __init__(self, text: str) -> None:
+            CParser.__init__(self, text)
+            _Subset.__init__(self)
+
+
+def _build(loader: _Subset, root: yaml.Node, number_keys: bool) -> Document:
     lines: dict[Place, int] = {}
     duplicates: list[tuple[int, Place]] = []
 
@@ -150,7 +182,7 @@ def _build(loader: _Loader, root: yaml.Node, number_keys: bool) -> Document:
     return Document(build(root, ()), lines, duplicates)
 
 
-def _scalar(loader: _Loader, node: yaml.Node) -> Any:
+def _scalar(loader: _Subset, node: yaml.Node) -> Any:
     line = node.start_mark.line + 1
     if node.tag == _TEXT:
         if any("\ud800" <= character <= "\udfff" for character in node.value):

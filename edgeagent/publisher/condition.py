@@ -13,7 +13,6 @@ comparison is unknown, neither true nor false, and so may be the condition (Klee
 
 from __future__ import annotations
 
-import math
 import operator
 import re
 from collections.abc import Callable
@@ -29,6 +28,8 @@ TRIAL_RATES = ("rollback_rate", "rejected_rate")
 RATES = (*TRIAL_RATES, "offline_rate", "alarm_rate", "agreement")
 ENERGIES = ("joules",)
 METRICS = (*LATENCIES, *RATES, *ENERGIES)
+MOST_BOUND = 1e9
+"""Largest bound: milliseconds (11 days), percent or joules."""
 _UNITS = {"ms": 1.0, "s": 1000.0, "%": 1.0, "J": 1.0, "mJ": 0.001}
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
@@ -187,11 +188,14 @@ def _comparison(text: str) -> Criterion:
             f"halt condition: {metric} has the unit {' or '.join(units)}, not {unit}"
             + ("" if metric in RATES else f"; a share needs a control group, such as {metric}>control+10%")
         )
-    relative = is_relative(metric, unit)
-    if not math.isfinite(float(number)):
-        raise ConfigurationError(f"halt condition: {number[:20]}... is too large for a bound")
-    bound = float(number) * (-1.0 if sign == "-" else 1.0) * _UNITS[unit]
-    return Criterion(metric, comparison, bound, control is not None, relative)
+    bound = float(number) * _UNITS[unit]
+    if bound > MOST_BOUND:
+        shown = number if len(number) <= 20 else f"{number[:20]}..."
+        raise ConfigurationError(
+            f"halt condition: {shown} {unit} is too large for a bound; no fleet reaches it"
+        )
+    signed = -bound if sign == "-" else bound
+    return Criterion(metric, comparison, signed, control is not None, is_relative(metric, unit))
 
 
 def _all(values: list[bool | None]) -> bool | None:

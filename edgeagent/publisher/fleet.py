@@ -2,15 +2,16 @@
 
 Percentiles are those of all frames of all devices: their histograms are merged. Replayed telemetry
 (``historical``) may stem from the model before, and is ignored. The control group are the devices that run
-another version of the same model; both groups are compared over the same hours.
+another version of what is rolled out: of the same model, of the agent, or of the configuration. Both groups
+are compared over the same hours and within a board; those of an agent or a configuration also within a
+version of the model.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,8 @@ from edgeagent.delivery.repository.clock import utcnow
 from edgeagent.files.state_json import parse_json
 from edgeagent.publisher.condition import ENERGIES, LATENCIES, FleetMeasurements
 from edgeagent.publisher.control_group import DeviceValue, Difference, compare_groups
+from edgeagent.publisher.fleet_device import RUNNING, TRIED, FleetDevice
+from edgeagent.publisher.rollout_steps import RolledOut
 from edgeagent.telemetry.contract.messages import ROOT
 from edgeagent.timing.histogram import Histogram
 
@@ -25,73 +28,8 @@ logger = logging.getLogger(__name__)
 
 KINDS = ("deployment", "status", "telemetry", "info", "alarm", "accuracy")
 TOPICS = tuple(f"{ROOT}/+/{name}" for name in KINDS)
-RUNNING = ("trial", "good")
-TRIED = (*RUNNING, "rolled_back", "rejected")
 KEPT_HOURS = 14 * 24
-
-
-@dataclass
-class HourlyMeasurements:
-    """What a device measured in one hour: buckets of ``end_to_end``, joules of ``inferences`` inferences."""
-
-    buckets: dict[int, int] = field(default_factory=lambda: defaultdict(int))
-    energy_j: float = 0.0
-    inferences: int = 0
-
-
-@dataclass
-class FleetDevice:
-    """Last state of a device, and what its present model measured by hour (since 1970, UTC).
-
-    Attributes:
-        model: name and version of its deployment.
-        bundle: name and version that it named as serving, in ``info``.
-    """
-
-    status: str | None = None
-    board: str | None = None
-    model: tuple[str, str] | None = None
-    bundle: tuple[str, str] | None = None
-    state: str | None = None
-    problems: int | None = None
-    agreement: float | None = None
-    hours: dict[int, HourlyMeasurements] = field(default_factory=lambda: defaultdict(HourlyMeasurements))
-
-    @property
-    def serving(self) -> tuple[str, str] | None:
-        """Name and version of the model whose telemetry it sends; None while that is not sure."""
-        if self.state in RUNNING:
-            return self.model
-        return self.bundle if self.state in (None, "idle") else None
-
-    def latency(self, since_hour: int = 0) -> Histogram:
-        """Return the merged histogram since an hour."""
-        merged = Histogram()
-        for hour, measured in self.hours.items():
-            if hour >= since_hour:
-                merged.add(Histogram.of(measured.buckets))
-        return merged
-
-    def joules(self, since_hour: int = 0) -> float | None:
-        """Return the joules per inference since an hour; None without a reading."""
-        hours = [measured for hour, measured in self.hours.items() if hour >= since_hour]
-        inferences = sum(measured.inferences for measured in hours)
-        return sum(measured.energy_j for measured in hours) / inferences if inferences else None
-
-    def value(self, metric: str, since_hour: int = 0) -> float | None:
-        """Return a metric of this device; None where it does not report it, or has too few frames."""
-        if metric in LATENCIES:
-            percentile: float | None = getattr(self.latency(since_hour).percentiles(), metric)
-            return percentile
-        if metric in ENERGIES:
-            return self.joules(since_hour)
-        if metric == "agreement":
-            return self.agreement
-        if metric == "offline_rate":
-            return None if self.status is None else 100.0 * (self.status == "offline")
-        if metric == "alarm_rate":
-            return None if self.problems is None else 100.0 * (self.problems > 0)
-        return 100.0 * (self.state == ("rolled_back" if metric == "rollback_rate" else "rejected"))
+_ENDS = {"rollback_rate": "rolled_back", "rejected_rate": "rejected"}
 
 
 class Fleet:
@@ -122,9 +60,9 @@ class Fleet:
             if kind == "telemetry":
                 self._take_telemetry(device, message)
                 return
-            before = device.serving
+            before = device.runs
             _TAKES[kind](device, message)
-            if device.serving != before:
+            if device.runs != before:
                 device.hours.clear()
         except (ValueError, AttributeError, TypeError, KeyError) as error:
             logger.warning("%s: is not as documented (%s)", topic, error)
@@ -153,53 +91,60 @@ class FleetEvidence:
 
     Attributes:
         fleet: that was heard.
-        name, version: of the release.
+        which: release.
         since: time from whose full hour on latency and energy are compared.
     """
 
     fleet: Fleet
-    name: str
-    version: str
+    which: RolledOut
     since: datetime
 
     def measure(self, metric: str) -> FleetMeasurements:
         """Return a metric over the devices that run the release, or have tried it."""
+        treated = self._treated(metric)
         if metric in LATENCIES:
-            reported = [d.latency() for d in self._treated(metric)]
+            reported = [d.latency() for d in treated]
             merged = Histogram()
             for latency in reported:
                 merged.add(latency)
             with_frames = sum(latency.count > 0 for latency in reported)
             return FleetMeasurements(getattr(merged.percentiles(), metric), with_frames)
-        values = [d.value(metric) for d in self._treated(metric)]
+        end = _ENDS.get(metric)
+        if end is not None:
+            share = 100.0 * sum(d.state_in(self.which) == end for d in treated) / max(1, len(treated))
+            return FleetMeasurements(share if treated else None, len(treated))
+        values = [d.value(metric) for d in treated]
         known = [value for value in values if value is not None]
         return FleetMeasurements(sum(known) / len(known) if known else None, len(known))
 
     def compare(self, metric: str, *, relative: bool) -> Difference | None:
         """Compare these devices with those that run another version; None where these are too few."""
-        hour = hour_of(self.since)
         treated, control = self._treated(metric), self._control()
-        values = [_values(group, metric, hour) for group in (treated, control)]
+        values = [self._values(group, metric) for group in (treated, control)]
         return compare_groups(values[0], values[1], relative=relative)
 
     def _treated(self, metric: str) -> list[FleetDevice]:
         states = RUNNING if metric in (*LATENCIES, *ENERGIES) else TRIED
-        model = (self.name, self.version)
-        return [d for d in self.fleet.devices.values() if d.model == model and d.state in states]
+        return [d for d in self.fleet.devices.values() if d.state_in(self.which) in states]
 
     def _control(self) -> list[FleetDevice]:
-        others = [(d, d.serving) for d in self.fleet.devices.values()]
-        return [d for d, model in others if model and model[0] == self.name and model[1] != self.version]
+        return [d for d in self.fleet.devices.values() if d.runs_another(self.which)]
+
+    def _values(self, devices: list[FleetDevice], metric: str) -> list[DeviceValue]:
+        hour = hour_of(self.since)
+        values = [(self._board(d), d.value(metric, hour)) for d in devices]
+        return [DeviceValue(board, value) for board, value in values if value is not None]
+
+    def _board(self, device: FleetDevice) -> str | None:
+        """Return within what a device is compared: its board, and the model unless that is rolled out."""
+        if self.which.kind == "model" or device.serving is None:
+            return device.board
+        return f"{device.board}, {' '.join(device.serving)}"
 
 
 def hour_of(time: datetime) -> int:
     """Return the full hours since 1970, UTC."""
     return int(time.timestamp() // 3600)
-
-
-def _values(devices: list[FleetDevice], metric: str, hour: int) -> list[DeviceValue]:
-    values = [(d.board, d.value(metric, hour)) for d in devices]
-    return [DeviceValue(board, value) for board, value in values if value is not None]
 
 
 def _take_deployment(device: FleetDevice, message: dict[str, Any]) -> None:
@@ -208,6 +153,19 @@ def _take_deployment(device: FleetDevice, message: dict[str, Any]) -> None:
     if model != device.model:
         device.agreement = None
     device.model, device.state = model, message.get("state")
+    agent, configuration = message.get("agent") or {}, message.get("configuration")
+    if agent:
+        device.agent = str(agent["running"])
+    trying = (agent.get("version") or agent.get("running")) if agent.get("state") == "trial" else None
+    device.agent_trying = None if trying is None else str(trying)
+    device.agent_ended = _tried(agent.get("last_version"), agent.get("last_state"))
+    device.configurations, signed = configuration is not None, configuration or {}
+    device.configuration = signed.get("serving")
+    device.configuration_tried = _tried(signed.get("version"), signed.get("state"))
+
+
+def _tried(version: object, state: object) -> tuple[str, str] | None:
+    return (str(version), str(state)) if version and state else None
 
 
 def _take_info(device: FleetDevice, message: dict[str, Any]) -> None:
@@ -215,6 +173,8 @@ def _take_info(device: FleetDevice, message: dict[str, Any]) -> None:
     device.board = None if board is None else str(board)
     bundle = message.get("bundle")
     device.bundle = (str(bundle["name"]), str(bundle["version"])) if bundle else None
+    if message.get("agent") is not None:
+        device.agent = str(message["agent"])
 
 
 def _take_alarm(device: FleetDevice, message: dict[str, Any]) -> None:

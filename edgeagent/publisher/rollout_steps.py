@@ -6,33 +6,71 @@ condition that holds when a step is due halts the rollout until an operator resu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from edgeagent.bundle.section import Name, Version
-from edgeagent.delivery.repository.channel import Release
 from edgeagent.files.atomic import write_state
 from edgeagent.files.state_json import DamagedJsonError, read_json
 from edgeagent.publisher.condition import Condition, parse_condition
-from edgeagent.publisher.entries import with_policy
 from edgeagent.publisher.errors import PublishError
 from edgeagent.publisher.places import STEPS
-from edgeagent.publisher.release import change_release
-from edgeagent.publisher.repository import Publication
 from edgeagent.settings.sections.delivery import Label
 
 Percent = Annotated[float, Field(gt=0, le=100)]
+RolloutKind = Literal["model", "agent", "configuration"]
+"""What is rolled out."""
+
+
+@dataclass(frozen=True)
+class RolledOut:
+    """Release of a model, version of the agent, or configuration, of which there may be a plan.
+
+    Attributes:
+        channel: of it.
+        name: of the model; ``edgeagent`` or ``configuration``.
+        version: of it.
+        kind: of it.
+    """
+
+    channel: str
+    name: str
+    version: str
+    kind: RolloutKind = "model"
+
+    @property
+    def title(self) -> str:
+        """Channel, name and version."""
+        return f"{self.channel} {self.name} {self.version}"
+
+    @property
+    def command(self) -> str:
+        """Command line that changes its rollout, without options."""
+        if self.kind == "agent":
+            return f"edgeagent publish agent rollout {self.channel} {self.version}"
+        named = f"--config {self.version}" if self.kind == "configuration" else f"{self.name} {self.version}"
+        return f"edgeagent publish rollout {self.channel} {named}"
+
+
+def agent_version(channel: str, version: str) -> RolledOut:
+    """Return a version of the agent, on all its platforms."""
+    return RolledOut(channel, "edgeagent", version, "agent")
+
+
+def configuration_version(channel: str, version: str) -> RolledOut:
+    """Return a version of the configuration."""
+    return RolledOut(channel, "configuration", version, "configuration")
 
 
 class Plan(BaseModel):
     """Rollout plan of one release.
 
     Attributes:
-        channel, name, version: of the release.
+        channel, name, version, kind: of the release; see :class:`RolledOut`.
         percents: share of the devices at each step, ascending.
         step: index of the signed step.
         every_s: seconds between two steps.
@@ -47,6 +85,7 @@ class Plan(BaseModel):
     channel: Label
     name: Name
     version: Version
+    kind: RolloutKind = "model"
     percents: Annotated[tuple[Percent, ...], Field(min_length=1)]
     step: Annotated[int, Field(ge=0)] = 0
     every_s: Annotated[float, Field(gt=0)]
@@ -58,7 +97,12 @@ class Plan(BaseModel):
     @property
     def title(self) -> str:
         """Channel, name and version of the release."""
-        return f"{self.channel} {self.name} {self.version}"
+        return self.of.title
+
+    @property
+    def of(self) -> RolledOut:
+        """What is rolled out."""
+        return RolledOut(self.channel, self.name, self.version, self.kind)
 
     @property
     def due(self) -> datetime | None:
@@ -72,10 +116,6 @@ class Plan(BaseModel):
         """Condition that halts the rollout; None without one."""
         return parse_condition(self.halt_if) if self.halt_if is not None else None
 
-    def is_of(self, channel: str, name: str, version: str) -> bool:
-        """Return whether this is the plan of a release."""
-        return (self.channel, self.name, self.version) == (channel, name, version)
-
 
 class Steps(BaseModel):
     """Content of ``steps.json``: the plans of all rollouts."""
@@ -85,14 +125,17 @@ class Steps(BaseModel):
     schema_version: Literal[1] = 1
     plans: tuple[Plan, ...] = ()
 
-    def without(self, channel: str, name: str, version: str) -> Steps:
+    def find(self, which: RolledOut) -> Plan | None:
+        """Return the plan of a release; None without one."""
+        return next((plan for plan in self.plans if plan.of == which), None)
+
+    def without(self, which: RolledOut) -> Steps:
         """Return the plans without that of a release."""
-        return Steps(plans=tuple(plan for plan in self.plans if not plan.is_of(channel, name, version)))
+        return Steps(plans=tuple(plan for plan in self.plans if plan.of != which))
 
     def having(self, plan: Plan) -> Steps:
         """Return the plans with a new plan of its release."""
-        kept = self.without(plan.channel, plan.name, plan.version).plans
-        return Steps(plans=(*kept, plan))
+        return Steps(plans=(*self.without(plan.of).plans, plan))
 
 
 def read_steps(folder: Path) -> Steps:
@@ -117,21 +160,12 @@ def write_steps(folder: Path, steps: Steps) -> None:
     write_state(folder / STEPS, (steps.model_dump_json(indent=2) + "\n").encode(), shared=True)
 
 
-def set_policy(
-    publication: Publication, channel: str, name: str, version: str, fields: Mapping[str, Any]
-) -> Release:
-    """Change fields of the rollout policy of a release; the others stay.
-
-    Args:
-        publication: to change.
-        channel, name, version: of the release.
-        fields: of :class:`edgeagent.delivery.repository.channel_entry.Rollout`.
+def forget_steps(folder: Path, which: RolledOut) -> None:
+    """Remove the plan of a release, if there is one.
 
     Raises:
-        PublishError: there is no such release, it is withdrawn, or a field is invalid.
+        PublishError: the plans cannot be read or written.
     """
-
-    title = f"{name} {version}"
-    return change_release(
-        publication, channel, name, version, lambda old: with_policy(old, channel, title, fields)
-    )
+    steps = read_steps(folder)
+    if steps.find(which) is not None:
+        write_steps(folder, steps.without(which))

@@ -21,9 +21,9 @@ from edgeagent.publisher.errors import HaltedError, PublishError
 from edgeagent.publisher.fleet import TOPICS, Fleet, FleetEvidence
 from edgeagent.publisher.opening import opened
 from edgeagent.publisher.places import locked
-from edgeagent.publisher.release import find_release, read_index
 from edgeagent.publisher.repository import Publication
-from edgeagent.publisher.rollout_steps import Plan, read_steps, set_policy, write_steps
+from edgeagent.publisher.rollout_policy import is_paused, set_rollout
+from edgeagent.publisher.rollout_steps import Plan, read_steps, write_steps
 from edgeagent.publisher.signers import Signers
 from edgeagent.settings.addresses import host_and_port
 from edgeagent.settings.sections.mqtt import MqttSettings
@@ -89,7 +89,7 @@ class FleetListener:
     def judge(self, condition: Condition, plan: Plan) -> ConditionResult:
         """Judge the condition of a rollout by what was heard; no message is added meanwhile."""
         with self.changed:
-            evidence = FleetEvidence(self._fleet, plan.name, plan.version, plan.since)
+            evidence = FleetEvidence(self._fleet, plan.of, plan.since)
             return condition.judge(evidence, plan.least_devices)
 
     def _on_connect(self, client: paho.Client, data: Any, flags: Any, code: ReasonCode, more: Any) -> None:
@@ -159,10 +159,11 @@ class Watch:
             HaltedError: a rollout is halted; the others are handled first.
             EdgeagentError: a step cannot be signed.
         """
-        halted, waits = [], []
+        halted, resuming, waits = [], [], []
         for plan in read_steps(self._folder).plans:
             if plan.halted is not None:
                 halted.append(f"{plan.title} stays at {plan.percents[plan.step]:g} %: {plan.halted}")
+                resuming.append(f"`{plan.of.command} --resume`")
                 continue
             if plan.due is None:
                 continue
@@ -176,12 +177,13 @@ class Watch:
             reason = self._judge(plan)
             if reason is not None:
                 halted.append(reason)
+                resuming.append(f"`{plan.of.command} --resume`")
             else:
                 waits.append(CHECK_S)
         if halted:
             raise HaltedError(
-                "; ".join(halted) + "; the next step is not signed. Withdraw the release, or go on with "
-                "`edgeagent publish rollout CHANNEL NAME VERSION --resume`"
+                f"{'; '.join(halted)}; the next step is not signed. Withdraw the release, or go on with "
+                f"{' and '.join(resuming)}"
             )
         return timedelta(seconds=min(waits)) if waits else None
 
@@ -202,7 +204,7 @@ class Watch:
             return f"{plan.title} is halted at {plan.percents[plan.step]:g} %: {why}"
         if verdict and verdict.holds is None:
             self._announce(
-                plan, f"waits at {plan.percents[plan.step]:g} %, too few samples: {verdict.numbers}"
+                plan, f"waits at {plan.percents[plan.step]:g} %, not enough is known: {verdict.numbers}"
             )
             return None
         self._step(plan, verdict.numbers if verdict else "no condition was given")
@@ -213,10 +215,10 @@ class Watch:
         with self._opened() as publication:
             if not any(plan == other for other in read_steps(self._folder).plans):
                 return  # it was changed meanwhile; the next check uses the new plan
-            if _paused(publication, plan):
-                self._announce(plan, "is paused; `rollout ... --resume` goes on")
+            if is_paused(publication, plan.of):
+                self._announce(plan, f"is paused; `{plan.of.command} --resume` goes on")
                 return
-            set_policy(publication, plan.channel, plan.name, plan.version, {"percent": percent})
+            set_rollout(publication, plan.of, {"percent": percent})
             publication.describe("rollout step", f"{plan.title}: {percent:g} % ({why})")
             if not publication.publish():
                 raise PublishError(
@@ -249,11 +251,6 @@ class Watch:
         if self._reported.get(plan.title) != text:
             self._reported[plan.title] = text
             self._report(f"{plan.title}: {text}")
-
-
-def _paused(publication: Publication, plan: Plan) -> bool:
-    release = find_release(read_index(publication, plan.channel), plan.name, plan.version)
-    return release.rollout.paused
 
 
 def watch(watcher: Watch, listen_s: float, *, once: bool) -> None:

@@ -45,8 +45,12 @@ from edgeagent.timing.repeat_limit import RepeatLimit
 
 logger = logging.getLogger(__name__)
 
-MOST_QUEUED = 2
-"""Messages of one client in libzmq, each way; a REQ socket has one."""
+MOST_REQUESTS = 2
+"""Requests of one client in libzmq; a REQ socket has one, and others are slowed down by TCP."""
+MOST_ANSWERS = 256
+"""Answers to one client in libzmq; what is above is dropped. More than are on their way, since a ROUTER
+socket learns late what was sent: it looks at its commands once in about a millisecond or 100 received frames,
+and is told of sent messages in steps of half this limit."""
 MOST_AT_ONCE = 64
 """Messages received before answers are sent."""
 PING_MS = 10_000
@@ -83,8 +87,8 @@ class ZmqServer:
         self._socket = self._context.socket(zmq.ROUTER)
         for option, value in (
             (zmq.MAXMSGSIZE, largest_tensor(manifest.input)),
-            (zmq.RCVHWM, MOST_QUEUED),
-            (zmq.SNDHWM, MOST_QUEUED),
+            (zmq.RCVHWM, MOST_REQUESTS),
+            (zmq.SNDHWM, MOST_ANSWERS),
             (zmq.HEARTBEAT_IVL, PING_MS),
             (zmq.HEARTBEAT_TIMEOUT, PING_MS),
             (zmq.IPV6, isinstance(endpoint, TcpEndpoint) and ":" in endpoint.host),

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 LONGEST_BODY, BODY_S = 16_384, 10.0
+LARGE_BODY_S = 120.0
 CLOSE = {"Connection": "close"}
 
 
@@ -25,6 +26,24 @@ async def read_body(request: Request) -> bytes:
         return await asyncio.wait_for(_read_all(request), BODY_S)
     except asyncio.TimeoutError as error:
         raise HTTPException(408, f"The request did not arrive within {BODY_S:g} s.", CLOSE) from error
+    except ClientDisconnect as error:
+        raise HTTPException(400, "The client went before its request was complete.") from error
+
+
+async def read_large_body(request: Request, most: int) -> bytes:
+    """Return the body of a request that may be longer, of :data:`LARGE_BODY_S` seconds at most.
+
+    Args:
+        request: of somebody who may send that much.
+        most: number of bytes.
+
+    Raises:
+        HTTPException: as :func:`read_body`.
+    """
+    try:
+        return await asyncio.wait_for(_read_all(request, most), LARGE_BODY_S)
+    except asyncio.TimeoutError as error:
+        raise HTTPException(408, f"The request did not arrive within {LARGE_BODY_S:g} s.", CLOSE) from error
     except ClientDisconnect as error:
         raise HTTPException(400, "The client went before its request was complete.") from error
 
@@ -57,11 +76,11 @@ async def read_json_body(request: Request) -> dict[str, Any]:
     return found
 
 
-async def _read_all(request: Request) -> bytes:
+async def _read_all(request: Request, most: int = LONGEST_BODY) -> bytes:
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
-        if size > LONGEST_BODY:
-            raise HTTPException(413, f"The request is longer than {LONGEST_BODY} bytes.", CLOSE)
+        if size > most:
+            raise HTTPException(413, f"The request is longer than {most} bytes.", CLOSE)
         parts.append(part)
     return b"".join(parts)

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -61,12 +61,14 @@ class SignInText:
         what: of the log, such as "live page".
         hint: HTML for those who cannot sign in.
         log: where the reason of a failure is found.
+        other: path of another way to sign in, and the label of the link to it.
     """
 
     server: str
     what: str = "live page"
     hint: str = DEVICE_HINT
     log: str = "the log of the device"
+    other: tuple[str, str] | None = None
 
 
 class SignInPages:
@@ -110,12 +112,30 @@ class SignInPages:
     def _ask(self, request: Request) -> Response:
         if self._credentials is None or visitor_of(request) is not None:
             return RedirectResponse("/", 303)
-        return self._form(request.query_params.get("next", "/"))
+        return self.form(request.query_params.get("next", "/"))
 
-    def _form(self, following: str, error: str | None = None, status: int = 200) -> Response:
+    def place(self, following: str) -> str:
+        """Return a path that may follow; "/" where it may not."""
+        return local_place(following, self._places)
+
+    def write(self, page: Page) -> Response:
+        """Return the answer with a view for those who have not signed in."""
+        return self._write_page(page, None)
+
+    def form(self, following: str, error: str | None = None, status: int = 200) -> Response:
+        """Return the form.
+
+        Args:
+            following: path that follows.
+            error: why the last try failed.
+            status: of the answer.
+        """
         by_password = self._credentials is not None and self._credentials.by_password
         place = local_place(following, self._places)
-        content = write_sign_in(self._wording.server, place, by_password, error, self._wording.hint)
+        other = f"{self._wording.other[0]}?next={quote(place, safe='')}" if self._wording.other else None
+        label = self._wording.other[1] if self._wording.other else ""
+        hint = self._wording.hint
+        content = write_sign_in(self._wording.server, place, by_password, error, hint, other, label)
         response = self._write_page(Page("sign-in", "Sign in", content), None)
         response.status_code = status
         return response
@@ -128,7 +148,7 @@ class SignInPages:
         following, what = form.get("next", "/"), self._wording.what
         wait_s = self._limit.wait_s(address)
         if wait_s > 0:
-            response = self._form(following, f"Too many tries. Try again in {wait_s:.0f} s.", 429)
+            response = self.form(following, f"Too many tries. Try again in {wait_s:.0f} s.", 429)
             response.headers["Retry-After"] = str(round(wait_s + 0.5))
             return response
         given = form.get("user", "")
@@ -137,11 +157,16 @@ class SignInPages:
             self._limit.failed(address)
             self._on_sign_in(given, address, False)
             logger.warning("%s: somebody at %s could not sign in", what, address)
-            return self._form(following, "User or password are wrong.", 403)
+            return self.form(following, "User or password are wrong.", 403)
         self._limit.worked(address)
         self._on_sign_in(user, address, True)
         logger.info("%s: %s signed in from %s", what, user, address)
         response = RedirectResponse(local_place(following, self._places), 303)
+        self.give_session(request, response, user)
+        return response
+
+    def give_session(self, request: Request, response: Response, user: str) -> None:
+        """Begin the session of a user with an answer."""
         response.set_cookie(
             self._cookie,
             self._sessions.begin(user),
@@ -150,7 +175,6 @@ class SignInPages:
             samesite="strict",
             secure=is_encrypted(request.scope, request.headers),
         )
-        return response
 
     async def _sign_out(self, request: Request) -> Response:
         form = await read_form(request)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.data import shared
+from tests.fleet.rows import new_store
 from tests.long import LONG
 
 
@@ -65,9 +66,16 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "qat lint": (("qat", "lint", "models/coco-nano/model.tensorrt.onnx", "models/coco-nano/model.tflite"),),
     "qat report": (("qat", "report", "models/coco-nano", "--out", "OUT/report.html"),),
+    "qat train": (
+        (
+            *("qat", "train", "--model", "SHARED/models/yolox_nano.onnx", "--like", "models/coco-nano"),
+            *("--images", "models/coco-nano/golden", "--steps", "1", "--batch", "1", "--ptq", "none"),
+            *("--format", "onnx", "--out", "OUT/bundle"),
+        ),
+    ),
 }
-"""Command lines by case; all actions but ``qat train`` and ``qat sensitivity``, which take minutes, and the
-rollouts of ``publish``, which connect to a broker. ``qat describe`` is below."""
+"""Command lines by case; all actions but ``qat sensitivity``, which takes minutes, and the rollouts of
+``publish``, which connect to a broker. ``qat describe`` is below. ``SHARED`` is the development data."""
 STRACE = ("strace", "--seccomp-bpf", "-f", "-qq", "-e")
 CALLS = "trace=bind,connect,sendto,sendmsg,sendmmsg"
 PROGRAM = (sys.executable, "-m", "edgeagent")
@@ -89,8 +97,18 @@ def test_a_command_calls_nobody(case: str, tmp_path: Path) -> None:
     (out / "edgeagent.yaml").write_text(CONFIG.format(out=out, root=ROOT), "utf-8")
     (out / "passphrase").write_text("not a secret\n", "utf-8")
     (out / "passphrase").chmod(0o600)
+    if case == "fleet":
+        new_store(out / "s")
     for arguments in COMMANDS[case]:
-        check_calls([part.replace("OUT", str(out)) for part in arguments], tmp_path)
+        check_calls([placed(part, out) for part in arguments], tmp_path)
+
+
+def placed(word: str, out: Path) -> str:
+    """Return a word of a command line with its folders; skip the test without the data that it names."""
+    if word.startswith("SHARED/"):
+        pytest.importorskip("torch")
+        return str(shared(*word.split("/")[1:]))
+    return word.replace("OUT", str(out))
 
 
 @pytest.mark.data

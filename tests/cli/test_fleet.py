@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import edgeagent
+from tests.cli.command import edgeagent, the_line
+from tests.fleet.rows import new_store
 
 SQL = "SELECT 1 AS one, NULL AS nothing, 'a,b' AS text, [1, 2] AS list"
 
 
 def test_a_query_in_three_forms(tmp_path: Path) -> None:
+    new_store(tmp_path / "s")
     code, out, err = edgeagent("fleet", "query", "--store", tmp_path / "s", SQL)
     assert code == 0
     assert err.endswith("1 rows\n")
@@ -25,10 +27,19 @@ def test_a_query_in_three_forms(tmp_path: Path) -> None:
 
 
 def test_a_query_that_would_change_something_is_refused(tmp_path: Path) -> None:
+    new_store(tmp_path / "s")
     code, out, err = edgeagent("fleet", "query", "--store", tmp_path / "s", "TRUNCATE TABLE telemetry")
     assert (code, out) == (9, "")
     assert "readonly" in err.lower()
     assert "Traceback" not in err
+
+
+def test_a_store_that_is_not_there_is_refused_and_not_made(tmp_path: Path) -> None:
+    code, out, err = edgeagent("fleet", "query", "--store", tmp_path / "fleet-dat", SQL)
+    assert (code, out) == (2, "")
+    told = "there is no store; give the folder of `edgeagent fleet ingest` with --store"
+    assert the_line(err) == f"{tmp_path / 'fleet-dat'}: {told}"
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import paho.mqtt.publish
 import pytest
 
-from edgeagent.cli import main
+from edgeagent.cli import main, publish_rollout
+from edgeagent.cli.publish_options import opened_for
 from edgeagent.delivery.repository.channel import Release
+from edgeagent.delivery.repository.clock import utcnow
 from edgeagent.publisher.places import metadata_folder, targets_folder
+from edgeagent.publisher.repository import Publication
+from edgeagent.publisher.rollout_steps import Plan, Steps, read_steps, write_steps
 from edgeagent.publisher.status import RepositoryStatus
 from tests.broker import Mosquitto, free_port
 from tests.cli.command import mistake
@@ -276,6 +282,24 @@ def test_a_rollout_of_nothing_leaves_no_steps(
     line = mistake(capsys, 7, "publish", "rollout", "stable", "tiny", "9.9.9", *steps)
     assert "stable: has no tiny 9.9.9; it has tiny 1.2.3" in line
     assert not (publisher.folder / "steps.json").exists()
+
+
+def test_a_plan_that_was_made_before_the_lock_was_taken_is_kept(
+    capsys: pytest.CaptureFixture[str], publisher: PublisherFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another publisher writes a plan just before this one takes the lock."""
+    of_others = Plan(
+        channel="stable", name="other", version="1.0.0", percents=(5, 100), every_s=1.0, since=utcnow()
+    )
+
+    def opened_later(arguments: argparse.Namespace) -> AbstractContextManager[Publication]:
+        write_steps(publisher.folder, Steps(plans=(of_others,)))
+        return opened_for(arguments)
+
+    monkeypatch.setattr(publish_rollout, "opened_for", opened_later)
+    steps = ("--percent", "5,25", "--every", "1h", "--repository", publisher.folder)
+    publish(capsys, "rollout", "stable", "tiny", "1.2.3", *steps)
+    assert [plan.name for plan in read_steps(publisher.folder).plans] == ["other", "tiny"]
 
 
 def test_an_included_bundle_is_named(capsys: pytest.CaptureFixture[str], publisher: PublisherFolder) -> None:

@@ -9,6 +9,7 @@ import pytest
 from edgeagent.cli import main
 from edgeagent.delivery.repository.client import Client
 from edgeagent.publisher.places import metadata_folder
+from edgeagent.publisher.rollout_steps import read_steps
 from edgeagent.settings.sections.delivery import DeliverySettings
 from tests.launcher.wheels import build_wheel, stand_in
 
@@ -45,10 +46,22 @@ def test_a_version_is_published_rolled_out_and_withdrawn(
     assert main([*rollout, "--percent", "25", "--window", "01:00-05:00", *signing]) == 0
     assert main([*rollout, "--pause", *signing]) == 0
     assert main([*rollout, *signing]) == 2
+    assert main([*rollout, "--percent", "5,25", *signing]) == 2
     assert main(["publish", "verify", "--repository", str(fleet)]) == 0
     capsys.readouterr()
     assert main(["publish", "status", "--repository", str(fleet)]) == 0
     assert "edgeagent 0.2.0 for any" in capsys.readouterr().out
+    steps = ["--percent", "25,100", "--every", "1h", "--halt-if", "rollback_rate>2%"]
+    assert main([*rollout, *steps, *signing]) == 0
+    assert "stable edgeagent 0.2.0: for 25 % of the devices; `rollout watch` goes on to 100 %" in (
+        capsys.readouterr().out
+    )
+    assert main([*rollout, "--pause", *signing]) == 0
+    (plan,) = read_steps(fleet).plans
+    assert (plan.kind, plan.name, plan.version, plan.percents) == ("agent", "edgeagent", "0.2.0", (25, 100))
+    capsys.readouterr()
+    assert main(["publish", "status", "--repository", str(fleet)]) == 0
+    assert "100 % at " in capsys.readouterr().out
     root = metadata_folder(fleet) / "1.root.json"
     client = Client(DeliverySettings(repository=str(fleet / "repository"), root=root), tmp_path / "metadata")
     (release,) = client.refresh().agents
@@ -58,6 +71,7 @@ def test_a_version_is_published_rolled_out_and_withdrawn(
     withdraw = ["publish", "agent", "withdraw", "stable", "0.2.0", "--reason", "leaks", *signing]
     assert main(withdraw) == 0
     assert client.refresh().agents[0].withdrawn == "leaks"
+    assert read_steps(fleet).plans == ()
     capsys.readouterr()
     assert main([*rollout, "--percent", "100", *signing]) == 7
     assert "edgeagent 0.2.0 is withdrawn (leaks); add a new version" in capsys.readouterr().err

@@ -11,6 +11,7 @@ import pytest
 from edgeagent.cli import main
 from edgeagent.delivery.repository.configuration_entry import Configuration, parse_configuration
 from edgeagent.publisher.places import metadata_folder, targets_folder
+from edgeagent.publisher.rollout_steps import read_steps
 from edgeagent.publisher.status import served_indexes
 from tests.cli.command import mistake
 from tests.delivery.configuration.board import ConfiguredBoard
@@ -139,8 +140,25 @@ def test_mistakes_of_the_command_line(publisher: PublisherFolder, fleet_file: Pa
     assert "not both" in mistake(capsys, 2, "publish", "withdraw", "stable", *both, *here)
     none = mistake(capsys, 2, "publish", "withdraw", "stable", "--reason", "x", *here)
     assert "or --config VERSION" in none
-    steps = ("--config", "1.0.0", "--percent", "5,25", "--every", "1h")
-    assert "one step at a time" in mistake(capsys, 2, "publish", "rollout", "stable", *steps, *here)
+    steps = ("stable", "--config", "1.0.0", "--percent", "5,25")
+    assert "needs --every" in mistake(capsys, 2, "publish", "rollout", *steps, *here)
+
+
+def test_a_configuration_is_rolled_out_in_steps(
+    publisher: PublisherFolder, fleet_file: Path, capsys: Capture
+) -> None:
+    here, which = ("--repository", publisher.folder), ("stable", "--config", "1.0.0")
+    output(capsys, "config", fleet_file, "--version", "1.0.0", "--percent", 0, *here)
+    steps = ("--percent", "5,25", "--every", "1h", "--halt-if", "rollback_rate>2%")
+    said = output(capsys, "rollout", *which, *steps, *here)
+    assert said.startswith(
+        "stable configuration 1.0.0: for 5 % of the devices; `rollout watch` goes on to 25"
+    )
+    (plan,) = read_steps(publisher.folder).plans
+    assert (plan.kind, plan.halt_if) == ("configuration", "rollback_rate>2%")
+    assert "25 % at " in output(capsys, "status", *here)
+    output(capsys, "withdraw", *which, "--reason", "too slow", *here)
+    assert read_steps(publisher.folder).plans == ()
 
 
 def test_a_file_that_was_exchanged_is_found(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from queue import Queue
 from typing import Any
 
 import pytest
 
-from edgeagent.daemon.agent import LAST_MESSAGES_S, STOP_S, Agent
+from edgeagent.daemon.agent import Agent
 from edgeagent.daemon.part import AgentPart, Background, present
+from edgeagent.daemon.part_order import LAST_MESSAGES_S, STOP_S
 from edgeagent.delivery.first_model import OpenedStore
 from edgeagent.delivery.state.store import Store
 from edgeagent.detection.frame_result import Result
@@ -55,11 +57,10 @@ def test_every_part_that_is_started_is_stopped(tmp_path: Path) -> None:
         mqtt = MqttSettings(host="127.0.0.1", port=broker.port)
         accuracy = AccuracySettings(feedback=True, golden_every=None)
         agent = Agent(settings(tmp_path, mqtt=mqtt, accuracy=accuracy), on_result=lambda result: None)
-        never_stopped = [
-            part for part in agent._parts if part not in agent._stop_order + agent._last_messages
-        ]
+        order = agent._order
+        stopped = order.stop_order + order.last_messages
+        never_stopped = [part for part in order.parts if part not in stopped]
         assert [type(part).stop for part in never_stopped] == [AgentPart.stop] * len(never_stopped)
-        stopped = agent._stop_order + agent._last_messages
         assert len(set(stopped)) == len(stopped)
         agent.start()
         assert agent.publisher.wait_for("connected", PATIENCE)
@@ -149,8 +150,8 @@ def test_all_parts_share_the_time_of_a_stop(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr("edgeagent.timing.deadline.time.monotonic", lambda: now_s)
     monkeypatch.setattr(agent.publisher, "stop", hang)
-    agent._stop_order = (Background(lambda: None, hang),) * 5
-    agent._last_messages = (Background(lambda: None, hang),) * 2
+    hanging = Background(lambda: None, hang)
+    agent._order = replace(agent._order, stop_order=(hanging,) * 5, last_messages=(hanging,) * 2)
     agent.stop()
     assert sum(waits) == pytest.approx(STOP_S)
     assert waits[-1] == pytest.approx(LAST_MESSAGES_S / 2)

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from edgeagent.cli import run
-from edgeagent.daemon.agent import STOP_S
+from edgeagent.daemon.part_order import STOP_S
 from edgeagent.launcher.launched import launched, note_up
 from edgeagent.launcher.record import AgentRecord, AgentTrial, read_agent_record, write_agent_record
 from tests.broker import Mosquitto

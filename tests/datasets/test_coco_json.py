@@ -110,7 +110,7 @@ def test_repeated_and_flat_and_outer_boxes(file: Path, caplog: pytest.LogCapture
         "1 annotations are left out, as they belong to no picture of the file",
         "1 boxes outside the picture are left out",
         "1 boxes reach beyond the picture and are clipped",
-        "1 polygons are replaced by the box around them",
+        "1 objects have polygons, of which a detector takes the box around",
         "1 repeated annotations are counted once",
         "2 boxes without an area are left out",
     ]

@@ -123,7 +123,7 @@ def test_a_polygon_becomes_the_box_around_it(tmp_path: Path, caplog: pytest.LogC
     labels = read_labels(write(tmp_path / "a.txt", "3 0.25 0.5 0.75 0.25 0.5 0.875"), CLASSES)
     assert labels.classes.tolist() == [3]
     assert labels.boxes.tolist() == [[0.5, 0.5625, 0.5, 0.625]]
-    assert "1 polygons are replaced by the box around them" in caplog.text
+    assert "1 objects have polygons, of which a detector takes the box around" in caplog.text
     assert "fractions of the picture size" in refusal(
         write(tmp_path / "b.txt", "3 0.25 0.5 0.75 0.25 0.5 1.5 0.1 0.1")
     )

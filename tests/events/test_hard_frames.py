@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import cv2
@@ -18,7 +18,9 @@ from edgeagent.datasets.dataset import Dataset
 from edgeagent.datasets.label_export import EXPORTS, export_labels
 from edgeagent.errors import DataError
 from edgeagent.events.hard_frame_files import read_hard_frames
+from edgeagent.events.hard_frame_notes import SeenFrame
 from edgeagent.events.hard_frames import HardFrames
+from edgeagent.imaging.frame import Image
 from edgeagent.settings.sections.hard_frames import HardFrameSettings
 from edgeagent.vision.detections import Detections
 from tests.cli.command import mistake
@@ -48,20 +50,29 @@ def keeping(folder: Path, **settings: object) -> Iterator[HardFrames]:
     frames.stop(60.0)
 
 
+def seen(camera: str, image: Image, utc_s: float, *scores: float) -> SeenFrame:
+    return SeenFrame(camera, utc_s, image, found(*scores), "coco-nano 1.0.0")
+
+
+def notes(folder: Path, name: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((folder / f"{name}.json").read_text())
+    return document
+
+
 def keep_two(folder: Path) -> Path:
     with keeping(folder, keep_free=1) as frames:
-        frames.frame("yard", picture(), 1_700_000_000.5, found(0.9, 0.3), SECOND)
-        frames.frame("gate", picture(), 1_700_000_001.25, found(0.4), SECOND)
+        frames.frame(seen("yard", picture(), 1_700_000_000.5, 0.9, 0.3), SECOND)
+        frames.frame(seen("gate", picture(), 1_700_000_001.25, 0.4), SECOND)
     return folder
 
 
 def test_only_frames_that_are_unsure_are_kept_and_few_of_them(tmp_path: Path) -> None:
     with keeping(tmp_path, cameras=["yard"], every=60.0, keep_free=1) as frames:
-        frames.frame("yard", picture(), 1.0, found(0.9, 0.1), SECOND)
-        frames.frame("yard", picture(), 2.0, found(), SECOND)
-        frames.frame("gate", picture(), 3.0, found(0.3), SECOND)
-        frames.frame("yard", picture(), 4.0, found(0.3), SECOND)
-        frames.frame("yard", picture(), 5.0, found(0.3), 2 * SECOND)
+        frames.frame(seen("yard", picture(), 1.0, 0.9, 0.1), SECOND)
+        frames.frame(seen("yard", picture(), 2.0), SECOND)
+        frames.frame(seen("gate", picture(), 3.0, 0.3), SECOND)
+        frames.frame(seen("yard", picture(), 4.0, 0.3), SECOND)
+        frames.frame(seen("yard", picture(), 5.0, 0.3), 2 * SECOND)
     assert sorted(one.name for one in tmp_path.rglob("*.*")) == ["4.000000.jpg", "4.000000.json"]
 
 
@@ -78,12 +89,59 @@ def test_a_frame_is_kept_with_what_was_found_and_without_what_is_private(tmp_pat
     assert image[:, :80].std() < 0.5 * image[:, 120:].std()
 
 
+def test_the_reason_stands_with_each_frame(tmp_path: Path) -> None:
+    with keeping(tmp_path, every=60.0, drift_every=600.0, keep_free=1) as frames:
+        frames.disagreed(seen("yard", picture(), 1.0, 0.9), 0.5, SECOND)  # half of the boxes: not less
+        frames.disagreed(seen("yard", picture(), 2.0, 0.9), 0.4, SECOND)
+        assert frames.idle(60.0)
+        frames.drift("gate", True)
+        frames.frame(seen("gate", picture(), 3.0, 0.3), SECOND)
+        frames.frame(seen("gate", picture(), 4.0, 0.9), 61 * SECOND)  # drift has its own pause
+        assert frames.idle(60.0)
+        frames.frame(seen("gate", picture(), 5.0, 0.9), 602 * SECOND)
+        frames.drift("gate", False)
+        frames.frame(seen("gate", picture(), 6.0, 0.9), 2000 * SECOND)
+    names = sorted(str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*.jpg"))
+    assert names == ["gate/3.000000.jpg", "gate/5.000000.jpg", "yard/2.000000.jpg"]
+    assert notes(tmp_path, "yard/2.000000")["reasons"] == ["disagreement"]
+    assert notes(tmp_path, "yard/2.000000")["model"] == "coco-nano 1.0.0"
+    assert notes(tmp_path, "gate/3.000000")["reasons"] == ["low_confidence", "drift"]
+    assert notes(tmp_path, "gate/5.000000")["reasons"] == ["drift"]
+
+
+def test_reasons_that_are_not_wanted_keep_nothing(tmp_path: Path) -> None:
+    with keeping(tmp_path, reasons=["feedback"], keep_free=1) as frames:
+        frames.drift("yard", True)
+        frames.frame(seen("yard", picture(), 1.0, 0.3), SECOND)
+        frames.disagreed(seen("yard", picture(), 1.0, 0.3), 0.0, SECOND)
+    assert not list(tmp_path.rglob("*.jpg"))
+
+
+def test_a_judged_frame_is_kept_with_what_the_judge_says(tmp_path: Path) -> None:
+    with keeping(tmp_path, feedback_frames=2, keep_free=1) as frames:
+        for number in range(3):
+            frames.published(seen("yard", picture(), float(number), 0.9), number)
+            assert frames.idle(60.0)
+        for number in (0, 1, 2, 2):  # the first is forgotten, the last said twice
+            frames.judged_wrong("yard", number, [("car", (20.0, 10.0, 100.0, 60.0))] if number == 1 else None)
+    assert sorted(one.stem for one in tmp_path.rglob("*.jpg")) == ["1.000000", "2.000000"]
+    said = notes(tmp_path, "yard/1.000000")
+    assert said["reasons"] == ["feedback"]
+    assert said["objects"] == [{"label": "car", "score": 1.0, "box": [0.1, 0.1, 0.5, 0.6]}]
+    assert (said["width"], said["height"]) == (200, 100)
+    image = cv2.imread(str(tmp_path / "yard" / "1.000000.jpg"))
+    assert image is not None
+    assert image[:, :80].std() < 0.5 * image[:, 120:].std()  # what is private is hidden here, too
+    unsaid = notes(tmp_path, "yard/2.000000")
+    assert unsaid["objects"] == [{"label": "person", "score": 0.9, "box": [0.25, 0.25, 0.75, 0.75]}]
+
+
 def test_a_folder_that_cannot_be_written_costs_only_frames(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").touch()
     with keeping(tmp_path / "file") as frames:
-        frames.frame("yard", picture(), 1.0, found(0.3), SECOND)
+        frames.frame(seen("yard", picture(), 1.0, 0.3), SECOND)
     assert "hard frames: " in caplog.text
 
 
@@ -91,9 +149,8 @@ def test_the_oldest_go_where_the_folder_is_full(tmp_path: Path) -> None:
     with keeping(tmp_path, every=1.0, keep_size=1_000_000, keep_free=1) as frames:
         for number in range(40):
             large = np.random.default_rng(number).integers(0, 256, (400, 400, 3), np.uint8)
-            while frames._waiting._value == 0:  # a frame that comes meanwhile is left out
-                time.sleep(0.01)
-            frames.frame("yard", large, 1000.0 + number, found(0.3), (2 * number + 1) * SECOND)
+            assert frames.idle(60.0)  # a frame that comes meanwhile is left out
+            frames.frame(seen("yard", large, 1000.0 + number, 0.3), (2 * number + 1) * SECOND)
     kept = sorted(float(one.stem) for one in tmp_path.rglob("*.jpg"))
     assert kept[-1] == 1039.0
     assert kept[0] > 1000.0
@@ -137,7 +194,7 @@ def test_the_command_exports_and_refuses(tmp_path: Path, capsys: pytest.CaptureF
     (tmp_path / "empty" / "hard-frames").mkdir(parents=True)
     with pytest.raises(DataError, match="no hard frame"):
         export_labels(read_hard_frames(tmp_path / "empty" / "hard-frames"), "coco", tmp_path / "y")
-    assert set(EXPORTS) == {"coco", "yolo", "cvat"}
+    assert set(EXPORTS) == {"coco", "yolo", "cvat", "label-studio"}
 
 
 def test_a_range_that_is_none_is_refused() -> None:

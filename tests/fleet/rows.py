@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -53,6 +56,14 @@ def info_row(device: str, at: datetime, version: str, **more: Any) -> dict[str, 
         "delegate": "onnxruntime-cpu",
     }
     return {**row, **more}
+
+
+def new_store(folder: Path) -> Path:
+    """Make an empty store in a process of its own, as the engine opens one folder a process."""
+    program = "import sys, pathlib; from edgeagent.fleet.store.embedded import EmbeddedStore as S"
+    program += "; S(pathlib.Path(sys.argv[1])).close()"
+    subprocess.run([sys.executable, "-c", program, str(folder)], check=True, cwd=Path(__file__).parents[2])
+    return folder
 
 
 def durations(seed: int, count: int) -> Histogram:

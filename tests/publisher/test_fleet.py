@@ -13,6 +13,7 @@ import pytest
 from edgeagent.delivery.repository.clock import utcnow
 from edgeagent.publisher.condition import FleetMeasurements
 from edgeagent.publisher.fleet import Fleet, FleetEvidence
+from edgeagent.publisher.rollout_steps import RolledOut
 from edgeagent.timing.histogram import Histogram, bucket_of, middle_of
 
 
@@ -37,6 +38,7 @@ def shown(frame_ms: float) -> float:
 
 
 START = utcnow()
+RELEASE = RolledOut("stable", "tiny", "2.0.0")
 
 
 class Village(Fleet):
@@ -45,7 +47,7 @@ class Village(Fleet):
         self.hear(f"edgeagent/v1/{device}/{kind}", payload)
 
     def of(self, metric: str) -> FleetMeasurements:
-        return FleetEvidence(self, "tiny", "2.0.0", START).measure(metric)
+        return FleetEvidence(self, RELEASE, START).measure(metric)
 
 
 def test_rates_are_of_the_devices_that_tried_it() -> None:
@@ -124,20 +126,20 @@ def village(treated: tuple[int, float], control: tuple[int, float], board: str =
 
 def test_groups_are_compared_over_the_same_hours() -> None:
     fleet = village(treated=(5, 30.0), control=(20, 20.0))
-    difference = FleetEvidence(fleet, "tiny", "2.0.0", START).compare("p99", relative=True)
+    difference = FleetEvidence(fleet, RELEASE, START).compare("p99", relative=True)
     assert difference is not None
     means = [np.exp(np.mean([np.log(shown(ms + n % 3)) for n in range(c)])) for c, ms in ((5, 30), (20, 20))]
     assert (difference.treated, difference.control) == pytest.approx(tuple(means), rel=0.01)
     assert 0.2 < difference.low < means[0] / means[1] - 1 < difference.high
     later = START + timedelta(hours=1)
-    assert FleetEvidence(fleet, "tiny", "2.0.0", later).compare("p99", relative=True) is None
+    assert FleetEvidence(fleet, RELEASE, later).compare("p99", relative=True) is None
 
 
 def test_devices_of_other_boards_are_no_control_group() -> None:
     fleet = village(treated=(5, 30.0), control=(20, 20.0))
     for name in [name for name in fleet.devices if name.startswith("1.0.0")]:
         fleet.tell(name, "info", {"board": {"model": "Jetson"}})
-    assert FleetEvidence(fleet, "tiny", "2.0.0", START).compare("p99", relative=True) is None
+    assert FleetEvidence(fleet, RELEASE, START).compare("p99", relative=True) is None
 
 
 def test_a_device_that_never_had_a_deployment_is_in_the_control_group() -> None:
@@ -146,7 +148,7 @@ def test_a_device_that_never_had_a_deployment_is_in_the_control_group() -> None:
         bundle = {"name": "tiny", "version": "1.0.0"}
         fleet.tell(f"new-{number}", "info", {"board": {"model": "Pi 5"}, "bundle": bundle})
         fleet.tell(f"new-{number}", "telemetry", telemetry(*[20.0] * 700))
-    difference = FleetEvidence(fleet, "tiny", "2.0.0", START).compare("p50", relative=False)
+    difference = FleetEvidence(fleet, RELEASE, START).compare("p50", relative=False)
     assert difference is not None
     assert difference.control_devices == 5
 
@@ -159,7 +161,7 @@ def test_alarms_agreement_and_energy_are_averaged_over_devices() -> None:
         fleet.tell(name, "accuracy", {"agreement": {"recent": {"matched_share": 0.9 if new else 0.95}}})
         energy = {"value_j": 0.2 if new else 0.1, "inferences": 100}
         fleet.tell(name, "telemetry", {"cameras": {}, "system": {"joules_per_inference": energy}})
-    evidence = FleetEvidence(fleet, "tiny", "2.0.0", START)
+    evidence = FleetEvidence(fleet, RELEASE, START)
     assert evidence.measure("alarm_rate") == FleetMeasurements(50.0, 4)
     measured = evidence.measure("joules")
     assert measured.devices == 4
@@ -186,7 +188,9 @@ def test_messages_of_another_model_do_not_count() -> None:
     fleet.tell("a", "deployment", deployment("good"))
     assert fleet.of("p50") == FleetMeasurements(shown(3.0), 1)
     fleet.tell("a", "deployment", deployment("trial", "3.0.0"))
-    assert FleetEvidence(fleet, "tiny", "3.0.0", START).measure("p50") == FleetMeasurements(None, 0)
+    assert FleetEvidence(fleet, RolledOut("stable", "tiny", "3.0.0"), START).measure(
+        "p50"
+    ) == FleetMeasurements(None, 0)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from edgeagent.publisher.condition import parse_condition
 from edgeagent.publisher.errors import HaltedError, PublishError, SigningKeyError
 from edgeagent.publisher.opening import opened
 from edgeagent.publisher.release import read_index, withdraw
-from edgeagent.publisher.rollout_steps import Plan, Steps, read_steps, set_policy, write_steps
+from edgeagent.publisher.rollout_policy import set_policy
+from edgeagent.publisher.rollout_steps import Plan, Steps, read_steps, write_steps
 from edgeagent.publisher.signers import Signers, read_config
 from edgeagent.publisher.watch import FleetListener, Watch, watch
 from edgeagent.settings.sections.mqtt import MqttSettings
@@ -213,7 +214,7 @@ def test_with_too_few_samples_it_says_so_and_waits(
     assert rollout.check_after(2) == timedelta(seconds=60)
     assert rollout.percent() == 5
     (line,) = rollout.told
-    assert "waits at 5 %, too few samples" in line
+    assert "waits at 5 %, not enough is known" in line
     assert f"p90 {middle_of(bucket_of(20.0)):.4g} ms of 4 devices, 5 are needed" in line
     rollout.watch.check()
     assert len(rollout.told) == 1  # told once

@@ -208,6 +208,26 @@ def test_a_client_without_the_envelope_gets_no_answer(server: DetectorServer, cl
     assert server._zmq.counts["refused"] == before + 3
 
 
+def test_quick_answers_are_not_dropped() -> None:
+    """A burst is answered faster than libzmq tells the socket that answers were sent."""
+    queue = started_queue(HeldDetector().detect)
+    served = ZmqServer(ANY, MANIFEST, queue)
+    served.start()
+    question = json.dumps({"model_request": True, "model_name": "coco-nano"}).encode()
+    context = zmq.Context()
+    client = context.socket(zmq.DEALER)
+    client.setsockopt(zmq.RCVTIMEO, 60_000)
+    client.connect(served.address)
+    for _ in range(20):
+        for _ in range(100):
+            client.send_multipart([b"", question])
+        for _ in range(100):
+            assert json.loads(client.recv_multipart()[1])["model_loaded"]
+    context.destroy(linger=0)
+    served.stop(60)
+    queue.stop(60)
+
+
 def test_while_too_many_wait_the_answer_has_no_objects() -> None:
     held = HeldDetector()
     queue = started_queue(held.detect, size=1)

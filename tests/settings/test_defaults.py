@@ -16,6 +16,7 @@ from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import CameraSettings
 from edgeagent.settings.sections.clips import ClipSettings
 from edgeagent.settings.sections.delivery import AgentUpdateSettings, DeliverySettings, HawkbitSettings
+from edgeagent.settings.sections.frame_upload import FrameUploadSettings
 from edgeagent.settings.sections.frigate import FrigateSettings
 from edgeagent.settings.sections.hard_frames import HardFrameSettings
 from edgeagent.settings.sections.home_assistant import HomeAssistantSettings
@@ -38,6 +39,7 @@ OPTIONAL: dict[str, SettingsSection] = {
     "snapshots": SnapshotSettings(),
     "clips": ClipSettings(),
     "hard_frames": HardFrameSettings(),
+    "upload": FrameUploadSettings(url="https://fleet.example.org/upload"),
     "prometheus": PrometheusSettings(),
     "web": WebSettings(),
     "sparkplug": SparkplugSettings(),

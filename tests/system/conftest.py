@@ -40,12 +40,11 @@ def full() -> None:
 def new_machine() -> Iterator[NewMachine]:
     """Return a maker of machines with the package installed, which takes options of systemd-nspawn."""
     need_machines()
-    layers = installed("amd64")
     runs = cache_folder() / "runs" / str(os.getpid())
     made: list[Machine] = []
 
-    def make(*options: str) -> Machine:
-        machine = Machine(layers, runs / f"{len(made)}", options)
+    def make(*options: str, system: str = "debian12") -> Machine:
+        machine = Machine(installed("amd64", system), runs / f"{len(made)}", options)
         made.append(machine)
         return machine
 

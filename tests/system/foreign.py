@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -117,6 +118,7 @@ def installed_arm64() -> tuple[Path, ...]:
         folder = layer.with_suffix(f".{os.getpid()}")
         try:
             foreign = ForeignTree((tree,), folder)
+            _compile(package, foreign.upper)
             foreign.copy(package, "/tmp/edgeagent.deb")
             # The tree is unpacked, so dpkg knows none of its packages.
             foreign.run("dpkg", "--force-depends", "--install", "/tmp/edgeagent.deb")
@@ -125,3 +127,14 @@ def installed_arm64() -> tuple[Path, ...]:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     return layer, tree
+
+
+def _compile(package: Path, root: Path) -> None:
+    """Write the byte code of a package, which is that of every processor, where this Python is the tree's.
+
+    The script of the package then finds it; under emulation it takes a quarter of an hour.
+    """
+    subprocess.run(["dpkg-deb", "--extract", package, root], check=True)
+    if sys.version_info[:2] == (3, 11):
+        command = [sys.executable, "-m", "compileall", "-q", "-s", str(root), "-p", "/"]
+        subprocess.run([*command, str(root / "opt/edgeagent/lib")], check=False, capture_output=True)

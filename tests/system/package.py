@@ -16,14 +16,17 @@ from tests.system.debian_tree import cache_folder, debian_tree
 ROOT = Path(__file__).parents[2]
 
 
-def debian_package(architecture: str) -> Path:
-    """Return the newest package for Debian 12 of an architecture: in ``$EDGEAGENT_DEBS``, or in dist."""
+def debian_package(architecture: str, system: str = "debian12") -> Path:
+    """Return the newest package for a system and architecture: in ``$EDGEAGENT_DEBS``, or in dist."""
     folder = Path(os.environ.get("EDGEAGENT_DEBS", ROOT / "dist"))
     found = sorted(
-        folder.glob(f"edgeagent_*~debian12_{architecture}.deb"), key=lambda one: one.stat().st_mtime
+        folder.glob(f"edgeagent_*~{system}_{architecture}.deb"), key=lambda one: one.stat().st_mtime
     )
     if not found:
-        pytest.skip(f"no package of debian12 for {architecture} in {folder}: make deb ARCH={architecture}")
+        pytest.skip(
+            f"no package of {system} for {architecture} in {folder}: "
+            f"make deb SYSTEM={system} ARCH={architecture}"
+        )
     return found[-1]
 
 
@@ -32,16 +35,17 @@ def package_key(package: Path) -> str:
     return hashlib.sha256(package.read_bytes()).hexdigest()[:12]
 
 
-def installed(architecture: str) -> tuple[Path, ...]:
-    """Return the layers of a Debian tree with the package installed, the uppermost first.
+def installed(architecture: str, system: str = "debian12") -> tuple[Path, ...]:
+    """Return the layers of a tree of a system with the package installed, the uppermost first.
 
-    They are kept in the cache, one for each content of the package.
+    They are kept in the cache, the last content of the package for each system and architecture.
     """
-    package, tree = debian_package(architecture), debian_tree(architecture)
-    layer = cache_folder() / f"installed-{architecture}-{tree.name[-12:]}-{package_key(package)}"
+    package, tree = debian_package(architecture, system), debian_tree(architecture, system)
+    layer = cache_folder() / f"installed-{tree.name}-{package_key(package)}"
     if not layer.is_dir():
-        _forget_others(layer)
-        overlay = Overlay((tree,), layer.with_suffix(f".{os.getpid()}"))
+        for old in cache_folder().glob(f"installed-{system}-{architecture}-*"):
+            shutil.rmtree(old, ignore_errors=True)
+        overlay = Overlay((tree,), layer.with_name(f"{layer.name}.{os.getpid()}"))
         try:
             overlay.make()
             run_in(overlay, "dpkg", "--install", f"/mnt/{package.name}", binds=(f"{package.parent}:/mnt",))
@@ -63,8 +67,3 @@ def with_version(package: Path, version: str, folder: Path) -> Path:
     subprocess.run(["dpkg-deb", "-Znone", "--root-owner-group", "--build", root, target], check=True)
     shutil.rmtree(root)
     return target
-
-
-def _forget_others(layer: Path) -> None:
-    for old in cache_folder().glob(f"installed-{layer.name.split('-')[1]}-*"):
-        shutil.rmtree(old, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The Debian package on a running machine: upgrade, downgrade and purge."""
+"""The packages on running machines: install, upgrade, downgrade and purge on Debian and Ubuntu."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.conftest import NewMachine
-from tests.system.machine import Machine
+from tests.system.debian_tree import SUITES
 from tests.system.package import debian_package, with_version
 from tests.system.service import (
     CONFIGURATION,
@@ -55,10 +55,16 @@ def test_upgrade_and_downgrade_keep_state_and_configuration(
     assert "9.0" not in machine.run("edgeagent", "--version")
 
 
-def test_purge_removes_everything(machine: Machine) -> None:
+@pytest.mark.parametrize("system", SUITES)
+def test_it_installs_detects_and_is_purged(
+    new_machine: NewMachine, request: pytest.FixtureRequest, system: str
+) -> None:
+    if system != "debian12":
+        request.getfixturevalue("full")
+    machine = new_machine(system=system)
     configure(machine)
     machine.boot()
-    wait_detecting(machine, "after the boot")
+    wait_detecting(machine, f"after the boot of {system}")
     machine.run("dpkg", "--remove", "edgeagent", limit=600)
     assert machine.run("ls", "/etc/edgeagent").strip(), "removal takes the configuration"
     assert machine.run("ls", "/var/lib/edgeagent").strip(), "removal takes the state"

@@ -23,6 +23,7 @@ from edgeagent.accuracy.live.agreement_run import AgreementRun, DeviceModels, On
 from edgeagent.accuracy.live.camera_drift import CameraDrift, OnDrift
 from edgeagent.accuracy.live.feedback_handler import FeedbackTopic
 from edgeagent.accuracy.live.golden_run import InterruptedRunError, run_golden
+from edgeagent.accuracy.live.shadow import OnCompared
 from edgeagent.bundle.manifest import Manifest
 from edgeagent.bundle.reading import Bundle
 from edgeagent.detection.frame_result import Result
@@ -49,11 +50,13 @@ class AccuracyCallbacks:
         publish: called with the payload of the ``accuracy`` message.
         on_drift: called when drift of a camera begins or ends.
         on_agreement: called when the agreement with the reference model becomes low, or is not any more.
+        on_compared: called with each frame that the reference model has seen, in the thread of its run.
     """
 
     publish: Callable[[bytes], None]
     on_drift: OnDrift
     on_agreement: OnAgreement
+    on_compared: OnCompared = lambda frame, agreed: None
 
 
 @dataclass
@@ -206,8 +209,10 @@ class AccuracyWatch:
         settings, manifest = self._settings, bundle.manifest
         cameras = {name: self._drift(name, manifest) for name in self._watched()}
         compared = settings.accuracy.agreement_every > 0
-        on_agreement = self._callbacks.on_agreement
-        agreement = AgreementRun(settings, manifest, self._models, on_agreement) if compared else None
+        agreement = None
+        if compared:
+            callbacks = self._callbacks.on_agreement, self._callbacks.on_compared
+            agreement = AgreementRun(settings, manifest, self._models, *callbacks)
         return _Served(manifest, cameras, agreement, settings.model.score_threshold)
 
     def _watched(self) -> list[str]:

@@ -9,7 +9,7 @@ from edgeagent.accuracy.agreement import Agreement
 from edgeagent.accuracy.agreement_window import AgreementWindow
 from edgeagent.accuracy.live.reference_model import ReferenceModel
 from edgeagent.accuracy.live.reports import agreement_report, low_agreement_text
-from edgeagent.accuracy.live.shadow import STOP_S, Shadow
+from edgeagent.accuracy.live.shadow import STOP_S, OnCompared, Shadow
 from edgeagent.bundle.manifest import Manifest
 from edgeagent.bundle.reading import Bundle
 from edgeagent.detection.exchange import ModelExchange
@@ -45,17 +45,23 @@ class AgreementRun:
         manifest: manifest of the serving model.
         models: source of the reference model.
         on_agreement: called when the agreement becomes low, and when it is not any more.
+        on_compared: called with each compared frame, in the thread of the shadow run.
     """
 
     def __init__(
-        self, settings: Settings, manifest: Manifest, models: DeviceModels, on_agreement: OnAgreement
+        self,
+        settings: Settings,
+        manifest: Manifest,
+        models: DeviceModels,
+        on_agreement: OnAgreement,
+        on_compared: OnCompared = lambda frame, agreed: None,
     ) -> None:
         self._reference = ReferenceModel(settings, manifest, models.journal, models.previous)
         self._agreement, self._window = Agreement(), AgreementWindow(settings.accuracy.agreement_alarm)
         self._on_agreement, self._notified = on_agreement, False
         self._reason: str | None = None
         every = settings.accuracy.agreement_every
-        self._shadow = Shadow(self._reference.load, settings.model, every, self._add, self._end)
+        self._shadow = Shadow(self._reference.load, settings.model, every, self._add, self._end, on_compared)
 
     def start(self) -> None:
         """Start to load the reference model."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from pydantic import ValidationError
 
@@ -39,6 +39,10 @@ class FeedbackHandler:
         run: number of this start of the agent, None where it is unknown.
         most_frames: number of published frames that are kept.
         description: description of the serving model.
+
+    Attributes:
+        on_recorded: called with each frame whose detections are kept; its image is valid during the call.
+        on_wrong: called with a judgement that detections of its frame are wrong, or objects were missed.
     """
 
     def __init__(
@@ -47,6 +51,8 @@ class FeedbackHandler:
         self._cameras, self._run, self._most_frames = cameras, run, most_frames
         self._lock = threading.Lock()
         self._refused = 0
+        self.on_recorded: Callable[[Result], None] = lambda result: None
+        self.on_wrong: Callable[[Feedback], None] = lambda feedback: None
         self.reset(description)
 
     def follow(self, cameras: Collection[str]) -> None:
@@ -64,6 +70,7 @@ class FeedbackHandler:
         if result.detector.description is self._description:
             with self._lock:
                 self._frames.add(result.camera, result.frame.sequence, result.detections)
+            self.on_recorded(result)
 
     def answer(self, payload: bytes, retained: bool) -> CommandReply | None:
         """Count a judgement and return the reply; None where it has no ``request_id``."""
@@ -102,8 +109,11 @@ class FeedbackHandler:
             raise FeedbackError(f"run: this is {self._run}, frames of {feedback.run} are not remembered")
         with self._lock:
             found = self._frames.find(feedback.camera, feedback.sequence)
-            self._tally.add(feedback.source, judge(found, self._description.labels, feedback))
+            judged = judge(found, self._description.labels, feedback)
+            self._tally.add(feedback.source, judged)
             self._frames.remove(feedback.camera, feedback.sequence)
+        if judged.wrong:
+            self.on_wrong(feedback)
         return "counted"
 
     def _refuse(self, request_id: str | None, reason: str) -> CommandReply | None:

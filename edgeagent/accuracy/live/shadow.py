@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from queue import SimpleQueue
 
 from edgeagent.accuracy.agreement import Agreement, agreement, in_labels_of
@@ -24,7 +25,31 @@ logger = logging.getLogger(__name__)
 
 NICER = 10
 STOP_S = 1.0
-_Frame = tuple[Image, Detections, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedFrame:
+    """Frame that both models have seen.
+
+    Attributes:
+        camera: its name.
+        utc_s: time of the frame, seconds since 1970.
+        image: (h, w, 3) uint8, BGR, valid during the call.
+        found: detections of the model that serves, in pixels.
+        labels: of the model that serves.
+        model: name and version of the model that serves.
+    """
+
+    camera: str
+    utc_s: float
+    image: Image
+    found: Detections
+    labels: tuple[str, ...]
+    model: str
+
+
+OnCompared = Callable[[ComparedFrame, Agreement], None]
+"""Called with a frame, and the agreement of both models on it."""
 
 
 class Shadow:
@@ -37,6 +62,7 @@ class Shadow:
         every: every how many-th of the offered frames is compared.
         compared: called with the agreement of the models on a frame.
         ended: called with the reason when the shadow run ends by itself.
+        seen: called with each compared frame.
 
     Attributes:
         dropped: frames that were to be compared while the shadow was busy.
@@ -49,10 +75,11 @@ class Shadow:
         every: int,
         compared: Callable[[Agreement], None],
         ended: Callable[[str], None],
+        seen: OnCompared = lambda frame, agreed: None,
     ) -> None:
         self._load, self._settings, self._every = load, settings, every
-        self._compared, self._ended = compared, ended
-        self._frames: SimpleQueue[_Frame | None] = SimpleQueue()
+        self._compared, self._ended, self._seen = compared, ended, seen
+        self._frames: SimpleQueue[ComparedFrame | None] = SimpleQueue()
         self._free = False
         self._offered, self.dropped = 0, 0
         self._stopping = threading.Event()
@@ -71,7 +98,11 @@ class Shadow:
             self.dropped += 1
             return
         self._free = False
-        self._frames.put((result.frame.image.copy(), result.detections, result.labels))
+        frame, about = result.frame, result.detector.description
+        model = f"{about.name} {about.version}"
+        image = frame.image.copy()
+        found = result.detections
+        self._frames.put(ComparedFrame(result.camera, frame.captured_utc, image, found, result.labels, model))
 
     def stop(self, timeout_s: float = STOP_S) -> None:
         """End the shadow run."""
@@ -90,10 +121,11 @@ class Shadow:
             buffers = detector.allocate()
             self._free = True
             while (frame := self._frames.get()) is not None and not self._stopping.is_set():
-                image, found, labels = frame
-                shadow = detector.detect(image, buffers, self._settings.score_threshold)
-                shadow = in_labels_of(shadow, detector.description.labels, labels)
-                self._compared(agreement(found, shadow))
+                shadow = detector.detect(frame.image, buffers, self._settings.score_threshold)
+                shadow = in_labels_of(shadow, detector.description.labels, frame.labels)
+                agreed = agreement(frame.found, shadow)
+                self._compared(agreed)
+                self._seen(frame, agreed)
                 self._free = True
         except EdgeagentError as error:
             self._give_up(error)

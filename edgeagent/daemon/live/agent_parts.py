@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgeagent.accuracy.live.accuracy_watch import AccuracyWatch
 from edgeagent.accuracy.live.feedback_handler import FeedbackTopic
 from edgeagent.daemon.adapters import Adapters
-from edgeagent.daemon.area_watch import AreaWatch
-from edgeagent.daemon.camera_health import CameraHealth
 from edgeagent.daemon.cameras import Cameras
-from edgeagent.daemon.class_watch import ClassWatch
 from edgeagent.daemon.detection_messages import DetectionMessages
-from edgeagent.daemon.device_watch import DeviceWatch
-from edgeagent.daemon.hard_frames import HardFrameWatch
 from edgeagent.daemon.live.following import Following
 from edgeagent.daemon.live.part import LivePart
 from edgeagent.daemon.live_page import LivePage
-from edgeagent.daemon.object_watch import ObjectWatch
 from edgeagent.daemon.retained_cameras import RetainedCameras
 from edgeagent.daemon.scene_watch import SceneWatch
 from edgeagent.daemon.service import Service
 from edgeagent.daemon.state_messages import StateMessages
+from edgeagent.daemon.watches import Watches
 from edgeagent.detection.pipeline import Pipeline
 from edgeagent.settings.live.comparison import SettingsChange
 from edgeagent.settings.schema import Settings
@@ -34,17 +28,11 @@ class FollowingParts:
     pipeline: Pipeline
     cameras: Cameras
     scenes: SceneWatch | None
-    objects: ObjectWatch
-    classes: ClassWatch
-    areas: AreaWatch
-    health: CameraHealth
     detections: DetectionMessages | None
     feedback: FeedbackTopic | None
-    accuracy: AccuracyWatch | None
-    watch: DeviceWatch
+    watches: Watches
     adapters: Adapters
     page: LivePage | None
-    hard_frames: HardFrameWatch | None
     retained: RetainedCameras | None
     state: StateMessages
     service: Service
@@ -63,13 +51,13 @@ class FollowingParts:
         ]
         if (page := self.page) is not None:
             found.append(Following(lambda change: page.follow(change.after)))
-        if (hard := self.hard_frames) is not None:
+        if (hard := self.watches.hard_frames) is not None:
             found.append(Following(lambda change: hard.follow(change.after), "cameras"))
         if (detections := self.detections) is not None:
             found.append(Following(lambda change: detections.follow(change.after), "cameras", "telemetry"))
         if (feedback := self.feedback) is not None:
             found.append(Following(lambda change: feedback.handler.follow(_names(change.after)), "cameras"))
-        if (accuracy := self.accuracy) is not None:
+        if (accuracy := self.watches.accuracy) is not None:
             paths = ("cameras", "model.score_threshold")
             found.append(Following(lambda change: accuracy.follow(change.after), *paths))
         found.append(Following(None, after=self._tell))
@@ -79,17 +67,17 @@ class FollowingParts:
         return tuple(part for part in found if part is not None)
 
     def _count_objects(self, change: SettingsChange) -> None:
-        self.objects.follow(change.after.objects, _names(change.after))
+        self.watches.objects.follow(change.after.objects, _names(change.after))
 
     def _watch_classes(self, change: SettingsChange) -> None:
-        self.classes.follow(change.after)
-        self.areas.follow(change.after)
+        self.watches.classes.follow(change.after)
+        self.watches.areas.follow(change.after)
 
     def _look_at_pictures(self, change: SettingsChange) -> None:
-        self.health.follow(change.after.cameras, change.reopened)
+        self.watches.health.follow(change.after.cameras, change.reopened)
 
     def _limit_rate(self, change: SettingsChange) -> None:
-        self.watch.follow(change.after.power, change.after.adaptive)
+        self.watches.device.follow(change.after.power, change.after.adaptive)
         self.pipeline.limit_rate(None)
 
     def _tell(self, change: SettingsChange) -> None:

@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_serializer
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_serializer, model_validator
 
 from edgeagent.settings.sections.mqtt import MqttSettings
 from edgeagent.telemetry.contract.messages import ROOT
@@ -57,6 +57,17 @@ class IngestOptions(BaseModel):
     tenants: bool = False
     detections: bool = False
 
+    @property
+    def shares(self) -> bool:
+        """Whether workers share the messages; MQTT 3.1.1 has no shared subscriptions."""
+        return self.broker.protocol == "5"
+
+    @model_validator(mode="after")
+    def _one_worker_without_sharing(self) -> IngestOptions:
+        if not self.shares and self.workers > 1:
+            raise ValueError("MQTT 3.1.1 has no shared subscriptions; use 1 worker, or a broker with MQTT 5")
+        return self
+
     @field_serializer("broker")
     def _as_in_a_file(self, broker: MqttSettings) -> dict[str, Any]:
         """Return the keys that were given; the others have their defaults again."""
@@ -92,4 +103,5 @@ class IngestPart(BaseModel):
         if self.kind == "state":
             return [f"{base}/{topic}" for topic in STATE]
         topics = (*SHARED, "detections/+") if self.options.detections else SHARED
-        return [f"$share/{self.options.group}/{base}/{topic}" for topic in topics]
+        shared = f"$share/{self.options.group}/" if self.options.shares else ""
+        return [f"{shared}{base}/{topic}" for topic in topics]

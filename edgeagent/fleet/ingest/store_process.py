@@ -7,13 +7,13 @@ store on a server it only computes. It ends when standard input is closed.
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 import threading
 from pathlib import Path
 
 from edgeagent.errors import EdgeagentError
 from edgeagent.fleet.ingest.options import IngestOptions
+from edgeagent.fleet.ingest.supervised_process import begin_supervised
 from edgeagent.fleet.store.derivation import Derivation
 from edgeagent.fleet.store.embedded import EmbeddedStore
 from edgeagent.fleet.store.endpoint import ServedStore
@@ -28,12 +28,8 @@ LOOK_S = 1.0
 
 def main() -> int:
     """Run the store; return the exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s store: %(message)s")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal; the supervisor ends this process
-    stopping = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-    options = IngestOptions.model_validate_json(sys.stdin.readline())
-    threading.Thread(target=_wait_for_the_end, args=(stopping,), daemon=True, name="supervisor").start()
+    given, stopping = begin_supervised("%(levelname)s store: %(message)s")
+    options = IngestOptions.model_validate_json(given)
     served: ServedStore | None = None
     store: FleetStore
     try:
@@ -64,11 +60,6 @@ def _serve(served: ServedStore | None, stopping: threading.Event) -> int:
             logger.error("%s was removed, or the folder was; the store is opened anew", served.path)
             return 1
     return 0
-
-
-def _wait_for_the_end(stopping: threading.Event) -> None:
-    sys.stdin.read()
-    stopping.set()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,9 @@ The broker sends at most ``RECEIVE_MAXIMUM`` messages that are not acknowledged 
 a store that is slow or full makes the broker keep the others. A worker that is killed has acknowledged
 nothing that is not stored: the broker sends it again when the worker, with the same client ID, is back. What
 was stored but not acknowledged is stored twice, and counts once.
+
+With MQTT 3.1.1 there is neither a shared subscription nor a receive maximum: one worker reads all, and how
+many messages the broker sends before it waits for acknowledgements is a setting of the broker.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ from edgeagent.fleet.ingest.storing import BatchStoring
 from edgeagent.fleet.store.protocol import FleetStore
 from edgeagent.settings.addresses import host_and_port
 from edgeagent.telemetry.contract.messages import ROOT
-from edgeagent.telemetry.mqtt.client import plain_client, retry_delays
+from edgeagent.telemetry.mqtt.client import connect_in_background, plain_client, retry_delays
 from edgeagent.timing.guarded_thread import GuardedThread
 
 logger = logging.getLogger(__name__)
@@ -45,6 +48,9 @@ LARGEST_PACKET = 1024 * 1024
 """Bytes of a packet that the broker may send; larger ones it discards (MQTT 5, 3.1.2.11.4)."""
 MOST_UNACKNOWLEDGED = 4 * 20_000
 """Messages with QoS 0 that wait at most; nothing else bounds them."""
+NO_MQTT_5 = 0x84
+"""Reason code "unsupported protocol version" (MQTT 5, 3.2.2.2)."""
+OLDER = "start the ingest with --mqtt-version 3.1.1, which reads with one worker"
 LAST_BATCH_S = 8.0
 """Time for the last batch when the worker is stopped."""
 
@@ -57,6 +63,7 @@ class IngestWorker:
         store: of the fleet.
 
     Attributes:
+        refusal: why this broker cannot be used as it is configured; None while nothing is known against it.
         counts: messages ``received``, ``stored``, ``dead`` and ``dropped`` (QoS 0, while the store fails).
     """
 
@@ -68,6 +75,7 @@ class IngestWorker:
         self._batch: MessageBatch | None = None
         self._connection = 0
         self._known = False  # whether retained messages have been asked for
+        self.refusal: str | None = None
         self.counts: Counter[str] = Counter()
         self._client = self._new_client()
         self._thread = GuardedThread(self._store_batches, "batches", vital=True)
@@ -75,11 +83,14 @@ class IngestWorker:
     def start(self) -> None:
         """Connect in the background, and store what comes."""
         broker = self._options.broker
+        self._thread.start()
+        if not self._options.shares:
+            connect_in_background(self._client, broker)
+            return
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.ReceiveMaximum = min(65535, 2 * self._options.batch)
         properties.SessionExpiryInterval = SESSION_S
         properties.MaximumPacketSize = LARGEST_PACKET
-        self._thread.start()
         self._client.connect_async(
             broker.host or "",
             broker.port,
@@ -106,7 +117,7 @@ class IngestWorker:
         return self._thread.is_alive() or self._stopping.is_set()
 
     def _new_client(self) -> paho.Client:
-        client = plain_client(self._options.broker, self._part.client_id)
+        client = plain_client(self._options.broker, self._part.client_id, keeps_session=True)
         client.manual_ack_set(True)
         client.reconnect_delay_set(*retry_delays(self._options.broker))
         client.on_connect = self._on_connect
@@ -117,13 +128,24 @@ class IngestWorker:
 
     def _on_connect(self, client: paho.Client, data: Any, flags: Any, code: ReasonCode, more: Any) -> None:
         address = host_and_port(str(self._options.broker.host), self._options.broker.port)
+        if code.value == NO_MQTT_5:
+            self.refusal = f"broker {address} has no MQTT 5 (RabbitMQ before 3.13, NATS); {OLDER}"
+            return
         if code.is_failure:
             logger.error("broker %s refuses the connection (%s); trying again", address, code)
             return
         with self._changed:
             self._connection += 1
         if getattr(more, "SharedSubscriptionAvailable", 1) == 0 and self._part.kind == "shared":
-            logger.error("broker %s has no shared subscriptions; the ingest needs them", address)
+            self.refusal = f"broker {address} has no shared subscriptions (RabbitMQ); {OLDER}"
+            return
+        if not self._options.shares:
+            # The session has the subscriptions; to subscribe again would bring all retained messages again.
+            if self._known and flags.session_present:
+                logger.info("%s is connected and subscribed", self._part.client_id)
+            else:
+                client.subscribe([(topic, 1) for topic in self._part.filters()])
+            return
         # At the start all retained messages; later only where the broker has forgotten the subscription.
         retained = (
             SubscribeOptions.RETAIN_SEND_IF_NEW_SUB

@@ -6,13 +6,12 @@ It ends when standard input is closed, as it is when its supervisor ends, whatev
 from __future__ import annotations
 
 import logging
-import signal
 import sys
-import threading
 import time
 
-from edgeagent.errors import EdgeagentError
+from edgeagent.errors import ConfigurationError, EdgeagentError
 from edgeagent.fleet.ingest.options import IngestPart
+from edgeagent.fleet.ingest.supervised_process import begin_supervised
 from edgeagent.fleet.ingest.worker import IngestWorker
 from edgeagent.fleet.store.opening import open_shared
 
@@ -23,12 +22,8 @@ REPORT_S = 60.0
 
 def main() -> int:
     """Run the worker; return the exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(processName)s %(message)s")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal; the supervisor ends this process
-    stopping = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-    part = IngestPart.model_validate_json(sys.stdin.readline())
-    threading.Thread(target=_wait_for_the_end, args=(stopping,), daemon=True, name="supervisor").start()
+    given, stopping = begin_supervised("%(levelname)s %(processName)s %(message)s")
+    part = IngestPart.model_validate_json(given)
     try:
         worker = IngestWorker(part, open_shared(part.options.store, part.options.password_file))
         worker.start()
@@ -37,6 +32,9 @@ def main() -> int:
         return error.exit_code
     reported = time.monotonic()
     while not stopping.wait(1.0):
+        if worker.refusal is not None:
+            logger.error("%s", worker.refusal)
+            return ConfigurationError.exit_code
         if not worker.healthy:
             logger.error("the thread that stores batches has ended; this process ends")
             return 1
@@ -46,11 +44,6 @@ def main() -> int:
     worker.stop()
     logger.info("%s: %s", part.client_id, dict(worker.counts))
     return 0
-
-
-def _wait_for_the_end(stopping: threading.Event) -> None:
-    sys.stdin.read()
-    stopping.set()
 
 
 if __name__ == "__main__":

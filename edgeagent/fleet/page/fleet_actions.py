@@ -18,7 +18,7 @@ from edgeagent.fleet.page.fleet_guard import actor_of_request, address_of
 from edgeagent.fleet.page.fleet_services import FleetServices
 from edgeagent.fleet.page.fleet_views import FleetViews
 from edgeagent.fleet.page.permalinks import device_place, tenant_in
-from edgeagent.fleet.page.rollout_plans import PlanAction
+from edgeagent.fleet.page.rollout_plans import PlanAction, named_rollout
 from edgeagent.fleet.page.views.fleet_frame import PLACES
 from edgeagent.fleet.users.actor import Actor, Role
 from edgeagent.fleet.users.user_store import unknown_user
@@ -113,13 +113,11 @@ class FleetActions:
         )
         if plans is None or action is None or not actor.of_all:
             raise HTTPException(404, "There is no such change of a rollout.")
-        key = (form.get("channel", ""), form.get("name", ""), form.get("version", ""))
+        which = named_rollout(form)
         reason = form.get("reason", "").strip()[:300] or "no reason given"
-        self._services.audit.note(
-            actor, f"rollout {action}", " ".join(key), address_of(request), detail=reason
-        )
+        self._services.audit.note(actor, f"rollout {action}", which.title, address_of(request), detail=reason)
         try:
-            await run_in_threadpool(plans.change, *key, action, actor.name, reason)
+            await run_in_threadpool(plans.change, which, action, actor.name, reason)
         except ConfigurationError as error:
             raise HTTPException(409, str(error)) from error
         return RedirectResponse("/rollouts", 303)

@@ -5,7 +5,10 @@
     /  /devices  /devices/TENANT/NAME  /models  /compare  /rollouts  /alarms  /lost  /audit  /users   views
     /devices.csv  /models.csv  /alarms.csv  (or .parquet)                         the same lists as files
     /alarms/acknowledge  /devices/.../labels  /rollouts/change  /users/...        writes, by role
+    /frames  /frames/...                                                          for operators
+    /upload/DEVICE/CAMERA/TIME.json, .jpg                                         for devices, by token
     /api/v1/...  /metrics                                                         for programs
+    /sign-in/oidc  /sign-in/oidc/callback                       with an identity provider
     /sign-in  /sign-out  /errors                                                  as on the page of a device
 """
 
@@ -20,18 +23,22 @@ from starlette.routing import Mount, Route
 from edgeagent.errors import EdgeagentError
 from edgeagent.fleet.api.fleet_api import fleet_api
 from edgeagent.fleet.api.fleet_metrics import FleetMetrics
+from edgeagent.fleet.oidc.oidc_people import FleetPeople
 from edgeagent.fleet.operations.acknowledgement import UnknownTargetError
 from edgeagent.fleet.page.exports import FleetExports
 from edgeagent.fleet.page.fleet_actions import FleetActions
 from edgeagent.fleet.page.fleet_guard import FleetGuard, UserSessions, actor_of_request
 from edgeagent.fleet.page.fleet_services import FleetServices
 from edgeagent.fleet.page.fleet_views import FleetViews
+from edgeagent.fleet.page.frame_pages import FramePages
+from edgeagent.fleet.page.frame_receiver import UPLOAD, FrameReceiver
+from edgeagent.fleet.page.oidc_pages import START, OidcPages
 from edgeagent.fleet.page.request_limit import RequestLimit
 from edgeagent.fleet.page.store_trouble import told_reason
 from edgeagent.fleet.page.views.fleet_frame import PLACES
 from edgeagent.fleet.users.actor import NOBODY, Actor
 from edgeagent.fleet.users.fleet_credentials import FleetCredentials
-from edgeagent.web.access import Asgi
+from edgeagent.web.access import Asgi, Receive, Scope, Send
 from edgeagent.web.sessions import Visitor
 from edgeagent.web.sign_in_pages import SignInPages, SignInText, visitor_of
 from edgeagent.web.static_files import StaticFiles
@@ -60,20 +67,24 @@ class FleetApplication:
     def __init__(self, services: FleetServices, limit: RequestLimit | None = None) -> None:
         self._services, files = services, StaticFiles(PARTS)
         credentials = FleetCredentials(services.users)
-        sessions = UserSessions(services.settings.session, services.users)
+        people, provider = FleetPeople(services.users), services.oidc
+        sessions = UserSessions(services.settings.session, people)
         self._views = FleetViews(services, files)
-        wording = SignInText(services.settings.name, "fleet page", HINT, "the log of the server")
+        other = None if provider is None else (START, provider.settings.label)
+        wording = SignInText(services.settings.name, "fleet page", HINT, "the log of the server", other)
         pages = SignInPages(
             services.settings, credentials, sessions, self._document, wording, PLACES, self._signed_in
         )
         self._pages = pages
-        api = fleet_api(services)
+        api, port = fleet_api(services), services.settings.port
         routes = [
             *FleetExports(services).routes,
             *FleetActions(services, self._views).routes,
+            *FramePages(services, self._views).routes,
             *self._views.routes,
             Route("/metrics", FleetMetrics(services.store).answer),
             Route("/static/{version}/{name}", files.answer),
+            *(OidcPages(provider, people, pages, port, self._entered).routes if provider is not None else ()),
             *pages.routes,
             Mount(API, api),
         ]
@@ -87,9 +98,21 @@ class FleetApplication:
             },
         )
         inner.state.openapi = api.openapi()
-        self.application: Asgi = FleetGuard(
-            inner, services.settings, services.users, credentials, sessions, limit or RequestLimit()
+        limit = limit or RequestLimit()
+        guard = FleetGuard(
+            inner,
+            services.settings,
+            services.users,
+            credentials,
+            sessions,
+            limit,
+            people,
+            provider is not None,
         )
+        receiver = None
+        if services.upload_tokens is not None:
+            receiver = FrameReceiver(services.frames, services.upload_tokens, limit)
+        self.application: Asgi = _apart(guard, receiver)
 
     def _document(self, page: Page, visitor: Visitor | None) -> Response:
         return self._views.document(page, visitor)
@@ -101,6 +124,11 @@ class FleetApplication:
             return
         actor = Actor(known.name, known.role, known.tenant) if worked else NOBODY
         self._services.audit.note(actor, "sign-in", known.name, address, done=worked)
+
+    def _entered(self, actor: Actor, address: str, worked: bool) -> None:
+        who = actor.name or "identity provider"
+        detail = f"{actor.role}, tenant {actor.tenant}" if worked else ""
+        self._services.audit.note(actor, "sign-in", who, address, done=worked, detail=detail)
 
     async def _refused(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 (registered for it)
@@ -127,3 +155,13 @@ class FleetApplication:
         assert isinstance(response, HTMLResponse)  # noqa: S101
         response.headers.update(headers)
         return response
+
+
+def _apart(guard: FleetGuard, receiver: FrameReceiver | None) -> Asgi:
+    """Return page and API, with uploads of devices apart from them."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        uploads = receiver is not None and scope["type"] == "http" and scope["path"].startswith(UPLOAD)
+        await (receiver if uploads and receiver is not None else guard)(scope, receive, send)
+
+    return answer

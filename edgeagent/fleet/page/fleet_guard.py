@@ -15,6 +15,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
+from edgeagent.fleet.oidc.oidc_people import FleetPeople
 from edgeagent.fleet.page.page_settings import FleetPageSettings
 from edgeagent.fleet.page.request_limit import RequestLimit
 from edgeagent.fleet.users.actor import NOBODY, Actor
@@ -35,17 +36,17 @@ class UserSessions(Sessions):
 
     Args:
         lasts_s: seconds that a session lasts.
-        users: that are known.
+        people: that are known.
     """
 
-    def __init__(self, lasts_s: float, users: UserStore) -> None:
+    def __init__(self, lasts_s: float, people: FleetPeople) -> None:
         super().__init__(lasts_s, most=MOST_USER_SESSIONS)
-        self._users = users
+        self._people = people
 
     def find(self, token: str) -> Visitor | None:
         """Return who has a session; None where it has ended or never was."""
         visitor = super().find(token)
-        if visitor is None or self._users.actor_of(visitor.user or "", visitor.began) is not None:
+        if visitor is None or self._people.actor_of(visitor.user or "", visitor.began) is not None:
             return visitor
         self.end(token)
         return None
@@ -61,6 +62,8 @@ class FleetGuard:
         credentials: of these users.
         sessions: of these users.
         limit: of requests by visitor.
+        people: local users, and those of an identity provider.
+        provided: whether there is an identity provider, so that somebody may sign in without local users.
     """
 
     def __init__(
@@ -71,16 +74,19 @@ class FleetGuard:
         credentials: FleetCredentials,
         sessions: UserSessions,
         limit: RequestLimit,
+        people: FleetPeople,
+        provided: bool,
     ) -> None:
+        self._people = people
         self._application, self._users, self._limit = application, users, limit
         anyone = Visitor(None, secrets.token_urlsafe(BYTES))
         self._open = Access(self._limited, settings, None, sessions, anyone, NAMES_KEY)
         self._guarded = Access(self._limited, settings, credentials, sessions, anyone, NAMES_KEY)
-        self._only_here = settings.only_here
+        self._open_to_all = settings.only_here and not provided
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
-        access = self._open if self._only_here and self._users.empty else self._guarded
+        access = self._open if self._open_to_all and self._users.empty else self._guarded
         await access(scope, receive, send)
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,7 +99,7 @@ class FleetGuard:
                 await refused(scope, receive, send)
                 return
         if visitor is not None:
-            actor = NOBODY if visitor.user is None else self._users.actor_of(visitor.user, visitor.began)
+            actor = NOBODY if visitor.user is None else self._people.actor_of(visitor.user, visitor.began)
             if actor is None:
                 await PlainTextResponse("Sign in first.\n", 401)(scope, receive, send)
                 return

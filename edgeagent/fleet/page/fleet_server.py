@@ -37,10 +37,11 @@ class FleetServer:
 
     def __init__(self, services: FleetServices, limit: RequestLimit | None = None) -> None:
         settings = services.settings
-        if not settings.only_here and services.users.empty:
+        if not settings.only_here and services.users.empty and services.oidc is None:
             raise ConfigurationError(
                 f"with --bind {settings.listen} or --host-name other machines reach the page; there are no "
-                "users; add one with `edgeagent fleet users add NAME --role admin`, or use 127.0.0.1 alone"
+                "users; add one with `edgeagent fleet users add NAME --role admin`, or give an identity "
+                "provider with --oidc, or use 127.0.0.1 alone"
             )
         application = FleetApplication(services, limit).application
         config = http_config(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgeagent.fleet.frames.frame_archive import FrameArchive
+from edgeagent.fleet.oidc.oidc_provider import OidcProvider
 from edgeagent.fleet.page.page_settings import FleetPageSettings
 from edgeagent.fleet.page.rollout_plans import RolloutPlans
 from edgeagent.fleet.store.protocol import FleetStore
+from edgeagent.fleet.users.upload_tokens import UploadTokens
 from edgeagent.fleet.users.user_audit import UserAudit
 from edgeagent.fleet.users.user_store import UserStore
 
@@ -21,6 +24,9 @@ class FleetServices:
         users: who may sign in.
         audit: of what they do.
         plans: of rollouts; None where the publisher's folder is not known.
+        frames: that devices have sent; None where none are kept.
+        upload_tokens: of devices that send frames; None where none are kept.
+        oidc: identity provider through which people sign in, too; None without one.
     """
 
     settings: FleetPageSettings
@@ -28,3 +34,6 @@ class FleetServices:
     users: UserStore
     audit: UserAudit
     plans: RolloutPlans | None = None
+    frames: FrameArchive | None = None
+    upload_tokens: UploadTokens | None = None
+    oidc: OidcProvider | None = None

@@ -11,7 +11,7 @@ from edgeagent.fleet.page.fleet_guard import actor_of_request, csrf_of
 from edgeagent.fleet.page.fleet_services import FleetServices
 from edgeagent.fleet.page.permalinks import LONGEST_VALUE, short_values, tenant_in
 from edgeagent.fleet.page.query_values import condition_of, page_of, sort_of, span_of
-from edgeagent.fleet.page.rollout_plans import PlanAction, dry_run
+from edgeagent.fleet.page.rollout_plans import PlanAction, dry_run, named_rollout
 from edgeagent.fleet.page.short_cache import ShortCache
 from edgeagent.fleet.page.views.alarms import write_alarms
 from edgeagent.fleet.page.views.api_page import write_api_page
@@ -38,6 +38,7 @@ from edgeagent.fleet.queries.fleet_totals import dead_letters, present_alarms, t
 from edgeagent.fleet.queries.lost_messages import lost_messages
 from edgeagent.fleet.queries.model_figures import ModelFilter, model_figures, model_histogram
 from edgeagent.fleet.queries.rollout_progress import failure_reasons, rollout_progress
+from edgeagent.fleet.queries.table_age import table_age
 from edgeagent.fleet.queries.update_effects import update_effects
 from edgeagent.fleet.users.actor import Actor
 from edgeagent.web.sessions import Visitor
@@ -85,9 +86,10 @@ class FleetViews:
         name = self._services.settings.name
         return HTMLResponse(write_document(page, name, self._files, visitor, fleet_frame(actor)), status)
 
-    def _answer(
+    def answer(
         self, request: Request, name: str, title: str, content: str, current: str | None = None
     ) -> Response:
+        """Return the answer to a visitor with a view; its parameters are those of :class:`Page`."""
         page = Page(name, title, content, MODULES, current=current)
         return self.document(page, visitor_of(request), actor_of_request(request))
 
@@ -112,6 +114,7 @@ class FleetViews:
             label_names(self._store, tenant),
             missed_claims(self._store, tenant),
             total_lost(self._store, tenant),
+            table_age(self._store),
         )
 
     def _devices(self, request: Request) -> Response:
@@ -125,8 +128,9 @@ class FleetViews:
             filter_choices(self._store, tenant),
             f"-{key}" if descending else key,
             page,
+            table_age(self._store),
         )
-        return self._answer(request, "devices", "Devices", content, "device")
+        return self.answer(request, "devices", "Devices", content, "device")
 
     def _device(self, request: Request) -> Response:
         actor, span = actor_of_request(request), span_of(request.query_params, "24h")
@@ -144,15 +148,18 @@ class FleetViews:
             span,
             actor,
             csrf_of(request),
+            table_age(self._store),
         )
-        return self._answer(request, "device", known.device, content)
+        return self.answer(request, "device", known.device, content)
 
     def _models(self, request: Request) -> Response:
         query, tenant = request.query_params, actor_of_request(request).tenant
         condition, span = condition_of(query, ModelFilter), span_of(query, "7d")
         figures = model_figures(self._store, tenant, condition, span)
-        content = write_models(figures, update_effects(figures), condition, span)
-        return self._answer(request, "models", "Models", content, "model")
+        content = write_models(
+            figures, update_effects(figures), condition, span, table_age(self._store, "models")
+        )
+        return self.answer(request, "models", "Models", content, "model")
 
     def _compare(self, request: Request) -> Response:
         query, tenant = request.query_params, actor_of_request(request).tenant
@@ -168,7 +175,7 @@ class FleetViews:
             return ComparedSide(condition, figures, buckets)
 
         content = write_comparison(side("a_"), side("b_"), choices, stage, span)
-        return self._answer(request, "compare", "Compare", content, "model")
+        return self.answer(request, "compare", "Compare", content, "model")
 
     def _rollouts(self, request: Request) -> Response:
         actor, plans = actor_of_request(request), self._services.plans
@@ -178,7 +185,7 @@ class FleetViews:
             None if plans is None or not actor.of_all else plans.plans(),
             actor,
         )
-        return self._answer(request, "rollouts", "Rollouts", content, "rollout")
+        return self.answer(request, "rollouts", "Rollouts", content, "rollout")
 
     def _confirm(self, request: Request) -> Response:
         actor, plans = actor_of_request(request), self._services.plans
@@ -188,11 +195,11 @@ class FleetViews:
         )
         if plans is None or action is None or not actor.may_roll_out:
             raise HTTPException(404, "There is no such change of a rollout, or your role does not allow it.")
-        plan = plans.find(given.get("channel", ""), given.get("name", ""), given.get("version", ""))
+        plan = plans.find(named_rollout(given))
         if plan is None:
             raise HTTPException(404, "There is no such plan any more.")
         content = write_confirmation(plan, action, dry_run(plan, action), csrf_of(request))
-        return self._answer(request, "confirm", "Rollouts", content, "rollout")
+        return self.answer(request, "confirm", "Rollouts", content, "rollout")
 
     def _alarms(self, request: Request) -> Response:
         query, actor = request.query_params, actor_of_request(request)
@@ -206,12 +213,12 @@ class FleetViews:
             actor,
             csrf_of(request),
         )
-        return self._answer(request, "alarms", "Alarms", content, "warning")
+        return self.answer(request, "alarms", "Alarms", content, "warning")
 
     def _lost(self, request: Request) -> Response:
         tenant = actor_of_request(request).tenant
         content = write_lost(lost_messages(self._store, tenant), dead_letters(self._store, tenant))
-        return self._answer(request, "lost", "Lost messages", content)
+        return self.answer(request, "lost", "Lost messages", content)
 
     def _audit(self, request: Request) -> Response:
         actor, query = actor_of_request(request), short_values(dict(request.query_params))
@@ -221,7 +228,7 @@ class FleetViews:
         number = int(before) if before.isascii() and before.isdigit() and len(before) < 16 else None
         search = query.get("search", "")
         rows = self._services.audit.rows(actor.tenant, AUDIT_ROWS, number, search)
-        return self._answer(request, "audit", "Audit", write_audit(rows, search, AUDIT_ROWS))
+        return self.answer(request, "audit", "Audit", write_audit(rows, search, AUDIT_ROWS))
 
     def show_users(self, request: Request, told: str | None = None, error: str | None = None) -> Response:
         """Return the users; ``told`` is a new token, ``error`` why a change was refused."""
@@ -236,7 +243,7 @@ class FleetViews:
         names = {one.name for one in known}
         tokens = [one for one in users.tokens() if one.user in names]
         content = write_users(known, tokens, actor, csrf_of(request), told, error)
-        return self._answer(request, "users", "Users", content)
+        return self.answer(request, "users", "Users", content)
 
     def _api(self, request: Request) -> Response:
-        return self._answer(request, "api", "API", write_api_page(request.app.state.openapi))
+        return self.answer(request, "api", "API", write_api_page(request.app.state.openapi))

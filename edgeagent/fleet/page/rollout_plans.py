@@ -8,16 +8,16 @@ store; that is kept for :data:`JUDGED_S`, as it reads all devices of the model.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from edgeagent.errors import ConfigurationError
 from edgeagent.fleet.queries.fleet_row import FleetRow
 from edgeagent.publisher.condition import Condition, ConditionResult
 from edgeagent.publisher.places import locked
-from edgeagent.publisher.rollout_steps import Plan, read_steps, write_steps
+from edgeagent.publisher.rollout_steps import Plan, RolledOut, RolloutKind, read_steps, write_steps
 
 PlanAction = Literal["halt", "resume", "advance"]
 Judge = Callable[[Condition, Plan], ConditionResult]
@@ -28,7 +28,7 @@ class PlannedRollout(FleetRow):
     """Plan of a rollout, as :class:`edgeagent.publisher.rollout_steps.Plan` has it.
 
     Attributes:
-        channel, name, version: of the release.
+        channel, name, version, kind: of the release.
         percents: share of the devices at each step.
         step: index of the signed step.
         since: when it was signed.
@@ -43,6 +43,7 @@ class PlannedRollout(FleetRow):
     channel: str
     name: str
     version: str
+    kind: RolloutKind
     percents: tuple[float, ...]
     step: int
     since: datetime
@@ -84,20 +85,16 @@ class RolloutPlans:
             self._judged[plan] = (now, self._judge(plan.condition, plan))
         return self._judged[plan][1]
 
-    def find(self, channel: str, name: str, version: str) -> PlannedRollout | None:
+    def find(self, which: RolledOut) -> PlannedRollout | None:
         """Return the plan of a release; None where there is none."""
-        return next(
-            (one for one in self.plans() if (one.channel, one.name, one.version) == (channel, name, version)),
-            None,
-        )
+        plan = read_steps(self._folder).find(which)
+        return None if plan is None else _shown(plan, self._judgement(plan))
 
-    def change(
-        self, channel: str, name: str, version: str, action: PlanAction, who: str, reason: str
-    ) -> None:
+    def change(self, which: RolledOut, action: PlanAction, who: str, reason: str) -> None:
         """Change a plan.
 
         Args:
-            channel, name, version: of the release.
+            which: release.
             action: ``halt``: no further step; ``resume``: as planned again; ``advance``: the next step is
                 due now.
             who: does it.
@@ -109,10 +106,17 @@ class RolloutPlans:
         """
         with locked(self._folder, wait=True):
             steps = read_steps(self._folder)
-            plan = next((one for one in steps.plans if one.is_of(channel, name, version)), None)
+            plan = steps.find(which)
             if plan is None:
-                raise ConfigurationError(f"{channel} {name} {version}: there is no such plan any more")
+                raise ConfigurationError(f"{which.title}: there is no such plan any more")
             write_steps(self._folder, steps.having(_changed(plan, action, who, reason)))
+
+
+def named_rollout(fields: Mapping[str, str]) -> RolledOut:
+    """Return the release that the fields of a form or an address name: channel, name, version and kind."""
+    kinds: tuple[RolloutKind, ...] = get_args(RolloutKind)
+    kind = next((one for one in kinds if one == fields.get("kind")), kinds[0])
+    return RolledOut(fields.get("channel", ""), fields.get("name", ""), fields.get("version", ""), kind)
 
 
 def dry_run(one: PlannedRollout, action: PlanAction) -> str:
@@ -152,6 +156,7 @@ def _shown(plan: Plan, judgement: ConditionResult | None) -> PlannedRollout:
         channel=plan.channel,
         name=plan.name,
         version=plan.version,
+        kind=plan.kind,
         percents=plan.percents,
         step=plan.step,
         since=plan.since,

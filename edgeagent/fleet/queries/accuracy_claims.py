@@ -1,4 +1,4 @@
-"""Where is accuracy below the claim? Devices whose golden run is below what the bundle claims, worst first."""
+"""Where is accuracy below the claim, by more than its tolerance? Devices by their golden run, worst first."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from edgeagent.fleet.queries.tenant_filter import OF_TENANT
 from edgeagent.fleet.store.protocol import FleetStore
 
 MOST_CLAIMS = 100
+BELOW = "v.map50_95 < v.map_claimed - ifNull(v.map_tolerance, 0)"
+"""Whether the accuracy that a device ``v`` has measured is below the claim by more than its tolerance."""
 STATEMENT = f"""
-SELECT tenant, device, {MODEL} AS model, board, delegate, assumeNotNull(map50_95) AS map50_95,
-    assumeNotNull(map_claimed) AS map_claimed, accuracy_time
-FROM devices FINAL WHERE {OF_TENANT} AND map50_95 < map_claimed
-ORDER BY map_claimed - map50_95 DESC, tenant, device LIMIT {MOST_CLAIMS}"""
+SELECT tenant, device, {MODEL} AS model, board, delegate, assumeNotNull(v.map50_95) AS map50_95,
+    assumeNotNull(v.map_claimed) AS map_claimed, map_tolerance, accuracy_time
+FROM devices AS v FINAL WHERE {OF_TENANT} AND {BELOW}
+ORDER BY v.map_claimed - v.map50_95 DESC, tenant, device LIMIT {MOST_CLAIMS}"""
 
 
 class MissedClaim(FleetRow):
-    """Device whose measured accuracy is below the claim of its bundle."""
+    """Device whose measured accuracy is below the claim of its bundle by more than the tolerance of the claim."""
 
     tenant: str
     device: str
@@ -25,6 +27,7 @@ class MissedClaim(FleetRow):
     delegate: str | None
     map50_95: float
     map_claimed: float
+    map_tolerance: float | None
     accuracy_time: UtcTime | None
 
 

@@ -60,6 +60,7 @@ class KnownDevice(FleetRow):
     accuracy_time: UtcTime | None
     map50_95: float | None
     map_claimed: float | None
+    map_tolerance: float | None
     recent_agreement: float | None
     drifted_cameras: int | None
     telemetry_time: UtcTime | None

@@ -98,14 +98,15 @@ class DeviceFilter(BaseModel):
 
 
 class DeviceRow(FleetRow):
-    """Device in a list; numbers are those of its newest telemetry, latency is end to end.
+    """Device in a list; numbers are those of its newest telemetry.
 
     Attributes:
         tenant, device: names.
         state: as in :mod:`~edgeagent.fleet.queries.device_state`.
         board, model, delegate, agent: board, name and version of the model, delegate, version of the agent.
         fps: processed frames per second.
-        p50_ms, p90_ms, p99_ms: percentiles; None with too few frames.
+        p50_ms, p90_ms, p99_ms: end to end, of the 15 minutes up to the newest telemetry; None with fewer than
+            5, 64 and 662 frames in them.
         watts, power_quality: power, and how it is known.
         joules_per_inference: energy above the idle baseline.
         temperature_c: of the hottest sensor.

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
+from edgeagent.fleet.queries.accuracy_claims import BELOW
 from edgeagent.fleet.queries.fleet_row import FleetRow, UtcTime, read_records
 from edgeagent.fleet.queries.tenant_filter import OF_TENANT
 from edgeagent.fleet.queries.time_span import SPAN, TimeSpan
@@ -51,7 +52,7 @@ LEFT JOIN (
     SELECT ifNull(v.bundle, '') AS bundle, ifNull(v.bundle_version, '') AS bundle_version,
         ifNull(v.delegate, '') AS delegate, ifNull(v.board, '') AS board, count() AS devices,
         avg(v.map50_95) AS map50_95, any(v.map_claimed) AS map_claimed, count(v.map50_95) AS measured,
-        countIf(v.map50_95 < v.map_claimed) AS below
+        countIf({BELOW}) AS below
     FROM devices AS v FINAL WHERE {OF_TENANT} GROUP BY bundle, bundle_version, delegate, board) AS d
 USING ({_KEY})
 ORDER BY bundle, version DESC, board, delegate LIMIT {MOST_FIGURES}
@@ -94,7 +95,7 @@ class ModelFigures(FleetRow):
         map50_95: mean over devices that measured it on their golden pictures.
         map_claimed: by the bundle.
         measured: number of these devices.
-        below: of them, those below the claim.
+        below: of them, those below the claim by more than its tolerance.
     """
 
     bundle: str

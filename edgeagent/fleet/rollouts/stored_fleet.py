@@ -12,7 +12,8 @@ from typing import Any
 from edgeagent.fleet.queries.tenant_filter import OF_TENANT
 from edgeagent.fleet.store.protocol import FleetStore, StoreError
 from edgeagent.publisher.condition import Condition, ConditionResult
-from edgeagent.publisher.fleet import Fleet, FleetDevice, FleetEvidence, hour_of
+from edgeagent.publisher.fleet import Fleet, FleetEvidence, hour_of
+from edgeagent.publisher.fleet_device import FleetDevice
 from edgeagent.publisher.rollout_steps import Plan
 
 DEVICES = f"""
@@ -76,12 +77,21 @@ class StoreJudge:
         self._store, self._tenant = store, tenant
 
     def judge(self, condition: Condition, plan: Plan) -> ConditionResult:
-        """Judge the condition of a rollout; it is unknown while the store does not answer."""
+        """Judge the condition of a rollout; it is unknown while the store does not answer.
+
+        Only models: the store keeps which version of the agent runs, and not which a device has tried.
+        """
+        if plan.kind != "model":
+            return ConditionResult(
+                None,
+                f"the store does not keep which devices tried {'an' if plan.kind == 'agent' else 'a'} "
+                f"{plan.kind}; watch this rollout with --broker",
+            )
         try:
             fleet = read_fleet(self._store, self._tenant, plan.name, plan.since)
         except StoreError as error:
             return ConditionResult(None, f"the store cannot be asked ({error})")
-        return condition.judge(FleetEvidence(fleet, plan.name, plan.version, plan.since), plan.least_devices)
+        return condition.judge(FleetEvidence(fleet, plan.of, plan.since), plan.least_devices)
 
 
 def _key(row: dict[str, Any]) -> str:

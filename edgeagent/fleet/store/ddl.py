@@ -47,6 +47,24 @@ def create_statements(tables: tuple[Table, ...] = TABLES, cluster: str | None = 
     return statements
 
 
+def add_column_statements(table: str, column: str, after: str, cluster: str | None = None) -> list[str]:
+    """Return the statements that add a column of a present table to one that was made without it.
+
+    Args:
+        table: its name.
+        column: its name; the type is that of the present table.
+        after: column before it.
+        cluster: name of the cluster; None for one machine.
+    """
+    kind = dict(BY_NAME[table].columns)[column]
+    on = "" if cluster is None else f" ON CLUSTER {quoted(cluster)}"
+    names = [table] if cluster is None else [f"{table}_local", table]
+    return [
+        f"ALTER TABLE {name}{on} ADD COLUMN IF NOT EXISTS {quoted(column)} {kind} AFTER {quoted(after)}"
+        for name in names
+    ]
+
+
 def versions_statement(cluster: str | None = None) -> str:
     """Return the statement of the table of done migrations; each server of a cluster has all of it."""
     on, engine = "", "ReplacingMergeTree"

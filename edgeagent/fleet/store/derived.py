@@ -59,6 +59,7 @@ DEVICES = Table(
         ("accuracy_time", MAYBE_TIME),
         ("map50_95", MAYBE_NUMBER),
         ("map_claimed", MAYBE_NUMBER),
+        ("map_tolerance", MAYBE_NUMBER),
         ("recent_agreement", MAYBE_NUMBER),
         ("drifted_cameras", MAYBE_COUNT),
         ("telemetry_time", MAYBE_TIME),

@@ -1,13 +1,15 @@
 """Statement that computes the rows of ``devices``: of each group of columns, what the newest message says.
 
-The greatest by time is the same however often and in whatever order messages arrive.
+The greatest by time is the same however often and in whatever order messages arrive. The percentiles of
+latency are of all frames of RECENT_MINUTES up to the newest minute of a device: one message of ten seconds
+has too few frames for a p99.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgeagent.fleet.store.percentile import percentile_of
+from edgeagent.fleet.store.percentile import MERGED, percentile_of
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,9 @@ class _Group:
 
 
 _RUNNING = "arrayCount(state -> state = 'running', camera_states)"
-_END_TO_END = (
-    "arrayReduce('sumMap', arrayFilter((buckets, stage) -> stage = 'end_to_end', stage_buckets, stage_names))"
-)
+RECENT_MINUTES = 15
+"""Minutes of telemetry that the percentiles of ``devices`` are of."""
+_PERCENTILES = ("p50", "p90", "p99")
 _GROUPS = (
     _Group("status", "status_time", {"status": "status"}),
     _Group(
@@ -74,6 +76,7 @@ _GROUPS = (
         {
             "map50_95": "map50_95",
             "map_claimed": "map_claimed",
+            "map_tolerance": "map_tolerance",
             "recent_agreement": "recent_share",
             "drifted_cameras": "toNullable(toUInt64(arrayCount(state -> state = 'drifted', drift_states)))",
         },
@@ -86,9 +89,6 @@ _GROUPS = (
             "uptime_s": "toNullable(uptime_s)",
             "fps": "toNullable(toFloat64(arraySum(camera_fps)))",
             "cameras_running": f"toNullable(toUInt64({_RUNNING}))",
-            "p50_ms": percentile_of(_END_TO_END, "p50"),
-            "p90_ms": percentile_of(_END_TO_END, "p90"),
-            "p99_ms": percentile_of(_END_TO_END, "p99"),
             "watts": "watts",
             "power_quality": "power_quality",
             "joules_per_inference": "(inference_used_j - inference_idle_j) / nullIf(inferences, 0)",
@@ -105,6 +105,20 @@ _GROUPS = (
     ),
 )
 _NEW = "inserted > {since:DateTime64(3)}"
+_RECENT_COLUMNS = ", ".join(f"{percentile_of('merged', name)} AS {name}_ms" for name in _PERCENTILES)
+_RECENT = f"""SELECT tenant, device, {_RECENT_COLUMNS}
+FROM (
+    SELECT tenant, device, {MERGED} AS merged FROM (
+        SELECT tenant, device, at, buckets, max(at) OVER (PARTITION BY tenant, device) AS last
+        FROM latency_minute FINAL
+        WHERE stage = 'end_to_end' AND (tenant, device) IN (SELECT tenant, device FROM telemetry WHERE {_NEW})
+            AND at > (
+                SELECT min(newest) FROM (
+                    SELECT max(time) AS newest FROM telemetry WHERE {_NEW} GROUP BY tenant, device
+                )
+            ) - INTERVAL {RECENT_MINUTES + 1} MINUTE
+    ) WHERE at > last - INTERVAL {RECENT_MINUTES} MINUTE GROUP BY tenant, device
+)"""
 
 
 def _newest(group: _Group) -> str:
@@ -135,6 +149,11 @@ def _statement() -> str:
             names.append(name)
             values.append(f"if({newer}, {alias}.{name}, old.{name}) AS new_{name}")
         joins.append(f"LEFT JOIN ({_newest(group)}) AS {alias} USING (tenant, device)")
+        if group.table == "telemetry":
+            for name in _PERCENTILES:
+                names.append(f"{name}_ms")
+                values.append(f"if({newer}, recent.{name}_ms, old.{name}_ms) AS new_{name}_ms")
+            joins.append(f"LEFT JOIN ({_RECENT}) AS recent USING (tenant, device)")
     # A message that the broker had retained does not say that the device is there now.
     touched = " UNION ALL ".join(
         f"SELECT tenant, device, stored, retained FROM {group.table} WHERE {_NEW}" for group in _GROUPS

@@ -66,13 +66,17 @@ class EmbeddedStore:
 
     Args:
         folder: of the store; made where it does not exist, readable by its owner only.
+        existing: whether the store must be there already.
+
+    Attributes:
+        made: whether there was no store before.
 
     Raises:
-        ConfigurationError: the extra is not installed.
+        ConfigurationError: the extra is not installed, or there is no store that must be there.
         StoreError: another process has the folder open, or it cannot be written.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, existing: bool = False) -> None:
         try:
             import_module("chdb.session")
         except ImportError:
@@ -81,6 +85,12 @@ class EmbeddedStore:
             ) from None
         use = (f"CREATE DATABASE IF NOT EXISTS {quoted(DATABASE)}", f"USE {quoted(DATABASE)}")
         path = folder / DATA
+        self.made = not path.is_dir()
+        if existing and self.made:
+            raise ConfigurationError(
+                f"{folder.absolute()}: there is no store; give the folder of "
+                "`edgeagent fleet ingest` with --store"
+            )
         self.folder = folder
         self._writers = _Sessions(path, 2, (*use, _set(SETTINGS)))
         self._readers = _Sessions(path, 4, (use[1], _set({**SETTINGS, **READING})))

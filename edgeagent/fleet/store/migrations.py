@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgeagent.fleet.store.ddl import create_statements, versions_statement
+from edgeagent.fleet.store.ddl import add_column_statements, create_statements, versions_statement
 from edgeagent.fleet.store.protocol import FleetStore, StoreError
 
 logger = logging.getLogger(__name__)
@@ -29,6 +29,11 @@ class Migration:
 
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "first tables", lambda cluster: create_statements(cluster=cluster)),
+    Migration(
+        2,
+        "tolerance of the claim of accuracy",
+        lambda cluster: add_column_statements("devices", "map_tolerance", "map_claimed", cluster),
+    ),
 )
 
 

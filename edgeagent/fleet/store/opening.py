@@ -13,7 +13,9 @@ from edgeagent.fleet.store.protocol import FleetStore
 from edgeagent.fleet.store.server import SCHEMES, connect, connect_socket
 
 
-def open_fleet_store(address: str, password_file: Path | None = None) -> FleetStore:
+def open_fleet_store(
+    address: str, password_file: Path | None = None, *, existing: bool = False
+) -> FleetStore:
     """Return the open store.
 
     A folder that another process has open is reached through its socket; otherwise this process opens it.
@@ -21,9 +23,10 @@ def open_fleet_store(address: str, password_file: Path | None = None) -> FleetSt
     Args:
         address: path of a folder, or ``clickhouse://user@host:8123/database``, ``clickhouses://`` over TLS.
         password_file: password for a server.
+        existing: whether a folder must hold a store already; otherwise one is made.
 
     Raises:
-        ConfigurationError: the address is not understood, or a package is missing.
+        ConfigurationError: the address is not understood, there is no store, or a package is missing.
         StoreError: the store cannot be opened.
     """
     if is_server(address):
@@ -32,7 +35,7 @@ def open_fleet_store(address: str, password_file: Path | None = None) -> FleetSt
         raise ConfigurationError("--store-password-file goes with a server; the store is a folder")
     folder = Path(address)
     path = socket_path(folder)
-    return connect_socket(path) if answers(path) else EmbeddedStore(folder)
+    return connect_socket(path) if answers(path) else EmbeddedStore(folder, existing=existing)
 
 
 def is_server(address: str) -> bool:

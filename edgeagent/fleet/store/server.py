@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -82,7 +83,7 @@ class ServerStore:
         self, sql: str, parameters: Mapping[str, Any] | None, settings: Mapping[str, int | str]
     ) -> bytes:
         given = {name: _plain(value) for name, value in (parameters or {}).items()}
-        with _told("the store does not answer a statement"):
+        with _told("the store does not answer a statement", "the store refuses a statement"):
             return bytes(self._client.raw_query(sql, given or None, dict(settings), OUTPUT))
 
 
@@ -191,11 +192,15 @@ class _SocketPools(urllib3.PoolManager):
         return self._pool
 
 
-class _told:  # noqa: N801 - reads as a statement
-    """Errors of the client as :class:`StoreError`."""
+_REASON = re.compile(r"Code: \d+\..*", re.DOTALL)
+_ADDRESS = re.compile(r"\s*\(for url [^)]*\)\s*\Z")
 
-    def __init__(self, what: str) -> None:
-        self._what = what
+
+class _told:  # noqa: N801 - reads as a statement
+    """Errors of the client as :class:`StoreError`: what failed, or what the server refuses."""
+
+    def __init__(self, what: str, refused: str | None = None) -> None:
+        self._what, self._refused = what, refused or what
 
     def __enter__(self) -> None: ...
 
@@ -204,8 +209,21 @@ class _told:  # noqa: N801 - reads as a statement
             return
         from clickhouse_connect.driver.exceptions import ClickHouseError
 
-        if isinstance(error, ClickHouseError | urllib3.exceptions.HTTPError | OSError):
+        if not isinstance(error, ClickHouseError | urllib3.exceptions.HTTPError | OSError):
+            return
+        reason = _reason_of_server(str(error))
+        if reason is None:
             raise StoreError(f"{self._what} ({first_line(error)})") from None
+        raise StoreError(f"{self._refused} ({reason})") from None
+
+
+def _reason_of_server(text: str) -> str | None:
+    """Return why the server refuses, out of the client's text; None where it gave no answer."""
+    found = _REASON.search(text)
+    if found is None:
+        return None
+    reason = _ADDRESS.sub("", found.group()).partition("\n")[0].strip()
+    return reason[:-1] if reason.count(")") > reason.count("(") else reason
 
 
 def _plain(value: Any) -> Any:

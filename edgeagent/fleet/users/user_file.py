@@ -37,6 +37,12 @@ MIGRATIONS = (
     CREATE INDEX audit_of_tenant ON audit(tenant, id);
     """,
     "CREATE TABLE announced (id TEXT PRIMARY KEY, time REAL NOT NULL) STRICT;",
+    """
+    CREATE TABLE upload_tokens (
+        tenant TEXT NOT NULL, name TEXT NOT NULL, digest BLOB NOT NULL UNIQUE, since REAL NOT NULL,
+        PRIMARY KEY (tenant, name)
+    ) STRICT;
+    """,
 )
 
 

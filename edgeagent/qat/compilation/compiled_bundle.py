@@ -11,7 +11,7 @@ from edgeagent.bundle.manifest_text import manifest_data
 from edgeagent.bundle.reading import MANIFEST, Bundle
 from edgeagent.bundle.writing import write_bundle
 from edgeagent.errors import ConfigurationError
-from edgeagent.qat.compilation.vela import compile_for_ethos_u
+from edgeagent.qat.compilation.compilers import Compilation, compiler_for
 
 
 def compile_bundle(
@@ -22,42 +22,46 @@ def compile_bundle(
     system: Path | None = None,
     *,
     replace: bool = False,
+    licence_accepted: bool = False,
 ) -> tuple[Bundle, CompilationRecord]:
     """Write a copy of a bundle with an artefact for an accelerator, and return both.
 
     An artefact that was compiled for the same target before is replaced; all other files stay.
 
     Args:
-        bundle: with a TFLite artefact on grid a.
-        target: such as ``ethos-u65-256``.
+        bundle: with an artefact on grid a in the format that the compiler reads.
+        target: such as ``ethos-u65-256`` or ``qnn-v73``.
         directory: of the new bundle.
         program: of the compiler; None searches the PATH.
         system: configuration of the compiler; None for its defaults.
         replace: whether a bundle that is there is replaced.
+        licence_accepted: whether the user accepts the licence of the compiler, where it has one that must be.
 
     Raises:
-        ConfigurationError: the bundle has no such artefact, or the compiler is not there.
+        ConfigurationError: the bundle has no such artefact, the compiler is not there, or its licence was not
+            accepted.
         DataError: the compiler failed.
         BundleError: the bundle cannot be read or written.
     """
-    manifest = bundle.manifest
+    manifest, compiler = bundle.manifest, compiler_for(target, licence_accepted=licence_accepted)
+    reads = compiler.reads
     source = next(
-        (a for a in manifest.artefacts if a.format == "tflite" and a.grid == "a" and not a.compiled_for), None
+        (a for a in manifest.artefacts if a.format == reads and a.grid == "a" and not a.compiled_for), None
     )
     if source is None:
         raise ConfigurationError(
-            f"{bundle.directory}: has no TFLite artefact in full integers, which the compiler for {target} "
-            "reads; make one with `edgeagent qat train --format tflite`"
+            f"{bundle.directory}: has no {reads} artefact in full integers, which the compiler for {target} "
+            f"reads; make one with `edgeagent qat train --format {reads}`"
         )
     before = [record for record in COMPILATION.read(bundle) or () if record.target != target]
     with tempfile.TemporaryDirectory() as name:
-        result = Path(name) / f"{Path(source.file).stem}.{target}.tflite"
-        record = compile_for_ethos_u(bundle.directory / source.file, target, result, program, system)
+        result = Path(name) / f"{Path(source.file).stem}.{target}.{reads}"
+        record = compiler.compile(Compilation(bundle, source, target, result, program, system))
         artefact = Artefact(
             file=record.file,
             sha256="0" * 64,
             size=1,
-            format="tflite",
+            format=source.format,
             grid="a",
             outputs=source.outputs,
             compiled_for=target,

@@ -63,6 +63,18 @@ class PtqBaseline:
         return f"{self.name}: {title} {self.accuracy:.3f}, {original - self.accuracy:.3f} less than float"
 
 
+def nearest_to_float(found: Sequence[PtqBaseline], float_accuracy: float) -> PtqBaseline:
+    """Return the candidate of highest accuracy; of those that lose nothing, that of least output error.
+
+    What a rounded network gains over its float model is chance on these pictures, and counts as no loss.
+
+    Args:
+        found: candidates.
+        float_accuracy: of the float model on the same pictures; 0 where only the output error counts.
+    """
+    return max(found, key=lambda one: (min(one.accuracy or 0.0, float_accuracy), -one.error))
+
+
 class BaselineSearch:
     """Search for the best quantization without training; results of earlier runs are used again.
 
@@ -78,9 +90,9 @@ class BaselineSearch:
         self._earlier: dict[PtqRecipe, Measurement | None] = {}
 
     def run(self, effort: Effort, reporter: Reporter) -> PtqBaseline:
-        """Return the best candidate: of highest accuracy or, without labelled pictures, least output error.
+        """Return the best candidate (:func:`nearest_to_float`).
 
-        Output error also decides where the float model is no better than chance.
+        Output error decides without labelled pictures, and where the float model is no better than chance.
 
         Args:
             effort: which candidates are tried.
@@ -99,8 +111,8 @@ class BaselineSearch:
         return self._best(found)
 
     def _best(self, found: Sequence[PtqBaseline]) -> PtqBaseline:
-        by_accuracy = self._meter.meaningful
-        return max(found, key=lambda one: ((one.accuracy or 0.0) if by_accuracy else 0.0, -one.error))
+        float_accuracy = (self._meter.original or 0.0) if self._meter.meaningful else 0.0
+        return nearest_to_float(found, float_accuracy)
 
     def calibrate(self, recipe: PtqRecipe) -> PtqBaseline:
         """Return the better candidate of a recipe with and without its correction."""

@@ -12,11 +12,13 @@ from typing import Any, Literal
 import numpy as np
 
 from edgeagent.bundle.evidence import (
+    COMPILATION,
     PARITY,
     SEEDS,
     SENSITIVITY,
     TRAINING,
     ArtefactParity,
+    CompilationRecord,
     SeedResult,
     SensitivityRecord,
     TrainingPoint,
@@ -120,6 +122,7 @@ class BundleReport:
     parity: tuple[ArtefactParity, ...] | None
     recipe: Mapping[str, Any]
     hashes: Mapping[str, str]
+    compilations: tuple[CompilationRecord, ...] | None = None
 
 
 def collect(bundle: Bundle, integer_macs: Mapping[str, float]) -> BundleReport:
@@ -145,6 +148,7 @@ def collect(bundle: Bundle, integer_macs: Mapping[str, float]) -> BundleReport:
         training=TRAINING.read(bundle),
         sensitivity=SENSITIVITY.read(bundle),
         parity=PARITY.read(bundle),
+        compilations=COMPILATION.read(bundle),
         recipe=manifest.evidence.recipe,
         hashes=_hashes(manifest),
     )

@@ -21,7 +21,7 @@ class CommandMessage(BaseModel):
     ``by`` is the person or program that sends it, for the event of it; nobody verifies it.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     request_id: RequestId
     by: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,100}$")] | None = None
@@ -161,7 +161,8 @@ COMMANDS = (
     "undo",
 )
 
-_COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
+# Built with the first command, in the one thread that executes them: most devices never get one (4 MB).
+_COMMAND: TypeAdapter[Command] = TypeAdapter(Command, config=ConfigDict(defer_build=True))
 
 
 class _Signature(BaseModel):

@@ -16,7 +16,7 @@ Coordinate = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # most devices get no feedback
 
 
 class FeedbackVerdict(_Part):

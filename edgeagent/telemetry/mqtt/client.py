@@ -16,8 +16,14 @@ STOP_TIMEOUT_S = 1.0  # for the acknowledgement of the last message
 HEADER = 16  # bytes of a PUBLISH packet besides topic and payload
 
 
-def plain_client(settings: MqttSettings, client_id: str) -> paho.Client:
+def plain_client(settings: MqttSettings, client_id: str, *, keeps_session: bool = False) -> paho.Client:
     """Return a client with protocol, password and certificates of the settings, without callbacks.
+
+    Args:
+        settings: of the connection.
+        client_id: at the broker.
+        keeps_session: with MQTT 3.1.1, whether the broker keeps the session of a client that is away; with
+            MQTT 5 that is said when connecting.
 
     Raises:
         ConfigurationError: password, certificate or key cannot be read.
@@ -27,6 +33,7 @@ def plain_client(settings: MqttSettings, client_id: str) -> paho.Client:
         client_id=client_id,
         protocol=PROTOCOLS[settings.protocol],
         transport=settings.transport,
+        clean_session=None if settings.protocol == "5" else not keeps_session,
     )
     if settings.transport == "websockets":
         client.ws_set_options(path=settings.path or "/mqtt")

@@ -44,6 +44,13 @@ def when(iso: str | None, why: str = "not known") -> str:
     return f'<time datetime="{text(iso)}" data-local>{text(shown)} UTC</time>'
 
 
+def when_hour(iso: str | None, why: str = "not known") -> str:
+    """Return an hour (ISO 8601, UTC) in which something was: without seconds, which nobody has measured."""
+    if not iso:
+        return absent(why)
+    return f'<time datetime="{text(iso)}" data-local="hour">{text(iso[:10])} {text(iso[11:13])}:00 UTC</time>'
+
+
 def when_utc(seconds: float) -> str:
     """Return a time given as seconds since 1970."""
     return when(datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"))

@@ -48,19 +48,17 @@ class RunningIngest:
     """Command ``edgeagent fleet ingest``.
 
     Args:
-        broker: from which it reads.
+        port: of the broker from which it reads.
         folder: of the store; its path must be short.
         log: file of its output.
         workers: number of workers.
         more: further options.
     """
 
-    def __init__(
-        self, broker: Mosquitto, folder: Path, log: Path, workers: int, more: tuple[str, ...]
-    ) -> None:
+    def __init__(self, port: int, folder: Path, log: Path, workers: int, more: tuple[str, ...]) -> None:
         self.folder, self._log = folder, log
         self._command = [sys.executable, "-m", "edgeagent", "fleet", "ingest"]
-        self._command += ["--broker", f"127.0.0.1:{broker.port}", "--store", str(folder), "--name", "test"]
+        self._command += ["--broker", f"127.0.0.1:{port}", "--store", str(folder), "--name", "test"]
         self._command += ["--workers", str(workers), *more]
         self._process: subprocess.Popen[bytes] | None = None
         self._connections = workers + 1
@@ -153,8 +151,17 @@ def running_ingest(
     broker: Mosquitto, log: Path, workers: int = 1, more: tuple[str, ...] = ()
 ) -> Iterator[RunningIngest]:
     """Run an ingest with a store in a folder with a short path."""
+    with running_ingest_at(broker.port, log, workers, more) as ingest:
+        yield ingest
+
+
+@contextlib.contextmanager
+def running_ingest_at(
+    port: int, log: Path, workers: int = 1, more: tuple[str, ...] = ()
+) -> Iterator[RunningIngest]:
+    """As :func:`running_ingest`, with any broker at a port of the loopback interface."""
     with tempfile.TemporaryDirectory(prefix="fleet") as folder:
-        ingest = RunningIngest(broker, Path(folder) / "store", log, workers, more)
+        ingest = RunningIngest(port, Path(folder) / "store", log, workers, more)
         ingest.start()
         try:
             yield ingest

@@ -59,6 +59,7 @@ def device(number: int, tenant: str = "", **changes: Any) -> dict[str, Any]:
         "accuracy_time": NOW,
         "map50_95": 0.301 - 0.002 * (number % 5),
         "map_claimed": 0.300,
+        "map_tolerance": 0.0035,
         "recent_agreement": 0.94,
         "drifted_cameras": 0,
         "telemetry_time": NOW,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from edgeagent.fleet.frames.frame_archive import FrameArchive
+from edgeagent.fleet.oidc.oidc_provider import OidcProvider
 from edgeagent.fleet.page.fleet_server import FleetServer
 from edgeagent.fleet.page.fleet_services import FleetServices
 from edgeagent.fleet.page.page_settings import FleetPageSettings
@@ -17,6 +19,7 @@ from edgeagent.fleet.page.rollout_plans import RolloutPlans
 from edgeagent.fleet.queries.tenant_filter import ALL
 from edgeagent.fleet.rollouts.stored_fleet import StoreJudge
 from edgeagent.fleet.store.protocol import FleetStore
+from edgeagent.fleet.users.upload_tokens import UploadTokens
 from edgeagent.fleet.users.user_audit import UserAudit
 from edgeagent.fleet.users.user_file import UserFile
 from edgeagent.fleet.users.user_store import UserStore
@@ -68,9 +71,11 @@ def running_fleet_page(
     users: bool = True,
     plans: Path | None = None,
     limit: RequestLimit | None = None,
+    frames: FrameArchive | None = None,
+    oidc: Callable[[str], OidcProvider] | None = None,
     **settings: Any,
 ) -> Iterator[FleetClient]:
-    """Run the page on a free port of the loopback interface."""
+    """Run the page on a free port of the loopback interface; ``oidc`` gets its address."""
     port = free_port()
     file = UserFile(folder)
     services = FleetServices(
@@ -79,6 +84,9 @@ def running_fleet_page(
         UserStore(file),
         UserAudit(file),
         None if plans is None else RolloutPlans(plans, StoreJudge(store, ALL).judge),
+        frames,
+        UploadTokens(file),
+        None if oidc is None else oidc(f"http://127.0.0.1:{port}"),
     )
     if users:
         for name, role in ROLES.items():

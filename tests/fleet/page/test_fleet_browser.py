@@ -68,6 +68,7 @@ def keep(shown: Any, name: str) -> None:
         shown.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
 
 
+@pytest.mark.timeout(1800)  # fourteen views, each with the check of accessibility
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_view_fits_and_has_no_fault(page: FleetClient, browser: Any, width: int, theme: str) -> None:

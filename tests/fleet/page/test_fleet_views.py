@@ -15,9 +15,11 @@ from edgeagent.fleet.page.csv_text import csv_lines
 from edgeagent.fleet.page.permalinks import device_place, place, tenant_in
 from edgeagent.fleet.page.request_limit import MOST_VISITORS, RequestLimit
 from edgeagent.fleet.page.short_cache import ShortCache
+from edgeagent.fleet.page.views.data_age import MODELS_LATE_S, write_data_age
 from edgeagent.fleet.page.views.line_chart import Curve, line_chart
 from edgeagent.fleet.page.views.share_chart import share_chart
 from edgeagent.fleet.queries.fleet_row import FleetRow, UtcTime
+from edgeagent.fleet.queries.table_age import TableAge
 from edgeagent.fleet.store.protocol import FleetStore, QueryResult, Row, StoreError
 from tests.fleet.page.fleet_page import FleetClient, running_fleet_page
 
@@ -138,6 +140,18 @@ class _Away:
 
     def close(self) -> None:
         pass
+
+
+def test_tables_that_lag_are_told() -> None:
+    fresh = write_data_age(TableAge(computed=NOON, seconds=20))
+    assert "2026-01-31 12:00:00 UTC" in fresh
+    assert "behind" not in fresh
+    late = write_data_age(TableAge(computed=NOON, seconds=700))
+    assert "11 min behind" in late
+    assert "Is the ingest running?" in late
+    assert "90 s behind" in write_data_age(TableAge(computed=NOON, seconds=90))
+    assert "behind" not in write_data_age(TableAge(computed=NOON, seconds=90), MODELS_LATE_S)
+    assert write_data_age(None) == ""
 
 
 @pytest.fixture(scope="module")

@@ -75,6 +75,22 @@ def test_an_operator_halts_and_resumes_and_advances(planned: FleetClient, folder
     assert set(actions) == {"rollout halt", "rollout resume", "rollout advance"}
 
 
+def test_a_plan_of_the_agent_is_not_that_of_a_model_with_the_same_name(
+    planned: FleetClient, folder: Path
+) -> None:
+    model = plan_of(folder).model_copy(update={"name": "edgeagent", "version": "3.0.0"})
+    steps = read_steps(folder).having(model).having(model.model_copy(update={"kind": "agent"}))
+    write_steps(folder, steps)
+    bob, key = planned.enter("bob"), {"channel": "stable", "name": "edgeagent", "version": "3.0.0"}
+    assert "version=3.0.0&amp;kind=agent" in planned.ask("/rollouts", headers=bob).text
+    address = "/rollouts/confirm?action=halt&channel=stable&name=edgeagent&version=3.0.0&kind=agent"
+    assert 'name="kind" value="agent"' in planned.ask(address, headers=bob).text
+    sent = planned.send("/rollouts/change", bob, **key, kind="agent", action="halt", reason="leaks")
+    assert sent.status == 303
+    halted = {plan.kind: plan.halted for plan in read_steps(folder).plans if plan.version == "3.0.0"}
+    assert halted == {"model": None, "agent": "halted by bob: leaks"}
+
+
 def test_an_operator_of_one_tenant_changes_no_plan(planned: FleetClient, folder: Path) -> None:
     users = planned.services.users
     users.add("tom", "toms long password", "operator", "plant-3")

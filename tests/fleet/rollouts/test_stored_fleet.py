@@ -12,7 +12,7 @@ import pytest
 from edgeagent.fleet.rollouts.stored_fleet import StoreJudge
 from edgeagent.fleet.store.protocol import FleetStore, QueryResult, Row, StoreError
 from edgeagent.publisher.condition import ConditionResult, parse_condition
-from edgeagent.publisher.rollout_steps import Plan
+from edgeagent.publisher.rollout_steps import Plan, RolloutKind
 from edgeagent.timing.histogram import bucket_of
 
 pytest.importorskip("chdb", reason="needs chdb (extra `fleet`)")
@@ -102,6 +102,18 @@ def test_other_tenants_do_not_count(store: FleetStore) -> None:
 
 def test_names_are_bound_and_not_part_of_the_statement(store: FleetStore, tmp_path: Path) -> None:
     assert judged(store, "p50>10ms", tenant="' OR 1=1 --").holds is None
+
+
+@pytest.mark.parametrize("kind", ["agent", "configuration"])
+def test_what_the_store_does_not_keep_is_said(store: FleetStore, kind: RolloutKind) -> None:
+    plan = Plan(
+        channel="stable", name=kind, version="1.1.0", kind=kind, percents=(5, 100), every_s=3600, since=NOW
+    )
+    result = StoreJudge(store, "").judge(parse_condition("rollback_rate>2%"), plan)
+    assert result.holds is None
+    assert f"devices tried a{'n' if kind == 'agent' else ''} {kind}; watch this rollout with --broker" in (
+        result.numbers
+    )
 
 
 class AwayStore:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.fleet.store.ddl import TABLES, create_statements, versions_statement
+from edgeagent.fleet.store.ddl import TABLES, add_column_statements, create_statements, versions_statement
 from edgeagent.fleet.store.embedded import EmbeddedStore
 from edgeagent.fleet.store.messages import MESSAGES
 from edgeagent.fleet.store.protocol import StoreError
@@ -31,6 +31,10 @@ def test_the_engine_reads_the_statements_for_a_cluster(store: EmbeddedStore) -> 
         assert tree[0][0].startswith("CreateQuery"), statement
     versions = store.query(f"EXPLAIN AST {versions_statement('c')}").rows
     assert versions[0][0].startswith("CreateQuery")
+    added = add_column_statements("devices", "map_tolerance", "map_claimed", "c")
+    assert [statement.split()[2] for statement in added] == ["devices_local", "devices"]
+    for statement in added:
+        assert store.query(f"EXPLAIN AST {statement}").rows[0][0].startswith("AlterQuery")
     with pytest.raises(StoreError, match="Syntax error"):
         store.query(f"EXPLAIN AST {statements[0]} NONSENSE (")
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edgeagent.fleet.queries.table_age import table_age
 from edgeagent.fleet.store.derivation import Derivation
 from edgeagent.fleet.store.embedded import EmbeddedStore
+from edgeagent.timing.histogram import Histogram
 from tests.fleet.rows import BEGIN, durations, info_row, telemetry_row
 
 UPDATE = BEGIN + timedelta(seconds=95)
@@ -183,10 +185,60 @@ def test_devices_have_the_newest_of_each_stream(store: EmbeddedStore) -> None:
     assert row["bundle_version"] == "2"
     assert row["temperature_c"] == 80
     assert row["fps"] == 5
-    assert row["p50_ms"] == durations(30, 50).percentiles().p50
-    assert row["p90_ms"] is None  # fifty durations are too few
+    merged = merged_durations(*range(1, 31))
+    assert merged.percentiles().p99 is not None
+    assert [row[f"{name}_ms"] for name in ("p50", "p90", "p99")] == [*rounded(merged)]
     assert row["deployment_state"] is None
     assert row["joules_per_inference"] is None
+
+
+def test_percentiles_of_devices_are_of_the_minutes_before_their_newest(store: EmbeddedStore) -> None:
+    """Two devices at different times, of which one has enough frames for a p99; and nothing is left over."""
+    numbers = (*range(1, 4), *range(100, 131))  # 16 minutes between them
+    store.insert("telemetry", [telemetry_row("busy", number) for number in numbers])
+    store.insert("telemetry", [telemetry_row("rare", number) for number in (200, 201)])
+    derivation = Derivation(store)
+    derivation.step()
+    found = recent(store)
+    assert found["busy"] == rounded(merged_durations(*range(100, 131)))
+    p50, p90, _ = rounded(merged_durations(200, 201))
+    assert found["rare"] == (p50, p90, None)
+    store.insert("telemetry", [telemetry_row("rare", 400)])  # half an hour later
+    derivation.step()
+    assert recent(store)["rare"] == (rounded(merged_durations(400))[0], None, None)
+    assert recent(store)["busy"] == found["busy"]
+
+
+def recent(store: EmbeddedStore) -> dict[str, tuple[float | None, ...]]:
+    rows = store.query("SELECT device, p50_ms, p90_ms, p99_ms FROM devices FINAL").rows
+    return {str(device): tuple(values) for device, *values in rows}
+
+
+def merged_durations(*numbers: int) -> Histogram:
+    merged = Histogram()
+    for number in numbers:
+        merged.add(durations(number, 50))
+    return merged
+
+
+def rounded(merged: Histogram) -> tuple[float | None, ...]:
+    found = merged.percentiles()
+    return (found.p50, found.p90, found.p99)
+
+
+def test_the_age_of_the_tables(store: EmbeddedStore) -> None:
+    assert table_age(store) is None
+    Derivation(store).step()
+    age = table_age(store)
+    assert age is not None
+    assert 0 <= age.seconds < 600
+    store.execute("TRUNCATE TABLE derivation_progress")
+    hour_ago = datetime.now(timezone.utc) - timedelta(hours=1)
+    store.insert("derivation_progress", [{"name": "all", "upto": hour_ago}])
+    old = table_age(store)
+    assert old is not None
+    assert old.seconds >= 3600
+    assert table_age(store, "models") is None
 
 
 def test_a_retained_message_does_not_say_that_a_device_is_there(store: EmbeddedStore) -> None:

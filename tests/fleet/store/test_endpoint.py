@@ -102,6 +102,15 @@ def test_a_query_only_reads(store: FleetStore) -> None:
     assert refused.value.code == 164
 
 
+def test_a_refused_statement_does_not_read_as_a_store_that_is_away(store: FleetStore) -> None:
+    with pytest.raises(StoreError) as told:
+        store.query("SELEC 1 (")
+    assert str(told.value).startswith("the store refuses a statement (Code: 62. DB::Exception: Syntax error")
+    assert "localhost" not in str(told.value)
+    assert "for url" not in str(told.value)
+    assert str(told.value).count("refuses") == 1
+
+
 def test_derived_tables_are_computed_through_the_client(store: FleetStore) -> None:
     store.insert("telemetry", [telemetry_row("derived", number) for number in range(1, 11)])
     Derivation(store).step(models=True)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from edgeagent.fleet.store.ddl import BY_NAME
 from edgeagent.fleet.store.derivation import Derivation
 from edgeagent.fleet.store.embedded import EmbeddedStore
 from edgeagent.fleet.store.migrations import MIGRATIONS, Migration, migrate
 from edgeagent.fleet.store.protocol import StoreError
-from tests.fleet.rows import telemetry_row
+from tests.fleet.rows import BEGIN, telemetry_row
 
 
 @pytest.fixture
@@ -45,6 +46,19 @@ def test_old_rows_are_read_after_a_step(store: EmbeddedStore) -> None:
     Derivation(store).step()
     assert store.query("SELECT count(), count(humidity) FROM telemetry FINAL").rows == [(10, 0)]
     assert store.query("SELECT sum(messages) FROM system_day FINAL").rows == [(10,)]
+
+
+def test_a_store_of_the_first_schema_gets_the_columns_that_came_later(store: EmbeddedStore) -> None:
+    store.insert("devices", [{"device": "old", "updated": BEGIN, "map50_95": 0.29, "map_claimed": 0.3}])
+    store.execute("ALTER TABLE devices DROP COLUMN map_tolerance")
+    store.execute("TRUNCATE TABLE schema_versions")
+    store.execute("INSERT INTO schema_versions (number, about) VALUES (1, 'first tables')")
+    assert migrate(store) == MIGRATIONS[-1].number
+    assert store.query("SELECT device, map_tolerance FROM devices FINAL").rows == [("old", None)]
+    (columns,) = zip(
+        *store.query("SELECT name FROM system.columns WHERE table = 'devices'").rows, strict=True
+    )
+    assert list(columns) == [name for name, _ in BY_NAME["devices"].columns]
 
 
 def test_an_interrupted_step_is_run_again(store: EmbeddedStore) -> None:

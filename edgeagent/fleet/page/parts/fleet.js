@@ -98,3 +98,23 @@ for (const button of document.querySelectorAll("button[data-ask]")) {
     if (!confirm(button.dataset.ask)) event.preventDefault();
   });
 }
+
+// A file is sent as it is, and what the server says is shown beside it.
+for (const form of document.querySelectorAll("form[data-send]")) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const file = form.elements.file.files[0];
+    const told = form.querySelector("output");
+    const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
+    told.textContent = "Sending…";
+    try {
+      const address = `${form.dataset.send}?name=${encodeURIComponent(file.name)}`;
+      const answer = await fetch(address, { method: "PUT", headers: { "X-CSRF-Token": csrf }, body: file });
+      told.textContent = (await answer.text()).trim();
+      told.className = answer.ok ? "badge good" : "badge bad";
+    } catch {
+      told.textContent = "The server cannot be reached.";
+      told.className = "badge bad";
+    }
+  });
+}

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from edgeagent.fleet.page.permalinks import device_place, place
 from edgeagent.fleet.page.views.alarms import alarm_rows
+from edgeagent.fleet.page.views.data_age import write_data_age
 from edgeagent.fleet.page.views.device_charts import device_charts
 from edgeagent.fleet.page.views.fleet_table import tabs
 from edgeagent.fleet.page.views.lost_list import lost_table
@@ -16,7 +17,9 @@ from edgeagent.fleet.queries.device_facts import KnownDevice
 from edgeagent.fleet.queries.device_history import DeviceHistory, ServedModel
 from edgeagent.fleet.queries.device_log import AccuracyPoint, DeploymentStep, DeviceEvent, DeviceLog
 from edgeagent.fleet.queries.lost_messages import LostMessages
+from edgeagent.fleet.queries.table_age import TableAge
 from edgeagent.fleet.queries.time_span import SPANS, TimeSpan
+from edgeagent.fleet.store.device_statement import RECENT_MINUTES
 from edgeagent.fleet.users.actor import Actor
 from edgeagent.web.views.markup import (
     absent,
@@ -29,6 +32,7 @@ from edgeagent.web.views.markup import (
     text,
     value_or,
     when,
+    when_hour,
 )
 
 FEW = "too few frames for this percentile"
@@ -44,6 +48,7 @@ def write_device(
     span: TimeSpan,
     actor: Actor,
     csrf: str,
+    age: TableAge | None = None,
 ) -> str:
     """Return the HTML of the view.
 
@@ -56,11 +61,12 @@ def write_device(
         span: of the history.
         actor: who looks.
         csrf: value that a write repeats.
+        age: of the tables.
     """
     here = device_place(known.tenant, known.device)
     spans = tabs("Span", [(name, place(here, {"span": name}), name == span.name) for name in SPANS])
     tenant = f' <span class="unit">{text(known.tenant)}</span>' if known.tenant else ""
-    heard = f'<p class="unit">Heard {when(_iso(known.last_stored))}</p>'
+    heard = f'<p class="unit">Heard {when(_iso(known.last_stored))}. {write_data_age(age)}</p>'
     return (
         f'<div class="head"><h1>{text(known.device)}{tenant} {state_badge(known.state)}</h1>{heard}</div>'
         f'<div class="columns">'
@@ -105,9 +111,9 @@ def _now(known: KnownDevice) -> str:
         [
             ("Serves", value_or(known.serving, "nothing serves")),
             ("Frames", shown_number(known.fps, "frames/s")),
-            ("Latency p50", shown_number(known.p50_ms, "ms", why=FEW)),
+            (f"p50 of {RECENT_MINUTES} min", shown_number(known.p50_ms, "ms", why=FEW)),
             (
-                "p90, p99",
+                f"p90, p99 of {RECENT_MINUTES} min",
                 f"{shown_number(known.p90_ms, 'ms', why=FEW)}, {shown_number(known.p99_ms, 'ms', why=FEW)}",
             ),
             ("Power", shown_number(known.watts, "W", 2, "this board measures none") + quality),
@@ -154,8 +160,8 @@ def _served(models: Sequence[ServedModel]) -> str:
         [
             f"{text(one.bundle or 'not known')} {text(one.bundle_version)}",
             text(one.delegate),
-            when(_iso(one.first)),
-            when(_iso(one.last)),
+            when_hour(_iso(one.first)),
+            when_hour(_iso(one.last)),
             shown_number(one.p50_ms, why=FEW),
             shown_number(one.p90_ms, why=FEW),
             shown_number(one.p99_ms, why=FEW),
@@ -170,8 +176,8 @@ def _served(models: Sequence[ServedModel]) -> str:
     head = [
         "Model",
         "Delegate",
-        "First",
-        "Last",
+        "First hour",
+        "Last hour",
         "p50, ms",
         "p90, ms",
         "p99, ms",

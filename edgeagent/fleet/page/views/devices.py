@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgeagent.fleet.page.permalinks import device_place, place
+from edgeagent.fleet.page.views.data_age import write_data_age
 from edgeagent.fleet.page.views.fleet_table import choice, pager, sortable_table
 from edgeagent.fleet.page.views.state_bar import state_badge
 from edgeagent.fleet.page.views.teaching import no_devices, no_match
@@ -12,9 +13,14 @@ from edgeagent.fleet.queries.device_list import DeviceFilter, DeviceRow
 from edgeagent.fleet.queries.device_state import STATES
 from edgeagent.fleet.queries.filter_choices import FilterChoices
 from edgeagent.fleet.queries.page_of_rows import PageOfRows
+from edgeagent.fleet.queries.table_age import TableAge
+from edgeagent.fleet.store.device_statement import RECENT_MINUTES
 from edgeagent.web.views.markup import badge, icon, shown_number, text, value_or, when
 
-FEW = "too few frames in the interval for this percentile"
+FEW = f"too few frames in {RECENT_MINUTES} minutes for this percentile; a p99 needs 662"
+LATENCY = (
+    f"p50 and p99 are from capture to detections, of the {RECENT_MINUTES} minutes up to the newest telemetry."
+)
 HEADS: tuple[tuple[str, str | None], ...] = (
     ("Device", "device"),
     ("State", "state"),
@@ -41,6 +47,7 @@ def write_devices(
     choices: FilterChoices,
     sort: str,
     page: PageOfRows,
+    age: TableAge | None = None,
 ) -> str:
     """Return the HTML of the view.
 
@@ -51,10 +58,12 @@ def write_devices(
         choices: values that exist.
         sort: key, with ``-`` before it for the greatest first.
         page: which part.
+        age: of the table.
     """
     given = {**condition.given, "sort": sort if sort != "device" else ""}
     if rows:
-        shown = sortable_table("Devices", HEADS, [_row(one) for one in rows], "/devices", given, sort)
+        shown = f'<p class="about">{LATENCY} {write_data_age(age)}</p>'
+        shown += sortable_table("Devices", HEADS, [_row(one) for one in rows], "/devices", given, sort)
         shown += pager("/devices", given, page.number, page.size, count)
     elif condition.given or page.number > 1:
         shown = no_match()

@@ -13,7 +13,19 @@ FLEET_VIEWS = (
     ("rollout", "/rollouts", "Rollouts"),
     ("warning", "/alarms", "Alarms"),
 )
-PLACES = ("/", "/devices", "/models", "/compare", "/rollouts", "/alarms", "/lost", "/audit", "/users", "/api")
+PLACES = (
+    "/",
+    "/devices",
+    "/models",
+    "/compare",
+    "/rollouts",
+    "/alarms",
+    "/frames",
+    "/lost",
+    "/audit",
+    "/users",
+    "/api",
+)
 """Paths that may follow after signing in."""
 
 
@@ -21,7 +33,7 @@ def fleet_frame(actor: Actor | None) -> PageFrame:
     """Return the frame for a visitor; None before signing in."""
     links = [("/compare", "Compare"), ("/lost", "Lost messages"), ("/api", "API")]
     if actor is not None and actor.may("operator"):
-        links.append(("/audit", "Audit"))
+        links += [("/frames", "Hard frames"), ("/audit", "Audit")]
     if actor is not None and actor.may("admin"):
         links.append(("/users", "Users"))
     shown = "".join(f'<a href="{place}">{label}</a>' for place, label in links)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgeagent.fleet.page.permalinks import place
+from edgeagent.fleet.page.views.data_age import MODELS_LATE_S, write_data_age
 from edgeagent.fleet.page.views.fleet_table import choice, tabs
 from edgeagent.fleet.page.views.teaching import no_models
 from edgeagent.fleet.queries.model_figures import ModelFigures, ModelFilter
+from edgeagent.fleet.queries.table_age import TableAge
 from edgeagent.fleet.queries.time_span import SPANS, TimeSpan
 from edgeagent.fleet.queries.update_effects import UpdateEffect
 from edgeagent.web.views.markup import absent, badge, card, empty, shown_number, table, text
@@ -24,6 +26,7 @@ def write_models(
     effects: Sequence[UpdateEffect],
     condition: ModelFilter,
     span: TimeSpan,
+    age: TableAge | None = None,
 ) -> str:
     """Return the HTML of the view.
 
@@ -32,6 +35,7 @@ def write_models(
         effects: of each version.
         condition: that the figures fulfil.
         span: of time.
+        age: of the tables.
     """
     given = {name: value for name, value in condition.model_dump().items() if value}
     spans = tabs(
@@ -41,7 +45,7 @@ def write_models(
     shown = table("Models", HEAD, [_row(one) for one in figures]) if figures else no_models()
     return (
         f'<div class="head"><h1>Models</h1><div class="row">{files}<a class="button quiet" href="/compare">Compare two</a></div></div>'
-        f"{spans}{_form(figures, condition, span)}"
+        f'{spans}{_form(figures, condition, span)}<p class="about">{write_data_age(age, MODELS_LATE_S)}</p>'
         + card(
             "figures",
             "Figures",

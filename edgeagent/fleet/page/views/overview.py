@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgeagent.fleet.page.permalinks import device_place, place
+from edgeagent.fleet.page.views.data_age import write_data_age
 from edgeagent.fleet.page.views.fleet_table import tabs
 from edgeagent.fleet.page.views.state_bar import KINDS, group_bar, state_bar
 from edgeagent.fleet.page.views.teaching import no_devices
 from edgeagent.fleet.queries.accuracy_claims import MissedClaim
 from edgeagent.fleet.queries.device_groups import GROUPS, DeviceGroup
 from edgeagent.fleet.queries.fleet_glance import FleetGlance
+from edgeagent.fleet.queries.table_age import TableAge
 from edgeagent.web.views.advice import advice_for
 from edgeagent.web.views.markup import card, facts, shown_number, table, text, when
 
@@ -18,8 +20,8 @@ SHOWN_STATES = ("detecting", "degraded", "not detecting", "lost", "stopped", "un
 ALWAYS_SHOWN = ("detecting", "degraded", "not detecting", "lost")
 LABEL = "label:"
 CLAIM = (
-    "mAP on the golden pictures, through the serving engine. More than the tolerance of the bundle below the claim points to a "
-    "fault of the engine on that board."
+    "mAP on the golden pictures, through the serving engine, where it is below the claim by more than the tolerance of the "
+    "bundle: it points to a fault of the engine on that board."
 )
 
 
@@ -30,6 +32,7 @@ def write_overview(
     labels: Sequence[str],
     missed: Sequence[MissedClaim],
     lost: int,
+    age: TableAge | None = None,
 ) -> str:
     """Return the HTML of the view.
 
@@ -38,12 +41,13 @@ def write_overview(
         by: what the groups have in common, as in :data:`GROUPS` or ``label:NAME``.
         groups: largest first.
         labels: names of labels that exist.
-        missed: devices below the claimed accuracy.
+        missed: devices below the claimed accuracy by more than its tolerance.
         lost: number of lost messages.
+        age: of the tables.
     """
     if not glance.devices:
         return '<div class="head"><h1>Fleet</h1></div>' + no_devices()
-    as_of = f'<p class="unit" data-part="asof">Newest message {when(_iso(glance))}</p>'
+    as_of = f'<p class="unit" data-part="asof">Newest message {when(_iso(glance))}. {write_data_age(age)}</p>'
     return (
         f'<div class="head"><h1>Fleet</h1>{as_of}</div>'
         + f'<div data-part="tiles">{_tiles(glance)}</div><div class="columns">'
@@ -154,7 +158,7 @@ def _totals(glance: FleetGlance, lost: int) -> str:
 
 def _missed(missed: Sequence[MissedClaim]) -> str:
     if not missed:
-        return '<p class="about">No device measures less than its bundle claims on the golden pictures.</p>'
+        return '<p class="about">No device measures less than its bundle claims and tolerates on the golden pictures.</p>'
     rows = [
         [
             f'<a href="{text(device_place(one.tenant, one.device))}">{text(one.device)}</a>',
@@ -163,9 +167,12 @@ def _missed(missed: Sequence[MissedClaim]) -> str:
             text(one.delegate or ""),
             shown_number(one.map50_95, digits=3),
             shown_number(one.map_claimed, digits=3),
+            shown_number(one.map_tolerance, digits=3, why="the device has not said it"),
         ]
         for one in missed[:20]
     ]
     return table(
-        "Devices below the claim", ["Device", "Model", "Board", "Delegate", "mAP50-95", "Claimed"], rows
+        "Devices below the claim",
+        ["Device", "Model", "Board", "Delegate", "mAP50-95", "Claimed", "Tolerance"],
+        rows,
     )

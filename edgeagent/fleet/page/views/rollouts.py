@@ -99,7 +99,7 @@ def _plan(one: PlannedRollout, actor: Actor) -> str:
     if actor.may_roll_out and (one.due is not None or one.halted):
         links = [] if one.halted else [("halt", "Halt"), ("advance", "Next step now")]
         links += [("resume", "Resume")] if one.halted else []
-        key = {"channel": one.channel, "name": one.name, "version": one.version}
+        key = {"channel": one.channel, "name": one.name, "version": one.version, "kind": one.kind}
         actions = (
             '<div class="row">'
             + "".join(
@@ -190,6 +190,7 @@ def write_confirmation(one: PlannedRollout, action: str, dry_run: str, csrf: str
         "channel": one.channel,
         "name": one.name,
         "version": one.version,
+        "kind": one.kind,
         "action": action,
     }
     hidden = "".join(

@@ -38,6 +38,10 @@ def examine_configurations(site: ConfiguredSite, scenario: Scenario, good: Colle
     if f"serving {wanted}" in witnessed:
         state = record.deployment.state if record.deployment else None
         _check(state in ("trial", "good", "rolled_back"), f"it served, but the record says {state}")
+    starts = site.witnessed_times(f"serving {wanted}")
+    if record.trial is not None:
+        counted = record.trial.starts
+        _check(counted >= starts, f"it served on trial {starts} times, and {counted} starts are counted")
     _examine_copies(site, scenario, good, passed)
     store = ConfigurationStore(site.configurations)
     try:

@@ -80,7 +80,14 @@ class ConfiguredSite:
 
     def witnessed(self) -> set[str]:
         """Return what the board did."""
-        return set(self.witness.read_text().splitlines()) if self.witness.exists() else set()
+        return set(self._lines())
+
+    def witnessed_times(self, what: str) -> int:
+        """Return how often the board did something."""
+        return self._lines().count(what)
+
+    def _lines(self) -> list[str]:
+        return self.witness.read_text().splitlines() if self.witness.exists() else []
 
 
 def move_to(site: ConfiguredSite, scenario: Scenario, plan: Plan | None) -> None:

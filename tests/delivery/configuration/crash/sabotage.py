@@ -26,7 +26,11 @@ def record_not_synced() -> None:
 
 
 def folder_of_record_not_synced() -> None:
-    """The record is renamed, and its folder is not brought to the disk: the rename may not have happened."""
+    """The record is renamed, and its folder is not brought to the disk: the rename may not have happened.
+
+    ``check.json`` lies in the same folder, and its fsync makes up for it; but not before a configuration
+    serves on trial: the start may serve and not be counted.
+    """
 
     def write(path: Path, content: bytes, *, shared: bool = False) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from tests.delivery.configuration.crash.campaign import SCENARIOS, ConfigurationCampaign
-from tests.delivery.configuration.crash.sabotage import good_before_probation, served_before_written
+from tests.delivery.configuration.crash.sabotage import (
+    folder_of_record_not_synced,
+    good_before_probation,
+    served_before_written,
+)
 
 EVERY, MOMENTS, SEED = 17, 1, 5
 LEAST_STEPS = 30
@@ -29,7 +33,9 @@ def test_whenever_it_dies_a_good_configuration_serves_and_the_way_goes_on(
 
 
 @pytest.mark.parametrize(
-    "sabotage", [good_before_probation, served_before_written], ids=lambda sabotage: sabotage.__name__
+    "sabotage",
+    [folder_of_record_not_synced, good_before_probation, served_before_written],
+    ids=lambda sabotage: sabotage.__name__,
 )
 def test_the_harness_notices_a_wrong_order(
     campaign: ConfigurationCampaign, sabotage: Callable[[], None]

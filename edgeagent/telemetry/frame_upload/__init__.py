@@ -1,0 +1,4 @@
+"""Upload of hard frames: the targets, and what sends from the disk.
+
+Off unless ``hard_frames.upload`` is there.
+"""

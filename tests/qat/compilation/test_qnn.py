@@ -1,0 +1,200 @@
+"""Compilation for QNN: with a stand-in of its Python that behaves in every way, and with the real package."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgeagent.bundle.evidence import COMPILATION
+from edgeagent.bundle.reading import Bundle, open_bundle
+from edgeagent.cli import main
+from edgeagent.errors import ConfigurationError, DataError
+from edgeagent.files.resources import find_bundle
+from edgeagent.qat.compilation import tool
+from edgeagent.qat.compilation.compiled_bundle import compile_bundle
+
+TARGET = "qnn-v73"
+ROOT = Path(__file__).parents[3]
+REAL = os.environ.get("EDGEAGENT_QNN")
+STANDIN = f"""#!{sys.executable}
+import json, sys
+from pathlib import Path
+how = Path(__file__).with_suffix(".how").read_text()
+command, files = sys.argv[3], sys.argv[4:]
+if how == "hangs" or (how == "hangs in the simulator" and command == "simulate"):
+    import signal
+    signal.pause()
+if how == "crashes" or (how == "crashes in the simulator" and command == "simulate"):
+    print("QNN SetupBackend failed", file=sys.stderr)
+    sys.exit(3)
+if command == "compile":
+    model, version, context, facts = files
+    if how != "writes nothing":
+        Path(context).write_bytes(Path(model).read_bytes())
+    found = {{"onnxruntime": "1.32.0", "onnxruntime_qnn": "2.7.0",
+             "on_accelerator": 0 if how == "all on the processor" else 355,
+             "left": [{{"operator": "DequantizeLinear", "tensor": "last\\x1b[2J"}}]}}
+    if how == "no version":
+        del found["onnxruntime"]
+    Path(facts).write_text("{{" if how == "no facts" else json.dumps(found))
+    sys.exit()
+import numpy as np, onnxruntime
+context, inputs, outputs = files
+session = onnxruntime.InferenceSession(context, providers=["CPUExecutionProvider"])
+results = {{}}
+with np.load(inputs) as archive:
+    for number in range(len(archive.files)):
+        names = [one.name for one in session.get_outputs()]
+        values = session.run(names, {{session.get_inputs()[0].name: archive[str(number)]}})
+        for name, value in zip(names, values):
+            results[f"{{number}}/{{name}}"] = value[:, ::-1] if how == "other outputs" else value
+if how == "fewer outputs":
+    results.popitem()
+if how == "not finite":
+    results["0/" + names[0]] = results["0/" + names[0]] * np.nan
+np.savez(outputs, **results)
+"""
+
+
+class QnnPython:
+    """Stand-in of the Python of an environment with ``onnxruntime-qnn``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.program = folder / "python"
+        self.program.write_text(STANDIN)
+        self.program.chmod(self.program.stat().st_mode | stat.S_IXUSR)
+        self.does("well")
+
+    def does(self, how: str) -> None:
+        self.program.with_suffix(".how").write_text(how)
+
+
+@pytest.fixture
+def qnn(tmp_path: Path) -> QnnPython:
+    return QnnPython(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return open_bundle(find_bundle(Path("coco-nano")))
+
+
+def test_a_bundle_gets_a_context_and_its_evidence(qnn: QnnPython, bundle: Bundle, tmp_path: Path) -> None:
+    made, record = compile_bundle(bundle, TARGET, tmp_path / "made", qnn.program, licence_accepted=True)
+    artefact = made.manifest.artefacts[-1]
+    assert (artefact.file, artefact.format, artefact.compiled_for) == (
+        "model.qnn-v73.onnx",
+        "onnx",
+        TARGET,
+    )
+    assert (record.on_accelerator, record.on_processor) == (355, 1)
+    assert record.compiler == "onnxruntime-qnn 2.7.0, onnxruntime 1.32.0"
+    assert "\x1b" not in record.left[0].tensor
+    assert record.licence is not None
+    assert "Qualcomm_LICENSE.pdf" in record.licence
+    assert record.simulated is not None
+    assert record.simulated.right
+    assert (record.simulated.pictures, record.simulated.found) == (4, record.simulated.labelled)
+    assert COMPILATION.read(made) == (record,)
+
+
+def test_outputs_that_differ_in_the_simulator_are_told(
+    qnn: QnnPython, bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    qnn.does("other outputs")
+    command = ["qat", "compile", "coco-nano", "--target", TARGET, "--tool", str(qnn.program)]
+    assert main([*command, "--accept-licence", "--out", str(tmp_path / "made")]) == 0
+    printed = capsys.readouterr().out
+    assert "355 operators on the accelerator, 1 on the processor" in printed
+    assert "the golden check of a board would refuse it" in printed
+
+
+def test_a_licence_that_is_not_accepted_is_named(
+    qnn: QnnPython, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["qat", "compile", "coco-nano", "--target", TARGET, "--tool", str(qnn.program)]
+    assert main([*command, "--out", str(tmp_path / "made")]) == 2
+    assert "accept it with --accept-licence" in capsys.readouterr().err
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("crashes", r"python: failed \(exit code 3\): QNN SetupBackend failed"),
+        ("crashes in the simulator", r"python: failed \(exit code 3\)"),
+        ("writes nothing", r"ended without an error and wrote no context\.onnx"),
+        ("all on the processor", "leaves every operator to the processor"),
+        ("no facts", "did not tell its placement"),
+        ("no version", "did not tell its placement"),
+        ("fewer outputs", "its outputs in QNN's simulator cannot be used"),
+        ("not finite", "its outputs in QNN's simulator cannot be used"),
+        ("hangs", r"did not end within 2 s and was killed"),
+        ("hangs in the simulator", r"did not end within 2 s and was killed"),
+    ],
+)
+def test_a_compiler_for_qnn_that_fails_is_named(
+    qnn: QnnPython, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, words: str
+) -> None:
+    if how.startswith("hangs"):
+        monkeypatch.setattr(tool, "DEADLINE_S", 2.0)
+    qnn.does(how)
+    with pytest.raises(DataError, match=words):
+        compile_bundle(bundle, TARGET, tmp_path / "made", qnn.program, licence_accepted=True)
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("qnn", "qnn: is no version of the processor; known are qnn-v68, "),
+        ("qnn-v99", "qnn-v99: is no version of the processor"),
+        ("rknn", "rknn: no compiler here makes files for it"),
+    ],
+)
+def test_a_target_that_is_none_is_told_from_the_known_ones(
+    qnn: QnnPython, bundle: Bundle, tmp_path: Path, target: str, words: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        compile_bundle(bundle, target, tmp_path / "made", qnn.program, licence_accepted=True)
+
+
+def test_what_qnn_needs_is_named(qnn: QnnPython, bundle: Bundle, tmp_path: Path) -> None:
+    out = tmp_path / "made"
+    with pytest.raises(ConfigurationError, match="give qnn/bin/python with --tool"):
+        compile_bundle(bundle, TARGET, out, licence_accepted=True)
+    with pytest.raises(ConfigurationError, match="is no program that can be run"):
+        compile_bundle(bundle, TARGET, out, tmp_path / "absent", licence_accepted=True)
+    with pytest.raises(ConfigurationError, match="--tool-config: the compiler for qnn-v73 has no such file"):
+        compile_bundle(bundle, TARGET, out, qnn.program, tmp_path / "file", licence_accepted=True)
+
+
+@pytest.mark.skipif(REAL is None, reason="onnxruntime-qnn is not installed: EDGEAGENT_QNN=/path/of/python")
+def test_a_context_of_the_real_compiler_runs_in_its_simulator(tmp_path: Path) -> None:
+    """The engine of the device loads it, through the plug-in, as it does on a board."""
+    python = Path(str(REAL))
+    bundle = open_bundle(find_bundle(Path("coco-small")))
+    made, record = compile_bundle(bundle, TARGET, tmp_path / "made", python, licence_accepted=True)
+    assert record.on_accelerator > 400
+    assert {one.operator for one in record.left} == {"DequantizeLinear"}
+    assert record.simulated is not None
+    assert record.simulated.right
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from edgeagent.engines.delegates import find_delegates\n"
+        "from edgeagent.engines.loading import load_on\n"
+        "engine = load_on(find_delegates('onnxruntime-qnn-v73')[0], Path(sys.argv[1]))\n"
+        "engine.close()\nengine = load_on(find_delegates('onnxruntime-qnn-v73')[0], Path(sys.argv[1]))\n"
+        "print(engine.facts.delegate, engine.facts.placed)"
+    )
+    path = made.directory / "model.qnn-v73.onnx"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [str(python), "-c", program, str(path)], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout.splitlines()[-1].startswith("QNNExecutionProvider 0.")
