@@ -170,13 +170,18 @@ class OidcProvider:
         return claims
 
     def _key_set(self, *, anew: bool = False) -> Any:
+        from joserfc.errors import JoseError
         from joserfc.jwk import KeySet
 
         with self._lock:
             keys, at = self._keys, self._keys_at
         if keys is not None and not (anew and time.monotonic() - at >= KEYS_S):
             return keys
-        keys = KeySet.import_key_set(self._get(self._endpoint("jwks_uri")))
+        published: Any = self._get(self._endpoint("jwks_uri"))
+        try:
+            keys = KeySet.import_key_set(published)
+        except (JoseError, ValueError, KeyError, TypeError) as error:
+            raise ProviderAwayError("The identity provider publishes keys that cannot be read.") from error
         with self._lock:
             self._keys, self._keys_at = keys, time.monotonic()
         return keys
