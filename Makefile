@@ -73,14 +73,17 @@ bench: $(VENV)/.demo
 fuzz: $(VENV)/.test
 	EDGEAGENT_FUZZ=$(EXAMPLES) $(BIN)/python -m pytest --timeout 0 tests/fuzz tests/files/test_naming.py
 
-# Boots machines of Debian 12 with the package installed: needs root. EDGEAGENT_SYSTEM=full adds arm64 under
-# emulation, restarts, upgrades and power cuts. Trees are made once, in ~/.cache/edgeagent-system-test.
+# Boots machines of Debian 12 with the package installed: needs root. EDGEAGENT_SYSTEM=full adds Debian 13, Ubuntu
+# 24.04 (with its archive key, of the package ubuntu-keyring of Debian 13), arm64 under emulation, restarts,
+# upgrades and power cuts. Trees are made once, in ~/.cache/edgeagent-system-test.
 EDGEAGENT_SYSTEM ?= short
 LONG_TESTS = $(shell grep -rl 'from tests.long import' tests --include 'test_*.py')
 system-test: $(VENV)/.test deb
 	sh tools/debian-packages.sh systemd-container mmdebstrap util-linux
 	[ $(EDGEAGENT_SYSTEM) != full ] || sh tools/debian-packages.sh qemu-user-static binfmt-support arch-test
 	[ $(EDGEAGENT_SYSTEM) != full ] || $(PYTHON) packaging/build_deb.py --arch arm64
+	[ $(EDGEAGENT_SYSTEM) != full ] || $(PYTHON) packaging/build_deb.py --system debian13
+	[ $(EDGEAGENT_SYSTEM) != full ] || $(PYTHON) packaging/build_deb.py --system ubuntu24.04
 	EDGEAGENT_SYSTEM=$(EDGEAGENT_SYSTEM) $(PYTEST) tests/system $(LONG_TESTS)
 
 crash-test: $(VENV)/.test

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from edgeagent.bundle.manifest import ModelDescription
+from edgeagent.bundle.manifest import Manifest, ModelDescription
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.errors import DataError
 from edgeagent.files.resources import find_bundle
@@ -39,7 +39,9 @@ def describe_model(model: Path, file: Path | None = None, like: Path | None = No
         BundleError: the bundle ``like`` is refused.
     """
     if like is not None:
-        return FloatModelDescription.model_validate(open_bundle(find_bundle(like)).manifest.model_dump())
+        manifest = open_bundle(find_bundle(like)).manifest
+        of_its_files = Manifest.model_fields.keys() - ModelDescription.model_fields.keys()
+        return FloatModelDescription.model_validate(manifest.model_dump(exclude=of_its_files))
     advice = (
         f"no description of the model {model.name}; let 'edgeagent qat describe' propose one, write one "
         "(models/yolox-nano.yaml is an example) or name a bundle like it with --like"

@@ -5,55 +5,45 @@
     connect to the broker -> READY -> verify bundle -> choose a delegate, start it in a worker
         -> start cameras -> detect -> ... -> SIGTERM, SIGINT, or the end of all files -> stop
 
-Every part follows the protocol :class:`edgeagent.daemon.part.AgentPart`. This module connects them;
-what belongs together is built in one place: the watches in ``watches``, tracking in ``scene_receivers``, what
-needs a broker in ``broker_parts``, the delivery in ``delivery_parts``.
+Every part follows the protocol :class:`edgeagent.daemon.part.AgentPart`. This module connects them; what
+belongs together is built in one place: what needs no model in ``reporting``, the watches in ``watches``,
+tracking in ``scene_receivers``, what needs a broker in ``broker_parts``, the delivery in ``delivery_parts``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 from edgeagent.accuracy.live.agreement_run import DeviceModels
 from edgeagent.bundle.reading import Bundle
 from edgeagent.camera.status import CameraState
-from edgeagent.daemon.adapters import Adapters
-from edgeagent.daemon.agent_update import AgentUpdates
-from edgeagent.daemon.alarms import Alarms
 from edgeagent.daemon.broker_parts import (
     build_commands,
     build_feedback,
-    build_publisher,
     has_broker,
 )
 from edgeagent.daemon.cameras import Cameras
 from edgeagent.daemon.decoder_choice import DecoderChoice
 from edgeagent.daemon.delivery_parts import build_delivery, build_signed_configuration
 from edgeagent.daemon.detection_messages import DetectionMessages
-from edgeagent.daemon.fault_watch import FaultWatch
 from edgeagent.daemon.live.agent_parts import FollowingParts
 from edgeagent.daemon.live.applying import Applying
 from edgeagent.daemon.live.commands import LiveCommands
 from edgeagent.daemon.live.control import Control
 from edgeagent.daemon.live.following import Following
-from edgeagent.daemon.live.live_changes import LiveChanges
 from edgeagent.daemon.live.live_source import LiveSource
-from edgeagent.daemon.live_page import build_live_page
 from edgeagent.daemon.model_start import keep_starting
-from edgeagent.daemon.part import PART_STOP_S, Background, ResultCallback, present
+from edgeagent.daemon.part import Background, ResultCallback, present
 from edgeagent.daemon.part_order import PartOrder
 from edgeagent.daemon.rate_controller import Decision
 from edgeagent.daemon.reporter import CameraCounters, TelemetryReporter
+from edgeagent.daemon.reporting import Reporting, ReportingCallbacks
 from edgeagent.daemon.retained_cameras import RetainedCameras
 from edgeagent.daemon.scene_receivers import build_scene_parts
-from edgeagent.daemon.service import LONGEST_MODEL_START_S, Service
-from edgeagent.daemon.state_folder_watch import StateFolderWatch
-from edgeagent.daemon.state_messages import RetainedMessages, StateMessages
+from edgeagent.daemon.service import LONGEST_MODEL_START_S
 from edgeagent.daemon.supervision import Supervision
 from edgeagent.daemon.telemetry_messages import TelemetryMessages
-from edgeagent.daemon.update_events import UpdateEvents
 from edgeagent.daemon.watches import build_watches
 from edgeagent.delivery.first_model import open_store, serve_first
 from edgeagent.detection.exchange import ModelExchange
@@ -62,16 +52,12 @@ from edgeagent.detection.journal import open_journal
 from edgeagent.detection.pipeline import Pipeline
 from edgeagent.detection.ranking import rank_kept
 from edgeagent.detection.serving_state import Change
-from edgeagent.events.arming import Arming
 from edgeagent.events.building import build_gates, change_gates, score_thresholds
-from edgeagent.files.folder_lock import lock_if_free
 from edgeagent.settings.live.comparison import SettingsChange
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.state import state_folder
 from edgeagent.telemetry.contract.messages import Telemetry
-from edgeagent.telemetry.event_log import EventLog
 from edgeagent.telemetry.mqtt.certificates import CertificateWatch
-from edgeagent.telemetry.run_number import next_run
 from edgeagent.timing.histogram import StageTimes
 from edgeagent.timing.progress import UNLIMITED_S
 
@@ -122,62 +108,27 @@ class Agent:
         configuration: ServedConfiguration | None = None,
         live: LiveSource | None = None,
     ) -> None:
-        self._settings, state = settings, state_folder(settings)
+        self._settings = settings
         self._configuration, self.starts_again = configuration, False
         self.times = {camera.name: StageTimes(STAGES) for camera in settings.cameras}
-
-        # Messages
-        self._journal = open_journal(state)
         self.delivery: Delivery | None = None
         self._scenes: SceneWatch | None = None
+        self._journal = open_journal(state_folder(settings))
         opened = open_store(settings)
-        store = opened.store
-        self._state_folder = StateFolderWatch(settings, opened.problem)
-        self._in_use = lock_if_free(state)  # `edgeagent status` sees it
-        run = next_run(state)
-        self._page = build_live_page(settings)
-        self.publisher = build_publisher(settings)
-        if self._page is not None:
-            self.publisher = self._page.observed(self.publisher)
-        self.events = EventLog(run, partial(self.publisher.publish, qos=1))
-        adapters = Adapters(settings, self.publisher, state, self.times)
-        alarms = Alarms()
-        if store is not None:
-            alarms.update_deployment(store.record)
-        self.live = LiveChanges(live, settings, state, self._apply, self.events) if live else None
-        if self._page is not None and self.live is not None:
-            self._page.edit_with(self.live)
-        self._arming = Arming(state) if settings.tracking.tracker != "off" else None
-        retained = RetainedMessages(alarms, settings.cameras, self._configuration_version, self._arming)
-        self._state = StateMessages(alarms, retained, self.events, self.publisher, adapters)
-        if self._arming is not None:
-            self._arming.on_change = self._state.publish
-        self._updates = UpdateEvents(state, self.events)
-        self._service = Service(self.publisher, has_broker(settings))
+        calls = ReportingCallbacks(self._apply, self.request_stop, self._goes_on, self._configuration_version)
+        self._reporting = Reporting(settings, live, self.times, opened, calls)
+        self.publisher, self.events = self._reporting.publisher, self._reporting.events
+        self.live, self._state = self._reporting.live, self._reporting.state
+        self._service = self._reporting.service
         self._supervision = Supervision(self._interval_s, self._service.progress)
-        self._faults = FaultWatch(self._state.fault_changed, self.request_stop)
-        self._agent_updates = AgentUpdates(settings, self.publisher, self.events)
-        self._service.watchdog.starts_again = self._goes_on
-        self._state.starting()
-        self._faults.start()
-        self.publisher.start()
-        if self._page is not None:
-            self._page.on_trouble = self._state.page_changed
-            self._page.start()
+        self._reporting.connect()
         try:
-            self._service.begin()
-            self._agent_updates.begin()
-            if opened.problem is not None:
-                self._state.delivery_unavailable(opened.problem)
-            self._build(store, on_result, keep_trying, run, adapters)
+            self._reporting.begin()
+            self._build(opened.store, on_result, keep_trying)
         except BaseException as error:
-            if store is not None and isinstance(error, SystemExit):
-                store.close()  # asked to stop: no bad end of a model on trial
-            self._service.stop(0.0)
-            self._stop_page()
-            self.publisher.stop()
-            self._faults.stop()
-            self._release_state()
+            if opened.store is not None and isinstance(error, SystemExit):
+                opened.store.close()  # asked to stop: no bad end of a model on trial
+            self._reporting.give_up()
             raise
 
     def _build(
@@ -185,11 +136,10 @@ class Agent:
         store: Store | None,
         on_result: Callable[[Result], None] | None,
         keep_trying: bool,
-        run: int | None,
-        adapters: Adapters,
     ) -> None:
         """Start the model, and build all parts that need one."""
-        settings, broker = self._settings, has_broker(self._settings)
+        settings, reporting, broker = self._settings, self._reporting, has_broker(self._settings)
+        run, adapters, arming, page = reporting.run, reporting.adapters, reporting.arming, reporting.page
 
         # Model
         self.models = self._serve(store, keep_trying)
@@ -199,7 +149,7 @@ class Agent:
             settings, store, self.models, self._journal, self._deployment_changed, self._state
         )
         if self.delivery is not None:
-            self._agent_updates.attach(self.delivery, self.models)
+            reporting.agent_updates.attach(self.delivery, self.models)
             self.delivery.on_agent_change = self._agent_changed
         self._state.started(self.models, self.delivery)
 
@@ -224,7 +174,7 @@ class Agent:
 
         # Requests, watches and telemetry
         changes = LiveCommands(self.live) if self.live else None
-        commands = build_commands(settings, self.publisher, self.delivery, self.events, self._arming, changes)
+        commands = build_commands(settings, self.publisher, self.delivery, self.events, arming, changes)
         feedback = build_feedback(settings, self.publisher, run, self.models.bundle.manifest)
         previous = self.delivery.previous if self.delivery is not None else lambda: None
         models = DeviceModels(self.models, self._journal, previous)
@@ -253,15 +203,15 @@ class Agent:
         trials = Background(lambda: None, self.models.stop_trials)
         taking_commands = Background(commands.start, commands.stop) if commands else None
         taking_feedback = Background(feedback.requests.start, feedback.requests.stop) if feedback else None
-        showing = ResultCallback(self._page.frame) if self._page is not None else None
+        showing = ResultCallback(page.frame) if page is not None else None
         scenes = build_scene_parts(
             settings,
             run,
             self.publisher,
             self.events,
-            self._arming,
+            arming,
             self._publishes_pictures,
-            self._page,
+            page,
             gates,
         )
         self._scenes = scenes.scenes
@@ -275,13 +225,13 @@ class Agent:
             detections=detections,
             feedback=feedback,
             adapters=adapters,
-            page=self._page,
+            page=page,
             retained=removed,
             state=self._state,
             service=self._service,
         )
         self._applying = Applying(self.pipeline, following.in_order(Following(self._take)))
-        control = Control(self.live, state_folder(settings)) if self.live and self._in_use else None
+        control = Control(self.live, state_folder(settings)) if self.live and reporting.in_use else None
         parts = present(
             self._state,
             adapters,  # before all threads, as its port may be in use
@@ -304,7 +254,7 @@ class Agent:
             ResultCallback(on_result) if on_result else None,
             showing,  # after the scenes, whose tracks it shows
             detections,
-            self._agent_updates,
+            reporting.agent_updates,
             self.live,
             control,
             self._service,
@@ -313,8 +263,8 @@ class Agent:
             self._service,
             control,  # first, as a change builds parts
             self.live,
-            self._page,
-            self._agent_updates,
+            page,
+            reporting.agent_updates,
             taking_commands,
             taking_feedback,
             watches.device,
@@ -345,8 +295,8 @@ class Agent:
         finally:
             self.stop()
         self.pipeline.raise_failure()
-        self._faults.raise_fatal()
-        self._state_folder.raise_usable()
+        self._reporting.faults.raise_fatal()
+        self._reporting.folder.raise_usable()
 
     def request_stop(self) -> None:
         """Make :meth:`run` stop; may be called from a signal handler."""
@@ -371,29 +321,12 @@ class Agent:
             self._order.start()
             self._service.progress.expect(UNLIMITED_S, "run by its owner")
         except BaseException:
-            self._service.stop(0.0)
-            self._stop_page()
-            self.models.stop()
-            self.publisher.stop()
-            self._faults.stop()
-            self._release_state()
+            self._reporting.give_up(self.models.stop)
             raise
 
     def stop(self) -> None:
         """Stop all parts in some seconds; a camera, engine, disk or broker that hangs is abandoned."""
-        deadline = self._order.stop()
-        self.publisher.stop(deadline.left_s)
-        self._faults.stop()
-        self._release_state()
-
-    def _stop_page(self, timeout_s: float = PART_STOP_S) -> None:
-        if self._page is not None:
-            self._page.stop(timeout_s)
-
-    def _release_state(self) -> None:
-        if self._in_use is not None:
-            self._in_use.release()
-            self._in_use = None
+        self._reporting.end(self._order.stop().left_s)
 
     def report(self) -> Telemetry:
         """Publish the telemetry of the interval that ends now, and return it."""
@@ -402,8 +335,8 @@ class Agent:
     def _report(self) -> bool:
         """Publish telemetry; return whether the agent must end, as its state folder can be used again."""
         self.report()
-        self._faults.check()
-        return self._state_folder.usable()
+        self._reporting.faults.check()
+        return self._reporting.folder.usable()
 
     def _interval_s(self) -> float:
         return self._settings.telemetry.interval
@@ -451,7 +384,7 @@ class Agent:
         self._order.changed(change)
 
     def _deployment_changed(self, record: Record) -> None:
-        self._updates.check(record)
+        self._reporting.updates.check(record)
         self._state.deployment_changed(record, self.delivery.problems() if self.delivery else None)
 
     def _agent_changed(self) -> None:

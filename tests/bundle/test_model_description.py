@@ -135,3 +135,9 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
 def test_fields_that_are_not_known_are_kept(tmp_path: Path) -> None:
     write(tmp_path, TEXT + yaml.safe_dump({"future": {"a": 1}}))
     assert describe_model(tmp_path / "m.onnx").model_extra == {"future": {"a": 1}}
+
+
+def test_a_bundle_gives_its_description_and_none_of_its_files() -> None:
+    description = describe_model(Path("model.onnx"), like=Path("coco-nano"))
+    assert description.labels[:2] == ("person", "bicycle")
+    assert not description.model_dump().keys() & {"golden", "artefacts", "evidence", "minimum_agent_version"}

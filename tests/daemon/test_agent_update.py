@@ -189,7 +189,7 @@ def test_the_daemon_moves_to_a_newer_wheel_of_itself_and_back_by_a_command(
             "10min",
             {
                 "edgeagent/daemon/agent.py": (
-                    "        self._settings, state = settings, state_folder(settings)\n",
+                    "        self._settings = settings\n",
                     "        raise RuntimeError('a bug')\n",
                 )
             },

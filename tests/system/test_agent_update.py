@@ -22,7 +22,7 @@ from tests.system.test_update import publish
 DEPLOYMENT = (*SUBSCRIBE, TOPIC + "deployment")
 UPDATE_S = 1800.0
 GOOD, CRASHES, HANGS = "99.0.0", "99.1.0", "99.2.0"
-LINE = "        self._settings, state = settings, state_folder(settings)\n"
+LINE = "        self._settings = settings\n"
 CHANGES = {
     CRASHES: ("edgeagent/daemon/agent.py", LINE, "        raise RuntimeError('a bug')\n"),
     HANGS: ("edgeagent/daemon/agent.py", LINE, "        __import__('signal').pause()\n"),

@@ -113,7 +113,7 @@ def assert_contained(confident: list[Any], others: list[Any], where: object) -> 
 
 
 def test_a_short_demo(arm64: ForeignTree, full: None) -> None:
-    arm64.run("edgeagent", "demo", "--seconds", "20", "--out", "/srv/demo", "--json", "/srv/demo.json")
+    arm64.run("edgeagent", "demo", "--seconds", "20", "--out", "/srv/demo", "--json-file", "/srv/demo.json")
     summary = json.loads((arm64.upper / "srv/demo.json").read_text(encoding="utf-8"))
     assert summary, "the demo has no summary"
 
@@ -134,7 +134,14 @@ def test_accuracy_on_16_pictures(arm64: ForeignTree, full: None, tmp_path: Path,
     options = ("eval", "--bundle", "coco-nano", "--engine", engine, "--threads", "1")
 
     def places(root: str) -> tuple[str, ...]:
-        return ("--images", f"{root}/images", "--labels", f"{root}/labels", "--json", f"{root}/result.json")
+        return (
+            "--images",
+            f"{root}/images",
+            "--labels",
+            f"{root}/labels",
+            "--json-file",
+            f"{root}/result.json",
+        )
 
     arm64.run("edgeagent", *options, *places("/srv/val"))
     command = [sys.executable, "-m", "edgeagent", *options, *places(str(tmp_path))]

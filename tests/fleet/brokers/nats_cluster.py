@@ -44,12 +44,11 @@ def nats_nodes(folder: Path, count: int = 3) -> list[BrokerNode]:
         nodes.append(BrokerNode([server, "-c", str(own / "nats.conf")], {}, own / "log", mqtt))
         nodes[-1].start()
     for node, monitor in zip(nodes, monitors, strict=True):
-        node.wait(partial(nats_is_whole, monitor, count))
+        node.wait(partial(_has_members, monitor, count))
     return nodes
 
 
-def nats_is_whole(monitor: int, count: int) -> bool:
-    """Return whether a server runs alone, or JetStream has so many members."""
+def _has_members(monitor: int, count: int) -> bool:
     return count == 1 or nats_members(monitor) == count
 
 

@@ -87,10 +87,9 @@ class RabbitMQ:
         """Start the nodes one after another, and return once they are a cluster."""
         for number, node in enumerate(self.nodes):
             node.start()
-            node.wait(partial(self.has_members, number + 1))
+            node.wait(partial(self._has_members, number + 1))
 
-    def has_members(self, count: int) -> bool:
-        """Return whether so many nodes run."""
+    def _has_members(self, count: int) -> bool:
         return self.members() == count
 
     def members(self) -> int:
