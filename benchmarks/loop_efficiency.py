@@ -3,7 +3,7 @@
 The bare engine is ``session.run`` of ONNX Runtime on one prepared input: same artefact, same threads, same
 session options. The agent plays a clip unthrottled, and counts from its first to its last result; with
 --mqtt it publishes to a broker on loopback as it would in service, and plays once more without, which gives
-the cost of telemetry.
+the cost of telemetry. A bundle of any task can be measured (--bundle).
 """
 
 from __future__ import annotations

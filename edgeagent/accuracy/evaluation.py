@@ -19,7 +19,7 @@ from edgeagent.accuracy.map_interval import (
     draws,
     map_difference,
 )
-from edgeagent.accuracy.pixel_accuracy import Counts, PixelAccuracy, confusion, overlaps, pixel_accuracy
+from edgeagent.accuracy.pixel_accuracy import Counts, PixelAccuracy, count_pixels, overlaps, pixel_accuracy
 from edgeagent.accuracy.top_accuracy import TopAccuracy, rank_of_class, right_at_first, top_accuracy
 from edgeagent.bundle.task import MEASURES, Measure, Task
 from edgeagent.datasets.labelled_pixels import labelled_pixels
@@ -94,10 +94,10 @@ class ClassEvaluation:
 
 
 class PixelEvaluation:
-    """Confusion of the classes of pixels of each picture; see :class:`Evaluation`.
+    """Right, labelled and found pixels of each picture, by class; see :class:`Evaluation`.
 
     Args:
-        counts: confusion of each picture.
+        counts: pixels of each picture, by class.
         labels: names of all classes.
     """
 
@@ -211,9 +211,9 @@ def _evaluate_pixels(detector: Detector, data: LabelledData, report: Report) -> 
         if found is None:
             raise EngineError("the decoder gives no classes of pixels")
         truth = labelled_pixels(own, labels, image.shape[:2])
-        counts.append(confusion(truth, found.in_picture(), len(labels)))
+        counts.append(count_pixels(truth, found.in_picture(), len(labels)))
         report(done)
-    if not sum(int(one.sum()) for one in counts):
+    if not sum(int(one[1].sum()) for one in counts):
         raise DataError("no pixel is labelled: give a label named background, or polygons of the labels")
     return PixelEvaluation(counts, labels)
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 Counts = npt.NDArray[np.int64]
+"""Counts of :func:`count_pixels`, whose size grows with the number of classes, not with its square."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,28 +34,29 @@ class PixelAccuracy:
     per_class: dict[str, float]
 
 
-def confusion(truth: npt.NDArray[np.uint16], found: npt.NDArray[np.uint16], classes: int) -> Counts:
-    """Return (classes, classes) how many pixels of each class (row) were taken for each class (column).
+def count_pixels(truth: npt.NDArray[np.uint16], found: npt.NDArray[np.uint16], classes: int) -> Counts:
+    """Return (3, classes) pixels: rightly found, labelled, and found, of each class.
 
     Args:
-        truth: (height, width), labelled classes; larger numbers are not labelled.
+        truth: (height, width), labelled classes; pixels of larger numbers are not labelled, and not counted.
         found: (height, width), classes of the model.
         classes: number of classes.
     """
     known = truth < classes
-    pairs = truth[known].astype(np.int64) * classes + np.minimum(found[known], classes - 1)
-    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+    labelled, taken = truth[known], np.minimum(found[known], classes - 1)
+    groups = labelled[labelled == taken], labelled, taken
+    return np.stack([np.bincount(group, minlength=classes) for group in groups])
 
 
 def overlaps(counts: Counts) -> npt.NDArray[np.float64]:
     """Return the intersection over union of each class; NaN for a class that is not labelled."""
-    right, labelled, taken = np.diagonal(counts), counts.sum(axis=1), counts.sum(axis=0)
+    right, labelled, taken = counts
     union = labelled + taken - right
     return np.where(labelled > 0, right / np.maximum(union, 1), np.nan)
 
 
 def pixel_accuracy(counts: Sequence[Counts], labels: Sequence[str]) -> PixelAccuracy:
-    """Return the accuracy from the confusion of each picture."""
+    """Return the accuracy from the counts of each picture."""
     total = np.sum(counts, axis=0)
     found = overlaps(total)
     per_class = {
@@ -62,5 +64,5 @@ def pixel_accuracy(counts: Sequence[Counts], labels: Sequence[str]) -> PixelAccu
         for label, value in zip(labels, found.tolist(), strict=True)
         if not np.isnan(value)
     }
-    pixels = float(np.trace(total) / max(1, total.sum()))
+    pixels = float(total[0].sum() / max(1, total[1].sum()))
     return PixelAccuracy(float(np.nanmean(found)), pixels, len(counts), per_class)

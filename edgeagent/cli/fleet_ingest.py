@@ -24,6 +24,7 @@ examples:
   edgeagent fleet ingest --broker broker.local
   edgeagent fleet ingest --broker broker.local:8883 --tls --username fleet --password-file broker.password \\
       --store /srv/fleet --workers 2
+  edgeagent fleet ingest --broker nats.local --mqtt-version 3.1.1     RabbitMQ, NATS: one worker
   edgeagent fleet ingest --broker broker.local --store clickhouse://fleet@db.local:8123/edgeagent"""
 
 

@@ -32,7 +32,8 @@ examples:
   edgeagent fleet serve --store fleet-data                           http://127.0.0.1:8478/
   edgeagent fleet serve --store clickhouse://fleet@db:8123/edgeagent --bind 0.0.0.0:8478 \\
       --certificate page.pem --key page.key
-  edgeagent fleet serve --store fleet-data --repository ~/fleet      rollouts are shown, and halted, here"""
+  edgeagent fleet serve --store fleet-data --repository ~/fleet      rollouts are shown, and halted, here
+  edgeagent fleet serve --store fleet-data --oidc oidc.yaml          people sign in at your provider"""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -5,8 +5,9 @@
     frame -> shares of the classes, of the picture and of each zone -> take, once a telemetry interval
           -> class that covers most of a zone, debounced            -> on_change, when it changes
 
-A zone is covered by a class that has ``model.score_threshold`` of its pixels or more; durations are those of
-presence (``objects.appear_after``, ``objects.disappear_after``).
+A zone is covered by the class of most pixels of those that have ``model.score_threshold`` of them or more,
+and by the background only where no other class has. Durations are those of presence
+(``objects.appear_after``, ``objects.disappear_after``).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from edgeagent.events.picture_class import ClassChange, PictureClass
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import CameraSettings
 from edgeagent.telemetry.contract.picture_class import AreaReport, ZoneAreaReport
+from edgeagent.vision.class_map import BACKGROUND
 from edgeagent.vision.classification import Classification
 
 OnAreaChange = Callable[[str, str, ClassChange], None]
@@ -104,10 +106,17 @@ class AreaWatch(AgentPart):
         if key not in self._covers:
             least = self._settings.model.score_threshold
             self._covers[key] = PictureClass(wanted.appear_after, wanted.disappear_after, least)
+        covering = _covering(shares, self._settings.model.score_threshold)
         covered = Classification(
-            np.array([shares.get(label, 0.0) for label in result.labels], np.float32), result.labels
+            np.array([covering.get(label, 0.0) for label in result.labels], np.float32), result.labels
         )
         frame = result.frame
         change = self._covers[key].observe(covered, frame.captured_ns / 1e9, frame.captured_utc)
         if change is not None:
             self._on_change(camera.name, zone, change)
+
+
+def _covering(shares: dict[str, float], least: float) -> dict[str, float]:
+    """Return the shares that count: without the background, where another class has the least share."""
+    others = {label: share for label, share in shares.items() if label != BACKGROUND}
+    return others if max(others.values(), default=0.0) >= least else shares

@@ -92,11 +92,11 @@ def test_a_device_that_does_not_come_back_from_its_start_has_tried_the_version()
     """Its last message says that it starts on trial; then the broker says that it is gone."""
     fleet = Village()
     for number in range(4):
-        starts = {
+        starts: dict[str, Any] = {
             "agent": agent("1.0.0", "trial", version="2.0.0", last="1.0.0", end="good"),
             "configuration": configuration("1.0.0", "2.0.0", "trial"),
         }
-        still = {"agent": agent("1.0.0"), "configuration": configuration("1.0.0")}
+        still: dict[str, Any] = {"agent": agent("1.0.0"), "configuration": configuration("1.0.0")}
         tell(fleet, f"d{number}", **(still if number % 2 else starts))
         fleet.tell(f"d{number}", "telemetry", telemetry(*[10.0] * 20))
         fleet.tell(f"d{number}", "status", "online" if number else "offline")

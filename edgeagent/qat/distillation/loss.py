@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -98,10 +98,36 @@ def category_divergence(student: Tensor, teacher: Tensor) -> Tensor:
 def feature_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
     """Return the mean squared distance of features, each divided by the teacher's mean square."""
     distances = [
-        functional.mse_loss(one, other) / other.square().mean().clamp(min=1e-6)
+        _SquaredDistance.apply(one, other) / _squared_length(other).clamp(min=1e-6 * other.numel())  # type: ignore[no-untyped-call]
         for one, other in zip(student, teacher, strict=True)
     ]
     return torch.stack(distances).mean()
+
+
+class _SquaredDistance(torch.autograd.Function):
+    """Sum of the squared differences of two tensors, differentiable by the first.
+
+    Features are large: one tensor is kept for the backward pass, and none is made besides.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, one: Tensor, other: Tensor) -> Tensor:
+        difference = one - other
+        ctx.save_for_backward(difference)
+        return _squared_length(difference)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        (difference,) = ctx.saved_tensors
+        return difference * (2 * gradient), None
+
+
+def _squared_length(value: Tensor) -> Tensor:
+    """Return the sum of the squares, read in the order of the memory."""
+    if value.ndim == 4 and value.is_contiguous(memory_format=torch.channels_last):
+        value = value.permute(0, 2, 3, 1)
+    flat = value.reshape(-1)
+    return torch.dot(flat, flat)
 
 
 def _one_box_per_cell(head: GraphHead, value: Tensor) -> Tensor:

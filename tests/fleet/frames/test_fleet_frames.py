@@ -123,8 +123,8 @@ def test_a_device_sends_what_it_keeps_and_an_operator_sees_it(page: FleetClient,
     text = page.ask("/frames", headers=held(page, "bob")).text
     for shown in ("board", "yard", "coco-nano 1.0.0", "low confidence", "drift", "1 objects, proposed"):
         assert shown in text
-    shown = page.ask("/frames/picture/-/board/yard/1700000000.250000.jpg", headers=held(page, "bob"))
-    picture = cv2.imdecode(np.frombuffer(shown.body, np.uint8), cv2.IMREAD_COLOR)
+    answer = page.ask("/frames/picture/-/board/yard/1700000000.250000.jpg", headers=held(page, "bob"))
+    picture = cv2.imdecode(np.frombuffer(answer.body, np.uint8), cv2.IMREAD_COLOR)
     assert picture is not None
     assert picture.shape == (100, 200, 3)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import random
 from pathlib import Path
 
@@ -20,6 +22,8 @@ from tests.fleet.ingest.running import (
     wait_for,
 )
 from tests.long import LONG
+
+logger = logging.getLogger(__name__)
 
 COUNTS = """SELECT * FROM (
 SELECT 'telemetry' AS stream, count() AS messages FROM telemetry FINAL
@@ -120,11 +124,13 @@ def test_a_second_ingest_of_the_same_folder_is_refused(tmp_path: Path) -> None:
 
 
 @LONG
+@pytest.mark.timeout(7200)
 def test_kills_at_random_moments_lose_and_double_nothing(tmp_path: Path) -> None:
+    """As often as ``EDGEAGENT_KILLS`` says; 100 take a quarter of an hour."""
     chosen = random.Random(5)
     with fleet_broker(tmp_path) as broker, running_ingest(broker, tmp_path / "log", workers=2) as ingest:
         total = simulated(broker, 100, prefix="first-").counts
-        for turn in range(20):
+        for turn in range(int(os.environ.get("EDGEAGENT_KILLS", "20"))):
             victim = chosen.choice(["worker_process", "store_process", "supervisor"])
             if victim == "supervisor":
                 ingest.kill()
@@ -133,6 +139,7 @@ def test_kills_at_random_moments_lose_and_double_nothing(tmp_path: Path) -> None
                 end(ingest.one(victim).pid)
             total += simulated(broker, chosen.randrange(50, 400), prefix=f"turn{turn}-").counts
         stored_once(ingest, dict(total))
+        logger.info("stored once: %s", dict(total))
 
 
 @LONG

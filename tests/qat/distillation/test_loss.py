@@ -13,7 +13,13 @@ import torch
 from torch import Tensor
 
 from edgeagent.bundle.manifest import Role
-from edgeagent.qat.distillation.loss import BINS_WEIGHT, BOX_WEIGHT, BoxLoss, distillation_loss
+from edgeagent.qat.distillation.loss import (
+    BINS_WEIGHT,
+    BOX_WEIGHT,
+    BoxLoss,
+    distillation_loss,
+    feature_loss,
+)
 from edgeagent.qat.graph.graph import GraphHead, read_graph
 from edgeagent.qat.graph.heads import bins, role
 from edgeagent.qat.grid.affine import plan_affine_grids
@@ -130,3 +136,19 @@ def test_boxes_without_bins_are_compared_by_difference_in_any_case() -> None:
     student = [value + 0.3 for value in teacher]
     losses = [float(distillation_loss(heads, student, teacher, kind)) for kind in get_args(BoxLoss)]
     assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_features_are_compared_by_their_mean_squared_distance(layout: torch.memory_format) -> None:
+    random = torch.Generator().manual_seed(0)
+    shapes = ((2, 3, 8, 6), (2, 5, 4, 4))
+    teacher = [torch.randn(shape, generator=random).to(memory_format=layout) for shape in shapes]
+    student = [(one + torch.randn(one.shape, generator=random)).requires_grad_() for one in teacher]
+    pairs = list(zip(student, teacher, strict=True))
+    wanted = torch.stack([(one - other).square().mean() / other.square().mean() for one, other in pairs])
+    got = feature_loss(student, teacher)
+    assert got.item() == pytest.approx(wanted.mean().item(), rel=1e-5)
+    gradients = torch.autograd.grad(got, student)
+    for one, other in zip(gradients, torch.autograd.grad(wanted.mean(), student), strict=True):
+        torch.testing.assert_close(one, other)
+    assert torch.isfinite(feature_loss(student, [torch.zeros_like(one) for one in teacher]))

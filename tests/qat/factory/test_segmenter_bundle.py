@@ -82,11 +82,13 @@ def test_a_zone_that_is_covered_is_told(bundle_folder: Path) -> None:
     buffers, told = detector.allocate(), list[tuple[str, str, ClassChange]]()
     corners = area_picture(0, 5)[1]
     zone = {"name": "mat", "polygon": [corners[index : index + 2] for index in (0, 2, 4, 6)]}
+    wide = {"name": "room", "polygon": [[0, 0], [1, 0], [1, 1], [0, 1]]}
     settings = Settings.model_validate(
         {
             "device": "d",
-            "cameras": [{"name": "door", "source": "0", "zones": [zone]}],
+            "cameras": [{"name": "door", "source": "0", "zones": [zone, wide]}],
             "objects": {"appear_after": "1s"},
+            "model": {"score_threshold": 0.05},  # of the room, less than the background has
         }
     )
     watch = AreaWatch(settings, lambda *change: told.append(change))
@@ -101,7 +103,9 @@ def test_a_zone_that_is_covered_is_told(bundle_folder: Path) -> None:
     detector.engine.close()
     assert [(camera, name, change.label, change.before) for camera, name, change in told] == [
         ("door", "mat", "background", None),
+        ("door", "room", "background", None),
         ("door", "mat", "blue", "background"),
+        ("door", "room", "blue", "background"),
     ]
     report = watch.take("door")
     assert report is not None
