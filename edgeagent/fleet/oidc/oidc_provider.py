@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from edgeagent.errors import ConfigurationError
@@ -176,7 +176,10 @@ class OidcProvider:
             keys, at = self._keys, self._keys_at
         if keys is not None and not (anew and time.monotonic() - at >= KEYS_S):
             return keys
-        keys = KeySet.import_key_set(self._get(self._endpoint("jwks_uri")))
+        try:
+            keys = KeySet.import_key_set(cast("Any", self._get(self._endpoint("jwks_uri"))))
+        except (KeyError, TypeError) as error:
+            raise ProviderAwayError("The keys of the provider are no key set (RFC 7517).") from error
         with self._lock:
             self._keys, self._keys_at = keys, time.monotonic()
         return keys

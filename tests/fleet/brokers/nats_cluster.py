@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 from tests.broker import free_port
@@ -43,8 +44,12 @@ def nats_nodes(folder: Path, count: int = 3) -> list[BrokerNode]:
         nodes.append(BrokerNode([server, "-c", str(own / "nats.conf")], {}, own / "log", mqtt))
         nodes[-1].start()
     for node, monitor in zip(nodes, monitors, strict=True):
-        node.wait(lambda monitor=monitor: count == 1 or nats_members(monitor) == count)
+        node.wait(partial(_has_members, monitor, count))
     return nodes
+
+
+def _has_members(monitor: int, count: int) -> bool:
+    return count == 1 or nats_members(monitor) == count
 
 
 def nats_members(monitor: int) -> int:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from tests.broker import free_port
@@ -86,7 +87,10 @@ class RabbitMQ:
         """Start the nodes one after another, and return once they are a cluster."""
         for number, node in enumerate(self.nodes):
             node.start()
-            node.wait(lambda number=number: self.members() == number + 1)
+            node.wait(partial(self._has_members, number + 1))
+
+    def _has_members(self, count: int) -> bool:
+        return self.members() == count
 
     def members(self) -> int:
         """Return how many nodes run by the first one that answers."""

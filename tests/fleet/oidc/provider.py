@@ -34,6 +34,7 @@ class IdentityProvider:
         claims: of whoever signs in next.
         spoilt: claims that replace those of the ID token.
         foreign_key: whether the token is signed by another key.
+        keys: what it gives as its key set; None gives its own.
         refuses: error with which it sends the browser back.
         codes: parameters of the authorization by code, each for one use.
     """
@@ -42,6 +43,7 @@ class IdentityProvider:
     claims: dict[str, Any] = field(default_factory=dict)
     spoilt: dict[str, Any] = field(default_factory=dict)
     foreign_key: bool = False
+    keys: Any = None
     refuses: str | None = None
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "1"}))
@@ -78,7 +80,7 @@ class IdentityProvider:
         )
 
     async def _keys(self, request: Request) -> Response:
-        return JSONResponse(KeySet([self.key]).as_dict(private=False))
+        return JSONResponse(KeySet([self.key]).as_dict(private=False) if self.keys is None else self.keys)
 
     async def _authorize(self, request: Request) -> Response:
         given = dict(request.query_params)

@@ -170,6 +170,16 @@ def test_a_foreign_signature_is_refused_and_a_new_key_is_learnt(
     session_of(sign_in(page))
 
 
+@pytest.mark.parametrize("keys", [{}, {"keys": 3}, {"keys": []}, {"keys": [{"kty": "RSA"}]}])
+def test_keys_that_are_none_are_told(page: FleetClient, provider: IdentityProvider, keys: Any) -> None:
+    provider.keys = keys
+    answer = sign_in(page)
+    assert answer.status in (403, 503)
+    assert "no key set" in answer.text or "cannot be trusted" in answer.text
+    provider.keys = None
+    session_of(sign_in(page))
+
+
 def test_a_refusal_of_the_provider_is_told(page: FleetClient, provider: IdentityProvider) -> None:
     provider.refuses = "access_denied<b>"
     answer = sign_in(page)
