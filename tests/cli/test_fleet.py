@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import edgeagent, the_line
+from tests.fleet.ingest.running import fleet_broker
 from tests.fleet.rows import new_store
 
 SQL = "SELECT 1 AS one, NULL AS nothing, 'a,b' AS text, [1, 2] AS list"
@@ -66,6 +67,18 @@ def test_a_missing_package_is_named(tmp_path: Path) -> None:
     code, _, err = edgeagent("fleet", "query", "--store", tmp_path, "SELECT 1", without="chdb,chdb.session")
     assert code == 2
     assert "pip install 'edgeagent[fleet]'" in err
+
+
+def test_a_simulation_says_when_it_ends_and_what_it_has_published(tmp_path: Path) -> None:
+    with fleet_broker(tmp_path) as broker:
+        code, out, err = edgeagent(
+            "fleet", "simulate", "--broker", f"127.0.0.1:{broker.port}", "--devices", "2", "--messages", "4",
+            "--rate", "1000",
+        )  # fmt: skip
+    assert code == 0, err
+    assert "2 devices are connected; they publish until 4 messages of telemetry are sent" in err
+    assert out.startswith("2 devices have published: ")
+    assert "4 telemetry" in out
 
 
 def test_a_broker_that_is_not_there_is_told() -> None:

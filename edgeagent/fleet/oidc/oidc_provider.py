@@ -170,6 +170,7 @@ class OidcProvider:
         return claims
 
     def _key_set(self, *, anew: bool = False) -> Any:
+        from joserfc.errors import JoseError
         from joserfc.jwk import KeySet
 
         with self._lock:
@@ -178,7 +179,7 @@ class OidcProvider:
             return keys
         try:
             keys = KeySet.import_key_set(cast("Any", self._get(self._endpoint("jwks_uri"))))
-        except (KeyError, TypeError) as error:
+        except (JoseError, ValueError, KeyError, TypeError) as error:
             raise ProviderAwayError("The keys of the provider are no key set (RFC 7517).") from error
         with self._lock:
             self._keys, self._keys_at = keys, time.monotonic()

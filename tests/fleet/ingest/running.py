@@ -90,8 +90,8 @@ class RunningIngest:
         children = self.children()
         self._process.kill()
         self._process.wait()
-        psutil.wait_procs(children, PATIENCE_S)
-        assert not any(child.is_running() for child in children)
+        _, left = psutil.wait_procs(children, PATIENCE_S)
+        assert [one for one in map(_told, left) if psutil.STATUS_ZOMBIE not in one] == []
 
     def children(self) -> list[psutil.Process]:
         """Return its processes."""
@@ -144,6 +144,14 @@ class RunningIngest:
             raise AssertionError(
                 f"{sql}\nexpected {expected}\nfound {found[0]}\n{self.log()[-4000:]}"
             ) from None
+
+
+def _told(process: psutil.Process) -> str:
+    """Return state and command of a process; one that nobody has waited for is a zombie, and has ended."""
+    try:
+        return f"{process.status()} {process.cmdline()}"
+    except psutil.NoSuchProcess:
+        return psutil.STATUS_ZOMBIE
 
 
 @contextlib.contextmanager

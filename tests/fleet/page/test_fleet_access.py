@@ -300,6 +300,7 @@ def test_without_users_everybody_here_looks_and_nobody_writes(store: FleetStore,
         assert (
             page.send("/users/add", {}, csrf=csrf, name="eve", password="x" * 20, role="admin").status == 403
         )
+        assert "edgeagent fleet users add NAME --role admin" in page.ask("/users").text
         page.services.users.add("ann", "correct horse battery", "admin")
         assert page.ask("/devices").status == 401, "from the first user on, all sign in"
 

@@ -21,6 +21,7 @@ from edgeagent.fleet.page.views.share_chart import share_chart
 from edgeagent.fleet.queries.fleet_row import FleetRow, UtcTime
 from edgeagent.fleet.queries.table_age import TableAge
 from edgeagent.fleet.store.protocol import FleetStore, QueryResult, Row, StoreError
+from edgeagent.web.views.markup import when_hour
 from tests.fleet.page.fleet_page import FleetClient, running_fleet_page
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
@@ -140,6 +141,12 @@ class _Away:
 
     def close(self) -> None:
         pass
+
+
+def test_an_hour_is_shown_without_minutes_that_nobody_measured() -> None:
+    shown = '<time datetime="2026-01-31T12:00:00Z" data-local="hour">2026-01-31 12:00 UTC</time>'
+    assert when_hour("2026-01-31T12:00:00Z") == shown
+    assert "not known" in when_hour(None)
 
 
 def test_tables_that_lag_are_told() -> None:
