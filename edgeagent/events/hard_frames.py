@@ -23,6 +23,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 import cv2
+import numpy as np
 
 from edgeagent.errors import EdgeagentError
 from edgeagent.events.hard_frame_notes import NAMES, NamedBox, SeenFrame, hard_frame_notes
@@ -105,7 +106,8 @@ class HardFrames:
             seen: its image is valid during the call; detections down to the lowest score of the pipeline.
             now_ns: monotonic time in ns.
         """
-        scores = seen.found.scores
+        of_picture = seen.found.classification
+        scores = seen.found.scores if of_picture is None else np.array([of_picture.score])
         reasons: list[HardFrameReason] = []
         if ((scores >= self._settings.low) & (scores < self._settings.high)).any():
             reasons.append("low_confidence")

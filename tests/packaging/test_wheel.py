@@ -85,9 +85,12 @@ def test_the_metadata_are_complete(metadata: Message) -> None:
         "qat",
         "demo",
         "prometheus",
+        "live",
         "serve",
         "clips",
         "web",
+        "s3",
+        "fleet",
         "docs",
         "test",
     }
