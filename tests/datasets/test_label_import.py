@@ -225,3 +225,22 @@ def test_the_command_takes_labels_and_refuses(tmp_path: Path, capsys: pytest.Cap
     archive.touch()
     command[2] = archive
     assert "unpack archives first" in mistake(capsys, 6, *command[:-1], tmp_path / "x")
+
+
+def test_yolo_labels_that_two_files_claim_are_refused(tmp_path: Path) -> None:
+    given, out = exported(tmp_path / "frames", "yolo"), tmp_path / "labelled"
+    twice = given / "labels" / "val" / "gate-3.txt"
+    twice.parent.mkdir()
+    twice.write_text("0 0.5 0.5 0.1 0.1\n")
+    text = refused(given, out)
+    assert "labels/gate-3.txt and " in text
+    assert "labels/val/gate-3.txt: which labels belong to which picture? keep or rename one" in text
+    twice.unlink()
+    image = given / "images" / "gate-3.jpg"
+    image.with_suffix(".png").write_bytes(image.read_bytes())
+    assert "images/gate-3.png: which labels belong to which picture? keep or rename one" in refused(
+        given, out
+    )
+    (given / "labels" / "gate-3.txt").unlink()
+    found = import_labels(given, given / "images", TARGET, out)
+    assert (found.pictures, found.waiting) == (2, 2)
