@@ -8,7 +8,7 @@ import time
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from edgeagent.datasets.label_import import read_returned
+from edgeagent.datasets.returned_kinds import read_returned
 from edgeagent.datasets.returned_labels import ReturnedPicture
 from edgeagent.errors import DataError
 from edgeagent.files.naming import printable
