@@ -350,3 +350,14 @@ def test_a_folder_with_two_kinds_of_labels_is_refused(tmp_path: Path) -> None:
     assert "annotations.json: not JSON" in refused(given, tmp_path / "labelled")
     (given / "annotations.json").write_text('{"images": []}')
     import_labels(given, given / "images", TARGET, tmp_path / "labelled")
+
+
+@pytest.mark.parametrize("kind", sorted(EXPORTS))
+@pytest.mark.parametrize("label", ["a\u0007", "\ud800", " "])
+def test_labels_that_tools_cannot_read_are_not_exported(kind: str, label: str, tmp_path: Path) -> None:
+    picture = ProposedPicture(
+        tmp_path / "a.jpg", "a.jpg", 9, 9, (ProposedObject(label, 0.5, (0.1, 0.1, 0.5, 0.5)),)
+    )
+    with pytest.raises(DataError, match=r"is blank or has control characters.*rename the class"):
+        export_labels([picture], kind, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
