@@ -17,7 +17,7 @@ import logging
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from pydantic import ValidationError
 from edgeagent.errors import DataError, EdgeagentError
 from edgeagent.files.atomic import write_state
 from edgeagent.files.naming import printable
+from edgeagent.files.several import replace_files
 from edgeagent.files.validation import first_mistake
 from edgeagent.fleet.frames.received_notes import ReceivedNotes, TakenLabels
 from edgeagent.fleet.page.permalinks import NO_TENANT, tenant_in
@@ -166,13 +167,28 @@ class FrameArchive:
             )
         self._write(key, PICTURE, content)
 
-    def put_labels(self, key: FrameKey, labels: TakenLabels) -> None:
-        """Store the labels of a person; earlier ones are replaced.
+    def put_labels(self, labels: Mapping[FrameKey, TakenLabels]) -> None:
+        """Store the labels of a person for frames that are here, all or none; earlier ones are replaced.
 
         Raises:
             EdgeagentError: they cannot be written.
         """
-        self._write(key, LABELS, labels.model_dump_json().encode(), limited=False)
+        contents = {self._path(key, LABELS): one.model_dump_json().encode() for key, one in labels.items()}
+        with self._lock:
+            gone = next((key for key in labels if key not in self._frames), None)
+            if gone is not None:
+                raise EdgeagentError(f"{gone.name}: has been removed meanwhile; export the frames again")
+            before = {key: self._size(key) for key in labels}
+            try:
+                replace_files(contents)
+            except OSError as error:
+                raise EdgeagentError(
+                    f"the labels cannot be stored ({error.strerror}); all are as they were"
+                ) from error
+            for key in labels:
+                size = self._size(key)
+                self._used[key.tenant] += size - before[key]
+                self._read(key, size)
 
     def picture(self, key: FrameKey) -> Path | None:
         """Return the picture of a frame; None where there is none."""
@@ -217,23 +233,26 @@ class FrameArchive:
     def _path(self, key: FrameKey, suffix: str) -> Path:
         return self._folder / f"{key.path}{suffix}"
 
-    def _write(self, key: FrameKey, suffix: str, content: bytes, limited: bool = True) -> None:
+    def _write(self, key: FrameKey, suffix: str, content: bytes) -> None:
         path = self._path(key, suffix)
         with self._lock:
             before = path.stat().st_size if path.is_file() else 0
             more = len(content) - before
-            if limited and self._used[key.tenant] + more > self._quota:
+            if self._used[key.tenant] + more > self._quota:
                 raise QuotaFullError(
                     f"the frames of this tenant fill their {self._quota} bytes; remove some on the page, or "
                     "raise --frames-quota"
                 )
             write_state(path, content)
             self._used[key.tenant] += more
-            self._read(key, sum(one.stat().st_size for one in self._files(key)))
+            self._read(key, self._size(key))
 
     def _files(self, key: FrameKey) -> list[Path]:
         paths = (self._path(key, suffix) for suffix in (NOTES, PICTURE, LABELS))
         return [path for path in paths if path.is_file()]
+
+    def _size(self, key: FrameKey) -> int:
+        return sum(one.stat().st_size for one in self._files(key))
 
     def _notes(self, key: FrameKey) -> ReceivedNotes | None:
         try:

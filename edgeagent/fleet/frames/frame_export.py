@@ -36,9 +36,15 @@ def write_archive(archive: FrameArchive, frames: Sequence[ReceivedFrame], kind: 
     out = folder / "frames"
     export_labels(pictures, kind, out)
     packed = folder / "frames.zip"
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as file:
-        for path in sorted(out.rglob("*")):
-            file.write(path, str(path.relative_to(folder)))
+    try:
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as file:
+            for path in sorted(out.rglob("*")):
+                file.write(path, str(path.relative_to(folder)))
+    except OSError as error:
+        raise DataError(
+            f"the archive cannot be written ({error.strerror}); choose fewer frames, or make room for "
+            "temporary files"
+        ) from error
     return packed
 
 
