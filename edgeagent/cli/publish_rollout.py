@@ -204,8 +204,13 @@ def _start(text: str | None) -> str | None:
         return None
     try:
         moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        zoned = moment if moment.tzinfo is None else moment.astimezone(timezone.utc)
+    except OverflowError:
+        raise ConfigurationError(
+            f"--start: {text} lies outside the calendar in UTC; name another time"
+        ) from None
     except ValueError:
         raise ConfigurationError(f"--start: expected such as 2026-05-01T06:00Z, got {text!r}") from None
     if moment.tzinfo is None:
         raise ConfigurationError(f"--start: say in which time zone, such as {text}Z or {text}+02:00")
-    return moment.astimezone(timezone.utc).isoformat()
+    return zoned.isoformat()

@@ -117,6 +117,7 @@ class AreaWatch(AgentPart):
 
 
 def _covering(shares: dict[str, float], least: float) -> dict[str, float]:
-    """Return the shares that count: without the background, where another class has the least share."""
+    """Return the shares that count: without the background, where another one has the least share."""
     others = {label: share for label, share in shares.items() if label != BACKGROUND}
-    return others if max(others.values(), default=0.0) >= least else shares
+    most = max(others.values(), default=0.0)
+    return others if most > 0 and most >= least else shares

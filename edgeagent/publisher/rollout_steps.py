@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from edgeagent.bundle.section import Name, Version
 from edgeagent.files.atomic import write_state
@@ -24,6 +24,16 @@ from edgeagent.settings.sections.delivery import Label
 Percent = Annotated[float, Field(gt=0, le=100)]
 RolloutKind = Literal["model", "agent", "configuration"]
 """What is rolled out."""
+LONGEST_WAIT_S = 315_576_000.0
+"""Longest time between two steps: ten years."""
+LAST_YEAR = 9000
+"""Last year in which a rollout may begin, so that the times of its steps stay in the calendar."""
+
+
+def _in_calendar(moment: datetime) -> datetime:
+    if moment.year > LAST_YEAR:
+        raise ValueError(f"expected a time up to the year {LAST_YEAR}")
+    return moment
 
 
 @dataclass(frozen=True)
@@ -88,8 +98,8 @@ class Plan(BaseModel):
     kind: RolloutKind = "model"
     percents: Annotated[tuple[Percent, ...], Field(min_length=1)]
     step: Annotated[int, Field(ge=0)] = 0
-    every_s: Annotated[float, Field(gt=0)]
-    since: AwareDatetime
+    every_s: Annotated[float, Field(gt=0, le=LONGEST_WAIT_S)]
+    since: Annotated[AwareDatetime, AfterValidator(_in_calendar)]
     halt_if: str | None = None
     least_devices: Annotated[int, Field(ge=0)] = 5
     halted: str | None = None

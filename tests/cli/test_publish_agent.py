@@ -47,6 +47,15 @@ def test_a_version_is_published_rolled_out_and_withdrawn(
     assert main([*rollout, "--pause", *signing]) == 0
     assert main([*rollout, *signing]) == 2
     assert main([*rollout, "--percent", "5,25", *signing]) == 2
+    capsys.readouterr()
+    far = ["--percent", "5,25", "--every", "1d", "--start"]
+    for start, words in (
+        ("9999-12-31T23:59:59Z", "expected a time up to the year 9000"),
+        ("9999-12-31T23:59:59-05:00", "lies outside the calendar in UTC"),
+        ("0001-01-01T00:00+05:00", "lies outside the calendar in UTC"),
+    ):
+        assert main([*rollout, *far, start, *signing]) == 2
+        assert words in capsys.readouterr().err
     assert main(["publish", "verify", "--repository", str(fleet)]) == 0
     capsys.readouterr()
     assert main(["publish", "status", "--repository", str(fleet)]) == 0
