@@ -1,7 +1,7 @@
 """Conversion of Prometheus's metric families into OpenTelemetry's data model of metrics.
 
 The rules are those of OpenTelemetry's "Prometheus and OpenMetrics Compatibility": a counter is a monotonic
-sum under the name of its family, without ``_total``; a gauge is a gauge, a histogram one with explicit bounds,
+sum under the name of its family, without ``_total``; a gauge is a gauge, a histogram has explicit bounds,
 and what only carries labels (``_info``) a sum that is not monotonic. All sums are cumulative since the start.
 What has no sample has no data point.
 """
