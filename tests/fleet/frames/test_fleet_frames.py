@@ -121,7 +121,7 @@ def test_a_device_sends_what_it_keeps_and_an_operator_sees_it(page: FleetClient,
     frames.stop(60.0)
     uploader.stop(60.0)
     text = page.ask("/frames", headers=held(page, "bob")).text
-    for shown in ("board", "yard", "coco-nano 1.0.0", "low confidence", "drift", "1 objects, proposed"):
+    for shown in ("board", "yard", "coco-nano 1.0.0", "low confidence", "drift", "1 object, proposed"):
         assert shown in text
     answer = page.ask("/frames/picture/-/board/yard/1700000000.250000.jpg", headers=held(page, "bob"))
     picture = cv2.imdecode(np.frombuffer(answer.body, np.uint8), cv2.IMREAD_COLOR)

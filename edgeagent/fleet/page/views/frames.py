@@ -98,7 +98,7 @@ def _frame(one: ReceivedFrame) -> str:
     address = f"/frames/picture/{quote(key.path)}.jpg"
     reasons = " ".join(badge("plain", reason.replace("_", " ")) for reason in notes.reasons)
     objects = one.labels.objects if one.labels is not None else notes.objects
-    about = f"{len(objects)} objects" + (
+    about = f"{len(objects)} {'object' if len(objects) == 1 else 'objects'}" + (
         f", labelled by {text(one.labels.by)}" if one.labels else ", proposed"
     )
     tenant = f' <span class="unit">{text(key.tenant)}</span>' if key.tenant else ""
