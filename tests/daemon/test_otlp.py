@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="needs the extra `otlp`")
+
 from tests.daemon.running import running
 from tests.daemon.test_adapters import settings
 from tests.telemetry.otlp.collector import collector, metrics_of, numbers_of
-
-pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="needs the extra `otlp`")
 
 SECRET = "otlpsesame22"
 
