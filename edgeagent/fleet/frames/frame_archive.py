@@ -28,9 +28,8 @@ from edgeagent.files.atomic import write_state
 from edgeagent.files.naming import printable
 from edgeagent.files.validation import first_mistake
 from edgeagent.fleet.frames.received_notes import ReceivedNotes, TakenLabels
+from edgeagent.fleet.frames.received_picture import check_received_picture
 from edgeagent.fleet.page.permalinks import NO_TENANT, tenant_in
-from edgeagent.imaging.picture import decode_picture
-from edgeagent.imaging.picture_size import picture_size
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +37,8 @@ PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.@+ -]{0,63}")
 """Name of a device or a camera: no slash, and no dot first."""
 STEM = re.compile(r"\d{1,12}\.\d{6}")
 NOTES, PICTURE, LABELS = ".json", ".jpg", ".labels.json"
-MOST_NOTES, MOST_PICTURE = 262_144, 8_388_608
-"""Most bytes of notes, and of a picture."""
-MOST_PIXELS = 34_000_000
-JPEG = b"\xff\xd8\xff"
+MOST_NOTES = 262_144
+"""Most bytes of notes."""
 
 
 class FrameRefusedError(DataError):
@@ -147,23 +144,15 @@ class FrameArchive:
         """Decode the picture of a frame, and store it.
 
         Raises:
-            FrameRefusedError: its notes are missing, or it is no such picture.
+            FrameRefusedError: its notes are missing.
+            DataError: it is no such picture.
             QuotaFullError: the tenant has no room.
             EdgeagentError: it cannot be written.
         """
         notes = self._notes(key)
         if notes is None:
             raise FrameRefusedError("the notes are missing; send NAME.json first")
-        if len(content) > MOST_PICTURE:
-            raise FrameRefusedError(f"the picture has {len(content)} bytes; {MOST_PICTURE} are the most")
-        size = picture_size(content) if content.startswith(JPEG) else None
-        if size is None or size[0] * size[1] > MOST_PIXELS:
-            raise FrameRefusedError(f"expected a JPEG of {MOST_PIXELS} pixels at most")
-        height, width = decode_picture(content, key.name).shape[:2]
-        if (width, height) != (notes.width, notes.height):
-            raise FrameRefusedError(
-                f"the picture has {width} x {height} pixels, its notes say {notes.width} x {notes.height}"
-            )
+        check_received_picture(content, (notes.width, notes.height), key.name)
         self._write(key, PICTURE, content)
 
     def put_labels(self, key: FrameKey, labels: TakenLabels) -> None:

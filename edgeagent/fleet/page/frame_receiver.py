@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import defaultdict
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -16,12 +17,12 @@ from starlette.responses import PlainTextResponse, Response
 from edgeagent.errors import DataError, EdgeagentError
 from edgeagent.fleet.frames.frame_archive import (
     MOST_NOTES,
-    MOST_PICTURE,
     NOTES,
     FrameArchive,
     FrameKey,
     QuotaFullError,
 )
+from edgeagent.fleet.frames.received_picture import MOST_PICTURE
 from edgeagent.fleet.page.request_limit import RequestLimit
 from edgeagent.fleet.users.upload_tokens import UploadTokens
 from edgeagent.web.access import Receive, Scope, Send, client_of
@@ -31,7 +32,7 @@ UPLOAD = "/upload/"
 PLACE = re.compile(r"/upload/([^/]+)/([^/]+)/([0-9.]+?)(\.json|\.jpg)")
 BODY_S = 60.0
 AT_ONCE = 2
-"""Pictures that are decoded at once, as each takes memory."""
+"""Pictures that are decoded at once, as each takes memory; one of them of a tenant."""
 
 
 class FrameReceiver:
@@ -46,6 +47,7 @@ class FrameReceiver:
     def __init__(self, archive: FrameArchive | None, tokens: UploadTokens, limit: RequestLimit) -> None:
         self._archive, self._tokens, self._limit = archive, tokens, limit
         self._decoding = asyncio.Semaphore(AT_ONCE)
+        self._of_tenant: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(1))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -79,7 +81,7 @@ class FrameReceiver:
             if suffix == NOTES:
                 await run_in_threadpool(self._archive.put_notes, key, content)
             else:
-                async with self._decoding:
+                async with self._of_tenant[tenant], self._decoding:
                     await run_in_threadpool(self._archive.put_picture, key, content)
         except (asyncio.TimeoutError, ClientDisconnect):
             return _told(408, f"The file did not arrive within {BODY_S:g} s.", {"Connection": "close"})

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import tempfile
+import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -22,7 +25,8 @@ from edgeagent.datasets.label_export import EXPORTS
 from edgeagent.datasets.label_import import LabelTarget, import_labels
 from edgeagent.events.hard_frame_notes import SeenFrame
 from edgeagent.events.hard_frames import HardFrames
-from edgeagent.fleet.frames.frame_archive import MOST_PICTURE, FrameArchive
+from edgeagent.fleet.frames.frame_archive import FrameArchive, FrameKey
+from edgeagent.fleet.frames.received_picture import MOST_PICTURE, MOST_SCANS
 from edgeagent.fleet.store.protocol import FleetStore
 from edgeagent.settings.sections.frame_upload import FrameUploadSettings
 from edgeagent.settings.sections.hard_frames import HardFrameSettings
@@ -46,6 +50,24 @@ class NoStore:
 def jpeg(width: int = 64, height: int = 48) -> bytes:
     noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     return bytes(cv2.imencode(".jpg", noise)[1].tobytes())
+
+
+def with_scans(count: int, side: int = 512) -> bytes:
+    """A grey progressive JPEG: one scan of the mean values, and ``count`` of details, which hold nothing."""
+
+    def segment(code: int, content: bytes) -> bytes:
+        return bytes([0xFF, code]) + struct.pack(">H", len(content) + 2) + content
+
+    def table(kind: int, symbol: int) -> bytes:
+        return segment(0xC4, bytes([kind << 4, 1, *[0] * 15, symbol]))
+
+    blocks = (side // 8) ** 2
+    head = segment(0xDB, bytes([0, *[1] * 64]))
+    head += segment(0xC2, struct.pack(">BHHB", 8, side, side, 1) + bytes([1, 0x11, 0]))
+    head += table(0, 0) + table(1, 0xE0)
+    means = segment(0xDA, bytes([1, 1, 0, 0, 0, 0])) + bytes(-(-blocks // 8))
+    details = segment(0xDA, bytes([1, 1, 0, 1, 63, 0])) + bytes(-(-blocks // 16_384) * 2)
+    return b"\xff\xd8" + head + means + details * count + b"\xff\xd9"
 
 
 def notes(**more: object) -> bytes:
@@ -170,6 +192,46 @@ def test_what_cannot_be_a_frame_is_refused(page: FleetClient, tmp_path: Path) ->
         assert (answer.status, words in answer.text) == (status, True), (name, answer.text)
     stored = sorted(str(one.relative_to(tmp_path / "frames")) for one in (tmp_path / "frames").rglob("*.*"))
     assert stored == ["-/board/yard/0.000000.json"]
+
+
+def test_a_picture_of_many_scans_is_refused_before_it_is_decoded(page: FleetClient) -> None:
+    given = token(page)
+    for number, count, status in ((1, MOST_SCANS - 1, 201), (2, MOST_SCANS, 422), (3, 20_000, 422)):
+        name = f"board/yard/{number}.000000"
+        assert put(page, given, f"{name}.json", notes(width=512, height=512)).status == 201
+        answer = put(page, given, f"{name}.jpg", with_scans(count))
+        assert answer.status == status, answer.text
+    assert "the picture has 20001 scans; 64 are the most" in answer.text
+
+
+class HeldArchive(FrameArchive):
+    """Decodes pictures of the tenant ``slow`` once it is told to."""
+
+    def __init__(self, folder: Path, quota: int) -> None:
+        super().__init__(folder, quota)
+        self.go_on = threading.Event()
+
+    def put_picture(self, key: FrameKey, content: bytes) -> None:
+        if key.tenant == "slow":
+            assert self.go_on.wait(120.0)
+        super().put_picture(key, content)
+
+
+def test_a_tenant_whose_pictures_take_long_does_not_hold_up_another(tmp_path: Path) -> None:
+    archive = HeldArchive(tmp_path / "frames", QUOTA)
+    with running_fleet_page(cast(FleetStore, NoStore()), tmp_path / "users", frames=archive) as page:
+        slow, other = token(page, "slow"), token(page, "other")
+        for number in range(3):
+            assert put(page, slow, f"board/yard/{number}.000000.json", notes()).status == 201
+        with ThreadPoolExecutor(3) as pool:
+            names = [f"board/yard/{number}.000000.jpg" for number in range(3)]
+            waiting = [pool.submit(put, page, slow, name, jpeg()) for name in names]
+            try:
+                for end, content in (("json", notes()), ("jpg", jpeg())):
+                    assert put(page, other, f"board/yard/1.000000.{end}", content).status == 201
+            finally:
+                archive.go_on.set()
+            assert [one.result(120.0).status for one in waiting] == [201, 201, 201]
 
 
 def test_a_full_quota_refuses_and_keeps_what_is_there(page: FleetClient, tmp_path: Path) -> None:
