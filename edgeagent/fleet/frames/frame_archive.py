@@ -37,6 +37,8 @@ PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.@+ -]{0,63}")
 """Name of a device or a camera: no slash, and no dot first."""
 STEM = re.compile(r"\d{1,12}\.\d{6}")
 NOTES, PICTURE, LABELS = ".json", ".jpg", ".labels.json"
+LATEST = 7_258_118_400.0
+"""Start of the year 2200, in seconds since 1970: a later time is in another unit, or of a wrong clock."""
 MOST_NOTES = 262_144
 """Most bytes of notes."""
 
@@ -132,6 +134,10 @@ class FrameArchive:
             QuotaFullError: the tenant has no room.
             EdgeagentError: they cannot be written.
         """
+        if float(key.stem) >= LATEST:
+            raise FrameRefusedError(
+                "the time of the frame is behind the year 2199; give seconds since 1970, and set the clock"
+            )
         if len(content) > MOST_NOTES:
             raise FrameRefusedError(f"the notes have {len(content)} bytes; {MOST_NOTES} are the most")
         try:

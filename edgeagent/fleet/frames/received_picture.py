@@ -19,8 +19,8 @@ _START_OF_SCAN = b"\xff\xda"
 def check_received_picture(content: bytes, size: tuple[int, int], name: str) -> None:
     """Check a picture by decoding it.
 
-    What decoding would take is bounded first: each scan of a progressive JPEG passes over all its pixels, and takes
-    few bytes.
+    What decoding would take is bounded first: each scan of a progressive JPEG passes over all its pixels, and
+    takes few bytes.
 
     Args:
         content: of the file.

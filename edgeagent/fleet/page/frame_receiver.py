@@ -32,7 +32,7 @@ UPLOAD = "/upload/"
 PLACE = re.compile(r"/upload/([^/]+)/([^/]+)/([0-9.]+?)(\.json|\.jpg)")
 BODY_S = 60.0
 AT_ONCE = 2
-"""Pictures that are decoded at once, as each takes memory; one of them of a tenant."""
+"""Pictures that are decoded at once, as each takes memory: one of a tenant."""
 
 
 class FrameReceiver:

@@ -181,6 +181,8 @@ REFUSED = [
     ("board/.ssh/2.000000.json", notes(), 422, "use letters, digits"),
     ("board/yard/2.000000.txt", notes(), 404, "Expected /upload/"),
     ("board/yard/2.json", notes(), 422, "six decimals"),
+    ("board/yard/7258118400.000000.json", notes(), 422, "behind the year 2199"),
+    ("board/yard/999999999999.000000.json", notes(), 422, "behind the year 2199"),
 ]
 
 
@@ -202,6 +204,17 @@ def test_a_picture_of_many_scans_is_refused_before_it_is_decoded(page: FleetClie
         answer = put(page, given, f"{name}.jpg", with_scans(count))
         assert answer.status == status, answer.text
     assert "the picture has 20001 scans; 64 are the most" in answer.text
+
+
+def test_a_stored_frame_without_a_date_is_shown(page: FleetClient, tmp_path: Path) -> None:
+    fill(page, count=2)
+    folder = tmp_path / "frames" / "-" / "board" / "yard"
+    for one in folder.glob("1.*"):
+        one.rename(folder / f"253402300800{one.name[1:]}")
+    archive = FrameArchive(tmp_path / "frames", QUOTA)
+    with running_fleet_page(cast(FleetStore, NoStore()), tmp_path / "others", frames=archive) as again:
+        answer = again.ask("/frames", headers=held(again, "bob"))
+        assert (answer.status, "253402300800.000000 s" in answer.text) == (200, True)
 
 
 class HeldArchive(FrameArchive):
