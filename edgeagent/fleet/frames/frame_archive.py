@@ -85,6 +85,8 @@ class FrameKey:
         Raises:
             FrameRefusedError: one cannot be a part of a path.
         """
+        if tenant == NO_TENANT:  # its folder is that of devices without a tenant
+            raise FrameRefusedError(f"{NO_TENANT} is no name of a tenant; issue a token for another one")
         if not all(PART.fullmatch(one) for one in (tenant or NO_TENANT, device, camera)):
             raise FrameRefusedError("device and camera: use letters, digits and _ - . @ +, 64 at most")
         if not STEM.fullmatch(stem):

@@ -12,7 +12,7 @@ MOST_PIXELS = 34_000_000
 MOST_SCANS = 64
 """Most passes over a progressive picture; encoders write about ten."""
 _JPEG = b"\xff\xd8\xff"
-# ITU-T T.81, B.2.3. Coded data never hold these two bytes, so that their number is at least that of the scans.
+# ITU-T T.81, B.2.3: each scan begins so; these bytes elsewhere, as in a thumbnail, are counted, too.
 _START_OF_SCAN = b"\xff\xda"
 
 

@@ -25,7 +25,7 @@ from edgeagent.datasets.label_export import EXPORTS
 from edgeagent.datasets.label_import import LabelTarget, import_labels
 from edgeagent.events.hard_frame_notes import SeenFrame
 from edgeagent.events.hard_frames import HardFrames
-from edgeagent.fleet.frames.frame_archive import FrameArchive, FrameKey
+from edgeagent.fleet.frames.frame_archive import FrameArchive, FrameKey, FrameRefusedError
 from edgeagent.fleet.frames.received_picture import MOST_PICTURE, MOST_SCANS
 from edgeagent.fleet.store.protocol import FleetStore
 from edgeagent.settings.sections.frame_upload import FrameUploadSettings
@@ -215,6 +215,11 @@ def test_a_stored_frame_without_a_date_is_shown(page: FleetClient, tmp_path: Pat
     with running_fleet_page(cast(FleetStore, NoStore()), tmp_path / "others", frames=archive) as again:
         answer = again.ask("/frames", headers=held(again, "bob"))
         assert (answer.status, "253402300800.000000 s" in answer.text) == (200, True)
+
+
+def test_no_tenant_has_the_folder_of_devices_without_one() -> None:
+    with pytest.raises(FrameRefusedError, match="no name of a tenant"):
+        FrameKey.checked("-", "board", "yard", "1.000000")
 
 
 class HeldArchive(FrameArchive):
