@@ -17,8 +17,9 @@ from starlette.routing import Route
 
 from edgeagent.datasets.label_export import EXPORTS
 from edgeagent.errors import DataError
-from edgeagent.fleet.frames.frame_archive import FrameArchive, FrameKey, FrameRefusedError, ReceivedFrame
+from edgeagent.fleet.frames.frame_archive import FrameArchive, ReceivedFrame
 from edgeagent.fleet.frames.frame_export import write_archive
+from edgeagent.fleet.frames.frame_key import FrameKey, FrameRefusedError
 from edgeagent.fleet.frames.frame_labels import MOST_UPLOADED, take_labels
 from edgeagent.fleet.page.fleet_guard import actor_of_request, address_of, csrf_of
 from edgeagent.fleet.page.fleet_services import FleetServices

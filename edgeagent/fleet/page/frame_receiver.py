@@ -19,9 +19,10 @@ from edgeagent.fleet.frames.frame_archive import (
     MOST_NOTES,
     NOTES,
     FrameArchive,
-    FrameKey,
+    FrameTakenError,
     QuotaFullError,
 )
+from edgeagent.fleet.frames.frame_key import FrameKey
 from edgeagent.fleet.frames.received_picture import MOST_PICTURE
 from edgeagent.fleet.page.request_limit import RequestLimit
 from edgeagent.fleet.users.upload_tokens import UploadTokens
@@ -77,6 +78,8 @@ class FrameReceiver:
             key = FrameKey.checked(tenant, device, camera, stem)
             content = await _body(request, MOST_NOTES if suffix == NOTES else MOST_PICTURE)
             if content is None:
+                if suffix != NOTES:
+                    await run_in_threadpool(self._archive.refuse_picture, key)
                 return _told(413, "The file is too large.", {"Connection": "close"})
             if suffix == NOTES:
                 await run_in_threadpool(self._archive.put_notes, key, content)
@@ -85,6 +88,8 @@ class FrameReceiver:
                     await run_in_threadpool(self._archive.put_picture, key, content)
         except (asyncio.TimeoutError, ClientDisconnect):
             return _told(408, f"The file did not arrive within {BODY_S:g} s.", {"Connection": "close"})
+        except FrameTakenError as error:
+            return _told(409, f"{error}.")
         except QuotaFullError as error:
             return _told(507, f"{error}.")
         except DataError as error:
