@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from edgeagent.errors import ConfigurationError
 from edgeagent.files.yaml_model import load_model
 from edgeagent.fleet.users.actor import ALL_TENANTS, Role
+from edgeagent.fleet.users.user_store import TENANTS
 from edgeagent.settings.addresses import is_loopback
 
 CALLBACK = "/sign-in/oidc/callback"
@@ -27,6 +28,12 @@ def _address(value: str) -> str:
     if parts.scheme == "http" and not local:
         raise ValueError("http is for this machine only; use https")
     return value.rstrip("/")
+
+
+def _tenant_name(value: str) -> str:
+    if not value or not TENANTS.fullmatch(value):
+        raise ValueError("use letters, digits, - and _ (not - alone), or * for all tenants")
+    return value
 
 
 Address = Annotated[str, AfterValidator(_address)]
@@ -64,9 +71,7 @@ class OidcSettings(BaseModel):
     roles: dict[str, Role] = Field(default_factory=dict)
     default_role: Literal["viewer", "operator"] | None = None
     tenant_claim: Name | None = None
-    tenants: dict[str, Annotated[str, StringConstraints(pattern=r"^(\*|[A-Za-z0-9_-]{1,64})$")]] = Field(
-        default_factory=dict
-    )
+    tenants: dict[str, Annotated[str, AfterValidator(_tenant_name)]] = Field(default_factory=dict)
     label: Annotated[str, StringConstraints(pattern=LABELS)] = "Sign in with the organization's account"
 
     @property

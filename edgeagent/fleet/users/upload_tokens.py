@@ -52,7 +52,7 @@ class UploadTokens:
                 f"token {name[:80]!r}: use letters, digits, and . _ @ - behind the first"
             )
         if tenant == ALL_TENANTS or not TENANTS.fullmatch(tenant):
-            raise ConfigurationError(f"tenant {tenant[:80]!r}: use letters, digits, - and _")
+            raise ConfigurationError(f"tenant {tenant[:80]!r}: use letters, digits, - and _, not - alone")
         token = UPLOAD_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
         self._file.write(
             "INSERT OR REPLACE INTO upload_tokens (tenant, name, digest, since) VALUES (?, ?, ?, ?)",

@@ -36,6 +36,16 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         ("operator}", "boss}", "line 5: roles.fleet-operators"),
         ("default_role: viewer", "default_role: admin", "line 6: default_role"),
         ("default_role: viewer", "tenant_claim: team", "tenant_claim and tenants belong together"),
+        (
+            "default_role: viewer",
+            "tenant_claim: team\ntenants: {all: '-'}",
+            "line 7: tenants.all: use letters",
+        ),
+        (
+            "default_role: viewer",
+            "tenant_claim: team\ntenants: {all: ''}",
+            "line 7: tenants.all: use letters",
+        ),
         ("client_id:", "client:", "client"),
     ],
 )
