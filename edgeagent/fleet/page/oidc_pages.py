@@ -26,8 +26,9 @@ from starlette.routing import Route
 from edgeagent.files.naming import escape_controls, shortened
 from edgeagent.fleet.oidc.oidc_claims import SignInRefusedError, actor_of_claims
 from edgeagent.fleet.oidc.oidc_people import FleetPeople
-from edgeagent.fleet.oidc.oidc_provider import OidcProvider, ProviderAwayError, SignInAttempt
+from edgeagent.fleet.oidc.oidc_provider import OidcProvider, SignInAttempt
 from edgeagent.fleet.oidc.oidc_settings import CALLBACK
+from edgeagent.fleet.oidc.provider_exchange import ProviderAwayError
 from edgeagent.fleet.users.actor import NOBODY, Actor
 from edgeagent.web.access import client_of, cookie_of, is_encrypted
 from edgeagent.web.sign_in_pages import SignInPages
