@@ -3,7 +3,7 @@
 ::
 
     begin   description of the provider (OpenID Connect Discovery 1.0) -> address to sign in at
-    finish  state is ours -> code for an ID token (with the verifier of PKCE, RFC 7636) -> signature by the
+    finish  code for an ID token (with the verifier of PKCE, RFC 7636) -> signature by the
             keys of the provider, issuer, audience, times, nonce (OpenID Connect Core 1.0, 3.1.3.7) -> claims
 
 All methods ask the network and block.
@@ -11,12 +11,9 @@ All methods ask the network and block.
 
 from __future__ import annotations
 
-import hmac
-import secrets
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -32,6 +29,7 @@ from edgeagent.fleet.oidc.provider_exchange import (
     ProviderExchange,
     told_as_away,
 )
+from edgeagent.fleet.oidc.sign_in_attempts import SignInAttempt
 
 DISCOVERY = "/.well-known/openid-configuration"
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
@@ -40,23 +38,6 @@ LEEWAY_S = 60
 KEYS_S = 60.0
 """Keys are asked for anew at most so often, when a token names one that is not known."""
 LONGEST_CODE = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class SignInAttempt:
-    """What a browser has begun.
-
-    Attributes:
-        state, nonce, verifier: random values.
-        following: path that follows.
-        began: monotonic seconds.
-    """
-
-    following: str
-    state: str = field(default_factory=lambda: secrets.token_urlsafe(32))
-    nonce: str = field(default_factory=lambda: secrets.token_urlsafe(32))
-    verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48))
-    began: float = field(default_factory=time.monotonic)
 
 
 class OidcProvider:
@@ -105,14 +86,12 @@ class OidcProvider:
         """Return the claims of whoever has signed in.
 
         Args:
-            attempt: that the same browser has begun.
+            attempt: that the same browser has begun, and whose state has come back.
             given: parameters with which the provider has sent the browser back.
 
         Raises:
             SignInRefusedError: it did not work, or something is not as it must be.
         """
-        if not hmac.compare_digest(given.get("state", "").encode(), attempt.state.encode()):
-            raise SignInRefusedError("This sign-in was not begun here, or is too old. Try again.")
         if "iss" in given and given["iss"].rstrip("/") != self.settings.issuer:  # RFC 9207
             raise SignInRefusedError("Another provider has answered. Try again.")
         if "error" in given:

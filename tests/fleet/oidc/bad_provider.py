@@ -20,15 +20,15 @@ class BadProvider:
         first, part: what it sends at once, and then again and again.
         pause_s: between the parts.
         asked: number of connections so far.
-        sent: bytes of parts.
-        most: bytes of parts after which a connection is closed.
+        sent: number of parts so far.
+        most: parts after which a connection is closed.
     """
 
     port: int
     first: bytes
     part: bytes
     pause_s: float
-    most: int = 200_000_000
+    most: int = 200
     asked: int = 0
     sent: int = 0
     over: threading.Event = field(default_factory=threading.Event)
@@ -50,7 +50,7 @@ class BadProvider:
             connection.sendall(self.first)
             while not self.over.wait(self.pause_s) and self.sent < self.most:
                 connection.sendall(self.part)
-                self.sent += len(self.part)
+                self.sent += 1
 
 
 @contextlib.contextmanager
