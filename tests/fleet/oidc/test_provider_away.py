@@ -14,6 +14,7 @@ from edgeagent.fleet.store.protocol import FleetStore
 from tests.fleet.oidc.bad_provider import HEAD, running_bad_provider
 from tests.fleet.oidc.test_oidc_sign_in import provider_of
 from tests.fleet.page.fleet_page import running_fleet_page
+from tests.web.page import Answer
 
 VISITORS = 60
 """More than the page has threads."""
@@ -40,7 +41,8 @@ def test_local_users_go_on_while_the_provider_is_silent(
                 asked = [visitors.submit(page.ask, "/sign-in/oidc") for _ in range(VISITORS)]
                 silent.wait_for_asked(AT_ONCE)
                 assert page.ask("/devices", headers=held).status == 200
-                refused, waiting = [], set(asked)
+                refused: list[Answer] = []
+                waiting = set(asked)
                 while len(refused) < VISITORS - AT_ONCE:
                     done, waiting = wait(waiting, 60, "FIRST_COMPLETED")
                     assert done
