@@ -23,8 +23,10 @@ from xml.etree import ElementTree
 
 import yaml
 
+from edgeagent.datasets.class_text import is_class_text
 from edgeagent.errors import DataError
 from edgeagent.files.atomic import PRIVATE_FILE, PRIVATE_FOLDER
+from edgeagent.files.naming import shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +71,18 @@ def export_labels(pictures: Sequence[ProposedPicture], kind: str, out: Path) -> 
         out: folder, which is made; an empty one may exist.
 
     Raises:
-        DataError: there is no picture, the folder has something in it, or cannot be written.
+        DataError: there is no picture, a label is blank or has control characters,
+            the folder has something in it, or cannot be written.
     """
     if not pictures:
         raise DataError("there is no hard frame to export")
     labels = tuple(sorted({one.label for picture in pictures for one in picture.objects}))
+    unfit = next((one for one in labels if not is_class_text(one)), None)
+    if unfit is not None:
+        raise DataError(
+            f"the label {shortened(repr(unfit), 60)} is blank or has control characters, which tools cannot "
+            "read; rename the class of the model"
+        )
     try:
         out.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
         out.chmod(PRIVATE_FOLDER)

@@ -13,7 +13,6 @@ Either all of it is written, or nothing: into a folder beside, which then takes 
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections import Counter
@@ -26,16 +25,8 @@ from edgeagent.bundle.task import Task
 from edgeagent.datasets.class_names import match_names
 from edgeagent.datasets.picture_files import list_pictures
 from edgeagent.datasets.picture_shape import displayed_size
-from edgeagent.datasets.returned_coco import read_returned_coco
-from edgeagent.datasets.returned_cvat import read_returned_cvat
-from edgeagent.datasets.returned_label_studio import read_returned_label_studio
-from edgeagent.datasets.returned_labels import (
-    ReturnedLabels,
-    ReturnedObject,
-    ReturnedPicture,
-    read_label_file,
-)
-from edgeagent.datasets.returned_yolo import read_returned_yolo
+from edgeagent.datasets.returned_kinds import read_returned
+from edgeagent.datasets.returned_labels import ReturnedLabels, ReturnedObject, ReturnedPicture
 from edgeagent.errors import DataError
 from edgeagent.files.atomic import PRIVATE_FILE
 from edgeagent.files.naming import printable, shortened
@@ -118,38 +109,6 @@ def import_labels(given: Path, images: Path, target: LabelTarget, out: Path) -> 
     )
     empty = sum(not one.objects for one in returned.pictures)
     return ImportedLabels(len(returned.pictures), dict(sorted(counts.items())), empty, returned.waiting)
-
-
-def read_returned(given: Path, images: Path) -> ReturnedLabels:
-    """Read labels of any of the four formats, which their content tells.
-
-    Raises:
-        DataError: there is nothing, or nothing that is known.
-    """
-    if given.is_dir():
-        inner = next(
-            (
-                given / name
-                for name in ("annotations.json", "annotations.xml", "tasks.json")
-                if (given / name).is_file()
-            ),
-            None,
-        )
-        return read_returned_yolo(given, images) if inner is None else read_returned(inner, images)
-    if not given.is_file():
-        raise DataError(f"{printable(given)}: no such file or folder of labels")
-    if given.suffix.lower() == ".xml":
-        return read_returned_cvat(given)
-    if given.suffix.lower() == ".json":
-        try:
-            is_list = isinstance(json.loads(read_label_file(given)), list)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{printable(given)}: not JSON ({error}); export it again") from error
-        return read_returned_label_studio(given) if is_list else read_returned_coco(given)
-    raise DataError(
-        f"{printable(given)}: expected COCO or Label Studio (.json), CVAT for images (.xml), or a folder "
-        "with YOLO labels; unpack archives first"
-    )
 
 
 def _pictures(returned: ReturnedLabels, images: Path) -> dict[str, Path]:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from edgeagent.datasets.class_text import is_class_text
 
 _Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 _Pixels = Annotated[int, Field(gt=0, le=16_384)]
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+
+
+def _class_text(name: str) -> str:
+    if not is_class_text(name):
+        raise ValueError("is blank, or has control characters")
+    return name
 
 
 class _Notes(BaseModel):
@@ -18,7 +26,7 @@ class _Notes(BaseModel):
 class ReceivedObject(_Notes):
     """Object in a frame; its box is x1, y1, x2, y2 in shares of the picture."""
 
-    label: _Name
+    label: Annotated[_Name, AfterValidator(_class_text)]
     score: _Share = 1.0
     box: tuple[_Share, _Share, _Share, _Share]
 
