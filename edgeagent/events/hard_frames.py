@@ -19,6 +19,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -92,7 +93,7 @@ class HardFrames:
         return done.wait(timeout_s)
 
     def hide(self, private: PrivateCorners) -> None:
-        """Hide other privacy regions from now on, also in frames that wait."""
+        """Hide other privacy regions from now on, also in frames that wait or are remembered."""
         self._private = private
 
     def drift(self, camera: str, drifted: bool) -> None:
@@ -184,25 +185,34 @@ class HardFrames:
                 return
             work()
 
-    def _encoded(self, seen: SeenFrame) -> bytes | None:
-        """Return the JPEG of a frame, without what is private."""
-        hide_regions(seen.image, self._private.get(seen.camera, ()))
+    def _encoded(self, seen: SeenFrame) -> RecentPicture | None:
+        """Return a frame as JPEG, without what is private now."""
+        private = self._private.get(seen.camera, ())
+        hide_regions(seen.image, private)
         quality = [cv2.IMWRITE_JPEG_QUALITY, self._settings.quality]
         done, jpeg = cv2.imencode(".jpg", seen.image, quality)
-        return jpeg.tobytes() if done else None
+        return RecentPicture(seen.bare(), jpeg.tobytes(), private) if done else None
+
+    def _hidden_anew(self, picture: RecentPicture) -> RecentPicture | None:
+        """Return a remembered picture without what has become private since."""
+        if picture.hidden == self._private.get(picture.seen.camera, ()):
+            return picture
+        image = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
+        return None if image is None else self._encoded(replace(picture.seen, image=image.astype(np.uint8)))
 
     def _write_seen(self, seen: SeenFrame, reasons: tuple[HardFrameReason, ...]) -> None:
-        jpeg = self._encoded(seen)
-        if jpeg is not None:
-            self._write(RecentPicture(seen.bare(), jpeg), reasons, None)
+        picture = self._encoded(seen)
+        if picture is not None:
+            self._write(picture, reasons, None)
 
     def _remember(self, seen: SeenFrame, sequence: int) -> None:
-        jpeg = self._encoded(seen)
-        if jpeg is not None:
-            self._recent.add(seen.camera, sequence, RecentPicture(seen.bare(), jpeg))
+        picture = self._encoded(seen)
+        if picture is not None:
+            self._recent.add(seen.camera, sequence, picture)
 
     def _write_judged(self, camera: str, sequence: int, right: Sequence[NamedBox] | None) -> None:
-        picture = self._recent.take(camera, sequence)
+        remembered = self._recent.take(camera, sequence)
+        picture = None if remembered is None else self._hidden_anew(remembered)
         if picture is not None:
             self._write(picture, ("feedback",), right)
 

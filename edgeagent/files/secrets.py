@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import stat
 from pathlib import Path
 
@@ -49,3 +50,18 @@ def read_secret_lines(path: Path, name: str) -> list[str]:
     except OSError as error:
         reason = error.strerror or str(error)
     raise ConfigurationError(f"{path}: {name} cannot be read ({reason})")
+
+
+def read_header_secret(path: Path, name: str) -> str:
+    """Return the first line of a file that is sent in an HTTP header; see :func:`read_secret`.
+
+    Raises:
+        ConfigurationError: as there, or it holds what a header cannot carry (RFC 9110, 5.5): HTTP libraries
+            would quote the secret in their errors.
+    """
+    secret = read_secret(path, name)
+    if not re.fullmatch(r"[!-~]+", secret):
+        raise ConfigurationError(
+            f"{path}: {name} has strange characters; expected ASCII letters, digits and signs without spaces"
+        )
+    return secret

@@ -136,6 +136,23 @@ def test_a_judged_frame_is_kept_with_what_the_judge_says(tmp_path: Path) -> None
     assert unsaid["objects"] == [{"label": "person", "score": 0.9, "box": [0.25, 0.25, 0.75, 0.75]}]
 
 
+def test_a_region_that_becomes_private_is_hidden_in_remembered_pictures(tmp_path: Path) -> None:
+    right = tuple((x + 0.5, y) for x, y in LEFT)
+    with keeping(tmp_path, feedback_frames=2, keep_free=1) as frames:
+        frames.published(seen("yard", picture(), 1.0, 0.9), 1)
+        frames.published(seen("gate", picture(), 2.0, 0.9), 1)
+        assert frames.idle(60.0)
+        frames.hide({"yard": (right,)})
+        frames.judged_wrong("yard", 1, None)
+        frames.judged_wrong("gate", 1, None)
+    yard, gate = (cv2.imread(str(tmp_path / name)) for name in ("yard/1.000000.jpg", "gate/2.000000.jpg"))
+    assert yard is not None
+    assert gate is not None
+    assert max(yard[:, :80].std(), yard[:, 120:].std()) < 0.5 * gate.std()  # what was hidden stays hidden
+    about = notes(tmp_path, "yard/1.000000")
+    assert (about["width"], about["height"]) == (200, 100)
+
+
 def test_a_folder_that_cannot_be_written_costs_only_frames(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
