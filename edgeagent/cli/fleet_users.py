@@ -31,7 +31,8 @@ examples:
   edgeagent fleet users add ann --role admin           asks for the password
   edgeagent fleet users add bob --tenant plant-3       a viewer of the devices of one tenant
   edgeagent fleet users token ann grafana --lasts 90d  prints a token, this once
-  edgeagent fleet users list
+  edgeagent fleet users change ann --password          asks for a new one
+  edgeagent fleet users list                           also tokens of `edgeagent fleet upload-token`
   edgeagent fleet users remove bob"""
 
 ROLE_NAMES = ("viewer", "operator", "admin")
