@@ -93,6 +93,29 @@ def test_what_is_refused_is_named(text: str, words: str) -> None:
     assert "hunter2" not in str(refused.value)
 
 
+def test_what_does_not_travel_and_what_is_unknown_are_told_at_once() -> None:
+    text = (
+        "device: gate\n"
+        "mqtt: {password_file: [hunter2], keepalive: 5}\n"
+        "telemetry: {intervall: 5s}\n"
+        "cameras:\n  - {name: yard, source: 'rtsp://me:hunter2@cam/1', fpss: 1}\n"
+        "delivery: {labels: [pilot, 'https://me:hunter2@host/'], check_every: 30d}\n"
+    )
+    with pytest.raises(ConfigurationError) as refused:
+        check_partial(parse_document(text.encode(), "fleet.yaml"), "fleet.yaml")
+    told = [line.partition(": ")[2].partition(" ")[0] for line in str(refused.value).splitlines()]
+    assert told == [
+        "device:",
+        "mqtt.keepalive:",
+        "mqtt.password_file:",
+        "telemetry.intervall:",
+        "cameras[0].fpss:",
+        "cameras[0].source:",
+        "delivery.labels[1]:",
+    ]
+    assert "hunter2" not in str(refused.value)
+
+
 def test_part_of_a_configuration_is_enough() -> None:
     text = b"home_assistant: {}\ncameras:\n  - name: yard\n    fps: 5.0\ndelivery:\n  labels: [pilot]\n"
     data = check_partial(parse_document(text, "fleet.yaml"), "fleet.yaml")
