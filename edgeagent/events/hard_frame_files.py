@@ -32,6 +32,7 @@ class _About(BaseModel):
     width: Annotated[int, Field(gt=0)]
     height: Annotated[int, Field(gt=0)]
     objects: tuple[_Object, ...]
+    labels: tuple[Annotated[str, Field(min_length=1)], ...] = ()
 
 
 def read_hard_frames(folder: Path) -> tuple[ProposedPicture, ...]:
@@ -63,5 +64,5 @@ def read_hard_frames(folder: Path) -> tuple[ProposedPicture, ...]:
             continue
         objects = tuple(ProposedObject(one.label, one.score, one.box) for one in about.objects)
         name = f"{picture.parent.name}-{picture.stem.replace('.', '_')}.jpg"  # tools cut names at dots
-        found.append(ProposedPicture(picture, name, about.width, about.height, objects))
+        found.append(ProposedPicture(picture, name, about.width, about.height, objects, about.labels))
     return tuple(found)
