@@ -21,9 +21,10 @@ Export hard frames, which the agent keeps with the section `hard_frames` of its 
 labelling tool, and take the labels back. What the model found in them is written as proposed labels."""
 
 EXPORT = """\
-Copy the hard frames and their proposed labels into a new folder, with all classes of the model. `coco` and `yolo` are read by most tools and
-by `edgeagent eval` and `edgeagent qat train`; `cvat` is CVAT for images 1.1; `label-studio` is a list of
-tasks with predictions, and the labelling interface. The folder is for its owner only, as it shows people.
+Copy the hard frames and their proposed labels into a new folder, with all classes of the model. `coco` and
+`yolo` are read by most tools and by `edgeagent eval` and `edgeagent qat train`; `cvat` is CVAT for images
+1.1; `label-studio` is a list of tasks with predictions, and the labelling interface. The folder is for its
+owner only, as it shows people.
 
 examples:
   sudo edgeagent frames export --format coco --out frames

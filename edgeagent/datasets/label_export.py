@@ -63,7 +63,7 @@ class ProposedPicture:
 
 
 def export_labels(pictures: Sequence[ProposedPicture], kind: str, out: Path) -> tuple[str, ...]:
-    """Write pictures with their labels, and return the names of the classes: those of their models, others last.
+    """Write pictures with their labels, and return the names of the classes, those of the models first.
 
     Args:
         pictures: in the order in which they are written.

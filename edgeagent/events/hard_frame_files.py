@@ -52,7 +52,8 @@ def read_hard_frames(folder: Path) -> tuple[ProposedPicture, ...]:
         ]
     except FileNotFoundError:
         raise DataError(
-            f"{printable(folder)}: no such folder; an agent with hard_frames in its configuration makes it"
+            f"{printable(folder)}: no frame was kept yet; an agent with hard_frames in its configuration "
+            "makes this folder with the first"
         ) from None
     except OSError as error:
         raise DataError(f"{printable(folder)}: cannot be read ({error.strerror})") from error

@@ -23,6 +23,7 @@ from edgeagent.events.hard_frame_notes import SeenFrame
 from edgeagent.events.hard_frames import HardFrames
 from edgeagent.imaging.frame import Image
 from edgeagent.settings.sections.hard_frames import HardFrameSettings
+from edgeagent.vision.classification import Classification
 from edgeagent.vision.detections import Detections
 from tests.cli.command import mistake
 
@@ -75,6 +76,19 @@ def test_only_frames_that_are_unsure_are_kept_and_few_of_them(tmp_path: Path) ->
         frames.frame(seen("yard", picture(), 4.0, 0.3), SECOND)
         frames.frame(seen("yard", picture(), 5.0, 0.3), 2 * SECOND)
     assert sorted(one.name for one in tmp_path.rglob("*.*")) == ["4.000000.jpg", "4.000000.json"]
+
+
+@pytest.mark.parametrize(
+    ("scores", "kept"),
+    [((0.6, 0.4), 1), ((0.8, 0.2), 0), ((0.4, 0.2, 0.2, 0.2), 1), ((0.2,) * 5, 1), ((0.9, 0.1), 0)],
+)
+def test_a_classifier_is_unsure_by_its_best_classes(
+    scores: tuple[float, ...], kept: int, tmp_path: Path
+) -> None:
+    classes = Classification(np.array(scores, np.float32), tuple(map(str, range(len(scores)))))
+    with keeping(tmp_path, keep_free=1) as frames:
+        frames.frame(SeenFrame("yard", 1.0, picture(), Detections.of_picture(classes), "m 1.0.0"), SECOND)
+    assert len(list(tmp_path.rglob("*.jpg"))) == kept
 
 
 def test_a_frame_is_kept_with_what_was_found_and_without_what_is_private(tmp_path: Path) -> None:
@@ -208,7 +222,7 @@ def test_the_command_exports_and_refuses(tmp_path: Path, capsys: pytest.CaptureF
     assert json.loads(capsys.readouterr().out)["frames"] == 1
     assert "something in it" in mistake(capsys, 6, *where, "--format", "coco", "--out", out)
     nothing = ("--state", tmp_path / "nothing", "--format", "coco", "--out", tmp_path / "x")
-    assert "no such folder; an agent with hard_frames" in mistake(capsys, 6, "frames", "export", *nothing)
+    assert "no frame was kept yet; an agent with hard" in mistake(capsys, 6, "frames", "export", *nothing)
     (tmp_path / "empty" / "hard-frames").mkdir(parents=True)
     with pytest.raises(DataError, match="no hard frame"):
         export_labels(read_hard_frames(tmp_path / "empty" / "hard-frames"), "coco", tmp_path / "y")
