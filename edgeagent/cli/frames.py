@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -84,6 +85,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="BUNDLE",
         help="model that the labels are for: directory of a bundle, or name of an included one",
     )
+    labels.add_argument(
+        "--skip-empty",
+        action="store_true",
+        help="leave out pictures without an object: COCO and CVAT list those that nobody has labelled, too",
+    )
     labels.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder")
     add_json_options(labels)
     labels.set_defaults(run=_labels)
@@ -101,7 +107,10 @@ def _export(arguments: argparse.Namespace) -> int:
     labels = export_labels(pictures, arguments.format, arguments.out)
     objects = sum(len(one.objects) for one in pictures)
     shown = printable(arguments.out)
-    print(f"{shown}: {len(pictures)} frames, {objects} proposed objects, {len(labels)} labels")
+    print(
+        f"{shown}: {_count(len(pictures), 'frame')}, {_count(objects, 'proposed object')}, "
+        f"{_count(len(labels), 'label')}"
+    )
     result = {"folder": str(arguments.out), "frames": len(pictures), "objects": objects}
     give_result(arguments, {**result, "labels": list(labels)})
     return 0
@@ -113,12 +122,22 @@ def _labels(arguments: argparse.Namespace) -> int:
     given: Path = arguments.labels
     images = arguments.images or (given if given.is_dir() else given.parent) / "images"
     target = LabelTarget(manifest.task, tuple(manifest.labels))
-    found = import_labels(given, images, target, arguments.out)
+    found = import_labels(given, images, target, arguments.out, arguments.skip_empty)
     objects = sum(found.objects.values())
     left_out = f"; {found.waiting} that nobody has labelled are left out" if found.waiting else ""
     print(
-        f"{printable(arguments.out)}: {found.pictures} pictures, {objects} objects, "
-        f"{len(found.objects)} labels, {found.empty} pictures without an object{left_out}"
+        f"{printable(arguments.out)}: {_count(found.pictures, 'picture')}, {_count(objects, 'object')}, "
+        f"{_count(len(found.objects), 'label')}, {_count(found.empty, 'picture')} without an object{left_out}"
     )
+    if found.empty:
+        print(
+            f"warning: {_count(found.empty, 'picture')} without an object: training takes it that nothing is "
+            "there; where nobody has labelled them, give --skip-empty",
+            file=sys.stderr,
+        )
     give_result(arguments, {"folder": str(arguments.out), **asdict(found)})
     return 0
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -17,7 +17,7 @@ import json
 import shutil
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -35,7 +35,7 @@ from edgeagent.datasets.returned_labels import (
     ReturnedPicture,
     read_label_file,
 )
-from edgeagent.datasets.returned_yolo import read_returned_yolo
+from edgeagent.datasets.returned_yolo import CLASSES, NAMED, read_returned_yolo
 from edgeagent.errors import DataError
 from edgeagent.files.atomic import PRIVATE_FILE
 from edgeagent.files.naming import printable, shortened
@@ -74,7 +74,9 @@ class ImportedLabels:
     waiting: int
 
 
-def import_labels(given: Path, images: Path, target: LabelTarget, out: Path) -> ImportedLabels:
+def import_labels(
+    given: Path, images: Path, target: LabelTarget, out: Path, skip_empty: bool = False
+) -> ImportedLabels:
     """Take labels back, and write them with their pictures into a new folder.
 
     Args:
@@ -82,15 +84,22 @@ def import_labels(given: Path, images: Path, target: LabelTarget, out: Path) -> 
         images: folder of the pictures that were labelled, searched recursively.
         target: model that they are for.
         out: folder, which is made.
+        skip_empty: whether pictures without an object count as those that nobody has labelled.
 
     Raises:
         DataError: something does not fit; nothing is written.
     """
+    if not given.exists():
+        raise DataError(f"{printable(given)}: no such file or folder of labels")
     if out.exists():
         raise DataError(f"{printable(out)}: is there already; name a new folder")
     if not images.is_dir():
         raise DataError(f"{printable(images)}: no such folder of pictures; --images names it")
     returned = read_returned(given, images)
+    if skip_empty:
+        seen = tuple(one for one in returned.pictures if one.objects)
+        left = len(returned.pictures) - len(seen)
+        returned = replace(returned, pictures=seen, waiting=returned.waiting + left)
     files = _pictures(returned, images)
     indices = _check_classes(returned, target, given)
     for one in returned.pictures:
@@ -127,6 +136,8 @@ def read_returned(given: Path, images: Path) -> ReturnedLabels:
         DataError: there is nothing, or nothing that is known.
     """
     if given.is_dir():
+        if not _names_classes(given) and given.name == "labels" and _names_classes(given.parent):
+            raise DataError(f"{printable(given)}: holds the labels alone; give the folder above")
         inner = next(
             (
                 given / name
@@ -150,6 +161,10 @@ def read_returned(given: Path, images: Path) -> ReturnedLabels:
         f"{printable(given)}: expected COCO or Label Studio (.json), CVAT for images (.xml), or a folder "
         "with YOLO labels; unpack archives first"
     )
+
+
+def _names_classes(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (*NAMED, CLASSES))
 
 
 def _pictures(returned: ReturnedLabels, images: Path) -> dict[str, Path]:
@@ -198,6 +213,7 @@ def _check_task(picture: ReturnedPicture, task: Task) -> None:
             raise DataError(
                 f"{picture.place}: has {len(whole)} classes of the whole picture and "
                 f"{len(picture.objects) - len(whole)} objects; the model is a classifier: give it one class"
+                f"{'' if picture.objects else ', or leave such pictures out with --skip-empty'}"
             )
         return
     if whole:
