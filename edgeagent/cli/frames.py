@@ -39,8 +39,9 @@ numbers of the model, or none.
 
 example:
   edgeagent frames labels done.json --images frames/images --bundle coco-nano --out labelled
-  edgeagent qat train --images labelled/images --labels labelled/labels --model ...
-  edgeagent eval --bundle coco-nano --dataset labelled"""
+  edgeagent qat train --images labelled/images --labels labelled/labels --model yolox_nano.onnx \
+      --like coco-nano --out new-bundle
+  edgeagent eval --bundle new-bundle --against coco-nano --dataset val"""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
