@@ -23,9 +23,9 @@ labelling tool, and take the labels back. What the model found in them is writte
 
 EXPORT = """\
 Copy the hard frames and their proposed labels into a new folder, with all classes of the model. `coco` and
-`yolo` are read by most tools and by `edgeagent eval` and `edgeagent qat train`; `cvat` is CVAT for images
-1.1; `label-studio` is a list of tasks with predictions, and the labelling interface. The folder is for its
-owner only, as it shows people.
+`yolo` are read by most tools and by `edgeagent eval` and `edgeagent qat train`;
+`cvat` is CVAT for images 1.1; `label-studio` is a list of tasks with predictions, and the labelling
+interface. The folder is for its owner only, as it shows people.
 
 examples:
   sudo edgeagent frames export --format coco --out frames
@@ -39,7 +39,7 @@ numbers of the model, or none.
 
 example:
   edgeagent frames labels done.json --images frames/images --bundle coco-nano --out labelled
-  edgeagent qat train --images labelled/images --labels labelled/labels --model yolox_nano.onnx \
+  edgeagent qat train --images labelled/images --labels labelled/labels --model yolox_nano.onnx \\
       --like coco-nano --out new-bundle
   edgeagent eval --bundle new-bundle --against coco-nano --dataset val"""
 
