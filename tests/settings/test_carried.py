@@ -70,6 +70,7 @@ def test_no_key_that_may_be_carried_looks_like_a_secret() -> None:
             "actions:\n  commands: true\n",
             "fleet.yaml:1: actions: stays in the file of the board: it calls servers",
         ),
+        ("otlp:\n  interval: 5s\n", "fleet.yaml:1: otlp: stays in the file of the board: it sends readings"),
         ("clips:\n  folder: /etc\n", "fleet.yaml:2: clips.folder: stays in the file of the board"),
         ("delivery:\n  repository: https://else\n", "delivery.repository: stays in the file of the board"),
         ("delivery:\n", "delivery: expected a section of keys"),
