@@ -53,6 +53,7 @@ class ProposedPicture:
         name: of its copy; unique.
         width, height: in pixels.
         objects: that were found in it.
+        labels: all classes of the model that found them, in its order; empty where they are not known.
     """
 
     file: Path
@@ -60,10 +61,11 @@ class ProposedPicture:
     width: int
     height: int
     objects: tuple[ProposedObject, ...]
+    labels: tuple[str, ...] = ()
 
 
 def export_labels(pictures: Sequence[ProposedPicture], kind: str, out: Path) -> tuple[str, ...]:
-    """Write pictures with their labels, and return the names of the classes.
+    """Write pictures with their labels, and return the names of the classes, those of the models first.
 
     Args:
         pictures: in the order in which they are written.
@@ -76,7 +78,7 @@ def export_labels(pictures: Sequence[ProposedPicture], kind: str, out: Path) -> 
     """
     if not pictures:
         raise DataError("there is no hard frame to export")
-    labels = tuple(sorted({one.label for picture in pictures for one in picture.objects}))
+    labels = _classes(pictures)
     unfit = next((one for one in labels if not is_class_text(one)), None)
     if unfit is not None:
         raise DataError(
@@ -99,6 +101,12 @@ def export_labels(pictures: Sequence[ProposedPicture], kind: str, out: Path) -> 
     except OSError as error:
         raise DataError(f"{error.filename or out}: cannot be written ({error.strerror})") from error
     return labels
+
+
+def _classes(pictures: Sequence[ProposedPicture]) -> tuple[str, ...]:
+    known = dict.fromkeys(label for named in {one.labels: None for one in pictures} for label in named)
+    found = {one.label for picture in pictures for one in picture.objects}
+    return (*known, *sorted(found - known.keys()))
 
 
 def _coco(pictures: Sequence[ProposedPicture], labels: Sequence[str], out: Path) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -65,7 +65,9 @@ class ImportedLabels:
     waiting: int
 
 
-def import_labels(given: Path, images: Path, target: LabelTarget, out: Path) -> ImportedLabels:
+def import_labels(
+    given: Path, images: Path, target: LabelTarget, out: Path, skip_empty: bool = False
+) -> ImportedLabels:
     """Take labels back, and write them with their pictures into a new folder.
 
     Args:
@@ -73,15 +75,22 @@ def import_labels(given: Path, images: Path, target: LabelTarget, out: Path) -> 
         images: folder of the pictures that were labelled, searched recursively.
         target: model that they are for.
         out: folder, which is made.
+        skip_empty: whether pictures without an object count as those that nobody has labelled.
 
     Raises:
         DataError: something does not fit; nothing is written.
     """
+    if not given.exists():
+        raise DataError(f"{printable(given)}: no such file or folder of labels")
     if out.exists():
         raise DataError(f"{printable(out)}: is there already; name a new folder")
     if not images.is_dir():
         raise DataError(f"{printable(images)}: no such folder of pictures; --images names it")
     returned = read_returned(given, images)
+    if skip_empty:
+        seen = tuple(one for one in returned.pictures if one.objects)
+        left = len(returned.pictures) - len(seen)
+        returned = replace(returned, pictures=seen, waiting=returned.waiting + left)
     files = _pictures(returned, images)
     indices = _check_classes(returned, target, given)
     for one in returned.pictures:
@@ -157,6 +166,7 @@ def _check_task(picture: ReturnedPicture, task: Task) -> None:
             raise DataError(
                 f"{picture.place}: has {len(whole)} classes of the whole picture and "
                 f"{len(picture.objects) - len(whole)} objects; the model is a classifier: give it one class"
+                f"{'' if picture.objects else ', or leave such pictures out with --skip-empty'}"
             )
         return
     if whole:

@@ -27,7 +27,7 @@ from edgeagent.datasets.returned_labels import (
     read_label_file,
     read_label_json,
 )
-from edgeagent.datasets.returned_yolo import read_returned_yolo
+from edgeagent.datasets.returned_yolo import CLASSES, NAMED, read_returned_yolo
 from edgeagent.errors import DataError
 from edgeagent.files.naming import printable
 
@@ -52,6 +52,8 @@ def read_returned(given: Path, images: Path) -> ReturnedLabels:
 
 
 def _of_folder(folder: Path, images: Path) -> ReturnedLabels:
+    if folder.name == "labels" and not _names_classes(folder) and _names_classes(folder.parent):
+        raise DataError(f"{printable(folder)}: holds the labels alone; give the folder above")
     files = list(_label_documents(folder))
     found: list[tuple[Path, Kind]] = [(path, kind) for path in files if (kind := _kind(path)) is not None]
     if any((folder / "labels").rglob("*.txt")):
@@ -80,6 +82,10 @@ def _of_file(file: Path) -> ReturnedLabels:
         f"{printable(file)}: expected COCO or Label Studio (.json), CVAT for images (.xml), or a folder "
         "with YOLO labels; unpack archives first"
     )
+
+
+def _names_classes(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (*NAMED, CLASSES))
 
 
 def _label_documents(folder: Path) -> Iterator[Path]:

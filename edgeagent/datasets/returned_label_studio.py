@@ -93,6 +93,8 @@ def read_returned_label_studio(file: Path) -> ReturnedLabels:
     pictures, waiting = [], 0
     for number, one in enumerate(document):
         place = f"{where}: task {number}"
+        if isinstance(one, dict) and "predictions" in one and "annotations" not in one:
+            raise DataError(f"{where}: not labelled yet; import it, label, then export `JSON`")
         try:
             task = _Task.model_validate(one)
         except ValidationError as error:

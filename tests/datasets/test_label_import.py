@@ -113,6 +113,37 @@ def test_what_waits_in_label_studio_is_left_out_and_counted(tmp_path: Path) -> N
     assert "none of the 3 pictures is labelled yet" in refused(given, tmp_path / "again")
 
 
+def test_labels_that_are_not_there_yet_say_so(tmp_path: Path) -> None:
+    given, images = exported(tmp_path / "frames", "label-studio"), tmp_path / "frames" / "out" / "images"
+    tasks = json.loads(given.read_text())
+    for task in tasks:
+        del task["annotations"]
+    given.write_text(json.dumps(tasks))
+    assert "not labelled yet; import it, label, then export `JSON`" in refused(given, tmp_path / "labelled")
+    folder = exported(tmp_path / "yolo", "yolo")
+    text = refused(folder / "labels", tmp_path / "labelled", images=images)
+    assert "holds the labels alone; give the folder above" in text
+    assert "no such file or folder of labels" in refused(tmp_path / "absent.json", tmp_path / "labelled")
+
+
+@pytest.mark.parametrize("kind", ["coco", "cvat"])
+def test_pictures_without_an_object_are_told_and_can_be_left_out(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = exported(tmp_path / "frames", kind)
+    command = ["frames", "labels", str(given), "--bundle", QUICK_NAME, "--out"]
+    assert main([*command, str(tmp_path / "all")]) == 0
+    printed, warned = capsys.readouterr()
+    assert "3 pictures, 3 objects, 2 labels, 1 picture without an object" in printed
+    assert "warning: 1 picture without an object" in warned
+    assert main([*command, str(tmp_path / "seen"), "--skip-empty"]) == 0
+    printed, warned = capsys.readouterr()
+    assert "2 pictures, 3 objects" in printed
+    assert "1 that nobody has labelled" in printed
+    assert not warned
+    assert len(list((tmp_path / "seen" / "images").iterdir())) == 2
+
+
 def change(file: Path, **values: Any) -> None:
     """Change the first result of Label Studio."""
     tasks = json.loads(file.read_text())

@@ -41,6 +41,7 @@ class ReceivedNotes(_Notes):
         reasons: why the frame was kept; empty of an older device.
         width, height: of the picture in pixels.
         objects: that the model found.
+        labels: all classes of the model; empty of an older device.
     """
 
     camera: _Name
@@ -50,6 +51,7 @@ class ReceivedNotes(_Notes):
     width: _Pixels
     height: _Pixels
     objects: Annotated[tuple[ReceivedObject, ...], Field(max_length=1000)] = ()
+    labels: Annotated[tuple[_Name, ...], Field(max_length=20_000)] = ()
 
 
 class TakenLabels(_Notes):

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from edgeagent.errors import DataError
-from edgeagent.fleet.frames.frame_archive import FrameArchive, FrameKey, FrameRefusedError
-from edgeagent.fleet.frames.frame_export import write_archive
+from edgeagent.errors import DataError, EdgeagentError
+from edgeagent.fleet.frames.frame_archive import FrameArchive
+from edgeagent.fleet.frames.frame_export import pack_frames
+from edgeagent.fleet.frames.frame_key import FrameKey, FrameRefusedError
 from edgeagent.fleet.frames.frame_labels import MOST_VALUES, take_labels
 from edgeagent.fleet.frames.label_archive import MOST_UNPACKED
 from tests.fleet.frames.test_fleet_frames import jpeg, notes
@@ -151,9 +152,8 @@ def test_without_room_for_temporary_files_nothing_is_stored(tmp_path: Path) -> N
         with files_up_to(12_000):
             text = refused(archive, name, given)
         assert "cannot be unpacked here (File too large); make room for temporary files" in text
-    (tmp_path / "out").mkdir()
-    with files_up_to(12_000), pytest.raises(DataError, match="the archive cannot be written"):
-        write_archive(archive, archive.frames(None), "coco", tmp_path / "out")
+    with files_up_to(12_000), pytest.raises(EdgeagentError, match="the export cannot be written"):
+        pack_frames(archive, archive.frames(None), "coco")
     with files_up_to(2_000):
         assert "cannot be stored (File too large); all are as they were" in refused(
             archive, "a.json", many(archive)
