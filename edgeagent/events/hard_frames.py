@@ -2,7 +2,8 @@
 
 ::
 
-    low_confidence  a score between `low` and `high`
+    low_confidence  a score between `low` and `high`; of a classifier, the best score below `high`, or the
+                    second at least `low` (of two classes, the best is never below 0.5)
     disagreement    the reference model found something else
     drift           the scene of the camera has drifted: a frame every `drift_every`
     feedback        a judgement says that the frame was wrong
@@ -36,6 +37,7 @@ from edgeagent.settings.sections.hard_frames import HardFrameReason, HardFrameSe
 from edgeagent.timing.guarded_thread import GuardedThread
 from edgeagent.timing.rate_limit import RateLimit
 from edgeagent.timing.repeat_limit import RepeatLimit
+from edgeagent.vision.detections import Detections
 
 logger = logging.getLogger(__name__)
 
@@ -107,14 +109,19 @@ class HardFrames:
             seen: its image is valid during the call; detections down to the lowest score of the pipeline.
             now_ns: monotonic time in ns.
         """
-        of_picture = seen.found.classification
-        scores = seen.found.scores if of_picture is None else np.array([of_picture.score])
         reasons: list[HardFrameReason] = []
-        if ((scores >= self._settings.low) & (scores < self._settings.high)).any():
+        if self._unsure(seen.found):
             reasons.append("low_confidence")
         if seen.camera in self._drifted:
             reasons.append("drift")
         self._keep(seen, reasons, now_ns)
+
+    def _unsure(self, found: Detections) -> bool:
+        low, high, of_picture = self._settings.low, self._settings.high, found.classification
+        if of_picture is None:
+            return bool(((found.scores >= low) & (found.scores < high)).any())
+        best = of_picture.top(2)
+        return best[0][1] < high or (len(best) > 1 and best[1][1] >= low)
 
     def disagreed(self, seen: SeenFrame, share: float, now_ns: int) -> None:
         """Copy a frame in which the reference model found something else; never waits.

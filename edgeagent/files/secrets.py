@@ -22,21 +22,34 @@ def read_secret(path: Path, name: str) -> str:
     Raises:
         ConfigurationError: it cannot be read, or its first line is empty.
     """
+    secret = next(iter(read_secret_lines(path, name)), "")
+    if not secret:
+        raise ConfigurationError(f"{path}: {name} cannot be read (its first line is empty)")
+    return secret
+
+
+def read_secret_lines(path: Path, name: str) -> list[str]:
+    """Return all lines of a file; log a warning when everybody may read it.
+
+    Args:
+        path: of the file.
+        name: content of the file in words.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):  # a named pipe would block
             raise ConfigurationError(f"{path}: {name} cannot be read (no regular file)")
         if mode & 0o004:
             logger.warning("%s: everybody can read %s; chmod o-r", path, name)
-        secret = next(iter(path.read_text(encoding="utf-8").splitlines()), "")
-        reason = "its first line is empty"
+        return path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError:
-        secret, reason = "", "not UTF-8"
+        reason = "not UTF-8"
     except OSError as error:
-        secret, reason = "", error.strerror or str(error)
-    if not secret:
-        raise ConfigurationError(f"{path}: {name} cannot be read ({reason})")
-    return secret
+        reason = error.strerror or str(error)
+    raise ConfigurationError(f"{path}: {name} cannot be read ({reason})")
 
 
 def read_header_secret(path: Path, name: str) -> str:

@@ -32,7 +32,7 @@ _NUMBER = "tag:yaml.org,2002:int"
 
 _READ_OTHERWISE = re.compile("[\t\r\x85\u2028\u2029\ufeff]|[|>][-+0-9]*#")
 """What libyaml reads otherwise than PyYAML, or accepts where PyYAML refuses it: tabs in plain text, marks of
-byte order after the first line, comments right behind the head of a block. Rare line breaks, to be safe."""
+byte order after the first line, comments right after the head of a block; and rare line breaks."""
 
 Place = tuple[str | int, ...]
 """Keys and list positions from the root of a document to a value."""

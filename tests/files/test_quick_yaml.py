@@ -19,8 +19,8 @@ VALUES = st.recursive(
 )
 
 PIECES = (
-    r"a: ;b: ;- ;? ;\n;\n  ;\t;\r;[;];{;};,;:;';\";&x ;*x;!t ;|;>;-;+;1;#c; # c;%YAML 1.1\n;---;\n...\n;"
-    r"\\n;~;\ufeff;\x85;\u2028;\x07;1e3;yes;<<: ;=;@"
+    r"a: ;b: ;- ;? ;\n;\n  ;\t;\r;[;];{;};,;:;';\";&x ;*x;!t ;|;>;-;+;1;#c; # c;%YAML 1.1\n;---;\n...\n;\\n;"
+    r"~;\ufeff;\x85;\u2028;\x07;1e3;yes;<<: ;=;@"
 )
 WRITTEN = st.lists(st.sampled_from(PIECES.encode().decode("unicode_escape").split(";")), max_size=12).map(
     "".join

@@ -9,10 +9,14 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from edgeagent.errors import ConfigurationError
-from edgeagent.files.yaml_model import load_model
+from edgeagent.files.naming import printable
+from edgeagent.files.strict_yaml import MAX_BYTES
 from edgeagent.fleet.users.actor import ALL_TENANTS, Role
+from edgeagent.fleet.users.user_store import TENANTS
 from edgeagent.settings.addresses import is_loopback
+from edgeagent.settings.examination import parse_document, validate_as
 
+ADVICE = "docs/fleet-page.md, section OpenID Connect, has an example"
 CALLBACK = "/sign-in/oidc/callback"
 LABELS = r"^[^\x00-\x1f\x7f]{1,60}$"
 
@@ -27,6 +31,12 @@ def _address(value: str) -> str:
     if parts.scheme == "http" and not local:
         raise ValueError("http is for this machine only; use https")
     return value.rstrip("/")
+
+
+def _tenant_name(value: str) -> str:
+    if not value or not TENANTS.fullmatch(value):
+        raise ValueError("use letters, digits, - and _ (not - alone), or * for all tenants")
+    return value
 
 
 Address = Annotated[str, AfterValidator(_address)]
@@ -64,9 +74,7 @@ class OidcSettings(BaseModel):
     roles: dict[str, Role] = Field(default_factory=dict)
     default_role: Literal["viewer", "operator"] | None = None
     tenant_claim: Name | None = None
-    tenants: dict[str, Annotated[str, StringConstraints(pattern=r"^(\*|[A-Za-z0-9_-]{1,64})$")]] = Field(
-        default_factory=dict
-    )
+    tenants: dict[str, Annotated[str, AfterValidator(_tenant_name)]] = Field(default_factory=dict)
     label: Annotated[str, StringConstraints(pattern=LABELS)] = "Sign in with the organization's account"
 
     @property
@@ -89,10 +97,18 @@ def load_oidc_settings(path: Path) -> OidcSettings:
     """Read the file; ``client_secret_file`` is relative to it.
 
     Raises:
-        ConfigurationError: it is missing, or cannot be used.
+        ConfigurationError: it is missing, or cannot be used. Each line of the message is
+            ``FILE:LINE: key: what was expected (got ...)``, as of the configuration of a board.
     """
-    advice = "there is no such file; docs/fleet-page.md, section OpenID Connect, has an example"
-    read = load_model(path, OidcSettings, "the file of --oidc", ConfigurationError, advice)
+    shown = printable(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise ConfigurationError(f"{shown}: there is no such file; {ADVICE}") from None
+    except OSError as error:
+        raise ConfigurationError(f"{shown}: cannot be read ({error.strerror})") from None
+    read = validate_as(OidcSettings, parse_document(content, shown, f"keys; {ADVICE}"), shown)
     secret = read.client_secret_file
     if secret is None or secret.is_absolute():
         return read

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from pathlib import Path
+import logging
 from urllib.parse import parse_qs
 
-from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
@@ -16,20 +13,24 @@ from starlette.responses import FileResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from edgeagent.datasets.label_export import EXPORTS
-from edgeagent.errors import DataError
-from edgeagent.fleet.frames.frame_archive import FrameArchive, FrameKey, FrameRefusedError, ReceivedFrame
-from edgeagent.fleet.frames.frame_export import write_archive
+from edgeagent.errors import DataError, EdgeagentError
+from edgeagent.fleet.frames.frame_archive import FrameArchive, ReceivedFrame
+from edgeagent.fleet.frames.frame_export import pack_frames
+from edgeagent.fleet.frames.frame_key import FrameKey, FrameRefusedError
 from edgeagent.fleet.frames.frame_labels import MOST_UPLOADED, take_labels
 from edgeagent.fleet.page.fleet_guard import actor_of_request, address_of, csrf_of
 from edgeagent.fleet.page.fleet_services import FleetServices
 from edgeagent.fleet.page.fleet_views import FleetViews
 from edgeagent.fleet.page.frame_filter import FrameFilter
+from edgeagent.fleet.page.open_file import OpenFileResponse
 from edgeagent.fleet.page.permalinks import place, tenant_in
 from edgeagent.fleet.page.query_values import condition_of, page_of
 from edgeagent.fleet.page.views.frames import no_archive, write_frames
 from edgeagent.fleet.users.actor import Actor
 from edgeagent.web.request_body import read_large_body
 from edgeagent.web.sign_in_pages import WRITE_HEADER, check_write
+
+logger = logging.getLogger(__name__)
 
 MOST_FORM, MOST_FIELDS = 262_144, 2000
 
@@ -101,16 +102,14 @@ class FramePages:
         if kind not in EXPORTS:
             raise HTTPException(400, f"format: expected one of {', '.join(sorted(EXPORTS))}.")
         self._note(request, actor, "frames export", f"{len(chosen)} frames as {kind}")
-        folder = Path(tempfile.mkdtemp(prefix="edgeagent-frames-"))
         try:
-            packed = await run_in_threadpool(write_archive, archive, chosen, kind, folder)
-        except BaseException as error:
-            shutil.rmtree(folder, ignore_errors=True)
-            if isinstance(error, DataError):
-                raise HTTPException(400, f"{error}.".replace(f"{folder}/", "")) from error
-            raise
-        done = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
-        return FileResponse(packed, filename=f"frames-{kind}.zip", background=done)
+            packed = await run_in_threadpool(pack_frames, archive, chosen, kind)
+        except DataError as error:
+            raise HTTPException(400, f"{error}.") from error
+        except EdgeagentError as error:
+            logger.warning("%s", error)
+            raise HTTPException(503, "The export cannot be written now; the log has the reason.") from error
+        return OpenFileResponse(packed, f"frames-{kind}.zip", "application/zip")
 
     async def _remove(self, request: Request) -> Response:
         actor, archive, form, chosen = await self._chosen(request, "frames remove")
@@ -131,7 +130,9 @@ class FramePages:
         except DataError as error:
             raise HTTPException(422, f"{error}.") from error
         waiting = f"; {taken[1]} are not labelled yet" if taken[1] else ""
-        return PlainTextResponse(f"{taken[0]} frames are labelled{waiting}.\n")
+        return PlainTextResponse(
+            f"{taken[0]} {'frame is' if taken[0] == 1 else 'frames are'} labelled{waiting}.\n"
+        )
 
     async def _chosen(
         self, request: Request, action: str

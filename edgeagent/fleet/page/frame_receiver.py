@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import defaultdict
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -16,12 +17,13 @@ from starlette.responses import PlainTextResponse, Response
 from edgeagent.errors import DataError, EdgeagentError
 from edgeagent.fleet.frames.frame_archive import (
     MOST_NOTES,
-    MOST_PICTURE,
     NOTES,
     FrameArchive,
-    FrameKey,
+    FrameTakenError,
     QuotaFullError,
 )
+from edgeagent.fleet.frames.frame_key import FrameKey
+from edgeagent.fleet.frames.received_picture import MOST_PICTURE
 from edgeagent.fleet.page.request_limit import RequestLimit
 from edgeagent.fleet.users.upload_tokens import UploadTokens
 from edgeagent.web.access import Receive, Scope, Send, client_of
@@ -31,7 +33,7 @@ UPLOAD = "/upload/"
 PLACE = re.compile(r"/upload/([^/]+)/([^/]+)/([0-9.]+?)(\.json|\.jpg)")
 BODY_S = 60.0
 AT_ONCE = 2
-"""Pictures that are decoded at once, as each takes memory."""
+"""Pictures that are decoded at once, as each takes memory: one of a tenant."""
 
 
 class FrameReceiver:
@@ -46,6 +48,7 @@ class FrameReceiver:
     def __init__(self, archive: FrameArchive | None, tokens: UploadTokens, limit: RequestLimit) -> None:
         self._archive, self._tokens, self._limit = archive, tokens, limit
         self._decoding = asyncio.Semaphore(AT_ONCE)
+        self._of_tenant: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(1))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -75,14 +78,18 @@ class FrameReceiver:
             key = FrameKey.checked(tenant, device, camera, stem)
             content = await _body(request, MOST_NOTES if suffix == NOTES else MOST_PICTURE)
             if content is None:
+                if suffix != NOTES:
+                    await run_in_threadpool(self._archive.refuse_picture, key)
                 return _told(413, "The file is too large.", {"Connection": "close"})
             if suffix == NOTES:
                 await run_in_threadpool(self._archive.put_notes, key, content)
             else:
-                async with self._decoding:
+                async with self._of_tenant[tenant], self._decoding:
                     await run_in_threadpool(self._archive.put_picture, key, content)
         except (asyncio.TimeoutError, ClientDisconnect):
             return _told(408, f"The file did not arrive within {BODY_S:g} s.", {"Connection": "close"})
+        except FrameTakenError as error:
+            return _told(409, f"{error}.")
         except QuotaFullError as error:
             return _told(507, f"{error}.")
         except DataError as error:

@@ -15,7 +15,8 @@ from edgeagent.fleet.users.user_file import UserFile
 from edgeagent.web.sign_in import password_hasher, token_digest
 
 NAMES = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
-TENANTS = re.compile(r"\*|[A-Za-z0-9_-]{0,64}")
+TENANTS = re.compile(r"\*|(?!-\Z)[A-Za-z0-9_-]{0,64}")
+"""Names of tenants; ``-`` alone stands in paths for devices without one."""
 SHORTEST_PASSWORD = 10
 TOKEN_PREFIX = "eaf_"  # noqa: S105 (so that scanners of secrets find a token)
 TOKEN_BYTES = 32
@@ -113,7 +114,10 @@ class UserStore:
                 "INSERT INTO users (name, hash, role, tenant, since) VALUES (?, ?, ?, ?, ?)", row
             )
         except sqlite3.IntegrityError:
-            raise ConfigurationError(f"user {name}: exists already; remove it first") from None
+            raise ConfigurationError(
+                f"user {name}: exists already; a new password: "
+                f"`edgeagent fleet users change {name} --password`"
+            ) from None
 
     def change(self, name: str, role: str | None = None, password: str | None = None) -> None:
         """Change role or password of a user; a new password ends all sessions.
@@ -252,4 +256,6 @@ def _check_password(password: str) -> None:
 
 def _check_tenant(tenant: str) -> None:
     if not TENANTS.fullmatch(tenant):
-        raise ConfigurationError(f"tenant {tenant[:80]!r}: use letters, digits, - and _, or * for all")
+        raise ConfigurationError(
+            f"tenant {tenant[:80]!r}: use letters, digits, - and _ (not - alone), or * for all"
+        )

@@ -10,7 +10,7 @@ from urllib3.exceptions import HTTPError
 from edgeagent.files.secrets import read_header_secret
 from edgeagent.settings.sections.frame_upload import FrameUploadSettings
 from edgeagent.telemetry.frame_upload.frame_target import UploadOutcome, unexpected
-from edgeagent.telemetry.frame_upload.upload_pool import upload_pool
+from edgeagent.telemetry.timed_http import timed_pool
 
 REFUSED = (400, 404, 405, 409, 410, 413, 415, 422)
 """Status codes that another attempt would not change."""
@@ -34,7 +34,7 @@ class HttpTarget:
         if settings.token_file is not None:
             token = read_header_secret(settings.token_file, "the token of hard_frames.upload")
             self._headers["authorization"] = f"Bearer {token}"
-        self._pool: urllib3.PoolManager = upload_pool(settings)
+        self._pool: urllib3.PoolManager = timed_pool(settings.url, settings.ca, settings.timeout)
 
     def send(self, name: str, content: bytes, kind: str) -> tuple[UploadOutcome, str]:
         """Send a file; see :class:`~edgeagent.telemetry.frame_upload.frame_target.FrameTarget`."""

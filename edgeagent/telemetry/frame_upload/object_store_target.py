@@ -11,7 +11,7 @@ from edgeagent.errors import ConfigurationError
 from edgeagent.files.secrets import read_header_secret
 from edgeagent.settings.sections.frame_upload import FrameUploadSettings, ObjectStoreSettings
 from edgeagent.telemetry.frame_upload.frame_target import UploadOutcome, unexpected
-from edgeagent.telemetry.frame_upload.upload_pool import upload_pool
+from edgeagent.telemetry.timed_http import timed_pool
 
 REFUSED = ("EntityTooLarge", "InvalidArgument", "KeyTooLongError", "MethodNotAllowed")
 """Codes of errors that another attempt would not change."""
@@ -45,7 +45,7 @@ class ObjectStoreTarget:
             secret_key=read_header_secret(store.secret_key_file, "the secret key of hard_frames.upload.s3"),
             secure=parts.scheme.lower() == "https",
             region=store.region,
-            http_client=upload_pool(settings),
+            http_client=timed_pool(settings.url, settings.ca, settings.timeout),
         )
 
     def send(self, name: str, content: bytes, kind: str) -> tuple[UploadOutcome, str]:

@@ -12,6 +12,7 @@ import pytest
 from edgeagent.errors import ConfigurationError
 from edgeagent.fleet.users.actor import NOBODY, ROLES, Actor
 from edgeagent.fleet.users.fleet_credentials import FleetCredentials
+from edgeagent.fleet.users.upload_tokens import UploadTokens
 from edgeagent.fleet.users.user_audit import UserAudit
 from edgeagent.fleet.users.user_file import MIGRATIONS, NAME, UserFile
 from edgeagent.fleet.users.user_store import UserStore
@@ -66,6 +67,7 @@ def test_passwords_are_checked(users: UserStore) -> None:
         ("ann", "x" * 1025, "viewer", "*"),
         ("ann", PASSWORD, "root", "*"),
         ("ann", PASSWORD, "viewer", "a/b"),
+        ("ann", PASSWORD, "viewer", "-"),
         ("ann", PASSWORD, "viewer", "*x"),
     ],
 )
@@ -183,3 +185,12 @@ def test_audit_is_kept_in_order_and_by_tenant(file: UserFile) -> None:
     ]
     assert [row.object for row in audit.rows("*", 9, search="CAM-3")] == ["drift of cam-3"]
     assert audit.rows("*", 9, search="' OR 1=1 --") == []
+
+
+@pytest.mark.parametrize("tenant", ["-", "*", "a/b", "a\n", "-\n"])
+def test_an_upload_token_is_of_a_tenant_that_can_be(file: UserFile, tenant: str) -> None:
+    tokens = UploadTokens(file)
+    with pytest.raises(ConfigurationError, match="not - alone"):
+        tokens.issue("boards", tenant)
+    assert tokens.tenant_of(tokens.issue("boards", "--")) == "--"
+    assert tokens.tenant_of(tokens.issue("boards", "")) == ""

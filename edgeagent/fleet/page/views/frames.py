@@ -109,9 +109,16 @@ def _frame(one: ReceivedFrame) -> str:
         f'<a href="{text(address)}"><img src="{text(address)}" alt="{text(alternative)}" loading="lazy" '
         f'width="{notes.width}" height="{notes.height}"></a>'
         f'<p><a href="{text(device_place(key.tenant, key.device))}">{text(key.device)}</a>{tenant} '
-        f'{text(key.camera)} {when_utc(float(key.stem))}</p><p>{reasons} <span class="unit">{text(notes.model)}</span></p>'
+        f'{text(key.camera)} {_time(key.stem)}</p><p>{reasons} <span class="unit">{text(notes.model)}</span></p>'
         f'<p class="unit">{about}</p></li>'
     )
+
+
+def _time(stem: str) -> str:
+    try:
+        return when_utc(float(stem))
+    except (ValueError, OverflowError, OSError):  # no date of the calendar
+        return f"{text(stem)} s"
 
 
 def _labels_form() -> str:
