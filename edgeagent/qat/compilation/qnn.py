@@ -7,10 +7,10 @@ one binary context for a version of the processor, inside an ONNX file.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import tempfile
+import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,15 +19,17 @@ from typing import Any
 import numpy as np
 
 from edgeagent.bundle.evidence import CompilationRecord, LeftOperator, SimulatedOutputs
+from edgeagent.bundle.golden import MAX_UNPACKED
 from edgeagent.bundle.manifest import Artefact
 from edgeagent.bundle.reading import Bundle
 from edgeagent.detection.golden_check import GoldenCheck
 from edgeagent.engines.delegates import QNN_VERSIONS
-from edgeagent.engines.engine import Array, Engine, LoadedEngine
+from edgeagent.engines.engine import Array, Engine, LoadedEngine, TensorSpec
 from edgeagent.engines.loading import load_engine
-from edgeagent.errors import ConfigurationError, DataError, EdgeagentError
+from edgeagent.errors import BundleError, ConfigurationError, DataError, EngineError
 from edgeagent.files.naming import escape_controls
 from edgeagent.qat.compilation import qnn_program
+from edgeagent.qat.compilation.qnn_facts import read_qnn_facts
 from edgeagent.qat.compilation.tool import find_tool, run_tool
 
 TARGET = re.compile(r"qnn-v(\d{2})")
@@ -38,6 +40,8 @@ INSTALL = (
     "qnn/bin/pip install onnxruntime-qnn)"
 )
 LONGEST = 255
+MOST_LEFT = 1000
+"""Operators left to the processor that are kept by name; all are counted."""
 
 
 def qnn_version(target: str) -> str:
@@ -91,21 +95,19 @@ def compile_for_qnn(
                 f"{program}: has no package {lacks[1]}, so QNN is not installed there; {INSTALL}, and give "
                 "qnn/bin/python with --tool"
             ) from None
-        told = _told(facts)
-        if not told["on_accelerator"]:
+        told = read_qnn_facts(facts)
+        if not told.on_accelerator:
             raise DataError(f"{model}: QNN leaves every operator to the processor")
         record = CompilationRecord(
             file=result.name,
             target=target,
-            compiler=_text(f"onnxruntime-qnn {told['onnxruntime_qnn']}, onnxruntime {told['onnxruntime']}"),
+            compiler=_text(f"onnxruntime-qnn {told.onnxruntime_qnn}, onnxruntime {told.onnxruntime}"),
             licence=_text(LICENCE),
-            on_accelerator=told["on_accelerator"],
-            on_processor=len(told["left"]),
+            on_accelerator=told.on_accelerator,
+            on_processor=len(told.left),
             left=tuple(
-                LeftOperator(
-                    operator=_text(one["operator"]), tensor=_text(one["tensor"]), reason="QNN gives none"
-                )
-                for one in told["left"]
+                LeftOperator(operator=_text(one.operator), tensor=_text(one.tensor), reason="QNN gives none")
+                for one in told.left[:MOST_LEFT]
             ),
             simulated=_simulated(bundle, source, context, command, folder),
         )
@@ -149,16 +151,11 @@ def _simulated(
     np.savez(inputs, **archive)
     run_tool([*command, "simulate", str(context), str(inputs), str(outputs)], folder, outputs)
     try:
-        with np.load(outputs) as found:
-            results = [
-                {spec.name: found[f"{number}/{spec.name}"] for spec in engine.outputs}
-                for number in range(len(codes))
-            ]
-        measured = check.run(RecordedEngine(engine, results))
+        measured = check.run(RecordedEngine(engine, _outputs(outputs, engine, len(codes))))
         if not math.isfinite(measured.worst):
-            raise ValueError("a number is not finite")
-    except (OSError, KeyError, ValueError, EdgeagentError) as error:
-        raise DataError(f"{context.name}: its outputs in QNN's simulator cannot be used ({error})") from error
+            raise DataError("QNN's simulator: its outputs cannot be used (a number is not finite)")
+    except (BundleError, EngineError) as error:
+        raise DataError(f"QNN's simulator: its outputs cannot be used ({error})") from error
     finally:
         engine.close()
     return SimulatedOutputs(
@@ -172,14 +169,34 @@ def _simulated(
     )
 
 
-def _told(facts: Path) -> dict[str, Any]:
+def _outputs(path: Path, engine: Engine, pictures: int) -> list[dict[str, Array]]:
+    """Return what the simulator wrote, by picture and output.
+
+    Raises:
+        DataError: it cannot be read, is too large, or holds other shapes or kinds of numbers.
+    """
     try:
-        told: dict[str, Any] = json.loads(facts.read_bytes())
-        told["on_accelerator"] = int(told["on_accelerator"])
-        told["left"] = [{name: str(one[name]) for name in ("operator", "tensor")} for one in told["left"]]
-        return {**told, **{name: str(told[name]) for name in ("onnxruntime", "onnxruntime_qnn")}}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"QNN: did not tell its placement ({error})") from error
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > MAX_UNPACKED:
+            raise ValueError(f"more than {MAX_UNPACKED >> 20} MiB")
+        results = []
+        with np.load(path, allow_pickle=False) as found:
+            for number in range(pictures):
+                results.append(
+                    {one.name: _fitting(found[f"{number}/{one.name}"], one) for one in engine.outputs}
+                )
+    except Exception as error:  # damaged archives and arrays raise many types
+        raise DataError(f"QNN's simulator: its outputs cannot be used ({_text(str(error))})") from error
+    return results
+
+
+def _fitting(value: Array, spec: TensorSpec) -> Array:
+    if value.size != math.prod(spec.shape) or not np.can_cast(value.dtype, spec.dtype, "same_kind"):
+        raise ValueError(
+            f"{spec.name} has shape {value.shape} of {value.dtype}, expected {spec.shape} of {spec.dtype}"
+        )
+    return value
 
 
 def _text(text: str) -> str:

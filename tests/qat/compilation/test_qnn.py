@@ -43,7 +43,16 @@ if command == "compile":
              "left": [{{"operator": "DequantizeLinear", "tensor": "last\\x1b[2J"}}]}}
     if how == "no version":
         del found["onnxruntime"]
-    Path(facts).write_text("{{" if how == "no facts" else json.dumps(found))
+    text = json.dumps(found)
+    odd = {{
+        "no facts": "{{",
+        "infinite": text.replace("355", "Infinity"),
+        "negative": text.replace("355", "-5"),
+        "nested": "[" * 100_000,
+        "a list": "[1]",
+        "surrogate": text.replace("1.32.0", "\\\\ud800"),
+    }}
+    Path(facts).write_text(odd.get(how, text))
     sys.exit()
 import numpy as np, onnxruntime
 context, inputs, outputs = files
@@ -59,7 +68,23 @@ if how == "fewer outputs":
     results.popitem()
 if how == "not finite":
     results["0/" + names[0]] = results["0/" + names[0]] * np.nan
+if how == "objects":
+    results["0/" + names[0]] = np.array([{{}}], object)
+if how == "text":
+    results["0/" + names[0]] = np.full(results["0/" + names[0]].shape, "x")
+if how == "other kind":
+    results["0/" + names[0]] = results["0/" + names[0]] * 1j
 np.savez(outputs, **results)
+if how == "garbage":
+    Path(outputs).write_bytes(b"PK\\x03\\x04garbage")
+if how == "one array":
+    np.save(open(outputs, "wb"), np.zeros(3))
+if how == "giant":
+    import zipfile
+    head = b"{{'descr': '<f4', 'fortran_order': False, 'shape': (10000000000000,), }}".ljust(117) + b"\\n"
+    with zipfile.ZipFile(outputs, "w") as archive:
+        start = b"\\x93NUMPY\\x01\\x00" + len(head).to_bytes(2, "little")
+        archive.writestr(f"0/{{names[0]}}.npy", start + head)
 """
 
 
@@ -133,9 +158,15 @@ def test_a_licence_that_is_not_accepted_is_named(
         ("writes nothing", r"ended without an error and wrote no context\.onnx"),
         ("all on the processor", "leaves every operator to the processor"),
         ("no facts", "did not tell its placement"),
+        *((how, "did not tell its placement") for how in ("infinite", "negative", "nested", "a list")),
+        ("surrogate", "did not tell its placement"),
+        *(
+            (how, "QNN's simulator: its outputs cannot be used")
+            for how in ("garbage", "one array", "giant", "objects", "text", "other kind")
+        ),
         ("no version", "did not tell its placement"),
-        ("fewer outputs", "its outputs in QNN's simulator cannot be used"),
-        ("not finite", "its outputs in QNN's simulator cannot be used"),
+        ("fewer outputs", "QNN's simulator: its outputs cannot be used"),
+        ("not finite", "QNN's simulator: its outputs cannot be used"),
         ("hangs", r"did not end within 2 s and was killed"),
         ("hangs in the simulator", r"did not end within 2 s and was killed"),
     ],
