@@ -85,9 +85,8 @@ def add_page_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--frames-quota",
-        default=DEFAULT_QUOTA,
         metavar="SIZE",
-        help="most bytes of the frames of one tenant (default %(default)s)",
+        help=f"most bytes of the frames of one tenant (default {DEFAULT_QUOTA}); goes with --frames",
     )
     parser.add_argument(
         "--oidc",
@@ -138,9 +137,11 @@ def check_page_options(arguments: argparse.Namespace) -> None:
     except ValueError as error:
         raise ConfigurationError(f"--bind, --host-name: {error}") from error
     try:
-        parse_size(arguments.frames_quota)
+        parse_size(arguments.frames_quota or DEFAULT_QUOTA)
     except ValueError as error:
         raise ConfigurationError(f"--frames-quota: {error}") from error
+    if arguments.frames_quota is not None and arguments.frames is None:
+        raise ConfigurationError("--frames-quota goes with --frames DIR; without it no frame is taken")
     if (arguments.certificate is None) != (arguments.key is None):
         raise ConfigurationError("--certificate and --key belong together: give both or none")
     if arguments.webhook_secret_file is not None and arguments.webhook is None:
@@ -218,7 +219,7 @@ def page_services(arguments: argparse.Namespace, store: FleetStore, file: UserFi
     frames, oidc = None, None
     if arguments.frames is not None:
         make_frames_folder(arguments.frames)
-        frames = FrameArchive(arguments.frames, parse_size(arguments.frames_quota))
+        frames = FrameArchive(arguments.frames, parse_size(arguments.frames_quota or DEFAULT_QUOTA))
     if arguments.oidc is not None:
         oidc = OidcProvider(load_oidc_settings(arguments.oidc))
     return FleetServices(

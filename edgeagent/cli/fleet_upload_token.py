@@ -10,12 +10,13 @@ from edgeagent.cli.fleet_users import STATE_HELP, users_folder
 DESCRIPTION = """\
 Issue a token with which the devices of a tenant send hard frames to `edgeagent fleet serve --frames DIR`. It
 is printed this once, and opens nothing but uploads: it belongs into `hard_frames.upload.token_file` of the
-boards.
+boards. `edgeagent fleet users list` shows which there are.
 
 examples:
-  edgeagent fleet upload-token boards > token
+  (umask 077; edgeagent fleet upload-token boards > token)         and on the board:
+  sudo install -o root -g edgeagent -m 640 token /etc/edgeagent/upload-token
   edgeagent fleet upload-token boards --tenant plant-3
-  edgeagent fleet upload-token boards --revoke"""
+  edgeagent fleet upload-token boards --tenant plant-3 --revoke"""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

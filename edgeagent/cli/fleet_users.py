@@ -18,6 +18,7 @@ from edgeagent.settings.types import parse_duration
 if TYPE_CHECKING:
     from edgeagent.fleet.users.actor import Actor
     from edgeagent.fleet.users.user_audit import UserAudit
+    from edgeagent.fleet.users.user_file import UserFile
     from edgeagent.fleet.users.user_store import UserStore
 
 DESCRIPTION = """\
@@ -30,7 +31,8 @@ examples:
   edgeagent fleet users add ann --role admin           asks for the password
   edgeagent fleet users add bob --tenant plant-3       a viewer of the devices of one tenant
   edgeagent fleet users token ann grafana --lasts 90d  prints a token, this once
-  edgeagent fleet users list
+  edgeagent fleet users change ann --password          asks for a new one
+  edgeagent fleet users list                           also tokens of `edgeagent fleet upload-token`
   edgeagent fleet users remove bob"""
 
 ROLE_NAMES = ("viewer", "operator", "admin")
@@ -74,7 +76,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--password-file", type=Path, metavar="FILE", help="file whose first line is the new one"
     )
     shown = _action(
-        actions, "list", "list users and tokens", "List users and tokens, without secrets.", "list"
+        actions,
+        "list",
+        "list users and tokens",
+        "List users, their tokens and those of uploads, without secrets.",
+        "list",
     )
     add_json_options(shown)
     remove = _action(
@@ -139,7 +145,11 @@ def _change(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    users, _, _ = _opened(arguments)
+    from edgeagent.fleet.users.upload_tokens import UploadTokens
+    from edgeagent.fleet.users.user_store import UserStore
+
+    file = _file(arguments)
+    users, uploads = UserStore(file), UploadTokens(file).tokens()
     known = users.users()
     if arguments.json:
         tokens = [
@@ -156,7 +166,10 @@ def _list(arguments: argparse.Namespace) -> int:
             {"name": user.name, "role": user.role, "tenant": user.tenant, "since": _time(user.since)}
             for user in known
         ]
-        give_result(arguments, {"users": people, "tokens": tokens})
+        boards = [
+            {"tenant": token.tenant, "name": token.name, "since": _time(token.since)} for token in uploads
+        ]
+        give_result(arguments, {"users": people, "tokens": tokens, "upload_tokens": boards})
         return 0
     if not known:
         print("no users: everybody on this machine may look; add one with `edgeagent fleet users add NAME`")
@@ -165,6 +178,8 @@ def _list(arguments: argparse.Namespace) -> int:
     for token in users.tokens():
         ends = "does not end" if token.expires is None else f"ends {_time(token.expires)}"
         print(f"{token.user}/{token.name:24} {token.role:9} token of {_time(token.since)}, {ends}")
+    for upload in uploads:
+        print(f"{upload.name:24} upload    tenant {upload.tenant or '-':12} token of {_time(upload.since)}")
     return 0
 
 
@@ -196,12 +211,17 @@ def _token(arguments: argparse.Namespace) -> int:
 def _opened(arguments: argparse.Namespace) -> tuple[UserStore, UserAudit, Actor]:
     from edgeagent.fleet.users.actor import Actor
     from edgeagent.fleet.users.user_audit import UserAudit
-    from edgeagent.fleet.users.user_file import UserFile
     from edgeagent.fleet.users.user_store import UserStore
     from edgeagent.publisher.audit import current_user
 
-    file = UserFile(users_folder(arguments.state))
+    file = _file(arguments)
     return UserStore(file), UserAudit(file), Actor(current_user(), "admin")
+
+
+def _file(arguments: argparse.Namespace) -> UserFile:
+    from edgeagent.fleet.users.user_file import UserFile
+
+    return UserFile(users_folder(arguments.state))
 
 
 def _password(file: Path | None) -> str:

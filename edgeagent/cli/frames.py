@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,9 +22,10 @@ Export hard frames, which the agent keeps with the section `hard_frames` of its 
 labelling tool, and take the labels back. What the model found in them is written as proposed labels."""
 
 EXPORT = """\
-Copy the hard frames and their proposed labels into a new folder. `coco` and `yolo` are read by most tools and
-by `edgeagent eval` and `edgeagent qat train`; `cvat` is CVAT for images 1.1; `label-studio` is a list of
-tasks with predictions, and the labelling interface. The folder is for its owner only, as it shows people.
+Copy the hard frames and their proposed labels into a new folder, with all classes of the model. `coco` and
+`yolo` are read by most tools and by `edgeagent eval` and `edgeagent qat train`;
+`cvat` is CVAT for images 1.1; `label-studio` is a list of tasks with predictions, and the labelling
+interface. The folder is for its owner only, as it shows people.
 
 examples:
   sudo edgeagent frames export --format coco --out frames
@@ -37,8 +39,9 @@ numbers of the model, or none.
 
 example:
   edgeagent frames labels done.json --images frames/images --bundle coco-nano --out labelled
-  edgeagent qat train --images labelled/images --labels labelled/labels --model ...
-  edgeagent eval --bundle coco-nano --dataset labelled"""
+  edgeagent qat train --images labelled/images --labels labelled/labels --model yolox_nano.onnx \\
+      --like coco-nano --out new-bundle
+  edgeagent eval --bundle new-bundle --against coco-nano --dataset val"""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -83,6 +86,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="BUNDLE",
         help="model that the labels are for: directory of a bundle, or name of an included one",
     )
+    labels.add_argument(
+        "--skip-empty",
+        action="store_true",
+        help="leave out pictures without an object: COCO and CVAT list those that nobody has labelled, too",
+    )
     labels.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder")
     add_json_options(labels)
     labels.set_defaults(run=_labels)
@@ -100,7 +108,10 @@ def _export(arguments: argparse.Namespace) -> int:
     labels = export_labels(pictures, arguments.format, arguments.out)
     objects = sum(len(one.objects) for one in pictures)
     shown = printable(arguments.out)
-    print(f"{shown}: {len(pictures)} frames, {objects} proposed objects, {len(labels)} labels")
+    print(
+        f"{shown}: {_count(len(pictures), 'frame')}, {_count(objects, 'proposed object')}, "
+        f"{_count(len(labels), 'label')}"
+    )
     result = {"folder": str(arguments.out), "frames": len(pictures), "objects": objects}
     give_result(arguments, {**result, "labels": list(labels)})
     return 0
@@ -112,12 +123,22 @@ def _labels(arguments: argparse.Namespace) -> int:
     given: Path = arguments.labels
     images = arguments.images or (given if given.is_dir() else given.parent) / "images"
     target = LabelTarget(manifest.task, tuple(manifest.labels))
-    found = import_labels(given, images, target, arguments.out)
+    found = import_labels(given, images, target, arguments.out, arguments.skip_empty)
     objects = sum(found.objects.values())
     left_out = f"; {found.waiting} that nobody has labelled are left out" if found.waiting else ""
     print(
-        f"{printable(arguments.out)}: {found.pictures} pictures, {objects} objects, "
-        f"{len(found.objects)} labels, {found.empty} pictures without an object{left_out}"
+        f"{printable(arguments.out)}: {_count(found.pictures, 'picture')}, {_count(objects, 'object')}, "
+        f"{_count(len(found.objects), 'label')}, {_count(found.empty, 'picture')} without an object{left_out}"
     )
+    if found.empty:
+        print(
+            f"warning: {_count(found.empty, 'picture')} without an object: training takes it that nothing is "
+            "there; where nobody has labelled them, give --skip-empty",
+            file=sys.stderr,
+        )
     give_result(arguments, {"folder": str(arguments.out), **asdict(found)})
     return 0
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

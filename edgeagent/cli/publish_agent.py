@@ -9,6 +9,7 @@ from edgeagent.cli.publish_options import AFTER, Actions, add_signing, opened_fo
 from edgeagent.cli.publish_rollout import add_policy, add_steps, policy_of, roll_out
 from edgeagent.delivery.repository.agent_entry import AgentRelease
 from edgeagent.doctor.board_profile import load_profiles
+from edgeagent.errors import ConfigurationError
 from edgeagent.publisher.agent_release import add_agent, check_set, withdraw_agent
 from edgeagent.publisher.audience import describe_audience, unknown_boards
 from edgeagent.publisher.rollout_steps import agent_version, forget_steps
@@ -36,6 +37,7 @@ the one before it or that of their package.
 
 {AFTER}"""
 
+NO_WHEELS = "no such folder or archive of wheels"
 WITHDRAW = "Withdraw a version of the agent, on all its platforms."
 ROLLOUT = """\
 Set which devices take a version of the agent, on all its platforms, and when; or pause or resume it. The
@@ -90,7 +92,9 @@ def add_parsers(actions: Actions) -> None:
     _add_which(rolling)
     add_steps(rolling)
     rolling.set_defaults(run=run_rollout_agent)
-    parser.branches = {"withdraw": withdrawing, "rollout": rolling}
+    parser.absent = NO_WHEELS
+    parser.add_branch("rollout", "roll a version out in steps, pause or resume it; see its --help", rolling)
+    parser.add_branch("withdraw", "withdraw a version; see its --help", withdrawing)
 
 
 def _add_which(parser: argparse.ArgumentParser) -> None:
@@ -101,6 +105,8 @@ def _add_which(parser: argparse.ArgumentParser) -> None:
 
 def run_agent(arguments: argparse.Namespace) -> int:
     """Check and publish a wheel set."""
+    if not arguments.wheels.exists():
+        raise ConfigurationError(f"{arguments.wheels}: {NO_WHEELS}; actions are rollout and withdraw")
     checked, folder = check_set(
         arguments.wheels, _names(arguments.provided), _names(arguments.extras), arguments.python
     )

@@ -61,7 +61,7 @@ def add_parsers(actions: Actions) -> None:
     add_folder(verifier)
     add_json_options(verifier)
     verifier.set_defaults(run=run_audit_verify)
-    parser.branches = {"verify": verifier}
+    parser.add_branch("verify", "verify the log; see its --help", verifier)
 
 
 def run_audit(arguments: argparse.Namespace) -> int:

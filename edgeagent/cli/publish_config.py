@@ -9,7 +9,7 @@ from edgeagent.cli.publish_options import AFTER, Actions, add_signing, opened_fo
 from edgeagent.cli.publish_release import boards_of, tell_audience
 from edgeagent.cli.publish_rollout import add_policy, policy_of
 from edgeagent.errors import ConfigurationError
-from edgeagent.publisher.configuration import add_configuration
+from edgeagent.publisher.configuration import add_configuration, read_partial
 from edgeagent.settings.carried import NEVER
 
 CONFIG = """\
@@ -74,10 +74,11 @@ def run_config(arguments: argparse.Namespace) -> int:
     boards = boards_of(arguments.board)
     if not boards:
         raise ConfigurationError("--board: expected names of boards, or any")
+    settings = read_partial(arguments.file)
     with opened_for(arguments) as publication:
         added = add_configuration(
             publication,
-            arguments.file,
+            settings,
             arguments.channel,
             arguments.version,
             boards,
@@ -91,4 +92,6 @@ def run_config(arguments: argparse.Namespace) -> int:
             action="add",
         )
     tell_audience(added)
+    if "mqtt" in settings:
+        print("  boards keep their own mqtt, unless delivery.local of their file leaves mqtt out")
     return code

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from edgeagent.errors import ConfigurationError
 from edgeagent.publisher.opening import opened
@@ -17,15 +17,47 @@ from edgeagent.settings.types import parse_duration
 
 
 class ActionParser(argparse.ArgumentParser):
-    """Parser of an action whose first argument may name a subaction in ``branches``."""
+    """Parser of an action whose first argument may name a subaction.
+
+    Attributes:
+        branches: subactions by name; None where there are none.
+        absent: what to say of a first argument that is neither a subaction nor a path that exists, where a
+            mistake follows; None where it is not a path.
+    """
 
     branches: dict[str, argparse.ArgumentParser] | None = None
+    absent: str | None = None
+    _first = ""
+
+    def add_branch(self, name: str, about: str, branch: argparse.ArgumentParser) -> None:
+        """Add a subaction, which the help of this parser lists with what it is about."""
+        if self.branches is None:
+            self.branches = {}
+            self._listed = self.add_argument_group("actions", "")
+        self.branches[name] = branch
+        self._listed.description = f"{self._listed.description}{name:<12}{about}\n"
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse with the branch that the first argument names, if there is one."""
-        if args and self.branches and args[0] in self.branches:
-            return self.branches[args[0]].parse_known_args(args[1:], namespace)
-        return super().parse_known_args(args, namespace)
+        self._first = args[0] if args else ""
+        if self.branches and self._first in self.branches:
+            return self.branches[self._first].parse_known_args(args[1:], namespace)
+        if args and {"-h", "--help"} & set(args[1:]) and "/" not in self._first and self._unknown():
+            self.error("")
+        found, left = super().parse_known_args(args, namespace)
+        if left and self._unknown():
+            self.error("")
+        return found, left
+
+    def error(self, message: str) -> NoReturn:
+        """End with a mistake; where a subaction was meant, name those that there are."""
+        if self._unknown():
+            message = f"{self._first}: {self.absent}; actions are {' and '.join(self.branches or ())}"
+        super().error(message)
+
+    def _unknown(self) -> bool:
+        first = self._first
+        return bool(self.absent and first and not first.startswith("-") and not Path(first).exists())
 
 
 Actions: TypeAlias = "argparse._SubParsersAction[ActionParser]"

@@ -61,7 +61,9 @@ def add_parsers(actions: Actions) -> None:
     """Add the actions."""
     parser = actions.add_parser("rollout", help="roll a release out in steps")
     _fill_rollout(parser)
-    parser.branches = {"watch": watch_parser(parser.prog)}
+    parser.add_branch(
+        "watch", "sign the due steps of all rollouts; see its --help", watch_parser(parser.prog)
+    )
 
 
 def _fill_rollout(parser: argparse.ArgumentParser) -> None:

@@ -23,6 +23,7 @@ from edgeagent.files.secrets import read_secret
 from edgeagent.settings.addresses import host_and_port
 from edgeagent.settings.schema import Settings
 from edgeagent.telemetry.actions.signature import secret_bytes
+from edgeagent.telemetry.otlp.header_file import read_headers
 
 
 def check_run(file: Path, settings: Settings, state: Path) -> dict[str, Any]:
@@ -101,6 +102,8 @@ def _check_secrets(settings: Settings) -> None:
     hawkbit = settings.delivery.hawkbit if settings.delivery is not None else None
     if hawkbit is not None:
         read_secret(hawkbit.token_file, "hawkBit's token")
+    if settings.otlp is not None and settings.otlp.headers_file is not None:
+        read_headers(settings.otlp.headers_file, "the headers of otlp")
     for rule in settings.actions.rules:
         webhook = rule.webhook
         if webhook is not None and webhook.secret_file is not None:
@@ -109,6 +112,9 @@ def _check_secrets(settings: Settings) -> None:
             raise ConfigurationError(
                 f"actions: rule {rule.name}: ca: {webhook.ca} does not exist, or this user may not read it"
             )
+    ca = settings.otlp.ca if settings.otlp is not None else None
+    if ca is not None and not os.access(ca, os.R_OK):
+        raise ConfigurationError(f"otlp.ca: {ca} does not exist, or this user may not read it")
     tls = mqtt.tls
     for key, path in (("ca", tls.ca), ("certificate", tls.certificate), ("key", tls.key)) if tls else ():
         if path is not None and not os.access(path, os.R_OK):

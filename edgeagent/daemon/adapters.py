@@ -1,6 +1,6 @@
-"""Adapters of the contract: Home Assistant, Prometheus, Sparkplug B and Frigate, each where it is configured.
+"""Adapters of the contract: Home Assistant, Prometheus, OTLP, Sparkplug B and Frigate, each where configured.
 
-Prometheus, Sparkplug and pictures are imported where they are configured: they take memory.
+Prometheus, OTLP, Sparkplug and pictures are imported where they are configured: they take memory.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from edgeagent.timing.histogram import StageTimes
 
 if TYPE_CHECKING:
     from edgeagent.telemetry.frigate.availability import FrigateAvailability
+    from edgeagent.telemetry.otlp.otlp_exporter import OtlpExporter
     from edgeagent.telemetry.pictures import Pictures
     from edgeagent.telemetry.prometheus.exporter import Exporter
     from edgeagent.telemetry.sparkplug.node import SparkplugNode
@@ -47,12 +48,16 @@ class Adapters(AgentPart):
         self._publisher, self._folder = publisher, state
         self._announcer = _announcer(settings, publisher, state)
         self._pictures = _pictures(settings, publisher)
-        self._exporters: list[Exporter] = []
+        self._exporters: list[Exporter | OtlpExporter] = []
         if settings.prometheus is not None:
             from edgeagent.telemetry.prometheus.exporter import Exporter
 
             self._exporters.append(Exporter(settings.prometheus, times))
-        self._metrics: list[Exporter | SparkplugNode] = [*self._exporters]
+        if settings.otlp is not None:
+            from edgeagent.telemetry.otlp.otlp_exporter import OtlpExporter
+
+            self._exporters.append(OtlpExporter(settings.otlp, settings.device, times))
+        self._metrics: list[Exporter | OtlpExporter | SparkplugNode] = [*self._exporters]
         if settings.sparkplug is not None:
             from edgeagent.telemetry.sparkplug.node import SparkplugNode
 
@@ -99,7 +104,7 @@ class Adapters(AgentPart):
     def stop(self, timeout_s: float = PART_STOP_S) -> None:
         """Stop the adapters."""
         deadline = Deadline(timeout_s)
-        for adapter in (*self._pictures, *self._metrics, *self._availability):
+        for adapter in (*self._pictures, *self._availability, *reversed(self._metrics)):
             adapter.stop(deadline.left_s)
 
     def frame(self, result: Result) -> None:
@@ -114,7 +119,7 @@ class Adapters(AgentPart):
             adapter.record(telemetry)
 
     def read_live(self, refresh: Callable[[Telemetry], Telemetry]) -> None:
-        """Read counters at each request for metrics; ``refresh`` returns telemetry with those of now."""
+        """Read counters whenever metrics are read; ``refresh`` returns telemetry with those of now."""
         for exporter in self._exporters:
             exporter.refresh = refresh
 

@@ -119,6 +119,7 @@ def _log_unused(task: Task, settings: Settings) -> None:
             ("regions", any(camera.regions for camera in settings.cameras)),
             ("snapshots", settings.snapshots is not None),
             ("clips", settings.clips is not None),
+            *((f"{reason} of hard_frames", True) for reason in _unused_reasons(task, settings)),
         )
         if given
     ]
@@ -129,3 +130,11 @@ def _log_unused(task: Task, settings: Settings) -> None:
             task,
             ", ".join(unused),
         )
+
+
+def _unused_reasons(task: Task, settings: Settings) -> tuple[str, ...]:
+    """Return the reasons of hard frames that need detections, or the score of a class."""
+    if settings.hard_frames is None:
+        return ()
+    needed = ("feedback",) if task == "classification" else ("low_confidence", "feedback")
+    return tuple(reason for reason in needed if reason in settings.hard_frames.reasons)

@@ -23,8 +23,10 @@ from xml.etree import ElementTree
 
 import yaml
 
+from edgeagent.datasets.class_text import is_class_text
 from edgeagent.errors import DataError
 from edgeagent.files.atomic import PRIVATE_FILE, PRIVATE_FOLDER
+from edgeagent.files.naming import shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class ProposedPicture:
         name: of its copy; unique.
         width, height: in pixels.
         objects: that were found in it.
+        labels: all classes of the model that found them, in its order; empty where they are not known.
     """
 
     file: Path
@@ -58,10 +61,11 @@ class ProposedPicture:
     width: int
     height: int
     objects: tuple[ProposedObject, ...]
+    labels: tuple[str, ...] = ()
 
 
 def export_labels(pictures: Sequence[ProposedPicture], kind: str, out: Path) -> tuple[str, ...]:
-    """Write pictures with their labels, and return the names of the classes.
+    """Write pictures with their labels, and return the names of the classes, those of the models first.
 
     Args:
         pictures: in the order in which they are written.
@@ -69,11 +73,18 @@ def export_labels(pictures: Sequence[ProposedPicture], kind: str, out: Path) -> 
         out: folder, which is made; an empty one may exist.
 
     Raises:
-        DataError: there is no picture, the folder has something in it, or cannot be written.
+        DataError: there is no picture, a label is blank or has control characters,
+            the folder has something in it, or cannot be written.
     """
     if not pictures:
         raise DataError("there is no hard frame to export")
-    labels = tuple(sorted({one.label for picture in pictures for one in picture.objects}))
+    labels = _classes(pictures)
+    unfit = next((one for one in labels if not is_class_text(one)), None)
+    if unfit is not None:
+        raise DataError(
+            f"the label {shortened(repr(unfit), 60)} is blank or has control characters, which tools cannot "
+            "read; rename the class of the model"
+        )
     try:
         out.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
         out.chmod(PRIVATE_FOLDER)
@@ -90,6 +101,12 @@ def export_labels(pictures: Sequence[ProposedPicture], kind: str, out: Path) -> 
     except OSError as error:
         raise DataError(f"{error.filename or out}: cannot be written ({error.strerror})") from error
     return labels
+
+
+def _classes(pictures: Sequence[ProposedPicture]) -> tuple[str, ...]:
+    known = dict.fromkeys(label for named in {one.labels: None for one in pictures} for label in named)
+    found = {one.label for picture in pictures for one in picture.objects}
+    return (*known, *sorted(found - known.keys()))
 
 
 def _coco(pictures: Sequence[ProposedPicture], labels: Sequence[str], out: Path) -> None:

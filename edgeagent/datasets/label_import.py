@@ -13,11 +13,10 @@ Either all of it is written, or nothing: into a folder beside, which then takes 
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -26,16 +25,8 @@ from edgeagent.bundle.task import Task
 from edgeagent.datasets.class_names import match_names
 from edgeagent.datasets.picture_files import list_pictures
 from edgeagent.datasets.picture_shape import displayed_size
-from edgeagent.datasets.returned_coco import read_returned_coco
-from edgeagent.datasets.returned_cvat import read_returned_cvat
-from edgeagent.datasets.returned_label_studio import read_returned_label_studio
-from edgeagent.datasets.returned_labels import (
-    ReturnedLabels,
-    ReturnedObject,
-    ReturnedPicture,
-    read_label_file,
-)
-from edgeagent.datasets.returned_yolo import read_returned_yolo
+from edgeagent.datasets.returned_kinds import read_returned
+from edgeagent.datasets.returned_labels import ReturnedLabels, ReturnedObject, ReturnedPicture
 from edgeagent.errors import DataError
 from edgeagent.files.atomic import PRIVATE_FILE
 from edgeagent.files.naming import printable, shortened
@@ -74,7 +65,9 @@ class ImportedLabels:
     waiting: int
 
 
-def import_labels(given: Path, images: Path, target: LabelTarget, out: Path) -> ImportedLabels:
+def import_labels(
+    given: Path, images: Path, target: LabelTarget, out: Path, skip_empty: bool = False
+) -> ImportedLabels:
     """Take labels back, and write them with their pictures into a new folder.
 
     Args:
@@ -82,15 +75,22 @@ def import_labels(given: Path, images: Path, target: LabelTarget, out: Path) -> 
         images: folder of the pictures that were labelled, searched recursively.
         target: model that they are for.
         out: folder, which is made.
+        skip_empty: whether pictures without an object count as those that nobody has labelled.
 
     Raises:
         DataError: something does not fit; nothing is written.
     """
+    if not given.exists():
+        raise DataError(f"{printable(given)}: no such file or folder of labels")
     if out.exists():
         raise DataError(f"{printable(out)}: is there already; name a new folder")
     if not images.is_dir():
         raise DataError(f"{printable(images)}: no such folder of pictures; --images names it")
     returned = read_returned(given, images)
+    if skip_empty:
+        seen = tuple(one for one in returned.pictures if one.objects)
+        left = len(returned.pictures) - len(seen)
+        returned = replace(returned, pictures=seen, waiting=returned.waiting + left)
     files = _pictures(returned, images)
     indices = _check_classes(returned, target, given)
     for one in returned.pictures:
@@ -118,38 +118,6 @@ def import_labels(given: Path, images: Path, target: LabelTarget, out: Path) -> 
     )
     empty = sum(not one.objects for one in returned.pictures)
     return ImportedLabels(len(returned.pictures), dict(sorted(counts.items())), empty, returned.waiting)
-
-
-def read_returned(given: Path, images: Path) -> ReturnedLabels:
-    """Read labels of any of the four formats, which their content tells.
-
-    Raises:
-        DataError: there is nothing, or nothing that is known.
-    """
-    if given.is_dir():
-        inner = next(
-            (
-                given / name
-                for name in ("annotations.json", "annotations.xml", "tasks.json")
-                if (given / name).is_file()
-            ),
-            None,
-        )
-        return read_returned_yolo(given, images) if inner is None else read_returned(inner, images)
-    if not given.is_file():
-        raise DataError(f"{printable(given)}: no such file or folder of labels")
-    if given.suffix.lower() == ".xml":
-        return read_returned_cvat(given)
-    if given.suffix.lower() == ".json":
-        try:
-            is_list = isinstance(json.loads(read_label_file(given)), list)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{printable(given)}: not JSON ({error}); export it again") from error
-        return read_returned_label_studio(given) if is_list else read_returned_coco(given)
-    raise DataError(
-        f"{printable(given)}: expected COCO or Label Studio (.json), CVAT for images (.xml), or a folder "
-        "with YOLO labels; unpack archives first"
-    )
 
 
 def _pictures(returned: ReturnedLabels, images: Path) -> dict[str, Path]:
@@ -198,6 +166,7 @@ def _check_task(picture: ReturnedPicture, task: Task) -> None:
             raise DataError(
                 f"{picture.place}: has {len(whole)} classes of the whole picture and "
                 f"{len(picture.objects) - len(whole)} objects; the model is a classifier: give it one class"
+                f"{'' if picture.objects else ', or leave such pictures out with --skip-empty'}"
             )
         return
     if whole:

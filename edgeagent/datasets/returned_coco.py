@@ -7,7 +7,7 @@ are refused: YOLO labels cannot hold them.
 
 from __future__ import annotations
 
-import json
+import math
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,7 +16,7 @@ from edgeagent.datasets.returned_labels import (
     ReturnedLabels,
     ReturnedObject,
     ReturnedPicture,
-    read_label_file,
+    read_label_json,
     returned_box,
     returned_outline,
 )
@@ -31,10 +31,7 @@ def read_returned_coco(file: Path) -> ReturnedLabels:
         DataError: it is none, or something in it cannot be kept.
     """
     where = printable(file)
-    try:
-        document = json.loads(read_label_file(file))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: not JSON ({error}); export it again") from error
+    document = read_label_json(file)
     entries = check_entries(document, where)
     if not entries.names:
         raise DataError(f"{where}: its categories have no `name`; export it with names of classes")
@@ -69,13 +66,18 @@ def _object(
         raise DataError(f"{place}: has {len(polygons)} polygons; one object has one polygon: split it")
     if isinstance(polygons, list) and polygons:
         values = polygons[0]
-        if not isinstance(values, list) or len(values) % 2 or not all(map(_is_number, values)):
-            raise DataError(f"{place}: segmentation: expected a list of numbers x, y, x, y ...")
+        if not isinstance(values, list) or len(values) % 2 or not all(map(_is_place, values)):
+            raise DataError(f"{place}: segmentation: expected a list of numbers x, y, x, y ... in pixels")
         points = [(x / width, y / height) for x, y in zip(values[0::2], values[1::2], strict=True)]
         return returned_outline(points, label, place)
     x, y, across, down = box
     return returned_box((x / width, y / height, (x + across) / width, (y + down) / height), label, place)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _is_place(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False

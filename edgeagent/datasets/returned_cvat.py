@@ -22,7 +22,6 @@ from edgeagent.errors import DataError
 from edgeagent.files.naming import printable
 
 SHAPES = ("box", "polygon", "tag")
-OTHER_SHAPES = ("polyline", "points", "ellipse", "cuboid", "skeleton", "mask")
 
 
 def read_returned_cvat(file: Path) -> ReturnedLabels:
@@ -48,7 +47,7 @@ def read_returned_cvat(file: Path) -> ReturnedLabels:
         size = _number(image, "width", place), _number(image, "height", place)
         if min(size) <= 0:
             raise DataError(f"{place}: width and height must be above 0")
-        objects = [_object(one, size, place) for one in image if one.tag in (*SHAPES, *OTHER_SHAPES)]
+        objects = [_object(one, size, place) for one in image]
         pictures.append(ReturnedPicture(PurePosixPath(name).name, size, tuple(objects), place))
     if not pictures:
         raise DataError(f"{where}: has no image; export it as `CVAT for images 1.1`")
@@ -71,7 +70,7 @@ def _object(one: ElementTree.Element, size: tuple[float, float], place: str) -> 
         except ValueError:
             raise DataError(f"{place}: a polygon has no points x,y;x,y") from None
         return returned_outline(points, label, place)
-    if one.get("rotation") not in (None, "0", "0.0", "0.00"):
+    if one.get("rotation") is not None and _number(one, "rotation", place) != 0:
         raise DataError(f"{place}: has a turned box; draw it upright, or as a polygon")
     x1, y1, x2, y2 = (_number(one, key, place) for key in ("xtl", "ytl", "xbr", "ybr"))
     return returned_box((x1 / width, y1 / height, x2 / width, y2 / height), label, place)

@@ -8,7 +8,6 @@ for a person; one with several needs a decision, and is refused.
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
@@ -20,17 +19,18 @@ from edgeagent.datasets.returned_labels import (
     ReturnedLabels,
     ReturnedObject,
     ReturnedPicture,
-    read_label_file,
+    read_label_json,
     returned_box,
     returned_outline,
 )
 from edgeagent.errors import DataError
-from edgeagent.files.naming import printable
+from edgeagent.files.naming import printable, shortened
 from edgeagent.files.validation import first_mistake
 
 UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")
 """Start of the name that Label Studio gives to an uploaded picture."""
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
+_Pixels = Annotated[int, Field(gt=0, le=10**9)]
 _Names = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
@@ -59,8 +59,8 @@ class _Choices(_Part):
 class _Result(_Part):
     type: str
     value: dict[str, Any] = {}
-    original_width: Annotated[int, Field(gt=0)] | None = None
-    original_height: Annotated[int, Field(gt=0)] | None = None
+    original_width: _Pixels | None = None
+    original_height: _Pixels | None = None
 
 
 class _Annotation(_Part):
@@ -87,15 +87,14 @@ def read_returned_label_studio(file: Path) -> ReturnedLabels:
         DataError: it is none, or something in it cannot be kept.
     """
     where = printable(file)
-    try:
-        document = json.loads(read_label_file(file))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: not JSON ({error}); export it again") from error
+    document = read_label_json(file)
     if not isinstance(document, list) or not document:
         raise DataError(f"{where}: expected a list of tasks; export it from Label Studio as `JSON`")
     pictures, waiting = [], 0
     for number, one in enumerate(document):
         place = f"{where}: task {number}"
+        if isinstance(one, dict) and "predictions" in one and "annotations" not in one:
+            raise DataError(f"{where}: not labelled yet; import it, label, then export `JSON`")
         try:
             task = _Task.model_validate(one)
         except ValidationError as error:
@@ -163,6 +162,9 @@ def _name(data: dict[str, Any], place: str) -> str:
     address = data.get("image")
     if not isinstance(address, str) or not address:
         raise DataError(f"{place}: data: expected `image`, the address of a picture")
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        raise DataError(f"{place}: data: image: {shortened(repr(address), 60)} is no address") from None
     path = parts.query.rpartition("d=")[2] if parts.path.endswith("/local-files/") else parts.path
     return UPLOADED.sub("", PurePosixPath(unquote(path)).name, count=1)

@@ -6,9 +6,13 @@ is refused by the reader of the tool, so that nothing is lost without a word.
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from edgeagent.datasets.class_text import is_class_text
 from edgeagent.errors import DataError
 from edgeagent.files.naming import printable, shortened
 
@@ -79,6 +83,43 @@ def read_label_file(path: Path) -> str:
         raise DataError(f"{printable(path)}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{printable(path)}: not UTF-8 text; export it again") from error
+
+
+def read_label_json(path: Path) -> Any:
+    """Return the values of a JSON file of labels, in which all text can be printed and stored.
+
+    Raises:
+        DataError: see :func:`read_label_file`, it is not JSON, or text in it has half of a surrogate pair.
+    """
+    text = read_label_file(path)
+    try:
+        document = json.loads(text)
+        if re.search(r"\\u[dD][89a-fA-F]", text) is not None:
+            json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise DataError(
+            f"{printable(path)}: text in it has half of a surrogate pair (\\ud800 to \\udfff); rename the "
+            "picture or class, and export it again"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{printable(path)}: not JSON ({error}); export it again") from error
+    return document
+
+
+def check_class_text(labels: ReturnedLabels) -> ReturnedLabels:
+    """Return labels whose classes have names that can be kept.
+
+    Raises:
+        DataError: a class has no name, or one with control characters.
+    """
+    for picture in labels.pictures:
+        for one in picture.objects:
+            if not is_class_text(one.label):
+                state = "has control characters" if one.label.strip() else "is empty"
+                raise DataError(
+                    f"{picture.place}: the class {_shown(one.label)} {state}; rename it in the tool"
+                )
+    return labels
 
 
 def returned_box(corners: tuple[float, float, float, float], label: str, place: str) -> ReturnedObject:

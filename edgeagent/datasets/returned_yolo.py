@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edgeagent.datasets.data_yaml import class_names_of
 from edgeagent.datasets.labels import WITHOUT_AREA
-from edgeagent.datasets.picture_files import list_pictures
+from edgeagent.datasets.picture_files import list_pictures, readable_files
 from edgeagent.datasets.returned_labels import (
     ReturnedLabels,
     ReturnedObject,
@@ -42,12 +42,13 @@ def read_returned_yolo(folder: Path, images: Path) -> ReturnedLabels:
     names = _names(folder)
     labels = folder / "labels"
     try:
-        files = {path.stem: path for path in sorted(labels.rglob("*.txt"))}
-        pictures = {path.stem: path.name for path in list_pictures(images, recursive=True)}
+        files = _by_stem(readable_files(labels.rglob("*.txt"), (".txt",), labels))
+        all_pictures = list_pictures(images, recursive=True)
     except OSError as error:
         raise DataError(f"{printable(folder)}: cannot be read ({error.strerror})") from error
     if not files:
         raise DataError(f"{printable(labels)}: no label files; export it as YOLO with the folder `labels`")
+    pictures = _by_stem([path for path in all_pictures if path.stem in files])
     strange = sorted(files.keys() - pictures.keys())
     if strange:
         raise DataError(
@@ -55,10 +56,27 @@ def read_returned_yolo(folder: Path, images: Path) -> ReturnedLabels:
             f"({len(strange)} such files); give --images the folder of the pictures that were labelled"
         )
     found = tuple(
-        ReturnedPicture(pictures[stem], None, _objects(path, names), printable(path))
+        ReturnedPicture(pictures[stem].name, None, _objects(path, names), printable(path))
         for stem, path in files.items()
     )
-    return ReturnedLabels(found, len(pictures) - len(files))
+    return ReturnedLabels(found, len(all_pictures) - len(files))
+
+
+def _by_stem(paths: Sequence[Path]) -> dict[str, Path]:
+    """Return files by the name without suffix, which pairs pictures and label files.
+
+    Raises:
+        DataError: two have the same.
+    """
+    found: dict[str, Path] = {}
+    for path in paths:
+        first = found.setdefault(path.stem, path)
+        if first != path:
+            raise DataError(
+                f"{printable(first)} and {printable(path)}: which labels belong to which picture? keep or "
+                "rename one"
+            )
+    return found
 
 
 def _objects(path: Path, names: Sequence[str]) -> tuple[ReturnedObject, ...]:

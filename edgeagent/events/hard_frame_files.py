@@ -32,6 +32,7 @@ class _About(BaseModel):
     width: Annotated[int, Field(gt=0)]
     height: Annotated[int, Field(gt=0)]
     objects: tuple[_Object, ...]
+    labels: tuple[Annotated[str, Field(min_length=1)], ...] = ()
 
 
 def read_hard_frames(folder: Path) -> tuple[ProposedPicture, ...]:
@@ -51,7 +52,8 @@ def read_hard_frames(folder: Path) -> tuple[ProposedPicture, ...]:
         ]
     except FileNotFoundError:
         raise DataError(
-            f"{printable(folder)}: no such folder; an agent with hard_frames in its configuration makes it"
+            f"{printable(folder)}: no frame was kept yet; an agent with hard_frames in its configuration "
+            "makes this folder with the first"
         ) from None
     except OSError as error:
         raise DataError(f"{printable(folder)}: cannot be read ({error.strerror})") from error
@@ -63,5 +65,5 @@ def read_hard_frames(folder: Path) -> tuple[ProposedPicture, ...]:
             continue
         objects = tuple(ProposedObject(one.label, one.score, one.box) for one in about.objects)
         name = f"{picture.parent.name}-{picture.stem.replace('.', '_')}.jpg"  # tools cut names at dots
-        found.append(ProposedPicture(picture, name, about.width, about.height, objects))
+        found.append(ProposedPicture(picture, name, about.width, about.height, objects, about.labels))
     return tuple(found)

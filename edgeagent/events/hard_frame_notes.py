@@ -16,6 +16,8 @@ from edgeagent.vision.detections import Detections
 NAMES = re.compile(r"\d+\.\d{6}\.(?:jpg|json)")
 """Names of pictures and of what was found in them: seconds since 1970."""
 DIGITS = 5  # of shares of the picture
+MOST_LABELS = 100_000
+"""Most letters of all names of the model's classes in the notes; of more, none are noted."""
 
 NamedBox = tuple[str, tuple[float, float, float, float]]
 """Label, and x1, y1, x2, y2 in pixels."""
@@ -54,7 +56,8 @@ class SeenFrame:
 def hard_frame_notes(
     seen: SeenFrame, low: float, reasons: Sequence[HardFrameReason], right: Sequence[NamedBox] | None = None
 ) -> bytes:
-    """Return the JSON document of a hard frame, with the objects of a score of ``low`` or more.
+    """Return the JSON document of a hard frame, with the objects of a score of ``low`` or more, and all
+    classes of the model.
 
     The box of an object is x1, y1, x2, y2 in shares of the picture.
 
@@ -90,4 +93,6 @@ def hard_frame_notes(
         "height": height,
         "objects": objects,
     }
+    if sum(map(len, seen.found.labels)) <= MOST_LABELS:
+        about["labels"] = list(seen.found.labels)
     return json.dumps(about).encode()

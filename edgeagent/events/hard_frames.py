@@ -2,7 +2,8 @@
 
 ::
 
-    low_confidence  a score between `low` and `high`
+    low_confidence  a score between `low` and `high`; of a classifier, the best score below `high`, or the
+                    second at least `low` (of two classes, the best is never below 0.5)
     disagreement    the reference model found something else
     drift           the scene of the camera has drifted: a frame every `drift_every`
     feedback        a judgement says that the frame was wrong
@@ -19,6 +20,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -35,6 +37,7 @@ from edgeagent.settings.sections.hard_frames import HardFrameReason, HardFrameSe
 from edgeagent.timing.guarded_thread import GuardedThread
 from edgeagent.timing.rate_limit import RateLimit
 from edgeagent.timing.repeat_limit import RepeatLimit
+from edgeagent.vision.detections import Detections
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +95,7 @@ class HardFrames:
         return done.wait(timeout_s)
 
     def hide(self, private: PrivateCorners) -> None:
-        """Hide other privacy regions from now on, also in frames that wait."""
+        """Hide other privacy regions from now on, also in frames that wait or are remembered."""
         self._private = private
 
     def drift(self, camera: str, drifted: bool) -> None:
@@ -106,14 +109,19 @@ class HardFrames:
             seen: its image is valid during the call; detections down to the lowest score of the pipeline.
             now_ns: monotonic time in ns.
         """
-        of_picture = seen.found.classification
-        scores = seen.found.scores if of_picture is None else np.array([of_picture.score])
         reasons: list[HardFrameReason] = []
-        if ((scores >= self._settings.low) & (scores < self._settings.high)).any():
+        if self._unsure(seen.found):
             reasons.append("low_confidence")
         if seen.camera in self._drifted:
             reasons.append("drift")
         self._keep(seen, reasons, now_ns)
+
+    def _unsure(self, found: Detections) -> bool:
+        low, high, of_picture = self._settings.low, self._settings.high, found.classification
+        if of_picture is None:
+            return bool(((found.scores >= low) & (found.scores < high)).any())
+        best = of_picture.top(2)
+        return best[0][1] < high or (len(best) > 1 and best[1][1] >= low)
 
     def disagreed(self, seen: SeenFrame, share: float, now_ns: int) -> None:
         """Copy a frame in which the reference model found something else; never waits.
@@ -184,25 +192,34 @@ class HardFrames:
                 return
             work()
 
-    def _encoded(self, seen: SeenFrame) -> bytes | None:
-        """Return the JPEG of a frame, without what is private."""
-        hide_regions(seen.image, self._private.get(seen.camera, ()))
+    def _encoded(self, seen: SeenFrame) -> RecentPicture | None:
+        """Return a frame as JPEG, without what is private now."""
+        private = self._private.get(seen.camera, ())
+        hide_regions(seen.image, private)
         quality = [cv2.IMWRITE_JPEG_QUALITY, self._settings.quality]
         done, jpeg = cv2.imencode(".jpg", seen.image, quality)
-        return jpeg.tobytes() if done else None
+        return RecentPicture(seen.bare(), jpeg.tobytes(), private) if done else None
+
+    def _hidden_anew(self, picture: RecentPicture) -> RecentPicture | None:
+        """Return a remembered picture without what has become private since."""
+        if picture.hidden == self._private.get(picture.seen.camera, ()):
+            return picture
+        image = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
+        return None if image is None else self._encoded(replace(picture.seen, image=image.astype(np.uint8)))
 
     def _write_seen(self, seen: SeenFrame, reasons: tuple[HardFrameReason, ...]) -> None:
-        jpeg = self._encoded(seen)
-        if jpeg is not None:
-            self._write(RecentPicture(seen.bare(), jpeg), reasons, None)
+        picture = self._encoded(seen)
+        if picture is not None:
+            self._write(picture, reasons, None)
 
     def _remember(self, seen: SeenFrame, sequence: int) -> None:
-        jpeg = self._encoded(seen)
-        if jpeg is not None:
-            self._recent.add(seen.camera, sequence, RecentPicture(seen.bare(), jpeg))
+        picture = self._encoded(seen)
+        if picture is not None:
+            self._recent.add(seen.camera, sequence, picture)
 
     def _write_judged(self, camera: str, sequence: int, right: Sequence[NamedBox] | None) -> None:
-        picture = self._recent.take(camera, sequence)
+        remembered = self._recent.take(camera, sequence)
+        picture = None if remembered is None else self._hidden_anew(remembered)
         if picture is not None:
             self._write(picture, ("feedback",), right)
 

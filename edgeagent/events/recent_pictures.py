@@ -6,6 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from edgeagent.events.hard_frame_notes import SeenFrame
+from edgeagent.imaging.polygon import Point
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +16,12 @@ class RecentPicture:
     Attributes:
         seen: the frame, without its image.
         jpeg: of the image, without what is private.
+        hidden: corners of the regions that are hidden in it, in shares of the picture.
     """
 
     seen: SeenFrame
     jpeg: bytes
+    hidden: tuple[tuple[Point, ...], ...]
 
 
 class RecentPictures:

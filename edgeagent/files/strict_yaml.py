@@ -8,6 +8,7 @@ data results; dates stay text. Duplicate keys are reported, as YAML 1.2 forbids 
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,10 @@ _MAX_NUMBER = 64
 _TYPES = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float"))
 _TEXT = "tag:yaml.org,2002:str"
 _NUMBER = "tag:yaml.org,2002:int"
+
+_READ_OTHERWISE = re.compile("[\t\r\x85\u2028\u2029\ufeff]|[|>][-+0-9]*#")
+"""What libyaml reads otherwise than PyYAML, or accepts where PyYAML refuses it: tabs in plain text, marks of
+byte order after the first line, comments right after the head of a block; and rare line breaks."""
 
 Place = tuple[str | int, ...]
 """Keys and list positions from the root of a document to a value."""
@@ -66,8 +71,8 @@ def parse(content: bytes, *, number_keys: bool = False, quick: bool = False) -> 
     Args:
         content: of the file.
         number_keys: whether a key may be a whole number; it becomes text.
-        quick: parse by libyaml, for large files that a program wrote; what it refuses is parsed once more, so
-            that mistakes are worded and placed alike.
+        quick: parse by libyaml, for large files that a program wrote. What it refuses is parsed once more, so
+            that mistakes are worded and placed alike; what it reads otherwise is not given to it.
 
     Raises:
         YamlMistakeError: more than 1 MiB, not UTF-8, not YAML or not in the subset.
@@ -79,7 +84,7 @@ def parse(content: bytes, *, number_keys: bool = False, quick: bool = False) -> 
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise YamlMistakeError(line, f"not UTF-8 text (byte 0x{content[error.start]:02x})") from None
-    if quick and CParser is not None:
+    if quick and CParser is not None and not _READ_OTHERWISE.search(text):
         with contextlib.suppress(yaml.YAMLError, YamlMistakeError):
             return _document(_QuickLoader(text), number_keys)
     try:

@@ -18,6 +18,7 @@ from edgeagent.provisioning.errors import ProvisioningError
 from edgeagent.settings.file import load_settings
 from edgeagent.settings.schema import Settings
 from edgeagent.telemetry.actions.signature import secret_bytes
+from edgeagent.telemetry.otlp.header_file import read_headers
 
 
 def check_configuration(configuration: Path, within: Path | None = None) -> Settings:
@@ -56,6 +57,9 @@ def check_configuration(configuration: Path, within: Path | None = None) -> Sett
             _check_ca(delivery.ca)
         if delivery.hawkbit is not None and here(delivery.hawkbit.token_file):
             read_secret(delivery.hawkbit.token_file, "the token of hawkBit")
+    headers_file = settings.otlp.headers_file if settings.otlp is not None else None
+    if headers_file is not None and here(headers_file):
+        read_headers(headers_file, "the headers of otlp")
     for rule in settings.actions.rules:
         webhook = rule.webhook
         if webhook is not None and webhook.secret_file is not None and here(webhook.secret_file):

@@ -38,7 +38,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
 }
 _COMPARISON = re.compile(
-    r"([a-z0-9_]+)\s*(>=|<=|>|<)\s*(?:(control)\s*([+-])\s*)?([0-9]+(?:\.[0-9]+)?)\s*(ms|s|%|J|mJ)"
+    r"([a-z0-9_]+)\s*(>=|<=|>|<)\s*(?:(control)\s*([+-])\s*)?([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z%]*)"
 )
 
 
@@ -183,6 +183,9 @@ def _comparison(text: str) -> Criterion:
             f"it; expected such as {metric}>2%"
         )
     units = ("%",) if metric in RATES else ("J", "mJ") if metric in ENERGIES else ("ms", "s")
+    if not unit:
+        fitting = " or ".join(dict.fromkeys((*units, "%")) if control else units)
+        raise ConfigurationError(f"halt condition: {text.strip()!r} has no unit; {metric} takes {fitting}")
     if unit not in (*units, "%") or (unit == "%" and metric not in RATES and not control):
         raise ConfigurationError(
             f"halt condition: {metric} has the unit {' or '.join(units)}, not {unit}"

@@ -48,7 +48,7 @@ def read_partial(file: Path) -> dict[str, Any]:
 
 def add_configuration(
     publication: Publication,
-    file: Path,
+    settings: Mapping[str, Any],
     channel: str,
     version: str,
     boards: Sequence[str],
@@ -59,7 +59,7 @@ def add_configuration(
 
     Args:
         publication: to change; nothing is served before it is published.
-        file: partial configuration, YAML.
+        settings: partial configuration of :func:`read_partial`.
         channel: label of the channel.
         version: of the configuration, such as 1.2.0.
         boards: names of the boards that take it, or ``any``.
@@ -67,16 +67,17 @@ def add_configuration(
         minimum_agent_version: oldest edgeagent that may take it; None for any that knows its keys.
 
     Raises:
-        PublishError: the file is refused, the channel has this version already, or a field is invalid.
+        PublishError: the channel has this version already, or a field is invalid.
     """
-    settings = read_partial(file)
     ensure_channel(publication, channel)
     index = read_index(publication, channel)
     if any(one.version == version for one in index.configurations):
         raise PublishError(
             f"{channel}: has a configuration {version} already; give the new one a new version"
         )
-    content = ConfigurationFile(made_with=__version__, settings=settings).model_dump_json(indent=1).encode()
+    content = (
+        ConfigurationFile(made_with=__version__, settings=dict(settings)).model_dump_json(indent=1).encode()
+    )
     sequence = max((one.sequence for one in index.configurations), default=0) + 1
     fields: dict[str, Any] = {
         "version": version,

@@ -29,6 +29,7 @@ NEVER: Mapping[str, str] = {
     "hard_frames": "it keeps pictures, which the owner of the board decides",
     "actions": "it calls servers and runs programs",
     "web": "it opens a port of the board, with its secrets",
+    "otlp": "it sends readings of the board to a server, with its secrets",
     "delivery.repository": "it decides whom the board trusts",
     "delivery.root": "it decides whom the board trusts",
     "delivery.channel": "it decides what the board follows",

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from edgeagent.errors import ConfigurationError
@@ -37,15 +37,17 @@ _MAX_LISTED = 20
 _MAX_SHOWN = 60
 """Characters of a value in a message."""
 
+_AnyModel = TypeVar("_AnyModel", bound=BaseModel)
 _AnySection = TypeVar("_AnySection", bound=SettingsSection)
 
 
-def parse_document(content: bytes, shown: str) -> Document:
+def parse_document(content: bytes, shown: str, needs: str = "`cameras:` with at least one") -> Document:
     """Return the content of a file, not validated yet.
 
     Args:
         content: of the file.
         shown: its name, for messages.
+        needs: what it must have at least, for messages.
 
     Raises:
         ConfigurationError: it is no YAML of the subset, or is empty.
@@ -55,7 +57,7 @@ def parse_document(content: bytes, shown: str) -> Document:
     except YamlMistakeError as error:
         raise ConfigurationError(f"{shown}:{error.line}: {error}") from None
     if document.data is None:
-        raise ConfigurationError(f"{shown}:1: the file is empty; it needs `cameras:` with at least one")
+        raise ConfigurationError(f"{shown}:1: the file is empty; it needs {needs}")
     return document
 
 
@@ -69,7 +71,12 @@ def validate(document: Document, shown: str) -> Settings:
     Raises:
         ConfigurationError: it has mistakes; see :func:`load_settings`.
     """
-    settings, mistakes, found = examine_document(document)
+    return validate_as(Settings, document, shown)
+
+
+def validate_as(model: type[_AnyModel], document: Document, shown: str) -> _AnyModel:
+    """Return a document as a model of any file; see :func:`validate`."""
+    settings, mistakes, found = _examine_as(model, document)
     if mistakes or settings is None:
         listed = sorted(mistakes)[:_MAX_LISTED]
         if found > _MAX_LISTED:
@@ -80,15 +87,21 @@ def validate(document: Document, shown: str) -> Settings:
 
 def examine_document(document: Document) -> tuple[Settings | None, list[tuple[int, str]], int]:
     """Return the settings, None with mistakes; the first mistakes with their lines; and their number."""
+    return _examine_as(Settings, document)
+
+
+def _examine_as(
+    model: type[_AnyModel], document: Document
+) -> tuple[_AnyModel | None, list[tuple[int, str]], int]:
     mistakes = [
         (line, f"{dotted(place)}: duplicate key (first in line {document.lines[place]})")
         for line, place in document.duplicates[:_MAX_LISTED]
     ]
     found, settings = len(document.duplicates), None
     try:
-        settings = Settings.model_validate_json(json.dumps(document.data), strict=True)
+        settings = model.model_validate_json(json.dumps(document.data), strict=True)
     except ValidationError as error:
-        mistakes += _mistakes(error, document)
+        mistakes += _mistakes(error, document, model)
         found += error.error_count()
     return settings, mistakes, found
 
@@ -110,7 +123,9 @@ def _find_bundles(directory: Path, written: Settings, resolved: Settings) -> Set
     return resolved.model_copy(update={"model": model, "accuracy": accuracy})
 
 
-def _mistakes(error: ValidationError, document: Document) -> Iterator[tuple[int, str]]:
+def _mistakes(
+    error: ValidationError, document: Document, model: type[BaseModel]
+) -> Iterator[tuple[int, str]]:
     """Yield (line, message) for the first validation errors by their lines."""
     found = error.errors(include_url=False, include_context=True)
     details = [
@@ -122,7 +137,7 @@ def _mistakes(error: ValidationError, document: Document) -> Iterator[tuple[int,
     for line, _, detail in heapq.nsmallest(_MAX_LISTED, details):
         place = detail["loc"]
         prefix = f"{dotted(place)}: " if place else ""
-        yield line, prefix + _text(detail, document)
+        yield line, prefix + _text(detail, document, model)
 
 
 def _has_mistakes_inside(place: Place, found: list[ErrorDetails]) -> bool:
@@ -130,10 +145,10 @@ def _has_mistakes_inside(place: Place, found: list[ErrorDetails]) -> bool:
     return any(len(one["loc"]) > len(place) and one["loc"][: len(place)] == place for one in found)
 
 
-def _text(detail: ErrorDetails, document: Document) -> str:
+def _text(detail: ErrorDetails, document: Document, model: type[BaseModel]) -> str:
     place, kind = detail["loc"], detail["type"]
     if kind == "extra_forbidden":
-        return f"unknown key; {suggestion(place)}"
+        return f"unknown key; {suggestion(place, model)}"
     if kind == "missing":
         return "required, but missing"
     value = _value_at(place, document.data)

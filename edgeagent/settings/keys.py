@@ -15,13 +15,18 @@ _MAX_SHOWN = 60
 """Characters of a key in a message."""
 
 
-def suggestion(place: Place) -> str:
-    """Return a suggestion for an unknown key: a similar key here, or the same key in another section."""
-    section, key = section_at(place[:-1]), str(place[-1])[:_MAX_SHOWN]
+def suggestion(place: Place, root: type[BaseModel] = Settings) -> str:
+    """Return a suggestion for an unknown key: a similar key here, or the same key in another section.
+
+    Args:
+        place: of the key.
+        root: section class of the whole file.
+    """
+    section, key = section_at(place[:-1], root), str(place[-1])[:_MAX_SHOWN]
     near = difflib.get_close_matches(key.lower(), section.model_fields, n=1)
     if near:
         return f"did you mean {near[0]}?"
-    elsewhere = [path for path in key_paths(Settings) if path.rpartition(".")[2] == key]
+    elsewhere = [path for path in key_paths(root) if path.rpartition(".")[2] == key]
     if elsewhere:
         return f"did you mean {' or '.join(elsewhere)}?"
     return f"known keys here: {', '.join(section.model_fields)}"
@@ -36,9 +41,9 @@ def key_paths(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield from key_paths(inner, f"{prefix}{name}.")
 
 
-def section_at(place: Place) -> type[BaseModel]:
+def section_at(place: Place, root: type[BaseModel] = Settings) -> type[BaseModel]:
     """Return the section class at a place; the nearest above it where there is none."""
-    section: type[BaseModel] = Settings
+    section = root
     for step in place:
         if isinstance(step, str) and step in section.model_fields:
             section = section_in(section.model_fields[step].annotation) or section

@@ -7,10 +7,11 @@ schema. Whether the result is a complete configuration is known on the board onl
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from typing import Any
 
 from edgeagent.errors import ConfigurationError
-from edgeagent.files.strict_yaml import Document
+from edgeagent.files.strict_yaml import Document, Place
 from edgeagent.settings.carried import LONGEST_CHECK_S, forbidden
 from edgeagent.settings.examination import dotted, examine_document
 
@@ -39,14 +40,15 @@ def check_partial(document: Document, shown: str) -> dict[str, Any]:
     mistakes = [
         (document.lines.get(place, 0), f"{dotted(place)}: {reason}") for place, reason in refused.items()
     ]
-    if not mistakes:  # what must not be carried is told first, and never with its value
-        settings, mistakes, _ = examine_document(
-            Document(_completed(data), document.lines, document.duplicates)
-        )
-        delivery = settings.delivery if settings is not None else None
-        if delivery is not None and delivery.check_every > LONGEST_CHECK_S:
-            line = document.lines.get(("delivery", "check_every"), 0)
-            mistakes = [(line, "delivery.check_every: expected 7d at most; boards could not be reached")]
+    # What must not be carried is taken out first, so that no other message has its value.
+    rest = Document(_completed(_without(data, refused)), document.lines, document.duplicates)
+    settings, others, _ = examine_document(rest)
+    told = tuple(f"{dotted(place)}: " for place in refused)
+    mistakes += [one for one in others if not one[1].startswith(told)]
+    delivery = settings.delivery if settings is not None else None
+    if delivery is not None and delivery.check_every > LONGEST_CHECK_S:
+        line = document.lines.get(("delivery", "check_every"), 0)
+        mistakes.append((line, "delivery.check_every: expected 7d at most; boards could not be reached"))
     if mistakes:
         numbered = bool(document.lines)
         named = [
@@ -55,6 +57,23 @@ def check_partial(document: Document, shown: str) -> dict[str, Any]:
         ]
         raise ConfigurationError("\n".join(named[:_MAX_LISTED]))
     return data
+
+
+def _without(data: dict[str, Any], refused: Iterable[Place]) -> dict[str, Any]:
+    """Return a copy without the keys at these places, and without lists of which an item is at one."""
+    rest = copy.deepcopy(data)
+    for place in refused:
+        while isinstance(place[-1], int):
+            place = place[:-1]
+        inner: Any = rest
+        for step in place[:-1]:
+            if isinstance(step, str):
+                inner = inner.get(step) if isinstance(inner, dict) else None
+            else:
+                inner = inner[step] if isinstance(inner, list) else None
+        if isinstance(inner, dict):
+            inner.pop(place[-1], None)
+    return rest
 
 
 def _completed(data: dict[str, Any]) -> dict[str, Any]:

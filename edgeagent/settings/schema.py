@@ -31,6 +31,7 @@ from edgeagent.settings.sections.home_assistant import HomeAssistantSettings
 from edgeagent.settings.sections.model import ModelSettings
 from edgeagent.settings.sections.mqtt import MqttSettings
 from edgeagent.settings.sections.objects import ObjectSettings
+from edgeagent.settings.sections.otlp import OtlpSettings
 from edgeagent.settings.sections.power import PowerSettings
 from edgeagent.settings.sections.prometheus import PrometheusSettings
 from edgeagent.settings.sections.snapshots import SnapshotSettings
@@ -90,6 +91,7 @@ class Settings(SettingsSection):
         accuracy: accuracy measurements during operation.
         home_assistant: Home Assistant discovery; None removes earlier announcements.
         prometheus: Prometheus endpoint; None opens no port.
+        otlp: collector that metrics are sent to; None sends none.
         web: live page; None opens no port.
         sparkplug: Sparkplug B messages in addition to the native topics; None publishes none.
         frigate: topics of Frigate; None publishes none.
@@ -114,6 +116,7 @@ class Settings(SettingsSection):
     accuracy: AccuracySettings = AccuracySettings()
     home_assistant: HomeAssistantSettings | None = None
     prometheus: PrometheusSettings | None = None
+    otlp: OtlpSettings | None = None
     web: WebSettings | None = None
     sparkplug: SparkplugSettings | None = None
     frigate: FrigateSettings | None = None

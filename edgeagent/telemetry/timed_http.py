@@ -5,10 +5,14 @@ A socket time-out holds for one packet only, so that a head that drips in would 
 
 from __future__ import annotations
 
+import ssl
+from pathlib import Path
 from threading import Timer
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from edgeagent.errors import ConfigurationError
 
 
 class _TimedHead:
@@ -56,3 +60,26 @@ class _TimedHttpsPool(urllib3.HTTPSConnectionPool):
 
 TIMED_POOLS = {"http": _TimedHttpPool, "https": _TimedHttpsPool}
 """Pools by scheme, for ``PoolManager.pool_classes_by_scheme``."""
+
+
+def timed_pool(url: str, ca: Path | None, timeout_s: float) -> urllib3.PoolManager:
+    """Return connections to one server, which repeat nothing by themselves and heed no variable of a proxy.
+
+    Args:
+        url: address of the server.
+        ca: file of trusted CA certificates; None trusts those of the system.
+        timeout_s: longest time without a packet, and until the head of an answer is complete.
+
+    Raises:
+        ConfigurationError: the certificates cannot be used.
+    """
+    trust = None
+    if url.lower().startswith("https"):
+        try:
+            trust = ssl.create_default_context(cafile=None if ca is None else str(ca))
+        except OSError as error:  # ssl.SSLError is one
+            raise ConfigurationError(f"{ca}: cannot be used as certificates ({error})") from None
+    timeout = urllib3.Timeout(connect=timeout_s, read=timeout_s)
+    pool = urllib3.PoolManager(num_pools=1, timeout=timeout, ssl_context=trust, retries=False)
+    pool.pool_classes_by_scheme = TIMED_POOLS
+    return pool

@@ -45,11 +45,14 @@ class SignInLimit:
 
     def wait_s(self, address: str) -> float:
         """Count a try, and return 0; or return the seconds to wait before one is taken."""
-        now = self._clock()
-        left = self._failures.get(address_group(address), (0, 0.0))[1] - now
+        left = self.pause_s(address)
         if left > 0:
             return left
-        return 0.0 if self._all.allows(int(now * 1e9)) else 1 / ALL_PER_S
+        return 0.0 if self._all.allows(int(self._clock() * 1e9)) else 1 / ALL_PER_S
+
+    def pause_s(self, address: str) -> float:
+        """Return the seconds that the pause of an address lasts; 0 where there is none."""
+        return max(0.0, self._failures.get(address_group(address), (0, 0.0))[1] - self._clock())
 
     def failed(self, address: str) -> None:
         """Record a failure."""

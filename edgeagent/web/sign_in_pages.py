@@ -85,6 +85,7 @@ class SignInPages:
 
     Attributes:
         routes: of these pages.
+        limit: of failures by address.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class SignInPages:
         self._address, self._credentials, self._sessions = address, credentials, sessions
         self._write_page, self._wording, self._places = write_page, wording, places
         self._on_sign_in = on_sign_in
-        self._limit, self._cookie = SignInLimit(), cookie_name(address)
+        self.limit, self._cookie = SignInLimit(), cookie_name(address)
         self._errors, self._repeats = RateLimit(ERRORS_PER_S, ERRORS_BURST), RepeatLimit()
         self.routes = [
             Route("/sign-in", self._ask),
@@ -140,25 +141,34 @@ class SignInPages:
         response.status_code = status
         return response
 
+    def refused_for(self, seconds: float, following: str) -> Response:
+        """Return the form for those who have failed too often.
+
+        Args:
+            seconds: until they may try again.
+            following: path that follows.
+        """
+        response = self.form(following, f"Too many tries. Try again in {seconds:.0f} s.", 429)
+        response.headers["Retry-After"] = str(round(seconds + 0.5))
+        return response
+
     async def _sign_in(self, request: Request) -> Response:
         if self._credentials is None:
             return RedirectResponse("/", 303)
         address = client_of(request.scope, request.headers)
         form = await read_form(request)
         following, what = form.get("next", "/"), self._wording.what
-        wait_s = self._limit.wait_s(address)
+        wait_s = self.limit.wait_s(address)
         if wait_s > 0:
-            response = self.form(following, f"Too many tries. Try again in {wait_s:.0f} s.", 429)
-            response.headers["Retry-After"] = str(round(wait_s + 0.5))
-            return response
+            return self.refused_for(wait_s, following)
         given = form.get("user", "")
         user = await self._credentials.check(given, form.get("password", ""))
         if user is None:
-            self._limit.failed(address)
+            self.limit.failed(address)
             self._on_sign_in(given, address, False)
             logger.warning("%s: somebody at %s could not sign in", what, address)
             return self.form(following, "User or password are wrong.", 403)
-        self._limit.worked(address)
+        self.limit.worked(address)
         self._on_sign_in(user, address, True)
         logger.info("%s: %s signed in from %s", what, user, address)
         response = RedirectResponse(local_place(following, self._places), 303)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,8 @@ def test_users_and_tokens_are_managed_and_audited(tmp_path: Path, state: list[st
     file = ["--password-file", str(tmp_path / "password")]
     assert "no users" in run("list", *state)
     run("add", "ann", "--role", "admin", *file, *state)
-    assert "exists already" in run("add", "ann", *file, *state, expect=2)
+    advice = "user ann: exists already; a new password: `edgeagent fleet users change ann --password`"
+    assert advice in run("add", "ann", *file, *state, expect=2)
     run("add", "bob", "--tenant", "plant-3", *file, *state)
     token = run("token", "bob", "ci", "--lasts", "90d", *state).strip()
     listed = run("list", *state)
@@ -53,6 +55,32 @@ def test_users_and_tokens_are_managed_and_audited(tmp_path: Path, state: list[st
     opened.close()
 
 
+def test_tokens_of_uploads_are_listed_and_one_of_another_tenant_is_named(state: list[str]) -> None:
+    def upload_token(*arguments: str) -> tuple[int, str, str]:
+        return edgeagent("fleet", "upload-token", *arguments, *state)
+
+    secrets = [upload_token("boards", "--tenant", name)[1].strip() for name in ("plant-3", "plant-4")]
+    listed = run("list", *state)
+    assert [line.split()[:4] for line in listed.splitlines() if line.startswith("boards")] == [
+        ["boards", "upload", "tenant", "plant-3"],
+        ["boards", "upload", "tenant", "plant-4"],
+    ]
+    shown = json.loads(run("list", "--json", *state))["upload_tokens"]
+    assert [(token["tenant"], token["name"]) for token in shown] == [
+        ("plant-3", "boards"),
+        ("plant-4", "boards"),
+    ]
+    assert not any(secret in listed for secret in secrets)
+    code, _, err = upload_token("boards", "--revoke")
+    assert code == 2
+    assert "there is one with --tenant plant-3 or --tenant plant-4" in err
+    code, _, err = upload_token("cameras", "--revoke")
+    assert code == 2
+    assert "there is none; see `edgeagent fleet users list`" in err
+    assert upload_token("boards", "--revoke", "--tenant", "plant-3")[0] == 0
+    assert "plant-3" not in run("list", *state)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -74,6 +102,7 @@ def test_mistakes_are_told(state: list[str], arguments: list[str], told: str) ->
         (["--bind", "here"], "expected an address and a port"),
         (["--host-name", "a b"], "cannot be a host name"),
         (["--key", "page.key"], "belong together"),
+        (["--frames-quota", "1GB"], "--frames-quota goes with --frames DIR"),
         (["--store", "mysql://db"], "not the address of a store"),
     ],
 )

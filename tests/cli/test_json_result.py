@@ -35,6 +35,7 @@ WITHOUT = {
     "fleet users change",
     "fleet users remove",
     "fleet users token",
+    "fleet upload-token",
 }
 """Commands without a result that could be a document."""
 

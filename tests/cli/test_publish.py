@@ -257,7 +257,7 @@ def test_verify_fails_with_the_reason(
         (("--percent", "0,5", "--every", "1h"), "rollout: percents: Input should be greater than 0"),
         (("--percent", "5,25"), "--percent with several steps needs --every"),
         (("--percent", "5,25", "--every", "1"), "--every: expected a duration with a unit"),
-        (("--percent", "5", "--halt-if", "speed>1"), "halt condition: 'speed>1' is not a comparison"),
+        (("--percent", "5", "--halt-if", "speed>1"), "halt condition: 'speed' is not a metric"),
         (("--percent", "5", "--start", "noon"), "--start: expected such as"),
         (("--percent", "5", "--start", "2026-05-01T06:00"), "say in which time zone"),
         (("--percent", "5", "--window", "night"), "--window: expected such as 02:00-05:00"),

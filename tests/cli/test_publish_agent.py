@@ -11,7 +11,39 @@ from edgeagent.delivery.repository.client import Client
 from edgeagent.publisher.places import metadata_folder
 from edgeagent.publisher.rollout_steps import read_steps
 from edgeagent.settings.sections.delivery import DeliverySettings
+from tests.cli.command import mistake
 from tests.launcher.wheels import build_wheel, stand_in
+
+
+@pytest.mark.parametrize(
+    ("action", "listed"), [("agent", ["rollout", "withdraw"]), ("rollout", ["watch"]), ("audit", ["verify"])]
+)
+def test_the_help_lists_the_actions(
+    action: str, listed: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["publish", action, "--help"])
+    block = capsys.readouterr().out.partition("\nactions:\n")[2].partition("\n\n")[0]
+    assert [line.split()[0] for line in block.splitlines()] == listed
+
+
+@pytest.mark.parametrize("more", [[], ["--help"], ["stable", "0.2.0", "--percent", "5"]])
+def test_a_folder_that_does_not_exist_is_told_with_the_actions(
+    more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["publish", "agent", "roll", *more])
+    assert ended.value.code == 2
+    told = capsys.readouterr()
+    assert "roll: no such folder or archive of wheels; actions are rollout and withdraw" in told.err
+    assert told.out == ""
+
+
+def test_a_folder_that_does_not_exist_is_told_with_all_that_is_required(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = mistake(capsys, 2, "publish", "agent", "roll", "--board", "any")
+    assert "roll: no such folder or archive of wheels; actions are rollout and withdraw" in told
 
 
 def test_a_version_is_published_rolled_out_and_withdrawn(

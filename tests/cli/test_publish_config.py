@@ -99,6 +99,14 @@ def test_from_a_file_to_a_board(
     assert "configuration 1.0.0: rolled back (configuration 1.0.0 is withdrawn (too slow)" in text
 
 
+def test_boards_keep_their_own_broker(publisher: PublisherFolder, fleet_file: Path, capsys: Capture) -> None:
+    told = "  boards keep their own mqtt, unless delivery.local of their file leaves mqtt out\n"
+    options = ("--repository", publisher.folder, "--version")
+    assert told not in output(capsys, "config", fleet_file, *options, "1.0.0")
+    fleet_file.write_text("mqtt: {host: broker.local}\n", encoding="utf-8")
+    assert told in output(capsys, "config", fleet_file, *options, "1.1.0")
+
+
 @pytest.mark.parametrize(
     ("text", "options", "words"),
     [

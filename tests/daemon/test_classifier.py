@@ -55,6 +55,7 @@ def test_the_class_of_a_camera_is_told_and_its_change_is_an_event(
         ],
         "objects": {"appear_after": "600ms", "disappear_after": "60s"},
         "telemetry": {"interval": "500ms"},
+        "hard_frames": {"folder": str(tmp_path / "hard"), "low": 0.05, "high": 0.8, "keep_free": "1MB"},
         "mqtt": {"host": "127.0.0.1", "port": broker.port},
     }
     with Consumer(broker.port, "board") as consumer:
@@ -72,8 +73,11 @@ def test_the_class_of_a_camera_is_told_and_its_change_is_an_event(
     assert about["since"]
     assert set(about["shares"]) <= {"red", "green", "blue"}
     assert (
-        "a model for classification serves, which finds no objects: zones of the configuration have no" in log
+        "a model for classification serves, which finds no objects: zones, feedback of hard_frames of the "
+        "configuration have no effect" in log
     )
+    kept = json.loads(next((tmp_path / "hard" / "door").glob("*.json")).read_bytes())
+    assert (kept["reasons"], kept["labels"]) == (["low_confidence"], ["blue", "green", "red"])
 
 
 def shown(telemetry: dict[str, Any]) -> dict[str, Any]:

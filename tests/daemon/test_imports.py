@@ -19,7 +19,7 @@ NEVER_IN_MAIN = (
     "torch",
 )
 WITHOUT_DELIVERY = ("tuf", "securesystemslib", "cryptography", "urllib3", "requests")
-OF_OTHER_COMMANDS = ("rich", "onnx", "scipy", "PIL", "av", "amqtt", "starlette", "uvicorn")
+OF_OTHER_COMMANDS = ("rich", "onnx", "scipy", "PIL", "av", "amqtt", "starlette", "uvicorn", "opentelemetry")
 OWN_WITHOUT_NEED = (
     "edgeagent.bench",
     "edgeagent.doctor",
@@ -29,6 +29,7 @@ OWN_WITHOUT_NEED = (
     "edgeagent.delivery.repository",
     "edgeagent.telemetry.sparkplug",
     "edgeagent.telemetry.prometheus",
+    "edgeagent.telemetry.otlp",
 )
 NOT_IN_WORKERS = (
     "pydantic",

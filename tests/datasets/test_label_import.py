@@ -113,6 +113,37 @@ def test_what_waits_in_label_studio_is_left_out_and_counted(tmp_path: Path) -> N
     assert "none of the 3 pictures is labelled yet" in refused(given, tmp_path / "again")
 
 
+def test_labels_that_are_not_there_yet_say_so(tmp_path: Path) -> None:
+    given, images = exported(tmp_path / "frames", "label-studio"), tmp_path / "frames" / "out" / "images"
+    tasks = json.loads(given.read_text())
+    for task in tasks:
+        del task["annotations"]
+    given.write_text(json.dumps(tasks))
+    assert "not labelled yet; import it, label, then export `JSON`" in refused(given, tmp_path / "labelled")
+    folder = exported(tmp_path / "yolo", "yolo")
+    text = refused(folder / "labels", tmp_path / "labelled", images=images)
+    assert "holds the labels alone; give the folder above" in text
+    assert "no such file or folder of labels" in refused(tmp_path / "absent.json", tmp_path / "labelled")
+
+
+@pytest.mark.parametrize("kind", ["coco", "cvat"])
+def test_pictures_without_an_object_are_told_and_can_be_left_out(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = exported(tmp_path / "frames", kind)
+    command = ["frames", "labels", str(given), "--bundle", QUICK_NAME, "--out"]
+    assert main([*command, str(tmp_path / "all")]) == 0
+    printed, warned = capsys.readouterr()
+    assert "3 pictures, 3 objects, 2 labels, 1 picture without an object" in printed
+    assert "warning: 1 picture without an object" in warned
+    assert main([*command, str(tmp_path / "seen"), "--skip-empty"]) == 0
+    printed, warned = capsys.readouterr()
+    assert "2 pictures, 3 objects" in printed
+    assert "1 that nobody has labelled" in printed
+    assert not warned
+    assert len(list((tmp_path / "seen" / "images").iterdir())) == 2
+
+
 def change(file: Path, **values: Any) -> None:
     """Change the first result of Label Studio."""
     tasks = json.loads(file.read_text())
@@ -225,3 +256,139 @@ def test_the_command_takes_labels_and_refuses(tmp_path: Path, capsys: pytest.Cap
     archive.touch()
     command[2] = archive
     assert "unpack archives first" in mistake(capsys, 6, *command[:-1], tmp_path / "x")
+
+
+def test_yolo_labels_that_two_files_claim_are_refused(tmp_path: Path) -> None:
+    given, out = exported(tmp_path / "frames", "yolo"), tmp_path / "labelled"
+    twice = given / "labels" / "val" / "gate-3.txt"
+    twice.parent.mkdir()
+    twice.write_text("0 0.5 0.5 0.1 0.1\n")
+    text = refused(given, out)
+    assert "labels/gate-3.txt and " in text
+    assert "labels/val/gate-3.txt: which labels belong to which picture? keep or rename one" in text
+    twice.unlink()
+    image = given / "images" / "gate-3.jpg"
+    image.with_suffix(".png").write_bytes(image.read_bytes())
+    assert "images/gate-3.png: which labels belong to which picture? keep or rename one" in refused(
+        given, out
+    )
+    (given / "labels" / "gate-3.txt").unlink()
+    found = import_labels(given, given / "images", TARGET, out)
+    assert (found.pictures, found.waiting) == (2, 2)
+
+
+HUGE = 10**400
+
+
+@pytest.mark.parametrize(
+    ("change_of", "words"),
+    [
+        ({"segmentation": [[HUGE, 1, 5, 1, 5, 5]]}, "segmentation: expected a list of numbers"),
+        ({"segmentation": [[float("nan"), 1, 5, 1, 5, 5]]}, "segmentation: expected a list of numbers"),
+        ({"bbox": [HUGE, 1, 5, 5]}, "`bbox`: expected 4 numbers"),
+    ],
+)
+def test_numbers_of_coco_that_are_no_place_are_refused(
+    change_of: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    given = exported(tmp_path / "frames", "coco")
+    document = json.loads(given.read_text())
+    document["annotations"][0] |= change_of
+    given.write_text(json.dumps(document))
+    assert words in refused(given, tmp_path / "labelled")
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "words"),
+    [
+        ("categories", "\ud800", "half of a surrogate pair"),
+        ("images", "\ud800.jpg", "half of a surrogate pair"),
+        ("categories", "a\u0007", "the class 'a\\x07' has control characters; rename it in the tool"),
+        ("categories", "a\nb", "the class 'a\\nb' has control characters; rename it in the tool"),
+    ],
+)
+def test_text_that_cannot_be_kept_is_refused(key: str, name: str, words: str, tmp_path: Path) -> None:
+    given = exported(tmp_path / "frames", "coco")
+    document = json.loads(given.read_text())
+    document[key][0]["file_name" if key == "images" else "name"] = name
+    given.write_text(json.dumps(document))
+    assert words in refused(given, tmp_path / "labelled")
+
+
+def test_pairs_of_surrogates_are_text(tmp_path: Path) -> None:
+    given = exported(tmp_path / "frames", "coco")
+    given.write_text(given.read_text().replace('"person"', '"\\ud83d\\udeb6"'))
+    found = import_labels(
+        given, given.parent / "images", LabelTarget("detection", ("\U0001f6b6", "car")), tmp_path / "out"
+    )
+    assert found.objects["\U0001f6b6"] == 2
+
+
+def test_tasks_of_label_studio_that_cannot_be_kept_are_refused(tmp_path: Path) -> None:
+    given = exported(tmp_path / "frames", "label-studio")
+    whole = json.loads(given.read_text())
+    given.write_text(json.dumps([{**whole[0], "data": {"image": "http://[x"}}]))
+    words = "task 0: data: image: 'http://[x' is no address"
+    assert words in refused(given, tmp_path / "labelled")
+    for values, words in (
+        ({"rectanglelabels": [""]}, "the class '' is empty; rename it in the tool"),
+        ({"x": HUGE}, "rectanglelabels"),
+        ({"original_width": HUGE}, "original_width"),
+    ):
+        given.write_text(json.dumps(whole))
+        change(given, **values)
+        assert words in refused(given, tmp_path / "labelled")
+
+
+def test_boxes_of_cvat_that_are_turned_by_nothing_are_taken(tmp_path: Path) -> None:
+    given = exported(tmp_path / "frames", "cvat")
+    whole = given.read_text()
+    given.write_text(whole.replace("<box ", '<box rotation="right" ', 1))
+    assert "rotation: expected a number, got 'right'" in refused(given, tmp_path / "labelled")
+    given.write_text(whole.replace("<box ", "<rectangle ", 1))
+    assert "has a rectangle; boxes, polygons and tags" in refused(given, tmp_path / "labelled")
+    given.write_text(whole.replace("<box ", '<box rotation="0.000" '))
+    found = import_labels(given, given.parent / "images", TARGET, tmp_path / "labelled")
+    assert found.objects == {"car": 1, "person": 2}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("coco", "annotations/instances_default.json"),
+        ("coco", "result.json"),
+        ("label-studio", "project-1-at-2026-05-01.json"),
+        ("cvat", "task/ANNOTATIONS.XML"),
+    ],
+)
+def test_files_of_a_folder_are_known_by_their_content(kind: str, name: str, tmp_path: Path) -> None:
+    given = exported(tmp_path / "frames", kind)
+    images, folder = given.parent / "images", tmp_path / "back"
+    (folder / name).parent.mkdir(parents=True)
+    given.rename(folder / name)
+    (folder / "notes.json").write_text('{"info": {}}')
+    found = import_labels(folder, images, TARGET, tmp_path / "labelled")
+    assert found.objects == {"car": 1, "person": 2}
+
+
+def test_a_folder_with_two_kinds_of_labels_is_refused(tmp_path: Path) -> None:
+    given = exported(tmp_path / "frames", "yolo")
+    coco = exported(tmp_path / "others", "coco")
+    (given / "annotations.json").write_bytes(coco.read_bytes())
+    text = refused(given, tmp_path / "labelled")
+    assert "holds labels twice, COCO in annotations.json and YOLO in labels; which are right?" in text
+    (given / "annotations.json").write_text("{")
+    assert "annotations.json: not JSON" in refused(given, tmp_path / "labelled")
+    (given / "annotations.json").write_text('{"images": []}')
+    import_labels(given, given / "images", TARGET, tmp_path / "labelled")
+
+
+@pytest.mark.parametrize("kind", sorted(EXPORTS))
+@pytest.mark.parametrize("label", ["a\u0007", "\ud800", " "])
+def test_labels_that_tools_cannot_read_are_not_exported(kind: str, label: str, tmp_path: Path) -> None:
+    picture = ProposedPicture(
+        tmp_path / "a.jpg", "a.jpg", 9, 9, (ProposedObject(label, 0.5, (0.1, 0.1, 0.5, 0.5)),)
+    )
+    with pytest.raises(DataError, match=r"is blank or has control characters.*rename the class"):
+        export_labels([picture], kind, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -22,6 +23,7 @@ from edgeagent.events.hard_frame_notes import SeenFrame
 from edgeagent.events.hard_frames import HardFrames
 from edgeagent.imaging.frame import Image
 from edgeagent.settings.sections.hard_frames import HardFrameSettings
+from edgeagent.vision.classification import Classification
 from edgeagent.vision.detections import Detections
 from tests.cli.command import mistake
 
@@ -74,6 +76,19 @@ def test_only_frames_that_are_unsure_are_kept_and_few_of_them(tmp_path: Path) ->
         frames.frame(seen("yard", picture(), 4.0, 0.3), SECOND)
         frames.frame(seen("yard", picture(), 5.0, 0.3), 2 * SECOND)
     assert sorted(one.name for one in tmp_path.rglob("*.*")) == ["4.000000.jpg", "4.000000.json"]
+
+
+@pytest.mark.parametrize(
+    ("scores", "kept"),
+    [((0.6, 0.4), 1), ((0.8, 0.2), 0), ((0.4, 0.2, 0.2, 0.2), 1), ((0.2,) * 5, 1), ((0.9, 0.1), 0)],
+)
+def test_a_classifier_is_unsure_by_its_best_classes(
+    scores: tuple[float, ...], kept: int, tmp_path: Path
+) -> None:
+    classes = Classification(np.array(scores, np.float32), tuple(map(str, range(len(scores)))))
+    with keeping(tmp_path, keep_free=1) as frames:
+        frames.frame(SeenFrame("yard", 1.0, picture(), Detections.of_picture(classes), "m 1.0.0"), SECOND)
+    assert len(list(tmp_path.rglob("*.jpg"))) == kept
 
 
 def test_a_frame_is_kept_with_what_was_found_and_without_what_is_private(tmp_path: Path) -> None:
@@ -136,6 +151,23 @@ def test_a_judged_frame_is_kept_with_what_the_judge_says(tmp_path: Path) -> None
     assert unsaid["objects"] == [{"label": "person", "score": 0.9, "box": [0.25, 0.25, 0.75, 0.75]}]
 
 
+def test_a_region_that_becomes_private_is_hidden_in_remembered_pictures(tmp_path: Path) -> None:
+    right = tuple((x + 0.5, y) for x, y in LEFT)
+    with keeping(tmp_path, feedback_frames=2, keep_free=1) as frames:
+        frames.published(seen("yard", picture(), 1.0, 0.9), 1)
+        frames.published(seen("gate", picture(), 2.0, 0.9), 1)
+        assert frames.idle(60.0)
+        frames.hide({"yard": (right,)})
+        frames.judged_wrong("yard", 1, None)
+        frames.judged_wrong("gate", 1, None)
+    yard, gate = (cv2.imread(str(tmp_path / name)) for name in ("yard/1.000000.jpg", "gate/2.000000.jpg"))
+    assert yard is not None
+    assert gate is not None
+    assert max(yard[:, :80].std(), yard[:, 120:].std()) < 0.5 * gate.std()  # what was hidden stays hidden
+    about = notes(tmp_path, "yard/1.000000")
+    assert (about["width"], about["height"]) == (200, 100)
+
+
 def test_a_folder_that_cannot_be_written_costs_only_frames(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -161,7 +193,7 @@ def test_the_oldest_go_where_the_folder_is_full(tmp_path: Path) -> None:
 def test_the_reader_of_data_sets_reads_what_is_exported(kind: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     frames = read_hard_frames(keep_two(tmp_path / "frames"))
-    assert export_labels(frames, kind, out) == ("car", "person")
+    assert export_labels(frames, kind, out) == LABELS
     data = Dataset.find(out / "annotations.json" if kind == "coco" else out).open(None, "val")
     assert [one.name for one in data.pictures] == sorted(one.name for one in frames)
     gate, yard = data.read(LABELS)
@@ -169,10 +201,27 @@ def test_the_reader_of_data_sets_reads_what_is_exported(kind: str, tmp_path: Pat
     assert np.allclose(yard.boxes, [[0.5, 0.5, 0.5, 0.5]] * 2, atol=1e-4)
 
 
+@pytest.mark.parametrize("kind", sorted(EXPORTS))
+def test_all_classes_of_the_model_are_exported_in_its_order(kind: str, tmp_path: Path) -> None:
+    keep_two(tmp_path / "frames")
+    with keeping(tmp_path / "frames", keep_free=1) as frames:  # of another model, and of a judge
+        few = replace(found(), labels=("person", "horse"))
+        frames.published(SeenFrame("yard", 1_700_000_002.0, picture(), few, "other 1.0.0"), 1)
+        assert frames.idle(60.0)
+        frames.judged_wrong("yard", 1, [("bus", (0.0, 0.0, 10.0, 10.0))])
+    (tmp_path / "frames" / "gate" / "1700000001.250000.json").write_text(
+        json.dumps({"width": 200, "height": 100, "objects": []})  # of an older agent
+    )
+    names = export_labels(read_hard_frames(tmp_path / "frames"), kind, tmp_path / "out")
+    assert names == ("person", "car", "horse", "bus")
+    files = [one.read_text() for one in (tmp_path / "out").iterdir() if one.is_file()]
+    assert any(all(name in text for name in names) for text in files)
+
+
 def test_cvat_has_pixels(tmp_path: Path) -> None:
     export_labels(read_hard_frames(keep_two(tmp_path / "frames")), "cvat", tmp_path / "out")
     root = ElementTree.parse(tmp_path / "out" / "annotations.xml").getroot()
-    assert [one.text for one in root.iter("name")] == ["car", "person"]
+    assert [one.text for one in root.iter("name")] == ["person", "car"]
     first = root.find("image")
     assert first is not None
     assert first.attrib == {"id": "0", "name": "yard-1700000000_500000.jpg", "width": "200", "height": "100"}
@@ -190,7 +239,7 @@ def test_the_command_exports_and_refuses(tmp_path: Path, capsys: pytest.CaptureF
     assert json.loads(capsys.readouterr().out)["frames"] == 1
     assert "something in it" in mistake(capsys, 6, *where, "--format", "coco", "--out", out)
     nothing = ("--state", tmp_path / "nothing", "--format", "coco", "--out", tmp_path / "x")
-    assert "no such folder; an agent with hard_frames" in mistake(capsys, 6, "frames", "export", *nothing)
+    assert "no frame was kept yet; an agent with hard" in mistake(capsys, 6, "frames", "export", *nothing)
     (tmp_path / "empty" / "hard-frames").mkdir(parents=True)
     with pytest.raises(DataError, match="no hard frame"):
         export_labels(read_hard_frames(tmp_path / "empty" / "hard-frames"), "coco", tmp_path / "y")

@@ -18,6 +18,14 @@ VALUES = st.recursive(
     max_leaves=20,
 )
 
+PIECES = (
+    r"a: ;b: ;- ;? ;\n;\n  ;\t;\r;[;];{;};,;:;';\";&x ;*x;!t ;|;>;-;+;1;#c; # c;%YAML 1.1\n;---;\n...\n;\\n;"
+    r"~;\ufeff;\x85;\u2028;\x07;1e3;yes;<<: ;=;@"
+)
+WRITTEN = st.lists(st.sampled_from(PIECES.encode().decode("unicode_escape").split(";")), max_size=12).map(
+    "".join
+)
+
 
 def result(content: bytes, quick: bool) -> tuple[object, ...]:
     try:
@@ -61,7 +69,21 @@ def test_what_a_program_writes(data: object) -> None:
         "--- 1\n--- 2\n",
         "",
         "a: 2026-01-01\nb: yes\nc: 0o17\n",
+        "a: b\tc\n",
+        "a: b\t# c\n",
+        "a: |#c\n  b\n",
+        "a: >-1#c\n",
+        "\n\ufeffa: 1\n",
+        "\ufeffa: 1\n",
+        "a: b\u2028c\x85d\n",
     ],
 )
 def test_mistakes_are_worded_alike(text: str) -> None:
     assert result(text.encode(), quick=True) == result(text.encode(), quick=False)
+
+
+@given(WRITTEN)
+def test_both_parsers_agree_on_what_anybody_writes(text: str) -> None:
+    """A publisher and a board may have different parsers: none may take what the other refuses."""
+    content = text.encode()
+    assert result(content, quick=True) == result(content, quick=False)

@@ -33,10 +33,14 @@ SECTIONS = (
     "adaptive",
     "accuracy",
     "prometheus",
+    "otlp",
     "sparkplug",
     "delivery",
 )
-NEW = {"delivery": {"repository": "https://h", "root": "root.json"}}
+NEW = {
+    "delivery": {"repository": "https://h", "root": "root.json"},
+    "otlp": {"url": "https://h/v1/metrics"},
+}
 
 
 @st.composite
@@ -58,6 +62,7 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
         "mqtt": ("host", "port", "path", "username", "password_file", "keepalive", "queue", "tls"),
         "telemetry": ("interval", "detections", "detections_changes", "detections_rate", "spool"),
         "prometheus": ("listen",),
+        "otlp": ("url", "headers_file", "ca", "interval", "timeout"),
         "sparkplug": ("group", "node", "primary_host"),
         "delivery": ("repository", "root", "proxy", "bandwidth", "hawkbit", "gate"),
     }.get(section, ("enabled",))
@@ -80,6 +85,7 @@ def test_yaml(content: bytes) -> None:
 @example(data={"cameras": [CAMERA], "mqtt": {"host": ""}})
 @example(data={"cameras": [CAMERA], "mqtt": {"host": "h", "username": "u", "password_file": "a\0b"}})
 @example(data={"cameras": [CAMERA], "prometheus": {"listen": "a..b:9"}})
+@example(data={"cameras": [CAMERA], "otlp": {"url": "https://["}})
 @example(data={"cameras": [CAMERA], "telemetry": {"spool": {"size": "9" * 400 + "GB"}}})
 @example(data={"cameras": [CAMERA], "state": "a\0b"})
 @example(data={"cameras": [CAMERA], "delivery": {**NEW["delivery"], "proxy": "http://["}})

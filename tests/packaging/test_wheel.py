@@ -85,6 +85,7 @@ def test_the_metadata_are_complete(metadata: Message) -> None:
         "qat",
         "demo",
         "prometheus",
+        "otlp",
         "live",
         "serve",
         "clips",

@@ -39,7 +39,12 @@ def test_conditions_are_read(text: str, parsed: tuple[tuple[Criterion, ...], ...
     [
         ("", "'' is not a comparison"),
         ("p99", "'p99' is not a comparison"),
-        ("p99>40", "is not a comparison"),
+        ("p99>40", "'p99>40' has no unit; p99 takes ms or s"),
+        ("joules>3", "'joules>3' has no unit; joules takes J or mJ"),
+        ("joules>control+3", "'joules>control+3' has no unit; joules takes J or mJ or %"),
+        ("rollback_rate>2", "'rollback_rate>2' has no unit; rollback_rate takes %"),
+        ("agreement<control-3", "'agreement<control-3' has no unit; agreement takes %"),
+        ("joules>3W", "joules has the unit J or mJ, not W"),
         ("p99=40ms", "is not a comparison"),
         ("p99>-1ms", "is not a comparison"),
         ("p99>nanms", "is not a comparison"),

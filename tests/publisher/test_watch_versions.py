@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from edgeagent.publisher.agent_release import add_agent, check_set, withdraw_agent
-from edgeagent.publisher.configuration import add_configuration
+from edgeagent.publisher.configuration import add_configuration, read_partial
 from edgeagent.publisher.errors import HaltedError, PublishError
 from edgeagent.publisher.rollout_policy import is_paused, set_rollout
 from edgeagent.publisher.rollout_steps import (
@@ -46,7 +46,10 @@ def both(publisher: PublisherFolder, tmp_path: Path) -> PublisherFolder:
     file = tmp_path / "fleet.yaml"
     file.write_text("telemetry: {interval: 30s}", encoding="utf-8")
     publisher.change(lambda p: add_agent(p, checked, "stable", ["any"], {"percent": 5.0}))
-    publisher.change(lambda p: add_configuration(p, file, "stable", "1.0.0", ["any"], {"percent": 5.0}, None))
+    settings = read_partial(file)
+    publisher.change(
+        lambda p: add_configuration(p, settings, "stable", "1.0.0", ["any"], {"percent": 5.0}, None)
+    )
     plans = [
         Plan(
             channel=which.channel,

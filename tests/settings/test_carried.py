@@ -70,6 +70,7 @@ def test_no_key_that_may_be_carried_looks_like_a_secret() -> None:
             "actions:\n  commands: true\n",
             "fleet.yaml:1: actions: stays in the file of the board: it calls servers",
         ),
+        ("otlp:\n  interval: 5s\n", "fleet.yaml:1: otlp: stays in the file of the board: it sends readings"),
         ("clips:\n  folder: /etc\n", "fleet.yaml:2: clips.folder: stays in the file of the board"),
         ("delivery:\n  repository: https://else\n", "delivery.repository: stays in the file of the board"),
         ("delivery:\n", "delivery: expected a section of keys"),
@@ -89,6 +90,29 @@ def test_what_is_refused_is_named(text: str, words: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         check_partial(parse_document(text.encode(), "fleet.yaml"), "fleet.yaml")
     assert words in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_what_does_not_travel_and_what_is_unknown_are_told_at_once() -> None:
+    text = (
+        "device: gate\n"
+        "mqtt: {password_file: [hunter2], keepalive: 5}\n"
+        "telemetry: {intervall: 5s}\n"
+        "cameras:\n  - {name: yard, source: 'rtsp://me:hunter2@cam/1', fpss: 1}\n"
+        "delivery: {labels: [pilot, 'https://me:hunter2@host/'], check_every: 30d}\n"
+    )
+    with pytest.raises(ConfigurationError) as refused:
+        check_partial(parse_document(text.encode(), "fleet.yaml"), "fleet.yaml")
+    told = [line.partition(": ")[2].partition(" ")[0] for line in str(refused.value).splitlines()]
+    assert told == [
+        "device:",
+        "mqtt.keepalive:",
+        "mqtt.password_file:",
+        "telemetry.intervall:",
+        "cameras[0].fpss:",
+        "cameras[0].source:",
+        "delivery.labels[1]:",
+    ]
     assert "hunter2" not in str(refused.value)
 
 

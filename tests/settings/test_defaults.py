@@ -23,6 +23,7 @@ from edgeagent.settings.sections.home_assistant import HomeAssistantSettings
 from edgeagent.settings.sections.model import LibrarySettings
 from edgeagent.settings.sections.motion import MotionSettings
 from edgeagent.settings.sections.mqtt import MqttSettings, TlsSettings
+from edgeagent.settings.sections.otlp import OtlpSettings
 from edgeagent.settings.sections.prometheus import PrometheusSettings
 from edgeagent.settings.sections.regions import TileSettings
 from edgeagent.settings.sections.snapshots import SnapshotSettings
@@ -41,6 +42,7 @@ OPTIONAL: dict[str, SettingsSection] = {
     "hard_frames": HardFrameSettings(),
     "upload": FrameUploadSettings(url="https://fleet.example.org/upload"),
     "prometheus": PrometheusSettings(),
+    "otlp": OtlpSettings(url="https://collector.example.org:4318/v1/metrics"),
     "web": WebSettings(),
     "sparkplug": SparkplugSettings(),
     "frigate": FrigateSettings(),
@@ -109,7 +111,7 @@ def test_the_optional_keys_can_be_set(tmp_path: Path) -> None:
     loaded = load_settings(path)
     assert loaded.device == "front-gate"
     assert loaded.mqtt == MqttSettings(host="broker.local", tls=TlsSettings())
-    for name in ("home_assistant", "prometheus", "web", "sparkplug", "frigate"):
+    for name in ("home_assistant", "prometheus", "otlp", "web", "sparkplug", "frigate"):
         assert getattr(loaded, name) == OPTIONAL[name]
     assert loaded.delivery == OPTIONAL["delivery"].model_copy(
         update={name: OPTIONAL[name] for name in ("hawkbit", "agent")}

@@ -147,7 +147,7 @@ def test_programs_may_name_a_clip_that_is_not_utf8() -> None:
             "zebra: x",
             "4: zebra: unknown key; known keys here: device, state, cameras, model, mqtt, telemetry, "
             "objects, tracking, events, snapshots, clips, hard_frames, actions, power, adaptive, "
-            "accuracy, home_assistant, prometheus, web, sparkplug, frigate, delivery",
+            "accuracy, home_assistant, prometheus, otlp, web, sparkplug, frigate, delivery",
         ),
         ("model: {Engine: auto}", "4: model.Engine: unknown key; did you mean engine?"),
         ("device: a\ndevice: b", "5: device: duplicate key (first in line 4)"),

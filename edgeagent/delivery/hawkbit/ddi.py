@@ -25,8 +25,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from urllib3.exceptions import HTTPError
 
 from edgeagent.delivery.http.pool import HttpPools
-from edgeagent.errors import ConfigurationError, DeliveryError
-from edgeagent.files.secrets import read_secret
+from edgeagent.errors import DeliveryError
+from edgeagent.files.secrets import read_header_secret
 from edgeagent.files.validation import first_mistake
 from edgeagent.settings.sections.delivery import HawkbitSettings
 from edgeagent.version import __version__
@@ -248,9 +248,7 @@ class Ddi:
 
     def _authorization(self) -> str:
         """Return the header; the token is read every time, so that it can be replaced."""
-        token = read_secret(self._settings.token_file, "hawkBit's token")
-        if not re.fullmatch(r"[!-~]+", token):  # else the HTTP library's error would quote it
-            raise ConfigurationError(f"{self._settings.token_file}: hawkBit's token has strange characters")
+        token = read_header_secret(self._settings.token_file, "hawkBit's token")
         return f"{'GatewayToken' if self._settings.gateway else 'TargetToken'} {token}"
 
     def _refusal(self, status: int, headers: Mapping[str, str]) -> ServerError:

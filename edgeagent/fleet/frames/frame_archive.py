@@ -17,7 +17,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from pydantic import ValidationError
 from edgeagent.errors import DataError, EdgeagentError
 from edgeagent.files.atomic import write_state
 from edgeagent.files.naming import printable
+from edgeagent.files.several import replace_files
 from edgeagent.files.validation import first_mistake
 from edgeagent.fleet.frames.frame_key import FrameKey, FrameRefusedError
 from edgeagent.fleet.frames.received_notes import ReceivedNotes, TakenLabels
@@ -138,13 +139,25 @@ class FrameArchive:
             if not self._path(key, PICTURE).is_file():
                 self._remove(key)
 
-    def put_labels(self, key: FrameKey, labels: TakenLabels) -> None:
-        """Store the labels of a person; earlier ones are replaced.
+    def put_labels(self, labels: Mapping[FrameKey, TakenLabels]) -> None:
+        """Store the labels of a person for frames that are here, all or none; earlier ones are replaced.
 
         Raises:
             EdgeagentError: they cannot be written.
         """
-        self._write(key, LABELS, labels.model_dump_json().encode(), limited=False)
+        contents = {self._path(key, LABELS): one.model_dump_json().encode() for key, one in labels.items()}
+        with self._lock:
+            gone = next((key for key in labels if key not in self._frames), None)
+            if gone is not None:
+                raise EdgeagentError(f"{gone.name}: has been removed meanwhile; export the frames again")
+            try:
+                replace_files(contents)
+            except OSError as error:
+                raise EdgeagentError(
+                    f"the labels cannot be stored ({error.strerror}); all are as they were"
+                ) from error
+            for key in labels:
+                self._look(key)
 
     def picture(self, key: FrameKey) -> Path | None:
         """Return the picture of a frame; None where there is none."""
@@ -202,17 +215,17 @@ class FrameArchive:
             raise FrameTakenError("another file of this name is there, and stays")
         return True
 
-    def _write(self, key: FrameKey, suffix: str, content: bytes, limited: bool = True) -> None:
-        """Write a file; one of a device is not replaced."""
+    def _write(self, key: FrameKey, suffix: str, content: bytes) -> None:
+        """Write a file of a device; one that is there is not replaced."""
         path = self._path(key, suffix)
         with self._lock:
-            if suffix != LABELS and self._stored(key, suffix, content):
+            if self._stored(key, suffix, content):
                 return
             if suffix == PICTURE and self._notes(key) is None:  # removed meanwhile
                 raise FrameRefusedError("the notes are missing; send NAME.json first")
-            if limited and self._used[key.tenant] + len(content) > self._quota:
+            if self._used[key.tenant] + len(content) > self._quota:
                 self._forget_waiting(key)
-            if limited and self._used[key.tenant] + len(content) > self._quota:
+            if self._used[key.tenant] + len(content) > self._quota:
                 raise QuotaFullError(
                     f"the frames of this tenant fill their {self._quota} bytes; remove some on the page, or "
                     "raise --frames-quota"
@@ -242,6 +255,9 @@ class FrameArchive:
     def _files(self, key: FrameKey) -> list[Path]:
         paths = (self._path(key, suffix) for suffix in (NOTES, PICTURE, LABELS))
         return [path for path in paths if path.is_file()]
+
+    def _size(self, key: FrameKey) -> int:
+        return sum(one.stat().st_size for one in self._files(key))
 
     def _notes(self, key: FrameKey) -> ReceivedNotes | None:
         try:

@@ -31,7 +31,9 @@ def pack_frames(archive: FrameArchive, frames: Sequence[ReceivedFrame], kind: st
     if len(frames) > MOST_EXPORTED:
         raise DataError(f"{len(frames)} frames are too many for one archive; choose {MOST_EXPORTED} at most")
     pictures = [
-        ProposedPicture(path, one.key.name, one.notes.width, one.notes.height, _objects(one))
+        ProposedPicture(
+            path, one.key.name, one.notes.width, one.notes.height, _objects(one), one.notes.labels
+        )
         for one in frames
         if (path := archive.picture(one.key)) is not None
     ]

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
 import time
-import zipfile
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from edgeagent.datasets.label_import import read_returned
-from edgeagent.datasets.returned_labels import ReturnedPicture
-from edgeagent.errors import DataError
+from edgeagent.datasets.returned_kinds import read_returned
+from edgeagent.datasets.returned_labels import ReturnedLabels, ReturnedPicture
+from edgeagent.errors import DataError, EdgeagentError
 from edgeagent.files.naming import printable
 from edgeagent.fleet.frames.frame_archive import FrameArchive, ReceivedFrame
+from edgeagent.fleet.frames.label_archive import SUFFIXES, unpack_labels
 from edgeagent.fleet.frames.received_notes import ReceivedObject, TakenLabels
 
 MOST_UPLOADED = 33_554_432
-MOST_UNPACKED, MOST_FILES = 268_435_456, 20_000
-SUFFIXES = (".json", ".xml", ".txt", ".yaml", ".yml")
+"""Most bytes of a file that is brought."""
 MOST_OBJECTS = 1000
+"""Most objects of one frame."""
+MOST_VALUES, MOST_YAML = 4_000_000, 100_000
+"""Most values of all files, of which each takes 60 bytes of memory and more; most bytes of a YAML file."""
+SEPARATORS = {".json": (b",", b"[", b"{"), ".xml": (b"<", b"="), ".txt": (b" ", b"\n")}
+"""What stands before, or behind, each value."""
 
 
 def take_labels(
@@ -38,9 +42,39 @@ def take_labels(
         Number of frames that are labelled now, and of pictures that nobody has labelled yet.
 
     Raises:
-        DataError: something does not fit; nothing is stored.
+        DataError: something does not fit, or cannot be written; nothing is stored.
     """
     known = {one.key.name: one for one in archive.frames(tenant)}
+    try:
+        returned = _returned(archive, known, name, content)
+    except OSError as error:
+        raise DataError(
+            f"the labels cannot be unpacked here ({error.strerror}); make room for temporary files, and "
+            "bring them again"
+        ) from error
+    if not returned.pictures:
+        raise DataError(f"none of the {returned.waiting} pictures is labelled yet; nothing to take")
+    at = time.time() if now is None else now
+    checked = [(_frame_of(one, known), one) for one in returned.pictures]
+    if len({frame.key for frame, _ in checked}) < len(checked):
+        raise DataError("a picture is listed twice; which labels belong to it? keep one")
+    labels = {frame.key: TakenLabels(objects=_objects(one), by=by, at=at) for frame, one in checked}
+    try:
+        archive.put_labels(labels)
+    except EdgeagentError as error:
+        raise DataError(str(error)) from error
+    return len(checked), returned.waiting
+
+
+def _returned(
+    archive: FrameArchive, known: dict[str, ReceivedFrame], name: str, content: bytes
+) -> ReturnedLabels:
+    """Read labels through temporary files.
+
+    Raises:
+        DataError: they cannot be read.
+        OSError: there is no room for the files.
+    """
     suffix = PurePosixPath(name.replace("\\", "/")).suffix.lower()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -52,24 +86,33 @@ def take_labels(
                 (images / frame.key.name).symlink_to(picture.absolute())
         given = folder / "labels"
         if suffix == ".zip":
-            given = _unpacked(content, given)
+            given = unpack_labels(content, given)
         else:
             given = folder / f"given{suffix if suffix in SUFFIXES else '.unknown'}"
             given.write_bytes(content)
         try:
-            returned = read_returned(given, images)
+            _check_values([given] if given.is_file() else sorted(given.rglob("*")))
+            return read_returned(given, images)
         except DataError as error:
             raise DataError(str(error).replace(f"{place}/", "")) from None
-    if not returned.pictures:
-        raise DataError(f"none of the {returned.waiting} pictures is labelled yet; nothing to take")
-    at = time.time() if now is None else now
-    checked = [(_frame_of(one, known), one) for one in returned.pictures]
-    if len({frame.key for frame, _ in checked}) < len(checked):
-        raise DataError("a picture is listed twice; which labels belong to it? keep one")
-    labels = [(frame.key, TakenLabels(objects=_objects(one), by=by, at=at)) for frame, one in checked]
-    for key, taken in labels:
-        archive.put_labels(key, taken)
-    return len(labels), returned.waiting
+
+
+def _check_values(paths: Sequence[Path]) -> None:
+    """Refuse files that would take much memory when they are read."""
+    count = 0
+    for path in paths:
+        suffix = path.suffix.lower()
+        if not path.is_file():
+            continue
+        if suffix in (".yaml", ".yml") and path.stat().st_size > MOST_YAML:
+            raise DataError(f"{printable(path)}: larger than {MOST_YAML} bytes; names of classes are shorter")
+        if suffix in SEPARATORS:
+            content = path.read_bytes()
+            count += sum(content.count(one) for one in SEPARATORS[suffix])
+    if count > MOST_VALUES:
+        raise DataError(
+            f"the labels hold about {count} values; {MOST_VALUES} are the most: export fewer frames at once"
+        )
 
 
 def _frame_of(picture: ReturnedPicture, known: dict[str, ReceivedFrame]) -> ReceivedFrame:
@@ -99,32 +142,3 @@ def _objects(picture: ReturnedPicture) -> tuple[ReceivedObject, ...]:
             raise DataError(f"{printable(picture.name)}: a class with more than 128 letters")
         found.append(ReceivedObject(label=one.label, box=one.box))
     return tuple(found)
-
-
-def _unpacked(content: bytes, folder: Path) -> Path:
-    """Unpack the labels of an archive, not its pictures; return the folder that they are in.
-
-    Raises:
-        DataError: it is none, holds a name that leads out of it, or too much.
-    """
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as file:
-            members = [one for one in file.infolist() if PurePosixPath(one.filename).suffix in SUFFIXES]
-            if len(members) > MOST_FILES or sum(one.file_size for one in members) > MOST_UNPACKED:
-                raise DataError(f"the archive holds more than {MOST_FILES} files or {MOST_UNPACKED} bytes")
-            for one in members:
-                parts = PurePosixPath(one.filename.replace("\\", "/")).parts
-                if one.filename.startswith("/") or ".." in parts or any("\0" in part for part in parts):
-                    raise DataError("the archive holds a name that leads out of it; pack it again")
-                path = folder.joinpath(*parts)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with file.open(one) as packed:
-                    path.write_bytes(packed.read(one.file_size + 1)[: one.file_size])
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise DataError(
-            f"no ZIP archive that can be unpacked ({type(error).__name__}); pack it again"
-        ) from None
-    if not folder.is_dir():
-        raise DataError("the archive holds no labels (.json, .xml, or .txt with data.yaml)")
-    inner = [one for one in folder.iterdir() if one.is_dir() and one.name != "labels"]
-    return inner[0] if len(inner) == 1 and len(list(folder.iterdir())) == 1 else folder

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from edgeagent.datasets.class_text import is_class_text
 
 _Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 _Pixels = Annotated[int, Field(gt=0, le=16_384)]
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+
+
+def _class_text(name: str) -> str:
+    if not is_class_text(name):
+        raise ValueError("is blank, or has control characters")
+    return name
 
 
 class _Notes(BaseModel):
@@ -18,7 +26,7 @@ class _Notes(BaseModel):
 class ReceivedObject(_Notes):
     """Object in a frame; its box is x1, y1, x2, y2 in shares of the picture."""
 
-    label: _Name
+    label: Annotated[_Name, AfterValidator(_class_text)]
     score: _Share = 1.0
     box: tuple[_Share, _Share, _Share, _Share]
 
@@ -33,6 +41,7 @@ class ReceivedNotes(_Notes):
         reasons: why the frame was kept; empty of an older device.
         width, height: of the picture in pixels.
         objects: that the model found.
+        labels: all classes of the model; empty of an older device.
     """
 
     camera: _Name
@@ -42,6 +51,7 @@ class ReceivedNotes(_Notes):
     width: _Pixels
     height: _Pixels
     objects: Annotated[tuple[ReceivedObject, ...], Field(max_length=1000)] = ()
+    labels: Annotated[tuple[_Name, ...], Field(max_length=20_000)] = ()
 
 
 class TakenLabels(_Notes):

@@ -1,4 +1,7 @@
-"""Process of an ingest that is started again whenever it ends, loudly and after a pause."""
+"""Process of an ingest that is started again whenever it ends, loudly and after a pause.
+
+It prints a line once it is ready.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +25,14 @@ class ChildProcess:
         name: in words.
         module: that it runs.
         given: line that it reads first.
-        says_ready: whether it prints a line once it is ready.
 
     Attributes:
         process: the present one; None between two.
         ready: set once the process has said that it is ready.
     """
 
-    def __init__(self, name: str, module: str, given: str, says_ready: bool) -> None:
-        self.name, self._module, self._given, self._says_ready = name, module, given, says_ready
+    def __init__(self, name: str, module: str, given: str) -> None:
+        self.name, self._module, self._given = name, module, given
         self._pauses = Backoff(FIRST_S, LONGEST_S)
         self._began = self._due = 0.0
         self.process: subprocess.Popen[str] | None = None
@@ -43,11 +45,10 @@ class ChildProcess:
         self.process = subprocess.Popen(  # noqa: S603 - this program
             [sys.executable, "-m", self._module],
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE if self._says_ready else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             text=True,
         )
-        if self._says_ready:
-            threading.Thread(target=self._wait_until_ready, args=(self.process,), daemon=True).start()
+        threading.Thread(target=self._wait_until_ready, args=(self.process,), daemon=True).start()
         if self.process.stdin is not None:
             try:
                 self.process.stdin.write(f"{self._given}\n")

@@ -2,8 +2,10 @@
 
 ::
 
-    store ready -> reader and workers started -> a process ends -> logged, started again after a pause
-                                                                   (pauses double up to half a minute)
+    store ready -> reader and workers started -> all subscribed: messages are stored
+                                    |
+                                    +-> a process ends -> logged, started again after a pause
+                                                      (pauses double up to half a minute)
 
 The supervisor itself has neither the engine nor a connection, so that nothing that fails in those ends it.
 Its processes end when it is gone: their standard input is closed then.
@@ -36,12 +38,12 @@ class IngestSupervisor:
     """
 
     def __init__(self, options: IngestOptions) -> None:
-        self._store = ChildProcess("the store", STORE, options.model_dump_json(), says_ready=True)
+        self._store = ChildProcess("the store", STORE, options.model_dump_json())
         self._workers = []
         for number in range(options.workers + 1):
             part = IngestPart(options=options, number=number)
             name = f"worker {number}" if number else "the reader of retained topics"
-            self._workers.append(ChildProcess(name, WORKER, part.model_dump_json(), says_ready=False))
+            self._workers.append(ChildProcess(name, WORKER, part.model_dump_json()))
         self._stopping = threading.Event()
 
     def pids(self) -> dict[str, int]:
@@ -58,7 +60,7 @@ class IngestSupervisor:
         """Run the processes until :meth:`stop`.
 
         Args:
-            on_ready: called once all are started.
+            on_ready: called once the broker has confirmed the subscriptions of all.
 
         Raises:
             EdgeagentError: the store cannot be opened at the start; its process has said why.
@@ -70,8 +72,11 @@ class IngestSupervisor:
                 return
             for worker in self._workers:
                 worker.start()
-            on_ready()
+            told = False
             while not self._stopping.wait(CHECK_S):
+                if not told and all(worker.ready.is_set() for worker in self._workers):
+                    told = True
+                    on_ready()
                 for child in (self._store, *self._workers):
                     if child.check() in _NEVER_AGAIN:
                         raise EdgeagentError(f"{child.name} cannot run with these options; see its last line")

@@ -18,6 +18,7 @@ many messages the broker sends before it waits for acknowledgements is a setting
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections import Counter
@@ -64,6 +65,7 @@ class IngestWorker:
 
     Attributes:
         refusal: why this broker cannot be used as it is configured; None while nothing is known against it.
+        subscribed: set once the broker has confirmed the subscription.
         counts: messages ``received``, ``stored``, ``dead`` and ``dropped`` (QoS 0, while the store fails).
     """
 
@@ -75,7 +77,9 @@ class IngestWorker:
         self._batch: MessageBatch | None = None
         self._connection = 0
         self._known = False  # whether retained messages have been asked for
+        self._told_unreachable = False
         self.refusal: str | None = None
+        self.subscribed = threading.Event()
         self.counts: Counter[str] = Counter()
         self._client = self._new_client()
         self._thread = GuardedThread(self._store_batches, "batches", vital=True)
@@ -121,13 +125,25 @@ class IngestWorker:
         client.manual_ack_set(True)
         client.reconnect_delay_set(*retry_delays(self._options.broker))
         client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         return client
 
+    @property
+    def _address(self) -> str:
+        return host_and_port(str(self._options.broker.host), self._options.broker.port)
+
+    def _on_connect_fail(self, client: paho.Client, data: Any) -> None:
+        if self._told_unreachable:
+            return
+        self._told_unreachable = True
+        error = sys.exc_info()[1]  # paho calls this while it handles the failure
+        logger.error("broker %s cannot be reached (%s); trying again", self._address, error or "no answer")
+
     def _on_connect(self, client: paho.Client, data: Any, flags: Any, code: ReasonCode, more: Any) -> None:
-        address = host_and_port(str(self._options.broker.host), self._options.broker.port)
+        address, self._told_unreachable = self._address, False
         if code.value == NO_MQTT_5:
             self.refusal = f"broker {address} has no MQTT 5 (RabbitMQ before 3.13, NATS); {OLDER}"
             return
@@ -142,7 +158,7 @@ class IngestWorker:
         if not self._options.shares:
             # The session has the subscriptions; to subscribe again would bring all retained messages again.
             if self._known and flags.session_present:
-                logger.info("%s is connected and subscribed", self._part.client_id)
+                self._note_subscribed()
             else:
                 client.subscribe([(topic, 1) for topic in self._part.filters()])
             return
@@ -165,7 +181,11 @@ class IngestWorker:
             )
         else:
             self._known = True
-            logger.info("%s is connected and subscribed", self._part.client_id)
+            self._note_subscribed()
+
+    def _note_subscribed(self) -> None:
+        logger.info("%s is connected and subscribed", self._part.client_id)
+        self.subscribed.set()
 
     def _on_disconnect(self, client: paho.Client, data: Any, flags: Any, code: ReasonCode, more: Any) -> None:
         with self._changed:

@@ -30,7 +30,7 @@ def main() -> int:
     except EdgeagentError as error:
         logger.error("%s", error)
         return error.exit_code
-    reported = time.monotonic()
+    reported, told = time.monotonic(), False
     while not stopping.wait(1.0):
         if worker.refusal is not None:
             logger.error("%s", worker.refusal)
@@ -38,6 +38,9 @@ def main() -> int:
         if not worker.healthy:
             logger.error("the thread that stores batches has ended; this process ends")
             return 1
+        if not told and worker.subscribed.is_set():
+            print("ready", flush=True)  # noqa: T201 - the supervisor waits for it
+            told = True
         if time.monotonic() - reported >= REPORT_S:
             reported = time.monotonic()
             logger.info("%s: %s", part.client_id, dict(worker.counts))

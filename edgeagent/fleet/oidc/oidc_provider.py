@@ -3,7 +3,7 @@
 ::
 
     begin   description of the provider (OpenID Connect Discovery 1.0) -> address to sign in at
-    finish  state is ours -> code for an ID token (with the verifier of PKCE, RFC 7636) -> signature by the
+    finish  code for an ID token (with the verifier of PKCE, RFC 7636) -> signature by the
             keys of the provider, issuer, audience, times, nonce (OpenID Connect Core 1.0, 3.1.3.7) -> claims
 
 All methods ask the network and block.
@@ -11,12 +11,9 @@ All methods ask the network and block.
 
 from __future__ import annotations
 
-import hmac
-import secrets
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -24,37 +21,23 @@ from edgeagent.errors import ConfigurationError
 from edgeagent.files.secrets import read_secret
 from edgeagent.fleet.oidc.oidc_claims import SignInRefusedError
 from edgeagent.fleet.oidc.oidc_settings import OidcSettings
+from edgeagent.fleet.oidc.provider_exchange import (
+    CONNECT_S,
+    DEADLINE_S,
+    LARGEST_ANSWER,
+    ProviderAwayError,
+    ProviderExchange,
+    told_as_away,
+)
+from edgeagent.fleet.oidc.sign_in_attempts import SignInAttempt
 
-TIMEOUT_S = 10.0
 DISCOVERY = "/.well-known/openid-configuration"
-LARGEST_ANSWER = 1_000_000
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Of signatures by a key pair; with the others anybody who knows the client's secret could sign."""
 LEEWAY_S = 60
 KEYS_S = 60.0
 """Keys are asked for anew at most so often, when a token names one that is not known."""
 LONGEST_CODE = 4096
-
-
-class ProviderAwayError(SignInRefusedError):
-    """The provider cannot be reached, or does not answer as OpenID Connect demands."""
-
-
-@dataclass(frozen=True, slots=True)
-class SignInAttempt:
-    """What a browser has begun.
-
-    Attributes:
-        state, nonce, verifier: random values.
-        following: path that follows.
-        began: monotonic seconds.
-    """
-
-    following: str
-    state: str = field(default_factory=lambda: secrets.token_urlsafe(32))
-    nonce: str = field(default_factory=lambda: secrets.token_urlsafe(32))
-    verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48))
-    began: float = field(default_factory=time.monotonic)
 
 
 class OidcProvider:
@@ -71,11 +54,14 @@ class OidcProvider:
         try:
             from authlib.integrations.requests_client import OAuth2Session
             from joserfc import jwt as _jwt  # noqa: F401 (of the extra)
+
+            from edgeagent.fleet.oidc.bounded_adapter import BoundedAdapter
         except ImportError as error:
             raise ConfigurationError(
                 f"--oidc needs more packages ({error}); pip install 'edgeagent[fleet]'"
             ) from error
-        self.settings, self._session_type = settings, OAuth2Session
+        self.settings, self._session_type, self._adapter_type = settings, OAuth2Session, BoundedAdapter
+        self._exchange = ProviderExchange(self._session)
         path = settings.client_secret_file
         self._secret = None if path is None else read_secret(path, "the secret of --oidc")
         self._lock = threading.Lock()
@@ -100,14 +86,12 @@ class OidcProvider:
         """Return the claims of whoever has signed in.
 
         Args:
-            attempt: that the same browser has begun.
+            attempt: that the same browser has begun, and whose state has come back.
             given: parameters with which the provider has sent the browser back.
 
         Raises:
             SignInRefusedError: it did not work, or something is not as it must be.
         """
-        if not hmac.compare_digest(given.get("state", "").encode(), attempt.state.encode()):
-            raise SignInRefusedError("This sign-in was not begun here, or is too old. Try again.")
         if "iss" in given and given["iss"].rstrip("/") != self.settings.issuer:  # RFC 9207
             raise SignInRefusedError("Another provider has answered. Try again.")
         if "error" in given:
@@ -122,17 +106,17 @@ class OidcProvider:
 
         endpoint = self._endpoint("token_endpoint")
         try:
-            with self._session() as session:
+            with self._exchange.session() as session, told_as_away():
                 answer = session.fetch_token(
-                    endpoint, code=code, code_verifier=verifier, grant_type="authorization_code"
+                    endpoint,
+                    code=code,
+                    code_verifier=verifier,
+                    grant_type="authorization_code",
+                    allow_redirects=False,
                 )
         except AuthlibBaseError as error:
             raise SignInRefusedError(f"The provider does not accept the code ({error.error}).") from error
-        except (OSError, ValueError) as error:
-            raise ProviderAwayError(
-                f"The identity provider does not answer ({type(error).__name__})."
-            ) from error
-        token = answer.get("id_token")
+        token = answer.get("id_token") if isinstance(answer, dict) else None
         if not isinstance(token, str):
             raise ProviderAwayError("The provider gives no ID token; does the client have the scope openid?")
         return token
@@ -178,7 +162,7 @@ class OidcProvider:
         if keys is not None and not (anew and time.monotonic() - at >= KEYS_S):
             return keys
         try:
-            keys = KeySet.import_key_set(cast("Any", self._get(self._endpoint("jwks_uri"))))
+            keys = KeySet.import_key_set(cast("Any", self._exchange.get(self._endpoint("jwks_uri"))))
         except (JoseError, ValueError, KeyError, TypeError) as error:
             raise ProviderAwayError("The keys of the provider are no key set (RFC 7517).") from error
         with self._lock:
@@ -201,36 +185,25 @@ class OidcProvider:
             known = self._description
         if known is not None:
             return known
-        found = self._get(self.settings.issuer + DISCOVERY)
+        found = self._exchange.get(self.settings.issuer + DISCOVERY)
         if str(found.get("issuer", "")).rstrip("/") != self.settings.issuer:
             raise ProviderAwayError("The provider calls itself by another address; correct issuer.")
         with self._lock:
             self._description = found
         return found
 
-    def _get(self, address: str) -> dict[str, Any]:
-        try:
-            with self._session() as session:
-                answer = session.get(address, withhold_token=True, allow_redirects=False)
-                answer.raise_for_status()
-                found = answer.json() if len(answer.content) <= LARGEST_ANSWER else None
-        except (OSError, ValueError) as error:  # those of requests are OSErrors
-            raise ProviderAwayError(
-                f"The identity provider does not answer ({type(error).__name__})."
-            ) from error
-        if not isinstance(found, dict):
-            raise ProviderAwayError("The identity provider answers with something else than JSON.")
-        return found
-
     def _session(self) -> Any:
-        return self._session_type(
+        session = self._session_type(
             self.settings.client_id,
             self._secret,
             scope=" ".join(dict.fromkeys(("openid", *self.settings.scopes))),
             redirect_uri=self.settings.redirect_uri,
             code_challenge_method="S256",
-            default_timeout=TIMEOUT_S,
+            default_timeout=(CONNECT_S, DEADLINE_S),
         )
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, self._adapter_type(DEADLINE_S, LARGEST_ANSWER))
+        return session
 
 
 def _words_of(error: Exception) -> str:

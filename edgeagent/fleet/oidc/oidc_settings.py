@@ -9,11 +9,14 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from edgeagent.errors import ConfigurationError
-from edgeagent.files.yaml_model import load_model
+from edgeagent.files.naming import printable
+from edgeagent.files.strict_yaml import MAX_BYTES
 from edgeagent.fleet.users.actor import ALL_TENANTS, Role
 from edgeagent.fleet.users.user_store import TENANTS
 from edgeagent.settings.addresses import is_loopback
+from edgeagent.settings.examination import parse_document, validate_as
 
+ADVICE = "docs/fleet-page.md, section OpenID Connect, has an example"
 CALLBACK = "/sign-in/oidc/callback"
 LABELS = r"^[^\x00-\x1f\x7f]{1,60}$"
 
@@ -94,10 +97,18 @@ def load_oidc_settings(path: Path) -> OidcSettings:
     """Read the file; ``client_secret_file`` is relative to it.
 
     Raises:
-        ConfigurationError: it is missing, or cannot be used.
+        ConfigurationError: it is missing, or cannot be used. Each line of the message is
+            ``FILE:LINE: key: what was expected (got ...)``, as of the configuration of a board.
     """
-    advice = "there is no such file; docs/fleet-page.md, section OpenID Connect, has an example"
-    read = load_model(path, OidcSettings, "the file of --oidc", ConfigurationError, advice)
+    shown = printable(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise ConfigurationError(f"{shown}: there is no such file; {ADVICE}") from None
+    except OSError as error:
+        raise ConfigurationError(f"{shown}: cannot be read ({error.strerror})") from None
+    read = validate_as(OidcSettings, parse_document(content, shown, f"keys; {ADVICE}"), shown)
     secret = read.client_secret_file
     if secret is None or secret.is_absolute():
         return read

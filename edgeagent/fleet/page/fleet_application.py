@@ -46,7 +46,7 @@ from edgeagent.web.views.layout import Page
 from edgeagent.web.views.markup import icon, text
 
 PARTS = "edgeagent.fleet.page.parts"
-HINT = "Forgotten? An admin gives you another: <code>edgeagent fleet users add</code>."
+HINT = "Forgotten? An admin sets another: <code>edgeagent fleet users change NAME --password</code>."
 API = "/api/v1"
 
 

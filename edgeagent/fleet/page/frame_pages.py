@@ -130,7 +130,9 @@ class FramePages:
         except DataError as error:
             raise HTTPException(422, f"{error}.") from error
         waiting = f"; {taken[1]} are not labelled yet" if taken[1] else ""
-        return PlainTextResponse(f"{taken[0]} frames are labelled{waiting}.\n")
+        return PlainTextResponse(
+            f"{taken[0]} {'frame is' if taken[0] == 1 else 'frames are'} labelled{waiting}.\n"
+        )
 
     async def _chosen(
         self, request: Request, action: str

@@ -2,8 +2,9 @@
 
 ::
 
-    GET /sign-in/oidc            attempt in memory, its name in a cookie -> the provider
+    GET /sign-in/oidc            attempt in a cookie -> the provider
     GET /sign-in/oidc/callback   attempt of this browser, once -> claims -> session
+                                 no such attempt -> the form; nothing is audited, as anybody may ask for this
 
 The cookie of a session is sent by requests from this site only (SameSite=Strict), and the way back from the
 provider begins elsewhere: the answer is a page that leads on, so that the next request begins here.
@@ -12,9 +13,7 @@ provider begins elsewhere: the answer is a page that leads on, so that the next 
 from __future__ import annotations
 
 import logging
-import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -26,9 +25,13 @@ from starlette.routing import Route
 from edgeagent.files.naming import escape_controls, shortened
 from edgeagent.fleet.oidc.oidc_claims import SignInRefusedError, actor_of_claims
 from edgeagent.fleet.oidc.oidc_people import FleetPeople
-from edgeagent.fleet.oidc.oidc_provider import OidcProvider, ProviderAwayError, SignInAttempt
+from edgeagent.fleet.oidc.oidc_provider import OidcProvider
 from edgeagent.fleet.oidc.oidc_settings import CALLBACK
+from edgeagent.fleet.oidc.provider_exchange import ProviderAwayError
+from edgeagent.fleet.oidc.sign_in_attempts import ATTEMPT_S, SignInAttempts
 from edgeagent.fleet.users.actor import NOBODY, Actor
+from edgeagent.timing.rate_limit import RateLimit
+from edgeagent.timing.repeat_limit import RepeatLimit
 from edgeagent.web.access import client_of, cookie_of, is_encrypted
 from edgeagent.web.sign_in_pages import SignInPages
 from edgeagent.web.views.layout import Page
@@ -37,9 +40,10 @@ from edgeagent.web.views.markup import text
 logger = logging.getLogger(__name__)
 
 START = "/sign-in/oidc"
-ATTEMPT_S = 600.0
-MOST_ATTEMPTS = 1024
 LONGEST_REASON = 300
+UNKNOWN = "This sign-in was not begun here, or is too old. Try again."
+FAILURES_PER_S, FAILURES_BURST = 1.0, 10.0
+"""Failures of all addresses together that are audited; further ones are in the log alone."""
 
 OnEntered = Callable[[Actor, str, bool], None]
 
@@ -68,23 +72,23 @@ class OidcPages:
     ) -> None:
         self._provider, self._people, self._pages, self._on_entered = provider, people, pages, on_entered
         self._cookie = f"edgeagent_oidc_{port}"
-        self._attempts: OrderedDict[str, SignInAttempt] = OrderedDict()
+        self._attempts, self._repeats = SignInAttempts(), RepeatLimit()
+        self._failures = RateLimit(FAILURES_PER_S, FAILURES_BURST)
         self.routes = [Route(START, self._begin), Route(CALLBACK, self._finish)]
 
     async def _begin(self, request: Request) -> Response:
-        attempt = SignInAttempt(self._pages.place(request.query_params.get("next", "/")))
+        attempt = self._attempts.begin(self._pages.place(request.query_params.get("next", "/")))
+        pause_s = self._pages.limit.pause_s(client_of(request.scope, request.headers))
+        if pause_s > 0:
+            return self._pages.refused_for(pause_s, attempt.following)
         try:
             address = await run_in_threadpool(self._provider.begin, attempt)
-        except SignInRefusedError as error:
-            return self._refused(request, attempt.following, error)
-        while len(self._attempts) >= MOST_ATTEMPTS:
-            self._attempts.popitem(last=False)
-        name = secrets.token_urlsafe(32)
-        self._attempts[name] = attempt
+        except ProviderAwayError as error:
+            return self._away(attempt.following, error)
         response = RedirectResponse(address, 303)
         response.set_cookie(
             self._cookie,
-            name,
+            self._attempts.seal(attempt),
             max_age=round(ATTEMPT_S),
             path=START,
             httponly=True,
@@ -94,17 +98,23 @@ class OidcPages:
         return response
 
     async def _finish(self, request: Request) -> Response:
-        attempt = self._attempts.pop(cookie_of(request.headers, self._cookie) or "", None)
-        if attempt is None or time.monotonic() - attempt.began > ATTEMPT_S:
-            error = SignInRefusedError("This sign-in was not begun here, or is too old. Try again.")
-            return self._refused(request, "/", error)
-        try:
-            claims = await run_in_threadpool(self._provider.finish, attempt, dict(request.query_params))
-            actor = actor_of_claims(self._provider.settings, claims)
-        except SignInRefusedError as error:
-            return self._refused(request, attempt.following, error)
-        self._people.enter(actor)
         address = client_of(request.scope, request.headers)
+        pause_s = self._pages.limit.pause_s(address)
+        if pause_s > 0:
+            return self._pages.refused_for(pause_s, "/")
+        given = dict(request.query_params)
+        attempt = self._attempts.take(cookie_of(request.headers, self._cookie) or "", given.get("state", ""))
+        if attempt is None:
+            return self._pages.form("/", UNKNOWN, 403)
+        try:
+            claims = await run_in_threadpool(self._provider.finish, attempt, given)
+            actor = actor_of_claims(self._provider.settings, claims)
+        except ProviderAwayError as error:
+            return self._away(attempt.following, error)
+        except SignInRefusedError as error:
+            return self._refused(address, attempt.following, error)
+        self._pages.limit.worked(address)
+        self._people.enter(actor)
         self._on_entered(actor, address, True)
         logger.info("fleet page: %s signed in from %s", escape_controls(actor.name), address)
         onward = text(attempt.following)
@@ -118,16 +128,18 @@ class OidcPages:
         self._pages.give_session(request, response, actor.name)
         return response
 
-    def _refused(self, request: Request, following: str, error: SignInRefusedError) -> Response:
-        address = client_of(request.scope, request.headers)
-        away = isinstance(error, ProviderAwayError)
-        logger.warning(
-            "fleet page: signing in through %s from %s: %s%s",
-            self._provider.settings.issuer,
-            address,
-            shortened(str(error), LONGEST_REASON),
-            f" ({error.__cause__})"[:LONGEST_REASON] if away and error.__cause__ is not None else "",
-        )
-        if not away:
+    def _refused(self, address: str, following: str, error: SignInRefusedError) -> Response:
+        self._pages.limit.failed(address)
+        reason = shortened(str(error), LONGEST_REASON)
+        issuer = self._provider.settings.issuer
+        logger.warning("fleet page: signing in through %s from %s: %s", issuer, address, reason)
+        if self._failures.allows(time.monotonic_ns()):
             self._on_entered(NOBODY, address, False)
-        return self._pages.form(following, str(error), 503 if away else 403)
+        return self._pages.form(following, str(error), 403)
+
+    def _away(self, following: str, error: ProviderAwayError) -> Response:
+        if self._repeats.allows(str(error), time.monotonic()):
+            issuer, cause = self._provider.settings.issuer, error.__cause__
+            why = "" if cause is None else f" ({cause})"[:LONGEST_REASON]
+            logger.warning("fleet page: signing in through %s: %s%s", issuer, error, why)
+        return self._pages.form(following, str(error), 503)

@@ -67,12 +67,19 @@ class UploadTokens:
             ConfigurationError: there is no such token.
         """
         if not self._file.write("DELETE FROM upload_tokens WHERE tenant = ? AND name = ?", (tenant, name)):
-            raise ConfigurationError(f"token {name[:80]!r} of the tenant {tenant[:80]!r}: there is none")
+            raise ConfigurationError(self._unknown(name, tenant))
 
     def tokens(self) -> list[UploadToken]:
         """Return all tokens by tenant and name."""
         rows = self._file.read("SELECT tenant, name, since FROM upload_tokens ORDER BY tenant, name")
         return [UploadToken(*row) for row in rows]
+
+    def _unknown(self, name: str, tenant: str) -> str:
+        whose = f"of the tenant {tenant[:80]!r}" if tenant else "of the devices without a tenant"
+        others = [token.tenant for token in self.tokens() if token.name == name]
+        options = " or ".join(f"--tenant {other}" if other else "no --tenant" for other in others)
+        advice = f"there is one with {options}" if others else "see `edgeagent fleet users list`"
+        return f"token {name[:80]!r} {whose}: there is none; {advice}"
 
     def tenant_of(self, token: str) -> str | None:
         """Return the tenant of a token; None where it is of nobody."""

@@ -114,7 +114,10 @@ class UserStore:
                 "INSERT INTO users (name, hash, role, tenant, since) VALUES (?, ?, ?, ?, ?)", row
             )
         except sqlite3.IntegrityError:
-            raise ConfigurationError(f"user {name}: exists already; remove it first") from None
+            raise ConfigurationError(
+                f"user {name}: exists already; a new password: "
+                f"`edgeagent fleet users change {name} --password`"
+            ) from None
 
     def change(self, name: str, role: str | None = None, password: str | None = None) -> None:
         """Change role or password of a user; a new password ends all sessions.

@@ -10,7 +10,7 @@ from edgeagent.bundle.evidence import CompilationRecord
 from edgeagent.bundle.manifest import Artefact
 from edgeagent.bundle.reading import Bundle
 from edgeagent.errors import ConfigurationError
-from edgeagent.qat.compilation.qnn import LICENCE, compile_for_qnn
+from edgeagent.qat.compilation.qnn import LICENCE, compile_for_qnn, qnn_version
 from edgeagent.qat.compilation.vela import compile_for_ethos_u
 
 
@@ -63,9 +63,10 @@ def _qnn(job: Compilation) -> CompilationRecord:
     return compile_for_qnn(job.bundle, job.source, job.target, job.result, job.program)
 
 
+QNN = "qnn"
 COMPILERS = (
     VendorCompiler("ethos-u", "tflite", None, _ethos_u),
-    VendorCompiler("qnn", "onnx", LICENCE, _qnn),
+    VendorCompiler(QNN, "onnx", LICENCE, _qnn),
 )
 
 
@@ -73,7 +74,7 @@ def compiler_for(target: str, *, licence_accepted: bool) -> VendorCompiler:
     """Return the compiler of a target.
 
     Raises:
-        ConfigurationError: there is none, or its licence was not accepted.
+        ConfigurationError: there is none, QNN does not know the target, or a licence was not accepted.
     """
     found = next((one for one in COMPILERS if target.startswith(one.prefix)), None)
     if found is None:
@@ -81,6 +82,8 @@ def compiler_for(target: str, *, licence_accepted: bool) -> VendorCompiler:
             f"{target}: no compiler here makes files for it; known are such as ethos-u65-256 and qnn-v73 "
             "(docs/compilers.md)"
         )
+    if found.prefix == QNN:
+        qnn_version(target)
     if found.licence is not None and not licence_accepted:
         raise ConfigurationError(
             f"the compiler for {target} is under {found.licence}: read it, and accept it with "

@@ -31,12 +31,26 @@ from edgeagent.qat.compilation import qnn_program
 from edgeagent.qat.compilation.tool import find_tool, run_tool
 
 TARGET = re.compile(r"qnn-v(\d{2})")
+ABSENT = re.compile(r"ModuleNotFoundError: No module named '(numpy|onnxruntime|onnxruntime_qnn)\b")
 LICENCE = "Qualcomm's licence (Qualcomm_LICENSE.pdf in the package onnxruntime-qnn)"
 INSTALL = (
     "install it in an environment of its own with Python 3.11 or newer (python3 -m venv qnn; "
     "qnn/bin/pip install onnxruntime-qnn)"
 )
 LONGEST = 255
+
+
+def qnn_version(target: str) -> str:
+    """Return the version of the processor in the name of a target.
+
+    Raises:
+        ConfigurationError: the target is none.
+    """
+    found = TARGET.fullmatch(target)
+    if found is None or int(found[1]) not in QNN_VERSIONS:
+        known = ", ".join(f"qnn-v{version}" for version in QNN_VERSIONS)
+        raise ConfigurationError(f"{target}: is no version of the processor; known are {known}")
+    return found[1]
 
 
 def compile_for_qnn(
@@ -55,10 +69,7 @@ def compile_for_qnn(
         ConfigurationError: there is no such Python, or the target is none.
         DataError: the compiler failed, hung, wrote nothing, or gave the accelerator nothing to do.
     """
-    found = TARGET.fullmatch(target)
-    if found is None or int(found[1]) not in QNN_VERSIONS:
-        known = ", ".join(f"qnn-v{version}" for version in QNN_VERSIONS)
-        raise ConfigurationError(f"{target}: is no version of the processor; known are {known}")
+    version = qnn_version(target)
     if program is None:
         raise ConfigurationError(
             f"QNN is a package of Python; {INSTALL}, and give qnn/bin/python with --tool"
@@ -70,8 +81,16 @@ def compile_for_qnn(
         context, facts = folder / "context.onnx", folder / "facts.json"
         # absolute, and not resolved: the environment is that of the link
         command = [str(python.absolute()), "-I", str(Path(qnn_program.__file__).resolve())]
-        arguments = ["compile", str(model.resolve()), found[1], str(context), str(facts)]
-        run_tool([*command, *arguments], folder, context)
+        arguments = ["compile", str(model.resolve()), version, str(context), str(facts)]
+        try:
+            run_tool([*command, *arguments], folder, context)
+        except DataError as error:
+            if (lacks := ABSENT.search(str(error))) is None:
+                raise
+            raise ConfigurationError(
+                f"{program}: has no package {lacks[1]}, so QNN is not installed there; {INSTALL}, and give "
+                "qnn/bin/python with --tool"
+            ) from None
         told = _told(facts)
         if not told["on_accelerator"]:
             raise DataError(f"{model}: QNN leaves every operator to the processor")

@@ -53,6 +53,19 @@ def check_description(
     check_distances(graph, description)
 
 
+def check_layout(model: Path, description: ModelDescription) -> None:
+    """Check that the layout of a description is that of the artefacts that will be made.
+
+    Raises:
+        DataError: it is not ``nhwc``.
+    """
+    if description.input.layout != "nhwc":
+        raise DataError(
+            f"{model}: its description says `layout: {description.input.layout}`; the bundle's artefacts are "
+            "nhwc, and the float model may be either: write `layout: nhwc`"
+        )
+
+
 def check_input(graph: Graph, model: Path, description: ModelDescription) -> None:
     """Check the input size of a description against the graph.
 

@@ -16,6 +16,7 @@ from edgeagent.datasets.task_labels import check_labels
 from edgeagent.datasets.yolo_labels import LabelledPictures, whole_picture_text
 from edgeagent.detection.detector import load_detector
 from edgeagent.errors import DataError
+from edgeagent.files.naming import printable
 from edgeagent.qat.export.exports import Exported
 
 GOLDEN = "golden"
@@ -39,9 +40,14 @@ class GoldenPictures:
 
     def __post_init__(self) -> None:
         """Reject pictures of the same stem, which would share a label file in the bundle."""
-        stems = [path.stem for path in self.pictures]
-        if len(set(stems)) != len(stems):
-            raise DataError("two golden pictures have the same name; rename one")
+        known: dict[str, Path] = {}
+        for path in self.pictures:
+            if path.stem in known:
+                raise DataError(
+                    f"{printable(known[path.stem])} and {printable(path)}: two golden pictures have the "
+                    "same name but for folder and suffix; rename one"
+                )
+            known[path.stem] = path
 
     @property
     def names(self) -> list[str]:

@@ -30,7 +30,7 @@ from edgeagent.qat.export.exports import FORMATS, Exported
 from edgeagent.qat.factory.accuracy_meter import AccuracyMeter, QuantizationState
 from edgeagent.qat.factory.bundle_recipe import BundleRecipe, load_recipe, with_settings
 from edgeagent.qat.factory.bundling import BundleWriter
-from edgeagent.qat.factory.description_check import check_input
+from edgeagent.qat.factory.description_check import check_input, check_layout
 from edgeagent.qat.factory.factory import Factory
 from edgeagent.qat.factory.given_pictures import GivenPictures
 from edgeagent.qat.factory.golden_section import GoldenPictures
@@ -159,6 +159,7 @@ def quantize(
     for name in chosen.formats:
         FORMATS[name].check()
     description = describe_model(model, _path(describe), _path(like))
+    check_layout(model, description)
     golden_pictures = _golden_pictures(_path(golden), _path(golden_labels), description.task)
     folders = [Path(folder) for folder in ([images] if isinstance(images, (str, Path)) else images or ())]
     measured_on = validation_data(

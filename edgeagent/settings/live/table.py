@@ -49,6 +49,7 @@ NEW_START: Mapping[str, str] = {
     "web": "its port is opened at a start",
     "home_assistant": "adapters are opened at a start",
     "prometheus": "its port is opened at a start",
+    "otlp": "adapters are opened at a start",
     "sparkplug": "adapters are opened at a start",
     "frigate": "adapters are opened at a start",
     "delivery": "it decides what the board runs",

@@ -21,7 +21,9 @@ class HardFrameSettings(SettingsSection):
         folder: where they are stored; None is ``hard-frames`` in the state folder.
         cameras: names of the cameras whose frames are kept; empty for all.
         reasons: for which frames are kept.
-        low, high: a frame is hard where the score of a detection is at least ``low`` and less than ``high``.
+        low, high: a frame is hard where the score of a detection is at least ``low`` and less than ``high``;
+            with a classifier, where the score of its class is less than ``high``, or that of the next is at
+            least ``low``.
         disagreement: a frame is hard where less than this share of the boxes is found by both the serving
             model and the reference model.
         every: shortest time between two kept frames of a camera for one reason, in seconds.

@@ -25,3 +25,8 @@ class FrameTarget(Protocol):
         Returns:
             What became of it, and the reason in a few words, without a secret.
         """
+
+
+def unexpected(error: Exception) -> str:
+    """Return the reason where a library failed in a way of its own; its message may quote a key."""
+    return f"gives an answer that cannot be used ({type(error).__name__})"

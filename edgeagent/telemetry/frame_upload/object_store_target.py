@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 from urllib3.exceptions import HTTPError
 
 from edgeagent.errors import ConfigurationError
-from edgeagent.files.secrets import read_secret
+from edgeagent.files.secrets import read_header_secret
 from edgeagent.settings.sections.frame_upload import FrameUploadSettings, ObjectStoreSettings
-from edgeagent.telemetry.frame_upload.frame_target import UploadOutcome
-from edgeagent.telemetry.frame_upload.upload_pool import upload_pool
+from edgeagent.telemetry.frame_upload.frame_target import UploadOutcome, unexpected
+from edgeagent.telemetry.timed_http import timed_pool
 
 REFUSED = ("EntityTooLarge", "InvalidArgument", "KeyTooLongError", "MethodNotAllowed")
 """Codes of errors that another attempt would not change."""
@@ -25,7 +25,8 @@ class ObjectStoreTarget:
         store: its part for the store.
 
     Raises:
-        ConfigurationError: the package is not installed, or keys or certificates cannot be read.
+        ConfigurationError: the package is not installed, keys or certificates cannot be read, or
+            no header can carry a key.
     """
 
     def __init__(self, settings: FrameUploadSettings, store: ObjectStoreSettings) -> None:
@@ -40,11 +41,11 @@ class ObjectStoreTarget:
         self._bucket, self._prefix = store.bucket, store.prefix
         self._client = Minio(
             parts.netloc,
-            access_key=read_secret(store.access_key_file, "the access key of hard_frames.upload.s3"),
-            secret_key=read_secret(store.secret_key_file, "the secret key of hard_frames.upload.s3"),
+            access_key=read_header_secret(store.access_key_file, "the access key of hard_frames.upload.s3"),
+            secret_key=read_header_secret(store.secret_key_file, "the secret key of hard_frames.upload.s3"),
             secure=parts.scheme.lower() == "https",
             region=store.region,
-            http_client=upload_pool(settings),
+            http_client=timed_pool(settings.url, settings.ca, settings.timeout),
         )
 
     def send(self, name: str, content: bytes, kind: str) -> tuple[UploadOutcome, str]:
@@ -62,4 +63,6 @@ class ObjectStoreTarget:
             return "failed", "is no object store: its answer cannot be read"
         except (MinioException, HTTPError, OSError) as error:
             return "failed", f"cannot be reached ({type(error).__name__})"
+        except Exception as error:  # noqa: BLE001  (of the library: what it cannot parse raises many types)
+            return "failed", unexpected(error)
         return "delivered", ""

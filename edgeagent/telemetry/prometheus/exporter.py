@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from edgeagent.errors import ConfigurationError
 from edgeagent.settings.addresses import host_and_port
 from edgeagent.settings.sections.prometheus import PrometheusSettings
-from edgeagent.telemetry.contract.messages import Alarm, Telemetry
+from edgeagent.telemetry.prometheus.metric_source import MetricSource
 from edgeagent.telemetry.prometheus.server import STOP_S, MetricsServer
 from edgeagent.timing.histogram import StageTimes
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Exporter:
+class Exporter(MetricSource):
     """Web server that collects all metrics at each request.
 
     Args:
@@ -37,12 +37,8 @@ class Exporter:
             raise ConfigurationError(
                 "prometheus: prometheus-client is not installed; pip install edgeagent[prometheus]"
             ) from error
-        self._settings, self._times = settings, times
-        self._telemetry: Telemetry | None = None
-        self._alarm: Alarm | None = None
-        self._retained: dict[str, bytes] = {}
-        self.refresh: Callable[[Telemetry], Telemetry] = lambda telemetry: telemetry
-        """Returns the telemetry of an interval with the counters of now."""
+        super().__init__(times)
+        self._settings = settings
         self._server: MetricsServer | None = None
 
     def start(self) -> None:
@@ -70,30 +66,6 @@ class Exporter:
         if self._server is not None:
             self._server.stop(timeout_s)
 
-    def record(self, telemetry: Telemetry) -> None:
-        """Keep the telemetry of an interval for the next request."""
-        self._telemetry = telemetry
-
-    def record_alarm(self, alarm: Alarm) -> None:
-        """Keep the current problems for the next request."""
-        self._alarm = alarm
-
-    def retain(self, retained: Mapping[str, bytes]) -> None:
-        """Keep retained messages, by topic, for the next request."""
-        self._retained = {**self._retained, **retained}
-
     def describe(self) -> list[Metric]:
         """Return no metric; prometheus-client asks once, at the registration."""
         return []
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield all metrics; prometheus-client calls this in the thread of a request."""
-        from edgeagent.telemetry.prometheus import metrics
-        from edgeagent.telemetry.prometheus.model_metrics import model_metrics
-
-        yield metrics.stage_durations({camera: times.total for camera, times in dict(self._times).items()})
-        if self._alarm is not None:
-            yield metrics.problem_metrics(self._alarm)
-        yield from model_metrics(self._retained)
-        if self._telemetry is not None:
-            yield from metrics.telemetry_metrics(self.refresh(self._telemetry))

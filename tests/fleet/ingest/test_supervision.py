@@ -15,7 +15,7 @@ from edgeagent.fleet.ingest.options import IngestOptions
 from edgeagent.fleet.ingest.supervisor import STORE, IngestSupervisor
 from edgeagent.fleet.store.endpoint import SOCKET
 from edgeagent.settings.sections.mqtt import MqttSettings
-from tests.fleet.ingest.running import PATIENCE_S
+from tests.fleet.ingest.running import PATIENCE_S, ROOT, fleet_broker, wait_for
 
 
 @pytest.fixture
@@ -55,3 +55,24 @@ def test_a_store_whose_folder_is_removed_ends_to_be_opened_anew(short_folder: Pa
         shutil.rmtree(short_folder)
         assert process.wait(PATIENCE_S) == 1
         assert f"{short_folder / SOCKET} was removed, or the folder was" in process.stderr.read()
+
+
+def test_a_broker_that_is_away_is_told_and_success_only_once_it_is_there(
+    tmp_path: Path, short_folder: Path
+) -> None:
+    broker, log = fleet_broker(tmp_path), tmp_path / "log"
+    command = [sys.executable, "-m", "edgeagent", "fleet", "ingest", "--store", str(short_folder)]
+    command += ["--broker", f"127.0.0.1:{broker.port}", "--name", "test"]
+    with log.open("wb") as output, subprocess.Popen(command, stderr=output, cwd=ROOT) as process:
+        try:
+            told = f"broker 127.0.0.1:{broker.port} cannot be reached ("
+            wait_for(lambda: log.read_text().count(told) == 2, "the reader and the worker")
+            assert "refused); trying again" in log.read_text()
+            assert "messages are stored" not in log.read_text()
+            with broker:
+                wait_for(lambda: "messages are stored in" in log.read_text(), "success")
+                assert log.read_text().count("connected and subscribed") == 2
+                assert log.read_text().count("messages are stored in") == 1
+        finally:
+            process.terminate()
+            assert process.wait(PATIENCE_S) == 0

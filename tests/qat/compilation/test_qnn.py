@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from edgeagent.errors import ConfigurationError, DataError
 from edgeagent.files.resources import find_bundle
 from edgeagent.qat.compilation import tool
 from edgeagent.qat.compilation.compiled_bundle import compile_bundle
+from tests.cli.command import mistake
 
 TARGET = "qnn-v73"
 ROOT = Path(__file__).parents[3]
@@ -149,6 +151,17 @@ def test_a_compiler_for_qnn_that_fails_is_named(
     assert not (tmp_path / "made").exists()
 
 
+def test_a_python_without_qnn_gets_the_way_to_install_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    venv.create(tmp_path / "env", with_pip=False)
+    tool_given = ["--tool", str(tmp_path / "env" / "bin" / "python"), "--accept-licence"]
+    out = str(tmp_path / "made")
+    line = mistake(capsys, 2, "qat", "compile", "coco-nano", "--target", TARGET, *tool_given, "--out", out)
+    assert "has no package numpy, so QNN is not installed there; install it" in line
+    assert "Traceback" not in line
+
+
 @pytest.mark.parametrize(
     ("target", "words"),
     [
@@ -160,8 +173,8 @@ def test_a_compiler_for_qnn_that_fails_is_named(
 def test_a_target_that_is_none_is_told_from_the_known_ones(
     qnn: QnnPython, bundle: Bundle, tmp_path: Path, target: str, words: str
 ) -> None:
-    with pytest.raises(ConfigurationError, match=words):
-        compile_bundle(bundle, target, tmp_path / "made", qnn.program, licence_accepted=True)
+    with pytest.raises(ConfigurationError, match=words):  # before the licence is asked for
+        compile_bundle(bundle, target, tmp_path / "made", qnn.program, licence_accepted=False)
 
 
 def test_what_qnn_needs_is_named(qnn: QnnPython, bundle: Bundle, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from edgeagent.qat.factory.description_check import check_description
 from edgeagent.qat.factory.layer_sensitivity import SensitivityRequest, measure_layers
 from edgeagent.qat.factory.progress import ProgressEvent, ProgressMessage, Reporter
 from edgeagent.qat.graph.graph import read_graph
+from tests.cli.command import mistake
 from tests.qat.detectors import ANCHORS, BINS, yolov5_like
 from tests.qat.end_to_end_detectors import end_to_end
 from tests.qat.float_files import FORMS
@@ -173,6 +174,21 @@ def test_sensitivity_refuses_a_description_of_another_size(tmp_path: Path, pictu
     request = SensitivityRequest(model, description(SIZE // 2, "yolox"), pictures)
     with pytest.raises(DataError, match=f"takes pictures of {SIZE}x{SIZE}, its description says"):
         measure_layers(request, Reporter())
+
+
+def test_a_description_with_channels_first_is_refused_with_what_to_write(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = small_yolox(tmp_path / "m.onnx")
+    text = (
+        (Path(__file__).parents[3] / "models" / "yolox-nano.yaml")
+        .read_text()
+        .replace("layout: nhwc", "layout: nchw")
+    )
+    (tmp_path / "m.yaml").write_text(text)
+    given = ["--images", tmp_path, "--out", tmp_path / "out"]
+    line = mistake(capsys, 6, "qat", "train", "--model", model, *given)
+    assert "artefacts are nhwc, and the float model may be either: write `layout: nhwc`" in line
 
 
 @pytest.mark.parametrize("form", ["centres", "corners", "shares"])

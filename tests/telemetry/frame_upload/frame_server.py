@@ -13,6 +13,7 @@ class FrameServer(ThreadingHTTPServer):
 
     Attributes:
         answers: status codes of the next requests; 201 where it is empty.
+        page: media type and body of each answer.
         files: content by path.
         asked: paths of all requests.
         tokens: values of the header Authorization.
@@ -23,6 +24,7 @@ class FrameServer(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers: list[int] = []
+        self.page: tuple[str, bytes] = ("text/plain", b"")
         self.files: dict[str, bytes] = {}
         self.asked: list[str] = []
         self.tokens: set[str | None] = set()
@@ -46,12 +48,15 @@ class _Handler(BaseHTTPRequestHandler):
             status = self.server.answers.pop(0) if self.server.answers else 201
             self.server.asked.append(self.path)
             self.server.tokens.add(self.headers["authorization"])
-            if status == 201:
+            if status in (200, 201):
                 self.server.files[self.path] = body
             self.server.changed.notify_all()
         self.send_response(status)
-        self.send_header("content-length", "0")
+        kind, page = self.server.page
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(page)))
         self.end_headers()
+        self.wfile.write(page)
 
     def log_message(self, *_: object) -> None:
         pass

@@ -134,3 +134,13 @@ def test_a_token_that_is_not_there_is_told_at_the_start(tmp_path: Path) -> None:
     settings = FrameUploadSettings(url="https://fleet.example.org", token_file=tmp_path / "nothing")
     with pytest.raises(ConfigurationError, match=r"the token of hard_frames\.upload cannot be read"):
         HttpTarget(settings)
+
+
+@pytest.mark.parametrize("token", ["tök€n", "to\x01ken", "two words"])
+def test_a_token_that_no_header_carries_is_told_at_the_start(tmp_path: Path, token: str) -> None:
+    path = tmp_path / "token"
+    path.write_text(token)
+    settings = FrameUploadSettings(url="https://fleet.example.org", token_file=path)
+    with pytest.raises(ConfigurationError, match=r"the token of hard_frames\.upload has strange") as told:
+        HttpTarget(settings)
+    assert token not in str(told.value)

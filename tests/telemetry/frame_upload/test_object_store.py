@@ -6,13 +6,17 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from edgeagent.errors import ConfigurationError
 from edgeagent.settings.sections.frame_upload import FrameUploadSettings, ObjectStoreSettings
+from edgeagent.telemetry.frame_upload.frame_uploader import JOURNAL_SIZE, FrameUploader
 from edgeagent.telemetry.frame_upload.object_store_target import ObjectStoreTarget
+from edgeagent.telemetry.mqtt.spool import Spool
+from tests.telemetry.frame_upload.frame_server import frame_server
 from tests.web.page import free_port, wait_for_port
 
 pytest.importorskip("minio", reason="needs minio (extra `s3`)")
@@ -122,3 +126,56 @@ def test_keys_that_are_not_there_are_told_at_the_start(store: Store, tmp_path: P
     )
     with pytest.raises(ConfigurationError, match=r"the access key of hard_frames\.upload\.s3"):
         ObjectStoreTarget(FrameUploadSettings(url=store.url, s3=part), part)
+
+
+@pytest.mark.parametrize("odd", ["access", "secret"])
+def test_a_key_that_no_header_carries_is_told_at_the_start(tmp_path: Path, odd: str) -> None:
+    for name in ("access", "secret"):
+        (tmp_path / name).write_text("a k€y" if name == odd else "key")
+    part = ObjectStoreSettings(
+        bucket="frames", access_key_file=tmp_path / "access", secret_key_file=tmp_path / "secret"
+    )
+    with pytest.raises(ConfigurationError, match=f"the {odd} key of .* has strange characters"):
+        ObjectStoreTarget(FrameUploadSettings(url="http://127.0.0.1:9", s3=part), part)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "page"),
+    [
+        (403, "application/xml", b"no XML"),
+        (400, "application/xml", b"\xff<Error/>"),
+        (502, "text/html", b"\xff\xfe"),
+        (503, "application/xml", b"<html/>"),
+    ],
+)
+def test_an_error_that_cannot_be_read_is_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, status: int, kind: str, page: bytes
+) -> None:
+    """A captive portal or a broken proxy answers so: the frame waits, and no fault of the agent is told."""
+    folder = tmp_path / "frames"
+    (folder / "yard").mkdir(parents=True)
+    for name, content in (("1.000000.json", b"{}"), ("1.000000.jpg", b"jpeg")):
+        (folder / "yard" / name).write_bytes(content)
+    for name in ("access", "secret"):
+        (tmp_path / name).write_text("key")
+    part = ObjectStoreSettings(
+        bucket="frames",
+        region="eu-west-1",
+        access_key_file=tmp_path / "access",
+        secret_key_file=tmp_path / "secret",
+    )
+    with frame_server() as server:
+        server.answers, server.page = [status] * 3 + [200] * 2, (kind, page)
+        settings = FrameUploadSettings(
+            url=server.url, s3=part, retry_first=0.05, retry_longest=0.1, every=0.1
+        )
+        journal = partial(Spool, tmp_path / "frame-upload.db", JOURNAL_SIZE, settings.age)
+        uploader = FrameUploader("board", folder, settings, ObjectStoreTarget(settings, part), journal)
+        uploader.start()
+        try:
+            uploader.kept(folder / "yard" / "1.000000.jpg")
+            server.wait_for(2)
+        finally:
+            uploader.stop(60.0)
+    assert "; trying again" in caplog.text
+    assert "report this as a bug" not in caplog.text
