@@ -11,6 +11,8 @@ from edgeagent.cli.fleet_store_options import add_store
 from edgeagent.cli.fleet_users import STATE_HELP, users_folder
 from edgeagent.cli.until_signal import run_until_signal
 from edgeagent.errors import ConfigurationError
+from edgeagent.files.atomic import PRIVATE_FOLDER
+from edgeagent.files.naming import printable
 from edgeagent.settings.addresses import host_name, listening_address
 from edgeagent.settings.types import parse_size
 
@@ -146,6 +148,22 @@ def check_page_options(arguments: argparse.Namespace) -> None:
         raise ConfigurationError("--webhook-secret-file signs the calls of --webhook: give both")
 
 
+def make_frames_folder(path: Path) -> None:
+    """Make the folder of ``--frames`` where there is none.
+
+    Raises:
+        ConfigurationError: it is no folder, cannot be made, or cannot be read.
+    """
+    try:
+        path.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
+        next(path.iterdir(), None)
+    except OSError as error:
+        reason = "a file is there" if isinstance(error, FileExistsError) else error.strerror
+        raise ConfigurationError(
+            f"--frames {printable(path)}: expected a folder, or a place for a new one ({reason})"
+        ) from error
+
+
 def serve_page(arguments: argparse.Namespace, store: FleetStore) -> int:
     """Serve the page of an open store until a signal, or until a thread of it has failed for good."""
     try:
@@ -200,6 +218,7 @@ def page_services(arguments: argparse.Namespace, store: FleetStore, file: UserFi
         plans = RolloutPlans(arguments.repository, StoreJudge(store, ALL).judge)
     frames, oidc = None, None
     if arguments.frames is not None:
+        make_frames_folder(arguments.frames)
         frames = FrameArchive(arguments.frames, parse_size(arguments.frames_quota or DEFAULT_QUOTA))
     if arguments.oidc is not None:
         oidc = OidcProvider(load_oidc_settings(arguments.oidc))

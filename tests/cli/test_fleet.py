@@ -43,6 +43,17 @@ def test_a_store_that_is_not_there_is_refused_and_not_made(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+def test_frames_need_a_folder(tmp_path: Path) -> None:
+    new_store(tmp_path / "s")
+    (tmp_path / "file").write_text("x")
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        options = ("--store", tmp_path / "s", "--state", tmp_path / "state")
+        code, _, err = edgeagent("fleet", "serve", *options, "--frames", place)
+        assert (code, f"--frames {place}: expected a folder" in err) == (2, True), err
+        assert "Traceback" not in err
+    assert (tmp_path / "file").read_text() == "x"
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

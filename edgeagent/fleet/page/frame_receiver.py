@@ -24,6 +24,7 @@ from edgeagent.fleet.frames.frame_archive import (
 )
 from edgeagent.fleet.frames.frame_key import FrameKey
 from edgeagent.fleet.frames.received_picture import MOST_PICTURE
+from edgeagent.fleet.page.body_memory import BodyMemory, BodyMemoryFullError, BodyShare
 from edgeagent.fleet.page.request_limit import RequestLimit
 from edgeagent.fleet.users.upload_tokens import UploadTokens
 from edgeagent.web.access import Receive, Scope, Send, client_of
@@ -32,6 +33,7 @@ from edgeagent.web.sign_in import address_group
 UPLOAD = "/upload/"
 PLACE = re.compile(r"/upload/([^/]+)/([^/]+)/([0-9.]+?)(\.json|\.jpg)")
 BODY_S = 60.0
+AGAIN = {"Retry-After": "5", "Connection": "close"}
 AT_ONCE = 2
 """Pictures that are decoded at once, as each takes memory: one of a tenant."""
 
@@ -43,10 +45,18 @@ class FrameReceiver:
         archive: keeps the frames; None takes none.
         tokens: of the tenants.
         limit: of requests by address.
+        memory: of the files that are on their way; None is the default.
     """
 
-    def __init__(self, archive: FrameArchive | None, tokens: UploadTokens, limit: RequestLimit) -> None:
+    def __init__(
+        self,
+        archive: FrameArchive | None,
+        tokens: UploadTokens,
+        limit: RequestLimit,
+        memory: BodyMemory | None = None,
+    ) -> None:
         self._archive, self._tokens, self._limit = archive, tokens, limit
+        self._memory = memory or BodyMemory()
         self._decoding = asyncio.Semaphore(AT_ONCE)
         self._of_tenant: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(1))
 
@@ -76,16 +86,10 @@ class FrameReceiver:
         device, camera, stem, suffix = place.groups()
         try:
             key = FrameKey.checked(tenant, device, camera, stem)
-            content = await _body(request, MOST_NOTES if suffix == NOTES else MOST_PICTURE)
-            if content is None:
-                if suffix != NOTES:
-                    await run_in_threadpool(self._archive.refuse_picture, key)
-                return _told(413, "The file is too large.", {"Connection": "close"})
-            if suffix == NOTES:
-                await run_in_threadpool(self._archive.put_notes, key, content)
-            else:
-                async with self._of_tenant[tenant], self._decoding:
-                    await run_in_threadpool(self._archive.put_picture, key, content)
+            with self._memory.body(tenant) as share:
+                response = await self._take(request, self._archive, key, suffix, share)
+        except BodyMemoryFullError:
+            return _told(503, "Too many files are on their way; send it again later.", AGAIN)
         except (asyncio.TimeoutError, ClientDisconnect):
             return _told(408, f"The file did not arrive within {BODY_S:g} s.", {"Connection": "close"})
         except FrameTakenError as error:
@@ -96,20 +100,35 @@ class FrameReceiver:
             return _told(422, f"{error}.")
         except EdgeagentError:
             return _told(503, "The frame cannot be stored now; send it again later.", {"Retry-After": "60"})
+        return response
+
+    async def _take(
+        self, request: Request, archive: FrameArchive, key: FrameKey, suffix: str, share: BodyShare
+    ) -> Response:
+        content = await _body(request, MOST_NOTES if suffix == NOTES else MOST_PICTURE, share)
+        if content is None:
+            if suffix != NOTES:
+                await run_in_threadpool(archive.refuse_picture, key)
+            return _told(413, "The file is too large.", {"Connection": "close"})
+        if suffix == NOTES:
+            await run_in_threadpool(archive.put_notes, key, content)
+        else:
+            async with self._of_tenant[key.tenant], self._decoding:
+                await run_in_threadpool(archive.put_picture, key, content)
         return Response(status_code=201)
 
 
-async def _body(request: Request, most: int) -> bytes | None:
+async def _body(request: Request, most: int, share: BodyShare) -> bytes | None:
     """Return the body; None where it is longer than ``most``."""
 
     async def read() -> bytes | None:
-        parts, size = [], 0
+        content = bytearray()  # a list of parts of a byte each would take many times as much
         async for part in request.stream():
-            size += len(part)
-            if size > most:
+            if len(content) + len(part) > most:
                 return None
-            parts.append(part)
-        return b"".join(parts)
+            share.grow(len(part))
+            content += part
+        return bytes(content)
 
     return await asyncio.wait_for(read(), BODY_S)
 
