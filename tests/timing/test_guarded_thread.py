@@ -23,8 +23,8 @@ WITHOUT_GUARD = {
     "datasets/picture_files.py",  # of a command; its errors are raised by the results
     "delivery/agent/probation.py",  # ends the process if its orderly end hangs
     "fleet/ingest/child.py",  # waits for one line of a process, and ends
-    "fleet/ingest/store_process.py",  # waits for the end of the supervisor, and ends the process
-    "fleet/ingest/worker_process.py",  # as that of the store
+    "fleet/ingest/supervised_process.py",  # waits for the end of the supervisor, and ends the process
+    "fleet/oidc/bounded_adapter.py",  # closes one connection at its deadline, and ends
     "telemetry/sparkplug/node.py",  # sends one birth, and ends
     "telemetry/timed_http.py",  # closes one connection, and ends
     "web/first_visit.py",  # one search, whose error is its result
