@@ -1,8 +1,6 @@
 """Entry point of ``python -m edgeagent``."""
 
-import sys
-
-from edgeagent.cli import main
+from edgeagent.cli.process import run_process
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_process()

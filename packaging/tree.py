@@ -61,13 +61,12 @@ version = {python}
 LAUNCHER = """\
 #!/opt/edgeagent/bin/python3 -I
 import os
-import sys
 
 os.environ["PYTHONSAFEPATH"] = "1"  # workers take no module from the folder in which they run
 
-from edgeagent.cli import main
+from edgeagent.cli.process import run_process
 
-sys.exit(main())
+run_process()
 """
 
 # Program of the systemd unit: starts this version, or a delivered one (edgeagent/launcher).
