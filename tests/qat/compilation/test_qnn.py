@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import subprocess
 import sys
 import venv
@@ -19,6 +18,7 @@ from edgeagent.files.resources import find_bundle
 from edgeagent.qat.compilation import tool
 from edgeagent.qat.compilation.compiled_bundle import compile_bundle
 from tests.cli.command import mistake
+from tests.qat.compilation.standin import StandIn
 
 TARGET = "qnn-v73"
 ROOT = Path(__file__).parents[3]
@@ -88,30 +88,12 @@ if how == "giant":
 """
 
 
-class QnnPython:
-    """Stand-in of the Python of an environment with ``onnxruntime-qnn``."""
-
-    def __init__(self, folder: Path) -> None:
-        self.program = folder / "python"
-        self.program.write_text(STANDIN)
-        self.program.chmod(self.program.stat().st_mode | stat.S_IXUSR)
-        self.does("well")
-
-    def does(self, how: str) -> None:
-        self.program.with_suffix(".how").write_text(how)
-
-
 @pytest.fixture
-def qnn(tmp_path: Path) -> QnnPython:
-    return QnnPython(tmp_path)
+def qnn(tmp_path: Path) -> StandIn:
+    return StandIn(tmp_path / "python", STANDIN)
 
 
-@pytest.fixture(scope="module")
-def bundle() -> Bundle:
-    return open_bundle(find_bundle(Path("coco-nano")))
-
-
-def test_a_bundle_gets_a_context_and_its_evidence(qnn: QnnPython, bundle: Bundle, tmp_path: Path) -> None:
+def test_a_bundle_gets_a_context_and_its_evidence(qnn: StandIn, bundle: Bundle, tmp_path: Path) -> None:
     made, record = compile_bundle(bundle, TARGET, tmp_path / "made", qnn.program, licence_accepted=True)
     artefact = made.manifest.artefacts[-1]
     assert (artefact.file, artefact.format, artefact.compiled_for) == (
@@ -131,7 +113,7 @@ def test_a_bundle_gets_a_context_and_its_evidence(qnn: QnnPython, bundle: Bundle
 
 
 def test_outputs_that_differ_in_the_simulator_are_told(
-    qnn: QnnPython, bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    qnn: StandIn, bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     qnn.does("other outputs")
     command = ["qat", "compile", "coco-nano", "--target", TARGET, "--tool", str(qnn.program)]
@@ -142,7 +124,7 @@ def test_outputs_that_differ_in_the_simulator_are_told(
 
 
 def test_a_licence_that_is_not_accepted_is_named(
-    qnn: QnnPython, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    qnn: StandIn, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["qat", "compile", "coco-nano", "--target", TARGET, "--tool", str(qnn.program)]
     assert main([*command, "--out", str(tmp_path / "made")]) == 2
@@ -172,7 +154,12 @@ def test_a_licence_that_is_not_accepted_is_named(
     ],
 )
 def test_a_compiler_for_qnn_that_fails_is_named(
-    qnn: QnnPython, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, words: str
+    qnn: StandIn,
+    bundle: Bundle,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+    words: str,
 ) -> None:
     if how.startswith("hangs"):
         monkeypatch.setattr(tool, "DEADLINE_S", 2.0)
@@ -202,13 +189,13 @@ def test_a_python_without_qnn_gets_the_way_to_install_it(
     ],
 )
 def test_a_target_that_is_none_is_told_from_the_known_ones(
-    qnn: QnnPython, bundle: Bundle, tmp_path: Path, target: str, words: str
+    qnn: StandIn, bundle: Bundle, tmp_path: Path, target: str, words: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=words):  # before the licence is asked for
         compile_bundle(bundle, target, tmp_path / "made", qnn.program, licence_accepted=False)
 
 
-def test_what_qnn_needs_is_named(qnn: QnnPython, bundle: Bundle, tmp_path: Path) -> None:
+def test_what_qnn_needs_is_named(qnn: StandIn, bundle: Bundle, tmp_path: Path) -> None:
     out = tmp_path / "made"
     with pytest.raises(ConfigurationError, match="give qnn/bin/python with --tool"):
         compile_bundle(bundle, TARGET, out, licence_accepted=True)

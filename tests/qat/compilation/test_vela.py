@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import stat
 import sys
 from pathlib import Path
 
 import pytest
 
 from edgeagent.bundle.evidence import COMPILATION
-from edgeagent.bundle.reading import Bundle, open_bundle
+from edgeagent.bundle.reading import Bundle
 from edgeagent.cli import main
 from edgeagent.errors import ConfigurationError, DataError
-from edgeagent.files.resources import find_bundle
 from edgeagent.qat.compilation import tool
 from edgeagent.qat.compilation.compiled_bundle import compile_bundle
 from edgeagent.qat.compilation.vela import MOST_LEFT, compile_for_ethos_u
+from tests.qat.compilation.standin import StandIn
 
 TARGET = "ethos-u65-256"
 REAL = os.environ.get("EDGEAGENT_VELA") or shutil.which("vela")
@@ -56,30 +55,12 @@ print(f"NPU operators = {{0 if how == 'all on the processor' else 338}} (99.7%)"
 """
 
 
-class Vela:
-    """Stand-in of the compiler."""
-
-    def __init__(self, folder: Path) -> None:
-        self.program = folder / "vela"
-        self.program.write_text(STANDIN)
-        self.program.chmod(self.program.stat().st_mode | stat.S_IXUSR)
-        self.does("well")
-
-    def does(self, how: str) -> None:
-        self.program.with_suffix(".how").write_text(how)
-
-
 @pytest.fixture
-def vela(tmp_path: Path) -> Vela:
-    return Vela(tmp_path)
+def vela(tmp_path: Path) -> StandIn:
+    return StandIn(tmp_path / "vela", STANDIN)
 
 
-@pytest.fixture(scope="module")
-def bundle() -> Bundle:
-    return open_bundle(find_bundle(Path("coco-nano")))
-
-
-def test_a_bundle_gets_an_artefact_and_its_evidence(vela: Vela, bundle: Bundle, tmp_path: Path) -> None:
+def test_a_bundle_gets_an_artefact_and_its_evidence(vela: StandIn, bundle: Bundle, tmp_path: Path) -> None:
     made, record = compile_bundle(bundle, TARGET, tmp_path / "made", vela.program)
     artefact = made.manifest.artefacts[-1]
     assert (artefact.file, artefact.compiled_for) == ("model.ethos-u65-256.tflite", TARGET)
@@ -97,14 +78,16 @@ def test_a_bundle_gets_an_artefact_and_its_evidence(vela: Vela, bundle: Bundle, 
 
 
 @pytest.mark.parametrize("how", ["no summary", "nan", "inf", "-1", "1" * 200_000])
-def test_without_a_summary_nothing_is_estimated(vela: Vela, bundle: Bundle, tmp_path: Path, how: str) -> None:
+def test_without_a_summary_nothing_is_estimated(
+    vela: StandIn, bundle: Bundle, tmp_path: Path, how: str
+) -> None:
     vela.does(how)
     _, record = compile_bundle(bundle, TARGET, tmp_path / "made", vela.program)
     assert (record.estimated_cycles, record.estimated_ms, record.assumed) == (None, None, None)
 
 
 def test_a_compiler_that_prints_without_end_gives_a_short_record(
-    vela: Vela, bundle: Bundle, tmp_path: Path
+    vela: StandIn, bundle: Bundle, tmp_path: Path
 ) -> None:
     vela.does("prints without end")
     made, record = compile_bundle(bundle, TARGET, tmp_path / "made", vela.program)
@@ -123,7 +106,12 @@ def test_a_compiler_that_prints_without_end_gives_a_short_record(
     ],
 )
 def test_a_compiler_that_fails_is_named(
-    vela: Vela, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, words: str
+    vela: StandIn,
+    bundle: Bundle,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+    words: str,
 ) -> None:
     if how == "hangs":
         monkeypatch.setattr(tool, "DEADLINE_S", 2.0)
@@ -143,13 +131,13 @@ def test_a_compiler_that_is_not_there_is_named_with_its_installation(
         compile_bundle(bundle, TARGET, tmp_path / "made", tmp_path / "absent")
 
 
-def test_a_target_that_is_none_is_named(vela: Vela, tmp_path: Path) -> None:
+def test_a_target_that_is_none_is_named(vela: StandIn, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="ethos-u9: is no Ethos-U"):
         compile_for_ethos_u(tmp_path / "model.tflite", "ethos-u9", tmp_path / "out.tflite", vela.program)
 
 
 def test_the_command_prints_placement_and_estimate(
-    vela: Vela, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    vela: StandIn, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["qat", "compile", "coco-nano", "--target", TARGET, "--tool", str(vela.program)]
     assert main([*command, "--out", str(tmp_path / "made")]) == 0
