@@ -36,7 +36,9 @@ fleet-demo: $(VENV)/.fleet
 
 # Training and engines are tested in processes of their own: OpenVINO crashes in one that has had torch and all
 # the others in it. Files of tests run side by side, one per core; the last group measures engines and workers.
+# What fails beside others is repeated alone.
 PYTEST := $(BIN)/python -m pytest
+TESTS := $(BIN)/python tools/run_tests.py
 SIDE_BY_SIDE := --numprocesses logical --dist loadfile
 test: $(VENV)/.test
 	sh tools/debian-packages.sh gcc libc6-dev mosquitto openssl ffmpeg strace systemd \
@@ -47,9 +49,9 @@ test: $(VENV)/.test
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 	$(BIN)/mypy
-	$(PYTEST) $(SIDE_BY_SIDE) --ignore tests/qat --ignore tests/engines --ignore tests/worker
-	OMP_NUM_THREADS=1 $(PYTEST) $(SIDE_BY_SIDE) tests/qat
-	$(PYTEST) tests/engines tests/worker
+	$(TESTS) $(SIDE_BY_SIDE) --ignore tests/qat --ignore tests/engines --ignore tests/worker
+	OMP_NUM_THREADS=1 $(TESTS) $(SIDE_BY_SIDE) tests/qat
+	$(TESTS) tests/engines tests/worker
 
 # No engine, camera, broker or process: what most changes break first.
 FAST := tests/files tests/timing tests/imaging tests/sensors tests/bundle tests/settings tests/vision tests/datasets \

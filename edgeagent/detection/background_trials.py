@@ -8,7 +8,8 @@
 
 The agent detects from its first right candidate on, and goes on while others are tried. A candidate that
 crashes, hangs or computes wrongly ends in its own process. One that could not be timed, such as because what
-serves has failed meanwhile, is tried again, and at the next start after :data:`ATTEMPTS`.
+serves has failed meanwhile, is tried again once something serves, and at the next start after
+:data:`ATTEMPTS`.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ FIRST_FRAME_S = 10.0
 LOOK_S = 0.1
 ATTEMPTS = 3
 AGAIN_S = 5.0
+REPLACED_S = 600.0
+"""Longest wait for something to serve again; a start takes minutes on a starved machine."""
 STEADIER = 0.95
 """What serves stays the first choice unless another one takes less than this share of its time."""
 
@@ -157,9 +160,17 @@ class BackgroundTrials:
                 if verdict.right or self._served.failures == failures:
                     return verdict
                 logger.info("%s may have failed with what serves; trying again", candidate.name)
-            if self._stopping.wait(AGAIN_S):
+            if self._stopping.wait(AGAIN_S) or not self._await_serving():
                 return None
         return None
+
+    def _await_serving(self) -> bool:
+        """Return whether something serves, waiting while what served is replaced."""
+        until = time.monotonic() + REPLACED_S
+        while self._served.current(0) is None:
+            if time.monotonic() >= until or self._stopping.wait(LOOK_S):
+                return False
+        return True
 
     def _measure(self, timer: TurnTimer, candidate: Candidate, threads: int) -> TrialVerdict:
         if self._stopping.is_set():

@@ -25,6 +25,7 @@ from edgeagent.engines.delegates import CATALOGUE, external_delegate
 from edgeagent.errors import EngineError
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import CameraSettings
+from edgeagent.worker.engine import WorkerDiedError
 from tests.engines.standin import build_standin
 from tests.included import QUICK_BUNDLE
 from tests.worker.running import running_workers
@@ -265,6 +266,27 @@ def test_a_failure_of_what_serves_while_others_are_tried(
     while set(board.journal().values()) != {"end"}:  # what failed may be starting again
         assert time.monotonic() < until
         time.sleep(0.01)
+
+
+def test_a_slow_replacement_of_what_serves_costs_one_attempt(
+    bundle: Bundle, boards: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All attempts would be over before something serves again."""
+    board = Board(bundle, tmp_path, "tflite-xnnpack", "onnxruntime-cpu")
+    assert board.serving._background is not None
+    trials, start = board.serving._background._thread, board.trials.start
+
+    def after_the_trials(candidate: Candidate, *, alone: bool = False) -> WorkerDetector:
+        trials.join(1.0)
+        return start(candidate, alone=alone)
+
+    monkeypatch.setattr(board.trials, "start", after_the_trials)
+    detector = board.detector()
+    detector.engine.close()
+    board.serving.failed(detector, WorkerDiedError("it was killed"))
+    boards(board)
+    board.finish_trials()
+    assert set(board.verdicts()) == {TFLITE, ONNX}
 
 
 def test_a_stop_in_a_trial_is_no_end_of_the_machine(bundle: Bundle, library: str, tmp_path: Path) -> None:

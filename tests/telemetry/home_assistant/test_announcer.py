@@ -205,7 +205,8 @@ def test_objects_are_announced_and_stay_at_a_start_and_go_with_their_label(
     with announcing(broker.port, tmp_path), HomeAssistant(broker.port) as home:
         assert all(platforms(home.wait_for(1))[key] for key in OBJECTS)
     with announcing(broker.port, tmp_path, labels=()), HomeAssistant(broker.port) as home:
-        components = json.loads(home.wait_for(1))["cmps"]
+        home.wait_until(lambda found: not any(found[key] for key in OBJECTS))
+        components = json.loads(home.arrived[-1])["cmps"]
         assert [components[key] for key in OBJECTS] == [
             {"p": platform}
             for platform in ("sensor", "binary_sensor", "device_automation", "device_automation")
