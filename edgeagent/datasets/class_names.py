@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +55,7 @@ class ClassNames:
         target = match_names(self.names, labels)
         counts: Counter[int] = Counter()
         for one in objects:
-            counts.update(one.classes.tolist())
+            counts.update(one.classes.tolist() if one.mask is None else one.mask.classes)
         used = sorted(counts) or range(len(self.names))
         known = [index for index in used if target[index] >= 0]
         if not known:
@@ -121,6 +121,8 @@ def _move(name: str, index: int, label: str, position: int) -> str:
 
 
 def _renumbered(labels: Labels, target: np.ndarray[tuple[int], np.dtype[np.int32]]) -> Labels:
+    if labels.mask is not None:
+        return replace(labels, mask=replace(labels.mask, moved=tuple(target.tolist())))
     classes = target[labels.classes]
     kept = classes >= 0
     crowds = None if labels.crowds is None else _renumbered(labels.crowds, target)

@@ -1,4 +1,4 @@
-"""Labelled class of each pixel, from the outlines of objects, and outlines from classes of pixels.
+"""Labelled class of each pixel, from a mask or the outlines of objects, and outlines from classes of pixels.
 
 Outlines are filled in the order of the labels, so that a later one covers those before it. What no outline
 covers is of the class ``background`` where the model has one, and else unlabelled.
@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeagent.datasets.labels import Labels
-from edgeagent.vision.class_map import BACKGROUND, ClassIndices
+from edgeagent.vision.class_map import BACKGROUND, UNLABELLED, ClassIndices
 
-UNLABELLED = 65535
 SMALLEST = 3  # points of an outline
 
 
@@ -23,10 +22,15 @@ def labelled_pixels(labels: Labels, names: Sequence[str], size: tuple[int, int])
     """Return the labelled class of each pixel, (height, width) uint16; :data:`UNLABELLED` where none is.
 
     Args:
-        labels: outlines of all objects.
+        labels: a mask, or outlines of all objects.
         names: labels of the model.
-        size: (height, width) of the picture in pixels.
+        size: (height, width) of the picture in pixels; a mask has this size, too.
+
+    Raises:
+        DataError: the mask cannot be read.
     """
+    if labels.mask is not None:
+        return labels.mask.read()
     height, width = size
     ground = names.index(BACKGROUND) if BACKGROUND in names else UNLABELLED
     found = np.full((height, width), ground, np.uint16)
@@ -46,10 +50,13 @@ def outline_text(classes: ClassIndices, names: Sequence[str]) -> bytes:
     Args:
         classes: (height, width) uint16.
         names: labels of the model; regions of the background are only written where they lie in another one.
+
+    What is unlabelled is not written; around it nothing is, so that it becomes background where the model has
+    that label.
     """
     height, width = classes.shape
     regions: list[tuple[float, int, npt.NDArray[np.int32]]] = []
-    for index in np.unique(classes).tolist():
+    for index in np.unique(classes[classes != UNLABELLED]).tolist():
         mask = (classes == index).astype(np.uint8)
         contours, tree = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
         parents = tree[0, :, 3] if tree is not None else ()

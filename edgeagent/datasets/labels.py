@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from edgeagent.datasets.class_masks import ClassMask, open_mask
 from edgeagent.files.naming import printable
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class Labels:
         whole: whether the only class is that of the whole picture, which its box covers.
         outlines: corners (k, 2) float32 of each object, x and y as fractions of the picture size; None for an
             object of which only the box is known. Empty where no object has one.
+        mask: class of each pixel; there are no objects then.
     """
 
     classes: npt.NDArray[np.int32]
@@ -39,6 +41,7 @@ class Labels:
     crowds: Labels | None = None
     whole: bool = False
     outlines: tuple[npt.NDArray[np.float32] | None, ...] = ()
+    mask: ClassMask | None = None
 
 
 class LabelledData(Protocol):
@@ -86,6 +89,20 @@ def labels_of(
 def whole_picture(index: int) -> Labels:
     """Return the labels of a picture of one class."""
     return Labels(np.array([index], np.int32), np.array([[0.5, 0.5, 1.0, 1.0]], np.float32), whole=True)
+
+
+def masked(path: Path, picture: Path, classes: int) -> Labels:
+    """Return the labels of a picture that has a class mask.
+
+    Args:
+        path: PNG file of class indices.
+        picture: picture file.
+        classes: number of classes.
+
+    Raises:
+        DataError: see :func:`edgeagent.datasets.class_masks.open_mask`.
+    """
+    return replace(labels_of(()), mask=open_mask(path, picture, classes))
 
 
 def log_remarks(remarks: Counter[str], place: Path | None) -> None:

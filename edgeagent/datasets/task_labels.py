@@ -28,7 +28,14 @@ def check_labels(task: Task, pictures: Sequence[Path], labels: Sequence[Labels])
         _check_outlines(pictures, labels)
 
 
+def _refuse_masks(pictures: Sequence[Path], labels: Sequence[Labels], needed: str) -> None:
+    for picture, own in zip(pictures, labels, strict=True):
+        if own.mask is not None:
+            raise DataError(f"{printable(picture)}: has a class for each pixel, and the model {needed}")
+
+
 def _check_boxes(pictures: Sequence[Path], labels: Sequence[Labels]) -> None:
+    _refuse_masks(pictures, labels, "detects objects; give pictures with boxes (YOLO labels or COCO JSON)")
     for picture, own in zip(pictures, labels, strict=True):
         if own.whole:
             raise DataError(
@@ -42,11 +49,14 @@ def _check_outlines(pictures: Sequence[Path], labels: Sequence[Labels]) -> None:
         if len(own.classes) and (not own.outlines or any(one is None for one in own.outlines)):
             raise DataError(
                 f"{printable(picture)}: has an object of which only the box is known, and the model gives a "
-                "class to each pixel; give polygons (YOLO segmentation labels: class x y x y x y ...)"
+                "class to each pixel; give polygons (YOLO segmentation labels: class x y x y x y ...) or "
+                "PNG masks of class indices"
             )
 
 
 def _check_classes(pictures: Sequence[Path], labels: Sequence[Labels]) -> None:
+    needed = "gives one class to the whole picture; give pictures in one folder for each label"
+    _refuse_masks(pictures, labels, needed)
     for picture, own in zip(pictures, labels, strict=True):
         if len(own.classes) == 1 and (own.boxes[:, 2:] >= COVERS).all():
             continue

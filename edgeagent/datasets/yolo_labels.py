@@ -7,6 +7,9 @@ A line of a class and at least three points is a polygon ("Instance Segmentation
 around it is taken, and of segmenters the polygon. A sixth number is a confidence, as written for predictions;
 it is ignored. Repeated lines count once, boxes without an area are left out; each of these is logged with its
 count.
+
+Of a segmenter, the labels of a picture can also be a PNG file of class indices
+(:mod:`edgeagent.datasets.class_masks`), in a folder without text files.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edgeagent.datasets.class_names import ClassNames
-from edgeagent.datasets.labels import POLYGON, WITHOUT_AREA, Labels, labels_of, log_remarks
+from edgeagent.datasets.labels import POLYGON, WITHOUT_AREA, Labels, labels_of, log_remarks, masked
 from edgeagent.datasets.picture_files import list_pictures, readable_files
 from edgeagent.errors import DataError
 from edgeagent.files.naming import printable
@@ -33,6 +36,7 @@ logger = logging.getLogger(__name__)
 REPEATED = "repeated lines are counted once"
 CONFIDENCE = "lines have a sixth number, which is taken for a confidence and ignored"
 NUMBERS = 5
+MASK_SUFFIX = ".png"
 LEAST_POLYGON = 7
 
 
@@ -103,7 +107,12 @@ class LabelledPictures:
         if key not in self._read:
             remarks: Counter[str] = Counter()
             classes = len(labels) if self.names is None else len(self.names.names)
-            found = [read_labels(path, classes, remarks) for path in self.label_files]
+            found = [
+                masked(path, picture, classes)
+                if path is not None and path.suffix.lower() == MASK_SUFFIX
+                else read_labels(path, classes, remarks)
+                for picture, path in zip(self.pictures, self.label_files, strict=True)
+            ]
             log_remarks(remarks, next((path.parent for path in self.label_files if path), None))
             self._read[key] = found if self.names is None else self.names.renumber(found, labels)
         return self._read[key]
@@ -129,7 +138,8 @@ def label_files(pictures: Sequence[Path], folder: Path) -> tuple[tuple[Path | No
 
     Args:
         pictures: paths of pictures.
-        folder: folder of the label files, each with the stem of its picture.
+        folder: folder of the label files, each with the stem of its picture: text, or without any text file
+            and without the pictures, class masks.
 
     Raises:
         DataError: the folder is missing, or two pictures or two label files have the same stem.
@@ -137,7 +147,11 @@ def label_files(pictures: Sequence[Path], folder: Path) -> tuple[tuple[Path | No
     if not folder.is_dir():
         raise DataError(f"{printable(folder)}: no such folder")
     files: dict[str, Path] = {}
-    for path in readable_files(folder.iterdir(), (".txt",), folder):
+    listed = list(folder.iterdir())
+    given = readable_files(listed, (".txt",), folder)
+    if not given and all(picture.parent != folder for picture in pictures):
+        given = readable_files(listed, (MASK_SUFFIX,), folder)
+    for path in given:
         _claim(files, path)
     owners: dict[str, Path] = {}
     for picture in pictures:

@@ -14,10 +14,11 @@ import numpy as np
 from edgeagent.bundle.manifest import Artefact
 from edgeagent.bundle.reading import Bundle
 from edgeagent.bundle.task import Task
-from edgeagent.datasets.labelled_pixels import UNLABELLED, labelled_pixels
+from edgeagent.datasets.labelled_pixels import labelled_pixels
 from edgeagent.detection.golden_boxes import CLAIM_SHARE, GoldenBoxes, SoundBoxes, claimed_labels
 from edgeagent.errors import EngineError
 from edgeagent.imaging.letterbox import Fit
+from edgeagent.vision.class_map import UNLABELLED
 from edgeagent.vision.detections import Detections
 
 HALF = 0.5

@@ -14,6 +14,8 @@ from edgeagent.imaging.polygon import Point
 
 BACKGROUND = "background"
 """Label of what is none of the other classes."""
+UNLABELLED = 65535
+"""Class index of a pixel whose class nobody has labelled."""
 ClassIndices = npt.NDArray[np.uint16]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from edgeagent.accuracy.evaluation import PixelEvaluation
 from edgeagent.accuracy.pixel_accuracy import count_pixels, pixel_accuracy
-from edgeagent.datasets.labelled_pixels import UNLABELLED
+from edgeagent.vision.class_map import UNLABELLED
 
 
 def test_counts_are_those_of_plain_loops() -> None:

@@ -12,6 +12,8 @@ from edgeagent.accuracy.golden_claims import accuracy_entry, claims, label_file_
 from edgeagent.bundle.manifest import ModelDescription
 from edgeagent.bundle.task import MEASURES
 from edgeagent.datasets.class_folders import ClassFolders
+from edgeagent.datasets.labelled_pixels import outline_text
+from edgeagent.datasets.labels import Labels
 from edgeagent.datasets.task_labels import check_labels
 from edgeagent.datasets.yolo_labels import LabelledPictures, whole_picture_text
 from edgeagent.detection.detector import load_detector
@@ -93,7 +95,15 @@ class GoldenPictures:
         check_labels(description.task, self.labels.pictures, read)
         if isinstance(self.labels, ClassFolders):
             return [whole_picture_text(int(one.classes[0])) for one in read]
-        return [b"" if path is None else path.read_bytes() for path in self.labels.label_files]
+        files = zip(read, self.labels.label_files, strict=True)
+        return [_text(own, path, description.labels) for own, path in files]
+
+
+def _text(labels: Labels, path: Path | None, names: Sequence[str]) -> bytes:
+    """Return the content of the label file in the bundle, which has the polygons of a mask."""
+    if labels.mask is not None:
+        return outline_text(labels.mask.read(), names)
+    return b"" if path is None else path.read_bytes()
 
 
 def _found(description: ModelDescription, reference: Exported, pictures: Sequence[Path]) -> list[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,12 +14,16 @@ from edgeagent.accuracy.bundle_check import check_artefact
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD
 from edgeagent.bundle.reading import open_bundle
 from edgeagent.daemon.area_watch import AreaWatch
+from edgeagent.datasets.labelled_pixels import labelled_pixels
+from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.detection.detector import load_bundle_detector
 from edgeagent.detection.frame_result import Result
 from edgeagent.engines.loading import available_engines
 from edgeagent.errors import DataError
 from edgeagent.events.picture_class import ClassChange
 from edgeagent.imaging.frame import Frame
+from edgeagent.imaging.picture import read_picture
+from edgeagent.qat.factory.golden_section import GoldenPictures
 from edgeagent.settings.schema import Settings
 from tests.segmenter import area_bundle, area_picture
 
@@ -75,6 +80,22 @@ def test_boxes_are_no_labels_of_pixels(bundle_folder: Path, tmp_path: Path) -> N
     assert isinstance(accuracy, edgeagent.PixelAccuracy)
     assert accuracy.miou > 0.8
     assert set(accuracy.per_class) == {"background", "blue", "green", "red"}
+
+
+def test_masks_count_as_the_polygons_that_they_are_drawn_from(bundle_folder: Path, tmp_path: Path) -> None:
+    bundle, folder = open_bundle(bundle_folder), bundle_folder.parent / "val"
+    names = bundle.manifest.labels
+    polygons = LabelledPictures.find(folder / "images", folder / "labels")
+    for picture, labels in zip(polygons.pictures, polygons.read(names), strict=True):
+        classes = labelled_pixels(labels, names, read_picture(picture).shape[:2])
+        cv2.imwrite(str(tmp_path / f"{picture.stem}.png"), classes)
+    found = edgeagent.evaluate(bundle_folder, folder / "images", tmp_path)
+    assert found == edgeagent.evaluate(bundle_folder, folder / "images", folder / "labels")
+    masks = LabelledPictures.find(folder / "images", tmp_path)
+    texts = GoldenPictures(masks.pictures, masks)._given(bundle.manifest)
+    assert texts is not None
+    given = [path.read_bytes().split()[0] for path in polygons.label_files if path is not None]
+    assert [text.split()[0] for text in texts] == given
 
 
 def test_a_zone_that_is_covered_is_told(bundle_folder: Path) -> None:
