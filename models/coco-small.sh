@@ -1,11 +1,20 @@
 #!/bin/sh
-# Makes models/coco-small again. DATA is a folder with the pictures and the float model that the card names:
-#   models/picodet_s_416.onnx  data/coco  data/vehicles_openimages  data/highway_road_users  data/unlabelled
-# How it is made is in coco-small.yaml. No labelled picture is used for calibration or training: all 192 are for the
+# Makes models/coco-small or models/coco-small-320 again:
+#   sh models/coco-small.sh coco-small|coco-small-320 [OPTIONS OF qat train]
+# DATA is a folder with the pictures and the float model that the cards name:
+#   models/picodet_s_416.onnx or _320  data/coco  data/vehicles_openimages  data/highway_road_users  data/unlabelled
+# How each is made is in its .yaml. No labelled picture is used for calibration or training: all 192 are for the
 # measurement. The golden pictures are those of golden-frames.sh.
 set -eu
 DATA=${DATA:-../shared}
 here=$(dirname "$0")
+name=${1:-coco-small}
+[ $# -eq 0 ] || shift
+case $name in
+    coco-small) size=416 ;;
+    coco-small-320) size=320 ;;
+    *) echo "$0: $name: coco-small or coco-small-320" >&2; exit 2 ;;
+esac
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -16,10 +25,10 @@ for split in val train; do
     cp "$DATA/data/coco/labels/$split"/* "$work/labels"
 done
 
-${EDGEAGENT:-edgeagent} qat train --model "$DATA/models/picodet_s_416.onnx" --describe "$here/picodet-s-416.yaml" \
+${EDGEAGENT:-edgeagent} qat train --model "$DATA/models/picodet_s_$size.onnx" --describe "$here/picodet-s-$size.yaml" \
     --images "$DATA/data/unlabelled" \
     --images "$DATA/data/vehicles_openimages/train/images" \
     --images "$DATA/data/highway_road_users/train/images" \
-    --recipe "$here/coco-small.yaml" \
+    --recipe "$here/$name.yaml" \
     --val-images "$work/images" --val-labels "$work/labels" \
-    --golden "$work/golden" --out "$here/coco-small" --replace "$@"
+    --golden "$work/golden" --out "$here/$name" --replace "$@"

@@ -291,7 +291,8 @@ def open_model(
 
     Args:
         bundle: directory of a model bundle, name of one that comes with the program (``coco-small``,
-            ``coco-nano``), or one that :func:`edgeagent.open_bundle` returned; None is ``coco-small``.
+            ``coco-small-320``, ``coco-nano``), or one that :func:`edgeagent.open_bundle` returned; None is
+            ``coco-small``.
         engine: ``auto`` tries every delegate that is here; else names of delegates or engines, separated by
             commas, the first choice first. With ``isolated=False`` one engine.
         threads: intra-operator threads of the engine; 0 measures what is faster.

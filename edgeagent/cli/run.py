@@ -16,16 +16,13 @@ from typing import TYPE_CHECKING
 
 from edgeagent.cli.json_result import add_json_options, give_result
 from edgeagent.cli.live_source import read_live
-from edgeagent.daemon.agent import Agent
-from edgeagent.daemon.part_order import STOP_S
-from edgeagent.daemon.process_name import name_process
-from edgeagent.daemon.restart import start_again
 from edgeagent.errors import ConfigurationError, EdgeagentError
 from edgeagent.launcher.launched import launched, note_clean_end, note_up
 from edgeagent.settings.device_name import passing_device_name
 from edgeagent.settings.file import read_own
 from edgeagent.settings.installed import read_configuration, require_configuration_file
 from edgeagent.worker.heap import return_freed_memory
+from edgeagent.worker.start import end_ahead, start_ahead
 
 if TYPE_CHECKING:
     from edgeagent.delivery.configuration.serving import ServedConfiguration
@@ -76,6 +73,20 @@ def run(arguments: argparse.Namespace) -> int:
         return _check(arguments)
     if arguments.json:
         raise ConfigurationError("--json goes with --check: the daemon reports over MQTT")
+    start_ahead()  # before the agent is imported, which takes as long
+    try:
+        return _detect(arguments)
+    finally:
+        end_ahead()
+
+
+def _detect(arguments: argparse.Namespace) -> int:
+    """Run the daemon."""
+    from edgeagent.daemon.agent import Agent
+    from edgeagent.daemon.part_order import STOP_S
+    from edgeagent.daemon.process_name import name_process
+    from edgeagent.daemon.restart import start_again
+
     if sys.__stderr__ is not None:
         faulthandler.enable(sys.__stderr__)  # all stacks, when the watchdog of systemd sends SIGABRT
     name_process()
@@ -95,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
     warning = passing_device_name(settings)
     if warning is not None:
         logger.warning("%s", warning)
-    start_end = StartEnd()
+    start_end = StartEnd(STOP_S)
     _handle_signals(start_end)
     try:
         agent = Agent(settings, configuration=served, live=live)
@@ -105,6 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
                 served.close()
             return _stopped()
         if served is not None and isinstance(error, Exception) and served.failed(error):
+            end_ahead()
             start_again()
         if isinstance(error, EdgeagentError):
             note_up(launched())  # it says why it cannot run: no failure of this version
@@ -225,9 +237,13 @@ class StartEnd:
 
     That may last: while no delegate works, it is tried again. A further signal does not interrupt the end
     that an earlier one began, unless that was lost: C code may drop what a handler raises.
+
+    Args:
+        lost_s: seconds after which an end that was begun is taken to be lost.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lost_s: float) -> None:
+        self._lost_s = lost_s
         self._since: float | None = None
 
     @property
@@ -242,6 +258,6 @@ class StartEnd:
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Raise SystemExit."""
         now = time.monotonic()
-        if self._since is None or now - self._since > STOP_S:
+        if self._since is None or now - self._since > self._lost_s:
             self._since = now
             raise SystemExit(0)

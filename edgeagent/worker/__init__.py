@@ -3,6 +3,7 @@
 ::
 
     engine.py          WorkerEngine: the engine as its parent sees it; a deadline on every call
+    start.py           start of the worker process, also ahead of its request
     process.py         the worker process: loads one artefact, answers calls
     lanes.py           calls that wait run side by side, each on a share of the threads
     starvation.py      whether a worker that does not answer is hung, or gets no processor

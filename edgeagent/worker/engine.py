@@ -18,12 +18,9 @@ import os
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import numpy as np
 
@@ -42,6 +39,7 @@ from edgeagent.worker.protocol import (
 )
 from edgeagent.worker.run_state import read_run_state
 from edgeagent.worker.shared_buffers import SharedBuffers
+from edgeagent.worker.start import start_worker
 from edgeagent.worker.starvation import DeadlineWatch
 
 SLOTS = 8
@@ -99,7 +97,11 @@ class WorkerEngine(LoadedEngine):
         self._number, self._given, self.deadline_s = 0, 0, deadline_s
         # the error of all later calls; not the exception, whose traceback would keep the shared memory
         self._ended: tuple[type[EngineError], str] | None = None
-        self._stderr, self._socket, self._process = self._start()
+        try:
+            started = start_worker()
+        except OSError as error:
+            raise EngineError(f"{self._name}: a worker process cannot be started ({error})") from error
+        self._stderr, self._socket, self._process = started.stderr, started.socket, started.process
         try:
             self._load(request, load_deadline_s)
             # the last slot takes copies of buffers that are not shared
@@ -186,28 +188,6 @@ class WorkerEngine(LoadedEngine):
             return False
         given = zip((*inputs, *outputs), (*slot.inputs, *slot.outputs), strict=True)
         return all(one is other for one, other in given)
-
-    def _start(self) -> tuple[BinaryIO, socket.socket, subprocess.Popen[bytes]]:
-        """Start the process; return its stderr, the socket to it, and the process."""
-        with contextlib.ExitStack() as opened:
-            try:
-                stderr = opened.enter_context(tempfile.TemporaryFile())
-                ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-                opened.enter_context(ours)
-                module = "edgeagent.worker.process"
-                command = [sys.executable, "-m", module, str(theirs.fileno()), str(os.getpid())]
-                with theirs:
-                    process = subprocess.Popen(  # noqa: S603
-                        command,
-                        stdin=subprocess.DEVNULL,
-                        stdout=stderr,
-                        stderr=stderr,
-                        pass_fds=[theirs.fileno()],
-                    )
-            except OSError as error:
-                raise EngineError(f"{self._name}: a worker process cannot be started ({error})") from error
-            opened.pop_all()
-        return stderr, ours, process
 
     def _load(self, request: LoadRequest, deadline_s: float) -> None:
         self._send(request.encode())

@@ -33,7 +33,10 @@ def main(arguments: list[str]) -> None:
     sandbox.give_up_core_dumps()
     offline = sandbox.give_up_network()
     with socket.socket(fileno=descriptor) as parent_socket:
-        request = LoadRequest.decode(parent_socket.recv(LONGEST))
+        first = parent_socket.recv(LONGEST)
+        if not first:
+            return  # the parent has closed the socket
+        request = LoadRequest.decode(first)
         try:
             _take_place(request)
             engine = _load(request, request.threads)

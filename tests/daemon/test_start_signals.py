@@ -94,7 +94,7 @@ def test_a_signal_that_an_import_turns_into_an_error_ends_cleanly(
         except SystemExit as error:
             raise ImportError("initialization failed") from error
 
-    monkeypatch.setattr(run, "Agent", fail)
+    monkeypatch.setattr("edgeagent.daemon.agent.Agent", fail)
     assert run_here(tmp_path) == 0
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
 
@@ -115,7 +115,7 @@ def test_a_stop_is_a_start_of_a_version_on_trial_until_it_is_ready(
             note_up(launched())
         signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr(run, "Agent", is_stopped)
+    monkeypatch.setattr("edgeagent.daemon.agent.Agent", is_stopped)
     assert run_here(tmp_path) == 0
     counted = read_agent_record(start.path).trial
     assert counted is not None
@@ -123,7 +123,7 @@ def test_a_stop_is_a_start_of_a_version_on_trial_until_it_is_ready(
 
 
 def test_a_signal_that_was_lost_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
-    end, now = run.StartEnd(), 0.0
+    end, now = run.StartEnd(STOP_S), 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     assert not end.requested
     with pytest.raises(SystemExit):
