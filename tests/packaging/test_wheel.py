@@ -62,6 +62,7 @@ def test_the_wheel_holds_all_that_the_program_reads(dist: Path) -> None:
         "edgeagent/models/coco-nano/manifest.yaml",
         "edgeagent/models/coco-nano/model.tflite",
         "edgeagent/models/coco-small/manifest.yaml",
+        "edgeagent/models/coco-small-320/manifest.yaml",
         "edgeagent/qat/report/templates/report.html",
         f"{NAME}.dist-info/licenses/LICENSE",
         f"{NAME}.dist-info/licenses/NOTICE",
