@@ -26,6 +26,8 @@ def main(arguments: list[str]) -> int:
         print(f"\n{len(failed)} tests failed beside others; each is repeated alone:", *failed, sep="\n  ")
         status, again = _run(["--numprocesses", "0", *failed], cache)
         passed = [name for name in failed if name not in again] if status in (0, TESTS_FAILED) else []
+        if status == 0 and again:  # pytest ended in a test that had failed before
+            status = TESTS_FAILED
     if passed:
         print(f"\n{len(passed)} tests failed beside others and passed alone:", *passed, sep="\n  ")
     return status
@@ -35,7 +37,13 @@ def _run(arguments: list[str], cache: str) -> tuple[int, list[str]]:
     """Return the exit status of pytest, and the names of the tests that failed."""
     sys.stdout.flush()
     command = [sys.executable, "-m", "pytest", "-o", f"cache_dir={cache}", *arguments]
-    status = subprocess.run(command).returncode
+    with subprocess.Popen(command) as process:
+        while True:
+            try:
+                status = process.wait()
+                break
+            except KeyboardInterrupt:
+                continue  # pytest has it too, and ends what its tests started
     record = Path(cache, "v/cache/lastfailed")
     return status, list(json.loads(record.read_text())) if record.exists() else []
 

@@ -121,6 +121,7 @@ def _detect(arguments: argparse.Namespace) -> int:
         if isinstance(error, EdgeagentError):
             note_up(launched())  # it says why it cannot run: no failure of this version
         raise
+    end_ahead()  # where no worker was needed; a later new start would leave it as a zombie
     if agent.live is not None:
         hang_up.obey(agent.live.request_reload)
     stop = StopRequest(agent.request_stop)

@@ -21,6 +21,8 @@ from edgeagent.vision.class_map import UNLABELLED, ClassIndices
 
 VOID = 255
 """Value of a pixel without a label."""
+BIT_DEPTH = 24
+"""Place of the bit depth in the header of a PNG file."""
 GREY = ("1", "L", "P", "I;16", "I")
 """Modes of Pillow in which a pixel is one number."""
 
@@ -105,7 +107,11 @@ def _decode(path: Path) -> ClassIndices:
                         f"{name}: has {len(image.getbands())} numbers for each pixel, and a class mask one "
                         "(a grey or palette picture of class indices)"
                     )
+                file.seek(BIT_DEPTH)
+                depth = file.read(1)[0]
                 found = np.asarray(image).astype(np.int64)
+                if image.mode == "L" and depth < 8:  # Pillow spreads 2 and 4 bits over 8
+                    found //= 255 // (2**depth - 1)
     except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise DataError(f"{name}: cannot be read as a class mask ({error})") from error
     if found.min(initial=0) < 0 or found.max(initial=0) >= UNLABELLED:

@@ -106,6 +106,7 @@ class LabelledPictures:
         key = tuple(labels)
         if key not in self._read:
             remarks: Counter[str] = Counter()
+            self._refuse_missing_masks()
             classes = len(labels) if self.names is None else len(self.names.names)
             found = [
                 masked(path, picture, classes)
@@ -116,6 +117,16 @@ class LabelledPictures:
             log_remarks(remarks, next((path.parent for path in self.label_files if path), None))
             self._read[key] = found if self.names is None else self.names.renumber(found, labels)
         return self._read[key]
+
+    def _refuse_missing_masks(self) -> None:
+        if not any(path is not None and path.suffix.lower() == MASK_SUFFIX for path in self.label_files):
+            return
+        for picture, path in zip(self.pictures, self.label_files, strict=True):
+            if path is None:
+                raise DataError(
+                    f"{printable(picture)}: has no mask and others have one; it would count as background "
+                    "(a mask of 255 says that nobody has labelled)"
+                )
 
     def data_hash(self) -> str:
         """Return the SHA-256 (hexadecimal) over names and contents of pictures and label files, in order.
