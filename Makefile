@@ -24,7 +24,7 @@ help:
 	@echo "make deb      Debian package in dist; SYSTEM=$(SYSTEM) ARCH=$(ARCH) REVISION=$(REVISION)"
 	@echo "make agent-set  wheels for edgeagent publish agent in dist; SYSTEM=$(SYSTEM) ARCH=$(ARCH)"
 	@echo "make apt-repo KEY=...  apt repository in dist/apt, of the packages in dist, signed with a key of gpg"
-	@echo "make model    train the bundle coco-nano again, two seeds (needs the development data, some hours)"
+	@echo "make model    train the bundle coco-nano again (needs the development data, an hour)"
 	@echo "make clean    remove the virtual environment and caches"
 
 demo: $(VENV)/.demo
@@ -97,7 +97,7 @@ crash-test: $(VENV)/.test
 
 model: $(VENV)/.test
 	sh tools/debian-packages.sh ffmpeg
-	PATH=$(CURDIR)/$(BIN):$$PATH sh models/coco-nano.sh
+	PATH=$(CURDIR)/$(BIN):$$PATH sh models/make.sh coco-nano
 
 # Both need pip and what is in packaging/locks; the packages fit SYSTEM, whatever this machine is.
 wheel: pip

@@ -24,10 +24,15 @@ def test_of_many():
 """
 
 
-def run(folder: Path, content: str) -> tuple[int, str]:
+SKIPPED_AGAIN = ONCE.replace(
+    "    assert seen", "    if seen:\n        pytest.skip('not now')\n    assert False"
+)
+
+
+def run(folder: Path, content: str, *arguments: str) -> tuple[int, str]:
     (folder / "test_one.py").write_text(content)
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
-    command = [sys.executable, str(RUNNER), "--numprocesses", "2", "."]
+    command = [sys.executable, str(RUNNER), *(arguments or ("--numprocesses", "2")), "."]
     found = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, timeout=240)
     return found.returncode, found.stdout
 
@@ -42,15 +47,28 @@ def test_a_test_that_passes_alone_is_listed_and_is_no_failure(tmp_path: Path) ->
 def test_a_test_that_fails_alone_too_is_a_failure(tmp_path: Path) -> None:
     status, output = run(tmp_path, "def test_wrong():\n    assert False\n")
     assert status == 1
-    assert "each is repeated alone" in output
+    assert "failed beside others and are repeated" in output
     assert "passed alone" not in output
 
 
 def test_many_failures_are_not_repeated(tmp_path: Path) -> None:
     status, output = run(tmp_path, "".join(f"def test_{n}():\n    assert 0\n" for n in range(9)))
     assert status == 1
-    assert "repeated" not in output
+    assert "are repeated" not in output
 
 
 def test_no_test_is_a_failure(tmp_path: Path) -> None:
     assert run(tmp_path, "")[0] == 5
+
+
+def test_one_that_is_skipped_when_it_is_repeated_has_failed(tmp_path: Path) -> None:
+    status, output = run(tmp_path, SKIPPED_AGAIN)
+    assert status == 1
+    assert "not every one of them was run again" in output
+
+
+def test_none_runs_again_where_pytest_stops_early(tmp_path: Path) -> None:
+    content = ONCE + "\ndef test_wrong():\n    assert False\n"
+    status, output = run(tmp_path, content, "-x")
+    assert status == 1
+    assert "are repeated" not in output

@@ -149,8 +149,8 @@ def label_files(pictures: Sequence[Path], folder: Path) -> tuple[tuple[Path | No
 
     Args:
         pictures: paths of pictures.
-        folder: folder of the label files, each with the stem of its picture: text, or without any text file
-            and without the pictures, class masks.
+        folder: folder of the label files, each with the stem of its picture: text, or class masks, where no
+            text file is of these pictures and they are elsewhere.
 
     Raises:
         DataError: the folder is missing, or two pictures or two label files have the same stem.
@@ -159,9 +159,10 @@ def label_files(pictures: Sequence[Path], folder: Path) -> tuple[tuple[Path | No
         raise DataError(f"{printable(folder)}: no such folder")
     files: dict[str, Path] = {}
     listed = list(folder.iterdir())
-    given = readable_files(listed, (".txt",), folder)
-    if not given and all(picture.parent != folder for picture in pictures):
-        given = readable_files(listed, (MASK_SUFFIX,), folder)
+    given, stems = readable_files(listed, (".txt",), folder), {picture.stem for picture in pictures}
+    masks = all(path.stem not in stems for path in given)
+    if masks and all(parent.resolve() != folder.resolve() for parent in {one.parent for one in pictures}):
+        given += readable_files(listed, (MASK_SUFFIX,), folder)
     for path in given:
         _claim(files, path)
     owners: dict[str, Path] = {}

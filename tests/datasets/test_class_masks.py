@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -66,6 +68,37 @@ def test_masks_are_found_beside_pictures_and_classes_matched_by_name(picture: Pa
     moved = labelled_pixels(own, ("lane", "road"), (2, 3))
     assert moved.tolist() == [[UNLABELLED, 1, 0], [UNLABELLED, 0, 0]]
     check_labels("segmentation", found.pictures, [own])
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_grey_pictures_of_few_bits(bits: int, picture: Path, tmp_path: Path) -> None:
+    highest = 2**bits - 1
+    classes = np.array([[0, 1, highest], [highest, 0, 1]], np.uint8)
+    width = -(-3 * bits // 8)
+    lines = ["".join(f"{value:0{bits}b}" for value in line).ljust(8 * width, "0") for line in classes]
+    raw = b"".join(b"\0" + int(line, 2).to_bytes(width, "big") for line in lines)
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 3, 2, bits, 0, 0, 0, 0)
+    path = tmp_path / "one.png"
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+    assert open_mask(path, picture, highest + 1).read().tolist() == classes.tolist()
+
+
+def test_a_picture_without_a_mask_beside_others_is_refused(picture: Path, tmp_path: Path) -> None:
+    write(tmp_path / "labels", Image.fromarray(CLASSES))
+    cv2.imwrite(str(picture.with_name("two.jpg")), np.zeros((2, 3, 3), np.uint8))
+    with pytest.raises(DataError, match=r"two.jpg: has no mask and others have one"):
+        LabelledPictures.find(picture.parent, tmp_path / "labels").read(("a", "b", "c"))
+
+
+def test_text_files_of_others_hide_no_mask(picture: Path, tmp_path: Path) -> None:
+    mask = write(tmp_path / "labels", Image.fromarray(CLASSES))
+    mask.with_name("classes.txt").write_text("sky\nroad\nlane\n")
+    assert LabelledPictures.find(picture.parent, mask.parent).label_files == (mask,)
 
 
 def test_text_files_are_preferred_and_pictures_are_no_masks_of_themselves(

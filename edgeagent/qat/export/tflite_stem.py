@@ -1,9 +1,10 @@
-"""First convolution of a TFLite artefact on a picture of half the size and four times the channels.
+"""First convolutions of a TFLite artefact on a picture of half the size and four times the channels.
 
 A convolution of the picture with kernel 2k x 2k and stride 2 equals SPACE_TO_DEPTH and a convolution with
 kernel k x k and stride 1, whose weights are the same codes in another order: every output is the same sum of
 integers. Kernels run more channels faster than 3. It is the form that :mod:`edgeagent.qat.graph.focus` folds,
-but with one operator, which an Edge TPU maps, in place of strided slices.
+but with one operator, which an Edge TPU maps, in place of strided slices. Several convolutions read the
+picture where their channels are in groups (:mod:`edgeagent.qat.graph.channel_groups`); they share it folded.
 """
 
 from __future__ import annotations
@@ -31,21 +32,18 @@ class _Stem:
 
 
 def with_space_to_depth(content: bytes) -> bytes:
-    """Return a TFLite model whose first convolution, if it can, reads a SPACE_TO_DEPTH of the picture."""
+    """Return a TFLite model whose first convolutions, if all can, read a SPACE_TO_DEPTH of the picture."""
     from ai_edge_litert import schema_py_generated as schema
 
     model = read_tflite(content)
-    stem = _find(model, schema)
-    if stem is None:
+    stems = _find(model, schema)
+    if not stems:
         return content
     graph = model.subgraphs[0]
-    weight = halved(np.frombuffer(bytes(stem.buffer.data), np.int8).reshape(stem.weight.shape))
-    stem.weight.shape = np.array(weight.shape, np.int32)
-    stem.buffer.data = np.frombuffer(weight.tobytes(), np.uint8)
-    stem.operator.builtinOptions.strideH = stem.operator.builtinOptions.strideW = 1
-    _, height, width, channels = map(int, stem.picture.shape)
+    picture = stems[0].picture
+    _, height, width, channels = map(int, picture.shape)
     folded = schema.TensorT()
-    folded.type, folded.quantization = stem.picture.type, stem.picture.quantization
+    folded.type, folded.quantization = picture.type, picture.quantization
     folded.shape = [1, height // BLOCK, width // BLOCK, channels * BLOCK * BLOCK]
     folded.name = b"picture_folded"
     model.buffers.append(schema.BufferT())
@@ -54,8 +52,13 @@ def with_space_to_depth(content: bytes) -> bytes:
     index = len(graph.tensors) - 1
     options = schema.SpaceToDepthOptionsT()
     options.blockSize = BLOCK
-    insert_first(model, "SPACE_TO_DEPTH", _VERSION, (int(stem.operator.inputs[0]), index), options)
-    stem.operator.inputs = [index, *map(int, stem.operator.inputs[1:])]
+    insert_first(model, "SPACE_TO_DEPTH", _VERSION, (int(graph.inputs[0]), index), options)
+    for stem in stems:
+        weight = halved(np.frombuffer(bytes(stem.buffer.data), np.int8).reshape(stem.weight.shape))
+        stem.weight.shape = np.array(weight.shape, np.int32)
+        stem.buffer.data = np.frombuffer(weight.tobytes(), np.uint8)
+        stem.operator.builtinOptions.strideH = stem.operator.builtinOptions.strideW = 1
+        stem.operator.inputs = [index, *map(int, stem.operator.inputs[1:])]
     return packed(model, len(content))
 
 
@@ -68,15 +71,18 @@ def halved(weight: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
     )
 
 
-def _find(model: Any, schema: Any) -> _Stem | None:
+def _find(model: Any, schema: Any) -> list[_Stem]:
+    """Return all readers of the picture; none where one of them cannot be rewritten."""
     if len(model.subgraphs) != 1 or len(model.subgraphs[0].inputs) != 1:
-        return None
+        return []
+    first = int(model.subgraphs[0].inputs[0])
+    readers = [operator for operator in model.subgraphs[0].operators if first in operator.inputs]
+    found = [_stem(model, operator, schema) for operator in readers]
+    return [stem for stem in found if stem is not None] if None not in found else []
+
+
+def _stem(model: Any, operator: Any, schema: Any) -> _Stem | None:
     graph = model.subgraphs[0]
-    first = int(graph.inputs[0])
-    readers = [operator for operator in graph.operators if first in operator.inputs]
-    if len(readers) != 1:
-        return None
-    (operator,) = readers
     if model.operatorCodes[operator.opcodeIndex].builtinCode != schema.BuiltinOperator.CONV_2D:
         return None
     picture, weight = (graph.tensors[int(operator.inputs[at])] for at in (0, 1))

@@ -11,7 +11,8 @@ weights may lose. The factor of a channel is therefore
 - otherwise the root of its range over the root of its share in the readers' weights.
 
 Equalization is not exact for SiLU, sigmoid and others that are not homogeneous, nor through Clip with
-an upper bound; such pairs are not scaled. YOLOX-nano, which has only SiLU, has none. HardSwish is x times a
+an upper bound; such pairs are not scaled. YOLOX-nano, which has only SiLU, has none; there uneven channels
+are put into groups (:mod:`edgeagent.qat.graph.channel_groups`). HardSwish is x times a
 gate that is a convolution here (:mod:`edgeagent.qat.graph.hard_gates`): channels of x are scaled before both
 and scaled back in the gate, which leaves the gate as it was, and in the readers of the product.
 """

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from edgeagent.errors import DataError
 from edgeagent.qat.distillation.held_out import HeldOut
+from edgeagent.qat.graph.channel_groups import group_channels
 from edgeagent.qat.graph.graph import Graph
 from edgeagent.qat.grid.plan import GridPlan
 from edgeagent.qat.network.network import Network
@@ -138,9 +139,10 @@ class Quantizer:
         """Network of the equalized graph; None where nothing can be equalized."""
         some = list(_batches(_some(self._fit, BATCH)))
         graph = clips_to_relus(self._plain, observe(self._plain, some))
-        replaced = self._build(graph)
-        result = equalize(graph, channel_ranges(replaced, torch.cat(some)))
-        return self._build(result.graph) if result.pairs else None
+        ranges = channel_ranges(self._build(graph), torch.cat(some))
+        result = equalize(graph, ranges)
+        grouped = group_channels(result.graph, ranges)
+        return self._build(grouped) if result.pairs or grouped is not result.graph else None
 
     @cached_property
     def _judge(self) -> HeldOut:

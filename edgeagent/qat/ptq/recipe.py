@@ -25,7 +25,7 @@ class PtqRecipe:
 
     Attributes:
         ranges: method of the ranges of activations.
-        equalized: whether the graph is equalized first.
+        equalized: whether the graph is equalized first, and uneven channels are put into groups.
         correction: what is corrected afterwards; None for nothing.
     """
 

@@ -12,7 +12,7 @@ from two parts.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -93,6 +93,7 @@ class Trainer:
         self._teacher.set_mode("float")
         self._teacher.requires_grad_(False)
         self._network.set_mode(objective.mode)
+        self._joints = _common(network.features, self._teacher.features)
         for one in (network, self._teacher):
             one.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         learns = objective.mode == "quantize" and recipe.scales == "learned"
@@ -218,8 +219,9 @@ class Trainer:
                 wanted, wanted_features = _in_float32(self._teacher.heads_and_features(pictures))
             got, features = _in_float32(student(pictures))
         loss = distillation_loss(self._network.graph.heads, got, wanted, self._recipe.box_loss)
-        if self._recipe.feature_weight and features:
-            loss = loss + self._recipe.feature_weight * feature_loss(features, wanted_features)
+        if self._recipe.feature_weight and self._joints:
+            own, others = zip(*((features[a], wanted_features[b]) for a, b in self._joints), strict=True)
+            loss = loss + self._recipe.feature_weight * feature_loss(own, others)
         labelled = [position for position, known in enumerate(batch.labelled) if known]
         if self._supervision is not None and labelled:
             targets = [batch.boxes[position].to(self._device) for position in labelled]
@@ -276,6 +278,12 @@ class Trainer:
                 collate_fn=collate,
             )
         )
+
+
+def _common(own: Sequence[str], others: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the positions of the tensors that two networks have; channel groups are joined in one alone."""
+    places = {name: position for position, name in enumerate(others)}
+    return [(position, places[name]) for position, name in enumerate(own) if name in places]
 
 
 class _Student(nn.Module):

@@ -1,20 +1,24 @@
 #!/bin/sh
-# Makes models/coco-small or models/coco-small-320 again:
-#   sh models/coco-small.sh coco-small|coco-small-320 [OPTIONS OF qat train]
-# DATA is a folder with the pictures and the float model that the cards name:
-#   models/picodet_s_416.onnx or _320  data/coco  data/vehicles_openimages  data/highway_road_users  data/unlabelled
+# Makes an included bundle again:
+#   sh models/make.sh coco-small|coco-small-320|coco-nano [OPTIONS OF qat train]
+# DATA is a folder with the pictures and the float models that the cards name:
+#   models/*.onnx  data/coco  data/vehicles_openimages  data/highway_road_users  data/unlabelled
 # How each is made is in its .yaml. No labelled picture is used for calibration or training: all 192 are for the
 # measurement. The golden pictures are those of golden-frames.sh.
 set -eu
 DATA=${DATA:-../shared}
 here=$(dirname "$0")
-name=${1:-coco-small}
-[ $# -eq 0 ] || shift
+name=${1:-}
 case $name in
-    coco-small) size=416 ;;
-    coco-small-320) size=320 ;;
-    *) echo "$0: $name: coco-small or coco-small-320" >&2; exit 2 ;;
+    coco-small) model=picodet_s_416 describe=picodet-s-416 ;;
+    coco-small-320) model=picodet_s_320 describe=picodet-s-320 ;;
+    coco-nano) model=yolox_nano describe=yolox-nano ;;
+    *)
+        echo "usage: $0 coco-small|coco-small-320|coco-nano [OPTIONS OF qat train]" >&2
+        exit 2
+        ;;
 esac
+shift
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -25,7 +29,7 @@ for split in val train; do
     cp "$DATA/data/coco/labels/$split"/* "$work/labels"
 done
 
-${EDGEAGENT:-edgeagent} qat train --model "$DATA/models/picodet_s_$size.onnx" --describe "$here/picodet-s-$size.yaml" \
+${EDGEAGENT:-edgeagent} qat train --model "$DATA/models/$model.onnx" --describe "$here/$describe.yaml" \
     --images "$DATA/data/unlabelled" \
     --images "$DATA/data/vehicles_openimages/train/images" \
     --images "$DATA/data/highway_road_users/train/images" \
