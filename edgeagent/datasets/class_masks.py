@@ -80,7 +80,7 @@ def open_mask(path: Path, picture: Path, classes: int) -> ClassMask:
             f"{size[0]:g} x {size[1]:g}; a mask has the size of its picture: make it again from the "
             "labels, or scale it without interpolation (nearest neighbour)"
         )
-    present = [int(one) for one in np.unique(found) if one != UNLABELLED]
+    present = np.flatnonzero(np.bincount(found.ravel(), minlength=UNLABELLED + 1)[:UNLABELLED]).tolist()
     if present and present[-1] >= classes:
         row, column = np.argwhere(found == present[-1])[0]
         raise DataError(
