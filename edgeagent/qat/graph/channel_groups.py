@@ -81,9 +81,7 @@ def group_channels(graph: Graph, ranges: Mapping[str, Reals]) -> Graph:
         for reader in chain.readers:
             weight = f"{reader.inputs[1]}/order"
             constants[weight] = np.ascontiguousarray(constants.pop(reader.inputs[1])[:, order])
-            now = replaced.get(reader.name, (reader,))
-            changed = replace(reader, inputs=(reader.inputs[0], weight, *reader.inputs[2:]))
-            replaced[reader.name] = tuple(changed if node.name == reader.name else node for node in now)
+            replaced[reader.name] = (replace(reader, inputs=(reader.inputs[0], weight, *reader.inputs[2:])),)
     if not replaced:
         return graph
     nodes_now = tuple(one for node in graph.nodes for one in replaced.get(node.name, (node,)))
@@ -104,9 +102,9 @@ def _groups(ranges: Reals) -> tuple[Order, int]:
     alive = ranges[ranges > DEAD * top]
     if len(order) < 2 * BLOCK or not len(alive) or top < UNEVEN * float(np.quantile(alive, SMALLEST)):
         return order, 0
-    sizes = np.where(ranges > DEAD * top, ranges, np.inf)[order]
+    sizes = np.sort(alive)[::-1]
     costs = {
-        large: sum(float(np.square(group[0] / group).sum()) for group in np.split(sizes, [large]))
+        large: sum(float(np.square(group[:1] / group).sum()) for group in np.split(sizes, [large]))
         for large in range(BLOCK, len(order) - BLOCK + 1, BLOCK)
     }
     return order, min(costs, key=lambda large: costs[large])

@@ -118,6 +118,11 @@ def test_dead_channels_need_no_codes(tmp_path: Path) -> None:
     graph = read_graph(separable_net(tmp_path / "m.onnx"))
     stem = next(node for node in graph.nodes if node.operator == "Conv")
     assert group_channels(graph, {stem.name: np.where(np.arange(CHANNELS) % 2, 1.0, 0.0)}) is graph
+    ranges = np.zeros(CHANNELS)
+    ranges[:12] = np.geomspace(100, 1, 12)
+    new = group_channels(graph, {stem.name: ranges})
+    sizes = [len(new.constants[node.inputs[1]]) for node in new.nodes if node.name.startswith("Conv.0/")]
+    assert sizes == [8, 16], "the dead ones go with the small ones"
 
 
 def test_the_engine_computes_the_network(tmp_path: Path) -> None:
