@@ -5,6 +5,8 @@ A socket time-out holds for one packet only, so that a head that drips in would 
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import ssl
 from pathlib import Path
 from threading import Timer
@@ -34,8 +36,10 @@ class _TimedHead:
 
     def _hang_up(self) -> None:
         self._late = True
-        if self._connection.sock is not None:
-            self._connection.sock.shutdown(2)
+        connected = self._connection.sock
+        if connected is not None:
+            with contextlib.suppress(OSError):  # it was closed meanwhile
+                connected.shutdown(socket.SHUT_RDWR)
 
 
 class _TimedHttpConnection(HTTPConnection):
