@@ -12,7 +12,7 @@ of a hundredth of its range has three codes left. Scaling channels to similar ra
 (:mod:`edgeagent.qat.ptq.equalization`) is not exact through SiLU; so the channels go separate ways as far as
 the depthwise convolution, after which ranges are similar again: its weights have a scale for each channel.
 
-The stem of YOLOX-nano has channels from .4 to 124 after its SiLU; the rounding of this one tensor is nine
+The stem of YOLOX-nano has channels from .04 to 124 after its SiLU; the rounding of this one tensor is nine
 tenths of what its calibration loses (docs/adr/0064).
 """
 
