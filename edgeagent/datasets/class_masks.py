@@ -1,6 +1,6 @@
 """Class masks: PNG files whose pixels are class indices, labels of a segmenter.
 
-A grey picture of 8 or 16 bits or a palette picture, of the size of the labelled picture as it is shown; the
+A grey picture of 1 to 16 bits or a palette picture, of the size of the labelled picture as it is shown; the
 colours of a palette mean nothing. 255 is a pixel without a label, as in Pascal VOC ("The VOC2012 Development
 Kit", 3.5) and in the files of training indices of Cityscapes.
 """

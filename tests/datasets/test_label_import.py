@@ -173,6 +173,9 @@ def test_results_that_cannot_be_kept_are_refused(values: dict[str, Any], words: 
     assert "task 0" in refused(given, tmp_path / "labelled")
 
 
+HUGE = 10**400
+
+
 @pytest.mark.parametrize(
     ("change_of", "words"),
     [
@@ -181,6 +184,9 @@ def test_results_that_cannot_be_kept_are_refused(values: dict[str, Any], words: 
         ({"segmentation": [[1, 1, 5, 1, 5, 5], [9, 9, 12, 9, 12, 12]]}, "has 2 polygons"),
         ({"image_id": 99}, "belongs to no picture of the file"),
         ({"bbox": [150.0, 10.0, 90.0, 20.0]}, "reaches beyond the picture"),
+        ({"segmentation": [[HUGE, 1, 5, 1, 5, 5]]}, "segmentation: expected a list of numbers"),
+        ({"segmentation": [[float("nan"), 1, 5, 1, 5, 5]]}, "segmentation: expected a list of numbers"),
+        ({"bbox": [HUGE, 1, 5, 5]}, "`bbox`: expected 4 numbers"),
     ],
 )
 def test_annotations_that_cannot_be_kept_are_refused(
@@ -275,27 +281,6 @@ def test_yolo_labels_that_two_files_claim_are_refused(tmp_path: Path) -> None:
     (given / "labels" / "gate-3.txt").unlink()
     found = import_labels(given, given / "images", TARGET, out)
     assert (found.pictures, found.waiting) == (2, 2)
-
-
-HUGE = 10**400
-
-
-@pytest.mark.parametrize(
-    ("change_of", "words"),
-    [
-        ({"segmentation": [[HUGE, 1, 5, 1, 5, 5]]}, "segmentation: expected a list of numbers"),
-        ({"segmentation": [[float("nan"), 1, 5, 1, 5, 5]]}, "segmentation: expected a list of numbers"),
-        ({"bbox": [HUGE, 1, 5, 5]}, "`bbox`: expected 4 numbers"),
-    ],
-)
-def test_numbers_of_coco_that_are_no_place_are_refused(
-    change_of: dict[str, Any], words: str, tmp_path: Path
-) -> None:
-    given = exported(tmp_path / "frames", "coco")
-    document = json.loads(given.read_text())
-    document["annotations"][0] |= change_of
-    given.write_text(json.dumps(document))
-    assert words in refused(given, tmp_path / "labelled")
 
 
 @pytest.mark.parametrize(
