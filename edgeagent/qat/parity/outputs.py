@@ -2,7 +2,8 @@
 
 Engines round ties differently, and the differences multiply through a hundred layers: the heads of YOLOX-nano
 differ by 2 to 4 steps on average between two exact engines, and by 9 where 8-bit sums saturate. Outputs are
-therefore compared by their mean difference, in steps of their grid.
+therefore compared by their mean difference over the pictures, in steps of their grid: on a single picture
+two exact engines were 6.1 steps apart (selfie segmentation, LiteRT, 2.7 over eight pictures).
 """
 
 from __future__ import annotations
@@ -90,20 +91,24 @@ def _step(network: Network, head: GraphHead, answers: Sequence[Tensor]) -> float
 def worst_difference(
     artefact: Exported, spec: InputSpec, pictures: Sequence[Path], golden: ReferenceOutputs
 ) -> float:
-    """Return the largest mean difference of an output, in steps, over all outputs and pictures.
+    """Return the largest mean difference of an output for a picture, in steps.
 
     Raises:
-        DataError: the difference is more than :data:`LIMIT`: the artefact does not compute what was trained.
+        DataError: the mean difference of an output over all pictures is more than :data:`LIMIT`: the artefact
+            does not compute what was trained.
     """
-    worst = 0.0
-    for path, reference in zip(pictures, golden.outputs, strict=True):
-        worst = max(worst, *compare_outputs(reference, _outputs(artefact, spec, path), golden.steps))
-        if worst > LIMIT:
-            raise DataError(
-                f"{artefact.path}: on {path} it differs from the trained network by {worst:.1f} steps on "
-                f"average (at most {LIMIT:g} are allowed); it does not compute what was trained"
-            )
-    return worst
+    differences = [
+        compare_outputs(reference, _outputs(artefact, spec, path), golden.steps)
+        for path, reference in zip(pictures, golden.outputs, strict=True)
+    ]
+    mean = float(np.mean(differences, axis=0).max())
+    if not mean <= LIMIT:
+        raise DataError(
+            f"{artefact.path}: on {len(differences)} pictures it differs from the trained network by "
+            f"{mean:.1f} steps on average (at most {LIMIT:g} are allowed); it does not compute what was "
+            "trained"
+        )
+    return float(np.max(differences))
 
 
 def tolerance(differences: Sequence[float]) -> float:
