@@ -14,6 +14,9 @@ import numpy.typing as npt
 from edgeagent.errors import EdgeagentError
 from edgeagent.vision.detections import Detections
 
+EncodedMask = dict[str, Any]
+"""Mask as pycocotools stores it: ``size`` (height, width) and ``counts``, the run lengths of its columns."""
+
 
 class NoAccuracyError(EdgeagentError):
     """No average precision can be computed: pycocotools is not installed, or there is no labelled object."""
@@ -29,12 +32,14 @@ class GroundTruth:
         classes: (n,) int32.
         crowds: regions where detections count neither as right nor as wrong (``iscrowd`` of COCO); None
             without any.
+        masks: mask of each object; empty where only boxes are compared.
     """
 
     size: tuple[int, int]
     boxes: npt.NDArray[np.float32]
     classes: npt.NDArray[np.int32]
     crowds: GroundTruth | None = None
+    masks: Sequence[EncodedMask] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +50,13 @@ class Found:
         truths: labelled objects of each picture.
         detections: detected objects of each picture.
         labels: label of each class.
+        masks: mask of each detected object of each picture, to compare objects by; None compares boxes.
     """
 
     truths: Sequence[GroundTruth]
     detections: Sequence[Detections]
     labels: Sequence[str]
+    masks: Sequence[Sequence[EncodedMask]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +79,17 @@ class Accuracy:
 def mean_average_precision(
     truths: Sequence[GroundTruth], found: Sequence[Detections], labels: Sequence[str]
 ) -> Accuracy:
-    """Return the accuracy of detections against the ground truth, both given picture by picture.
+    """Return the accuracy of boxes against the ground truth, both given picture by picture.
 
     Raises:
         NoAccuracyError: pycocotools is not installed, or there is no labelled object.
     """
-    evaluation = coco_evaluation(Found(truths, found, labels))
+    return average_precision(Found(truths, found, labels))
+
+
+def average_precision(given: Found) -> Accuracy:
+    """Return the accuracy of boxes or masks; errors as :func:`mean_average_precision`."""
+    evaluation, labels = coco_evaluation(given), given.labels
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
         evaluation.accumulate()
         evaluation.summarize()
@@ -87,7 +99,7 @@ def mean_average_precision(
         for index, label in enumerate(labels)
         if (precision[:, :, index] > -1).any()
     }
-    return Accuracy(float(evaluation.stats[0]), float(evaluation.stats[1]), len(truths), per_class)
+    return Accuracy(float(evaluation.stats[0]), float(evaluation.stats[1]), len(given.truths), per_class)
 
 
 def coco_evaluation(given: Found) -> Any:
@@ -107,12 +119,17 @@ def coco_evaluation(given: Found) -> Any:
     if not any(len(truth.classes) for truth in truths):
         raise NoAccuracyError("the labels hold no object at all, so there is no average precision")
     results = [row for image, detections in enumerate(found) for row in detections.to_coco(image)]
+    if given.masks is not None:
+        masks = [mask for of_picture in given.masks for mask in of_picture]
+        for row, mask in zip(results, masks, strict=True):
+            del row["bbox"]  # by which pycocotools takes a row for a box
+            row["segmentation"] = mask
     dataset = COCO()
     dataset.dataset = _dataset(truths, labels)
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
         dataset.createIndex()
         loaded = dataset.loadRes(results) if results else COCO()
-        evaluation = COCOeval(dataset, loaded, "bbox")
+        evaluation = COCOeval(dataset, loaded, "bbox" if given.masks is None else "segm")
         evaluation.evaluate()
     return evaluation
 
@@ -121,7 +138,8 @@ def _dataset(truths: Sequence[GroundTruth], labels: Sequence[str]) -> dict[str, 
     annotations: list[dict[str, Any]] = []
     for image, truth in enumerate(truths):
         for part, crowd in ((truth, 0), (truth.crowds, 1)):
-            for box, index in zip(part.boxes, part.classes, strict=True) if part else ():
+            masks = part.masks or [None] * len(part.classes) if part else ()
+            for box, index, mask in zip(part.boxes, part.classes, masks, strict=True) if part else ():
                 x, y, width, height = _position_and_size(box)
                 annotations.append(
                     {
@@ -131,6 +149,7 @@ def _dataset(truths: Sequence[GroundTruth], labels: Sequence[str]) -> dict[str, 
                         "bbox": [x, y, width, height],
                         "area": width * height,
                         "iscrowd": crowd,
+                        **({} if mask is None else {"segmentation": mask}),
                     }
                 )
     images = [{"id": i, "width": truth.size[0], "height": truth.size[1]} for i, truth in enumerate(truths)]

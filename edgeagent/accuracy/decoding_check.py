@@ -30,6 +30,7 @@ from edgeagent.accuracy.own_boxes import (
     OwnOutput,
 )
 from edgeagent.bundle.manifest import ModelDescription
+from edgeagent.bundle.task import OBJECT_TASKS
 from edgeagent.detection.detector import Detector
 from edgeagent.engines.engine import Array
 from edgeagent.engines.onnx_file import read_onnx
@@ -132,7 +133,7 @@ def check_output_decoding(model: Path, detector: Detector, pictures: Sequence[Im
         EngineError: the model cannot be run.
     """
     description = detector.description
-    if description.task != "detection" or description.decoder.family == "ssd":
+    if description.task not in OBJECT_TASKS or description.decoder.family == "ssd":
         return
     cells, buffers = CellBoxes(description), detector.allocate()
     total, sound = 0, Counter[str]()

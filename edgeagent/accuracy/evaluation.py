@@ -7,11 +7,18 @@ An evaluation keeps what it has found on each picture, so that two models can be
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 
-from edgeagent.accuracy.coco_map import Accuracy, Found, GroundTruth, mean_average_precision
+from edgeagent.accuracy.coco_map import Accuracy, EncodedMask, Found, GroundTruth, mean_average_precision
+from edgeagent.accuracy.instance_accuracy import (
+    InstanceAccuracy,
+    encode_mask,
+    encode_outlines,
+    instance_accuracy,
+)
 from edgeagent.accuracy.map_interval import (
     AccuracyDifference,
     MatchedDetections,
@@ -28,12 +35,13 @@ from edgeagent.datasets.task_labels import check_labels
 from edgeagent.detection.detector import Detector
 from edgeagent.errors import DataError, EngineError
 from edgeagent.imaging.picture import read_picture
+from edgeagent.vision.detections import Detections
 
 SCORE_THRESHOLD = 0.01
 IOU_THRESHOLD = 0.65
 """Thresholds of the published YOLOX mAP; the detector is loaded with :data:`IOU_THRESHOLD`."""
 
-TaskAccuracy = Accuracy | TopAccuracy | PixelAccuracy
+TaskAccuracy = Accuracy | TopAccuracy | PixelAccuracy | InstanceAccuracy
 """Accuracy as the evaluator of a task gives it."""
 Report = Callable[[int], None]
 
@@ -69,6 +77,20 @@ class DetectionEvaluation:
 
     def resampled(self) -> Numbers:
         """Return the mAP50-95 of each draw."""
+        return MatchedDetections(self._found).resampled()
+
+
+class InstanceEvaluation:
+    """Labelled and detected objects of all pictures with their masks; see :class:`Evaluation`."""
+
+    measure = MEASURES["instances"]
+
+    def __init__(self, found: Found) -> None:
+        self._found = found
+        self.accuracy: TaskAccuracy = instance_accuracy(found)
+
+    def resampled(self) -> Numbers:
+        """Return the mAP50-95 of the masks of each draw."""
         return MatchedDetections(self._found).resampled()
 
 
@@ -183,6 +205,26 @@ def _evaluate_detections(detector: Detector, data: LabelledData, report: Report)
     return DetectionEvaluation(detect_all(detector, data, report))
 
 
+def _evaluate_instances(detector: Detector, data: LabelledData, report: Report) -> Evaluation:
+    labels = detector.description.labels
+    objects = data.read(labels)
+    check_labels("instances", data.pictures, objects)
+    buffers = detector.allocate()
+    truths, found, masks = [], list[Detections](), list[list[EncodedMask]]()
+    for done, (picture, own) in enumerate(zip(data.pictures, objects, strict=True), 1):
+        image = read_picture(picture)
+        height, width = image.shape[:2]
+        outlines = encode_outlines(own.outlines, (width, height))
+        truths.append(replace(ground_truth(own, width, height), masks=outlines))
+        result = detector.detect(image, buffers, SCORE_THRESHOLD)
+        if len(result.masks) != len(result):
+            raise EngineError("the decoder gives no masks of the objects")
+        masks.append([encode_mask(mask.in_picture()) for mask in result.masks])
+        found.append(replace(result, masks=()))  # their prototypes would fill the memory
+        report(done)
+    return InstanceEvaluation(Found(truths, found, labels, masks))
+
+
 def _evaluate_classes(detector: Detector, data: LabelledData, report: Report) -> Evaluation:
     labels = detector.description.labels
     known = data.read(labels)
@@ -222,6 +264,7 @@ EVALUATORS: Mapping[Task, Callable[[Detector, LabelledData, Report], Evaluation]
     "detection": _evaluate_detections,
     "classification": _evaluate_classes,
     "segmentation": _evaluate_pixels,
+    "instances": _evaluate_instances,
 }
 
 

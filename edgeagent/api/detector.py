@@ -24,7 +24,7 @@ import numpy as np
 
 from edgeagent.bundle.manifest import Manifest
 from edgeagent.bundle.reading import Bundle, open_bundle
-from edgeagent.bundle.task import require_detection
+from edgeagent.bundle.task import require_objects
 from edgeagent.detection.detector import Detector, load_bundle_detector
 from edgeagent.detection.detectors import Detectors, OneDetector
 from edgeagent.detection.ranking import rank_delegates
@@ -265,7 +265,7 @@ def open_detector(
         ConfigurationError: the bundle is one of another task.
     """
     opened = bundle if isinstance(bundle, Bundle) else open_bundle(find_bundle(bundle))
-    require_detection(opened.manifest.task, opened.manifest.name, "open_detector")
+    require_objects(opened.manifest.task, opened.manifest.name, "open_detector")
     return open_model(
         opened,
         engine=engine,

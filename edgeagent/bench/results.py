@@ -154,6 +154,8 @@ class BenchRow(ReportSection):
         first_ms: duration of the first inference in that process.
         map50_95: COCO mAP at IoU .50:.95 on the labelled pictures of this run, 0..1 (detection).
         top1: the same of top-1 (classification).
+        miou: the same of the mean intersection over union (segmentation).
+        mask_map50_95: the same of the mAP of masks (instances).
         golden: comparison with the golden set.
         memory: resident memory.
         energy: energy of one inference.
@@ -183,6 +185,8 @@ class BenchRow(ReportSection):
     first_ms: Milliseconds | None = None
     map50_95: float | None = None
     top1: float | None = None
+    miou: float | None = None
+    mask_map50_95: float | None = None
     golden: GoldenCheckReport | None = None
     memory: Memory | None = None
     energy: Energy | None = None

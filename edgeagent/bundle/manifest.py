@@ -62,8 +62,13 @@ class InputSpec(ManifestSection):
     letterbox: Letterbox | None = Letterbox()
 
 
-Role = Literal["box", "objectness", "classes", "category"]
-"""Predicted quantity of a head; ``category`` is one class of several in each cell."""
+Role = Literal["box", "objectness", "classes", "category", "mask", "prototypes"]
+"""Predicted quantity of a head; ``category`` is one class of several in each cell.
+
+Of the objects of each cell ``mask`` has the coefficients of the ``prototypes``, masks that all objects share.
+"""
+MASK_ROLES: frozenset[Role] = frozenset({"mask", "prototypes"})
+"""Roles of the heads that only models for ``instances`` have."""
 GridName = Literal["a", "b", "c", "float"]
 
 
@@ -81,8 +86,13 @@ class OutputSpec(ManifestSection):
     stride: PositiveInt
 
 
-TASK_OF_FAMILY: dict[str, Task] = {"classifier": "classification", "segmenter": "segmentation"}
-"""Task of the families that do not detect."""
+TASKS_OF_FAMILY: dict[str, tuple[Task, ...]] = {
+    "classifier": ("classification",),
+    "segmenter": ("segmentation",),
+    "yolox": ("detection", "instances"),
+    "yolov8": ("detection", "instances"),
+}
+"""Tasks of each family; others detect."""
 
 
 class DecoderSpec(ManifestSection):
@@ -115,9 +125,9 @@ class DecoderSpec(ManifestSection):
     scores: Literal["logits", "probabilities"] = "logits"
 
     @property
-    def task(self) -> Task:
-        """Task of the models of this family."""
-        return TASK_OF_FAMILY.get(self.family, "detection")
+    def tasks(self) -> tuple[Task, ...]:
+        """Tasks of the models of this family."""
+        return TASKS_OF_FAMILY.get(self.family, ("detection",))
 
     def anchors_by_stride(self) -> dict[int, tuple[Anchor, ...]]:
         """Return the anchors of each stride; empty for a family without anchors."""
@@ -299,9 +309,10 @@ class ModelDescription(ManifestSection):
 
     @model_validator(mode="after")
     def _decoder_fits_task(self) -> Self:
-        if self.decoder.task != self.task:
+        tasks = self.decoder.tasks
+        if self.task not in tasks:
             raise ValueError(
-                f"the decoder family {self.decoder.family} is one for {self.decoder.task}, the task is "
+                f"the decoder family {self.decoder.family} is one for {' or '.join(tasks)}, the task is "
                 f"{self.task}; correct one of them"
             )
         return self

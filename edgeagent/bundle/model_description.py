@@ -19,7 +19,7 @@ class FloatModelDescription(ModelDescription):
 
     Attributes:
         heads: names of the tensors or nodes where the integer part ends, ``NAME`` or ``ROLE=NAME`` with a
-            role ``box``, ``classes`` or ``objectness``; empty: found automatically.
+            role of :data:`edgeagent.bundle.manifest.Role`; empty: found automatically.
     """
 
     heads: tuple[Annotated[str, StringConstraints(min_length=1)], ...] = ()

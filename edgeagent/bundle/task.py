@@ -5,6 +5,7 @@
     detection       objects with boxes               COCO mAP50-95, mAP50
     classification  one class for the picture        top-1, top-5
     segmentation    one class for each pixel         mean intersection over union, share of right pixels
+    instances       objects with boxes and masks     COCO mAP50-95 and mAP50 of the masks
 
 Fields of a manifest are named after the measure, so that a number always says what it is.
 """
@@ -21,11 +22,14 @@ from typing_extensions import Self
 from edgeagent.bundle.section import FileName, FiniteFloat, Fraction, ManifestSection
 from edgeagent.errors import ConfigurationError
 
-Task = Literal["detection", "classification", "segmentation"]
+Task = Literal["detection", "classification", "segmentation", "instances"]
 TASKS: tuple[Task, ...] = get_args(Task)
+OBJECT_TASKS: frozenset[Task] = frozenset({"detection", "instances"})
+"""Tasks of models that find objects with boxes."""
+OUTLINE_TASKS: frozenset[Task] = frozenset({"segmentation", "instances"})
+"""Tasks whose labels are outlines."""
 
-
-MeasureField = Literal["map50_95", "top1", "miou"]
+MeasureField = Literal["map50_95", "top1", "miou", "mask_map50_95"]
 """Field of the measure by which models of a task are chosen."""
 
 
@@ -39,6 +43,7 @@ class Measure:
         second: field of the measure beside it.
         second_title: name of that for people.
         by_chance: value that a model reaches by chance, by the number of classes.
+        others: further measures that an evaluation gives: field, and name for people.
     """
 
     field: MeasureField
@@ -46,17 +51,26 @@ class Measure:
     second: str
     second_title: str
     by_chance: Callable[[int], float]
+    others: tuple[tuple[str, str], ...] = ()
 
 
 MEASURES: Mapping[Task, Measure] = {
     "detection": Measure("map50_95", "mAP50-95", "map50", "mAP50", lambda classes: 0.0),
     "classification": Measure("top1", "top-1", "top5", "top-5", lambda classes: 1 / classes),
     "segmentation": Measure("miou", "mIoU", "pixels", "right pixels", lambda classes: 0.5 / classes),
+    "instances": Measure(
+        "mask_map50_95",
+        "mask mAP50-95",
+        "mask_map50",
+        "mask mAP50",
+        lambda classes: 0.0,
+        (("map50_95", "box mAP50-95"), ("map50", "box mAP50")),
+    ),
 }
 _FIELDS = {name for measure in MEASURES.values() for name in (measure.field, measure.second)}
 
 
-def require_detection(task: Task, name: str, what: str) -> None:
+def require_objects(task: Task, name: str, what: str) -> None:
     """Refuse a model that finds no boxes, where boxes are needed.
 
     Args:
@@ -65,9 +79,9 @@ def require_detection(task: Task, name: str, what: str) -> None:
         what: what needs boxes, as the beginning of a sentence.
 
     Raises:
-        ConfigurationError: the task is not detection.
+        ConfigurationError: the task is none of :data:`OBJECT_TASKS`.
     """
-    if task != "detection":
+    if task not in OBJECT_TASKS:
         raise ConfigurationError(
             f"{what} needs a detector, {name} is a model for {task}; docs/tasks.md says what each task can do"
         )
@@ -119,6 +133,8 @@ class AccuracyValues(MeasuredSection):
         top5: share of pictures whose class is among the five highest scores.
         miou: mean intersection over union of the classes (segmentation).
         pixels: share of labelled pixels with the right class.
+        mask_map50_95: COCO mAP of masks at IoU .50:.95 (instances).
+        mask_map50: COCO mAP of masks at IoU .50.
     """
 
     map50_95: Fraction | None = None
@@ -127,6 +143,8 @@ class AccuracyValues(MeasuredSection):
     top5: Fraction | None = None
     miou: Fraction | None = None
     pixels: Fraction | None = None
+    mask_map50_95: Fraction | None = None
+    mask_map50: Fraction | None = None
 
     @property
     def accuracy(self) -> float:
@@ -155,6 +173,7 @@ class AccuracyLoss(MeasuredSection):
         map50_95: mAP of the float model minus that of the measured one.
         top1: the same of top-1.
         miou: the same of the mean intersection over union.
+        mask_map50_95: the same of the mAP of masks.
         low: lower bound.
         high: upper bound.
     """
@@ -162,6 +181,7 @@ class AccuracyLoss(MeasuredSection):
     map50_95: FiniteFloat | None = None
     top1: FiniteFloat | None = None
     miou: FiniteFloat | None = None
+    mask_map50_95: FiniteFloat | None = None
     low: FiniteFloat
     high: FiniteFloat
 
@@ -181,11 +201,13 @@ class ClaimedAccuracy(MeasuredSection):
         map50_95: COCO mAP at IoU .50:.95 by artefact file (detection).
         top1: top-1 by artefact file (classification).
         miou: mean intersection over union by artefact file (segmentation).
+        mask_map50_95: COCO mAP of masks by artefact file (instances).
     """
 
     map50_95: Claims | None = None
     top1: Claims | None = None
     miou: Claims | None = None
+    mask_map50_95: Claims | None = None
 
     @property
     def claims(self) -> dict[str, float]:

@@ -30,9 +30,10 @@ from edgeagent.settings.sections.model import MAX_THREADS
 
 DESCRIPTION = """\
 Run a model on labelled pictures and print its accuracy: of a detector the COCO mAP, computed by pycocotools
-with score threshold .01 and IoU threshold .65; of a classifier top-1 and top-5, on pictures in one folder for
-each label. Preprocessing, engine and decoding are those of the daemon. Classes of a data set are matched to
-the labels of the model by name; files of --labels have the class numbers of the model.
+with score threshold .01 and IoU threshold .65; of a model for instances that of the masks, and of the boxes;
+of a classifier top-1 and top-5, on pictures in one folder for each label. Preprocessing, engine and decoding
+are those of the daemon. Classes of a data set are matched to the labels of the model by name; files of
+--labels have the class numbers of the model.
 
 With --against, a second model runs on the same pictures. The difference in accuracy is printed with its
 95 % interval (paired bootstrap over pictures); one that contains 0 means that these pictures are too few to
@@ -201,6 +202,8 @@ def _print(found: Evaluation, engine: str) -> None:
         f"{measure.title} {first:.4f}   {measure.second_title} {second:.4f}   "
         f"{accuracy.images} pictures   {engine}"
     )
+    for name, title in measure.others:
+        print(f"  {title} {float(getattr(accuracy, name)):.4f}")
     width = max(len(label) for label in accuracy.per_class)
     for label, value in sorted(accuracy.per_class.items(), key=lambda item: -item[1]):
         print(f"  {label:<{width}}  {value:.3f}")

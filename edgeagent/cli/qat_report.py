@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from edgeagent.bundle.reading import open_bundle
-from edgeagent.bundle.task import require_detection
+from edgeagent.bundle.task import require_objects
 from edgeagent.cli.dataset_options import add_dataset_options, given_data
 from edgeagent.cli.json_result import add_json_options, give_result
 from edgeagent.datasets.given import check_data
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         ) from error
     data = given_data(arguments, arguments.images, arguments.labels).open()
     bundle = open_bundle(find_bundle(arguments.bundle))
-    require_detection(bundle.manifest.task, bundle.manifest.name, "the report with its boxes and curves")
+    require_objects(bundle.manifest.task, bundle.manifest.name, "the report with its boxes and curves")
     if data is not None:
         check_data(data, bundle.manifest.labels)
     request = ReportRequest(bundle, data, arguments.float_model, arguments.latency, arguments.threads)

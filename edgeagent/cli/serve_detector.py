@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 
 from edgeagent.bundle.reading import Bundle, open_bundle
-from edgeagent.bundle.task import require_detection
+from edgeagent.bundle.task import require_objects
 from edgeagent.cli.until_signal import run_until_signal
 from edgeagent.errors import ConfigurationError
 from edgeagent.files.atomic import replace_file
@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
     bind = zmq_endpoint(arguments.bind)
     http = None if arguments.http is None else tcp_endpoint(arguments.http, "--http")
     bundle = open_bundle(find_bundle(arguments.bundle))
-    require_detection(bundle.manifest.task, bundle.manifest.name, "serve-detector")
+    require_objects(bundle.manifest.task, bundle.manifest.name, "serve-detector")
     if arguments.frigate_config is not None:
         return _show_configuration(arguments, bundle)
     warnings = [check_reach(bind, "--bind", arguments.beyond_loopback)]

@@ -16,7 +16,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 
-from edgeagent.bundle.task import Task
+from edgeagent.bundle.task import OBJECT_TASKS, Task
 from edgeagent.daemon.part import AgentPart
 from edgeagent.detection.frame_result import Result
 from edgeagent.events.picture_class import ClassChange, PictureClass
@@ -109,7 +109,7 @@ class ClassWatch(AgentPart):
 
 def _log_unused(task: Task, settings: Settings) -> None:
     """Log which settings have no effect with a model that finds no objects."""
-    if task == "detection":
+    if task in OBJECT_TASKS:
         return
     unused = [
         name

@@ -5,8 +5,8 @@
     COCO JSON, YOLO folder, CVAT XML, Label Studio JSON -> pictures with objects (returned_labels)
         -> the classes are labels of the model, the objects fit its task
         -> every picture is there, and has the size for which it was labelled
-        -> detection, segmentation   images/  labels/  data.yaml       class numbers of the model
-           classification            LABEL/picture
+        -> detection, segmentation, instances   images/  labels/  data.yaml       class numbers of the model
+           classification                       LABEL/picture
 
 Either all of it is written, or nothing: into a folder beside, which then takes the name.
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import yaml
 
-from edgeagent.bundle.task import Task
+from edgeagent.bundle.task import OUTLINE_TASKS, Task
 from edgeagent.datasets.class_names import match_names
 from edgeagent.datasets.picture_files import list_pictures
 from edgeagent.datasets.picture_shape import displayed_size
@@ -174,8 +174,8 @@ def _check_task(picture: ReturnedPicture, task: Task) -> None:
             f"{picture.place}: has a class of the whole picture ({whole[0].label!r}), and the model is for "
             f"{task}: draw the objects"
         )
-    if task == "segmentation" and any(not one.outline for one in picture.objects):
-        raise DataError(f"{picture.place}: has a box, and the model is for segmentation: draw polygons")
+    if task in OUTLINE_TASKS and any(not one.outline for one in picture.objects):
+        raise DataError(f"{picture.place}: has a box, and the model is for {task}: draw polygons")
 
 
 def _check_size(picture: ReturnedPicture, file: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from edgeagent.bundle.task import Task
@@ -10,6 +10,7 @@ from edgeagent.datasets.labels import Labels
 from edgeagent.errors import DataError
 from edgeagent.files.naming import printable
 
+POLYGONS = "polygons (YOLO segmentation labels: class x y x y x y ...)"
 COVERS = 0.98
 """Share of the width and height of a picture from which a box is the whole picture."""
 
@@ -20,12 +21,7 @@ def check_labels(task: Task, pictures: Sequence[Path], labels: Sequence[Labels])
     Raises:
         DataError: they do not; the message names the first picture and what is needed.
     """
-    if task == "detection":
-        _check_boxes(pictures, labels)
-    elif task == "classification":
-        _check_classes(pictures, labels)
-    else:
-        _check_outlines(pictures, labels)
+    _CHECKS[task](pictures, labels)
 
 
 def _refuse_masks(pictures: Sequence[Path], labels: Sequence[Labels], needed: str) -> None:
@@ -44,13 +40,28 @@ def _check_boxes(pictures: Sequence[Path], labels: Sequence[Labels]) -> None:
             )
 
 
-def _check_outlines(pictures: Sequence[Path], labels: Sequence[Labels]) -> None:
+def _check_pixels(pictures: Sequence[Path], labels: Sequence[Labels]) -> None:
+    needed = "gives a class to each pixel"
+    _check_outlines(pictures, labels, needed, f"{POLYGONS} or PNG masks of class indices")
+
+
+def _check_instances(pictures: Sequence[Path], labels: Sequence[Labels]) -> None:
+    needed = "gives the pixels of each object"
+    _refuse_masks(pictures, labels, f"{needed}; give {POLYGONS}, one for each object")
+    _check_outlines(pictures, labels, needed, f"{POLYGONS}, one for each object")
+
+
+def _check_outlines(pictures: Sequence[Path], labels: Sequence[Labels], model: str, needed: str) -> None:
     for picture, own in zip(pictures, labels, strict=True):
+        if own.whole:
+            raise DataError(
+                f"{printable(picture)}: is labelled with the class of the whole picture, and the model "
+                f"{model}; give {needed}"
+            )
         if len(own.classes) and (not own.outlines or any(one is None for one in own.outlines)):
             raise DataError(
-                f"{printable(picture)}: has an object of which only the box is known, and the model gives a "
-                "class to each pixel; give polygons (YOLO segmentation labels: class x y x y x y ...) or "
-                "PNG masks of class indices"
+                f"{printable(picture)}: has an object of which only the box is known, and the model "
+                f"{model}; give {needed}"
             )
 
 
@@ -65,3 +76,11 @@ def _check_classes(pictures: Sequence[Path], labels: Sequence[Labels]) -> None:
             f"{printable(picture)}: has {found}, and the model gives one class to the whole picture; give "
             "pictures in one folder for each label"
         )
+
+
+_CHECKS: Mapping[Task, Callable[[Sequence[Path], Sequence[Labels]], None]] = {
+    "detection": _check_boxes,
+    "classification": _check_classes,
+    "segmentation": _check_pixels,
+    "instances": _check_instances,
+}

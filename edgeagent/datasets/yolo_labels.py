@@ -4,9 +4,9 @@ A line is ``class x y width height``: class index, then centre and size as fract
 (Ultralytics, "Object Detection Datasets Overview"). The class of a whole picture is a box around it.
 
 A line of a class and at least three points is a polygon ("Instance Segmentation Datasets Overview"); the box
-around it is taken, and of segmenters the polygon. A sixth number is a confidence, as written for predictions;
-it is ignored. Repeated lines count once, boxes without an area are left out; each of these is logged with its
-count.
+around it is taken, and of segmenters and models for instances the polygon. A sixth number is a confidence, as
+written for predictions; it is ignored. Repeated lines count once, boxes without an area are left out; each of
+these is logged with its count.
 
 Of a segmenter, the labels of a picture can also be a PNG file of class indices
 (:mod:`edgeagent.datasets.class_masks`), in a folder without text files.
@@ -218,17 +218,25 @@ def read_labels(path: Path | None, classes: int, remarks: Counter[str] | None = 
 def label_text(found: Detections, width: int, height: int) -> bytes:
     """Return detections as the content of a label file; boxes are clipped to the picture.
 
+    Of objects with masks the lines are polygons.
+
     Args:
         found: detections in picture pixels.
         width, height: size of the picture in pixels.
     """
+    if found.masks:
+        outlines = [np.clip(mask.outline() / (width, height), 0, 1).ravel().tolist() for mask in found.masks]
+        return _lines(found.classes.tolist(), outlines)
     size = np.array([width, height, width, height], np.float32)
     relative = np.clip(found.boxes / size, 0, 1)
     centre, extent = (relative[:, :2] + relative[:, 2:]) / 2, relative[:, 2:] - relative[:, :2]
-    rows = np.concatenate([centre, extent], axis=1).tolist()
+    return _lines(found.classes.tolist(), np.concatenate([centre, extent], axis=1).tolist())
+
+
+def _lines(classes: Sequence[int], rows: Sequence[Sequence[float]]) -> bytes:
     lines = (
         f"{kind} {' '.join(f'{value:.6f}' for value in row)}\n"
-        for kind, row in zip(found.classes.tolist(), rows, strict=True)
+        for kind, row in zip(classes, rows, strict=True)
     )
     return "".join(lines).encode()
 

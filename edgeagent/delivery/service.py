@@ -332,6 +332,7 @@ class Delivery:
             map50_95=accuracy.get("map50_95"),
             top1=accuracy.get("top1"),
             miou=accuracy.get("miou"),
+            mask_map50_95=accuracy.get("mask_map50_95"),
             notes=tuple(f"{one.check} {one.outcome}: {one.sentence}" for one in report.findings),
         )
 

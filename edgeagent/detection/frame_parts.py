@@ -12,7 +12,7 @@ A box that ends where its crop ends is cut: it stays only if no box of another p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -45,10 +45,12 @@ class Crop:
         """Return its pixels; not a copy."""
         return image[self.top : self.bottom, self.left : self.right]
 
-    def to_frame(self, found: Detections) -> Detections:
-        """Return detections in pixels of the crop as those in pixels of the frame."""
+    def to_frame(self, found: Detections, whole: Crop) -> Detections:
+        """Return detections in pixels of the crop as those in pixels of the frame, which is ``whole``."""
         offset = np.array([self.left, self.top, self.left, self.top], np.float32)
-        return Detections(found.boxes + offset, found.scores, found.classes, found.labels)
+        size = whole.bottom, whole.right
+        masks = tuple(mask.moved(self.left, self.top, size) for mask in found.masks)
+        return replace(found, boxes=found.boxes + offset, masks=masks)
 
     def cuts(self, boxes: npt.NDArray[np.float32], width: int, height: int) -> npt.NDArray[np.bool_]:
         """Return which boxes (n, 4), in pixels of the frame, end at a side that is inside the frame."""

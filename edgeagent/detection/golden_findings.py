@@ -16,10 +16,12 @@ from edgeagent.bundle.reading import Bundle
 from edgeagent.bundle.task import Task
 from edgeagent.datasets.labelled_pixels import labelled_pixels
 from edgeagent.detection.golden_boxes import CLAIM_SHARE, GoldenBoxes, SoundBoxes, claimed_labels
+from edgeagent.detection.golden_masks import found_masks
 from edgeagent.errors import EngineError
 from edgeagent.imaging.letterbox import Fit
 from edgeagent.vision.class_map import UNLABELLED
 from edgeagent.vision.detections import Detections
+from edgeagent.vision.preprocessor import to_picture
 
 HALF = 0.5
 
@@ -78,6 +80,30 @@ class BoxFindings:
     def check(self) -> None:
         """Judge the places and sizes of the boxes."""
         self._sound.check()
+
+
+class InstanceFindings(BoxFindings):
+    """Masks of a model for instances; see :class:`GoldenFindings`.
+
+    An object is found where the mask of a detection of its class overlaps its outline by
+    :data:`edgeagent.detection.golden_boxes.FIND_IOU` or more.
+    """
+
+    def __init__(self, bundle: Bundle, artefact: Artefact) -> None:
+        super().__init__(bundle, artefact)
+        self._labels, _ = claimed_labels(bundle, artefact)
+
+    def add(self, picture: int, found: Detections, fit: Fit) -> int:
+        """Add the objects of a picture.
+
+        Raises:
+            EngineError: the decoder gives no masks.
+        """
+        super().add(picture, found, fit)
+        if len(found.masks) != len(found):
+            raise EngineError("the decoder of the manifest gives no masks of the objects")
+        placed = to_picture(found, fit)
+        return found_masks(self._labels[picture], placed, fit.source) if self._labels else 0
 
 
 class ClassFindings:
@@ -148,6 +174,7 @@ FINDINGS: Mapping[Task, Callable[[Bundle, Artefact], GoldenFindings]] = {
     "detection": BoxFindings,
     "classification": ClassFindings,
     "segmentation": PixelFindings,
+    "instances": InstanceFindings,
 }
 
 

@@ -328,7 +328,8 @@ class Pipeline:
         frame.inference_ns += took
         if job.fit is not None:
             found = to_picture(decoded, job.fit).named(job.set.detector.description.labels)
-            frame.found.append(job.crops[job.part].to_frame(found) if job.part else found)
+            part, whole = job.crops[job.part], job.crops[0]
+            frame.found.append(part.to_frame(found, whole) if job.part else found)
 
     def _finish_frame(self, job: FrameJob, frame: FrameResults, thresholds: ScoreThresholds) -> None:
         camera = job.camera.name

@@ -2,7 +2,7 @@
 
 Raw outputs are (1, channels, height, width) or (1, height, width, channels), the same order for all of an
 artefact; one concatenated output is (1, cells, channels) or (1, channels, cells), and one of final detections
-(1, detections, 6).
+(1, detections, 6). Models for instances have prototypes of masks, too (:mod:`edgeagent.engines.mask_check`).
 """
 
 from __future__ import annotations
@@ -10,14 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgeagent.bundle.cells import cells_along
-from edgeagent.bundle.manifest import (
-    DecoderSpec,
-    Manifest,
-    ModelDescription,
-    OutputSpec,
-)
+from edgeagent.bundle.manifest import MASK_ROLES, Manifest, ModelDescription, OutputSpec, Role
+from edgeagent.bundle.task import OBJECT_TASKS, Task
 from edgeagent.engines.category_check import check_category
 from edgeagent.engines.engine import TensorSpec
+from edgeagent.engines.mask_check import PROTOTYPES, check_coefficients, count_prototypes
 from edgeagent.errors import BundleError
 
 _SSD_OUTPUTS = 4  # boxes, classes, scores, count (TFLite_Detection_PostProcess)
@@ -28,6 +25,8 @@ _ROLES = {
     "yolov8": _WITHOUT_OBJECTNESS,
     "rtmdet": _WITHOUT_OBJECTNESS,
 }
+_OF_TASK: dict[Task, tuple[Role, ...]] = {"instances": ("mask",)}
+"""Roles at each stride beside those of the family."""
 _DETECTION = 6  # numbers of a final detection: x1, y1, x2, y2, score, class
 
 
@@ -54,7 +53,7 @@ def check_tensors(
     """
     _check_input(manifest, where, inputs)
     document = _document(manifest)
-    if manifest.task != "detection":
+    if manifest.task not in OBJECT_TASKS:
         check_category(manifest, declared, where, outputs)
         return
     if manifest.decoder.family == "ssd":
@@ -63,15 +62,17 @@ def check_tensors(
         _check_count(where, outputs, _SSD_OUTPUTS, document)
         _check_classes(where, outputs, len(manifest.labels), document)
         return
+    masked = manifest.task == "instances"
+    prototypes = count_prototypes(manifest, declared, where, outputs) if masked else 0
     if declared:
-        _check_roles(manifest.decoder, where, declared, document)
-        _check_raw(manifest, declared, where, outputs)
+        _check_roles(manifest, where, declared, document)
+        _check_raw(manifest, declared, where, outputs, prototypes)
     else:
-        _check_count(where, outputs, 1, document)
+        _check_count(where, outputs, 2 if masked else 1, document)
         if manifest.decoder.nms == "none":
             _check_final(where, outputs[0])
         else:
-            _check_concatenated(manifest, where, outputs[0])
+            _check_concatenated(manifest, where, outputs[0], prototypes)
 
 
 def _document(described: ModelDescription) -> str:
@@ -109,24 +110,33 @@ def _check_classes(where: str, outputs: Sequence[TensorSpec], labels: int, docum
         )
 
 
-def _check_roles(decoder: DecoderSpec, where: str, outputs: Sequence[OutputSpec], document: str) -> None:
-    wanted = sorted((stride, role) for stride in decoder.strides for role in _ROLES[decoder.family])
-    if sorted((output.stride, output.role) for output in outputs) != wanted:
+def _check_roles(
+    manifest: ModelDescription, where: str, outputs: Sequence[OutputSpec], document: str
+) -> None:
+    decoder = manifest.decoder
+    roles = (*_ROLES[decoder.family], *_OF_TASK.get(manifest.task, ()))
+    wanted = sorted((stride, role) for stride in decoder.strides for role in roles)
+    if sorted((one.stride, one.role) for one in outputs if one.role != PROTOTYPES) != wanted:
         raise BundleError(
-            f"{where}: family {decoder.family} needs the outputs {', '.join(_ROLES[decoder.family])} once "
+            f"{where}: family {decoder.family} needs the outputs {', '.join(roles)} once "
             f"for each of the strides {', '.join(map(str, decoder.strides))}; {document} lists others"
         )
 
 
 def _check_raw(
-    manifest: ModelDescription, roles: Sequence[OutputSpec], where: str, outputs: Sequence[TensorSpec]
+    manifest: ModelDescription,
+    roles: Sequence[OutputSpec],
+    where: str,
+    outputs: Sequence[TensorSpec],
+    prototypes: int,
 ) -> None:
     names, found = [item.name for item in roles], [item.name for item in outputs]
     if names != found:
         raise BundleError(f"{where}: has the outputs {found}, {_document(manifest)} says {names}")
+    check_coefficients(roles, where, outputs, prototypes)
     orders = {"nchw", "nhwc"}
     for declared, tensor in zip(roles, outputs, strict=True):
-        channels = _channels(manifest, declared)
+        channels = prototypes if declared.role in MASK_ROLES else _channels(manifest, declared)
         height = cells_along(manifest.input.height, declared.stride)
         width = cells_along(manifest.input.width, declared.stride)
         shapes = {"nchw": (1, channels, height, width), "nhwc": (1, height, width, channels)}
@@ -149,7 +159,7 @@ def _channels(manifest: ModelDescription, declared: OutputSpec) -> int:
     return boxes * 4 * (manifest.decoder.reg_max if manifest.decoder.family == "yolov8" else 1)
 
 
-def _check_concatenated(manifest: ModelDescription, where: str, output: TensorSpec) -> None:
+def _check_concatenated(manifest: ModelDescription, where: str, output: TensorSpec, prototypes: int) -> None:
     decoder = manifest.decoder
     width, height = manifest.input.width, manifest.input.height
     anchors = decoder.anchors_by_stride()
@@ -157,12 +167,12 @@ def _check_concatenated(manifest: ModelDescription, where: str, output: TensorSp
         (len(anchors.get(stride, ())) or 1) * cells_along(width, stride) * cells_along(height, stride)
         for stride in decoder.strides
     )
-    channels = 4 + ("objectness" in _ROLES[decoder.family]) + len(manifest.labels)
+    channels = 4 + ("objectness" in _ROLES[decoder.family]) + len(manifest.labels) + prototypes
     shapes = ((1, cells, channels), (1, channels, cells))
     if output.shape not in shapes:
         raise BundleError(
             f"{where}: output {output.name} has the shape {output.shape}, needs {shapes[0]} or {shapes[1]} "
-            f"for {len(manifest.labels)} labels"
+            f"for {len(manifest.labels)} labels{f' and {prototypes} prototypes' if prototypes else ''}"
         )
 
 

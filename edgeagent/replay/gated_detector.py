@@ -35,7 +35,8 @@ class PendingFrame:
         """
         if self._whole is None:
             return None
-        found = [self._whole.result(), *(crop.to_frame(self._detect(crop)) for crop in self._crops[1:])]
+        whole, *regions = self._crops
+        found = [self._whole.result(), *(crop.to_frame(self._detect(crop), whole) for crop in regions)]
         return merge_parts(found, self._crops)
 
 

@@ -27,7 +27,7 @@ from edgeagent.replay.overlay import draw_overlay
 from edgeagent.settings.schema import Settings
 from edgeagent.settings.sections.camera import CameraSettings
 from edgeagent.vision.detections import Detections
-from edgeagent.vision.draw import draw, tint_classes
+from edgeagent.vision.draw import draw, tint
 
 DEFAULT_FPS = 25.0
 """Frame rate of a clip that does not tell its own."""
@@ -149,8 +149,8 @@ def replay_clip(
                         on_class(seconds, change)
                 if writer is not None and report.frame is not None:
                     draw_overlay(image, scene, report.frame, camera)
-                    if found is not None and found.class_map is not None:
-                        tint_classes(image, found.class_map)
+                    if found is not None:
+                        tint(image, found)
                     if classified is not None:
                         draw(image, Detections.of_picture(classified), classified.labels)
                     writer.write(image)

@@ -9,6 +9,7 @@ from edgeagent.bundle.manifest import DecoderSpec, OutputSpec
 from edgeagent.engines.engine import Array, TensorSpec
 from edgeagent.vision.decoder_classifier import ClassifierDecoder
 from edgeagent.vision.decoder_end_to_end import EndToEndDecoder
+from edgeagent.vision.decoder_instances import InstanceDecoder, find_prototypes
 from edgeagent.vision.decoder_segmenter import SegmenterDecoder
 from edgeagent.vision.decoder_ssd import SsdDecoder
 from edgeagent.vision.decoder_yolov5 import YoloV5ConcatenatedDecoder, YoloV5Decoder
@@ -29,8 +30,8 @@ class Decoder(Protocol):
             score_threshold: minimum score, 0..1.
 
         Returns:
-            Detections in input pixels, after non-maximum suppression where the model needs it; without boxes,
-            the class of the picture or of each pixel.
+            Detections in input pixels, after non-maximum suppression where the model needs it, with masks
+            where it gives them; without boxes, the class of the picture or of each pixel.
 
         Raises:
             EngineError: the outputs cannot be those of the model, as a score is outside 0..1.
@@ -55,6 +56,22 @@ def build_decoder(
         classes: number of classes.
         iou_threshold: threshold of non-maximum suppression, 0..1.
     """
+    prototypes = find_prototypes(tensors, outputs, input_size)
+    if prototypes is None:
+        return _build(spec, tensors, outputs, input_size, classes, iou_threshold)
+    boxes = _build(spec, tensors, outputs, input_size, classes, iou_threshold, prototypes.channels)
+    return InstanceDecoder(boxes, prototypes, input_size)
+
+
+def _build(
+    spec: DecoderSpec,
+    tensors: Sequence[TensorSpec],
+    outputs: Sequence[OutputSpec],
+    input_size: tuple[int, int],
+    classes: int,
+    iou_threshold: float,
+    coefficients: int = 0,
+) -> Decoder:
     if spec.family == "classifier":
         return ClassifierDecoder(spec, tensors[0])
     if spec.family == "segmenter":
@@ -67,11 +84,11 @@ def build_decoder(
     if spec.family == "yolox" and outputs:
         return YoloxDecoder(tensors, outputs, input_size, select)
     if spec.family == "yolox":
-        return YoloxConcatenatedDecoder(spec, tensors[0], input_size, select)
+        return YoloxConcatenatedDecoder(spec, tensors[0], input_size, classes, select)
     if spec.family == "yolov5" and outputs:
         return YoloV5Decoder(spec, tensors, outputs, input_size, select)
     if spec.family == "yolov5":
         return YoloV5ConcatenatedDecoder(spec, tensors[0], input_size, classes, select)
     if outputs:
         return YoloV8Decoder(spec, tensors, outputs, input_size, select)
-    return YoloV8ConcatenatedDecoder(spec, tensors[0], input_size, classes, select)
+    return YoloV8ConcatenatedDecoder(spec, tensors[0], input_size, classes, select, coefficients)

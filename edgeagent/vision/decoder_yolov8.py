@@ -18,7 +18,7 @@ import numpy as np
 
 from edgeagent.bundle.manifest import DecoderSpec, OutputSpec
 from edgeagent.engines.engine import Array, TensorSpec
-from edgeagent.vision.decoder_yolox import MAX_EXPONENT, box_unit, corners
+from edgeagent.vision.decoder_yolox import MAX_EXPONENT, box_unit, coefficients_of, corners
 from edgeagent.vision.detections import Detections
 from edgeagent.vision.heads import FloatArray, HeadScale, find_scales, logit, sigmoid
 from edgeagent.vision.nms import Selection
@@ -66,7 +66,8 @@ class YoloV8Decoder:
         distances = self._distances(box.real(box.cells(outputs)[cells]))
         point = scale.grid[cells] + self._offset
         boxes = np.concatenate([point - distances[:, :2], point + distances[:, 2:]], axis=1)
-        return Detections(boxes * np.float32(scale.stride), scores, best.astype(np.int32))
+        kinds, masks = best.astype(np.int32), scale.coefficients(outputs, cells)
+        return Detections(boxes * np.float32(scale.stride), scores, kinds, coefficients=masks)
 
     def _distances(self, raw: FloatArray) -> FloatArray:
         if raw.shape[1] == 4:
@@ -78,7 +79,7 @@ class YoloV8Decoder:
 
 
 class YoloV8ConcatenatedDecoder:
-    """Decoder of one output (1, 4 + classes, cells): centre and size, class scores.
+    """Decoder of one output (1, 4 + classes, cells): centre and size, class scores, mask coefficients if any.
 
     Args:
         spec: model family and its parameters; centre and size are shares of the input for ``boxes: shares``,
@@ -86,6 +87,7 @@ class YoloV8ConcatenatedDecoder:
         tensor: output tensor of the engine; (1, cells, 4 + classes) is accepted too.
         input_size: (width, height) of the input in pixels.
         classes: number of classes.
+        coefficients: number of mask coefficients.
         select: selection among the decoded boxes.
     """
 
@@ -96,20 +98,25 @@ class YoloV8ConcatenatedDecoder:
         input_size: tuple[int, int],
         classes: int,
         select: Selection,
+        coefficients: int = 0,
     ) -> None:
         self._tensor, self._select = tensor, select
         self._unit = box_unit(spec, input_size)
-        self._cells_first = tensor.shape[2] == 4 + classes and tensor.shape[1] != 4 + classes
+        self._end = 4 + classes
+        channels = self._end + coefficients
+        self._cells_first = tensor.shape[2] == channels and tensor.shape[1] != channels
 
     def decode(self, outputs: Sequence[Array], score_threshold: float) -> Detections:
         """Decode one frame; see :meth:`edgeagent.vision.decoder.Decoder.decode`."""
         rows = self._tensor.dequantize(outputs[0][0])
         rows = rows if self._cells_first else rows.T
-        best = rows[:, 4:].argmax(axis=1)
+        best = rows[:, 4 : self._end].argmax(axis=1)
         scores = checked_scores(rows[np.arange(len(rows)), 4 + best])
-        kept = scores >= score_threshold
-        boxes = corners(rows[kept, :2], rows[kept, 2:4]) * self._unit
-        return self._select(Detections(boxes, scores[kept], best[kept].astype(np.int32)))
+        kept = np.flatnonzero(scores >= score_threshold)
+        rows, kinds = rows[kept], best[kept].astype(np.int32)
+        boxes = corners(rows[:, :2], rows[:, 2:4]) * self._unit
+        masks = coefficients_of(rows, self._end)
+        return self._select(Detections(boxes, scores[kept], kinds, coefficients=masks))
 
 
 def point_offset(spec: DecoderSpec) -> float:

@@ -70,26 +70,34 @@ class YoloxDecoder:
         kept = scores >= score_threshold
         cells = cells[kept]
         boxes = raw_boxes(box.real(box.cells(outputs)[cells]), scale.grid[cells], np.float32(scale.stride))
-        return Detections(boxes, scores[kept], best[kept].astype(np.int32))
+        kinds, masks = best[kept].astype(np.int32), scale.coefficients(outputs, cells)
+        return Detections(boxes, scores[kept], kinds, coefficients=masks)
 
 
 class YoloxConcatenatedDecoder:
     """Decoder of one output (1, cells, 5 + classes) that concatenates the scales.
 
     Objectness and classes are scores (after their sigmoid); boxes are raw, or decoded to centre and size in
-    input pixels or as shares of the input.
+    input pixels or as shares of the input. What follows the classes are mask coefficients.
 
     Args:
         spec: model family and its parameters.
         tensor: output tensor of the engine; (1, 5 + classes, cells) is accepted too.
         input_size: (width, height) of the input in pixels.
+        classes: number of classes.
         select: selection among the decoded boxes.
     """
 
     def __init__(
-        self, spec: DecoderSpec, tensor: TensorSpec, input_size: tuple[int, int], select: Selection
+        self,
+        spec: DecoderSpec,
+        tensor: TensorSpec,
+        input_size: tuple[int, int],
+        classes: int,
+        select: Selection,
     ) -> None:
         self._tensor, self._select = tensor, select
+        self._end = 5 + classes
         self._raw = spec.boxes == "raw"
         self._unit = box_unit(spec, input_size)
         width, height = input_size
@@ -107,7 +115,7 @@ class YoloxConcatenatedDecoder:
         rows = rows if self._cells_first else rows.T
         cells = np.flatnonzero(checked_scores(rows[:, 4]) >= score_threshold)
         rows = rows[cells]
-        best = rows[:, 5:].argmax(axis=1)
+        best = rows[:, 5 : self._end].argmax(axis=1)
         scores = rows[:, 4] * checked_scores(rows[np.arange(len(rows)), 5 + best])
         kept = scores >= score_threshold
         rows, cells = rows[kept], cells[kept]
@@ -115,7 +123,8 @@ class YoloxConcatenatedDecoder:
             boxes = raw_boxes(rows[:, :4], self._grid[cells], self._strides[cells])
         else:
             boxes = corners(rows[:, :2], rows[:, 2:4]) * self._unit
-        return self._select(Detections(boxes, scores[kept], best[kept].astype(np.int32)))
+        kinds, masks = best[kept].astype(np.int32), coefficients_of(rows, self._end)
+        return self._select(Detections(boxes, scores[kept], kinds, coefficients=masks))
 
 
 def raw_boxes(raw: FloatArray, grid: FloatArray, stride: FloatArray | np.float32) -> FloatArray:
@@ -134,6 +143,11 @@ def corners(centre: FloatArray, size: FloatArray) -> FloatArray:
     """Return boxes (n, 4) x1 y1 x2 y2 of centres (n, 2) and sizes (n, 2), float32."""
     half = size * np.float32(0.5)
     return np.concatenate([centre - half, centre + half], axis=1)
+
+
+def coefficients_of(rows: FloatArray, end: int) -> FloatArray | None:
+    """Return the mask coefficients (n, K) of rows (n, end + K), None where K is 0."""
+    return rows[:, end:] if rows.shape[1] > end else None
 
 
 def box_unit(spec: DecoderSpec, input_size: tuple[int, int]) -> FloatArray:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from edgeagent.errors import DataError
 from edgeagent.vision.class_map import ClassMap
 from edgeagent.vision.classification import Classification
+from edgeagent.vision.masks import Mask
 
 if TYPE_CHECKING:
     import supervision
@@ -29,12 +30,14 @@ class Detection:
         score: confidence, 0..1.
         box: ``x1, y1, x2, y2`` in pixels of the picture.
         class_index: index of the class among the labels of the model.
+        mask: pixels of the object, of a model for instances; else None.
     """
 
     label: str
     score: float
     box: tuple[float, float, float, float]
     class_index: int
+    mask: Mask | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,9 @@ class Detections:
             bundle knows them.
         classification: class of the whole picture, of a classifier, which finds no boxes; else None.
         class_map: class of each pixel, of a segmenter, which finds no boxes; else None.
+        masks: pixels of each object, of a model for instances; else empty.
+        coefficients: (N, K) float32, of the masks, on the way from the heads to the end of the decoder; else
+            None.
     """
 
     boxes: FloatArray
@@ -57,16 +63,19 @@ class Detections:
     labels: tuple[str, ...] = ()
     classification: Classification | None = None
     class_map: ClassMap | None = None
+    masks: tuple[Mask, ...] = ()
+    coefficients: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
 
     def __iter__(self) -> Iterator[Detection]:
-        for box, score, index in zip(
-            self.boxes.tolist(), self.scores.tolist(), self.classes.tolist(), strict=True
+        masks = self.masks or (None,) * len(self)
+        for box, score, index, mask in zip(
+            self.boxes.tolist(), self.scores.tolist(), self.classes.tolist(), masks, strict=True
         ):
             label = self.labels[index] if 0 <= index < len(self.labels) else str(index)
-            yield Detection(label, score, tuple(box), index)
+            yield Detection(label, score, tuple(box), index, mask)
 
     @classmethod
     def empty(cls, labels: tuple[str, ...] = ()) -> Detections:
@@ -93,23 +102,35 @@ class Detections:
         """Return the detections of all parts, one after the other.
 
         The labels are those of the first, and so are the classes of picture and pixels, as the first part is
-        the whole.
+        the whole. Masks and coefficients stay where all objects have some.
         """
         if not parts:
             return cls.empty()
+        boxes = np.concatenate([part.boxes for part in parts])
+        masks = tuple(mask for part in parts for mask in part.masks)
+        given = [part.coefficients for part in parts if part.coefficients is not None]
         return cls(
-            np.concatenate([part.boxes for part in parts]),
+            boxes,
             np.concatenate([part.scores for part in parts]),
             np.concatenate([part.classes for part in parts]),
             parts[0].labels,
             parts[0].classification,
             parts[0].class_map,
+            masks if len(masks) == len(boxes) else (),
+            np.concatenate(given) if len(given) == len(parts) else None,
         )
 
     def take(self, index: npt.NDArray[np.intp] | npt.NDArray[np.bool_] | slice) -> Detections:
         """Return the detections that ``index`` (positions or mask) selects."""
-        boxes, scores, classes = self.boxes[index], self.scores[index], self.classes[index]
-        return Detections(boxes, scores, classes, self.labels, self.classification, self.class_map)
+        masks = tuple(self.masks[place] for place in np.arange(len(self))[index]) if self.masks else ()
+        return replace(
+            self,
+            boxes=self.boxes[index],
+            scores=self.scores[index],
+            classes=self.classes[index],
+            masks=masks,
+            coefficients=None if self.coefficients is None else self.coefficients[index],
+        )
 
     def named(self, labels: Sequence[str]) -> Detections:
         """Return the same detections with the names of their classes."""
@@ -120,6 +141,8 @@ class Detections:
     def to_supervision(self) -> supervision.Detections:
         """Return the detections as ``supervision.Detections``; the names are in ``data["class_name"]``.
 
+        The masks of a model for instances are in ``mask``: (N, height, width) bool.
+
         Raises:
             ImportError: the package ``supervision`` is not installed.
         """
@@ -128,6 +151,7 @@ class Detections:
         names = np.array([detection.label for detection in self], dtype=str)
         return supervision.Detections(
             xyxy=self.boxes.copy(),
+            mask=np.stack([mask.in_picture() for mask in self.masks]) if self.masks else None,
             confidence=self.scores.copy(),
             class_id=self.classes.astype(int),
             data={"class_name": names},
@@ -135,7 +159,7 @@ class Detections:
 
     @classmethod
     def from_supervision(cls, found: supervision.Detections, labels: Sequence[str] = ()) -> Detections:
-        """Return ``supervision.Detections`` as detections; a missing confidence is 1.
+        """Return ``supervision.Detections`` as detections without masks; a missing confidence is 1.
 
         Args:
             found: with ``class_id``.

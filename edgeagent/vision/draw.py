@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from edgeagent.imaging.frame import Image
 from edgeagent.vision.class_map import BACKGROUND, ClassMap
@@ -23,7 +24,9 @@ _STEPS = 4
 """Heights of a label that it may be away from its box, where the places at the box are taken."""
 
 TINT = 0.4
-"""Share of the colour of a class in its pixels."""
+"""Share of the colour of a class or object in its pixels."""
+Colour = tuple[int, int, int]
+"""Blue, green, red, 0..255."""
 Place = tuple[int, int, int, int]
 """Left, top, right and lower edge in pixels; the last two are outside."""
 
@@ -33,7 +36,8 @@ def draw(
 ) -> None:
     """Draw boxes with label and score into a BGR picture (h, w, 3) uint8, in place.
 
-    The class of the whole picture is written into its lower left corner; classes of pixels are tinted.
+    The class of the whole picture is written into its lower left corner; classes of pixels, and the pixels of
+    objects with masks, are tinted.
 
     Args:
         image: picture.
@@ -41,12 +45,11 @@ def draw(
         labels: names of the classes.
         colours: number of the colour of each detection; None takes that of its class.
     """
-    if detections.class_map is not None:
-        tint_classes(image, detections.class_map)
+    shades = [class_colour(int(index)) for index in (detections.classes if colours is None else colours)]
+    tint(image, detections, shades)
     shorter = min(image.shape[:2])
     line, size = max(1, round(shorter / 300)), max(0.4, shorter / 1200)
     boxes = [tuple(int(value) for value in box) for box in detections.boxes]
-    shades = [class_colour(int(index)) for index in (detections.classes if colours is None else colours)]
     for box, shade in zip(boxes, shades, strict=True):
         if line > 1:  # an edge that shows on a light ground
             _rectangle(image, box, -1, BLACK)
@@ -72,16 +75,34 @@ def draw(
         cv2.putText(image, text, start, FONT, size, BLACK, thickness, cv2.LINE_AA)
 
 
-def tint_classes(image: Image, found: ClassMap) -> None:
+def tint(image: Image, found: Detections, shades: Sequence[Colour] | None = None) -> None:
+    """Tint the pixels of a result in its BGR picture, in place: those of each class, or of each object.
+
+    Args:
+        image: picture.
+        found: in pixels of the picture.
+        shades: colour of each object; None takes that of its class.
+    """
+    if found.class_map is not None:
+        _tint_classes(image, found.class_map)
+    colours = shades or [class_colour(index) for index in found.classes.tolist()]
+    for mask, shade in zip(found.masks, colours, strict=bool(found.masks)):
+        inner, left, top = mask.in_box()
+        _tint(image[top : top + inner.shape[0], left : left + inner.shape[1]], inner, shade)
+
+
+def _tint(image: Image, mask: npt.NDArray[np.bool_], shade: Colour) -> None:
+    image[mask] = (image[mask] * (1 - TINT) + np.array(shade, np.float32) * TINT).astype(np.uint8)
+
+
+def _tint_classes(image: Image, found: ClassMap) -> None:
     """Tint the pixels of each class in a BGR picture, in place; those of the background stay as they are."""
     height, width = image.shape[:2]
     cells = cv2.resize(found.cells, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
     for index in np.unique(cells).tolist():
         if index < len(found.labels) and found.labels[index] == BACKGROUND:
             continue
-        mask = cells == index
-        shade = np.array(class_colour(int(index)), np.float32)
-        image[mask] = (image[mask] * (1 - TINT) + shade * TINT).astype(np.uint8)
+        _tint(image, cells == index, class_colour(int(index)))
 
 
 def _write_class(image: Image, found: Classification, size: float) -> Place:
@@ -95,12 +116,12 @@ def _write_class(image: Image, found: Classification, size: float) -> Place:
     return place
 
 
-def _rectangle(image: Image, box: Sequence[int], inset: int, colour: tuple[int, int, int]) -> None:
+def _rectangle(image: Image, box: Sequence[int], inset: int, colour: Colour) -> None:
     x1, y1, x2, y2 = box
     cv2.rectangle(image, (x1 + inset, y1 + inset), (x2 - inset, y2 - inset), colour)
 
 
-def class_colour(index: int) -> tuple[int, int, int]:
+def class_colour(index: int) -> Colour:
     """Return the BGR colour of a class: light, constant, and distinct from those of neighbouring indices."""
     hue = (index * 67) % 180  # 67 is coprime with 180, so neighbouring hues are far apart
     bgr = cv2.cvtColor(np.array([[[hue, 160, 255]]], np.uint8), cv2.COLOR_HSV2BGR)[0, 0]

@@ -1,4 +1,4 @@
-"""Raw head tensors of anchor-free detectors, in any layout and quantization grid."""
+"""Raw head tensors of detectors, in any layout and quantization grid."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from edgeagent.bundle.manifest import OutputSpec
 from edgeagent.engines.engine import Array, TensorSpec
 
 FloatArray = npt.NDArray[np.float32]
+PROTOTYPES = "prototypes"
+"""Role of the masks that all objects of a picture share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +65,16 @@ class HeadScale:
     heads: dict[str, HeadTensor]
     grid: FloatArray
 
+    def coefficients(self, outputs: Sequence[Array], cells: npt.NDArray[np.intp]) -> FloatArray | None:
+        """Return the mask coefficients (n, K) float32 of n cells; None for a model without masks."""
+        mask = self.heads.get("mask")
+        return None if mask is None else mask.real(mask.cells(outputs)[cells])
+
 
 def find_scales(
     tensors: Sequence[TensorSpec], outputs: Sequence[OutputSpec], input_size: tuple[int, int]
 ) -> list[HeadScale]:
-    """Group raw outputs by stride, finest scale first.
+    """Group raw outputs by stride, finest scale first; prototypes are of no scale.
 
     Args:
         tensors: output tensors of the engine, all (1, channels, h, w) or all (1, h, w, channels).
@@ -75,22 +82,30 @@ def find_scales(
         input_size: (width, height) of the input in pixels.
     """
     width, height = input_size
-    channels_first = all(
-        tensor.shape[2:] == (cells_along(height, item.stride), cells_along(width, item.stride))
-        for tensor, item in zip(tensors, outputs, strict=True)
-    )
+    channels_first = are_channels_first(tensors, outputs, input_size)
     return [
         HeadScale(
             stride,
             {
                 item.role: HeadTensor(position, tensors[position], channels_first)
                 for position, item in enumerate(outputs)
-                if item.stride == stride
+                if item.stride == stride and item.role != PROTOTYPES
             },
             cell_grid(cells_along(height, stride), cells_along(width, stride)),
         )
-        for stride in sorted({item.stride for item in outputs})
+        for stride in sorted({item.stride for item in outputs if item.role != PROTOTYPES})
     ]
+
+
+def are_channels_first(
+    tensors: Sequence[TensorSpec], outputs: Sequence[OutputSpec], input_size: tuple[int, int]
+) -> bool:
+    """Return whether raw outputs are (1, channels, h, w); arguments as :func:`find_scales`."""
+    width, height = input_size
+    return all(
+        tensor.shape[2:] == (cells_along(height, item.stride), cells_along(width, item.stride))
+        for tensor, item in zip(tensors, outputs, strict=True)
+    )
 
 
 def cell_grid(rows: int, columns: int) -> FloatArray:

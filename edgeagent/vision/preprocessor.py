@@ -34,7 +34,9 @@ def to_picture(detections: Detections, fit: Fit) -> Detections:
     if not len(detections):
         return detections
     boxes, inside = fit.to_source(detections.boxes)
-    moved = Detections(boxes, detections.scores, detections.classes, detections.labels)
+    placed = zip(detections.masks, boxes.tolist(), strict=bool(detections.masks))
+    masks = tuple(mask.placed(fit, (x1, y1, x2, y2)) for mask, (x1, y1, x2, y2) in placed)
+    moved = replace(detections, boxes=boxes, masks=masks)
     return moved if inside.all() else moved.take(inside)
 
 

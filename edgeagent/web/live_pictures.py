@@ -34,8 +34,8 @@ from edgeagent.timing.rate_limit import RateLimit
 from edgeagent.timing.repeat_limit import RepeatLimit
 from edgeagent.timing.utc import utc_time
 from edgeagent.track.tracked_frame import TrackedFrame
-from edgeagent.vision.class_map import ClassMap
-from edgeagent.vision.draw import tint_classes
+from edgeagent.vision.detections import Detections
+from edgeagent.vision.draw import tint
 from edgeagent.web.viewers import EncodedPicture, Watched
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class _Waiting:
     camera: str
     image: Image
     about: dict[str, Any]
-    class_map: ClassMap | None = None
+    detections: Detections
 
 
 class LivePictures:
@@ -129,7 +129,7 @@ class LivePictures:
         about = describe_picture(result, sight, now_ns)
         with self._lock:
             self._busy.add(camera)
-        self._jobs.put(_Waiting(camera, result.frame.image.copy(), about, result.detections.class_map))
+        self._jobs.put(_Waiting(camera, result.frame.image.copy(), about, result.detections))
 
     def _run(self) -> None:
         self._yield_to_detection()
@@ -153,8 +153,7 @@ class LivePictures:
         """Return the JPEG; empty bytes where it cannot be encoded."""
         image = waiting.image
         try:
-            if waiting.class_map is not None:
-                tint_classes(image, waiting.class_map)
+            tint(image, waiting.detections)
             hide_regions(image, self._private.get(waiting.camera, ()))
             share = self._settings.longest_side / max(image.shape[:2])
             if share < 1:
@@ -178,7 +177,8 @@ def describe_picture(result: Result, sight: SceneSight | None, now_ns: int) -> d
     """Return what goes with a picture: time, size, latency in ms, occupied zones, and its objects.
 
     Of a classifier, ``classification`` is the class of the picture with ``label`` and ``score``; of a
-    segmenter, ``shares`` are the shares of its pixels by label, and the picture is tinted. Each object has
+    segmenter, ``shares`` are the shares of its pixels by label, and the picture is tinted, as are the masks
+    of objects. Each object has
     ``box`` (x1, y1, x2, y2 in shares of the picture), ``label``, ``score``, and with a tracker ``track``.
 
     Args:

@@ -30,7 +30,7 @@ def test_the_whole_frame_comes_first_and_crops_are_views() -> None:
     assert parts == (Crop(0, 0, 200, 100), Crop(0, 0, 120, 100), Crop(80, 0, 200, 100))
     assert parts[2].view(IMAGE).shape == (100, 120, 3)
     assert np.shares_memory(parts[2].view(IMAGE), IMAGE)
-    assert parts[2].to_frame(found((1, 2, 3, 4))).boxes.tolist() == [[81, 2, 83, 4]]
+    assert parts[2].to_frame(found((1, 2, 3, 4)), parts[0]).boxes.tolist() == [[81, 2, 83, 4]]
 
 
 def test_the_crops_follow_the_size_of_the_picture() -> None:

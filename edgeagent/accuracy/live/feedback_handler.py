@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from edgeagent.accuracy.feedback import FeedbackError, RecentFrames, Tally, judge
 from edgeagent.accuracy.live.reports import feedback_report
 from edgeagent.bundle.manifest import ModelDescription
+from edgeagent.bundle.task import OBJECT_TASKS
 from edgeagent.detection.frame_result import Result
 from edgeagent.files.validation import first_mistake
 from edgeagent.telemetry.contract.accuracy import FeedbackReport
@@ -101,7 +102,7 @@ class FeedbackHandler:
     def _count(self, feedback: Feedback) -> str:
         if feedback.camera not in self._cameras:
             raise FeedbackError(f"camera: there is no {feedback.camera} on this device")
-        if self._description.task != "detection":
+        if self._description.task not in OBJECT_TASKS:
             raise FeedbackError(
                 f"feedback judges detected objects, the model that serves is for {self._description.task}"
             )

@@ -16,6 +16,8 @@ Heads of one class of several for each cell (``category``, of classifiers and se
 Kullback-Leibler divergence of the student's softmax from the teacher's (Hinton et al. 2015,
 arXiv:1503.02531), in nats, as the mean over cells and pictures.
 
+Masks of objects are compared as masks (:mod:`edgeagent.qat.distillation.mask_loss`).
+
 The sum of the others is divided by the sum of the teacher's scores, so that every object has the same weight,
 however many there are in a picture. Without a separate objectness, classes are not weighted.
 
@@ -32,11 +34,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from edgeagent.bundle.manifest import MASK_ROLES
+from edgeagent.qat.distillation.binary_divergence import binary_divergence
+from edgeagent.qat.distillation.mask_loss import TeacherMasks
 from edgeagent.qat.graph.graph import GraphHead
 from edgeagent.qat.graph.heads import SIDES, bins
 
 BOX_WEIGHT = 5.0
 BINS_WEIGHT = 5.0
+MASK_WEIGHT = 5.0
 BoxLoss = Literal["distribution", "difference"]
 """Loss of boxes with bins: divergence of the distributions, or smooth-L1 of their logits."""
 
@@ -62,7 +68,9 @@ def distillation_loss(
     teacher = [_one_box_per_cell(head, value) for head, value in zip(heads, teacher, strict=True)]
     scales: dict[tuple[int, int], list[int]] = defaultdict(list)
     for position, head in enumerate(heads):
-        scales[head.shape[2:]].append(position)
+        if head.role not in MASK_ROLES:
+            scales[head.shape[2:]].append(position)
+    masks = mask_divergence(heads, student, teacher)
     total = student[0].new_zeros(())
     normalizer = student[0].new_zeros(())
     for positions in scales.values():
@@ -72,10 +80,10 @@ def distillation_loss(
         found = _best_class(teacher, classes) if classes else torch.ones_like(teacher[positions[0]][:, :1])
         presence = torch.sigmoid(teacher[objectness[0]]) if objectness else found
         score = presence * found if objectness else presence
-        total = total + sum(_cross_entropy(student[p], teacher[p]).sum() for p in objectness)
+        total = total + sum(binary_divergence(student[p], teacher[p]).sum() for p in objectness)
         for p in classes:
             weight = presence if objectness else torch.ones_like(presence)
-            total = total + (weight * _cross_entropy(student[p], teacher[p])).sum()
+            total = total + (weight * binary_divergence(student[p], teacher[p])).sum()
         for p in set(positions) - set(logits):
             count = bins(heads[p]) if box_loss == "distribution" else 1
             if count > 1:
@@ -84,13 +92,22 @@ def distillation_loss(
             distance = functional.smooth_l1_loss(student[p], teacher[p], reduction="none", beta=0.1)
             total = total + BOX_WEIGHT * (score * distance).sum()
         normalizer = normalizer + score.sum()
-    return total / normalizer.clamp(min=1.0)
+    return total / normalizer.clamp(min=1.0) + masks
+
+
+def mask_divergence(
+    heads: Sequence[GraphHead], student: Sequence[Tensor], teacher: Sequence[Tensor]
+) -> Tensor:
+    """Return the weighted distance of the masks of a batch; 0 for a model without masks."""
+    if not any(head.role == "prototypes" for head in heads):
+        return student[0].new_zeros(())
+    return MASK_WEIGHT * TeacherMasks(heads, teacher).divergence(student)
 
 
 def category_divergence(student: Tensor, teacher: Tensor) -> Tensor:
     """Return the divergence of softmaxes over the channels, (b, channels, h, w): mean over cells."""
     if student.shape[1] == 1:
-        return _cross_entropy(student, teacher).mean()
+        return binary_divergence(student, teacher).mean()
     own, wanted = student.log_softmax(1), teacher.log_softmax(1)
     return (wanted.exp() * (wanted - own)).sum(1).mean()
 
@@ -158,10 +175,3 @@ def _divergence(student: Tensor, teacher: Tensor, count: int) -> Tensor:
 def _best_class(teacher: Sequence[Tensor], classes: list[int]) -> Tensor:
     """Return the highest probability of a class at each cell, (batch, 1, h, w)."""
     return torch.sigmoid(torch.cat([teacher[p] for p in classes], 1)).amax(1, keepdim=True)
-
-
-def _cross_entropy(student: Tensor, teacher: Tensor) -> Tensor:
-    """Return the binary cross-entropy minus the teacher's own entropy: 0 for a perfect copy."""
-    wanted = torch.sigmoid(teacher)
-    cross = functional.binary_cross_entropy_with_logits(student, wanted, reduction="none")
-    return cross - functional.binary_cross_entropy_with_logits(teacher, wanted, reduction="none")

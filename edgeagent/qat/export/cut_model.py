@@ -56,16 +56,15 @@ def decodable_file(model: Path, description: FloatModelDescription, folder: Path
     reason = undecoded or f"{model}: the description names heads"
     try:
         from edgeagent.qat.export.exports import export_reference
-        from edgeagent.qat.graph.category_heads import with_roles_of
-        from edgeagent.qat.graph.graph import read_graph
         from edgeagent.qat.graph.heads import check_heads
+        from edgeagent.qat.graph.trainable import read_task_graph
     except ImportError as error:
         raise ConfigurationError(
             f"{reason}; its heads can be cut instead, which needs more packages ({error}); "
             "pip install 'edgeagent[qat]'"
         ) from error
     try:
-        graph = with_roles_of(description.task, read_graph(model, description.heads))
+        graph = read_task_graph(model, description.heads, description.task)
         check_heads(graph, description)
     except DataError as error:
         if undecoded is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgeagent.accuracy.decoding_check import PICTURES, check_heads_decoding
 from edgeagent.bundle.manifest import ModelDescription
+from edgeagent.bundle.task import OBJECT_TASKS
 from edgeagent.detection.detector import load_detector
 from edgeagent.errors import DataError
 from edgeagent.imaging.picture import read_picture
@@ -38,7 +39,7 @@ def check_description(
     """
     check_input(graph, model, description)
     check_heads(graph, description)
-    if description.task != "detection":
+    if description.task not in OBJECT_TASKS:
         return  # one head with a score for each label: nothing else could be described
     if description.decoder.family == "ssd":
         return

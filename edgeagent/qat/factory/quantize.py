@@ -191,7 +191,7 @@ def quantize(
                 f"quick: measuring on {len(validation)} of {labelled_pictures} labelled pictures"
             )
         if processes.first:
-            check_input(read_graph(model, chosen.heads), model, description)
+            check_input(read_graph(model, chosen.heads, description.task), model, description)
             measured = validation.pictures if validation else ()
             checked = list(dict.fromkeys((*pictures, *calibration, *measured, *golden_pictures.pictures)))
             with reporter.stage("checking the pictures", len(checked)) as report:

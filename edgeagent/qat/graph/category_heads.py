@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edgeagent.bundle.manifest import ModelDescription
-from edgeagent.bundle.task import Task
 from edgeagent.errors import DataError
 from edgeagent.qat.graph.graph import Graph
 
 
-def with_roles_of(task: Task, graph: Graph) -> Graph:
-    """Return a graph whose heads have the role that the task gives them."""
-    if task == "detection":
-        return graph
+def with_category(graph: Graph) -> Graph:
+    """Return a graph whose heads have the role ``category``."""
     return replace(
         graph, heads=tuple(replace(head, role="category", logits=True, anchors=0) for head in graph.heads)
     )

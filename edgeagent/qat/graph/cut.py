@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgeagent.bundle.manifest import Role
+from edgeagent.bundle.manifest import MASK_ROLES, Role
 from edgeagent.errors import DataError
 from edgeagent.qat.core.operator_kinds import CONVOLUTIONS
 from edgeagent.qat.graph.anchor_heads import anchor_parts, anchors_of
@@ -21,6 +21,11 @@ from edgeagent.qat.graph.draft import Draft
 from edgeagent.qat.graph.named_heads import NamedHead
 from edgeagent.qat.graph.node import Constant, Node
 from edgeagent.qat.graph.split_heads import Channels, runs, split_head
+
+UNSCORED: frozenset[Role] = MASK_ROLES | {"box"}
+"""Roles of heads that hold no scores."""
+MAP = 4
+"""Dimensions of a tensor with rows and columns."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,26 @@ def terminal_convolutions(draft: Draft) -> list[str]:
         if below or counts:
             leads_to_convolution.update(node.inputs)
     return terminal[::-1]
+
+
+def instance_ends(draft: Draft, outputs: Sequence[str]) -> list[NamedHead]:
+    """Return the ends of a model for instances: its prototypes, and the terminal convolutions beside them.
+
+    The prototypes are the only output of the graph that is a map, behind an activation where they have one.
+    Without one such output, the terminal convolutions are returned.
+
+    Args:
+        draft: the graph.
+        outputs: its outputs.
+    """
+    names = dict.fromkeys(draft.resolve(name) for name in outputs)
+    maps = [name for name in names if len(draft.shape(name)) == MAP]
+    terminal = terminal_convolutions(draft)
+    if len(maps) != 1:
+        return [NamedHead(tensor) for tensor in terminal]
+    inside = {name for node in needed(draft.nodes, set(maps)) for name in node.outputs}
+    others = [NamedHead(tensor) for tensor in terminal if tensor not in inside]
+    return [*others, NamedHead(maps[0], "prototypes")]
 
 
 def separate_ends(draft: Draft, heads: Sequence[NamedHead]) -> list[End]:
@@ -107,12 +132,14 @@ def _end_of_role(draft: Draft, tensor: str, role: Role) -> End:
             f"head {tensor} is named {role}, but {sum(logits)} of its {len(logits)} channels are scores; "
             "name it without a role, and it is split"
         )
-    if role == "box" and logits[0]:
+    if role in UNSCORED and logits[0]:
         raise DataError(
-            f"head {tensor} is named box, but the graph makes scores of it by a sigmoid; name it "
-            f"classes={tensor} or objectness={tensor}, or another tensor"
+            f"head {tensor} is named {role}, but the graph makes scores of it by a sigmoid; name it "
+            f"classes={tensor} or objectness={tensor}, or another tensor (of prototypes that behind their "
+            "activation)"
         )
-    return End(tensor, role != "box", role, used_by=frozenset(use.operator for use in flow.uses(tensor)))
+    used_by = frozenset(use.operator for use in flow.uses(tensor))
+    return End(tensor, role not in UNSCORED, role, used_by=used_by)
 
 
 def _role(draft: Draft, flow: ChannelFlow, end: End, ends: Sequence[End]) -> Role:

@@ -20,6 +20,7 @@ import numpy as np
 import onnx
 
 from edgeagent.bundle.manifest import Role
+from edgeagent.bundle.task import Task
 from edgeagent.errors import DataError
 from edgeagent.qat.graph.as_convolution import lower_weighted
 from edgeagent.qat.graph.batch_norm_folding import fold_affine, lower_affine
@@ -29,6 +30,7 @@ from edgeagent.qat.graph.classifier_head import lower_classifier
 from edgeagent.qat.graph.constant_folding import fold
 from edgeagent.qat.graph.cut import (
     End,
+    instance_ends,
     name_roles,
     needed,
     separate_ends,
@@ -94,13 +96,14 @@ class Graph:
         return readers(self.nodes)
 
 
-def read_graph(path: Path, heads: Sequence[str] = ()) -> Graph:
+def read_graph(path: Path, heads: Sequence[str] = (), task: Task = "detection") -> Graph:
     """Read a float model and cut it at its heads.
 
     Args:
         path: ONNX file.
         heads: names of tensors or nodes at which the integer part ends, ``NAME`` or ``ROLE=NAME``
             (:mod:`edgeagent.qat.graph.named_heads`); default: the terminal convolutions.
+        task: of the model; one for ``instances`` ends in its prototypes, too.
 
     Raises:
         DataError: the file cannot be read, the picture's shape is dynamic, there is no convolution, a named
@@ -108,18 +111,20 @@ def read_graph(path: Path, heads: Sequence[str] = ()) -> Graph:
     """
     model = read_model(path)
     try:
-        return _cut(model, heads)
+        return _cut(model, heads, task)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
 
 
-def _cut(model: onnx.ModelProto, heads: Sequence[str]) -> Graph:
+def _cut(model: onnx.ModelProto, heads: Sequence[str], task: Task) -> Graph:
     draft = fold(model)
     gather_channels(draft)
     lower_classifier(draft)
     named = named_heads(draft, heads)
     _fold_linear(draft, frozenset(head.tensor for head in named))
     cut = [replace(head, tensor=draft.resolve(head.tensor)) for head in named]
+    if not cut and task == "instances":
+        cut = instance_ends(draft, [output.name for output in model.graph.output])
     cut = cut or [NamedHead(tensor) for tensor in terminal_convolutions(draft)]
     if not cut:
         raise DataError(f"no convolution or linear layer found; is this a detector or classifier? {WORKING}")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 
 from edgeagent.bundle.cells import stride_of
-from edgeagent.bundle.manifest import DecoderSpec, ModelDescription, Role
+from edgeagent.bundle.manifest import MASK_ROLES, DecoderSpec, ModelDescription, Role
+from edgeagent.bundle.task import OBJECT_TASKS
 from edgeagent.errors import DataError
 from edgeagent.qat.graph.category_heads import check_category_head
 from edgeagent.qat.graph.graph import Graph, GraphHead
 from edgeagent.qat.graph.heads_advice import WORKING, role_options
+from edgeagent.qat.graph.mask_heads import check_mask_heads
 
 SIDES = 4  # of a box
 FUNCTIONS = {"Exp": "exp", "Relu": "relu"}
@@ -31,7 +33,8 @@ def role(head: GraphHead, graph: Graph) -> Role:
 def bins(head: GraphHead) -> int:
     """Return the bins of each side of a box; 1 for a head of plain boxes or of anything else."""
     channels = head.shape[1] // max(1, head.anchors)
-    return 1 if head.logits or channels % SIDES else channels // SIDES
+    box = not head.logits and head.role not in MASK_ROLES
+    return channels // SIDES if box and channels % SIDES == 0 else 1
 
 
 def describe_cut(graph: Graph) -> list[str]:
@@ -55,21 +58,25 @@ def check_heads(graph: Graph, description: ModelDescription) -> None:
         DataError: a head is missing or has another shape; the message names it and what was expected.
     """
     decoder = description.decoder
-    if description.task != "detection":
+    if description.task not in OBJECT_TASKS:
         check_category_head(graph, description)
         return
     if decoder.family == "ssd":
         return
     _check_anchors(graph, decoder)
     wanted = ["box", "classes", *(["objectness"] if decoder.family in WITH_OBJECTNESS else [])]
-    strides = sorted({stride(head, graph) for head in graph.heads})
+    scaled = [head for head in graph.heads if head.role != "prototypes"]
+    if description.task == "instances":
+        check_mask_heads(graph, description)
+        wanted = sorted([*wanted, "mask"])
+    strides = sorted({stride(head, graph) for head in scaled})
     if strides != sorted(decoder.strides):
         raise DataError(
             f"the heads have strides {strides}, the description says {sorted(decoder.strides)}; correct the "
             f"description, or name other heads ({_listed(graph)})"
         )
     for size in strides:
-        heads = [head for head in graph.heads if stride(head, graph) == size]
+        heads = [head for head in scaled if stride(head, graph) == size]
         roles = sorted(role(head, graph) for head in heads)
         if roles != wanted:
             raise DataError(
@@ -80,7 +87,7 @@ def check_heads(graph: Graph, description: ModelDescription) -> None:
         for head in heads:
             _check_channels(head, role(head, graph), decoder, len(description.labels))
     anchors = decoder.anchors_by_stride()
-    for head in graph.heads:
+    for head in scaled:
         listed = len(anchors.get(stride(head, graph), ()))
         if head.anchors != listed:
             raise DataError(

@@ -17,7 +17,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from edgeagent.qat.distillation.loss import distillation_loss
+from edgeagent.qat.distillation.loss import MASK_WEIGHT, distillation_loss
+from edgeagent.qat.distillation.mask_loss import TeacherMasks
 from edgeagent.qat.graph.graph import GraphHead
 from edgeagent.qat.graph.heads import bins
 from edgeagent.qat.network.network import Network
@@ -53,9 +54,11 @@ def curvature(heads: Sequence[GraphHead], values: Sequence[Tensor]) -> list[Tens
     """Return the second derivative of the distillation loss by each head value, for equal outputs.
 
     The bins of one side of a box depend on each other, so that one value of each such block is probed at a
-    time; all other values are independent of each other.
+    time; all other values are independent of each other, but for masks, which have a form of their own.
     """
     teacher = [value.detach() for value in values]
+    if any(head.role == "prototypes" for head in heads):
+        return _with_masks(heads, teacher)
     student = [value.clone().requires_grad_(True) for value in teacher]
     loss = distillation_loss(heads, student, teacher)
     first = torch.autograd.grad(loss, student, create_graph=True)
@@ -67,6 +70,16 @@ def curvature(heads: Sequence[GraphHead], values: Sequence[Tensor]) -> list[Tens
         seconds = torch.autograd.grad(total, student, retain_graph=True)
         found = [one + probe * second for one, probe, second in zip(found, probes, seconds, strict=True)]
     return [second.clamp(min=0) for second in found]
+
+
+def _with_masks(heads: Sequence[GraphHead], values: Sequence[Tensor]) -> list[Tensor]:
+    """Return the curvature of heads among which there are those of masks."""
+    masks = TeacherMasks(heads, values).curvature()
+    others = [place for place in range(len(heads)) if place not in masks]
+    plain = curvature([heads[place] for place in others], [values[place] for place in others])
+    found = {place: MASK_WEIGHT * second for place, second in masks.items()}
+    found |= dict(zip(others, plain, strict=True))
+    return [found[place] for place in range(len(heads))]
 
 
 def _every(count: int, place: int, value: Tensor) -> Tensor:

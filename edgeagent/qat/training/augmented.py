@@ -16,7 +16,7 @@ import torch
 from torch.utils.data import Dataset
 
 from edgeagent.bundle.manifest import InputSpec
-from edgeagent.bundle.task import Task
+from edgeagent.bundle.task import OBJECT_TASKS, Task
 from edgeagent.datasets.labels import Labels
 from edgeagent.imaging.frame import Image
 from edgeagent.imaging.picture import read_picture
@@ -54,7 +54,7 @@ class Augmentation:
         the mirror image of a picture, such as that of a text, need not have its class.
         """
         items = recipe.steps * recipe.batch
-        if task != "detection":
+        if task not in OBJECT_TASKS:
             return cls(recipe.seed, items, mosaic=0.0, flip=0.0)
         return cls(recipe.seed, items, recipe.mosaic, int(recipe.mosaic_until * recipe.steps) * recipe.batch)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from edgeagent.bundle.cells import cells_along, stride_of
-from edgeagent.bundle.manifest import Role
+from edgeagent.bundle.manifest import MASK_ROLES, Role
 from edgeagent.errors import DataError
 from edgeagent.qat.graph.graph import Graph
 from edgeagent.qat.graph.heads import role
@@ -41,10 +41,11 @@ class HeadsOfSize:
 
 
 def heads_by_size(graph: Graph) -> list[HeadsOfSize]:
-    """Return the heads of a graph grouped by number of cells, in the order of the graph."""
+    """Return the heads of a graph grouped by number of cells, in the order of the graph, without masks."""
     sizes: dict[tuple[int, int], list[int]] = defaultdict(list)
     for position, head in enumerate(graph.heads):
-        sizes[head.shape[2:]].append(position)
+        if head.role not in MASK_ROLES:
+            sizes[head.shape[2:]].append(position)
     _, _, height, width = graph.input_shape
     grouped = []
     for (rows, columns), positions in sizes.items():

@@ -14,7 +14,7 @@ class GoldenReport(Message):
     """Accuracy on the labelled golden pictures, measured through the serving engine, with the bundle's claim.
 
     The field is that of the task: ``map50_95`` of a detector, ``top1`` of a classifier, ``miou`` of a
-    segmenter.
+    segmenter, ``mask_map50_95`` of a model for instances.
     """
 
     time: str
@@ -23,6 +23,7 @@ class GoldenReport(Message):
     map50_95: float | None = None
     top1: float | None = None
     miou: float | None = None
+    mask_map50_95: float | None = None
     claimed: float | None = None
     tolerance: float | None = None
     labelled_by: Literal["people", "float model"] | None = None
@@ -31,7 +32,8 @@ class GoldenReport(Message):
     @property
     def accuracy(self) -> float | None:
         """Value of the measure of the task."""
-        return next((one for one in (self.map50_95, self.top1, self.miou) if one is not None), None)
+        values = (self.map50_95, self.top1, self.miou, self.mask_map50_95)
+        return next((one for one in values if one is not None), None)
 
 
 class RecentAgreementReport(Message):

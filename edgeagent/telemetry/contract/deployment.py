@@ -38,6 +38,7 @@ class GateSummary(Message):
     map50_95: float | None = None
     top1: float | None = None
     miou: float | None = None
+    mask_map50_95: float | None = None
     notes: tuple[str, ...]
 
 

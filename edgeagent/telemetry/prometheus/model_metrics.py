@@ -40,6 +40,8 @@ def _accuracy(message: AccuracyMessage) -> Iterator[Metric]:
         values["edgeagent_golden_map"] = ("mAP50-95 on the golden pictures, 0..1", golden.map50_95)
         values["edgeagent_golden_top1"] = ("top-1 on the golden pictures, 0..1", golden.top1)
         values["edgeagent_golden_miou"] = ("mIoU on the golden pictures, 0..1", golden.miou)
+        about = "mAP50-95 of masks on the golden pictures, 0..1"
+        values["edgeagent_golden_mask_map"] = (about, golden.mask_map50_95)
         values["edgeagent_golden_map_claimed"] = ("Claim of the bundle, 0..1", golden.claimed)
     if (agreement := message.agreement) is not None:
         about = "Share of boxes that the reference model confirms, 0..1"
