@@ -5,7 +5,8 @@ A graph with one box per cell, or one per cell and anchor, gives one tensor (1, 
 (1, cells, classes); each also with the last two dimensions exchanged. Boxes are corners, or centre and size,
 in input pixels or as shares of the input; distances of the sides from the point of the cell in input pixels
 (RTMDet before its decoding); or raw predictions of YOLOX. An end-to-end graph gives final detections
-(1, n, 6): corners, score, class.
+(1, n, 6): corners, score, class. A graph for instances has mask coefficients behind the classes, and prototypes
+in an output of their own; both are left out.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from edgeagent.bundle.cells import cells_along
 from edgeagent.bundle.manifest import ModelDescription
 from edgeagent.engines.engine import Array
+from edgeagent.engines.mask_check import prototype_form
 from edgeagent.vision.decoder_yolov8 import point_offset
 from edgeagent.vision.decoder_yolox import corners, raw_boxes
 from edgeagent.vision.detections import Detections
@@ -70,9 +72,11 @@ class CellBoxes:
         counts = [len(grid) for grid in grids]
         self._stride = np.repeat(np.array(strides, np.float32), counts)[:, None]
         self._raw = description.decoder.family == "yolox"
+        self._masks = description.task == "instances"
 
     def read(self, outputs: Sequence[Array]) -> OwnOutput | None:
         """Return the outputs as rows of cells; None if they have none of the known shapes."""
+        outputs = self._without_masks(outputs) if self._masks else outputs
         if len(outputs) == 1 and _is_final(outputs[0], len(self._grid)):
             final = np.asarray(outputs[0][0], np.float32)
             return OwnOutput(final[:, :4], final[:, 4], final[:, 5].astype(np.int32), final=True)
@@ -125,6 +129,17 @@ class CellBoxes:
             centre = (self._grid[cells] + np.float32(0.5)) * margin
             right &= (boxes[:, :2] - margin <= centre) & (centre <= boxes[:, 2:] + margin)
         return int(right.all(axis=1).sum())
+
+    def _without_masks(self, outputs: Sequence[Array]) -> Sequence[Array]:
+        """Return the outputs without prototypes and coefficients, where one output is joined for each cell."""
+        size = int(self._size[0]), int(self._size[1])
+        forms = [form for output in outputs if (form := prototype_form(output.shape, size)) is not None]
+        joined = [output for output in outputs if output.ndim == 3]
+        if len(outputs) != 2 or len(forms) != 1 or len(joined) != 1:
+            return outputs
+        axis = 2 if joined[0].shape[1] == len(self._grid) else 1
+        kept = np.arange(joined[0].shape[axis] - forms[0].channels)
+        return [np.take(joined[0], kept, axis)]
 
     def _rows(self, output: Array) -> FloatArray | None:
         if output.ndim != 3 or output.shape[0] != 1 or output.dtype.kind != "f":
