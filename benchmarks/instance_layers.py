@@ -150,7 +150,7 @@ def _mask_loss(prototypes: Tensor, rows: Tensor, sample: Sample, generator: torc
 
 
 def extended(model: Path, layers: MaskLayers, out: Path) -> None:
-    """Write the network with the new layers: coefficients behind the classes of its output, and prototypes."""
+    """Write the network with the new layers: coefficients behind the classes, and prototypes as an output."""
     whole = onnx.load(model)
     graph = whole.graph
     twice = copy.deepcopy(next(node for node in graph.node if node.op_type == "Resize"))

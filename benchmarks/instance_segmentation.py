@@ -6,10 +6,10 @@
         --images data/unlabelled --work instances
 
 No permissive model for instances was at hand, so one is made here: the frozen YOLOX-nano with mask layers of
-its own (``instance_layers.py``), trained on the pictures of ``segments/train`` of the COCO folder, which takes
-some minutes of a processor. Its mask mAP is modest; what is shown is what quantization costs. Calibration is on
-other pictures, those of ``segments/train`` choose it, and all of ``segments/val`` are measured on: nothing was
-trained on these or chosen by them. Labels have the class numbers of COCO's annotations, 1 to 90.
+its own (``instance_layers.py``), trained on the pictures of ``segments/train`` of the COCO folder in some
+minutes of a processor. Its mask mAP is modest; what is shown is what quantization costs. Calibration is on
+other pictures, those of ``segments/train`` choose it, and all of ``segments/val`` are measured on: nothing
+was trained on these or chosen by them. Labels have the class numbers of COCO's annotations, 1 to 90.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from edgeagent.version import __version__
 
 if TYPE_CHECKING:
     from edgeagent.accuracy.coco_map import Accuracy
+    from edgeagent.accuracy.instance_accuracy import InstanceAccuracy
     from edgeagent.accuracy.pixel_accuracy import PixelAccuracy
     from edgeagent.accuracy.top_accuracy import TopAccuracy
     from edgeagent.api.classifier import ClassifierSession, open_classifier
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from edgeagent.track.tracks import Tracks
     from edgeagent.vision.classification import Classification
     from edgeagent.vision.detections import Detection, Detections
+    from edgeagent.vision.masks import Mask
 
 # The package onnxruntime collects usage data unless this is set before its import; workers inherit it.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -71,6 +73,8 @@ _PLACES = {
     "Frame": "imaging.frame",
     "FrameSource": "camera.source",
     "Image": "imaging.frame",
+    "InstanceAccuracy": "accuracy.instance_accuracy",
+    "Mask": "vision.masks",
     "PendingDetections": "api.detector",
     "PixelAccuracy": "accuracy.pixel_accuracy",
     "QuantizedBundle": "qat.factory.quantize",
@@ -111,6 +115,8 @@ __all__ = [
     "Frame",
     "FrameSource",
     "Image",
+    "InstanceAccuracy",
+    "Mask",
     "PendingDetections",
     "PixelAccuracy",
     "QuantizedBundle",

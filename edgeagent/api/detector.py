@@ -129,7 +129,7 @@ class DetectorSession:
             score_threshold: instead of the one the detector was opened with, 0..1.
 
         Returns:
-            Detections in pixels of the frame, with labels.
+            Detections in pixels of the frame, with labels, and with masks where the model gives them.
 
         Raises:
             DataError: the frame is no such array.
@@ -259,7 +259,7 @@ def open_detector(
     iou_threshold: float = 0.65,
     state: str | Path | None = None,
 ) -> DetectorSession:
-    """Open a detector; arguments and errors as :func:`open_model`.
+    """Open a model that finds objects, with masks or without; arguments and errors as :func:`open_model`.
 
     Raises:
         ConfigurationError: the bundle is one of another task.

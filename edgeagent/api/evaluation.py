@@ -29,6 +29,7 @@ def evaluate(
     """Return the accuracy of a bundle, of the kind of its task.
 
     Detection: COCO mAP, computed by pycocotools at score .01 and IoU .65. Classification: top-1 and top-5.
+    Segmentation: mean intersection over union. Instances: COCO mAP of masks, and of boxes.
 
     Preprocessing, engine and decoding are those of the daemon; the engine runs in this process.
 

@@ -13,7 +13,7 @@ from tests.vision.slow import reals
 
 SIZE, STRIDES, CLASSES = (64, 32), (8, 16), 3
 CELLS = sum(SIZE[0] * SIZE[1] // stride**2 for stride in STRIDES)
-GRIDS = {"box": (0.02, 110), "objectness": (0.07, 150), "classes": (0.06, 135)}
+GRIDS = {"box": (0.02, 110), "objectness": (0.07, 150), "classes": (0.06, 135), "mask": (0.03, 128)}
 
 
 @dataclass(frozen=True)

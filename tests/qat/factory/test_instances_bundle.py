@@ -1,0 +1,188 @@
+"""A model for instances from its float model to a bundle, its checks, and its use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import edgeagent
+from edgeagent.accuracy.bundle_check import check_artefact
+from edgeagent.accuracy.evaluation import IOU_THRESHOLD
+from edgeagent.bundle.evidence import BOXES
+from edgeagent.bundle.model_description import describe_model
+from edgeagent.bundle.reading import Bundle, open_bundle
+from edgeagent.datasets.yolo_labels import read_labels
+from edgeagent.detection.detector import load_bundle_detector, load_detector
+from edgeagent.detection.golden_check import GoldenCheck
+from edgeagent.engines.loading import available_engines
+from edgeagent.errors import BundleError, DataError
+from edgeagent.qat.factory.bundle_recipe import BundleRecipe
+from edgeagent.vision import decoder_instances
+from edgeagent.vision.draw import draw
+from tests.cli.command import edgeagent as run_command
+from tests.instances import PROTOTYPES, SIZE, disc_bundle, disc_model, disc_picture
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("instances")
+    disc_bundle(made, ("onnx", "tflite", "onnx-c"))
+    return made
+
+
+@pytest.fixture(scope="module")
+def bundle(folder: Path) -> Bundle:
+    return open_bundle(folder / "bundle")
+
+
+@pytest.fixture
+def session(folder: Path) -> Iterator[edgeagent.DetectorSession]:
+    with edgeagent.open_detector(folder / "bundle", engine="onnxruntime", isolated=False) as opened:
+        yield opened
+
+
+def test_a_bundle_has_its_mask_map_in_every_engine(bundle: Bundle) -> None:
+    first, *rows = bundle.manifest.evidence.measurements
+    assert first.measure.title == "mask mAP50-95"
+    assert first.accuracy > 0.7
+    assert all(row.accuracy >= first.accuracy - 0.03 for row in rows)
+    assert {row.artefact for row in rows} >= {"model.onnx", "model.tflite", "model.openvino.onnx"}
+    assert all(row.loss is not None and row.loss.mask_map50_95 is not None for row in rows)
+    roles = [(output.role, output.stride) for output in bundle.manifest.artefacts[0].outputs]
+    assert sorted(roles) == [("box", 32), ("classes", 32), ("mask", 32), ("prototypes", 4)]
+    assert BOXES.name in bundle.manifest.evidence.files
+
+
+def test_the_golden_set_claims_and_is_checked(bundle: Bundle) -> None:
+    golden = bundle.manifest.golden
+    assert golden is not None
+    assert golden.accuracy is not None
+    assert golden.accuracy.labelled_by == "float model"
+    assert golden.accuracy.mask_map50_95 is not None
+    assert min(golden.accuracy.claims.values()) > 0.8
+    for name in golden.accuracy.labels.values():
+        assert all(one is not None for one in read_labels(bundle.directory / name, 3).outlines)
+    for engine in ("onnxruntime", "tflite", "openvino"):
+        if engine in available_engines():
+            artefact = bundle.manifest.artefacts[engine == "tflite"]
+            found = check_artefact(bundle, artefact, engine, lambda line: None)
+            assert found.accuracy is not None
+            assert "mask mAP50-95" in found.accuracy
+
+
+def test_masks_that_are_wrong_fail_the_golden_check(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The outputs are those of the reference, but the masks are decoded at another place."""
+    artefact = bundle.manifest.artefacts[0]
+    detector = load_bundle_detector(bundle, "onnxruntime", 1, IOU_THRESHOLD, artefact.file)
+    assert GoldenCheck(bundle, artefact).run(detector.engine).right
+    real = decoder_instances.Mask
+    monkeypatch.setattr(decoder_instances, "Mask", lambda *given: real(*given[:4], (40.0, 40.0), *given[5:]))
+    result = GoldenCheck(bundle, artefact).run(detector.engine)
+    detector.engine.close()
+    assert result.outputs_right and not result.right
+
+
+def test_masks_from_python(session: edgeagent.DetectorSession) -> None:
+    picture, labelled = disc_picture(77, scale=2)
+    found = session(picture)
+    assert sorted(found.classes.tolist()) == sorted(index for index, _ in labelled)
+    side = picture.shape[0]
+    row, column = np.indices((side, side)) + 0.5
+    for one in found:
+        assert one.mask is not None
+        mask = one.mask.in_picture()
+        x1, y1, x2, y2 = one.box
+        x, y = (x1 + x2) / 2, (y1 + y2) / 2
+        disc = (column - x) ** 2 + (row - y) ** 2 <= 24**2
+        assert (mask & disc).sum() / (mask | disc).sum() > 0.8
+    assert found.to_supervision().mask is not None
+    drawn = picture.copy()
+    draw(drawn, found, session.labels)
+    x1, y1, x2, y2 = (int(value) for value in found.boxes[0])
+    middle = (y1 + y2) // 2, (x1 + x2) // 2
+    assert (drawn[middle] != picture[middle]).any()
+
+
+def test_eval_compares_with_the_float_model(folder: Path, tmp_path: Path) -> None:
+    code, told, errors = run_command(
+        "eval",
+        "--bundle",
+        folder / "bundle",
+        "--dataset",
+        folder / "val",
+        "--against",
+        folder / "discs.onnx",
+        "--json-file",
+        tmp_path / "found.json",
+    )
+    assert code == 0, errors
+    assert "mask mAP50-95" in told
+    assert "box mAP50-95" in told
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert {"mask_map50_95", "map50_95"} <= found.keys()
+    assert found["against"]["low"] <= found["against"]["mask_map50_95"] <= found["against"]["high"]
+
+
+def test_training_with_labels_keeps_the_masks(folder: Path, tmp_path: Path) -> None:
+    """Boxes are trained on labels, masks are distilled; no calibration is searched before."""
+    result = edgeagent.quantize(
+        folder / "discs.onnx",
+        folder / "train" / "images",
+        tmp_path / "bundle",
+        labels=folder / "train" / "labels",
+        val_dataset=folder / "val",
+        formats=("onnx",),
+        ptq="none",
+        steps=12,
+        recipe=BundleRecipe.model_validate({"tolerance": -1, "keep": "trained"}),
+        compiled=False,
+    )
+    assert result.state == "qat"
+    float_row, trained = result.accuracy[0], result.accuracy[-1]
+    assert trained.accuracy >= float_row.accuracy - 0.05
+
+
+def test_labels_without_outlines_are_refused_before_any_work(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "labels").mkdir()
+    for path in (folder / "val" / "labels").iterdir():
+        (tmp_path / "labels" / path.name).write_text("1 0.5 0.5 0.2 0.2\n", encoding="utf-8")
+    with pytest.raises(DataError, match="only the box is known"):
+        edgeagent.quantize(
+            folder / "discs.onnx",
+            folder / "train" / "images",
+            tmp_path / "bundle",
+            val_images=folder / "val" / "images",
+            val_labels=tmp_path / "labels",
+            quick=True,
+        )
+    assert not (tmp_path / "bundle.work").exists()
+
+
+@pytest.mark.parametrize(
+    ("prototypes", "cells", "sentence"),
+    [
+        (PROTOTYPES + 1, 32, "at stride 32 there are box, box, classes"),
+        (PROTOTYPES, 30, "divided by no one stride"),
+    ],
+    ids=["other coefficients", "odd size"],
+)
+def test_a_float_model_that_does_not_fit_is_refused(
+    prototypes: int, cells: int, sentence: str, folder: Path, tmp_path: Path
+) -> None:
+    model = disc_model(tmp_path / "discs.onnx", prototypes, cells)
+    with pytest.raises(DataError, match=sentence):
+        edgeagent.quantize(model, folder / "train" / "images", tmp_path / "bundle", quick=True)
+    with pytest.raises(BundleError, match="prototypes"):
+        load_detector(describe_model(model), model, "onnx", (), 1, IOU_THRESHOLD)
+
+
+def test_class_masks_are_no_labels_of_objects(folder: Path, tmp_path: Path) -> None:
+    for path in (folder / "val" / "images").iterdir():
+        cv2.imwrite(str(tmp_path / path.name), np.zeros((SIZE, SIZE), np.uint8))
+    with pytest.raises(DataError, match="has a class for each pixel, and the model gives the pixels of each"):
+        edgeagent.evaluate(folder / "bundle", folder / "val" / "images", tmp_path)
