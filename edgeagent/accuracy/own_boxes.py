@@ -5,8 +5,8 @@ A graph with one box per cell, or one per cell and anchor, gives one tensor (1, 
 (1, cells, classes); each also with the last two dimensions exchanged. Boxes are corners, or centre and size,
 in input pixels or as shares of the input; distances of the sides from the point of the cell in input pixels
 (RTMDet before its decoding); or raw predictions of YOLOX. An end-to-end graph gives final detections
-(1, n, 6): corners, score, class. A graph for instances has mask coefficients behind the classes, and prototypes
-in an output of their own; both are left out.
+(1, n, 6): corners, score, class. A graph for instances has mask coefficients behind the classes, and
+prototypes in an output of their own; both are left out.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class CellBoxes:
         return int(right.all(axis=1).sum())
 
     def _without_masks(self, outputs: Sequence[Array]) -> Sequence[Array]:
-        """Return the outputs without prototypes and coefficients, where one output is joined for each cell."""
+        """Return the outputs without prototypes and coefficients, where the others are one output."""
         size = int(self._size[0]), int(self._size[1])
         forms = [form for output in outputs if (form := prototype_form(output.shape, size)) is not None]
         joined = [output for output in outputs if output.ndim == 3]

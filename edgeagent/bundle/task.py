@@ -12,7 +12,7 @@ Fields of a manifest are named after the measure, so that a number always says w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
@@ -70,18 +70,19 @@ MEASURES: Mapping[Task, Measure] = {
 _FIELDS = {name for measure in MEASURES.values() for name in (measure.field, measure.second)}
 
 
-def require_objects(task: Task, name: str, what: str) -> None:
+def require_objects(task: Task, name: str, what: str, tasks: Collection[Task] = OBJECT_TASKS) -> None:
     """Refuse a model that finds no boxes, where boxes are needed.
 
     Args:
         task: of the model.
         name: of its bundle.
         what: what needs boxes, as the beginning of a sentence.
+        tasks: that will do.
 
     Raises:
-        ConfigurationError: the task is none of :data:`OBJECT_TASKS`.
+        ConfigurationError: the task is none of these.
     """
-    if task not in OBJECT_TASKS:
+    if task not in tasks:
         raise ConfigurationError(
             f"{what} needs a detector, {name} is a model for {task}; docs/tasks.md says what each task can do"
         )

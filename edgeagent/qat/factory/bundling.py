@@ -21,7 +21,6 @@ from edgeagent.bundle.evidence import (
 )
 from edgeagent.bundle.golden import ReferenceOutputs, save_reference_outputs
 from edgeagent.bundle.manifest import InputSpec, Measurement
-from edgeagent.bundle.task import OBJECT_TASKS
 from edgeagent.bundle.writing import write_bundle
 from edgeagent.files.hashing import hash_file
 from edgeagent.qat.core.codes import STORED_NAMES, ArtefactGrid
@@ -136,7 +135,7 @@ class BundleWriter:
         ]
         boxes = []
         compared = ((reference, "float"), (product.artefacts[0], product.state))
-        for artefact, state in compared if description.task in OBJECT_TASKS else ():
+        for artefact, state in compared if description.task == "detection" else ():
             boxes += find_boxes(description, artefact, state, self._golden.pictures)
         kinds: tuple[tuple[EvidenceFile[Any], Sequence[Any]], ...] = (
             (TRAINING, product.training),

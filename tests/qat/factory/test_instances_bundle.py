@@ -13,7 +13,6 @@ import pytest
 import edgeagent
 from edgeagent.accuracy.bundle_check import check_artefact
 from edgeagent.accuracy.evaluation import IOU_THRESHOLD
-from edgeagent.bundle.evidence import BOXES
 from edgeagent.bundle.model_description import describe_model
 from edgeagent.bundle.reading import Bundle, open_bundle
 from edgeagent.datasets.yolo_labels import read_labels
@@ -55,7 +54,6 @@ def test_a_bundle_has_its_mask_map_in_every_engine(bundle: Bundle) -> None:
     assert all(row.loss is not None and row.loss.mask_map50_95 is not None for row in rows)
     roles = [(output.role, output.stride) for output in bundle.manifest.artefacts[0].outputs]
     assert sorted(roles) == [("box", 32), ("classes", 32), ("mask", 32), ("prototypes", 4)]
-    assert BOXES.name in bundle.manifest.evidence.files
 
 
 def test_the_golden_set_claims_and_is_checked(bundle: Bundle) -> None:
