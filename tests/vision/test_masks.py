@@ -75,18 +75,23 @@ def test_a_mask_is_the_product_of_prototypes_and_coefficients_in_its_box(
 ) -> None:
     heads = with_prototypes(family, layout, quantized, 4)
     found = decoded(family, heads)
-    assert len(found) >= 3
     assert len(found.masks) == len(found)
     real = heads.tensors[1].dequantize(heads.outputs[1][0])
     prototypes = real.transpose(1, 2, 0) if layout == "nchw" else real
+    checked = 0
     for one in found:
         assert one.mask is not None
         x1, y1, x2, y2 = np.clip(np.round(one.box), 0, [*SIZE, *SIZE]).astype(int)
+        if x2 <= x1 or y2 <= y1:
+            continue  # random heads give boxes without an area, too
         mask, wanted = one.mask.in_picture(), interpolated(one.mask, prototypes)
-        assert not mask[: max(y1, 0)].any() and not mask[:, : max(x1, 0)].any()
-        sure = np.abs(wanted) > 0.05 * np.abs(wanted).max()
-        inside = np.s_[y1:y2, x1:x2]
-        assert ((wanted > 0) == mask)[inside][sure[inside]].all()
+        outside = np.ones_like(mask)
+        outside[y1:y2, x1:x2] = False
+        assert not mask[outside].any()
+        sure = (np.abs(wanted) > 0.05 * np.abs(wanted).max()) & ~outside
+        assert ((wanted > 0) == mask)[sure].all()
+        checked += int(sure.sum())
+    assert checked > 100
 
 
 @pytest.mark.parametrize("family", list(FAMILIES))

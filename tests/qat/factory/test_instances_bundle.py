@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import cv2
@@ -21,6 +22,8 @@ from edgeagent.detection.golden_check import GoldenCheck
 from edgeagent.engines.loading import available_engines
 from edgeagent.errors import BundleError, DataError
 from edgeagent.qat.factory.bundle_recipe import BundleRecipe
+from edgeagent.replay.session import replay_clip
+from edgeagent.settings.schema import Settings
 from edgeagent.vision import decoder_instances
 from edgeagent.vision.draw import draw
 from tests.cli.command import edgeagent as run_command
@@ -184,3 +187,48 @@ def test_class_masks_are_no_labels_of_objects(folder: Path, tmp_path: Path) -> N
         cv2.imwrite(str(tmp_path / path.name), np.zeros((SIZE, SIZE), np.uint8))
     with pytest.raises(DataError, match="has a class for each pixel, and the model gives the pixels of each"):
         edgeagent.evaluate(folder / "bundle", folder / "val" / "images", tmp_path)
+
+
+def test_the_bench_measures_masks(folder: Path, tmp_path: Path) -> None:
+    report = tmp_path / "bench.json"
+    code, told, errors = run_command(
+        "bench", "--bundle", folder / "bundle", "--dataset", folder / "val", "--engine", "onnxruntime",
+        "--duration", 0.1, "--min-queries", 5, "--json-file", report,
+    )  # fmt: skip
+    assert code == 0, errors
+    assert "mask mAP50-95" in told
+    rows = json.loads(report.read_text())["rows"]
+    assert all(row["mask_map50_95"] > 0.7 for row in rows)
+
+
+def test_replay_follows_objects_and_tints_them(folder: Path, tmp_path: Path) -> None:
+    picture, labelled = disc_picture(5, scale=2)
+    clip = cv2.VideoWriter(
+        str(tmp_path / "still.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, picture.shape[1::-1]
+    )
+    for _ in range(20):
+        clip.write(picture)
+    clip.release()
+    settings = Settings.model_validate(
+        {
+            "device": "d",
+            "model": {"bundle": str(folder / "bundle"), "engine": "onnxruntime"},
+            "cameras": [{"name": "door", "source": "0"}],
+            "state": str(tmp_path / "state"),
+        }
+    )
+    summary = replay_clip(
+        tmp_path / "still.mp4",
+        settings,
+        settings.cameras[0],
+        out=tmp_path / "shown.mp4",
+        begins=datetime(2030, 1, 1, 12),
+    )
+    assert sum(summary.objects.values()) == len(labelled)
+    shown = cv2.VideoCapture(str(tmp_path / "shown.mp4"))
+    frames = [shown.read()[1] for _ in range(20)]
+    shown.release()
+    difference = np.abs(frames[-1].astype(int) - picture).max(axis=2)
+    for _, outline in labelled:
+        x, y = np.mean(np.reshape(outline, (-1, 2)), axis=0) * picture.shape[1::-1]
+        assert difference[int(y) - 6 : int(y) + 6, int(x) - 6 : int(x) + 6].mean() > 20
