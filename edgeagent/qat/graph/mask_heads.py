@@ -1,7 +1,8 @@
 """Heads of models for instances: mask coefficients at each scale, and the prototypes.
 
-The graph joins the coefficients with boxes and scores, or leaves them in outputs of their own; it computes
-with them no more than with raw boxes. They are told from boxes by their number, that of the prototypes.
+The graph joins the coefficients with boxes and scores, or leaves them in outputs of their own. They are told
+from boxes by their number, that of the prototypes; where boxes have as many channels, by that the graph
+computes with the boxes alone.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def with_mask_roles(graph: Graph) -> Graph:
     """Return a graph whose coefficients have the role ``mask``.
 
     At each scale without one it is the only head beside the boxes with as many channels as there are
-    prototypes.
+    prototypes, or the only such head that no operator computes with.
     """
     prototypes = [head for head in graph.heads if head.role == "prototypes"]
     if len(prototypes) != 1:
@@ -32,6 +33,8 @@ def with_mask_roles(graph: Graph) -> Graph:
         same = [other for other in graph.heads if other.shape[2:] == head.shape[2:]]
         boxes = [other for other in same if other.role == "box"]
         alike = [other for other in boxes if other.shape[1] == count]
+        if len(alike) > 1:
+            alike = [other for other in alike if not other.used_by]
         named = any(other.role == "mask" for other in same)
         return not named and len(boxes) > 1 and alike == [head]
 

@@ -33,7 +33,7 @@ from tests.instances import PROTOTYPES, SIZE, disc_bundle, disc_model, disc_pict
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("instances")
-    disc_bundle(made, ("onnx", "tflite", "onnx-c"))
+    disc_bundle(made, ("onnx", "tflite"))
     return made
 
 
@@ -53,7 +53,7 @@ def test_a_bundle_has_its_mask_map_in_every_engine(bundle: Bundle) -> None:
     assert first.measure.title == "mask mAP50-95"
     assert first.accuracy > 0.7
     assert all(row.accuracy >= first.accuracy - 0.03 for row in rows)
-    assert {row.artefact for row in rows} >= {"model.onnx", "model.tflite", "model.openvino.onnx"}
+    assert {row.artefact for row in rows} >= {"model.onnx", "model.tflite"}
     assert all(row.loss is not None and row.loss.mask_map50_95 is not None for row in rows)
     roles = [(output.role, output.stride) for output in bundle.manifest.artefacts[0].outputs]
     assert sorted(roles) == [("box", 32), ("classes", 32), ("mask", 32), ("prototypes", 4)]
@@ -231,4 +231,5 @@ def test_replay_follows_objects_and_tints_them(folder: Path, tmp_path: Path) -> 
     difference = np.abs(frames[-1].astype(int) - picture).max(axis=2)
     for _, outline in labelled:
         x, y = np.mean(np.reshape(outline, (-1, 2)), axis=0) * picture.shape[1::-1]
-        assert difference[int(y) - 6 : int(y) + 6, int(x) - 6 : int(x) + 6].mean() > 20
+        shade = difference[int(y) - 6 : int(y) + 6, int(x) - 6 : int(x) + 6].mean()
+        assert shade > 2 * np.median(difference)  # which is what the coding of the clip changes
