@@ -4,7 +4,7 @@ The network of ``yolox_nano.onnx`` stays as it is. Beside each box it gets K mas
 picture K prototypes at stride 4 (YOLACT, Bolya et al. 2019, arXiv:1904.02689)::
 
     neck, stride 8 -> Conv 3 x 3 -> twice the size -> Conv 3 x 3 -> Conv 1 x 1 -> prototypes
-    stem of the head, strides 8, 16, 32 -> Conv 3 x 3 -> Conv 1 x 1 -> coefficients
+    stem of the head, strides 8, 16, 32 -> Conv 1 x 1 -> Conv 1 x 1 -> coefficients
 
 Features of all augmented pictures are computed once, by ONNX Runtime. Cells are assigned to objects by
 SimOTA, as YOLOX does; the loss is the binary cross-entropy of the masks inside the labelled boxes.
@@ -31,7 +31,7 @@ from edgeagent.imaging.picture import read_picture
 from edgeagent.qat.training.simota import YoloxScale, assign_simota, decode_yolox_cells
 
 SIZE, STRIDES, CHANNELS = 416, (8, 16, 32), 64
-PROTOTYPES, WIDTH, CELLS = 32, 48, SIZE // 4
+PROTOTYPES, WIDTH, CELLS = 32, 32, SIZE // 4
 NECK, STEMS = "956", ("1028", "1070", "1112")
 """Tensors of ``yolox_nano.onnx``: features of stride 8, and the first features of the head at each stride."""
 RAW = (("1062", "1063", "1045"), ("1104", "1105", "1087"), ("1146", "1147", "1129"))
@@ -39,7 +39,7 @@ RAW = (("1062", "1063", "1045"), ("1104", "1105", "1087"), ("1146", "1147", "112
 JOINS, SHAPES = ("1066", "1108", "1150"), ("1157", "1165", "1173")
 """Where the graph joins boxes and scores of each stride, and the shapes in which it joins the strides."""
 PAD, LEAST_SIDE, MOST_CELLS = 114, 4, 48
-BATCH, RATE, DECAY = 8, 2e-3, 1e-4
+BATCH, RATE, DECAY = 8, 4e-3, 1e-4
 
 
 class MaskLayers(nn.Module):
@@ -47,9 +47,9 @@ class MaskLayers(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.first, self.second = _conv(CHANNELS, CHANNELS, 3), _conv(CHANNELS, WIDTH, 3)
+        self.first, self.second = _conv(CHANNELS, WIDTH, 3), _conv(WIDTH, WIDTH, 3)
         self.last = _conv(WIDTH, PROTOTYPES, 1)
-        self.inner = nn.ModuleList(_conv(CHANNELS, CHANNELS, 3) for _ in STRIDES)
+        self.inner = nn.ModuleList(_conv(CHANNELS, CHANNELS, 1) for _ in STRIDES)
         self.outer = nn.ModuleList(_conv(CHANNELS, PROTOTYPES, 1) for _ in STRIDES)
 
     def forward(self, neck: Tensor, stems: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:

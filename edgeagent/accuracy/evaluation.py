@@ -219,7 +219,7 @@ def _evaluate_instances(detector: Detector, data: LabelledData, report: Report) 
         result = detector.detect(image, buffers, SCORE_THRESHOLD)
         if len(result.masks) != len(result):
             raise EngineError("the decoder gives no masks of the objects")
-        masks.append([encode_mask(mask.in_picture()) for mask in result.masks])
+        masks.append([encode_mask(mask) for mask in result.masks])
         found.append(replace(result, masks=()))  # their prototypes would fill the memory
         report(done)
     return InstanceEvaluation(Found(truths, found, labels, masks))

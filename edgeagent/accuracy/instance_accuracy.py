@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeagent.accuracy.coco_map import EncodedMask, Found, NoAccuracyError, average_precision
+from edgeagent.vision.masks import Mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,19 @@ def instance_accuracy(found: Found) -> InstanceAccuracy:
     )
 
 
-def encode_mask(mask: npt.NDArray[np.bool_]) -> EncodedMask:
-    """Return a mask (height, width) encoded.
+def encode_mask(mask: Mask) -> EncodedMask:
+    """Return the mask of an object in its picture encoded, from the columns of its box alone.
 
     Raises:
         NoAccuracyError: pycocotools is not installed.
     """
-    encoded: EncodedMask = _coco().encode(np.asfortranarray(mask, np.uint8))
+    (height, width), (inner, left, top) = mask.size, mask.in_box()
+    columns = np.zeros((inner.shape[1], height), np.int8)
+    columns[:, top : top + inner.shape[0]] = inner.T
+    changes = np.flatnonzero(np.diff(columns.ravel(), prepend=0, append=0)) + left * height
+    counts = np.diff(np.concatenate([[0], changes, [height * width]])).tolist()
+    whole = {"size": [height, width], "counts": counts}
+    encoded: EncodedMask = _coco().frPyObjects(whole, height, width)
     return encoded
 
 

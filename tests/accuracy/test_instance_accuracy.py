@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pycocotools import mask as coco
 
 from edgeagent.accuracy.coco_map import Found, GroundTruth, NoAccuracyError
 from edgeagent.accuracy.evaluation import (
@@ -20,19 +22,41 @@ from edgeagent.accuracy.instance_accuracy import encode_mask, encode_outlines, i
 from edgeagent.bundle.model_description import describe_model
 from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.detection.detector import load_detector
+from edgeagent.engines.engine import TensorSpec
 from edgeagent.errors import DataError
 from edgeagent.vision.detections import Detections
+from edgeagent.vision.masks import Mask, Prototypes
 from tests.instances import disc_model, disc_pictures
 
 SIZE = (100, 80)
 LABELS = ("a", "b")
 Rectangle = tuple[int, int, int, int]
 OBJECT: Rectangle = (10, 20, 60, 70)
+STRIPES = np.array([1, -1, 1, -1], np.float32).reshape(4, 1, 1) * np.ones((4, 4, 1), np.float32)
 
 
 def outline(box: Rectangle) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     x1, y1, x2, y2 = box
     return np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]], np.float32) / np.float32(SIZE)  # type: ignore[arg-type]
+
+
+def filled(box: Rectangle, size: tuple[int, int] = SIZE) -> Mask:
+    """Mask that covers a box."""
+    codes = np.ones((4, 4, 1), np.float32)
+    prototypes = Prototypes(codes, TensorSpec("p", (1, 4, 4, 1), codes.dtype))
+    cell = size[0] / 4, size[1] / 4
+    x1, y1, x2, y2 = (float(value) for value in box)
+    return Mask(np.ones(1, np.float32), prototypes, (x1, y1, x2, y2), cell, (0, 0), (size[1], size[0]))
+
+
+@pytest.mark.parametrize("box", [OBJECT, (0, 0, 100, 80), (0, 5, 1, 80), (99, 0, 100, 1), (40, 0, 60, 80)])
+def test_an_encoded_mask_is_that_of_the_picture(box: Rectangle) -> None:
+    mask = filled(box)
+    empty = replace(mask, coefficients=-mask.coefficients)
+    striped = replace(mask, prototypes=replace(mask.prototypes, codes=STRIPES))
+    for one in (mask, empty, striped):
+        assert (coco.decode(encode_mask(one)) == one.in_picture()).all()
+    assert not empty.in_picture().any()
 
 
 def found(*pictures: tuple[Sequence[tuple[int, Rectangle]], Sequence[tuple[int, Rectangle]]]) -> Found:
@@ -45,10 +69,8 @@ def found(*pictures: tuple[Sequence[tuple[int, Rectangle]], Sequence[tuple[int, 
         truths.append(GroundTruth(SIZE, boxes, classes, masks=outlines))
         detections.append(Detections(boxes, np.full(len(classes), 0.9, np.float32), classes))
         pixels = []
-        for _, (x1, y1, x2, y2) in given:
-            mask = np.zeros((SIZE[1], SIZE[0]), bool)
-            mask[y1:y2, x1:x2] = True
-            pixels.append(encode_mask(mask))
+        for _, box in given:
+            pixels.append(encode_mask(filled(box)))
         masks.append(pixels)
     return Found(truths, detections, LABELS, masks)
 
