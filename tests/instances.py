@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -118,7 +119,7 @@ def disc_model(path: Path, prototypes: int = PROTOTYPES, cells: int = CELLS) -> 
 
 def _conv(name: str, given: str, result: str, side: int, stride: int = 1, pad: int = 0) -> onnx.NodeProto:
     inputs = [given, f"w_{name}", f"b_{name}"]
-    window = {"kernel_shape": [side] * 2, "strides": [stride] * 2, "pads": [pad] * 4}
+    window: dict[str, Any] = {"kernel_shape": [side] * 2, "strides": [stride] * 2, "pads": [pad] * 4}
     return helper.make_node("Conv", inputs, [result], name, **window)
 
 

@@ -138,7 +138,8 @@ def _dataset(truths: Sequence[GroundTruth], labels: Sequence[str]) -> dict[str, 
     annotations: list[dict[str, Any]] = []
     for image, truth in enumerate(truths):
         for part, crowd in ((truth, 0), (truth.crowds, 1)):
-            masks = part.masks or [None] * len(part.classes) if part else ()
+            masks: Sequence[EncodedMask | None] = part.masks if part else ()
+            masks = masks or [None] * (len(part.classes) if part else 0)
             for box, index, mask in zip(part.boxes, part.classes, masks, strict=True) if part else ():
                 x, y, width, height = _position_and_size(box)
                 annotations.append(

@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     data = given_data(arguments, arguments.images, arguments.labels).open()
     bundle = open_bundle(find_bundle(arguments.bundle))
     what = "the report with its boxes and curves"
-    require_objects(bundle.manifest.task, bundle.manifest.name, what, ("detection",))
+    require_objects(bundle.manifest.task, bundle.manifest.name, what, {"detection"})
     if data is not None:
         check_data(data, bundle.manifest.labels)
     request = ReportRequest(bundle, data, arguments.float_model, arguments.latency, arguments.threads)

@@ -86,7 +86,8 @@ class TeacherMasks:
         found = {self.prototypes: torch.einsum("bmhw,bmk->bkhw", bend, coefficients.square())}
         spread = torch.cat([torch.zeros_like(self._teacher[one.mask]).flatten(2) for one in self._scales], 2)
         spread.scatter_(2, self._cells[:, None].expand(-1, spread.shape[1], -1), of_cells.transpose(1, 2))
-        parts = spread.split([self._teacher[one.mask][0, 0].numel() for one in self._scales], 2)
+        sizes = [self._teacher[one.mask][0, 0].numel() for one in self._scales]
+        parts = torch.split(spread, sizes, 2)
         for one, part in zip(self._scales, parts, strict=True):
             found[one.mask] = part.reshape(self._teacher[one.mask].shape)
         return found

@@ -24,8 +24,8 @@ from edgeagent.errors import BundleError, DataError
 from edgeagent.qat.factory.bundle_recipe import BundleRecipe
 from edgeagent.replay.session import replay_clip
 from edgeagent.settings.schema import Settings
-from edgeagent.vision import decoder_instances
 from edgeagent.vision.draw import draw
+from edgeagent.vision.masks import Prototypes
 from tests.cli.command import edgeagent as run_command
 from tests.instances import PROTOTYPES, SIZE, disc_bundle, disc_model, disc_picture
 
@@ -77,12 +77,12 @@ def test_the_golden_set_claims_and_is_checked(bundle: Bundle) -> None:
 
 
 def test_masks_that_are_wrong_fail_the_golden_check(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The outputs are those of the reference, but the masks are decoded at another place."""
+    """The outputs are those of the reference, but the masks are taken for what is around the objects."""
     artefact = bundle.manifest.artefacts[0]
     detector = load_bundle_detector(bundle, "onnxruntime", 1, IOU_THRESHOLD, artefact.file)
     assert GoldenCheck(bundle, artefact).run(detector.engine).right
-    real = decoder_instances.Mask
-    monkeypatch.setattr(decoder_instances, "Mask", lambda *given: real(*given[:4], (40.0, 40.0), *given[5:]))
+    real = Prototypes.logits
+    monkeypatch.setattr(Prototypes, "logits", lambda *given: -real(*given))
     result = GoldenCheck(bundle, artefact).run(detector.engine)
     detector.engine.close()
     assert result.outputs_right and not result.right
