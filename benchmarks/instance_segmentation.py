@@ -33,6 +33,7 @@ from edgeagent.bundle.reading import open_bundle
 from edgeagent.datasets.dataset import Dataset
 from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.qat.description.coco_names import COCO_NAMES
+from edgeagent.qat.factory.progress import ProgressMessage
 
 DESCRIPTION = Path(__file__).parents[1] / "models" / "yolox-nano.yaml"
 UNUSED = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
@@ -139,7 +140,7 @@ def main() -> int:
         golden_labels=work / "pictures" / "golden-labels",
         steps=arguments.steps or None,
         quick=not arguments.steps,
-        progress=lambda event: print(event, flush=True),
+        progress=lambda event: print(event.text, flush=True) if isinstance(event, ProgressMessage) else None,
     )
     data = Dataset.find(labels, None).open("test", "test")
     kept = print_accuracy(open_bundle(work / "bundle"), model, data, arguments.json)
