@@ -262,9 +262,11 @@ def test_a_bundle_of_an_unknown_task_is_refused_with_that_word(tiny: Path) -> No
     edit(tiny, task="keypoints", heads_of_a_newer_version=[1, 2])
     said = refusal(tiny)
     assert "is for the task 'keypoints', this edgeagent" in said
-    assert "knows detection, classification, segmentation; install a newer edgeagent" in said
+    assert "knows detection, classification, segmentation, instances; install a newer edgeagent" in said
 
 
 def test_a_task_and_a_decoder_of_another_are_refused(tiny: Path) -> None:
     edit(tiny, task="classification")
-    assert "is one for detection, the task is classification; correct one of them" in refusal(tiny)
+    assert "is one for detection or instances, the task is classification; correct one of them" in refusal(
+        tiny
+    )
