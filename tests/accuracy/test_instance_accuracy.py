@@ -38,7 +38,8 @@ STRIPES = np.array([1, -1, 1, -1], np.float32).reshape(4, 1, 1) * np.ones((4, 4,
 def outline(box: Rectangle) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     x1, y1, x2, y2 = box
     corners = np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]], np.float32)
-    return corners / np.array(SIZE, np.float32)
+    corners /= np.array(SIZE, np.float32)
+    return corners
 
 
 def filled(box: Rectangle, size: tuple[int, int] = SIZE) -> Mask:
