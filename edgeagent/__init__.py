@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from edgeagent.api.classifier import ClassifierSession, open_classifier
     from edgeagent.api.detector import DetectorSession, PendingDetections, open_detector
     from edgeagent.api.evaluation import evaluate
+    from edgeagent.api.segmenter import SegmenterSession, open_segmenter
     from edgeagent.bundle.reading import Bundle, open_bundle
     from edgeagent.camera.source import FrameSource, SourceFacts
     from edgeagent.camera.sources import register_source
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from edgeagent.track.choice import create_tracker
     from edgeagent.track.tracker import Tracker, TrackerOptions
     from edgeagent.track.tracks import Tracks
+    from edgeagent.vision.centre_line import CentreLine
+    from edgeagent.vision.class_map import ClassMap
     from edgeagent.vision.classification import Classification
     from edgeagent.vision.detections import Detection, Detections
     from edgeagent.vision.masks import Mask
@@ -60,6 +63,8 @@ _PLACES = {
     "BundleError": "errors",
     "CameraError": "errors",
     "CameraSettings": "settings.sections.camera",
+    "CentreLine": "vision.centre_line",
+    "ClassMap": "vision.class_map",
     "Classification": "vision.classification",
     "ClassifierSession": "api.classifier",
     "ConfigurationError": "errors",
@@ -79,6 +84,7 @@ _PLACES = {
     "PixelAccuracy": "accuracy.pixel_accuracy",
     "QuantizedBundle": "qat.factory.quantize",
     "Result": "detection.frame_result",
+    "SegmenterSession": "api.segmenter",
     "Settings": "settings.schema",
     "SourceFacts": "camera.source",
     "TopAccuracy": "accuracy.top_accuracy",
@@ -91,6 +97,7 @@ _PLACES = {
     "open_bundle": "bundle.reading",
     "open_classifier": "api.classifier",
     "open_detector": "api.detector",
+    "open_segmenter": "api.segmenter",
     "quantize": "qat.factory.quantize",
     "register_source": "camera.sources",
 }
@@ -102,6 +109,8 @@ __all__ = [
     "BundleError",
     "CameraError",
     "CameraSettings",
+    "CentreLine",
+    "ClassMap",
     "Classification",
     "ClassifierSession",
     "ConfigurationError",
@@ -121,6 +130,7 @@ __all__ = [
     "PixelAccuracy",
     "QuantizedBundle",
     "Result",
+    "SegmenterSession",
     "Settings",
     "SourceFacts",
     "TopAccuracy",
@@ -134,6 +144,7 @@ __all__ = [
     "open_bundle",
     "open_classifier",
     "open_detector",
+    "open_segmenter",
     "quantize",
     "register_source",
 ]

@@ -9,8 +9,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edgeagent.errors import DataError
 from edgeagent.imaging.letterbox import Fit
 from edgeagent.imaging.polygon import Point
+from edgeagent.vision.centre_line import CentreLine, fit_centre_line
 
 BACKGROUND = "background"
 """Label of what is none of the other classes."""
@@ -61,6 +63,21 @@ class ClassMap:
             return {}
         counts = np.bincount(cells.ravel(), minlength=len(self.labels))
         return {self._name(int(index)): float(counts[index] / cells.size) for index in np.flatnonzero(counts)}
+
+    def centre_line(self, label: str, row: float, band: float = 0.1) -> CentreLine | None:
+        """Return where a class lies and leads to in a row, such as the lane ahead; None where it is not seen.
+
+        Args:
+            label: name of the class.
+            row: distance from the upper edge, in shares of the height.
+            band: height of the rows around it that are looked at, in shares of the height.
+
+        Raises:
+            DataError: the model has no such class.
+        """
+        if label not in self.labels:
+            raise DataError(f"class {label!r}: the model has {', '.join(self.labels)}")
+        return fit_centre_line(self.cells == self.labels.index(label), self.size, row, band)
 
     def _name(self, index: int) -> str:
         return self.labels[index] if index < len(self.labels) else str(index)

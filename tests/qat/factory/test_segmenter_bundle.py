@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +23,15 @@ from edgeagent.datasets.yolo_labels import LabelledPictures
 from edgeagent.detection.detector import load_bundle_detector
 from edgeagent.detection.frame_result import Result
 from edgeagent.engines.loading import available_engines
-from edgeagent.errors import DataError
+from edgeagent.errors import ConfigurationError, DataError
 from edgeagent.events.picture_class import ClassChange
 from edgeagent.imaging.frame import Frame
 from edgeagent.imaging.picture import read_picture
 from edgeagent.qat.factory.golden_section import GoldenPictures
 from edgeagent.settings.schema import Settings
-from tests.segmenter import area_bundle, area_picture
+from tests.segmenter import LABELS, area_bundle, area_picture
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +74,63 @@ def test_pixels_are_those_of_the_picture(bundle_folder: Path) -> None:
     assert found.shares()["red"] == pytest.approx(area, abs=0.06)
     inside = [(x1 + 0.1, y1 + 0.1), (x2 - 0.1, y1 + 0.1), (x2 - 0.1, y2 - 0.1), (x1 + 0.1, y2 - 0.1)]
     assert found.shares(inside)["red"] > 0.9
+
+
+def test_a_segmenter_is_opened_as_one(bundle_folder: Path, tmp_path: Path) -> None:
+    pictures = [area_picture(index, 77 + index, (90, 200)) for index in range(3)]
+    frames = [picture for picture, _ in pictures]
+    state = tmp_path / "state"
+    with edgeagent.open_segmenter(bundle_folder, engine="onnxruntime", threads=1, state=state) as segmenter:
+        assert segmenter.labels == LABELS
+        assert segmenter.facts.engine == "onnxruntime"
+        streamed = [found for _, found in segmenter.stream(frames)]
+        for index, (frame, corners) in enumerate(pictures):
+            found = segmenter(frame)
+            assert isinstance(found, edgeagent.ClassMap)
+            assert found.labels == LABELS
+            assert (found.in_picture() == streamed[index].in_picture()).all()
+            assert found.in_picture().shape == (90, 200)
+            x1, y1, x2, y2 = corners[0], corners[1], corners[2], corners[5]
+            assert found.shares()[LABELS[index + 1]] == pytest.approx((x2 - x1) * (y2 - y1), abs=0.06)
+            line = found.centre_line(LABELS[index + 1], (y1 + y2) / 2)
+            assert line is not None
+            assert line.offset == pytest.approx((x1 + x2) / 2 - 0.5, abs=0.03)
+        with pytest.raises(DataError, match="expected"):
+            segmenter(np.zeros((4, 4), np.uint8))
+    with pytest.raises(ConfigurationError, match="open_segmenter needs a segmenter, coco-nano is a model"):
+        edgeagent.open_segmenter("coco-nano")
+    with pytest.raises(ConfigurationError, match="open_classifier needs a classifier, colour-map is a model"):
+        edgeagent.open_classifier(bundle_folder)
+
+
+def test_the_example_follows_a_strip(bundle_folder: Path, tmp_path: Path) -> None:
+    clip, drawn, size = tmp_path / "strip.mp4", tmp_path / "drawn.mp4", (128, 96)
+    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter_fourcc(*"mp4v"), 10, size)
+    for left in (16, 48, 80, None):
+        frame = np.full((96, 128, 3), 100, np.uint8)
+        if left is not None:
+            frame[:, left : left + 32, 2] = 220
+        writer.write(frame)
+    writer.release()
+    command = [sys.executable, "examples/lane_keeping.py", bundle_folder, "--clip", clip, "--label", "red"]
+    command += ["--engine", "onnxruntime", "--draw", drawn]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    *seen, last = [json.loads(text) for text in done.stdout.splitlines()]
+    assert [one["offset"] for one in seen] == pytest.approx([-0.25, 0.0, 0.25], abs=0.03)
+    assert [one["heading"] for one in seen] == pytest.approx([0, 0, 0], abs=8)
+    assert last == {"offset": None, "heading": None}
+    found = cv2.VideoCapture(str(drawn))
+    assert (found.get(cv2.CAP_PROP_FRAME_COUNT), found.get(cv2.CAP_PROP_FRAME_WIDTH)) == (4, 128)
+    found.release()
 
 
 def test_boxes_are_no_labels_of_pixels(bundle_folder: Path, tmp_path: Path) -> None:
