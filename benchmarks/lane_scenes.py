@@ -19,7 +19,7 @@ from edgeagent.imaging.frame import Image
 
 WITHOUT = 0.08
 """Share of pictures without a road."""
-SIZE = (360, 640)
+SIZE = (216, 384)
 WHITE, YELLOW = (1.0, 1.0, 1.0), (0.35, 0.85, 1.0)
 
 
@@ -96,15 +96,15 @@ def _surface(chance: np.random.Generator, road: Road, ground: Ground, material: 
     grain = _lookup(material.surface(chance), ground, chance.uniform(20, 90)) * near
     coarse = _lookup(material.surface(chance), ground, chance.uniform(2, 8), chance.uniform(0.1, 1))
     base = chance.uniform(45, 165)
-    tint = 1 + chance.normal(0, 0.03, 3)
+    tint = np.float32(1 + chance.normal(0, 0.03, 3))
     asphalt = base + chance.uniform(1, 7) * grain + chance.uniform(0, 5) * coarse
     asphalt += _tracks(chance, road, ground) + _repairs(chance, road, ground, wide)
     image = asphalt[..., None] * tint
-    ends = [_covered(ground.across - sum(road.edges) / 2, (road.edges[1] - road.edges[0]) / 2, wide)]
+    ends = _covered(ground.across - sum(road.edges) / 2, (road.edges[1] - road.edges[0]) / 2, wide)[..., None]
     side_colour = np.array(chance.choice([[60, 110, 90], [90, 120, 135], [70, 90, 110], [150, 150, 150]]))
-    side_colour = side_colour * chance.uniform(0.5, 1.4) + chance.normal(0, 12, 3)
+    side_colour = np.float32(side_colour * chance.uniform(0.5, 1.4) + chance.normal(0, 12, 3))
     side = side_colour + (chance.uniform(5, 30) * grain + chance.uniform(3, 25) * coarse)[..., None]
-    image = image * ends[0][..., None] + side * (1 - ends[0][..., None])
+    image = image * ends + side * (1 - ends)
     wear = _lookup(material.surface(chance), ground, chance.uniform(10, 60), chance.uniform(0.2, 1))
     bright = base + chance.uniform(45, 150)
     worn = chance.choice([-9.0, chance.uniform(-2.5, -0.2)], p=[0.4, 0.6])
@@ -115,7 +115,7 @@ def _surface(chance: np.random.Generator, road: Road, ground: Ground, material: 
         strength = chance.uniform(0.45 if own else 0.2, 1) * np.clip((wear - worn) * 2, 0, 1)
         if outer and chance.random() < 0.15 and min(abs(place - edge) for edge in road.edges) < 0.2:
             continue  # the lane ends with the asphalt
-        colour = np.array(YELLOW if chance.random() < 0.2 else WHITE) * bright
+        colour = np.float32(np.array(YELLOW if chance.random() < 0.2 else WHITE) * bright)
         amount = (shape * strength)[..., None]
         image = image * (1 - amount) + colour * amount
     return _signs(chance, road, ground, wide, image, bright)

@@ -42,7 +42,7 @@ from edgeagent.imaging.picture import read_picture
 from edgeagent.vision.draw import tint_classes
 
 SEEDS = {"train": 1, "val": 2, "golden": 3, "test": 4}
-GOLDEN, CHOOSING, SHOWN = 8, 200, 32
+GOLDEN, CHOOSING, SHOWN = 8, 100, 32
 TILE_WIDTH, TILE_HEIGHT = 400, 225
 """Of a picture that is shown, in pixels."""
 LEAST_SEEN = 0.02
@@ -112,9 +112,9 @@ def main() -> int:
     )
     parser.add_argument("--photos", type=Path, required=True, help="photos of anything")
     parser.add_argument("--roads", type=Path, required=True, help="road pictures with boxes of vehicles")
-    parser.add_argument("--drawn", type=int, default=2400, help="pictures to train on")
-    parser.add_argument("--pictures", type=int, default=600, help="pictures to measure on")
-    parser.add_argument("--epochs", type=int, default=8, help="of the float network")
+    parser.add_argument("--drawn", type=int, default=1200, help="pictures to train on")
+    parser.add_argument("--pictures", type=int, default=400, help="pictures to measure on")
+    parser.add_argument("--epochs", type=int, default=7, help="of the float network")
     add_accuracy_options(parser)
     arguments = parser.parse_args()
     work: Path = arguments.work
@@ -135,6 +135,7 @@ def main() -> int:
         work / "bundle",
         val_dataset=pictures / "data.yaml",
         golden=pictures / "images" / "golden",
+        golden_labels=pictures / "labels" / "golden",
         ptq="fast",
         steps=arguments.steps or None,
         quick=not arguments.steps,

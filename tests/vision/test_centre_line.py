@@ -36,10 +36,10 @@ def line(cells: npt.NDArray[np.bool_], row: float, band: float = 0.1) -> CentreL
 @pytest.mark.parametrize("slope", [-0.4, 0.0, 0.25])
 @pytest.mark.parametrize("row", [0.35, 0.7])
 def test_position_and_direction_are_those_of_the_strip(slope: float, row: float) -> None:
-    found = line(strip(0.55, slope), row)
+    found = line(strip(0.55, slope), row, 0.2)
     assert found is not None
     assert found.offset == pytest.approx(0.05 + slope * (1 - row), abs=0.006)
-    assert found.heading == pytest.approx(math.degrees(math.atan2(slope * 1000, 300)), abs=3)
+    assert found.heading == pytest.approx(math.degrees(math.atan2(slope * 1000, 300)), abs=2.5)
 
 
 def test_an_object_on_the_lane_and_cells_elsewhere_do_not_move_it() -> None:
