@@ -1,7 +1,8 @@
 """Centre line of a class: where a lane, a row of plants or a strip on the floor lies and where it leads.
 
-In each row of cells the centre is the median column of the class: a hole in its middle (an object that stands
-on it) moves it as little as a few cells elsewhere do. A straight line through the centres of a band of rows,
+In each row of cells the centre is the middle between the columns that a tenth of the cells of the class lie
+left of, and right of: neither a hole between them (an object that stands there) nor a few cells elsewhere move
+it far. A straight line through the centres of a band of rows,
 weighted by their cells (least squares), gives position and direction at the row in the middle of the band.
 """
 
@@ -33,16 +34,16 @@ class CentreLine:
 
 
 def row_centres(cells: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Return the median column of the class in each row, (rows,) in shares of the width; NaN without one.
+    """Return the centre of the class in each row, (rows,) in shares of the width; NaN without one.
 
     Args:
         cells: (rows, columns), whether the cell is of the class.
     """
     counts = cells.sum(axis=1)
-    reached = np.cumsum(cells, axis=1)
-    lower = (2 * reached >= counts[:, None]).argmax(axis=1)
-    upper = (2 * reached > counts[:, None]).argmax(axis=1)
-    centres = ((lower + upper) / 2 + 0.5) / cells.shape[1]
+    tenths = 10 * np.cumsum(cells, axis=1)
+    left = (tenths >= counts[:, None]).argmax(axis=1)
+    right = (tenths > 9 * counts[:, None]).argmax(axis=1)
+    centres = ((left + right) / 2 + 0.5) / cells.shape[1]
     return np.where(counts >= max(1, LEAST_SHARE * cells.shape[1]), centres, np.nan)
 
 

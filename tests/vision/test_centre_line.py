@@ -67,7 +67,7 @@ def test_one_row_is_a_line_that_leads_straight_up() -> None:
     assert found.heading == 0
 
 
-def test_the_centre_of_a_row_is_its_median_column() -> None:
+def test_the_centre_of_a_row_is_the_middle_of_its_cells() -> None:
     cells = np.zeros((3, 8), bool)
     cells[0, [1, 2, 3]] = True
     cells[1, [2, 3]] = True
