@@ -80,7 +80,7 @@ def main() -> None:
             if arguments.draw is not None:
                 if writer is None:
                     size, rate = frame.shape[1::-1], capture.get(cv2.CAP_PROP_FPS) or 10
-                    writer = cv2.VideoWriter(arguments.draw, cv2.VideoWriter_fourcc(*"mp4v"), rate, size)
+                    writer = cv2.VideoWriter(arguments.draw, cv2.VideoWriter.fourcc(*"mp4v"), rate, size)
                 lane = found.in_picture() == found.labels.index(arguments.label)
                 writer.write(drawn(frame, lane, line, arguments.row))
     capture.release()

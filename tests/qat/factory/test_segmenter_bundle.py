@@ -105,7 +105,7 @@ def test_a_segmenter_is_opened_as_one(bundle_folder: Path, tmp_path: Path) -> No
 
 def test_the_example_follows_a_strip(bundle_folder: Path, tmp_path: Path) -> None:
     clip, drawn, size = tmp_path / "strip.mp4", tmp_path / "drawn.mp4", (128, 96)
-    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter_fourcc(*"mp4v"), 10, size)
+    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*"mp4v"), 10, size)
     for left in (16, 48, 80, None):
         frame = np.full((96, 128, 3), 100, np.uint8)
         if left is not None:
