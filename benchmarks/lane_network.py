@@ -141,7 +141,7 @@ def train_lanes(
             loss.backward()
             optimizer.step()
             rates.step()
-            losses.append(float(loss))
+            losses.append(float(loss.detach()))
         report(f"epoch {epoch + 1} of {epochs}: loss {np.mean(losses):.4f}")
     return network.eval()
 

@@ -1,9 +1,9 @@
 """Centre line of a class: where a lane, a row of plants or a strip on the floor lies and where it leads.
 
 In each row of cells the centre is the middle between the columns that a tenth of the cells of the class lie
-left of, and right of: neither a hole between them (an object that stands there) nor a few cells elsewhere move
-it far. A straight line through the centres of a band of rows,
-weighted by their cells (least squares), gives position and direction at the row in the middle of the band.
+left of, and right of: neither a hole between them (an object that stands there) nor a few cells elsewhere
+move it far. A straight line through the centres of a band of rows, weighted by their cells (least squares),
+gives position and direction at the row in the middle of the band.
 """
 
 from __future__ import annotations
