@@ -80,6 +80,16 @@ def draw_split(folder: Path, split: str, count: int, material: Material) -> None
     done.write_text(json.dumps(truths), encoding="utf-8")
 
 
+def distant_views(material: Material) -> list[Path]:
+    """Return the road pictures, those first whose largest object is the smallest: they show the most road."""
+
+    def largest(picture: Path) -> float:
+        rows = (material.labels / f"{picture.stem}.txt").read_text(encoding="utf-8").splitlines()
+        return max((float(row.split()[3]) * float(row.split()[4]) for row in rows), default=1.0)
+
+    return sorted(material.roads, key=largest)
+
+
 def wide_part(picture: Image) -> Image:
     """Return the part of a picture with sides of 16 to 9, more from below than from above."""
     height, width = picture.shape[:2]
@@ -148,8 +158,7 @@ def main() -> int:
     truths = [LaneTruth(**known[path.stem]) for path in data.pictures]
     print_offsets(bundle, model, data.pictures, truths, work / "offsets.json")
     show(work / "bundle", data.pictures[:SHOWN], work / "drawn.png")
-    roads = list_pictures(arguments.roads / "valid" / "images")
-    show(work / "bundle", roads[:: max(1, len(roads) // SHOWN)][:SHOWN], work / "real.png")
+    show(work / "bundle", distant_views(other)[:SHOWN], work / "real.png")
     return 0 if kept else 1
 
 
