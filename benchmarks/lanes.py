@@ -156,7 +156,8 @@ def main() -> int:
     kept = print_accuracy(bundle, model, data, arguments.json, "drawn roads")
     known = json.loads((pictures / "test.json").read_text(encoding="utf-8"))
     truths = [LaneTruth(**known[path.stem]) for path in data.pictures]
-    print_offsets(bundle, model, data.pictures, truths, work / "offsets.json")
+    masks = pictures / "labels" / "test"
+    print_offsets(bundle, model, data.pictures, masks, truths, work / "offsets.json")
     show(work / "bundle", data.pictures[:SHOWN], work / "drawn.png")
     show(work / "bundle", distant_views(other)[:SHOWN], work / "real.png")
     return 0 if kept else 1
