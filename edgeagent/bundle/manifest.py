@@ -151,9 +151,13 @@ class OperatorCounts(ManifestSection):
     float: dict[str, int] = Field(default_factory=dict)
 
 
-CompiledFor = Annotated[str, Field(pattern=r"^(edgetpu|hailo|ethos-u(55|65|85)-\d{2,4}|qnn-v\d{2})$")]
-"""Accelerator that alone runs an artefact: ``edgetpu``, ``hailo``, ``qnn-v`` and the processor's version, or
-an Ethos-U with its number of MACs."""
+ArtefactFormat = Literal["onnx", "tflite", "hef", "rknn"]
+
+CompiledFor = Annotated[
+    str, Field(pattern=r"^(edgetpu|hailo|ethos-u(55|65|85)-\d{2,4}|qnn-v\d{2}|rknn-rk\d{4})$")
+]
+"""Accelerator that alone runs an artefact: ``edgetpu``, ``hailo``, ``qnn-v`` and the processor's version,
+``rknn-`` and the chip, or an Ethos-U with its number of MACs."""
 
 
 class Artefact(ManifestSection):
@@ -176,7 +180,7 @@ class Artefact(ManifestSection):
     file: FileName
     sha256: Sha256
     size: PositiveInt
-    format: Literal["onnx", "tflite", "hef"]
+    format: ArtefactFormat
     grid: GridName
     outputs: tuple[OutputSpec, ...] = ()
     operators: OperatorCounts | None = None

@@ -17,12 +17,15 @@ docs/compilers.md
 targets:
   ethos-u65-256, ethos-u55-128, ...     Arm Ethos-U (NXP i.MX 93 is ethos-u65-256), by Vela
   qnn-v68, qnn-v73, qnn-v75, qnn-v79    Qualcomm's Hexagon tensor processor, by QNN
+  rknn-rk3562, rknn-rk3566, rknn-rk3568, rknn-rk3576, rknn-rk3588    Rockchip's NPU, by RKNN
 
 examples:
   python3 -m venv vela && vela/bin/pip install ethos-u-vela
   edgeagent qat compile coco-nano --target ethos-u65-256 --tool vela/bin/vela --out coco-nano-imx93
   python3 -m venv qnn && qnn/bin/pip install onnxruntime-qnn
-  edgeagent qat compile coco-nano --target qnn-v73 --tool qnn/bin/python --accept-licence --out nano-qnn"""
+  edgeagent qat compile coco-nano --target qnn-v73 --tool qnn/bin/python --accept-licence --out nano-qnn
+  python3.11 -m venv rknn && rknn/bin/pip install rknn-toolkit2
+  edgeagent qat compile coco-nano --target rknn-rk3588 --tool rknn/bin/python --accept-licence --out rk3588"""
 
 
 def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -42,7 +45,7 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--tool",
         type=Path,
         metavar="PROGRAM",
-        help="program of the compiler (default: that on the PATH); of QNN, the Python of its environment",
+        help="program of the compiler (default: that on the PATH); of QNN and RKNN, their Python",
     )
     parser.add_argument(
         "--tool-config", type=Path, metavar="FILE", help="the compiler's description of the board's memories"

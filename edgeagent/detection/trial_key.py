@@ -13,7 +13,15 @@ from edgeagent.bundle.manifest import Manifest
 from edgeagent.detection.candidates import Candidate
 from edgeagent.version import __version__
 
-PACKAGES = ("onnxruntime", "openvino", "ai-edge-litert", "tflite-runtime", "tensorrt", "hailort")
+PACKAGES = (
+    "onnxruntime",
+    "openvino",
+    "ai-edge-litert",
+    "tflite-runtime",
+    "tensorrt",
+    "hailort",
+    "rknn-toolkit-lite2",
+)
 
 
 def trial_key(

@@ -202,6 +202,9 @@ _QNN = "QNNExecutionProvider"
 _QNN_OPTIONS = {"backend_path": "libQnnHtp.so", "htp_performance_mode": "burst"}
 _HEXAGON = ("dev/fastrpc-cdsp*", "dev/adsprpc-smd")
 
+RKNN_CHIPS = ("rk3562", "rk3566", "rk3568", "rk3576", "rk3588")
+"""Rockchip's chips that files are compiled for (``target_platform`` of rknn-toolkit2)."""
+
 CATALOGUE: tuple[Delegate, ...] = (
     _provider(
         "tensorrt",
@@ -265,6 +268,21 @@ CATALOGUE: tuple[Delegate, ...] = (
         for version in QNN_VERSIONS
     ),
     _provider("qnn", _QNN, options=_QNN_OPTIONS, nodes=_HEXAGON, compiles=True),
+    *(
+        Delegate(
+            name=f"rknn-{chip}",
+            engine="rknn",
+            format="rknn",
+            needs=Needs(
+                ("rknnlite",), library="librknnrt.so", nodes=("dev/rknpu", "dev/dri/renderD*"), group="render"
+            ),
+            tested="stand-in",
+            failures="a file for another chip, or one newer than librknnrt.so: an error on load",
+            placement="only the NPU runs such a file; what its compiler left is in evidence/compilation.json",
+            compiled_for=f"rknn-{chip}",
+        )
+        for chip in RKNN_CHIPS
+    ),
     _openvino(
         "NPU", "untested", "no driver, or an unsupported graph: an error on load", ("dev/accel/accel*",)
     ),

@@ -66,7 +66,7 @@ class EngineFacts:
     """Facts of a loaded engine, for telemetry and reports.
 
     Attributes:
-        engine: ``onnxruntime``, ``openvino``, ``tflite`` or ``hailo``.
+        engine: ``onnxruntime``, ``openvino``, ``tflite``, ``hailo`` or ``rknn``.
         version: version of the engine's package.
         delegate: execution provider or delegate that runs the graph.
         threads: intra-operator threads.

@@ -14,6 +14,7 @@ from edgeagent.engines.hailo_engine import HailoEngine
 from edgeagent.engines.onnxruntime_engine import OnnxRuntimeEngine
 from edgeagent.engines.openvino_engine import OpenvinoEngine
 from edgeagent.engines.processors import available_processors
+from edgeagent.engines.rknn_engine import RknnEngine
 from edgeagent.engines.tflite_engine import PACKAGES, TfliteEngine
 from edgeagent.errors import BundleError, EngineError
 
@@ -25,8 +26,9 @@ ENGINES: dict[str, Callable[..., Engine]] = {
     "openvino": OpenvinoEngine,
     "tflite": TfliteEngine,
     "hailo": HailoEngine,
+    "rknn": RknnEngine,
 }
-READERS = {"onnx": ("onnxruntime", "openvino"), "tflite": ("tflite",), "hef": ("hailo",)}
+READERS = {"onnx": ("onnxruntime", "openvino"), "tflite": ("tflite",), "hef": ("hailo",), "rknn": ("rknn",)}
 """Engines that read each format, the one that ``auto`` prefers first."""
 
 CHOICES = ("auto", *ENGINES)
@@ -40,6 +42,7 @@ _ARGUMENTS: dict[str, Arguments] = {
     "openvino": lambda delegate, options: {"device": delegate.device, "options": options},
     "tflite": lambda delegate, options: {"library": delegate.library, "options": options},
     "hailo": lambda delegate, options: {},
+    "rknn": lambda delegate, options: {},
 }
 """Constructor arguments of each engine for an entry of the catalogue."""
 
@@ -51,6 +54,7 @@ def available_engines() -> list[str]:
         "openvino": ("openvino",),
         "tflite": [module.split(".")[0] for _, module in PACKAGES],
         "hailo": ("hailo_platform",),
+        "rknn": ("rknnlite",),
     }
     return [name for name in ENGINES if any(importlib.util.find_spec(package) for package in packages[name])]
 
@@ -117,7 +121,7 @@ def load_engine(
 
     Args:
         path: of the artefact.
-        artefact_format: ``onnx``, ``tflite`` or ``hef``.
+        artefact_format: ``onnx``, ``tflite``, ``hef`` or ``rknn``.
         threads: intra-operator threads; 0 is :func:`default_threads`.
         engine: key of :data:`ENGINES`; ``auto`` is the first of the format's readers that is installed.
         sha256: of the file, in hexadecimal; None does not verify it.

@@ -30,7 +30,7 @@ def compile_bundle(
 
     Args:
         bundle: with an artefact on grid a in the format that the compiler reads.
-        target: such as ``ethos-u65-256`` or ``qnn-v73``.
+        target: such as ``ethos-u65-256``, ``qnn-v73`` or ``rknn-rk3588``.
         directory: of the new bundle.
         program: of the compiler; None searches the PATH.
         system: configuration of the compiler; None for its defaults.
@@ -55,13 +55,13 @@ def compile_bundle(
         )
     before = [record for record in COMPILATION.read(bundle) or () if record.target != target]
     with tempfile.TemporaryDirectory() as name:
-        result = Path(name) / f"{Path(source.file).stem}.{target}.{reads}"
+        result = Path(name) / f"{Path(source.file).stem}.{target}.{compiler.writes}"
         record = compiler.compile(Compilation(bundle, source, target, result, program, system))
         artefact = Artefact(
             file=record.file,
             sha256="0" * 64,
             size=1,
-            format=source.format,
+            format=compiler.writes,
             grid="a",
             outputs=source.outputs,
             compiled_for=target,

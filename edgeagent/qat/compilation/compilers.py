@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeagent.bundle.evidence import CompilationRecord
-from edgeagent.bundle.manifest import Artefact
+from edgeagent.bundle.manifest import Artefact, ArtefactFormat
 from edgeagent.bundle.reading import Bundle
 from edgeagent.errors import ConfigurationError
-from edgeagent.qat.compilation.qnn import LICENCE, compile_for_qnn, qnn_version
-from edgeagent.qat.compilation.vela import compile_for_ethos_u
+from edgeagent.qat.compilation import qnn, rknn
+from edgeagent.qat.compilation.vela import check_ethos_u, compile_for_ethos_u
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,18 @@ class VendorCompiler:
 
     Attributes:
         prefix: of its targets.
-        reads: format of the artefacts that it reads, which is also that of its result.
+        reads: format of the artefacts that it reads.
+        writes: format of its result.
         licence: that the user has to accept; None for a permissive one.
+        check: of the name of a target; raises ConfigurationError for one that it does not know.
         compile: runs it.
     """
 
     prefix: str
     reads: str
+    writes: ArtefactFormat
     licence: str | None
+    check: Callable[[str], object]
     compile: Callable[[Compilation], CompilationRecord]
 
 
@@ -57,16 +61,23 @@ def _ethos_u(job: Compilation) -> CompilationRecord:
     return compile_for_ethos_u(model, job.target, job.result, job.program, job.system)
 
 
-def _qnn(job: Compilation) -> CompilationRecord:
-    if job.system is not None:
-        raise ConfigurationError(f"--tool-config: the compiler for {job.target} has no such file")
-    return compile_for_qnn(job.bundle, job.source, job.target, job.result, job.program)
+def _package(
+    compile_for: Callable[[Bundle, Artefact, str, Path, Path | None], CompilationRecord],
+) -> Callable[[Compilation], CompilationRecord]:
+    def run(job: Compilation) -> CompilationRecord:
+        if job.system is not None:
+            raise ConfigurationError(f"--tool-config: the compiler for {job.target} has no such file")
+        return compile_for(job.bundle, job.source, job.target, job.result, job.program)
+
+    return run
 
 
-QNN = "qnn"
 COMPILERS = (
-    VendorCompiler("ethos-u", "tflite", None, _ethos_u),
-    VendorCompiler(QNN, "onnx", LICENCE, _qnn),
+    VendorCompiler("ethos-u", "tflite", "tflite", None, check_ethos_u, _ethos_u),
+    VendorCompiler("qnn", "onnx", "onnx", qnn.LICENCE, qnn.qnn_version, _package(qnn.compile_for_qnn)),
+    VendorCompiler(
+        rknn.PREFIX, "onnx", "rknn", rknn.LICENCE, rknn.rknn_chip, _package(rknn.compile_for_rknn)
+    ),
 )
 
 
@@ -74,16 +85,15 @@ def compiler_for(target: str, *, licence_accepted: bool) -> VendorCompiler:
     """Return the compiler of a target.
 
     Raises:
-        ConfigurationError: there is none, QNN does not know the target, or a licence was not accepted.
+        ConfigurationError: there is none, it does not know the target, or a licence was not accepted.
     """
     found = next((one for one in COMPILERS if target.startswith(one.prefix)), None)
     if found is None:
         raise ConfigurationError(
-            f"{target}: no compiler here makes files for it; known are such as ethos-u65-256 and qnn-v73 "
-            "(docs/compilers.md)"
+            f"{target}: no compiler here makes files for it; known are such as ethos-u65-256, qnn-v73 and "
+            "rknn-rk3588 (docs/compilers.md)"
         )
-    if found.prefix == QNN:
-        qnn_version(target)
+    found.check(target)
     if found.licence is not None and not licence_accepted:
         raise ConfigurationError(
             f"the compiler for {target} is under {found.licence}: read it, and accept it with "

@@ -7,37 +7,29 @@ one binary context for a version of the processor, inside an ONNX file.
 
 from __future__ import annotations
 
-import math
 import re
 import tempfile
-import zipfile
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from edgeagent.bundle.evidence import CompilationRecord, LeftOperator, SimulatedOutputs
-from edgeagent.bundle.golden import MAX_UNPACKED
+from edgeagent.bundle.evidence import CompilationRecord, LeftOperator
 from edgeagent.bundle.manifest import Artefact
 from edgeagent.bundle.reading import Bundle
-from edgeagent.detection.golden_check import GoldenCheck
 from edgeagent.engines.delegates import QNN_VERSIONS
-from edgeagent.engines.engine import Array, Engine, LoadedEngine, TensorSpec
-from edgeagent.engines.loading import load_engine
-from edgeagent.errors import BundleError, ConfigurationError, DataError, EngineError
+from edgeagent.errors import ConfigurationError, DataError
 from edgeagent.files.naming import escape_controls
-from edgeagent.qat.compilation import qnn_program
+from edgeagent.qat.compilation.package import CompilerPackage
 from edgeagent.qat.compilation.qnn_facts import read_qnn_facts
-from edgeagent.qat.compilation.tool import find_tool, run_tool
+from edgeagent.qat.compilation.simulation import simulate
 
 TARGET = re.compile(r"qnn-v(\d{2})")
-ABSENT = re.compile(r"ModuleNotFoundError: No module named '(numpy|onnxruntime|onnxruntime_qnn)\b")
 LICENCE = "Qualcomm's licence (Qualcomm_LICENSE.pdf in the package onnxruntime-qnn)"
-INSTALL = (
+PACKAGE = CompilerPackage(
+    "QNN",
+    "qnn_program.py",
+    ("numpy", "onnxruntime", "onnxruntime_qnn"),
     "install it in an environment of its own with Python 3.11 or newer (python3 -m venv qnn; "
-    "qnn/bin/pip install onnxruntime-qnn)"
+    "qnn/bin/pip install onnxruntime-qnn)",
+    "qnn/bin/python",
 )
 LONGEST = 255
 MOST_LEFT = 1000
@@ -74,27 +66,12 @@ def compile_for_qnn(
         DataError: the compiler failed, hung, wrote nothing, or gave the accelerator nothing to do.
     """
     version = qnn_version(target)
-    if program is None:
-        raise ConfigurationError(
-            f"QNN is a package of Python; {INSTALL}, and give qnn/bin/python with --tool"
-        )
-    python = find_tool("python", program, INSTALL)
     model = bundle.directory / source.file
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         context, facts = folder / "context.onnx", folder / "facts.json"
-        # absolute, and not resolved: the environment is that of the link
-        command = [str(python.absolute()), "-I", str(Path(qnn_program.__file__).resolve())]
         arguments = ["compile", str(model.resolve()), version, str(context), str(facts)]
-        try:
-            run_tool([*command, *arguments], folder, context)
-        except DataError as error:
-            if (lacks := ABSENT.search(str(error))) is None:
-                raise
-            raise ConfigurationError(
-                f"{program}: has no package {lacks[1]}, so QNN is not installed there; {INSTALL}, and give "
-                "qnn/bin/python with --tool"
-            ) from None
+        PACKAGE.run(program, folder, context, *arguments)
         told = read_qnn_facts(facts)
         if not told.on_accelerator:
             raise DataError(f"{model}: QNN leaves every operator to the processor")
@@ -109,94 +86,18 @@ def compile_for_qnn(
                 LeftOperator(operator=_text(one.operator), tensor=_text(one.tensor), reason="QNN gives none")
                 for one in told.left[:MOST_LEFT]
             ),
-            simulated=_simulated(bundle, source, context, command, folder),
+            simulated=simulate(
+                bundle,
+                source,
+                "QNN",
+                folder,
+                lambda inputs, outputs: PACKAGE.run(
+                    program, folder, outputs, "simulate", str(context), str(inputs), str(outputs)
+                ),
+            ),
         )
         result.write_bytes(context.read_bytes())
     return record
-
-
-class RecordedEngine(LoadedEngine):
-    """Outputs that were computed elsewhere, in the order of the calls.
-
-    Args:
-        engine: whose tensors the outputs have.
-        results: outputs of each call by name.
-    """
-
-    def __init__(self, engine: Engine, results: Sequence[dict[str, Array]]) -> None:
-        self._inputs, self._outputs = engine.inputs, engine.outputs
-        self._facts = replace(engine.facts, delegate="simulator")
-        self._results = iter(results)
-
-    def infer(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
-        """Write the outputs of the next call."""
-        result = next(self._results)
-        for spec, output in zip(self._outputs, outputs, strict=True):
-            output[...] = result[spec.name].reshape(spec.shape)
-
-    def close(self) -> None:
-        """Do nothing: nothing is loaded."""
-
-
-def _simulated(
-    bundle: Bundle, source: Artefact, context: Path, command: Sequence[str], folder: Path
-) -> SimulatedOutputs | None:
-    """Return how far the simulator is from the golden outputs; None without a golden set."""
-    if bundle.golden_outputs(source) is None:
-        return None
-    check, inputs, outputs = GoldenCheck(bundle, source), folder / "inputs.npz", folder / "outputs.npz"
-    engine = load_engine(bundle.directory / source.file, "onnx", engine="onnxruntime", sha256=source.sha256)
-    codes = [codes for codes, _ in check.prepare(engine)]
-    archive: dict[str, Any] = {str(number): one for number, one in enumerate(codes)}
-    np.savez(inputs, **archive)
-    run_tool([*command, "simulate", str(context), str(inputs), str(outputs)], folder, outputs)
-    try:
-        measured = check.run(RecordedEngine(engine, _outputs(outputs, engine, len(codes))))
-        if not math.isfinite(measured.worst):
-            raise DataError("QNN's simulator: its outputs cannot be used (a number is not finite)")
-    except (BundleError, EngineError) as error:
-        raise DataError(f"QNN's simulator: its outputs cannot be used ({error})") from error
-    finally:
-        engine.close()
-    return SimulatedOutputs(
-        pictures=len(codes),
-        mean_steps=measured.mean,
-        worst_steps=measured.worst,
-        tolerance=measured.tolerance,
-        labelled=measured.labelled,
-        found=measured.found,
-        needed=measured.least_found,
-    )
-
-
-def _outputs(path: Path, engine: Engine, pictures: int) -> list[dict[str, Array]]:
-    """Return what the simulator wrote, by picture and output.
-
-    Raises:
-        DataError: it cannot be read, is too large, or holds other shapes or kinds of numbers.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-        if unpacked > MAX_UNPACKED:
-            raise ValueError(f"more than {MAX_UNPACKED >> 20} MiB")
-        results = []
-        with np.load(path, allow_pickle=False) as found:
-            for number in range(pictures):
-                results.append(
-                    {one.name: _fitting(found[f"{number}/{one.name}"], one) for one in engine.outputs}
-                )
-    except Exception as error:  # damaged archives and arrays raise many types
-        raise DataError(f"QNN's simulator: its outputs cannot be used ({_text(str(error))})") from error
-    return results
-
-
-def _fitting(value: Array, spec: TensorSpec) -> Array:
-    if value.size != math.prod(spec.shape) or not np.can_cast(value.dtype, spec.dtype, "same_kind"):
-        raise ValueError(
-            f"{spec.name} has shape {value.shape} of {value.dtype}, expected {spec.shape} of {spec.dtype}"
-        )
-    return value
 
 
 def _text(text: str) -> str:

@@ -32,6 +32,16 @@ _LEFT = re.compile(
 )
 
 
+def check_ethos_u(target: str) -> None:
+    """Check the name of a target.
+
+    Raises:
+        ConfigurationError: it is none of Vela's form.
+    """
+    if TARGET.fullmatch(target) is None:
+        raise ConfigurationError(f"{target}: is no Ethos-U; expected such as ethos-u65-256 or ethos-u55-128")
+
+
 def compile_for_ethos_u(
     model: Path, target: str, result: Path, program: Path | None = None, system: Path | None = None
 ) -> CompilationRecord:
@@ -48,8 +58,7 @@ def compile_for_ethos_u(
         ConfigurationError: Vela is not there, or the target is none of Vela's form.
         DataError: Vela failed, hung, wrote nothing, or gave the accelerator nothing to do.
     """
-    if TARGET.fullmatch(target) is None:
-        raise ConfigurationError(f"{target}: is no Ethos-U; expected such as ethos-u65-256 or ethos-u55-128")
+    check_ethos_u(target)
     vela = find_tool("vela", program, INSTALL)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
