@@ -107,7 +107,7 @@ class Delegate:
 
     @property
     def library(self) -> str | None:
-        """The shared library of a TFLite delegate; None for the others."""
+        """The shared library that it needs: of a TFLite delegate, the delegate itself."""
         return self.needs.library
 
     @property

@@ -4,7 +4,8 @@ Untested on hardware: it follows the calls of rknn-toolkit-lite2 2.5.0 (``rknnli
 is tested with a stand-in of them, which computes with ONNX Runtime.
 
 The input is the picture itself in uint8, channels last: its normalization and its grid are in the file.
-Outputs are float32, dequantized by the runtime. The package returns codes, and logs the reason of a failure.
+Outputs are float32, dequantized by the runtime.
+The package returns codes; it prints the reason of a failure.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class RknnEngine(LoadedEngine):
         check_buffers(self._outputs, outputs, writable=True)
         results = self._runtime.inference(inputs=list(inputs), data_format=["nhwc"] * len(inputs))
         if results is None:
-            raise EngineError("rknnlite failed while running; it has logged why")
+            raise EngineError("rknnlite failed while running")
         if len(results) != len(outputs):
             raise EngineError(f"rknnlite gave {len(results)} outputs instead of {len(outputs)}")
         for spec, result, wanted in zip(self._outputs, results, outputs, strict=True):
@@ -136,6 +137,6 @@ def _picture(name: str, shape: tuple[int, ...], path: Path) -> TensorSpec:
 
 def _explained(error: Exception, file: RknnFile) -> str:
     return (
-        f"{one_line(error)}, and it has logged why; is this a {' or '.join(file.chips)}, is librknnrt.so as "
+        f"{one_line(error)}; is this a {' or '.join(file.chips)}, is librknnrt.so as "
         "new as the rknn-toolkit2 that compiled the file, and may this user use /dev/dri?"
     )

@@ -82,7 +82,7 @@ def test_protocol_5_needs_no_quotes(tmp_path: Path) -> None:
 def test_an_engine_that_is_not_known_is_named_with_those_that_are(tmp_path: Path) -> None:
     (mistake,) = mistakes(write(tmp_path, CAMERA + "model: {engine: 'tflite-edgetpu, fast'}"))
     assert mistake.startswith(
-        "4: model.engine: expected auto, or some of onnxruntime, tflite, hailo, openvino, "
+        "4: model.engine: expected auto, or some of onnxruntime, tflite, hailo, rknn, openvino, "
     )
     assert "'fast' is none" in mistake
 

@@ -187,7 +187,7 @@ def test_a_python_without_qnn_gets_the_way_to_install_it(
     [
         ("qnn", "qnn: is no version of the processor; known are qnn-v68, "),
         ("qnn-v99", "qnn-v99: is no version of the processor"),
-        ("rknn", "rknn: no compiler here makes files for it"),
+        ("hailo", "hailo: no compiler here makes files for it"),
     ],
 )
 def test_a_target_that_is_none_is_told_from_the_known_ones(
