@@ -204,6 +204,7 @@ _HEXAGON = ("dev/fastrpc-cdsp*", "dev/adsprpc-smd")
 
 RKNN_CHIPS = ("rk3562", "rk3566", "rk3568", "rk3576", "rk3588")
 """Rockchip's chips that files are compiled for (``target_platform`` of rknn-toolkit2)."""
+_RKNPU = ("dev/rknpu", "dev/dri/by-path/platform-*.npu-render")
 
 CATALOGUE: tuple[Delegate, ...] = (
     _provider(
@@ -273,9 +274,7 @@ CATALOGUE: tuple[Delegate, ...] = (
             name=f"rknn-{chip}",
             engine="rknn",
             format="rknn",
-            needs=Needs(
-                ("rknnlite",), library="librknnrt.so", nodes=("dev/rknpu", "dev/dri/renderD*"), group="render"
-            ),
+            needs=Needs(("rknnlite",), library="librknnrt.so", nodes=_RKNPU, group="render"),
             tested="stand-in",
             failures="a file for another chip, or one newer than librknnrt.so: an error on load",
             placement="only the NPU runs such a file; what its compiler left is in evidence/compilation.json",

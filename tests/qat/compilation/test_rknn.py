@@ -216,7 +216,7 @@ def test_a_file_of_the_real_compiler_is_right_in_its_simulator(
     made = open_bundle(tmp_path / "made")
     (record,) = COMPILATION.read(made) or ()
     assert record.on_accelerator > 300
-    assert {one.operator for one in record.left} == {"InputOperator", "OutputOperator"}
+    assert {one.operator for one in record.left} <= {"InputOperator", "OutputOperator"}
     file = parse_rknn((made.directory / record.file).read_bytes())
     assert list(file.outputs) == [one.name for one in made.manifest.artefacts[-1].outputs]
     assert chip in file.chips
