@@ -78,7 +78,7 @@ def build(model: onnx.ModelProto, chip: str, mean: list[float], std: list[float]
     return toolkit
 
 
-def simulate(toolkit: Any, names: list[str], inputs: str, outputs: str) -> None:
+def simulate_built(toolkit: Any, names: list[str], inputs: str, outputs: str) -> None:
     """Run what was built on each input."""
     _check("start its simulator", toolkit.init_runtime())
     results: dict[str, Any] = {}
@@ -95,7 +95,7 @@ def main(model: str, chip: str, mean: str, std: str, result: str, *archives: str
     toolkit = build(source, chip, json.loads(mean), json.loads(std))
     _check("write the model", toolkit.export_rknn(str(Path(result).resolve())))
     if archives:
-        simulate(toolkit, [output.name for output in source.graph.output], *archives)
+        simulate_built(toolkit, [output.name for output in source.graph.output], *archives)
 
 
 def _check(what: str, code: int) -> None:
