@@ -159,6 +159,9 @@ CompiledFor = Annotated[
 """Accelerator that alone runs an artefact: ``edgetpu``, ``hailo``, ``qnn-v`` and the processor's version,
 ``rknn-`` and the chip, or an Ethos-U with its number of MACs."""
 
+Tolerance = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+"""Largest accepted mean absolute difference from the reference outputs, in steps of each output's grid."""
+
 
 class Artefact(ManifestSection):
     """Deployable model file.
@@ -175,6 +178,7 @@ class Artefact(ManifestSection):
             or in-graph post-processing.
         operators: operator counts, when measured.
         compiled_for: the only accelerator that runs the file; None for a portable file.
+        tolerance: as that of the golden set, for this file alone; None for that of the golden set.
     """
 
     file: FileName
@@ -185,6 +189,7 @@ class Artefact(ManifestSection):
     outputs: tuple[OutputSpec, ...] = ()
     operators: OperatorCounts | None = None
     compiled_for: CompiledFor | None = None
+    tolerance: Tolerance | None = None
 
 
 class GoldenAccuracy(ClaimedAccuracy):
@@ -219,7 +224,7 @@ class GoldenSet(ManifestSection):
     outputs: FileName
     other_outputs: dict[GridName, FileName] = Field(default_factory=dict)
     sha256: dict[FileName, Sha256]
-    tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    tolerance: Tolerance
     accuracy: GoldenAccuracy | None = None
 
     def files(self) -> tuple[str, ...]:

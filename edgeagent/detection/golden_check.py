@@ -91,7 +91,8 @@ class GoldenCheck:
                 f"{bundle.directory}: has {len(self._pictures)} golden pictures but reference outputs of "
                 f"{len(self._golden.outputs)}; do not use this bundle"
             )
-        self._manifest, self._artefact, self.tolerance = bundle.manifest, artefact, golden.tolerance
+        self._manifest, self._artefact = bundle.manifest, artefact
+        self.tolerance = golden.tolerance if artefact.tolerance is None else artefact.tolerance
         self._findings = golden_findings(bundle, artefact)
         self._prepared: list[tuple[Array, Fit]] = []
 

@@ -65,6 +65,7 @@ def compile_bundle(
             grid="a",
             outputs=source.outputs,
             compiled_for=target,
+            tolerance=_tolerance(bundle, record),
         )
         artefacts = (*(a for a in manifest.artefacts if a.compiled_for != target), artefact)
         data = manifest_data(manifest)
@@ -75,6 +76,13 @@ def compile_bundle(
         data.setdefault("evidence", Evidence().model_dump(mode="json", exclude_none=True))
         data["evidence"]["files"] = sorted({*manifest.evidence.files, COMPILATION.name})
         return write_bundle(directory, data, files, replace=replace), record
+
+
+def _tolerance(bundle: Bundle, record: CompilationRecord) -> float | None:
+    """Return the tolerance of the compiled file where it differs from that of the golden set."""
+    golden, simulated = bundle.manifest.golden, record.simulated
+    own = golden is not None and simulated is not None and simulated.tolerance != golden.tolerance
+    return simulated.tolerance if own and simulated is not None else None
 
 
 def _files(bundle: Bundle) -> list[str]:

@@ -19,13 +19,17 @@ from edgeagent.bundle.evidence import SimulatedOutputs
 from edgeagent.bundle.golden import MAX_UNPACKED
 from edgeagent.bundle.manifest import Artefact
 from edgeagent.bundle.reading import Bundle
-from edgeagent.detection.golden_check import GoldenCheck
+from edgeagent.detection.golden_check import GoldenCheck, GoldenResult
 from edgeagent.engines.engine import Array, Engine, LoadedEngine, TensorSpec
 from edgeagent.engines.loading import load_engine
 from edgeagent.errors import BundleError, DataError, EngineError
 from edgeagent.files.naming import escape_controls
 
 LONGEST = 255
+MARGIN = 1.5
+"""Room of a chip around its simulator, as that of the boards' engines around those of the golden set."""
+FURTHEST = 2.0
+"""Difference of a simulator, as a multiple of what the golden set allows, above which its chip is refused."""
 
 
 class RecordedEngine(LoadedEngine):
@@ -98,11 +102,24 @@ def simulate(
         pictures=len(archive),
         mean_steps=measured.mean,
         worst_steps=measured.worst,
-        tolerance=measured.tolerance,
+        tolerance=board_tolerance(measured),
         labelled=measured.labelled,
         found=measured.found,
         needed=measured.least_found,
     )
+
+
+def board_tolerance(measured: GoldenResult) -> float:
+    """Return the tolerance of the compiled file for the outputs of a board, in steps.
+
+    It is that of the golden set, or :data:`MARGIN` times the difference in the simulator where that is more,
+    so that a chip which computes what its simulator does is not refused. That holds only where the simulator
+    finds the labelled objects, and is no further off than :data:`FURTHEST` times what the golden set allows.
+    """
+    allowed, found = measured.tolerance, measured.labelled and measured.found >= measured.least_found
+    if not found or measured.worst > FURTHEST * allowed:
+        return allowed
+    return max(allowed, round(MARGIN * measured.worst, 1))
 
 
 def _read(path: Path, engine: Engine, pictures: int) -> list[dict[str, Array]]:

@@ -13,10 +13,12 @@ import pytest
 from edgeagent.bundle.evidence import COMPILATION
 from edgeagent.bundle.reading import Bundle, open_bundle
 from edgeagent.cli import main
+from edgeagent.detection.golden_check import GoldenCheck, GoldenResult
 from edgeagent.errors import ConfigurationError, DataError
 from edgeagent.files.resources import find_bundle
 from edgeagent.qat.compilation import tool
 from edgeagent.qat.compilation.compiled_bundle import compile_bundle
+from edgeagent.qat.compilation.simulation import board_tolerance
 from tests.cli.command import mistake
 from tests.qat.compilation.standin import StandIn
 
@@ -65,7 +67,11 @@ with np.load(inputs) as archive:
         names = [one.name for one in session.get_outputs()]
         values = session.run(names, {{session.get_inputs()[0].name: archive[str(number)]}})
         for name, value in zip(names, values):
-            results[f"{{number}}/{{name}}"] = value[:, ::-1] if how == "other outputs" else value
+            if how == "other outputs":
+                value = value[:, ::-1]
+            if how == "somewhat off":
+                value = value + np.float32(0.13)  # seven steps of the finest output
+            results[f"{{number}}/{{name}}"] = value
 if how == "fewer outputs":
     results.popitem()
 if how == "not finite":
@@ -123,6 +129,37 @@ def test_outputs_that_differ_in_the_simulator_are_told(
     printed = capsys.readouterr().out
     assert "355 operators on the accelerator, 1 on the processor" in printed
     assert "the golden check of a board would refuse it" in printed
+
+
+def test_a_chip_may_be_as_far_off_as_its_simulator_that_finds_all(
+    qnn: StandIn, bundle: Bundle, tmp_path: Path
+) -> None:
+    qnn.does("somewhat off")
+    made, record = compile_bundle(bundle, TARGET, tmp_path / "made", qnn.program, licence_accepted=True)
+    golden, simulated, artefact = bundle.manifest.golden, record.simulated, made.manifest.artefacts[-1]
+    assert golden is not None
+    assert simulated is not None
+    assert golden.tolerance < simulated.worst_steps
+    assert simulated.tolerance == round(1.5 * simulated.worst_steps, 1)
+    assert simulated.right
+    assert GoldenCheck(made, artefact).tolerance == artefact.tolerance == simulated.tolerance
+    assert GoldenCheck(made, made.manifest.artefacts[0]).tolerance == golden.tolerance
+
+
+@pytest.mark.parametrize(
+    ("worst", "labelled", "found", "tolerance"),
+    [
+        (3.0, 41, 41, 5.0),  # within what the golden set allows, with room
+        (4.0, 41, 41, 6.0),
+        (9.8, 41, 38, 14.7),
+        (10.1, 41, 41, 5.0),  # too far off
+        (9.9, 41, 37, 5.0),  # objects are missing
+        (9.9, 0, 0, 5.0),  # nothing tells whether it finds objects
+    ],
+)
+def test_tolerance_of_a_chip(worst: float, labelled: int, found: int, tolerance: float) -> None:
+    measured = GoldenResult(worst, 5.0, 1.0, labelled, found, 38 if labelled else 0)
+    assert board_tolerance(measured) == tolerance
 
 
 def test_a_licence_that_is_not_accepted_is_named(
