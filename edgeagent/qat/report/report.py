@@ -177,9 +177,11 @@ def _readable(bundle: Bundle) -> bool:
 
 
 def _integer_macs(bundle: Bundle) -> dict[str, float]:
-    """Return the share of multiply-accumulates on integers by artefact file."""
+    """Return the share of multiply-accumulates on integers by artefact file, where operators can be read."""
     found = {}
     for artefact in bundle.manifest.artefacts:
+        if artefact.format not in ("onnx", "tflite"):
+            continue
         integer, real = artefact_macs(bundle.artefact_path(artefact))
         if integer + real:
             found[artefact.file] = integer / (integer + real)

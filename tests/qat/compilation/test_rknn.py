@@ -104,6 +104,8 @@ def test_a_bundle_gets_a_file_that_its_engine_runs(
     assert record.simulated is not None
     assert record.simulated.right
     assert COMPILATION.read(made) == (record,)
+    assert main(["qat", "report", str(made.directory), "--out", str(tmp_path / "report.html")]) == 0
+    assert "<td>rknn-toolkit2 2.5.0</td>" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
     monkeypatch.syspath_prepend(LITE)
     try:
