@@ -10,10 +10,10 @@ import numpy as np
 
 from edgeagent.bundle.manifest import OutputSpec
 from edgeagent.engines.engine import Array, TensorSpec
-from edgeagent.engines.mask_check import prototype_form
+from edgeagent.engines.mask_check import PROTOTYPES, prototype_form
 from edgeagent.errors import EngineError
 from edgeagent.vision.detections import Detections
-from edgeagent.vision.heads import PROTOTYPES, are_channels_first
+from edgeagent.vision.heads import are_channels_first
 from edgeagent.vision.masks import Mask, Prototypes
 
 if TYPE_CHECKING:

@@ -11,10 +11,9 @@ import numpy.typing as npt
 from edgeagent.bundle.cells import cells_along
 from edgeagent.bundle.manifest import OutputSpec
 from edgeagent.engines.engine import Array, TensorSpec
+from edgeagent.engines.mask_check import PROTOTYPES
 
 FloatArray = npt.NDArray[np.float32]
-PROTOTYPES = "prototypes"
-"""Role of the masks that all objects of a picture share."""
 
 
 @dataclass(frozen=True, slots=True)

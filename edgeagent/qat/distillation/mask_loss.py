@@ -17,10 +17,9 @@ from torch import Tensor
 from edgeagent.qat.distillation.binary_divergence import binary_divergence
 from edgeagent.qat.graph.graph import GraphHead
 from edgeagent.qat.graph.heads import SIDES, bins
+from edgeagent.vision.decoder_yolox import MAX_EXPONENT
 
 MOST_CELLS = 24
-MOST_EXPONENT = 8.0
-"""Limit of the exponent of a box size."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ class TeacherMasks:
         corner = torch.stack([across, down], 2).reshape(-1, 2).float()
         values = raw.flatten(2).transpose(1, 2)
         if one.objectness is not None:
-            centre, half = values[..., :2] + corner, values[..., 2:].clamp(max=MOST_EXPONENT).exp() / 2
+            centre, half = values[..., :2] + corner, values[..., 2:].clamp(max=MAX_EXPONENT).exp() / 2
             boxes = torch.cat([centre - half, centre + half], 2)
         else:
             distances = _distances(values, bins(self._heads[one.box]))
