@@ -39,7 +39,8 @@ from edgeagent.datasets.dataset import Dataset
 from edgeagent.datasets.picture_files import list_pictures
 from edgeagent.imaging.frame import Image
 from edgeagent.imaging.picture import read_picture
-from edgeagent.vision.draw import tint_classes
+from edgeagent.vision.detections import Detections
+from edgeagent.vision.draw import tint
 
 SEEDS = {"train": 1, "val": 2, "golden": 3, "test": 4}
 GOLDEN, CHOOSING, SHOWN = 8, 100, 32
@@ -106,7 +107,7 @@ def show(bundle: Path, pictures: Sequence[Path], out: Path) -> None:
             frame = cv2.resize(wide_part(trimmed(read_picture(path))), (TILE_WIDTH, TILE_HEIGHT))
             found = segmenter(frame)
             line = found.centre_line(LANE, ROW)
-            tint_classes(frame, found)
+            tint(frame, Detections.of_pixels(found))
             if line is not None:
                 place = round((0.5 + line.offset) * TILE_WIDTH), round(ROW * TILE_HEIGHT)
                 cv2.drawMarker(frame, place, (0, 0, 255), cv2.MARKER_CROSS, 20, 2)

@@ -69,8 +69,12 @@ def main() -> None:
     parser.add_argument("--draw", metavar="FILE", help="clip (.mp4) to write with the lane in it")
     arguments = parser.parse_args()
     capture = cv2.VideoCapture(arguments.camera if arguments.clip is None else arguments.clip)
+    if not capture.isOpened():
+        parser.error(f"cannot be opened: {arguments.camera if arguments.clip is None else arguments.clip}")
     writer = None
     with edgeagent.open_segmenter(arguments.bundle, engine=arguments.engine) as segmenter:
+        if arguments.label not in segmenter.labels:
+            parser.error(f"--label: the model has {', '.join(segmenter.labels)}")
         for frame, found in segmenter.stream(read_frames(capture, arguments.frames), in_flight=2):
             line = found.centre_line(arguments.label, arguments.row)
             offset, heading = (

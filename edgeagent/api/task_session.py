@@ -1,4 +1,4 @@
-"""What the sessions of tasks other than detection share: one result for the whole picture."""
+"""What the sessions of tasks without objects share: one result for the whole picture."""
 
 from __future__ import annotations
 

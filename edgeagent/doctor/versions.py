@@ -27,6 +27,7 @@ def check_packages(system: ExaminedSystem) -> list[Finding]:
         "TFLite": ("ai-edge-litert", "tflite-runtime"),
         "OpenVINO": ("openvino",),
         "HailoRT": ("hailort",),
+        "RKNN": ("rknn-toolkit-lite2",),
     }
     findings = []
     for engine, packages in engines.items():

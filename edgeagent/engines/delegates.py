@@ -107,7 +107,7 @@ class Delegate:
 
     @property
     def library(self) -> str | None:
-        """The shared library that it needs: of a TFLite delegate, the delegate itself."""
+        """The shared library that it needs, None without one: of a TFLite delegate, the delegate itself."""
         return self.needs.library
 
     @property

@@ -67,6 +67,7 @@ def test_packages(tmp_path: Path, site: Path) -> None:
         "package TFLite": "ok",
         "package OpenVINO": "ok",
         "package HailoRT": "not there",
+        "package RKNN": "not there",
     }
     install(site, "onnxruntime-gpu", "1.23.0")
     finding = check_packages(ExaminedSystem(tmp_path))[-1]
