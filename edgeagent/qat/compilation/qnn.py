@@ -16,10 +16,10 @@ from edgeagent.bundle.manifest import Artefact
 from edgeagent.bundle.reading import Bundle
 from edgeagent.engines.delegates import QNN_VERSIONS
 from edgeagent.errors import ConfigurationError, DataError
-from edgeagent.files.naming import escape_controls
 from edgeagent.qat.compilation.package import CompilerPackage
 from edgeagent.qat.compilation.qnn_facts import read_qnn_facts
 from edgeagent.qat.compilation.simulation import simulate
+from edgeagent.qat.compilation.tool import MOST_LEFT, told_text
 
 TARGET = re.compile(r"qnn-v(\d{2})")
 LICENCE = "Qualcomm's licence (Qualcomm_LICENSE.pdf in the package onnxruntime-qnn)"
@@ -31,9 +31,6 @@ PACKAGE = CompilerPackage(
     "qnn/bin/pip install onnxruntime-qnn)",
     "qnn/bin/python",
 )
-LONGEST = 255
-MOST_LEFT = 1000
-"""Operators left to the processor that are kept by name; all are counted."""
 
 
 def qnn_version(target: str) -> str:
@@ -78,12 +75,14 @@ def compile_for_qnn(
         record = CompilationRecord(
             file=result.name,
             target=target,
-            compiler=_text(f"onnxruntime-qnn {told.onnxruntime_qnn}, onnxruntime {told.onnxruntime}"),
-            licence=_text(LICENCE),
+            compiler=told_text(f"onnxruntime-qnn {told.onnxruntime_qnn}, onnxruntime {told.onnxruntime}"),
+            licence=told_text(LICENCE),
             on_accelerator=told.on_accelerator,
             on_processor=len(told.left),
             left=tuple(
-                LeftOperator(operator=_text(one.operator), tensor=_text(one.tensor), reason="QNN gives none")
+                LeftOperator(
+                    operator=told_text(one.operator), tensor=told_text(one.tensor), reason="QNN gives none"
+                )
                 for one in told.left[:MOST_LEFT]
             ),
             simulated=simulate(
@@ -98,7 +97,3 @@ def compile_for_qnn(
         )
         result.write_bytes(context.read_bytes())
     return record
-
-
-def _text(text: str) -> str:
-    return escape_controls(text)[:LONGEST] or "unknown"

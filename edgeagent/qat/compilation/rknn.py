@@ -17,9 +17,9 @@ from edgeagent.bundle.manifest import Artefact
 from edgeagent.bundle.reading import Bundle
 from edgeagent.engines.delegates import RKNN_CHIPS
 from edgeagent.errors import ConfigurationError, DataError
-from edgeagent.files.naming import escape_controls
 from edgeagent.qat.compilation.package import CompilerPackage
 from edgeagent.qat.compilation.simulation import simulate
+from edgeagent.qat.compilation.tool import MOST_LEFT, told_text
 
 PREFIX = "rknn"
 LICENCE = "Rockchip's RKNN SDK License (LICENSE of github.com/airockchip/rknn-toolkit2)"
@@ -31,9 +31,6 @@ PACKAGE = CompilerPackage(
     "rknn/bin/pip install rknn-toolkit2)",
     "rknn/bin/python",
 )
-LONGEST = 255
-MOST_LEFT = 1000
-"""Operators left to the processor that are kept by name; all are counted."""
 _VERSION = re.compile(r"rknn-toolkit2 version: ([\w.+-]{1,40})")
 _ERROR = re.compile(r"^E RKNN: (.*)$", re.MULTILINE)
 _OPERATOR = re.compile(
@@ -86,7 +83,7 @@ def compile_for_rknn(
         if simulated is None:
             build()
         if (error := _ERROR.search(printed)) is not None:
-            raise DataError(f"{model}: RKNN wrote a file in spite of an error: {_text(error[1])}")
+            raise DataError(f"{model}: RKNN wrote a file in spite of an error: {told_text(error[1])}")
         operators = list(_OPERATOR.finditer(printed))
         left = [one for one in operators if one["place"] != "NPU"]
         if not any(one["place"] == "NPU" and one["numbers"] == "INT8" for one in operators):
@@ -95,19 +92,17 @@ def compile_for_rknn(
         record = CompilationRecord(
             file=result.name,
             target=target,
-            compiler=_text(f"rknn-toolkit2 {version[1] if version else 'of unknown version'}"),
-            licence=_text(LICENCE),
+            compiler=told_text(f"rknn-toolkit2 {version[1] if version else 'of unknown version'}"),
+            licence=told_text(LICENCE),
             on_accelerator=len(operators) - len(left),
             on_processor=len(left),
             left=tuple(
-                LeftOperator(operator=_text(one["kind"]), tensor=_text(one["name"]), reason="RKNN gives none")
+                LeftOperator(
+                    operator=told_text(one["kind"]), tensor=told_text(one["name"]), reason="RKNN gives none"
+                )
                 for one in left[:MOST_LEFT]
             ),
             simulated=simulated,
         )
         result.write_bytes(written.read_bytes())
     return record
-
-
-def _text(text: str) -> str:
-    return escape_controls(text)[:LONGEST] or "unknown"

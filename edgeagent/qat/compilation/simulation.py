@@ -23,9 +23,8 @@ from edgeagent.detection.golden_check import GoldenCheck, GoldenResult
 from edgeagent.engines.engine import Array, Engine, LoadedEngine, TensorSpec
 from edgeagent.engines.loading import load_engine
 from edgeagent.errors import BundleError, DataError, EngineError
-from edgeagent.files.naming import escape_controls
+from edgeagent.qat.compilation.tool import told_text
 
-LONGEST = 255
 MARGIN = 1.5
 """Room of a chip around its simulator, as that of the boards' engines around those of the golden set."""
 FURTHEST = 2.0
@@ -96,7 +95,7 @@ def simulate(
         if not math.isfinite(measured.worst):
             raise DataError("a number is not finite")
     except (BundleError, EngineError, DataError) as error:
-        told = escape_controls(str(error))[:LONGEST]
+        told = told_text(str(error))
         raise DataError(f"{name}'s simulator: its outputs cannot be used ({told})") from error
     return SimulatedOutputs(
         pictures=len(archive),

@@ -23,6 +23,9 @@ DEADLINE_S = 900.0
 MOST_PRINTED = 16 * 1024 * 1024
 """Bytes of what a compiler prints that are read; the beginning of more is left out."""
 SHOWN_LINES, LONGEST_LINE = 4, 300
+LONGEST_TEXT = 255
+MOST_LEFT = 1000
+"""Operators left to the processor that are kept by name; all are counted."""
 """What an error shows of what a compiler has printed."""
 
 
@@ -98,3 +101,8 @@ def _last(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     shown = [escape_controls(shortened(line, LONGEST_LINE)) for line in lines[-SHOWN_LINES:]]
     return " | ".join(shown) or "it printed nothing"
+
+
+def told_text(text: str) -> str:
+    """Return a text of a compiler without control characters, at most :data:`LONGEST_TEXT` long."""
+    return escape_controls(text)[:LONGEST_TEXT] or "unknown"

@@ -18,13 +18,9 @@ from pathlib import Path
 
 from edgeagent.bundle.evidence import CompilationRecord, LeftOperator
 from edgeagent.errors import ConfigurationError, DataError
-from edgeagent.files.naming import escape_controls
-from edgeagent.qat.compilation.tool import find_tool, run_tool
+from edgeagent.qat.compilation.tool import MOST_LEFT, find_tool, run_tool, told_text
 
 TARGET = re.compile(r"ethos-u(55|65|85)-\d{2,4}")
-MOST_LEFT = 1000
-"""Operators left to the processor that are kept with their reasons."""
-LONGEST = 255
 INSTALL = "install it in an environment of its own (python3 -m venv vela; vela/bin/pip install ethos-u-vela)"
 _COUNT = re.compile(r"^(CPU|NPU) operators = (\d{1,9})\b", re.MULTILINE)
 _LEFT = re.compile(
@@ -73,32 +69,26 @@ def compile_for_ethos_u(
         summary = _summary(folder)
         result.write_bytes(written.read_bytes())
     seconds = _number(summary, "inference_time")
+    system = [summary[column] for column in ("system_config", "memory_mode") if summary.get(column)]
     return CompilationRecord(
         file=result.name,
         target=target,
-        compiler=_text(f"Vela {version}"),
+        compiler=told_text(f"Vela {version}"),
         on_accelerator=counts["NPU"],
         on_processor=counts.get("CPU", 0),
         left=tuple(
-            LeftOperator(operator=_text(kind), tensor=_text(tensor), reason=_text(reason))
+            LeftOperator(operator=told_text(kind), tensor=told_text(tensor), reason=told_text(reason))
             for kind, tensor, reason in islice(_left(printed), MOST_LEFT)
         ),
         estimated_cycles=_whole(_number(summary, "cycles_total")),
         estimated_ms=None if seconds is None else seconds * 1000,
-        assumed=_text(
-            " ".join(summary[column] for column in ("system_config", "memory_mode") if summary.get(column))
-        )
-        or None,
+        assumed=told_text(" ".join(system)) if system else None,
     )
 
 
 def _left(printed: str) -> Iterator[tuple[str, str, str]]:
     for found in _LEFT.finditer(printed):
         yield found[1], found[2], found[3]
-
-
-def _text(text: str) -> str:
-    return escape_controls(text)[:LONGEST]
 
 
 def _summary(folder: Path) -> dict[str, str]:

@@ -16,7 +16,8 @@ from edgeagent.cli import main
 from edgeagent.errors import ConfigurationError, DataError
 from edgeagent.qat.compilation import tool
 from edgeagent.qat.compilation.compiled_bundle import compile_bundle
-from edgeagent.qat.compilation.vela import MOST_LEFT, compile_for_ethos_u
+from edgeagent.qat.compilation.tool import MOST_LEFT
+from edgeagent.qat.compilation.vela import compile_for_ethos_u
 from tests.qat.compilation.standin import StandIn
 
 TARGET = "ethos-u65-256"
