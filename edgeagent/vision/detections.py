@@ -108,7 +108,7 @@ class Detections:
             return cls.empty()
         boxes = np.concatenate([part.boxes for part in parts])
         masks = tuple(mask for part in parts for mask in part.masks)
-        given = [part.coefficients for part in parts if part.coefficients is not None]
+        given = [part.coefficients for part in parts if part.coefficients is not None and len(part)]
         return cls(
             boxes,
             np.concatenate([part.scores for part in parts]),
@@ -117,7 +117,7 @@ class Detections:
             parts[0].classification,
             parts[0].class_map,
             masks if len(masks) == len(boxes) else (),
-            np.concatenate(given) if len(given) == len(parts) else None,
+            np.concatenate(given) if given and sum(map(len, given)) == len(boxes) else None,
         )
 
     def take(self, index: npt.NDArray[np.intp] | npt.NDArray[np.bool_] | slice) -> Detections:

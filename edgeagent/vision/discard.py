@@ -31,17 +31,20 @@ class Discarded:
             self._count += count
         if first:
             log.warning(
-                "the model gives boxes or scores that are not finite numbers; they are left out and counted"
+                "the model gives boxes, scores or masks that are not finite numbers; they are left out "
+                "and counted"
             )
 
 
 not_finite = Discarded()
-"""Detections with a box or a score that is not a finite number."""
+"""Detections with a box, a score or a mask coefficient that is not a finite number."""
 
 
 def keep_finite(found: Detections) -> Detections:
-    """Return the detections whose box and score are finite; the others are counted in :data:`not_finite`."""
+    """Return the detections whose numbers are all finite; the others are counted in :data:`not_finite`."""
     finite = np.isfinite(found.scores) & np.isfinite(found.boxes).all(axis=1)
+    if found.coefficients is not None:
+        finite &= np.isfinite(found.coefficients).all(axis=1)
     missing = len(found) - int(np.count_nonzero(finite))
     if not missing:
         return found

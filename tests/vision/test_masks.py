@@ -8,13 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edgeagent.accuracy.instance_accuracy import encode_outlines
 from edgeagent.bundle.manifest import DecoderSpec, OutputSpec
 from edgeagent.detection.frame_parts import Crop
+from edgeagent.detection.golden_masks import filled
 from edgeagent.engines.engine import Array, TensorSpec
 from edgeagent.errors import EngineError
 from edgeagent.imaging.letterbox import fit_size
 from edgeagent.vision.decoder import build_decoder
 from edgeagent.vision.detections import Detections
+from edgeagent.vision.discard import not_finite
 from edgeagent.vision.masks import FloatArray, Mask, Prototypes
 from edgeagent.vision.preprocessor import to_picture
 from tests.vision.raw_heads import CLASSES, SIZE, STRIDES, RawHeads, random_heads
@@ -226,7 +229,44 @@ def test_supervision_gets_the_masks() -> None:
 
 def test_an_outline_goes_around_the_pixels() -> None:
     corners = left_half((10, 6, 50, 20)).outline()
-    assert (corners.min(0).tolist(), corners.max(0).tolist()) == ([10.5, 6.5], [31.5, 19.5])
+    assert (corners.min(0).tolist(), corners.max(0).tolist()) == ([10.25, 6.25], [31.75, 19.75])
     empty = left_half((40, 6, 50, 20))
     assert not empty.in_picture().any()
     assert empty.outline().tolist() == [[40, 6], [50, 6], [50, 20], [40, 20]]
+
+
+@pytest.mark.parametrize("radius", [1.5, 4, 9.3])
+def test_the_outline_has_the_pixels_of_its_mask(radius: float) -> None:
+    """For COCO, too: what a model finds becomes labels, with which it must agree itself."""
+    row, column = np.indices((SIZE[1], SIZE[0])) + 0.5
+    codes = (radius - np.hypot(row - 16, column - 20)).astype(np.float32)[:, :, None]
+    tensor = TensorSpec("p", (1, *codes.shape), codes.dtype)
+    mask = Mask(
+        np.ones(1, np.float32), Prototypes(codes, tensor), (0, 0, *SIZE), (1, 1), (0, 0), (SIZE[1], SIZE[0])
+    )
+    shares = (mask.outline() / SIZE).astype(np.float32)
+    assert (filled(shares, mask.size) == mask.in_picture()).all()
+    coco = pytest.importorskip("pycocotools.mask")
+    assert (coco.decode(encode_outlines([shares], SIZE)[0]) == mask.in_picture()).all()
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+@pytest.mark.parametrize("family", list(FAMILIES))
+def test_objects_whose_coefficients_are_not_finite_are_left_out(family: str, number: float) -> None:
+    heads = with_prototypes(family, "nchw", False, 4)
+    before, counted = len(decoded(family, heads)), not_finite.count
+    for output, item in zip(heads.outputs, heads.roles, strict=True):
+        if item.role == "mask":
+            output[...] = number
+    assert before > 0
+    assert len(decoded(family, heads)) == 0
+    assert not_finite.count > counted
+
+
+def test_coefficients_are_joined_where_all_objects_have_some() -> None:
+    plain = one_object(left_half((0, 0, 10, 20)))
+    given = replace(plain, masks=(), coefficients=np.ones((1, 3), np.float32))
+    joined = Detections.join([given, Detections.empty()])
+    assert joined.coefficients is not None
+    assert joined.coefficients.shape == (1, 3)
+    assert Detections.join([given, plain]).coefficients is None
