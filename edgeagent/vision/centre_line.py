@@ -18,6 +18,8 @@ LEAST_SHARE = 0.02
 """Share of the cells of a row that are of the class at least, where the row counts."""
 LEAST_ROWS = 0.5
 """Share of the rows of the band that count at least, where there is a line."""
+ROUNDING = 1e-9
+"""Room for rounding, in shares of the height: a row on the edge of two rows of cells lies in both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,10 @@ def fit_centre_line(
         row: distance from the upper edge, in shares of the height.
         band: height of the band around the row, in shares of the height.
     """
+    if not cells.size:
+        return None
     middles = (np.arange(len(cells)) + 0.5) / len(cells)
-    inside = np.abs(middles - row) <= max(band, 1 / len(cells)) / 2
+    inside = np.abs(middles - row) <= max(band, 1 / len(cells)) / 2 + ROUNDING
     centres, weights = row_centres(cells[inside]), cells[inside].sum(axis=1)
     known = ~np.isnan(centres)
     if not known.any() or known.mean() < LEAST_ROWS:
@@ -71,4 +75,4 @@ def fit_centre_line(
     slope = float(moved / spread) if spread else 0.0
     height, width = size
     offset = float(mean_across - slope * mean_down) - 0.5
-    return CentreLine(offset, math.degrees(math.atan2(-slope * width, height)))
+    return CentreLine(offset, math.degrees(math.atan2(0.0 - slope * width, height)))

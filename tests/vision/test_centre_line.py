@@ -79,3 +79,18 @@ def test_the_centre_of_a_row_is_the_middle_of_its_cells() -> None:
 def test_a_class_that_the_model_does_not_have_is_refused() -> None:
     with pytest.raises(DataError, match="class 'road': the model has background, lane"):
         ClassMap(strip(0.5, 0).astype(np.uint16), SIZE, ("background", "lane")).centre_line("road", 0.5)
+
+
+def test_every_row_of_a_lane_has_a_line() -> None:
+    """Also on the edge of two rows of cells, where the distance to both is rounded."""
+    for rows in (1, 6, 9, 10, 104):
+        cells = np.ones((rows, 20), bool)
+        for row in (*(np.arange(rows + 1) / rows), 0.7):
+            found = line(cells, float(row), 0)
+            assert found is not None, (rows, row)
+            assert str(found.heading) == "0.0"
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 8), (8, 0)])
+def test_a_map_without_cells_has_no_line(shape: tuple[int, int]) -> None:
+    assert line(np.zeros(shape, bool), 0.5) is None
