@@ -52,13 +52,15 @@ def parse_rknn(content: bytes) -> RknnFile:
         tensors = {one["tensor_id"]: _named(one) for one in described["norm_tensor"]}
         ends = {
             end: sorted(
-                (one["left_tensor_id"], one["right_tensor_id"])
-                for one in described["graph"]
-                if one["left"] == end
+                {
+                    (one["left_tensor_id"], one["right_tensor_id"])
+                    for one in described["graph"]
+                    if one["left"] == end
+                }
             )
             for end in ("input", "output")
         }
-        inputs, outputs = (dict(tensors[index] for _, index in ends[end]) for end in ends)
+        inputs, outputs = (_by_name([tensors[index] for _, index in ends[end]]) for end in ends)
         chips = tuple(str(one) for one in described["target_platform"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError("it does not name its tensors") from error
@@ -74,6 +76,17 @@ def _number(content: bytes, offset: int) -> int:
     return int.from_bytes(part, "little")
 
 
+def _by_name(tensors: list[tuple[str, tuple[int, ...]]]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of tensors by their names.
+
+    Raises:
+        ValueError: two have the same name.
+    """
+    if len(dict(tensors)) != len(tensors):
+        raise ValueError("two tensors have the same name")
+    return dict(tensors)
+
+
 def _named(tensor: dict[str, Any]) -> tuple[str, tuple[int, ...]]:
     """Return name and shape of a tensor.
 
@@ -81,6 +94,10 @@ def _named(tensor: dict[str, Any]) -> tuple[str, tuple[int, ...]]:
         ValueError, KeyError, TypeError: it has none.
     """
     name, sizes = tensor["url"], tensor["size"]
-    if not isinstance(name, str) or not all(type(size) is int and size > 0 for size in sizes):
+    if (
+        not isinstance(name, str)
+        or not isinstance(sizes, list)
+        or not all(type(size) is int and size > 0 for size in sizes)
+    ):
         raise ValueError(f"{name!r} has no shape")
     return name, tuple(sizes)

@@ -48,6 +48,8 @@ def test_tensors_are_in_the_order_of_the_runtime(tmp_path: Path) -> None:
         {"norm_tensor": [{**one, "url": 5} for one in TEXT["norm_tensor"]]},
         {"target_platform": None},
         {"norm_tensor": "text"},
+        {"norm_tensor": [{**one, "url": "same"} for one in TEXT["norm_tensor"]]},
+        {"norm_tensor": [{**one, "size": ""} for one in TEXT["norm_tensor"]]},
     ],
 )
 def test_a_file_that_does_not_name_its_tensors(tmp_path: Path, changed: dict[str, Any]) -> None:
