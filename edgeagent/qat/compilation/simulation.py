@@ -115,7 +115,7 @@ def board_tolerance(measured: GoldenResult) -> float:
     so that a chip which computes what its simulator does is not refused. That holds only where the simulator
     finds the labelled objects, and is no further off than :data:`FURTHEST` times what the golden set allows.
     """
-    allowed, found = measured.tolerance, measured.labelled and measured.found >= measured.least_found
+    allowed, found = measured.tolerance, measured.found >= max(measured.least_found, 1)
     if not found or measured.worst > FURTHEST * allowed:
         return allowed
     return max(allowed, round(MARGIN * measured.worst, 1))

@@ -162,6 +162,11 @@ def test_tolerance_of_a_chip(worst: float, labelled: int, found: int, tolerance:
     assert board_tolerance(measured) == tolerance
 
 
+def test_a_simulator_that_finds_nothing_gives_a_chip_no_room() -> None:
+    """Also where the claim of the golden set is 0, and none is needed."""
+    assert board_tolerance(GoldenResult(9.9, 5.0, 1.0, 41, 0, 0)) == 5.0
+
+
 def test_a_licence_that_is_not_accepted_is_named(
     qnn: StandIn, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
