@@ -38,6 +38,7 @@ from edgeagent.settings.sections.snapshots import SnapshotSettings
 from edgeagent.settings.sections.zones import LineSettings, MaskSettings, ZoneSettings
 
 FRAMES = 2500  # of a narrowed clip
+LEAST_WIDTH = 16
 
 
 def bare_rate(artefact: Path, threads: int, runs: int) -> float:
@@ -71,13 +72,24 @@ def agent_rate(settings: Settings) -> tuple[float, float]:
     return (len(moments) - 1) / took, sum(inferences_s[1:]) / took
 
 
+def even_width(text: str) -> int:
+    """Return a width that the codec of the clip can write: it drops the last column of an odd one.
+
+    Raises:
+        argparse.ArgumentTypeError: it is odd or less than :data:`LEAST_WIDTH`.
+    """
+    if not text.isdecimal() or int(text) % 2 or int(text) < LEAST_WIDTH:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected an even number of pixels from {LEAST_WIDTH}")
+    return int(text)
+
+
 def narrowed(clip: str, width: int, folder: Path) -> str:
     """Return a clip of smaller frames, repeated until it has :data:`FRAMES`."""
     reader = cv2.VideoCapture(clip)
     rate, frames = reader.get(cv2.CAP_PROP_FPS), []
     while (read := reader.read())[0]:
         height = round(read[1].shape[0] * width / read[1].shape[1] / 2) * 2
-        frames.append(cv2.resize(read[1], (width, height), interpolation=cv2.INTER_AREA))
+        frames.append(cv2.resize(read[1], (width, max(height, 2)), interpolation=cv2.INTER_AREA))
     path = folder / "narrow.mp4"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), rate, frames[0].shape[1::-1])
     for frame in frames * -(-FRAMES // len(frames)):
@@ -147,7 +159,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--clip", default=str(sample_clip()))
-    parser.add_argument("--width", type=int, metavar="PIXELS", help="of the frames; as they are")
+    parser.add_argument("--width", type=even_width, metavar="PIXELS", help="of the frames, even; as they are")
     parser.add_argument("--bundle", type=Path, default=default_bundle())
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
