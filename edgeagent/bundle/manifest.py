@@ -178,7 +178,7 @@ class Artefact(ManifestSection):
             or in-graph post-processing.
         operators: operator counts, when measured.
         compiled_for: the only accelerator that runs the file; None for a portable file.
-        tolerance: as that of the golden set, for this file alone; None for that of the golden set.
+        tolerance: as that of the golden set, for this compiled file alone; None for that of the golden set.
     """
 
     file: FileName
@@ -190,6 +190,14 @@ class Artefact(ManifestSection):
     operators: OperatorCounts | None = None
     compiled_for: CompiledFor | None = None
     tolerance: Tolerance | None = None
+
+    @model_validator(mode="after")
+    def _own_tolerance_of_compiled(self) -> Self:
+        if self.tolerance is not None and self.compiled_for is None:
+            raise ValueError(
+                f"{self.file}: only a compiled file has a tolerance of its own; others have that of golden"
+            )
+        return self
 
 
 class GoldenAccuracy(ClaimedAccuracy):

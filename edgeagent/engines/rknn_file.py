@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from typing import Any
 
 _MAGIC, _HEADER, _NUMBER, _FORMAT = b"RKNN", 64, 8, 6
+MOST_TEXT = 1 << 20
+"""Bytes of the longest text that is read; those of the included models have 3.5 kB."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,12 @@ def parse_rknn(content: bytes) -> RknnFile:
     if (version := _number(content, 8)) != _FORMAT:
         raise ValueError(f"it has version {version} of the format, known is {_FORMAT}")
     start = _HEADER + _number(content, 16)
-    text = content[start + _NUMBER : start + _NUMBER + _number(content, start)]
+    length = _number(content, start)
+    text = content[start + _NUMBER : start + _NUMBER + length]
+    if len(text) != length:
+        raise ValueError("it is cut")
+    if length > MOST_TEXT:
+        raise ValueError(f"its text has {length} bytes, at most {MOST_TEXT} are read")
     try:
         described = json.loads(text)
         tensors = {one["tensor_id"]: _named(one) for one in described["norm_tensor"]}

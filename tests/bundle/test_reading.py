@@ -207,6 +207,13 @@ def test_wrong_fields_are_refused_by_name(tiny: Path, changes: dict[str, Any], s
     assert re.search(sentence, refusal(tiny))
 
 
+def test_only_a_compiled_file_has_a_tolerance_of_its_own(tiny: Path) -> None:
+    with_artefact(tiny, tolerance=9.0, compiled_for="qnn-v73")
+    assert open_bundle(tiny).manifest.artefacts[0].tolerance == 9.0
+    with_artefact(tiny, compiled_for=None)
+    assert f"{ARTEFACT}: only a compiled file has a tolerance of its own" in refusal(tiny)
+
+
 def test_a_golden_set_needs_all_hashes(tiny: Path) -> None:
     edit(tiny, golden={"pictures": ["a.png"], "outputs": "b.npz", "sha256": {}, "tolerance": 1.0})
     assert "golden: no sha256 for 'a.png', 'b.npz'" in refusal(tiny)

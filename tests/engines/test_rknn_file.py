@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeagent.engines.rknn_file import parse_rknn
+from edgeagent.engines.rknn_file import MOST_TEXT, parse_rknn
 from tests.engines.rknn_files import write_rknn
 
 TEXT: dict[str, Any] = {
@@ -66,6 +66,11 @@ def test_a_file_that_is_another_or_cut(tmp_path: Path) -> None:
     for length in range(len(whole)):
         with pytest.raises(ValueError, match=r"cut|no RKNN file|does not name"):
             parse_rknn(whole[:length])
+
+
+def test_a_text_that_no_compiler_writes_is_not_read(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"its text has \d+ bytes, at most 1048576 are read"):
+        parse_rknn(content(tmp_path, remark=" " * MOST_TEXT))
 
 
 @given(

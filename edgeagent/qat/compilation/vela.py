@@ -69,7 +69,7 @@ def compile_for_ethos_u(
         summary = _summary(folder)
         result.write_bytes(written.read_bytes())
     seconds = _number(summary, "inference_time")
-    system = [summary[column] for column in ("system_config", "memory_mode") if summary.get(column)]
+    assumed = [summary[column] for column in ("system_config", "memory_mode") if summary.get(column)]
     return CompilationRecord(
         file=result.name,
         target=target,
@@ -82,7 +82,7 @@ def compile_for_ethos_u(
         ),
         estimated_cycles=_whole(_number(summary, "cycles_total")),
         estimated_ms=None if seconds is None else seconds * 1000,
-        assumed=told_text(" ".join(system)) if system else None,
+        assumed=told_text(" ".join(assumed)) if assumed else None,
     )
 
 
