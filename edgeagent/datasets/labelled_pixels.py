@@ -7,6 +7,7 @@ covers is of the class ``background`` where the model has one, and else unlabell
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -34,12 +35,23 @@ def labelled_pixels(labels: Labels, names: Sequence[str], size: tuple[int, int])
     height, width = size
     ground = names.index(BACKGROUND) if BACKGROUND in names else UNLABELLED
     found = np.full((height, width), ground, np.uint16)
-    scale = np.array([width, height], np.float32)
     for index, outline in zip(labels.classes.tolist(), labels.outlines, strict=False):
         if outline is not None:
-            corners = np.round(outline * scale - 0.5).astype(np.int32)
-            cv2.fillPoly(found, [corners], int(index))
+            fill_outline(found, outline, index)
     return found
+
+
+def fill_outline(pixels: npt.NDArray[Any], outline: npt.NDArray[np.float32], value: int) -> None:
+    """Set the pixels inside an outline.
+
+    Args:
+        pixels: (height, width), changed.
+        outline: corners (k, 2), x and y in shares of the picture.
+        value: that the pixels get.
+    """
+    height, width = pixels.shape
+    corners = np.round(outline * np.array([width, height], np.float32) - 0.5).astype(np.int32)
+    cv2.fillPoly(pixels, [corners], value)
 
 
 def outline_text(classes: ClassIndices, names: Sequence[str]) -> bytes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edgeagent.datasets.labelled_pixels import fill_outline
 from edgeagent.datasets.labels import Labels
 from edgeagent.detection.golden_boxes import FIND_IOU
 from edgeagent.vision.detections import Detections
@@ -39,8 +39,6 @@ def _overlap(mask: tuple[npt.NDArray[np.bool_], int, int], wanted: npt.NDArray[n
 
 def filled(outline: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.bool_]:
     """Return the pixels (height, width) inside an outline (k, 2) of shares of the picture."""
-    height, width = size
     mask = np.zeros(size, np.uint8)
-    corners = np.round(outline * np.array([width, height], np.float32) - 0.5).astype(np.int32)
-    cv2.fillPoly(mask, [corners], 1)
+    fill_outline(mask, outline, 1)
     return mask.astype(np.bool_)
