@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-import edgeagent
 from edgeagent.imaging.frame import Image
 from tests.classifier import COLOURS
+from tests.polygon_pictures import calibrated_bundle, write_pictures
 
 SIZE, STRIDE, RADIUS = 128, 32, 12.0
 SIDE, CELLS, PROTOTYPES = SIZE // STRIDE, SIZE // 4, 4
@@ -142,27 +141,10 @@ def disc_picture(seed: int, scale: int = 1) -> tuple[Image, list[tuple[int, list
 
 def disc_pictures(folder: Path, count: int, seed: int = 0) -> Path:
     """Write pictures with their polygons, as a YOLO data set without splits."""
-    for name in ("images", "labels"):
-        (folder / name).mkdir(parents=True)
-    for number in range(count):
-        picture, found = disc_picture(1000 * seed + number)
-        cv2.imwrite(str(folder / "images" / f"{seed}-{number}.png"), picture)
-        lines = (f"{index} {' '.join(f'{value:.5f}' for value in outline)}\n" for index, outline in found)
-        (folder / "labels" / f"{seed}-{number}.txt").write_text("".join(lines), encoding="utf-8")
-    return folder
+    return write_pictures(folder, seed, (disc_picture(1000 * seed + number) for number in range(count)))
 
 
 def disc_bundle(folder: Path, formats: tuple[str, ...] = ("onnx",)) -> Path:
     """Write float model, pictures and the bundle of their calibration into a folder; return the bundle."""
     model = disc_model(folder / "discs.onnx")
-    edgeagent.quantize(
-        model,
-        disc_pictures(folder / "train", 12) / "images",
-        folder / "bundle",
-        val_dataset=disc_pictures(folder / "val", 12, 1),
-        golden=disc_pictures(folder / "golden", 3, 2) / "images",
-        formats=formats,
-        quick=True,
-        compiled=False,
-    )
-    return folder / "bundle"
+    return calibrated_bundle(folder, model, disc_pictures, (12, 12, 3), formats)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-import edgeagent
 from edgeagent.imaging.frame import Image
 from tests.classifier import COLOURS
+from tests.polygon_pictures import calibrated_bundle, write_pictures
 
 SIZE = 64
 LABELS = ("background", *COLOURS)
@@ -78,27 +77,12 @@ def area_picture(index: int, seed: int, size: tuple[int, int] = (96, 128)) -> tu
 
 def area_pictures(folder: Path, count: int, seed: int = 0) -> Path:
     """Write ``count`` pictures of each colour with their polygons, as a YOLO data set without splits."""
-    for name in ("images", "labels"):
-        (folder / name).mkdir(parents=True)
-    for number in range(3 * count):
-        picture, corners = area_picture(number % 3, 1000 * seed + number)
-        cv2.imwrite(str(folder / "images" / f"{seed}-{number}.png"), picture)
-        line = f"{number % 3 + 1} {' '.join(f'{value:.5f}' for value in corners)}\n"
-        (folder / "labels" / f"{seed}-{number}.txt").write_text(line, encoding="utf-8")
-    return folder
+    drawn = ((n % 3, area_picture(n % 3, 1000 * seed + n)) for n in range(3 * count))
+    pictures = ((picture, [(colour + 1, corners)]) for colour, (picture, corners) in drawn)
+    return write_pictures(folder, seed, pictures)
 
 
 def area_bundle(folder: Path, formats: tuple[str, ...] = ("onnx",)) -> Path:
     """Write float model, pictures and the bundle of their calibration into a folder; return the bundle."""
     model = colour_segmenter(folder / "colour-map.onnx")
-    edgeagent.quantize(
-        model,
-        area_pictures(folder / "train", 4) / "images",
-        folder / "bundle",
-        val_dataset=area_pictures(folder / "val", 8, 1),
-        golden=area_pictures(folder / "golden", 1, 2) / "images",
-        formats=formats,
-        quick=True,
-        compiled=False,
-    )
-    return folder / "bundle"
+    return calibrated_bundle(folder, model, area_pictures, (4, 8, 1), formats)
